@@ -1,0 +1,519 @@
+//! The words that the kernel layer is spoken to with: values only, no handles, so that it can become a process of its own.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Which network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Namespace {
+    /// The one that Pontoon works in.
+    Host,
+    /// The one at a path. It is opened for each use and never kept, or it could not die.
+    At(NamespacePath),
+}
+
+/// A network namespace by path and identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NamespacePath {
+    /// Where it is bound, e.g. `/run/netns/a`.
+    pub path: PathBuf,
+    /// The nsfs inode that was there when it was first seen; anything else there later is "gone".
+    pub inode: u64,
+}
+
+/// One link: its namespace and its interface index there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkKey {
+    /// Where it is.
+    pub namespace: Namespace,
+    /// The kernel's ifindex.
+    pub index: u32,
+}
+
+/// An interface name that the kernel takes: 1 to 15 bytes of printable ASCII without `/`, `:`, `%` and white space, not `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LinkName(String);
+
+/// A MAC address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MacAddress(pub [u8; 6]);
+
+/// The name of a link that is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NewName {
+    /// This one.
+    Exact(LinkName),
+    /// This and the lowest free number (the kernel's `eth%d`).
+    Prefix(LinkName),
+}
+
+/// One end of a link that is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkEnd {
+    /// Where it is made.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: NewName,
+    /// Its MAC; none: the kernel's choice.
+    pub mac: Option<MacAddress>,
+    /// Bytes; none: the kernel's choice.
+    pub mtu: Option<u32>,
+    /// The ifindex of the bridge that it becomes a port of, in the same namespace.
+    pub master: Option<u32>,
+    /// Addresses that it gets (IPv6 without duplicate address detection).
+    pub addresses: Vec<IpNet>,
+    /// Set up.
+    pub up: bool,
+}
+
+/// A link to make. It carries the instance's mark from the message that makes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSpec {
+    /// The link, or the first end of a pair.
+    pub end: LinkEnd,
+    /// What it is.
+    pub kind: LinkKind,
+}
+
+/// The kinds of links (IFLA_INFO_KIND and its data in linux/if_link.h).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkKind {
+    /// A bridge.
+    Bridge,
+    /// A pair, with its other end.
+    Veth(Box<LinkEnd>),
+    /// A VXLAN tunnel.
+    Vxlan(Vxlan),
+    /// A macvlan on `parent` (an ifindex of the host's namespace).
+    Macvlan { parent: u32, mode: MacvlanMode },
+    /// An ipvlan on `parent`.
+    Ipvlan { parent: u32, mode: IpvlanMode, flag: IpvlanFlag },
+    /// A VLAN on `parent`.
+    Vlan { parent: u32, id: u16 },
+    /// A dummy.
+    Dummy,
+}
+
+/// Options of a VXLAN link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
+pub struct Vxlan {
+    pub vni: u32,
+    pub port: u16,
+    pub parent: Option<u32>,
+    pub local: Option<IpAddr>,
+    pub remote: Option<IpAddr>,
+    pub learning: bool,
+    pub proxy: bool,
+}
+
+/// MACVLAN_MODE_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum MacvlanMode {
+    Private,
+    Vepa,
+    Bridge,
+    Passthru,
+}
+
+/// IPVLAN_MODE_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum IpvlanMode {
+    L2,
+    L3,
+    L3s,
+}
+
+/// IPVLAN_F_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum IpvlanFlag {
+    Bridge,
+    Private,
+    Vepa,
+}
+
+/// What to change of a link; none: leave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkChanges {
+    /// A new name.
+    pub name: Option<NewName>,
+    /// A new MAC.
+    pub mac: Option<MacAddress>,
+    /// A new MTU in bytes.
+    pub mtu: Option<u32>,
+    /// Up or down.
+    pub up: Option<bool>,
+    /// The bridge that it becomes a port of (an ifindex), or 0 for none.
+    pub master: Option<u32>,
+    /// IFLA_BRPORT_MODE.
+    pub hairpin: Option<bool>,
+    /// IFLA_BRPORT_ISOLATED.
+    pub isolated: Option<bool>,
+    /// IFLA_BRPORT_LEARNING.
+    pub learning: Option<bool>,
+}
+
+/// What the kernel says of a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkInfo {
+    /// The ifindex.
+    pub index: u32,
+    /// The name.
+    pub name: String,
+    /// The kind; empty for a physical device.
+    pub kind: String,
+    /// The MAC, where it has one of six bytes.
+    pub mac: Option<MacAddress>,
+    /// Bytes.
+    pub mtu: u32,
+    /// IFF_UP.
+    pub up: bool,
+    /// IFF_RUNNING.
+    pub running: bool,
+    /// The ifindex of the link that it is a port of.
+    pub master: Option<u32>,
+    /// IFLA_LINK: the ifindex of its parent or of the other end of a pair, in whichever namespace that is.
+    pub parent: Option<u32>,
+    /// Whose it is.
+    pub mark: Mark,
+}
+
+/// What a link's group (IFLA_GROUP, 32 bits) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// Made by this instance of Pontoon.
+    Owned,
+    /// Made by this instance and waiting for the reaper.
+    Condemned,
+    /// Not this instance's.
+    Foreign,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The link that packets leave through.
+    pub link: LinkKey,
+    /// Where to.
+    pub destination: IpNet,
+    /// The next hop; none: on-link.
+    pub gateway: Option<IpAddr>,
+    /// The preferred source.
+    pub source: Option<IpAddr>,
+    /// The table; none: main.
+    pub table: Option<u32>,
+    /// The priority.
+    pub metric: Option<u32>,
+}
+
+/// A policy rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Where it holds.
+    pub namespace: Namespace,
+    /// IPv6 instead of IPv4.
+    pub ipv6: bool,
+    /// 1 to 32,765.
+    pub priority: u32,
+    /// Packets from here.
+    pub source: Option<IpNet>,
+    /// Packets to there.
+    pub destination: Option<IpNet>,
+    /// Packets that came in by the link of this name.
+    pub input: Option<LinkName>,
+    /// Packets with this mark under this mask.
+    pub mark: Option<(u32, u32)>,
+    /// The table to look into.
+    pub table: u32,
+}
+
+/// A permanent neighbour entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// On which link.
+    pub link: LinkKey,
+    /// The address.
+    pub address: IpAddr,
+    /// Who has it.
+    pub mac: MacAddress,
+}
+
+/// A permanent forwarding entry of a bridge port (no `remote`: NTF_MASTER) or of a vxlan link (NTF_SELF).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarding {
+    /// On which link.
+    pub link: LinkKey,
+    /// Which MAC.
+    pub mac: MacAddress,
+    /// The remote tunnel end.
+    pub remote: Option<IpAddr>,
+}
+
+/// An nftables rule in a table of family inet. Table and chain are made with it and go with their last rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NftRule {
+    /// Its base chain.
+    pub chain: NftChain,
+    /// All must hold.
+    pub conditions: Vec<NftCondition>,
+    /// What happens then.
+    pub verdict: NftVerdict,
+    /// The comment (NFTA_RULE_USERDATA, at most 128 bytes): who made it.
+    pub comment: String,
+}
+
+/// A base chain; its name follows from the fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NftChain {
+    /// nat instead of filter.
+    pub nat: bool,
+    /// The hook.
+    pub hook: NftHook,
+    /// The priority.
+    pub priority: i32,
+}
+
+/// NF_INET_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum NftHook {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+    Postrouting,
+}
+
+/// A property and whether it must not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NftCondition {
+    /// The property.
+    pub property: NftProperty,
+    /// It must not hold.
+    pub negated: bool,
+}
+
+/// A property of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NftProperty {
+    /// meta iifname.
+    InputLink(LinkName),
+    /// meta oifname.
+    OutputLink(LinkName),
+    /// ip saddr or ip6 saddr, with the family's check (meta nfproto) before it, which is never negated.
+    Source(IpNet),
+    /// ip daddr or ip6 daddr.
+    Destination(IpNet),
+    /// fib daddr type local.
+    DestinationLocal,
+    /// meta l4proto.
+    Protocol(u8),
+    /// th sport, both ends included.
+    SourcePort(u16, u16),
+    /// th dport.
+    DestinationPort(u16, u16),
+    /// ct state: the bits NEW 8, ESTABLISHED 2, RELATED 4, INVALID 1 (as nft's `ct state` has them).
+    Connection(u32),
+    /// ct status dnat.
+    DestinationTranslated,
+}
+
+/// What happens to a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NftVerdict {
+    /// accept
+    Accept,
+    /// drop
+    Drop,
+    /// masquerade
+    Masquerade,
+    /// snat to an address, and a port
+    SourceNat(IpAddr, Option<u16>),
+    /// dnat to an address, and a port
+    DestinationNat(IpAddr, Option<u16>),
+}
+
+/// Where a rule that was made is found again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NftHandle {
+    /// Its base chain.
+    pub chain: NftChain,
+    /// The kernel's handle in its table.
+    pub handle: u64,
+}
+
+/// A kernel setting. The kernel layer alone knows its path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sysctl {
+    /// /proc/sys/net/FAMILY/conf/LINK/NAME; `family` is `ipv4` or `ipv6` and `name` a file there.
+    Link { family: &'static str, link: LinkName, name: &'static str },
+    /// /proc/sys/net/PATH.
+    Namespace(&'static str),
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Answers [`Outcome::Link`].
+    AddLink(LinkSpec),
+    /// A link of this instance only: its mark is looked at right before.
+    SetLink(LinkKey, LinkChanges),
+    /// A link of this instance only. Ok if it is gone.
+    RemoveLink(LinkKey),
+    /// IPv6 without duplicate address detection.
+    AddAddress(LinkKey, IpNet),
+    /// Ok if it is gone.
+    RemoveAddress(LinkKey, IpNet),
+    /// With this instance's route protocol.
+    AddRoute(Route),
+    /// Ok if it is gone.
+    RemoveRoute(Route),
+    /// With this instance's protocol.
+    AddRule(Rule),
+    /// Ok if it is gone.
+    RemoveRule(Rule),
+    /// Replaces; the old entry comes back with undo.
+    AddNeighbour(Neighbour),
+    /// Ok if it is gone.
+    RemoveNeighbour(Neighbour),
+    /// Replaces; the old entry comes back with undo.
+    AddForwarding(Forwarding),
+    /// Ok if it is gone.
+    RemoveForwarding(Forwarding),
+    /// Rules for one table. Answers [`Outcome::Rules`].
+    AddNftRules { namespace: Namespace, table: String, rules: Vec<NftRule> },
+    /// Removes rules, chains that are empty then, and the table if all are. Ok for what is gone.
+    RemoveNftRules { namespace: Namespace, table: String, rules: Vec<NftHandle> },
+    /// Removes a table with all in it. Ok if it is gone.
+    RemoveNftTable { namespace: Namespace, table: String },
+    /// Answers [`Outcome::Value`] with the value before; undo writes it back.
+    SetSysctl { namespace: Namespace, sysctl: Sysctl, value: i32 },
+    /// A namespace bound in the run folder, loopback up. Answers [`Outcome::Namespace`].
+    AddNamespace(String),
+    /// Ok if it is gone.
+    RemoveNamespace(String),
+}
+
+/// What a change made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to tell.
+    Done,
+    /// A link, and the other end of a pair.
+    Link(NewLink, Option<NewLink>),
+    /// Rules, in the order in which they were given.
+    Rules(Vec<NftHandle>),
+    /// The value before.
+    Value(i32),
+    /// Where the namespace is bound.
+    Namespace(NamespacePath),
+}
+
+/// A link that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLink {
+    /// Where it is.
+    pub key: LinkKey,
+    /// The name that it got.
+    pub name: LinkName,
+    /// The MAC that it got.
+    pub mac: Option<MacAddress>,
+}
+
+/// A change that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What it made.
+    pub outcome: Outcome,
+    /// What takes it back, in this order; empty where nothing can or needs to.
+    pub undo: Vec<Change>,
+}
+
+/// Why the kernel layer refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What was tried, with which value, and what the kernel said.
+    pub message: String,
+    /// The errno (positive) where the kernel itself refused.
+    pub errno: Option<i32>,
+}
+
+impl fmt::Display for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl LinkName {
+    /// Checks a name by the kernel's rules (`dev_valid_name`), and that it is printable ASCII.
+    pub fn new(name: &str) -> Result<Self, Error> {
+        let fits = (1..=15).contains(&name.len()) && name != "." && name != "..";
+        if fits && name.bytes().all(|b| b.is_ascii_graphic() && !b"/:%".contains(&b)) {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(Error {
+            message: format!("{name:?} is no interface name: 1 to 15 printable ASCII characters without space, '/', ':' and '%'"),
+            errno: None,
+        })
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LinkName {
+    type Error = Error;
+    fn try_from(name: String) -> Result<Self, Error> {
+        Self::new(&name)
+    }
+}
+
+impl From<LinkName> for String {
+    fn from(name: LinkName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl std::str::FromStr for MacAddress {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let bytes: Option<Vec<u8>> =
+            text.split(':').map(|p| (p.len() == 2).then(|| u8::from_str_radix(p, 16).ok()).flatten()).collect();
+        bytes.and_then(|b| b.try_into().ok()).map(Self).ok_or_else(|| Error {
+            message: format!("{text:?} is no MAC address: six bytes as in 02:42:0a:05:00:02"),
+            errno: None,
+        })
+    }
+}
+
+impl TryFrom<String> for MacAddress {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<MacAddress> for String {
+    fn from(mac: MacAddress) -> Self {
+        mac.to_string()
+    }
+}

@@ -1,0 +1,104 @@
+//! Drivers: load, list, inspect, remove.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Name;
+
+/// Loads a component under a name. A loaded driver stays loaded over restarts.
+#[derive(Clone, Debug)]
+pub struct LoadDriver {
+    /// The name that networks say.
+    pub name: Name,
+    /// The component's bytes.
+    pub component: Vec<u8>,
+    /// What the driver's `configuration` import answers.
+    pub configuration: BTreeMap<String, String>,
+}
+
+/// A loaded driver.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Driver {
+    /// The name that networks say.
+    pub name: Name,
+    /// What the driver calls its kind of network.
+    pub network_type: String,
+    /// `local` or `global`: where its networks are known.
+    pub data_scope: Scope,
+    /// `local` or `global`: how far its networks connect.
+    pub connectivity_scope: Scope,
+    /// SHA-256 of the component, in hexadecimal digits.
+    pub digest: String,
+    /// Bytes of the component.
+    pub size: u64,
+    /// How many networks it serves.
+    pub networks: usize,
+    /// `ready`, or why it can't be called.
+    pub state: String,
+}
+
+/// A loaded driver, whole.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DriverDetails {
+    /// The driver.
+    #[serde(flatten)]
+    pub driver: Driver,
+    /// The parts of the interface that it exports, e.g. `pontoon:driver/driver@0.1.0`.
+    pub exports: Vec<String>,
+    /// The interfaces and functions that it imports, e.g. `pontoon:driver/links@0.1.0#add`.
+    pub imports: Vec<String>,
+    /// The manifest section of the component; none where its author wrote none.
+    pub manifest: Option<String>,
+    /// What `configuration` answers.
+    pub configuration: BTreeMap<String, String>,
+    /// What was called since the start of the daemon: exported functions and the host calls that they made.
+    pub calls: Vec<CallCount>,
+}
+
+/// Calls of one function.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CallCount {
+    /// E.g. `create-endpoint` or `links.add`.
+    pub function: String,
+    /// How often.
+    pub count: u64,
+    /// How many of them failed or were refused.
+    pub failed: u64,
+    /// Microseconds in all.
+    pub micros: u64,
+}
+
+/// Where a driver's networks live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// On one host.
+    Local,
+    /// On all hosts of a cluster.
+    Global,
+}
+
+/// One call of a driver, as it went.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CallTrace {
+    /// The exported function, e.g. `create-endpoint`.
+    pub function: String,
+    /// Microseconds from the instance's start to the commit's end.
+    pub micros: u64,
+    /// What the driver asked of the host, in order.
+    pub host_calls: Vec<HostCallTrace>,
+}
+
+/// One host call of a driver.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HostCallTrace {
+    /// E.g. `links.add`.
+    pub function: String,
+    /// Microseconds.
+    pub micros: u64,
+    /// What the host answered if not ok.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

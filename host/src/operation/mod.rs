@@ -1,0 +1,15 @@
+//! The neutral words between front ends and controller: what can be asked for, what is answered, and errors with a kind.
+//!
+//! - [`Name`] and [`Id`]: checked text
+//! - [`Error`]: a kind, a message, an errno
+//! - [`network`], [`endpoint`], [`driver`], [`table`]: requests and replies, one file per object
+
+pub mod driver;
+pub mod endpoint;
+mod error;
+pub mod network;
+pub mod table;
+mod text;
+
+pub use error::{Error, Kind, Result};
+pub use text::{Id, Name};
