@@ -462,7 +462,9 @@ impl LinkName {
             return Ok(Self(name.to_owned()));
         }
         Err(Error {
-            message: format!("{name:?} is no interface name: 1 to 15 printable ASCII characters without space, '/', ':' and '%'"),
+            message: format!(
+                "{name:?} is no interface name: 1 to 15 printable ASCII characters without space, '/', ':' and '%'"
+            ),
             errno: None,
         })
     }
