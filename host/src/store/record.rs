@@ -1,7 +1,7 @@
-//! What the store holds of drivers, networks, endpoints and kernel objects.
+//! What the store holds of drivers, networks, endpoints, kernel objects, table entries and leases.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
@@ -112,8 +112,9 @@ pub struct Object {
 
 /// The kinds of objects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the kernel layer's words")]
 pub enum Thing {
-    /// A link. `peer` is its other end where that is another object.
+    /// A link. Both ends of a pair are objects of their own.
     Link { namespace: Namespace, index: u32, name: String },
     /// A namespace that the driver made, by its name in the network and its path.
     Namespace { name: String, path: NamespacePath },
@@ -125,4 +126,51 @@ pub enum Thing {
     Rule(Rule),
     /// Leave for a link to forward.
     Forward { name: String, ipv4: bool, ipv6: bool },
+}
+
+/// The state of a range of keys: how many there are and the greatest of their versions. Versions come from one counter that only grows,
+/// so whatever is inserted, updated or deleted in the range changes the pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListVersion {
+    /// How many keys.
+    pub count: u64,
+    /// The greatest version; 0 if there are none.
+    pub newest: i64,
+}
+
+/// An entry of a network's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableEntry {
+    /// The table.
+    pub table: String,
+    /// The key.
+    pub key: String,
+    /// Who owns it; [`OWN`](super::OWN): the network's driver on this host.
+    pub owner: String,
+    /// The endpoint with which it goes.
+    pub endpoint: Option<Id>,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// A change of a watched entry that the driver was not told of yet. Neither value: never. No previous: created. No value: deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The table.
+    pub table: String,
+    /// The key.
+    pub key: String,
+    /// What the driver was told last.
+    pub previous: Option<Vec<u8>>,
+    /// What it is now.
+    pub value: Option<Vec<u8>>,
+}
+
+/// An address that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The address.
+    pub address: IpAddr,
+    /// Whose it is: an endpoint's id.
+    pub owner: String,
 }
