@@ -1,0 +1,47 @@
+//! The kernel's interfaces.
+
+pub(crate) mod addresses;
+pub(crate) mod links;
+pub(crate) mod neighbours;
+pub(crate) mod nftables;
+pub(crate) mod routes;
+pub(crate) mod rules;
+pub(crate) mod sysctls;
+
+pub(crate) mod namespaces {
+    use crate::Result;
+    use crate::component::wit::namespaces as wit;
+    use wit::Namespace;
+
+    pub(crate) use wit::host;
+
+    pub(crate) fn same(namespace: &Namespace, other: &Namespace) -> bool {
+        namespace.same(other)
+    }
+
+    pub(crate) fn remove(namespace: &Namespace) -> Result<()> {
+        Ok(namespace.remove()?)
+    }
+
+    pub(crate) fn add(name: &str) -> Result<Namespace> {
+        Ok(wit::add(name)?)
+    }
+
+    pub(crate) fn get(name: &str) -> Result<Namespace> {
+        Ok(wit::get(name)?)
+    }
+}
+
+pub(crate) mod forwarding {
+    use crate::Result;
+    use crate::component::Link;
+    use crate::component::wit::forwarding as wit;
+
+    pub(crate) fn allow(link: &Link, ipv4: bool, ipv6: bool) -> Result<()> {
+        Ok(wit::allow(link, ipv4, ipv6)?)
+    }
+
+    pub(crate) fn disallow(link: &Link) -> Result<()> {
+        Ok(wit::disallow(link)?)
+    }
+}

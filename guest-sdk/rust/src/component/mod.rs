@@ -1,0 +1,22 @@
+//! The component's side: SDK types to WIT types, the host's functions, and the exported functions.
+
+pub mod bindings;
+mod convert;
+pub mod exports;
+mod kernel;
+mod state;
+
+pub(crate) mod capabilities;
+
+use bindings::imports::pontoon::driver as wit;
+
+pub(crate) use kernel::{addresses, forwarding, links, namespaces, neighbours, nftables, routes, rules, sysctls};
+pub(crate) use state::{clock, configuration, log, random, store, tables};
+
+pub(crate) use wit::capabilities::InterfaceNameInfo;
+pub(crate) use wit::links::Link;
+pub(crate) use wit::namespaces::Namespace;
+
+pub(crate) type NetworkInfo<'call> = &'call wit::capabilities::NetworkInfo;
+pub(crate) type InterfaceInfo<'call> = &'call wit::capabilities::InterfaceInfo;
+pub(crate) type JoinInfo<'call> = &'call wit::capabilities::JoinInfo;

@@ -1,0 +1,129 @@
+//! Network devices.
+
+mod spec;
+
+use crate::namespaces::Namespace;
+use crate::{Error, MacAddress, Result, sys};
+
+pub use spec::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode, VxlanOptions};
+
+/// A link: one of the driver's own, or a parent interface that its grant names.
+#[derive(Debug)]
+pub struct Link(pub(crate) sys::Link);
+
+impl Link {
+    /// What the link is now.
+    ///
+    /// # Errors
+    /// `NotFound`: it is gone.
+    pub fn info(&self) -> Result<LinkInfo> {
+        sys::links::info(&self.0)
+    }
+
+    /// Changes what is given, and leaves the rest.
+    ///
+    /// # Errors
+    /// `NotFound`: it is gone.
+    pub fn set(&self, changes: &LinkChanges) -> Result<()> {
+        sys::links::set(&self.0, changes)
+    }
+
+    /// Removes the link; of a pair, both ends. Ok if the kernel removed it already.
+    ///
+    /// # Errors
+    /// Whatever the kernel has against it.
+    pub fn remove(&self) -> Result<()> {
+        sys::links::remove(&self.0)
+    }
+}
+
+/// What a link is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Its name.
+    pub name: String,
+    /// The kernel's name of the kind, e.g. `veth`; empty for a physical device.
+    pub kind: String,
+    /// Its Ethernet address, if it is that sort of link.
+    pub mac_address: Option<MacAddress>,
+    /// Bytes.
+    pub mtu: u32,
+    /// The link is set up (IFF_UP).
+    pub up: bool,
+    /// The link can carry packets (IFF_RUNNING).
+    pub running: bool,
+    /// The name of the link that it is a port of, if that is one that this driver sees.
+    pub master: Option<String>,
+}
+
+/// What to change of a link; none: leave it.
+#[derive(Clone, Debug, Default)]
+pub struct LinkChanges<'a> {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new Ethernet address.
+    pub mac_address: Option<MacAddress>,
+    /// Bytes.
+    pub mtu: Option<u32>,
+    /// Up or down.
+    pub up: Option<bool>,
+    /// Another bridge.
+    pub master: Option<Master<'a>>,
+    /// As a bridge port: send packets back out of the port that they came in by.
+    pub hairpin: Option<bool>,
+    /// As a bridge port: talk only to ports that are not isolated.
+    pub isolated: Option<bool>,
+    /// As a bridge port: learn addresses from packets.
+    pub learning: Option<bool>,
+}
+
+/// What a link becomes a port of.
+#[derive(Clone, Copy, Debug)]
+pub enum Master<'a> {
+    /// Of nothing.
+    Nothing,
+    /// Of a bridge.
+    Bridge(&'a Link),
+}
+
+/// A link that was made.
+#[derive(Debug)]
+pub struct AddedLink {
+    /// The link.
+    pub link: Link,
+    /// The other end of a pair.
+    pub peer: Option<Link>,
+}
+
+/// Makes links.
+///
+/// # Errors
+/// `AlreadyExists`: a name is taken. `NotImplemented`: the kernel lacks the kind.
+pub fn add(links: &[LinkSpec]) -> Result<Vec<AddedLink>> {
+    let handles = sys::links::add(links)?;
+    Ok(handles.into_iter().map(|(link, peer)| AddedLink { link: Link(link), peer: peer.map(Link) }).collect())
+}
+
+/// Makes one link.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_one(link: LinkSpec) -> Result<AddedLink> {
+    add(&[link])?.pop().ok_or_else(|| Error::internal("links.add gave nothing back"))
+}
+
+/// A link by its name.
+///
+/// # Errors
+/// `NotFound`: no link of this driver has that name there.
+pub fn get(namespace: Option<&Namespace>, name: &str) -> Result<Link> {
+    sys::links::get(namespace.map(|namespace| &namespace.0), name).map(Link)
+}
+
+/// The driver's links.
+///
+/// # Errors
+/// None to be expected.
+pub fn list(namespace: Option<&Namespace>) -> Result<Vec<LinkInfo>> {
+    sys::links::list(namespace.map(|namespace| &namespace.0))
+}

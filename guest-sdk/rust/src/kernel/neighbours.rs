@@ -1,0 +1,94 @@
+//! Neighbour entries (which MAC has an address) and forwarding entries (which port or remote host has a MAC).
+
+use std::net::IpAddr;
+
+use crate::links::Link;
+use crate::{MacAddress, Result, sys};
+
+/// A permanent neighbour entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour<'a> {
+    /// The link that the neighbour is on.
+    pub link: &'a Link,
+    /// The neighbour's address.
+    pub address: IpAddr,
+    /// The neighbour's MAC.
+    pub mac_address: MacAddress,
+}
+
+/// A neighbour entry as the kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeighbourInfo {
+    /// The neighbour's address.
+    pub address: IpAddr,
+    /// The neighbour's MAC.
+    pub mac_address: MacAddress,
+}
+
+/// A permanent forwarding entry of a vxlan link (`remote` given) or of a bridge port.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardingEntry<'a> {
+    /// The vxlan link or bridge port.
+    pub link: &'a Link,
+    /// Who is behind it.
+    pub mac_address: MacAddress,
+    /// The host to send to.
+    pub remote: Option<IpAddr>,
+}
+
+/// A forwarding entry as the kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardingInfo {
+    /// Who is behind the link.
+    pub mac_address: MacAddress,
+    /// The host to send to.
+    pub remote: Option<IpAddr>,
+}
+
+/// Adds neighbour entries. One of the same address is replaced.
+///
+/// # Errors
+/// `NotFound`: a link is gone.
+pub fn add(neighbours: &[Neighbour]) -> Result<()> {
+    sys::neighbours::add(neighbours)
+}
+
+/// Removes neighbour entries. Ok for those that are not there.
+///
+/// # Errors
+/// None to be expected.
+pub fn remove(neighbours: &[Neighbour]) -> Result<()> {
+    sys::neighbours::remove(neighbours)
+}
+
+/// The permanent neighbour entries of a link.
+///
+/// # Errors
+/// `NotFound`: the link is gone.
+pub fn list(link: &Link) -> Result<Vec<NeighbourInfo>> {
+    sys::neighbours::list(&link.0)
+}
+
+/// Adds forwarding entries. One of the same MAC is replaced.
+///
+/// # Errors
+/// `NotFound`: a link is gone.
+pub fn add_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
+    sys::neighbours::add_forwarding(entries)
+}
+
+/// Removes forwarding entries. Ok for those that are not there.
+///
+/// # Errors
+/// None to be expected.
+pub fn remove_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
+    sys::neighbours::remove_forwarding(entries)
+}
+
+/// The permanent forwarding entries of a link.
+///
+/// # Errors
+/// `NotFound`: the link is gone.
+pub fn list_forwarding(link: &Link) -> Result<Vec<ForwardingInfo>> {
+    sys::neighbours::list_forwarding(&link.0)
+}

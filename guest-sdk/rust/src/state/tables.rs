@@ -1,0 +1,49 @@
+//! The tables of the call's network: entries that all hosts of a cluster see, each owned by who made it.
+//!
+//! Table names: 1 to 128 bytes of printable ASCII without `/`. Keys: 1 to 256 bytes of printable ASCII. Values: at most
+//! 64 KiB.
+
+use crate::{Result, sys};
+
+/// An entry of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// This host made it, by this driver.
+    pub is_own: bool,
+}
+
+/// The entry of a key.
+///
+/// # Errors
+/// `InvalidArgument`: a table or key that can't be used.
+pub fn get(table: &str, key: &str) -> Result<Option<Entry>> {
+    sys::tables::get(table, key)
+}
+
+/// All entries, in the order of their keys.
+///
+/// # Errors
+/// `InvalidArgument`: a table that can't be used.
+pub fn list(table: &str) -> Result<Vec<Entry>> {
+    sys::tables::list(table)
+}
+
+/// Makes an entry or replaces one of its own.
+///
+/// # Errors
+/// `Forbidden`: the entry is another owner's.
+pub fn put(table: &str, key: &str, value: &[u8]) -> Result<()> {
+    sys::tables::put(table, key, value)
+}
+
+/// Removes an entry of its own.
+///
+/// # Errors
+/// `Forbidden`: the entry is another owner's. `NotFound`: there is none.
+pub fn remove(table: &str, key: &str) -> Result<()> {
+    sys::tables::remove(table, key)
+}

@@ -1,0 +1,15 @@
+//! Values that several interfaces share.
+
+mod mac_address;
+mod network;
+mod options;
+mod port;
+mod table;
+mod text_map;
+
+pub use mac_address::MacAddress;
+pub use network::{Capability, IpamData, Registration, Scope, SkipGateway};
+pub use options::{EndpointOptions, NetworkOptions};
+pub use port::{PortBinding, Protocol, TransportPort};
+pub use table::{ObjectType, TableEvent};
+pub use text_map::TextMap;
