@@ -1,0 +1,138 @@
+//! `/drivers`: load, list, inspect, remove.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::FromRequest;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::answer::{Answer, Refusal};
+use super::input::{Asked, Component, Segments};
+use super::{Api, whole};
+use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use crate::operation::{Error, Name};
+
+/// Loads a driver.
+#[utoipa::path(post, path = "/drivers", tag = "drivers", operation_id = "load_driver",
+    params(
+        ("name" = Name, Query, description = "The name that networks say."),
+        ("set" = Option<Vec<String>>, Query, style = Form, explode = true,
+            description = "KEY=VALUE: what the driver's `configuration` import answers. May be repeated."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
+    responses(
+        (status = 201, body = DriverDetails, description = "It is loaded and stays loaded over restarts."),
+        (status = "default", body = Error, description = "Why not."),
+    ))]
+pub async fn load(
+    State(api): State<Api>,
+    Asked(pairs): Asked<Vec<(String, String)>>,
+    request: Request,
+) -> Answer<(StatusCode, Json<DriverDetails>)> {
+    let (name, configuration) = settings(pairs)?;
+    let slot = upload_slot(&api, api.limits.body).await?;
+    let Component(component) = Component::from_request(request, &api).await?;
+    let load = LoadDriver { name, component, configuration };
+    let loaded = whole(async move {
+        // Held to the end, so that components that wait for the compiler are counted, too.
+        let _slot = slot;
+        api.controller.load_driver(load).await
+    });
+    Ok((StatusCode::CREATED, Json(loaded.await?)))
+}
+
+/// Lists the drivers.
+#[utoipa::path(get, path = "/drivers", tag = "drivers", operation_id = "drivers",
+    responses((status = 200, body = Vec<Driver>), (status = "default", body = Error, description = "Why not.")))]
+pub async fn list(State(api): State<Api>) -> Answer<Json<Vec<Driver>>> {
+    Ok(Json(api.controller.drivers().await?))
+}
+
+/// Tells all of one driver.
+#[utoipa::path(get, path = "/drivers/{name}", tag = "drivers", operation_id = "driver",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
+pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<DriverDetails>> {
+    Ok(Json(api.controller.driver(&Name::new(&name)?).await?))
+}
+
+/// Removes a driver that serves no network.
+#[utoipa::path(delete, path = "/drivers/{name}", tag = "drivers", operation_id = "remove_driver",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 204, description = "It is gone."), (status = "default", body = Error, description = "Why not.")))]
+pub async fn remove(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<StatusCode> {
+    let name = Name::new(&name)?;
+    whole(async move { api.controller.remove_driver(&name).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The name and the configuration in a query. It is read by hand because `set` repeats.
+fn settings(pairs: Vec<(String, String)>) -> Result<(Name, BTreeMap<String, String>), Error> {
+    let mut name = None;
+    let mut configuration = BTreeMap::new();
+    for (key, value) in pairs {
+        match key.as_str() {
+            "name" if name.is_some() => return Err(Error::invalid("the query has more than one name=")),
+            "name" => name = Some(Name::new(&value)?),
+            "set" => set(&mut configuration, &value)?,
+            _ => return Err(Error::invalid(format!("the query can't be read: unknown field {key:?}: name or set"))),
+        }
+    }
+    let name = name.ok_or_else(|| Error::invalid("the query must have name=: the name that networks say"))?;
+    Ok((name, configuration))
+}
+
+fn set(configuration: &mut BTreeMap<String, String>, text: &str) -> Result<(), Error> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => match configuration.insert(key.to_owned(), value.to_owned()) {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid(format!("{key:?} is set more than once"))),
+        },
+        _ => Err(Error::invalid(format!("set={text:?} is not KEY=VALUE"))),
+    }
+}
+
+async fn upload_slot(api: &Api, within: Duration) -> Result<OwnedSemaphorePermit, Refusal> {
+    match tokio::time::timeout(within, api.uploads.clone().acquire_owned()).await {
+        Ok(Ok(slot)) => Ok(slot),
+        _ => Err(Refusal::too_slow("too many drivers are being loaded: no turn", within)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_query_is_a_name_and_settings() {
+        let (name, set) =
+            settings(pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c=")])).unwrap();
+        assert_eq!(name.as_str(), "bridge");
+        let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
+        assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
+    }
+
+    #[test]
+    fn a_bad_query_names_what_was_wrong() {
+        let table: [(&[(&str, &str)], &str); 6] = [
+            (&[], "name="),
+            (&[("name", "a"), ("name", "b")], "more than one name="),
+            (&[("name", "a/b")], "a/b"),
+            (&[("name", "a"), ("set", "b")], "\"b\" is not KEY=VALUE"),
+            (&[("name", "a"), ("set", "=b")], "is not KEY=VALUE"),
+            (&[("name", "a"), ("set", "b=1"), ("set", "b=2")], "\"b\" is set more than once"),
+        ];
+        for (query, part) in table {
+            let error = settings(pairs(query)).unwrap_err();
+            assert!(error.message.contains(part), "{query:?}: {error}");
+        }
+        assert!(settings(pairs(&[("nam", "a")])).unwrap_err().message.contains("unknown field \"nam\""));
+    }
+}

@@ -1,0 +1,49 @@
+//! What a client may take of the daemon: every size, number and wait that it chooses, in one place.
+
+use std::time::Duration;
+
+/// Bytes of a component: the largest driver measured (Python, with its interpreter) is below 20 MiB.
+pub const MAX_COMPONENT: usize = 64 << 20;
+/// Bytes of a JSON body: a network with a thousand labels is below 100 KiB.
+pub const MAX_JSON: usize = 1 << 20;
+/// Bytes of a request's head, which includes its path and query: `set=` carries a driver's configuration.
+pub const MAX_HEAD: usize = 64 << 10;
+/// Components in memory at a time, so that uploads hold at most four times [`MAX_COMPONENT`]. Others wait.
+pub const MAX_UPLOADS: usize = 4;
+/// Connections at a time. Others wait in the socket's backlog.
+pub const MAX_CONNECTIONS: usize = 128;
+/// How long a connection may be silent before or within a request's head.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request's body may take in all: 64 MiB on one machine take well below a second.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may leave an answer in the socket without reading on.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long requests in flight may go on after the signal to stop.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+
+/// The limits that a test makes smaller. The default is the constants above.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// [`MAX_CONNECTIONS`]
+    pub connections: usize,
+    /// [`HEAD_TIMEOUT`]
+    pub head: Duration,
+    /// [`BODY_TIMEOUT`]
+    pub body: Duration,
+    /// [`STALL_TIMEOUT`]
+    pub stall: Duration,
+    /// [`SHUTDOWN_GRACE`]
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: MAX_CONNECTIONS,
+            head: HEAD_TIMEOUT,
+            body: BODY_TIMEOUT,
+            stall: STALL_TIMEOUT,
+            grace: SHUTDOWN_GRACE,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The admin API: HTTP and JSON on a unix socket, for the command line and for programs.
+//!
+//! Its JSON is the serde form of [`crate::operation`]'s types, and its OpenAPI description is made from the same types and routes.
+//!
+//! - [`router()`], [`document()`]: the routes, and their description
+//! - `system`, `drivers`, `networks`, `endpoints`, `tables`: the handlers, one file per object
+//! - `input`, `answer`: a request taken apart, an error put together
+//! - [`serve()`]: connections
+//! - [`limits`]: what a client may take of the daemon
+
+mod answer;
+mod drivers;
+mod endpoints;
+mod input;
+pub mod limits;
+mod networks;
+mod patience;
+mod server;
+mod system;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::answer::{Refusal, no_method, no_route};
+use self::limits::{Limits, MAX_UPLOADS};
+pub use self::server::{serve, serve_within};
+use crate::controller::Controller;
+use crate::operation::{Error, Result};
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Api {
+    controller: Controller,
+    limits: Limits,
+    uploads: Arc<Semaphore>,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Pontoon",
+    description = "The admin API of `pontoon serve`. Every answer that is not 2xx has an Error as its body."
+))]
+struct Description;
+
+/// The API as a service: it needs no socket.
+pub fn router(controller: Controller) -> Router {
+    router_within(controller, Limits::default())
+}
+
+/// [`router`] with limits of one's own.
+pub fn router_within(controller: Controller, limits: Limits) -> Router {
+    let api = Api { controller, limits, uploads: Arc::new(Semaphore::new(MAX_UPLOADS)) };
+    let (router, _) = routes().split_for_parts();
+    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(api)
+}
+
+/// The API's OpenAPI 3.1 description.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().split_for_parts().1
+}
+
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(system::version))
+        .routes(routes!(system::openapi))
+        .routes(routes!(system::gc))
+        .routes(routes!(drivers::list, drivers::load))
+        .routes(routes!(drivers::inspect, drivers::remove))
+        .routes(routes!(networks::list, networks::create))
+        .routes(routes!(networks::inspect, networks::remove))
+        .routes(routes!(endpoints::list))
+        .routes(routes!(endpoints::list_of, endpoints::attach))
+        .routes(routes!(endpoints::detach))
+        .routes(routes!(endpoints::detach_from))
+        .routes(routes!(tables::list))
+        .routes(routes!(tables::list_of))
+        .routes(routes!(tables::put, tables::remove))
+}
+
+/// Runs a change to its end, even if the client hangs up meanwhile: a dropped connection must not stop it halfway.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> std::result::Result<T, Refusal> {
+    match tokio::spawn(work).await {
+        Ok(done) => Ok(done?),
+        Err(e) => Err(Error::internal(format!("the daemon failed, which is a bug: {e}")).into()),
+    }
+}

@@ -1,0 +1,30 @@
+//! What belongs to no object: the version, the API's description, garbage collection.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::answer::Answer;
+use super::{Api, whole};
+use crate::operation::Error;
+use crate::operation::table::{Collected, Version};
+
+/// Tells which Pontoon this is.
+#[utoipa::path(get, path = "/version", tag = "system", operation_id = "version",
+    responses((status = 200, body = Version), (status = "default", body = Error, description = "Why not.")))]
+pub async fn version(State(api): State<Api>) -> Json<Version> {
+    Json(api.controller.version())
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "system", operation_id = "openapi",
+    responses((status = 200, body = Object, description = "An OpenAPI 3.1 document.")))]
+pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(super::document())
+}
+
+/// Removes what nothing owns any more: endpoints whose namespace is gone, kernel objects without a record.
+#[utoipa::path(post, path = "/gc", tag = "system", operation_id = "gc",
+    responses((status = 200, body = Collected), (status = "default", body = Error, description = "Why not.")))]
+pub async fn gc(State(api): State<Api>) -> Answer<Json<Collected>> {
+    Ok(Json(whole(async move { api.controller.collect_garbage().await }).await?))
+}
