@@ -1,0 +1,115 @@
+//! An endpoint: the pair of links between bridge and container.
+
+use std::net::IpAddr;
+
+use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkSpec};
+use pontoon_sdk::nftables::RuleId;
+use pontoon_sdk::store::Key;
+use pontoon_sdk::{
+    Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result, TransportPort,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::network::{Network, hash, remove_link};
+use crate::ports::{self, Published};
+
+/// The name that the container's link is to have, where the user chose one.
+const INTERFACE_NAME: &str = "com.docker.network.endpoint.ifname";
+
+/// What is remembered of an endpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Endpoint {
+    /// The container's MAC.
+    pub mac_address: MacAddress,
+    /// The container's IPv4 address.
+    pub ipv4: Option<IpAddr>,
+    /// The container's IPv6 address.
+    pub ipv6: Option<IpAddr>,
+    /// The name of the link on the bridge.
+    pub host_link: String,
+    /// The name of the container's link, where it was made.
+    pub container_link: String,
+    /// The name that the container's link is to have.
+    pub interface_name: Option<String>,
+    /// The ports that the container serves.
+    pub exposed_ports: Vec<TransportPort>,
+    /// The ports that are published now.
+    pub published: Vec<Published>,
+    /// The rules behind them.
+    pub rules: Vec<RuleId>,
+}
+
+impl Endpoint {
+    /// The endpoint of this id, which must exist.
+    pub(crate) fn find(network: &str, endpoint: &str) -> Result<Self> {
+        Self::key(network, endpoint).get()?.ok_or_else(|| Error::not_found(format!("no endpoint {endpoint}")))
+    }
+
+    pub(crate) fn key(network: &str, endpoint: &str) -> Key<Self> {
+        Key::new(format!("endpoint/{network}/{endpoint}"))
+    }
+}
+
+/// Makes an endpoint.
+pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, options: &EndpointOptions) -> Result<()> {
+    let key = Endpoint::key(network, endpoint);
+    if key.get()?.is_some() {
+        return Err(Error::already_exists(format!("endpoint {endpoint} is there already")));
+    }
+    let mac_address = choose_mac_address(info)?;
+    let host_link = format!("veth{}", &hash(endpoint)[..7]);
+    let interface_name = options.generic.get(INTERFACE_NAME).map(str::to_owned);
+    let container_link = add_pair(&Network::find(network)?, &host_link, mac_address).context(&host_link)?;
+    key.set(&Endpoint {
+        mac_address,
+        ipv4: info.address().map(|address| address.addr()),
+        ipv6: info.address_ipv6().map(|address| address.addr()),
+        host_link,
+        container_link,
+        interface_name,
+        exposed_ports: options.exposed_ports.clone(),
+        published: Vec::new(),
+        rules: Vec::new(),
+    })
+}
+
+/// Removes an endpoint. There is nothing to do for one that is not there.
+pub(crate) fn delete(network: &str, endpoint: &str) -> Result<()> {
+    ports::revoke(network, endpoint)?;
+    let Some(old) = Endpoint::key(network, endpoint).take()? else { return Ok(()) };
+    remove_link(&old.host_link)
+}
+
+/// Says which link the container gets, and its gateways.
+pub(crate) fn join(network: &str, endpoint: &str, info: &JoinInfo) -> Result<()> {
+    let (network, endpoint) = (Network::find(network)?, Endpoint::find(network, endpoint)?);
+    let link = links::get(None, &endpoint.container_link)?;
+    info.interface_name().set_names(&link, &network.interface_prefix, endpoint.interface_name.as_deref())?;
+    if !network.internal {
+        network.subnets().filter_map(|subnet| subnet.gateway).try_for_each(|gateway| info.set_gateway(gateway))?;
+    }
+    Ok(())
+}
+
+/// The user's MAC, or a random one.
+fn choose_mac_address(info: &InterfaceInfo) -> Result<MacAddress> {
+    if let Some(mac_address) = info.mac_address() {
+        return Ok(mac_address);
+    }
+    let mac_address = MacAddress::random();
+    info.set_mac_address(mac_address)?;
+    Ok(mac_address)
+}
+
+/// Makes the pair, one end on the bridge, and gives the name of the other back.
+fn add_pair(network: &Network, host_link: &str, mac_address: MacAddress) -> Result<String> {
+    let bridge = links::get(None, &network.bridge)?;
+    let container_link = format!("{host_link}c");
+    let host_end = LinkEnd { mtu: network.mtu, master: Some(&bridge), up: true, ..LinkEnd::named(host_link) };
+    let container_end =
+        LinkEnd { mtu: network.mtu, mac_address: Some(mac_address), ..LinkEnd::named(&container_link) };
+    let added = links::add_one(LinkSpec::veth(host_end, container_end))?;
+    // A container may reach itself through a port that it publishes.
+    added.link.set(&LinkChanges { hairpin: Some(true), isolated: Some(!network.icc), ..LinkChanges::default() })?;
+    Ok(container_link)
+}

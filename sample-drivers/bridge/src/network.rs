@@ -1,0 +1,188 @@
+//! A network: the bridge, its subnets, and the conflicts with other networks.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use pontoon_sdk::links::{self, Link, LinkEnd, LinkSpec};
+use pontoon_sdk::nftables::{self, RuleId};
+use pontoon_sdk::store::{self, Key};
+use pontoon_sdk::sysctls::{self, LinkSysctl};
+use pontoon_sdk::{Context, Error, ErrorKind, IpamData, NetworkOptions, Result, forwarding, ipnet};
+use serde::{Deserialize, Serialize};
+
+use crate::options::Options;
+use crate::rules;
+
+/// What is remembered of a network.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Network {
+    /// The bridge's name.
+    pub bridge: String,
+    /// The IPv4 subnet.
+    pub ipv4: Option<Subnet>,
+    /// The IPv6 subnet.
+    pub ipv6: Option<Subnet>,
+    /// It has no way out.
+    pub internal: bool,
+    /// See [`Options`].
+    pub icc: bool,
+    /// See [`Options`].
+    pub masquerade: bool,
+    /// Where ports are published that name no host address; none: on all addresses of both families.
+    pub host_binding: Option<IpAddr>,
+    /// See [`Options`].
+    pub mtu: Option<u32>,
+    /// See [`Options`].
+    pub interface_prefix: String,
+    /// Its rules, without those of its endpoints.
+    pub rules: Vec<RuleId>,
+}
+
+/// The subnet of one family.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Subnet {
+    /// Where the containers' addresses are from.
+    pub pool: IpNet,
+    /// The bridge's own address.
+    pub bridge: Option<IpNet>,
+    /// The gateway that containers are given.
+    pub gateway: Option<IpAddr>,
+}
+
+impl Network {
+    /// The network of this id, which must exist.
+    pub(crate) fn find(network: &str) -> Result<Self> {
+        Self::key(network).get()?.ok_or_else(|| Error::not_found(format!("no network {network}")))
+    }
+
+    pub(crate) fn key(network: &str) -> Key<Self> {
+        Key::new(format!("network/{network}"))
+    }
+
+    /// The subnets of both families.
+    pub(crate) fn subnets(&self) -> impl Iterator<Item = &Subnet> {
+        self.ipv4.iter().chain(&self.ipv6)
+    }
+
+    fn new(network: &str, options: &NetworkOptions, ipv4: &[IpamData], ipv6: &[IpamData]) -> Result<Self> {
+        let internal = options.internal;
+        let options = Options::read(&options.generic)?;
+        let mut ipv4 = subnet(ipv4, "DefaultGatewayIPv4")?;
+        if options.inhibit_ipv4 {
+            ipv4 = ipv4.map(|subnet| Subnet { bridge: None, ..subnet });
+        }
+        Ok(Self {
+            bridge: options.name.unwrap_or_else(|| default_name(network)),
+            ipv4,
+            ipv6: subnet(ipv6, "DefaultGatewayIPv6")?,
+            internal,
+            icc: options.icc,
+            masquerade: options.masquerade,
+            host_binding: options.host_binding.map(IpAddr::V4),
+            mtu: options.mtu,
+            interface_prefix: options.interface_prefix,
+            rules: Vec::new(),
+        })
+    }
+}
+
+/// Makes a network. Whatever fails on the way, the host undoes what was done before.
+pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData], ipv6: &[IpamData]) -> Result<()> {
+    let mut new = Network::new(network, options, ipv4, ipv6)?;
+    check_conflicts(network, &new)?;
+    let bridge = add_bridge(&new).context(format!("bridge {}", new.bridge))?;
+    new.rules = nftables::add(None, &rules::of_network(&new, &bridge))?;
+    bridge_key(&new.bridge).set(&network.to_owned())?;
+    Network::key(network).set(&new)
+}
+
+/// Removes a network. There is nothing to do for one that is not there.
+pub(crate) fn delete(network: &str) -> Result<()> {
+    let Some(old) = Network::key(network).take()? else { return Ok(()) };
+    nftables::remove(&old.rules)?;
+    remove_link(&old.bridge)?;
+    bridge_key(&old.bridge).remove()
+}
+
+/// Removes one of the driver's links on the host, if it is there.
+pub(crate) fn remove_link(name: &str) -> Result<()> {
+    match links::get(None, name) {
+        Ok(link) => link.remove(),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn bridge_key(name: &str) -> Key<String> {
+    Key::new(format!("bridge/{name}"))
+}
+
+/// `br-` and twelve digits: of Docker's ids the first ones, of any other sort a hash's, because it may begin like
+/// its neighbours do.
+fn default_name(network: &str) -> String {
+    let is_hexadecimal = network.len() >= 32 && network.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = if is_hexadecimal { network.to_owned() } else { hash(network) };
+    format!("br-{}", &digits[..12])
+}
+
+/// Sixteen hexadecimal digits of FNV-1a: short, and the same in every build.
+pub(crate) fn hash(text: &str) -> String {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+}
+
+/// The subnet of one family, if the network has that family.
+fn subnet(pools: &[IpamData], gateway_name: &str) -> Result<Option<Subnet>> {
+    let data = match pools {
+        [] => return Ok(None),
+        [data] => data,
+        _ => return Err(Error::forbidden("the bridge driver doesn't support several subnets of one family")),
+    };
+    let pool = data.pool.ok_or_else(|| Error::invalid_argument("the bridge driver needs an address pool"))?;
+    let gateway = data.aux_address(gateway_name).or(data.gateway).map(|gateway| gateway.addr());
+    Ok(Some(Subnet { pool: pool.trunc(), bridge: data.gateway, gateway }))
+}
+
+/// No two networks have the same bridge or overlapping subnets. Should another network be made at the same time, the
+/// host sees that it changed what was read here, and runs the later call again.
+fn check_conflicts(network: &str, new: &Network) -> Result<()> {
+    if Network::key(network).get()?.is_some() {
+        return Err(Error::already_exists(format!("network {network} is there already")));
+    }
+    if let Some(other) = bridge_key(&new.bridge).get()? {
+        return Err(Error::forbidden(format!("bridge {} belongs to network {other}", new.bridge)));
+    }
+    for (id, other) in store::list::<Network>("network/")? {
+        for (ours, theirs) in new.subnets().flat_map(|ours| other.subnets().map(move |theirs| (ours.pool, theirs.pool))) {
+            if ours.contains(&theirs) || theirs.contains(&ours) {
+                return Err(Error::forbidden(format!("subnet {ours} overlaps with {theirs} of network {id}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_bridge(network: &Network) -> Result<Link> {
+    let addresses = network.subnets().filter_map(|subnet| subnet.bridge).collect();
+    let end = LinkEnd { mtu: network.mtu, addresses, up: true, ..LinkEnd::named(&network.bridge) };
+    let bridge = links::add_one(LinkSpec::bridge(end))?.link;
+    refuse_router_advertisements(&bridge)?;
+    if !network.internal {
+        if network.ipv4.is_some() {
+            // For ports that are published on 127.0.0.1; the rules keep the containers from the host's own services.
+            sysctls::set_link(&bridge, LinkSysctl::Ipv4RouteLocalnet, 1)?;
+        }
+        forwarding::allow(&bridge, network.ipv4.is_some(), network.ipv6.is_some())?;
+    }
+    Ok(bridge)
+}
+
+/// A container must not become the host's router (CVE-2020-13401).
+fn refuse_router_advertisements(bridge: &Link) -> Result<()> {
+    const ENOENT: u32 = 2;
+    match sysctls::set_link(bridge, LinkSysctl::Ipv6AcceptRa, 0) {
+        // A kernel without IPv6.
+        Err(error) if error.errno == Some(ENOENT) => Ok(()),
+        result => result,
+    }
+}
