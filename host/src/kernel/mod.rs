@@ -8,7 +8,31 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+mod address;
+mod apply;
+mod attribute;
+mod describe;
+mod error;
+mod link_add;
+mod link_new;
+mod link_read;
+mod link_set;
+mod mark;
+mod namespace;
+mod neighbour;
+mod nft;
+mod plan;
+mod route;
+mod rule;
+mod session;
+mod socket;
+mod sysctl;
+#[cfg(test)]
+mod tests;
 mod value;
+
+use mark::Marks;
+use session::{Host, Session};
 
 pub use value::*;
 
@@ -35,123 +59,150 @@ pub struct HostIdentity {
 /// The kernel. Share it in an `Arc`.
 #[derive(Debug)]
 pub struct Kernel {
-    #[expect(dead_code, reason = "comes with the transport")]
-    config: Config,
-}
-
-fn not_yet<T>() -> Result<T, Error> {
-    Err(Error { message: "the kernel layer can't do this yet".into(), errno: None })
+    host: Host,
+    marks: Marks,
+    /// Where the namespaces that are made are bound.
+    namespaces: PathBuf,
 }
 
 impl Kernel {
-    /// Opens what it needs in the namespace of `config`.
+    /// Takes the host's namespace as it is now; sockets are opened when they are needed first.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Self { config })
+        let namespaces = config.run_folder.join("netns");
+        Ok(Self { host: Host::new(config.host)?, marks: Marks::new(config.instance), namespaces })
     }
 
     /// The namespace of the calling thread.
     pub fn current_namespace() -> Result<OwnedFd, Error> {
-        not_yet()
+        namespace::current()
     }
 
     /// Which boot and which namespace this is.
     pub fn identity(&self) -> Result<HostIdentity, Error> {
-        not_yet()
+        const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+        let boot = std::fs::read_to_string(BOOT).map_err(|e| Error::io(format!("reading {BOOT}"), &e))?;
+        let namespace = self.host.within(|| Ok(namespace::cookie()))?.unwrap_or(self.host.inode());
+        Ok(HostIdentity { boot: boot.trim().to_owned(), namespace })
     }
 
     /// Opens and checks a sandbox: it must be a network namespace and not the host's own.
-    pub fn sandbox(&self, _path: &Path) -> Result<NamespacePath, Error> {
-        not_yet()
+    pub fn sandbox(&self, path: &Path) -> Result<NamespacePath, Error> {
+        let (_, inode) = namespace::examine(path)?;
+        if inode == self.host.inode() {
+            return Err(Error::refused(format!("{} is the host's own network namespace", path.display())));
+        }
+        Ok(NamespacePath { path: path.to_owned(), inode })
     }
 
     /// Whether the namespace is still there, and the same.
-    pub fn exists(&self, _namespace: &Namespace) -> bool {
-        false
+    pub fn exists(&self, namespace: &Namespace) -> bool {
+        match namespace {
+            Namespace::Host => true,
+            Namespace::At(at) => namespace::open(at).is_ok(),
+        }
     }
 
     /// Makes all changes or none: when one fails, what was done is undone in reverse, and the error names the change.
-    pub fn apply(&self, _changes: &[Change]) -> Result<Vec<Applied>, Error> {
-        not_yet()
+    ///
+    /// What is removed comes back with undo, too, except links, nftables rules, and namespaces: remove these after the commit.
+    pub fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, Error> {
+        apply::apply(self, changes)
     }
 
     /// Takes changes back, the last one first, as far as it goes. What is gone already is no error.
-    pub fn undo(&self, _applied: &[Applied]) -> Vec<Error> {
-        Vec::new()
+    pub fn undo(&self, applied: &[Applied]) -> Vec<Error> {
+        apply::undo(self, &mut self.session(), applied)
     }
 
     /// Makes each change by itself, in order, and goes on after errors.
-    pub fn attempt(&self, _changes: &[Change]) -> Vec<Error> {
-        Vec::new()
+    pub fn attempt(&self, changes: &[Change]) -> Vec<Error> {
+        apply::attempt(self, &mut self.session(), changes)
     }
 
     /// Takes links of this instance out of the way at once (down, no master, no addresses, another name) for [`Kernel::reap`] to delete.
     /// Pairs and bridges only wait; other kinds are deleted here. The other end of a pair comes along.
     pub fn condemn(&self, _links: &[LinkKey]) -> Result<(), Error> {
-        not_yet()
+        Err(Error::refused("not yet"))
     }
 
     /// Deletes what was condemned in a namespace, all in one go; answers how many links it found.
     pub fn reap(&self, _namespace: &Namespace) -> Result<usize, Error> {
-        not_yet()
+        Err(Error::refused("not yet"))
     }
 
     /// The link of a name.
-    pub fn link_by_name(&self, _namespace: &Namespace, _name: &LinkName) -> Result<Option<LinkInfo>, Error> {
-        not_yet()
+    pub fn link_by_name(&self, namespace: &Namespace, name: &LinkName) -> Result<Option<LinkInfo>, Error> {
+        let question = link_read::by_name(name.as_str());
+        let seen = link_read::get(&mut self.session(), namespace, question, self.marks)?;
+        Ok(seen.map(|seen| seen.info))
     }
 
     /// A link by its key.
-    pub fn link(&self, _link: &LinkKey) -> Result<Option<LinkInfo>, Error> {
-        not_yet()
+    pub fn link(&self, link: &LinkKey) -> Result<Option<LinkInfo>, Error> {
+        let question = link_read::by_index(link.index);
+        let seen = link_read::get(&mut self.session(), &link.namespace, question, self.marks)?;
+        Ok(seen.map(|seen| seen.info))
     }
 
     /// All links of a namespace.
-    pub fn links(&self, _namespace: &Namespace) -> Result<Vec<LinkInfo>, Error> {
-        not_yet()
+    pub fn links(&self, namespace: &Namespace) -> Result<Vec<LinkInfo>, Error> {
+        let seen = link_read::all(&mut self.session(), namespace, self.marks)?;
+        Ok(seen.into_iter().map(|seen| seen.info).collect())
     }
 
-    /// The addresses of a link.
-    pub fn addresses(&self, _link: &LinkKey) -> Result<Vec<IpNet>, Error> {
-        not_yet()
+    /// The addresses of a link; none where it is gone.
+    pub fn addresses(&self, link: &LinkKey) -> Result<Vec<IpNet>, Error> {
+        let found = address::list(&mut self.session(), &link.namespace, link.index)?;
+        Ok(found.into_iter().map(|(_, address)| address).collect())
     }
 
     /// The addresses of all links of a namespace, with the ifindex of the link.
-    pub fn all_addresses(&self, _namespace: &Namespace) -> Result<Vec<(u32, IpNet)>, Error> {
-        not_yet()
+    pub fn all_addresses(&self, namespace: &Namespace) -> Result<Vec<(u32, IpNet)>, Error> {
+        address::list(&mut self.session(), namespace, 0)
     }
 
-    /// This instance's routes through a link.
-    pub fn routes(&self, _link: &LinkKey) -> Result<Vec<Route>, Error> {
-        not_yet()
+    /// This instance's routes through a link. (Their mark has one byte: another instance may have the same.)
+    pub fn routes(&self, link: &LinkKey) -> Result<Vec<Route>, Error> {
+        route::list(&mut self.session(), link, self.marks)
     }
 
-    /// This instance's rules.
-    pub fn rules(&self, _namespace: &Namespace) -> Result<Vec<Rule>, Error> {
-        not_yet()
+    /// This instance's rules. (Their mark has one byte: another instance may have the same.)
+    pub fn rules(&self, namespace: &Namespace) -> Result<Vec<Rule>, Error> {
+        rule::list(&mut self.session(), namespace, self.marks)
     }
 
     /// The permanent neighbours of a link.
-    pub fn neighbours(&self, _link: &LinkKey) -> Result<Vec<Neighbour>, Error> {
-        not_yet()
+    pub fn neighbours(&self, link: &LinkKey) -> Result<Vec<Neighbour>, Error> {
+        neighbour::list(&mut self.session(), link)
     }
 
     /// The permanent forwarding entries of a link.
-    pub fn forwardings(&self, _link: &LinkKey) -> Result<Vec<Forwarding>, Error> {
-        not_yet()
+    pub fn forwardings(&self, link: &LinkKey) -> Result<Vec<Forwarding>, Error> {
+        neighbour::list_forwardings(&mut self.session(), link)
     }
 
     /// A setting's value.
-    pub fn sysctl(&self, _namespace: &Namespace, _sysctl: &Sysctl) -> Result<i32, Error> {
-        not_yet()
+    pub fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
+        sysctl::get(&mut self.session(), namespace, sysctl)
     }
 
     /// The names of the nftables tables of family inet.
-    pub fn nft_tables(&self, _namespace: &Namespace) -> Result<Vec<String>, Error> {
-        not_yet()
+    pub fn nft_tables(&self, namespace: &Namespace) -> Result<Vec<String>, Error> {
+        nft::tables(&mut self.session(), namespace)
     }
 
     /// The rules of a table with their comments; none where there is no such table.
-    pub fn nft_rules(&self, _namespace: &Namespace, _table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
-        not_yet()
+    pub fn nft_rules(&self, namespace: &Namespace, table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
+        nft::rules(&mut self.session(), namespace, table)
+    }
+
+    fn session(&self) -> Session<'_> {
+        Session::new(&self.host)
+    }
+
+    fn add_namespace(&self, name: &str) -> Result<Applied, Error> {
+        let made = namespace::make(&self.namespaces, name, link_set::loopback_up)?;
+        let undo = vec![Change::RemoveNamespace(name.to_owned())];
+        Ok(Applied { outcome: Outcome::Namespace(made), undo })
     }
 }

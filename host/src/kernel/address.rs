@@ -1,0 +1,107 @@
+//! Addresses on links (RTM_*ADDR, linux/if_addr.h).
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
+};
+use rustix::io::Errno;
+
+use super::attribute::{after, ip};
+use super::mark::Marks;
+use super::plan::Plan;
+use super::session::Session;
+use super::socket::{Message, Request, flag, malformed};
+use super::{Change, Error, LinkKey, Namespace};
+
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
+/// `struct ifaddrmsg`.
+const HEADER: usize = 8;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+
+/// Both families, for dumps.
+pub(super) const FAMILIES: [AddressFamily; 2] = [AddressFamily::Inet, AddressFamily::Inet6];
+
+/// The family of a network.
+pub(super) fn family(network: &IpNet) -> AddressFamily {
+    family_of(network.addr())
+}
+
+/// The family of an address.
+pub(super) fn family_of(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+/// Adds an address.
+pub(super) fn add(key: &LinkKey, address: IpNet, marks: Marks) -> Plan {
+    Plan::make(new(key.index, address, marks), Change::RemoveAddress(key.clone(), address))
+}
+
+/// The message that adds an address.
+pub(super) fn new(index: u32, address: IpNet, marks: Marks) -> Request {
+    let mut message = message(index, address);
+    // Known to kernels since 5.18; older ones ignore it.
+    message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(marks.protocol())));
+    match address {
+        // As dockerd and CNI plugins set it; 31 and 32 have no broadcast address.
+        IpNet::V4(v4) if v4.prefix_len() < 31 => message.attributes.push(AddressAttribute::Broadcast(v4.broadcast())),
+        IpNet::V4(_) => {}
+        IpNet::V6(_) => {
+            message.header.flags = AddressHeaderFlags::Nodad;
+            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        }
+    }
+    Request::one(RTM_NEWADDR, flag::CREATE | flag::EXCL, &message)
+}
+
+/// Removes an address. A primary IPv4 address takes the others of its subnet along, unless net.ipv4.conf.*.promote_secondaries is set.
+pub(super) fn remove(key: &LinkKey, address: IpNet) -> Plan {
+    let request = delete(key.index, address);
+    Plan::remove(request, &[Errno::ADDRNOTAVAIL, Errno::NODEV], Change::AddAddress(key.clone(), address))
+}
+
+/// The message that removes an address.
+pub(super) fn delete(index: u32, address: IpNet) -> Request {
+    Request::one(RTM_DELADDR, 0, &message(index, address))
+}
+
+fn message(index: u32, address: IpNet) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = family(&address);
+    message.header.prefix_len = address.prefix_len();
+    message.header.index = index;
+    message.attributes = vec![AddressAttribute::Local(address.addr()), AddressAttribute::Address(address.addr())];
+    message
+}
+
+/// The addresses of one link, or of all (`index` 0), each with the index of its link.
+pub(super) fn list(session: &mut Session, at: &Namespace, index: u32) -> Result<Vec<(u32, IpNet)>, Error> {
+    let mut found = Vec::new();
+    for family in FAMILIES {
+        let mut question = AddressMessage::default();
+        question.header.family = family;
+        question.header.index = index;
+        let messages = session.list(at, "addresses", Request::dump(RTM_GETADDR, &question))?;
+        for message in &messages {
+            found.push(read(message)?);
+        }
+    }
+    // Kernels before 5.0 don't filter.
+    found.retain(|(i, _)| index == 0 || *i == index);
+    Ok(found)
+}
+
+fn read(message: &Message) -> Result<(u32, IpNet), Error> {
+    let body = message.body.as_slice();
+    let [_, prefix, _, _, index @ ..] = body.first_chunk::<HEADER>().ok_or_else(malformed)?;
+    // On a point-to-point link IFA_ADDRESS is the other end's, and IPv6 leaves IFA_LOCAL out otherwise.
+    let local = after(body, HEADER)?.find(IFA_LOCAL)?;
+    let value = local.or(after(body, HEADER)?.find(IFA_ADDRESS)?).ok_or_else(malformed)?;
+    let address = IpNet::new(ip(value)?, *prefix).map_err(|_| malformed())?;
+    Ok((u32::from_ne_bytes(*index), address))
+}

@@ -1,0 +1,192 @@
+//! Lists of changes: all or nothing, with those for one namespace that stand together sent together.
+
+use super::link_add;
+use super::mark::Marks;
+use super::plan::{Failed, Plan, Step, conclude, plan, question};
+use super::session::Session;
+use super::socket::{Answer, Request};
+use super::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, namespace, nft, sysctl};
+
+/// What changes have in common that can be sent together.
+#[derive(PartialEq)]
+enum Lane<'a> {
+    /// Links that are made from this namespace.
+    Links(&'a Namespace),
+    /// Other changes of rtnetlink's there.
+    Route(&'a Namespace),
+    /// Anything else goes alone.
+    Alone(usize),
+}
+
+/// What a refusal means for the changes beside it.
+#[derive(Clone, Copy, PartialEq)]
+enum Together {
+    /// They needn't be tried.
+    AllOrNone,
+    /// Nothing.
+    EachAlone,
+}
+
+/// Makes all changes or none.
+pub(super) fn apply(kernel: &Kernel, changes: &[Change]) -> Result<Vec<Applied>, Error> {
+    let mut session = Session::new(&kernel.host);
+    let mut applied = Vec::with_capacity(changes.len());
+    let mut rest = changes;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(together(rest));
+        let mut failure = None;
+        for step in steps(kernel, &mut session, now, Together::AllOrNone) {
+            match step {
+                Ok(done) => applied.push(done),
+                Err(failed) => {
+                    applied.push(Applied { outcome: Outcome::Done, undo: failed.undo });
+                    failure.get_or_insert(failed.error);
+                }
+            }
+        }
+        if let Some(error) = failure {
+            return Err(taken_back(kernel, &mut session, &applied, error));
+        }
+        rest = later;
+    }
+    Ok(applied)
+}
+
+fn taken_back(kernel: &Kernel, session: &mut Session, applied: &[Applied], mut error: Error) -> Error {
+    for left in undo(kernel, session, applied) {
+        tracing::error!(%error, %left, "a change was not undone");
+        error.message = format!("{}; what came before it was not all undone: {left}", error.message);
+    }
+    error
+}
+
+/// Takes changes back, the last one first.
+pub(super) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
+    let changes: Vec<Change> = applied.iter().rev().flat_map(|a| a.undo.iter().cloned()).collect();
+    attempt(kernel, session, &changes)
+}
+
+/// Makes each change by itself, in order, and goes on after errors.
+pub(super) fn attempt(kernel: &Kernel, session: &mut Session, changes: &[Change]) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let mut rest = changes;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(together(rest));
+        let steps = steps(kernel, session, now, Together::EachAlone);
+        errors.extend(steps.into_iter().filter_map(|step| step.err().map(|f| f.error)));
+        rest = later;
+    }
+    errors
+}
+
+/// How many changes from the front can be sent together.
+fn together(changes: &[Change]) -> usize {
+    let lanes = changes.iter().enumerate().map(|(i, change)| lane(i, change));
+    let first = changes.first().map(|change| lane(0, change));
+    lanes.take_while(|l| Some(l) == first.as_ref()).count().max(1)
+}
+
+fn lane(position: usize, change: &Change) -> Lane<'_> {
+    match change {
+        Change::AddLink(spec) => Lane::Links(link_add::maker(spec)),
+        Change::SetLink(key, _) | Change::RemoveLink(key) => Lane::Route(&key.namespace),
+        Change::AddAddress(key, _) | Change::RemoveAddress(key, _) => Lane::Route(&key.namespace),
+        Change::AddRoute(route) | Change::RemoveRoute(route) => Lane::Route(&route.link.namespace),
+        Change::AddRule(rule) | Change::RemoveRule(rule) => Lane::Route(&rule.namespace),
+        Change::AddNeighbour(n) | Change::RemoveNeighbour(n) => Lane::Route(&n.link.namespace),
+        Change::AddForwarding(e) | Change::RemoveForwarding(e) => Lane::Route(&e.link.namespace),
+        _ => Lane::Alone(position),
+    }
+}
+
+/// Makes changes of one lane; one result for each.
+fn steps(kernel: &Kernel, session: &mut Session, changes: &[Change], how: Together) -> Vec<Step> {
+    let done = match changes.first().map(|change| lane(0, change)) {
+        Some(Lane::Links(_)) => links(session, changes, kernel.marks),
+        Some(Lane::Route(at)) => routes(session, at, changes, kernel.marks, how),
+        _ => Ok(changes.iter().map(|change| alone(kernel, session, change)).collect()),
+    };
+    // A namespace that is gone, or a socket that fails, is every change's failure, but what is to be removed from it is gone.
+    done.unwrap_or_else(|error| changes.iter().map(|change| failed(change, error.clone())).collect())
+}
+
+fn failed(change: &Change, error: Error) -> Step {
+    if namespace::is_gone(&error) && change.removes() {
+        return Ok(Applied { outcome: Outcome::Done, undo: Vec::new() });
+    }
+    let message = format!("{change}: {}", error.message);
+    Err(Failed { error: Error { message, ..error }, undo: Vec::new() })
+}
+
+impl Change {
+    fn removes(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoveLink(..)
+                | Self::RemoveAddress(..)
+                | Self::RemoveRoute(..)
+                | Self::RemoveRule(..)
+                | Self::RemoveNeighbour(..)
+                | Self::RemoveForwarding(..)
+                | Self::RemoveNftRules { .. }
+                | Self::RemoveNftTable { .. }
+                | Self::RemoveNamespace(..)
+        )
+    }
+}
+
+fn links(session: &mut Session, changes: &[Change], marks: Marks) -> Result<Vec<Step>, Error> {
+    let specs = changes.iter().filter_map(|change| match change {
+        Change::AddLink(spec) => Some(spec),
+        _ => None,
+    });
+    let specs: Vec<&LinkSpec> = specs.collect();
+    link_add::add(session, &specs, marks)
+}
+
+fn routes(
+    session: &mut Session,
+    at: &Namespace,
+    changes: &[Change],
+    marks: Marks,
+    how: Together,
+) -> Result<Vec<Step>, Error> {
+    let questions: Vec<Option<Request>> = changes.iter().map(question).collect();
+    let asked: Vec<Request> = questions.iter().flatten().cloned().collect();
+    let mut known = session.exchange(at, &asked)?.into_iter();
+    let known: Vec<Option<Answer>> = questions.iter().map(|q| q.as_ref().and_then(|_| known.next())).collect();
+    let mut plans: Vec<Result<Plan, Error>> =
+        changes.iter().zip(&known).map(|(change, known)| plan(change, known.as_ref(), marks)).collect();
+    if how == Together::AllOrNone && plans.iter().any(Result::is_err) {
+        plans.iter_mut().flatten().for_each(|plan| *plan = Plan::nothing());
+    }
+    let requests: Vec<Request> = plans.iter().flatten().flat_map(|plan| plan.requests.iter().cloned()).collect();
+    let answers = session.exchange(at, &requests)?;
+    let mut rest = answers.as_slice();
+    let steps = changes.iter().zip(plans).map(|(change, plan)| {
+        let plan = plan.or_else(|error| failed(change, error).map(|_| Plan::nothing()))?;
+        let (own, others) = rest.split_at(plan.requests.len().min(rest.len()));
+        rest = others;
+        conclude(change, plan, own)
+    });
+    Ok(steps.collect())
+}
+
+fn alone(kernel: &Kernel, session: &mut Session, change: &Change) -> Step {
+    let done = match change {
+        Change::AddNftRules { namespace, table, rules } => nft::add(session, namespace, table, rules),
+        Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, namespace, table, rules),
+        Change::RemoveNftTable { namespace, table } => nft::remove_table(session, namespace, table),
+        Change::SetSysctl { namespace, sysctl, value } => sysctl::set(session, namespace, sysctl, *value).map(|old| {
+            let undo = Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old };
+            Applied { outcome: Outcome::Value(old), undo: vec![undo] }
+        }),
+        Change::AddNamespace(name) => kernel.add_namespace(name),
+        Change::RemoveNamespace(name) => {
+            let removed = namespace::remove(&kernel.namespaces, name);
+            removed.map(|()| Applied { outcome: Outcome::Done, undo: Vec::new() })
+        }
+        _ => Err(Error::refused("a change in the wrong lane")),
+    };
+    done.or_else(|error| failed(change, error))
+}

@@ -1,0 +1,93 @@
+//! Changes and namespaces in words, for errors.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{Change, LinkKey, LinkKind, LinkSpec, Namespace, NewName, Sysctl};
+
+impl Display for Namespace {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("on the host"),
+            Self::At(at) => write!(f, "in {}", at.path.display()),
+        }
+    }
+}
+
+impl Display for LinkKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "link {} {}", self.index, self.namespace)
+    }
+}
+
+impl Display for NewName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => write!(f, "{name}"),
+            Self::Prefix(name) => write!(f, "{name}*"),
+        }
+    }
+}
+
+impl LinkKind {
+    /// The kernel's name of the kind (IFLA_INFO_KIND).
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Veth(_) => "veth",
+            Self::Vxlan(_) => "vxlan",
+            Self::Macvlan { .. } => "macvlan",
+            Self::Ipvlan { .. } => "ipvlan",
+            Self::Vlan { .. } => "vlan",
+            Self::Dummy => "dummy",
+        }
+    }
+}
+
+impl Display for LinkSpec {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.kind.name(), self.end.name, self.end.namespace)?;
+        match &self.kind {
+            LinkKind::Veth(peer) => write!(f, " with {} {}", peer.name, peer.namespace),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Display for Sysctl {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link { family, link, name } => write!(f, "{family} {name} of {link}"),
+            Self::Namespace(path) => f.write_str(path),
+        }
+    }
+}
+
+impl Display for Change {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddLink(spec) => write!(f, "adding {spec}"),
+            Self::SetLink(key, _) => write!(f, "changing {key}"),
+            Self::RemoveLink(key) => write!(f, "removing {key}"),
+            Self::AddAddress(key, address) => write!(f, "adding address {address} to {key}"),
+            Self::RemoveAddress(key, address) => write!(f, "removing address {address} from {key}"),
+            Self::AddRoute(route) => write!(f, "adding the route to {} through {}", route.destination, route.link),
+            Self::RemoveRoute(route) => write!(f, "removing the route to {} through {}", route.destination, route.link),
+            Self::AddRule(rule) => write!(f, "adding rule {} {}", rule.priority, rule.namespace),
+            Self::RemoveRule(rule) => write!(f, "removing rule {} {}", rule.priority, rule.namespace),
+            Self::AddNeighbour(n) => write!(f, "adding neighbour {} to {}", n.address, n.link),
+            Self::RemoveNeighbour(n) => write!(f, "removing neighbour {} from {}", n.address, n.link),
+            Self::AddForwarding(e) => write!(f, "adding forwarding entry {} to {}", e.mac, e.link),
+            Self::RemoveForwarding(e) => write!(f, "removing forwarding entry {} from {}", e.mac, e.link),
+            Self::AddNftRules { namespace, table, .. } => {
+                write!(f, "adding rules to nftables table {table} {namespace}")
+            }
+            Self::RemoveNftRules { namespace, table, .. } => {
+                write!(f, "removing rules from nftables table {table} {namespace}")
+            }
+            Self::RemoveNftTable { namespace, table } => write!(f, "removing nftables table {table} {namespace}"),
+            Self::SetSysctl { namespace, sysctl, value } => write!(f, "setting {sysctl} to {value} {namespace}"),
+            Self::AddNamespace(name) => write!(f, "making network namespace {name}"),
+            Self::RemoveNamespace(name) => write!(f, "removing network namespace {name}"),
+        }
+    }
+}

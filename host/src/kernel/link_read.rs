@@ -1,0 +1,165 @@
+//! What the kernel says of a link (RTM_NEWLINK, linux/if_link.h), and the questions for it.
+
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+
+use super::attribute::{after, attributes, number, text};
+use super::mark::Marks;
+use super::session::Session;
+use super::socket::{Answer, Message, Request, malformed};
+use super::{Error, LinkInfo, LinkKey, MacAddress, Namespace};
+
+const RTM_GETLINK: u16 = 18;
+/// `struct ifinfomsg`.
+const HEADER: usize = 16;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_GROUP: u16 = 27;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+pub(super) const IFLA_BRPORT_MODE: u16 = 4;
+pub(super) const IFLA_BRPORT_LEARNING: u16 = 8;
+pub(super) const IFLA_BRPORT_ISOLATED: u16 = 33;
+const IFF_UP: u32 = 0x1;
+const IFF_RUNNING: u32 = 0x40;
+
+/// A link as the layer itself needs it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// What others see of it.
+    pub info: LinkInfo,
+    /// IFLA_BRPORT_MODE, _ISOLATED and _LEARNING, where it is a bridge's port.
+    pub port: Port,
+    /// Its parent or other end is in another namespace.
+    pub elsewhere: bool,
+}
+
+/// A bridge port's settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Port {
+    pub hairpin: Option<bool>,
+    pub isolated: Option<bool>,
+    pub learning: Option<bool>,
+}
+
+/// The question for a link by its index.
+pub(super) fn by_index(index: u32) -> Request {
+    let mut message = question();
+    message.header.index = index;
+    Request::one(RTM_GETLINK, 0, &message)
+}
+
+/// The question for a link by its name.
+pub(super) fn by_name(name: &str) -> Request {
+    let mut message = question();
+    message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+    Request::one(RTM_GETLINK, 0, &message)
+}
+
+fn question() -> LinkMessage {
+    let mut message = LinkMessage::default();
+    // Counting the statistics of a link over all processors costs more than the rest of the answer.
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    message
+}
+
+/// Asks for one link.
+pub(super) fn get(
+    session: &mut Session,
+    at: &Namespace,
+    question: Request,
+    marks: Marks,
+) -> Result<Option<Seen>, Error> {
+    let answer = session.exchange(at, std::slice::from_ref(&question))?.pop().ok_or_else(malformed)?;
+    seen(&answer, marks)
+}
+
+/// Reads the answer to [`by_index`] or [`by_name`]; none: there is no such link.
+pub(super) fn seen(answer: &Answer, marks: Marks) -> Result<Option<Seen>, Error> {
+    match answer {
+        Ok(messages) => messages.first().map(|m| read(m, marks)).transpose(),
+        Err(refusal) if refusal.is(&[rustix::io::Errno::NODEV]) => Ok(None),
+        Err(refusal) => Err(Error::kernel("looking at a link", refusal)),
+    }
+}
+
+/// All links of a namespace.
+pub(super) fn all(session: &mut Session, at: &Namespace, marks: Marks) -> Result<Vec<Seen>, Error> {
+    let messages = session.list(at, "links", Request::dump(RTM_GETLINK, &question()))?;
+    messages.iter().map(|m| read(m, marks)).collect()
+}
+
+/// The link of a key, which must be there.
+pub(super) fn must(answer: Option<&Answer>, key: &LinkKey, marks: Marks) -> Result<Seen, Error> {
+    let seen = answer.map(|a| seen(a, marks)).transpose()?.flatten();
+    seen.ok_or_else(|| Error {
+        message: format!("there is no link {} {}", key.index, key.namespace),
+        errno: Some(rustix::io::Errno::NODEV.raw_os_error()),
+    })
+}
+
+fn read(message: &Message, marks: Marks) -> Result<Seen, Error> {
+    let body = message.body.as_slice();
+    let field = |at: usize| body.get(at..at + 4).ok_or_else(malformed).and_then(number);
+    let flags = field(8)?;
+    let mut info = LinkInfo {
+        index: field(4)?,
+        name: String::new(),
+        kind: String::new(),
+        mac: None,
+        mtu: 0,
+        up: flags & IFF_UP != 0,
+        running: flags & IFF_RUNNING != 0,
+        master: None,
+        parent: None,
+        mark: marks.read(0),
+    };
+    let (mut port, mut elsewhere) = (Port::default(), false);
+    for attribute in after(body, HEADER)? {
+        let (kind, value) = attribute?;
+        match kind {
+            IFLA_ADDRESS => info.mac = value.try_into().ok().map(MacAddress),
+            IFLA_IFNAME => info.name = text(value),
+            IFLA_MTU => info.mtu = number(value)?,
+            IFLA_LINK => info.parent = Some(number(value)?),
+            IFLA_MASTER => info.master = Some(number(value)?),
+            IFLA_GROUP => info.mark = marks.read(number(value)?),
+            IFLA_LINK_NETNSID => elsewhere = true,
+            IFLA_LINKINFO => read_kind(value, &mut info, &mut port)?,
+            _ => {}
+        }
+    }
+    Ok(Seen { info, port, elsewhere })
+}
+
+fn read_kind(value: &[u8], info: &mut LinkInfo, port: &mut Port) -> Result<(), Error> {
+    for attribute in attributes(value) {
+        let (kind, value) = attribute?;
+        match kind {
+            IFLA_INFO_KIND => info.kind = text(value),
+            IFLA_INFO_SLAVE_DATA => *port = read_port(value)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The slave data of other masters than bridges has other meanings; their ports are never this instance's.
+fn read_port(value: &[u8]) -> Result<Port, Error> {
+    let mut port = Port::default();
+    for attribute in attributes(value) {
+        let (kind, value) = attribute?;
+        let set = value.first().map(|v| *v != 0);
+        match kind {
+            IFLA_BRPORT_MODE => port.hairpin = set,
+            IFLA_BRPORT_LEARNING => port.learning = set,
+            IFLA_BRPORT_ISOLATED => port.isolated = set,
+            _ => {}
+        }
+    }
+    Ok(port)
+}

@@ -1,0 +1,227 @@
+//! Network namespaces: opening and checking them by path, doing something inside one, making and removing them.
+//!
+//! The only file of the layer with `unsafe`: an ioctl, a getsockopt and an unshare that rustix offers no safe function for.
+#![expect(unsafe_code, reason = "see above; every block says why it is sound")]
+
+use std::ffi::{c_int, c_void};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use rustix::fs::{Mode, OFlags, fstat, fstatfs, open as open_file};
+use rustix::io::Errno;
+use rustix::ioctl;
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
+
+use super::{Error, NamespacePath};
+
+/// linux/magic.h.
+const NSFS_MAGIC: i64 = 0x6e73_6673;
+/// linux/nsfs.h: NS_GET_NSTYPE, which answers a CLONE_NEW* flag.
+const NS_GET_NSTYPE: ioctl::Opcode = ioctl::opcode::none(0xb7, 3);
+const CLONE_NEWNET: c_int = 0x4000_0000;
+/// asm-generic/socket.h, since Linux 5.14.
+const SO_NETNS_COOKIE: c_int = 71;
+const SOL_SOCKET: c_int = 1;
+/// The calling thread's namespace; a process can have threads in several.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+/// The calling thread's namespace.
+pub(super) fn current() -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    open_file(OWN, flags, Mode::empty()).map_err(|e| Error::system(format!("opening {OWN}"), e))
+}
+
+/// Whether the calling thread is in the namespace of this inode.
+pub(super) fn is_current(inode: u64) -> bool {
+    rustix::fs::stat(OWN).is_ok_and(|s| s.st_ino == inode)
+}
+
+/// The inode of an open file.
+pub(super) fn inode(file: BorrowedFd<'_>) -> Result<u64, Error> {
+    fstat(file).map(|s| s.st_ino).map_err(|e| Error::system("reading a namespace's inode", e))
+}
+
+/// Opens a path that must be a network namespace, and says what is there instead.
+pub(super) fn examine(path: &Path) -> Result<(OwnedFd, u64), Error> {
+    let shown = path.display();
+    let failed = |e| Error::system(format!("opening the network namespace {shown}"), e);
+    // O_PATH neither waits (a FIFO would make a plain open wait) nor has any effect on a device.
+    let found = open_file(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+    if fstatfs(&found).map_err(failed)?.f_type != NSFS_MAGIC {
+        return Err(Error::refused(format!("{shown} is no network namespace but {}", what_else(&found))));
+    }
+    let again = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
+    let open = open_file(&again, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).map_err(failed)?;
+    if kind(open.as_fd()).map_err(failed)? != CLONE_NEWNET {
+        return Err(Error::refused(format!("{shown} is a namespace of another kind, no network namespace")));
+    }
+    let inode = inode(open.as_fd())?;
+    Ok((open, inode))
+}
+
+fn what_else(file: &OwnedFd) -> &'static str {
+    // Through /proc because std takes no O_PATH descriptor apart; it follows the link to the very same file.
+    let Ok(data) = fs::metadata(format!("/proc/self/fd/{}", file.as_raw_fd())) else { return "something else" };
+    let kind = data.file_type();
+    match () {
+        () if kind.is_file() => "a regular file (a namespace that was unmounted leaves one behind)",
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }
+}
+
+/// Opens a namespace that was seen before. With `errno` ENOENT it is gone.
+pub(super) fn open(namespace: &NamespacePath) -> Result<OwnedFd, Error> {
+    let shown = namespace.path.display();
+    let gone = |why: &str| Error {
+        message: format!("the network namespace {shown} is gone{why}"),
+        errno: Some(Errno::NOENT.raw_os_error()),
+    };
+    match examine(&namespace.path) {
+        Ok((open, inode)) if inode == namespace.inode => Ok(open),
+        Ok(_) => Err(gone(": another one is there now")),
+        Err(e) if e.errno == Some(Errno::NOENT.raw_os_error()) => Err(gone("")),
+        Err(e) if e.errno.is_none() => Err(gone(&format!(": {}", e.message))),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether an error of [`open`] says that the namespace is gone.
+pub(super) fn is_gone(error: &Error) -> bool {
+    error.errno == Some(Errno::NOENT.raw_os_error())
+}
+
+/// Does something on a thread of its own inside a namespace.
+pub(super) fn within<T: Send>(
+    namespace: BorrowedFd<'_>,
+    action: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, Error> {
+    on_thread(|| {
+        move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))
+            .map_err(|e| Error::system("entering a network namespace", e))?;
+        action()
+    })
+}
+
+fn on_thread<T: Send>(action: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().name("namespace".into()).spawn_scoped(scope, action);
+        let worker = worker.map_err(|e| Error::io("starting a thread", &e))?;
+        worker.join().unwrap_or_else(|_| Err(Error::refused("a thread in another namespace panicked")))
+    })
+}
+
+/// Makes a namespace, prepares it on a thread inside, and binds it at `folder/name`.
+pub(super) fn make(
+    folder: &Path,
+    name: &str,
+    prepare: impl FnOnce() -> Result<(), Error> + Send,
+) -> Result<NamespacePath, Error> {
+    let path = place(folder, name)?;
+    let doing = || format!("making the network namespace {}", path.display());
+    if let Ok((_, _)) = examine(&path) {
+        return Err(Error::system(doing(), Errno::EXIST));
+    }
+    private_folder(folder).map_err(|e| Error::io(format!("making the folder {}", folder.display()), &e))?;
+    fs::write(&path, "").map_err(|e| Error::io(doing(), &e))?;
+    let made = on_thread(|| {
+        new_namespace().map_err(|e| Error::system(doing(), e))?;
+        prepare()?;
+        mount_bind(OWN, &path).map_err(|e| Error::system(format!("binding it at {}", path.display()), e))
+    });
+    match made.and_then(|()| examine(&path)) {
+        Ok((_, inode)) => Ok(NamespacePath { path, inode }),
+        Err(error) => {
+            // What is left is an empty file that the next attempt takes over.
+            let _ = remove(folder, name);
+            Err(error)
+        }
+    }
+}
+
+/// Unbinds `folder/name`; the namespace dies with its last user. Ok if it is gone.
+pub(super) fn remove(folder: &Path, name: &str) -> Result<(), Error> {
+    let path = place(folder, name)?;
+    let doing = || format!("removing the network namespace {}", path.display());
+    match unmount(&path, UnmountFlags::DETACH) {
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
+        Err(e) => return Err(Error::system(doing(), e)),
+    }
+    match fs::remove_file(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(doing(), &e)),
+        _ => Ok(()),
+    }
+}
+
+fn place(folder: &Path, name: &str) -> Result<PathBuf, Error> {
+    let fits = (1..=255).contains(&name.len()) && !name.starts_with('.');
+    if fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        return Ok(folder.join(name));
+    }
+    Err(Error::refused(format!("{name:?} is no name for a network namespace: letters, digits, '-', '_' and '.'")))
+}
+
+fn private_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn new_namespace() -> rustix::io::Result<()> {
+    // SAFETY: only unsharing the table of open files (CLONE_FILES) can make another thread's descriptors invalid.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }
+}
+
+/// Answers a CLONE_NEW* flag.
+fn kind(namespace: BorrowedFd<'_>) -> rustix::io::Result<c_int> {
+    struct NamespaceKind;
+    // SAFETY: NS_GET_NSTYPE takes no argument, writes nothing, and its result is the system call's return value.
+    unsafe impl ioctl::Ioctl for NamespaceKind {
+        type Output = c_int;
+        const IS_MUTATING: bool = false;
+        fn opcode(&self) -> ioctl::Opcode {
+            NS_GET_NSTYPE
+        }
+        fn as_ptr(&mut self) -> *mut c_void {
+            std::ptr::null_mut()
+        }
+        unsafe fn output_from_ptr(result: ioctl::IoctlOutput, _: *mut c_void) -> rustix::io::Result<c_int> {
+            Ok(result)
+        }
+    }
+    // SAFETY: as above; on a file that isn't nsfs the kernel refuses the number, and `examine` has checked that before.
+    unsafe { ioctl::ioctl(namespace, NamespaceKind) }
+}
+
+unsafe extern "C" {
+    fn getsockopt(socket: c_int, level: c_int, name: c_int, value: *mut c_void, length: *mut u32) -> c_int;
+}
+
+/// The never repeated number of the calling thread's namespace since boot; none on kernels before 5.14.
+pub(super) fn cookie() -> Option<u64> {
+    let socket = std::os::unix::net::UnixDatagram::unbound().ok()?;
+    let mut cookie = 0u64;
+    let mut length = 8u32;
+    // SAFETY: the socket is open for the whole call, and the kernel writes at most `length` = 8 bytes into the u64 behind the pointer.
+    let result = unsafe {
+        getsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_NETNS_COOKIE, (&raw mut cookie).cast(), &raw mut length)
+    };
+    (result == 0 && length == 8).then_some(cookie)
+}
+
+/// Moves the calling thread into a fresh namespace.
+#[cfg(test)]
+pub(super) fn enter_new() {
+    new_namespace().expect("a new namespace");
+}
+
+/// The inode behind a path, whatever it is.
+pub(super) fn inode_at(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|m| m.ino())
+}

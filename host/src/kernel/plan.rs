@@ -1,0 +1,91 @@
+//! One change as messages: what is asked before it, what makes it, what takes it back.
+
+use rustix::io::Errno;
+
+use super::mark::Marks;
+use super::socket::{Answer, Request};
+use super::{Applied, Change, Error, Outcome};
+use super::{address, link_set, neighbour, route, rule};
+
+/// What makes a change of rtnetlink's that answers nothing but done.
+pub(super) struct Plan {
+    /// Sent in this order.
+    pub requests: Vec<Request>,
+    /// Takes it back.
+    pub undo: Vec<Change>,
+    /// Refusals that mean: it is gone already.
+    pub gone: &'static [Errno],
+}
+
+impl Plan {
+    /// Leaves everything as it is.
+    pub fn nothing() -> Self {
+        Self { requests: Vec::new(), undo: Vec::new(), gone: &[] }
+    }
+
+    /// Makes something, and `undo` takes it back.
+    pub fn make(request: Request, undo: Change) -> Self {
+        Self { requests: vec![request], undo: vec![undo], gone: &[] }
+    }
+
+    /// Removes something, and `undo` brings it back.
+    pub fn remove(request: Request, gone: &'static [Errno], undo: Change) -> Self {
+        Self { requests: vec![request], undo: vec![undo], gone }
+    }
+}
+
+/// A change that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub error: Error,
+    /// Takes back what was done of it all the same.
+    pub undo: Vec<Change>,
+}
+
+/// What became of one change.
+pub(super) type Step = Result<Applied, Failed>;
+
+/// What must be known before the change.
+pub(super) fn question(change: &Change) -> Option<Request> {
+    match change {
+        Change::SetLink(key, _) | Change::RemoveLink(key) => Some(super::link_read::by_index(key.index)),
+        Change::AddNeighbour(n) | Change::RemoveNeighbour(n) => Some(neighbour::question(n)),
+        Change::AddForwarding(e) | Change::RemoveForwarding(e) => Some(neighbour::forwarding_question(e)),
+        _ => None,
+    }
+}
+
+/// The messages of a change.
+pub(super) fn plan(change: &Change, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
+    match change {
+        Change::SetLink(key, changes) => link_set::set(key, changes, known, marks),
+        Change::RemoveLink(key) => link_set::remove(key, known, marks),
+        Change::AddAddress(key, address) => Ok(address::add(key, *address, marks)),
+        Change::RemoveAddress(key, address) => Ok(address::remove(key, *address)),
+        Change::AddRoute(route) => route::add(route, marks),
+        Change::RemoveRoute(route) => route::remove(route, marks),
+        Change::AddRule(rule) => Ok(rule::add(rule, marks)),
+        Change::RemoveRule(rule) => Ok(rule::remove(rule, marks)),
+        Change::AddNeighbour(n) => neighbour::add(n, known, marks),
+        Change::RemoveNeighbour(n) => neighbour::remove(n, known),
+        Change::AddForwarding(e) => neighbour::add_forwarding(e, known, marks),
+        Change::RemoveForwarding(e) => neighbour::remove_forwarding(e, known),
+        _ => Err(Error::refused(format!("{change} is no change of rtnetlink's"))),
+    }
+}
+
+/// What became of a change, from the answers to its messages.
+pub(super) fn conclude(change: &Change, plan: Plan, answers: &[Answer]) -> Step {
+    let refused = answers.iter().find_map(|a| a.as_ref().err());
+    match refused {
+        None if plan.requests.is_empty() => Ok(Applied { outcome: Outcome::Done, undo: Vec::new() }),
+        None => Ok(Applied { outcome: Outcome::Done, undo: plan.undo }),
+        Some(refusal) if refusal.is(plan.gone) => Ok(Applied { outcome: Outcome::Done, undo: Vec::new() }),
+        Some(refusal) => {
+            let error = Error::kernel(change, refusal);
+            // RTM_SETLINK may have done the first half of what it was told; writing the old values again does no harm.
+            let undo = if matches!(change, Change::SetLink(..)) { plan.undo } else { Vec::new() };
+            Err(Failed { error, undo })
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Routes of this instance (RTM_*ROUTE, linux/rtnetlink.h).
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType, RouteVia,
+};
+use rustix::io::Errno;
+
+use super::address::{FAMILIES, family};
+use super::attribute::{after, ip, number};
+use super::mark::Marks;
+use super::plan::Plan;
+use super::session::Session;
+use super::socket::{Message, Request, flag, malformed};
+use super::{Change, Error, LinkKey, Route};
+
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+/// `struct rtmsg`.
+const HEADER: usize = 12;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
+const RTA_TABLE: u16 = 15;
+const RTA_VIA: u16 = 18;
+const RT_TABLE_MAIN: u32 = 254;
+/// What the kernel gives an IPv6 route without a metric (IP6_RT_PRIO_USER).
+const DEFAULT_METRIC6: u32 = 1024;
+
+/// Adds a route.
+pub(super) fn add(route: &Route, marks: Marks) -> Result<Plan, Error> {
+    let mut message = message(route, marks)?;
+    if route.gateway.is_none() && matches!(route.destination, IpNet::V4(_)) {
+        message.header.scope = RouteScope::Link;
+    }
+    let request = Request::one(RTM_NEWROUTE, flag::CREATE | flag::EXCL, &message);
+    Ok(Plan::make(request, Change::RemoveRoute(route.clone())))
+}
+
+/// Removes a route of this instance: the kernel compares the protocol number, too.
+pub(super) fn remove(route: &Route, marks: Marks) -> Result<Plan, Error> {
+    let mut message = message(route, marks)?;
+    message.header.scope = RouteScope::NoWhere;
+    let request = Request::one(RTM_DELROUTE, 0, &message);
+    Ok(Plan::remove(request, &[Errno::SRCH, Errno::NODEV], Change::AddRoute(route.clone())))
+}
+
+fn message(route: &Route, marks: Marks) -> Result<RouteMessage, Error> {
+    let mut message = RouteMessage::default();
+    let table = route.table.unwrap_or(RT_TABLE_MAIN);
+    message.header.address_family = family(&route.destination);
+    message.header.destination_prefix_length = route.destination.prefix_len();
+    message.header.protocol = RouteProtocol::from(marks.protocol());
+    message.header.kind = RouteType::Unicast;
+    message.header.scope = RouteScope::Universe;
+    // RT_TABLE_COMPAT where the number has more than the header's 8 bits.
+    message.header.table = u8::try_from(table).unwrap_or(252);
+    let attributes = &mut message.attributes;
+    attributes.push(RouteAttribute::Destination(route.destination.network().into()));
+    attributes.push(RouteAttribute::Oif(route.link.index));
+    attributes.push(RouteAttribute::Table(table));
+    attributes.extend(route.gateway.map(|g| gateway(route.destination.addr(), g)).transpose()?);
+    attributes.extend(route.source.map(|s| RouteAttribute::PrefSource(RouteAddress::from(s))));
+    attributes.extend(route.metric.map(RouteAttribute::Priority));
+    Ok(message)
+}
+
+fn gateway(destination: IpAddr, gateway: IpAddr) -> Result<RouteAttribute, Error> {
+    match (destination, gateway) {
+        (IpAddr::V4(_), IpAddr::V6(via)) => Ok(RouteAttribute::Via(RouteVia::Inet6(via))),
+        (IpAddr::V6(_), IpAddr::V4(_)) => {
+            Err(Error::refused(format!("an IPv6 route can't have the IPv4 gateway {gateway}")))
+        }
+        _ => Ok(RouteAttribute::Gateway(gateway.into())),
+    }
+}
+
+/// This instance's routes through a link.
+pub(super) fn list(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<Vec<Route>, Error> {
+    let mut found = Vec::new();
+    for family in FAMILIES {
+        let mut question = RouteMessage::default();
+        question.header.address_family = family;
+        question.header.protocol = RouteProtocol::from(marks.protocol());
+        question.attributes.push(RouteAttribute::Oif(key.index));
+        for message in session.list(&key.namespace, "routes", Request::dump(RTM_GETROUTE, &question))? {
+            found.extend(read(&message, key, marks)?);
+        }
+    }
+    Ok(found)
+}
+
+fn read(message: &Message, key: &LinkKey, marks: Marks) -> Result<Option<Route>, Error> {
+    let body = message.body.as_slice();
+    let [family, prefix, _, _, table, protocol, _, kind, ..] = *body.first_chunk::<HEADER>().ok_or_else(malformed)?;
+    let v6 = family == u8::from(netlink_packet_route::AddressFamily::Inet6);
+    let none = if v6 { IpAddr::from([0; 16]) } else { IpAddr::from([0; 4]) };
+    let (mut destination, mut link, mut table) = (none, 0, u32::from(table));
+    let (mut gateway, mut source, mut metric) = (None, None, None);
+    for attribute in after(body, HEADER)? {
+        let (kind, value) = attribute?;
+        match kind {
+            RTA_DST => destination = ip(value)?,
+            RTA_OIF => link = number(value)?,
+            RTA_GATEWAY => gateway = Some(ip(value)?),
+            RTA_VIA => gateway = Some(ip(value.get(2..).unwrap_or_default())?),
+            RTA_PREFSRC => source = Some(ip(value)?),
+            RTA_PRIORITY => metric = Some(number(value)?),
+            RTA_TABLE => table = number(value)?,
+            _ => {}
+        }
+    }
+    if protocol != marks.protocol() || link != key.index || kind != u8::from(RouteType::Unicast) {
+        return Ok(None);
+    }
+    let destination = IpNet::new(destination, prefix).map_err(|_| malformed())?;
+    let table = (table != RT_TABLE_MAIN).then_some(table);
+    let metric = metric.filter(|m| !v6 || *m != DEFAULT_METRIC6);
+    Ok(Some(Route { link: key.clone(), destination, gateway, source, table, metric }))
+}

@@ -1,0 +1,159 @@
+//! One call's way into the kernel: it opens each namespace and socket at its first use and closes the sandboxes' at its end.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
+
+use super::socket::{Answer, Message, Protocol, Request, Socket};
+use super::{Error, Namespace, namespace};
+
+/// The host's namespace with sockets that outlive a call.
+#[derive(Debug)]
+pub(super) struct Host {
+    file: OwnedFd,
+    inode: u64,
+    idle: Mutex<Vec<(Protocol, Socket)>>,
+}
+
+/// As many as calls usually run at the same time; more are closed after use.
+const IDLE_SOCKETS: usize = 16;
+
+impl Host {
+    pub fn new(file: OwnedFd) -> Result<Self, Error> {
+        let inode = namespace::inode(file.as_fd())?;
+        Ok(Self { file, inode, idle: Mutex::default() })
+    }
+
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// Does something inside, on this thread if it is there already.
+    pub fn within<T: Send>(&self, action: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+        if namespace::is_current(self.inode) { action() } else { namespace::within(self.file.as_fd(), action) }
+    }
+
+    fn take(&self, protocol: Protocol) -> Result<Socket, Error> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(position) = idle.iter().position(|(p, _)| *p == protocol) {
+            return Ok(idle.swap_remove(position).1);
+        }
+        drop(idle);
+        self.within(|| Socket::open(protocol))
+    }
+
+    fn give_back(&self, sockets: impl Iterator<Item = (Protocol, Socket)>) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.extend(sockets);
+        idle.truncate(IDLE_SOCKETS);
+    }
+}
+
+/// One namespace during one call.
+struct Space {
+    namespace: Namespace,
+    /// None: the host's.
+    file: Option<OwnedFd>,
+    sockets: Vec<(Protocol, Socket)>,
+}
+
+/// See the module.
+pub(super) struct Session<'h> {
+    host: &'h Host,
+    spaces: Vec<Space>,
+}
+
+impl<'h> Session<'h> {
+    pub fn new(host: &'h Host) -> Self {
+        Self { host, spaces: Vec::new() }
+    }
+
+    /// Sends requests, together as far as they fit; one answer to each.
+    pub fn exchange(&mut self, at: &Namespace, requests: &[Request]) -> Result<Vec<Answer>, Error> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.using(at, Protocol::Route, |socket| socket.exchange(requests))
+    }
+
+    /// Sends one nftables transaction.
+    pub fn transaction(&mut self, at: &Namespace, requests: &[Request]) -> Result<Vec<Answer>, Error> {
+        self.using(at, Protocol::Netfilter, |socket| socket.datagram(requests))
+    }
+
+    /// Asks one question, which may be a dump.
+    pub fn ask(&mut self, at: &Namespace, protocol: Protocol, request: Request) -> Result<Answer, Error> {
+        self.using(at, protocol, |socket| socket.ask(request))
+    }
+
+    /// A dump's messages; none where the kernel says that what was asked about isn't there.
+    pub fn list(&mut self, at: &Namespace, what: &str, request: Request) -> Result<Vec<Message>, Error> {
+        use rustix::io::Errno;
+        match self.ask(at, Protocol::Route, request)? {
+            Ok(messages) => Ok(messages),
+            Err(refusal) if refusal.is(&[Errno::NODEV, Errno::NOENT]) => Ok(Vec::new()),
+            Err(refusal) => Err(Error::kernel(format_args!("listing {what}"), &refusal)),
+        }
+    }
+
+    /// A descriptor of a namespace, good as long as the session, for IFLA_NET_NS_FD.
+    pub fn descriptor(&mut self, at: &Namespace) -> Result<RawFd, Error> {
+        let position = self.space(at)?;
+        Ok(self.spaces[position].file.as_ref().unwrap_or(&self.host.file).as_raw_fd())
+    }
+
+    /// Does something inside a namespace.
+    pub fn within<T: Send>(
+        &mut self,
+        at: &Namespace,
+        action: impl FnOnce() -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        let position = self.space(at)?;
+        match &self.spaces[position].file {
+            Some(file) => namespace::within(file.as_fd(), action),
+            None => self.host.within(action),
+        }
+    }
+
+    fn using<T>(
+        &mut self,
+        at: &Namespace,
+        protocol: Protocol,
+        action: impl FnOnce(&mut Socket) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let position = self.space(at)?;
+        let space = &mut self.spaces[position];
+        let known = space.sockets.iter().position(|(p, _)| *p == protocol);
+        let mut socket = match (known, &space.file) {
+            (Some(known), _) => space.sockets.swap_remove(known).1,
+            (None, Some(file)) => open(file.as_fd(), protocol)?,
+            (None, None) => self.host.take(protocol)?,
+        };
+        // After an error answers may still be on their way: that socket is not used again.
+        let result = action(&mut socket)?;
+        space.sockets.push((protocol, socket));
+        Ok(result)
+    }
+
+    fn space(&mut self, at: &Namespace) -> Result<usize, Error> {
+        if let Some(position) = self.spaces.iter().position(|s| s.namespace == *at) {
+            return Ok(position);
+        }
+        let file = match at {
+            Namespace::Host => None,
+            Namespace::At(path) => Some(namespace::open(path)?),
+        };
+        self.spaces.push(Space { namespace: at.clone(), file, sockets: Vec::new() });
+        Ok(self.spaces.len() - 1)
+    }
+}
+
+fn open(file: BorrowedFd<'_>, protocol: Protocol) -> Result<Socket, Error> {
+    namespace::within(file, || Socket::open(protocol))
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        let host = self.spaces.drain(..).filter(|s| s.file.is_none());
+        self.host.give_back(host.flat_map(|s| s.sockets));
+    }
+}

@@ -1,0 +1,295 @@
+//! The netlink transport: several requests go out in one datagram, and every answer is matched to its request by sequence number.
+
+use std::time::Duration;
+
+use netlink_packet_core::Emitable;
+use netlink_sys::{Socket as Raw, SocketAddr};
+use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size_force, set_socket_timeout};
+
+use super::Error;
+use super::attribute::{attributes, text};
+use super::error::Refusal;
+
+/// linux/netlink.h: NLM_F_*.
+pub(super) mod flag {
+    pub const REQUEST: u16 = 0x1;
+    pub const ACK: u16 = 0x4;
+    pub const ECHO: u16 = 0x8;
+    pub const DUMP_INTERRUPTED: u16 = 0x10;
+    pub const ACK_TLVS: u16 = 0x200;
+    pub const REPLACE: u16 = 0x100;
+    pub const EXCL: u16 = 0x200;
+    pub const CREATE: u16 = 0x400;
+    pub const DUMP: u16 = 0x300;
+}
+
+const NLMSG_NOOP: u16 = 1;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_OVERRUN: u16 = 4;
+const NLMSGERR_ATTR_MSG: u16 = 1;
+const HEADER: usize = 16;
+
+/// Both for the requests of one datagram: their answers must fit into the receive buffer before the first is read.
+const REQUESTS_PER_DATAGRAM: usize = 64;
+const BYTES_PER_DATAGRAM: usize = 64 * 1024;
+/// Room for the answers to [`REQUESTS_PER_DATAGRAM`] requests, which the kernel counts with about 4 KiB each.
+const RECEIVE_BUFFER: usize = 1 << 20;
+/// The kernel sends dumps in pieces of at most 32 KiB, and one message is smaller than that.
+const PIECE: usize = 64 * 1024;
+/// The kernel answers before `send` returns; what isn't there after this long never comes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// MSG_TRUNC of recv(2): the answer's real length.
+const MSG_TRUNC: i32 = 0x20;
+/// A dump that changes are made beside is repeated, but not forever.
+const DUMP_TRIES: usize = 20;
+
+/// Which kernel subsystem a socket speaks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// NETLINK_ROUTE.
+    Route = 0,
+    /// NETLINK_NETFILTER.
+    Netfilter = 12,
+}
+
+/// One message to the kernel.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// nlmsg_type.
+    pub kind: u16,
+    /// NLM_F_*.
+    pub flags: u16,
+    /// What follows the header.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A change, or a question about one object: acknowledged.
+    pub fn one(kind: u16, flags: u16, body: &impl Emitable) -> Self {
+        Self { kind, flags: flag::REQUEST | flag::ACK | flags, body: emit(body) }
+    }
+
+    /// A question about all objects.
+    pub fn dump(kind: u16, body: &impl Emitable) -> Self {
+        Self { kind, flags: flag::REQUEST | flag::DUMP, body: emit(body) }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.flags & (flag::ACK | flag::DUMP) != 0
+    }
+}
+
+fn emit(body: &impl Emitable) -> Vec<u8> {
+    let mut bytes = vec![0; body.buffer_len()];
+    body.emit(&mut bytes);
+    bytes
+}
+
+/// One message of the kernel.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    /// nlmsg_type.
+    pub kind: u16,
+    /// What follows the header.
+    pub body: Vec<u8>,
+}
+
+/// What the kernel said to one request: messages, or no.
+pub(super) type Answer = Result<Vec<Message>, Refusal>;
+
+/// A netlink socket. It stays in the namespace of the thread that opened it, wherever it is used.
+#[derive(Debug)]
+pub(super) struct Socket {
+    raw: Raw,
+    sequence: u32,
+    piece: Vec<u8>,
+}
+
+impl Socket {
+    /// Opens one in the calling thread's namespace.
+    pub fn open(protocol: Protocol) -> Result<Self, Error> {
+        let failed = |e: std::io::Error| Error::io("opening a netlink socket", &e);
+        let raw = Raw::new(protocol as isize).map_err(failed)?;
+        raw.set_ext_ack(true).map_err(failed)?;
+        raw.set_cap_ack(true).map_err(failed)?;
+        if protocol == Protocol::Route {
+            raw.set_netlink_get_strict_chk(true).map_err(failed)?;
+        }
+        let failed = |e| Error::system("setting up a netlink socket", e);
+        set_socket_timeout(&raw, Timeout::Recv, Some(PATIENCE)).map_err(failed)?;
+        set_socket_recv_buffer_size_force(&raw, RECEIVE_BUFFER).map_err(failed)?;
+        Ok(Self { raw, sequence: 0, piece: Vec::with_capacity(PIECE) })
+    }
+
+    /// Sends requests, together as far as they fit, and gives one answer to each. One that is refused doesn't stop those after it.
+    pub fn exchange(&mut self, requests: &[Request]) -> Result<Vec<Answer>, Error> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut rest = requests;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(fitting(rest));
+            answers.extend(self.datagram(now)?);
+            rest = later;
+        }
+        Ok(answers)
+    }
+
+    /// Sends one request for its answer.
+    pub fn ask(&mut self, request: Request) -> Result<Answer, Error> {
+        for _ in 0..DUMP_TRIES {
+            let mut pending = Pending::new(self.sequence, 1);
+            self.send(std::slice::from_ref(&request))?;
+            self.receive(&mut pending, std::slice::from_ref(&request))?;
+            if !pending.interrupted {
+                return pending.answers.pop().ok_or_else(|| Error::refused("netlink: no answer"));
+            }
+        }
+        Err(Error::refused("netlink: the list changed each time while the kernel gave it out"))
+    }
+
+    /// Sends all requests in one datagram, as an nftables transaction needs it.
+    pub fn datagram(&mut self, requests: &[Request]) -> Result<Vec<Answer>, Error> {
+        let mut pending = Pending::new(self.sequence, requests.len());
+        self.send(requests)?;
+        self.receive(&mut pending, requests)?;
+        Ok(pending.answers)
+    }
+
+    fn send(&mut self, requests: &[Request]) -> Result<(), Error> {
+        let mut bytes = Vec::with_capacity(requests.iter().map(|r| r.body.len() + HEADER + 3).sum());
+        for request in requests {
+            let length = u32::try_from(HEADER + request.body.len());
+            let length = length.map_err(|_| Error::refused("netlink: a request of more than 4 GiB"))?;
+            bytes.extend_from_slice(&length.to_ne_bytes());
+            bytes.extend_from_slice(&request.kind.to_ne_bytes());
+            bytes.extend_from_slice(&request.flags.to_ne_bytes());
+            bytes.extend_from_slice(&self.sequence.to_ne_bytes());
+            bytes.extend_from_slice(&[0; 4]);
+            bytes.extend_from_slice(&request.body);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        let sent = self.raw.send_to(&bytes, &SocketAddr::new(0, 0), 0);
+        sent.map(|_| ()).map_err(|e| Error::io("sending to the kernel", &e))
+    }
+
+    fn receive(&mut self, pending: &mut Pending, requests: &[Request]) -> Result<(), Error> {
+        while requests.iter().zip(&pending.done).any(|(r, done)| r.is_answered() && !done) {
+            self.piece.clear();
+            let (length, from) = match self.raw.recv_from(&mut self.piece, MSG_TRUNC) {
+                Ok(received) => received,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(Error::io("waiting for the kernel's answer", &e)),
+            };
+            if length > self.piece.len() {
+                return Err(Error::refused(format!("netlink: an answer of {length} bytes is too long")));
+            }
+            // Any process may send to a netlink socket; the kernel's own address is 0.
+            if from.port_number() == 0 {
+                pending.take(&self.piece)?;
+            }
+            // A message that asks for no answer gets one only if it is refused, and then those after it get none (nfnetlink batches).
+            if requests.iter().zip(&pending.done).any(|(r, done)| !r.is_answered() && *done) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many requests, at least one, go into the next datagram. A dump goes alone: the kernel does one at a time.
+fn fitting(requests: &[Request]) -> usize {
+    let mut bytes = 0;
+    let fits = |request: &&Request| {
+        bytes += request.body.len() + HEADER + 3;
+        bytes <= BYTES_PER_DATAGRAM && request.flags & flag::DUMP != flag::DUMP
+    };
+    requests.iter().take(REQUESTS_PER_DATAGRAM).take_while(fits).count().max(1)
+}
+
+/// The answers to one datagram as they come in.
+struct Pending {
+    first: u32,
+    answers: Vec<Answer>,
+    done: Vec<bool>,
+    interrupted: bool,
+}
+
+impl Pending {
+    fn new(first: u32, count: usize) -> Self {
+        Self { first, answers: vec![Ok(Vec::new()); count], done: vec![false; count], interrupted: false }
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while bytes.len() >= HEADER {
+            let length = u32_at(bytes, 0)? as usize;
+            let frame = bytes.get(..length).filter(|f| f.len() >= HEADER).ok_or_else(malformed)?;
+            self.frame(frame)?;
+            bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &[u8]) -> Result<(), Error> {
+        let (kind, flags) = (u16_at(frame, 4)?, u16_at(frame, 6)?);
+        let position = u32_at(frame, 8)?.wrapping_sub(self.first) as usize;
+        let body = &frame[HEADER..];
+        let (Some(done), Some(answer)) = (self.done.get_mut(position), self.answers.get_mut(position)) else {
+            return Ok(()); // An answer that came too late for an earlier question.
+        };
+        self.interrupted |= flags & flag::DUMP_INTERRUPTED != 0;
+        match kind {
+            NLMSG_NOOP => {}
+            NLMSG_OVERRUN => return Err(Error::refused("netlink: the kernel dropped data")),
+            NLMSG_ERROR | NLMSG_DONE => {
+                *done = true;
+                if let Some(refusal) = refusal(kind, flags, body)? {
+                    *answer = Err(refusal);
+                }
+            }
+            _ => {
+                if let Ok(messages) = answer {
+                    messages.push(Message { kind, body: body.to_vec() });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `struct nlmsgerr`, or the errno that ends a dump.
+fn refusal(kind: u16, flags: u16, body: &[u8]) -> Result<Option<Refusal>, Error> {
+    if kind == NLMSG_DONE && body.len() < 4 {
+        return Ok(None);
+    }
+    let errno = u32_at(body, 0)?.cast_signed().wrapping_neg();
+    if errno == 0 {
+        return Ok(None);
+    }
+    // With NETLINK_CAP_ACK the error is followed by the request's header alone; DONE has the errno alone.
+    let attributes = if kind == NLMSG_ERROR { 4 + HEADER } else { 4 };
+    let text = match body.get(attributes..) {
+        Some(rest) if flags & flag::ACK_TLVS != 0 => extended_text(rest),
+        _ => None,
+    };
+    Ok(Some(Refusal { errno, text }))
+}
+
+fn extended_text(bytes: &[u8]) -> Option<String> {
+    attributes(bytes).find(NLMSGERR_ATTR_MSG).ok().flatten().map(text)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Error> {
+    let four = bytes.get(at..at + 4).and_then(|b| b.try_into().ok());
+    four.map(u32::from_ne_bytes).ok_or_else(malformed)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Error> {
+    let two = bytes.get(at..at + 2).and_then(|b| b.try_into().ok());
+    two.map(u16::from_ne_bytes).ok_or_else(malformed)
+}
+
+/// An answer of a shape that the layer doesn't know.
+pub(super) fn malformed() -> Error {
+    Error::refused("netlink: the kernel's answer has an unexpected shape")
+}

@@ -1,0 +1,48 @@
+//! Kernel settings below /proc/sys/net, which shows each thread its own namespace's.
+
+use std::fs;
+use std::io;
+
+use super::session::Session;
+use super::{Error, Namespace, Sysctl};
+
+const ROOT: &str = "/proc/sys/net";
+
+/// Reads a setting.
+pub(super) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
+    let path = path(sysctl)?;
+    session.within(at, || read(&path, sysctl))
+}
+
+/// Writes a setting and answers the value before.
+pub(super) fn set(session: &mut Session, at: &Namespace, sysctl: &Sysctl, value: i32) -> Result<i32, Error> {
+    let path = path(sysctl)?;
+    session.within(at, || {
+        let old = read(&path, sysctl)?;
+        fs::write(&path, format!("{value}\n")).map_err(|e| failed(&e, sysctl))?;
+        Ok(old)
+    })
+}
+
+fn read(path: &str, sysctl: &Sysctl) -> Result<i32, Error> {
+    let text = fs::read_to_string(path).map_err(|e| failed(&e, sysctl))?;
+    text.trim().parse().map_err(|_| Error::refused(format!("the setting {sysctl} is no number: {:?}", text.trim())))
+}
+
+fn failed(error: &io::Error, sysctl: &Sysctl) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::io(format!("there is no setting {sysctl}, or no such link"), error),
+        _ => Error::io(format!("the setting {sysctl}"), error),
+    }
+}
+
+fn path(sysctl: &Sysctl) -> Result<String, Error> {
+    match sysctl {
+        Sysctl::Namespace(path) => Ok(format!("{ROOT}/{path}")),
+        // The kernel makes no such entries for links of these names; they stand for every link.
+        Sysctl::Link { link, .. } if ["all", "default"].contains(&link.as_str()) => {
+            Err(Error::refused(format!("a link named {link} has no settings of its own")))
+        }
+        Sysctl::Link { family, link, name } => Ok(format!("{ROOT}/{family}/conf/{link}/{name}")),
+    }
+}
