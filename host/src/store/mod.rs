@@ -1,17 +1,130 @@
-//! The embedded store: what Pontoon must still know after it was killed.
+//! The embedded store: what Pontoon must still know after it was killed. One SQLite file, `FOLDER/pontoon.db`.
+//!
+//! Why SQLite, in WAL mode: a record needs to last as long as what it describes. An endpoint's kernel objects die with the machine, so its record must survive
+//! `kill -9` and no more: a commit is one append to the log, without waiting for the disk ([`Durability::Process`]). Networks and drivers
+//! outlive a reboot, so their commits wait for it ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer.
+//! Nothing here is asynchronous: call it where blocking is allowed.
+//!
+//! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql`
+//! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
+//! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `state`, `tables`
+//! - addresses: `pools` (subnets that never overlap), `leases`, with `span` for the numbers
+//! - `checkpoint`: the thread that moves the log into the database
+//! - `record`: what is stored; `query`: short words for SQLite; `error`
 
 mod batch;
+mod checkpoint;
+mod commit;
+mod endpoints;
 mod error;
+mod file;
+mod leases;
+mod meta;
+mod networks;
+mod objects;
+mod pools;
+mod query;
 mod record;
-mod stub;
+mod span;
+mod state;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, TransactionBehavior};
 
 pub use batch::{Batch, Check, Durability, Write};
+use checkpoint::Checkpoints;
 pub use error::{Error, Result};
 pub use record::{Driver, Endpoint, Lease, ListVersion, Network, Object, TableEntry, Thing, Undelivered};
-pub use stub::Store;
+pub use state::StateList;
 
 /// The version of the file's layout that this program writes and reads.
 pub const SCHEMA: u32 = 1;
 
 /// The owner of the entries that a network's driver on this host made.
 pub const OWN: &str = "self";
+
+/// Readers beyond these open a connection for one read.
+const IDLE_READERS: usize = 4;
+
+/// The store. Share it in an `Arc`.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    instance: u32,
+    // In the order in which they end: the last connection that closes moves the log, and then the folder is another daemon's.
+    checkpoints: Checkpoints,
+    readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Writer>,
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    /// What its `synchronous` is set to.
+    durability: Option<Durability>,
+}
+
+impl Store {
+    /// Opens `FOLDER/pontoon.db`, or makes it with its folder. Whatever is wrong with a file that is there: it is refused and not changed.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let lock = file::lock(folder)?;
+        let path = file::database(folder)?;
+        let (connection, instance) = file::inspect(&path)?;
+        let checkpoints = Checkpoints::start(&path)?;
+        let writer = Mutex::new(Writer { connection, durability: None });
+        Ok(Self { path, instance, checkpoints, readers: Mutex::default(), writer, _lock: lock })
+    }
+
+    /// This file's own number, 1 to 2^22 - 1, random and given when it was made: what it marks its kernel objects with.
+    pub fn instance(&self) -> u32 {
+        self.instance
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
+        let idle = hold(&self.readers).pop();
+        let connection = idle.map_or_else(|| file::connect(&self.path), Ok)?;
+        let answer = query(&connection).map_err(|fault| fault.at(&self.path));
+        let mut readers = hold(&self.readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(connection);
+        }
+        answer
+    }
+
+    fn write<T>(&self, durability: Durability, change: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
+        let answer = hold(&self.writer).write(durability, change).map_err(|fault| fault.at(&self.path));
+        self.checkpoints.committed();
+        answer
+    }
+}
+
+impl Writer {
+    fn write<T>(
+        &mut self,
+        durability: Durability,
+        change: impl FnOnce(&Connection) -> query::Result<T>,
+    ) -> query::Result<T> {
+        if self.durability != Some(durability) {
+            self.durability = None;
+            let level = if durability == Durability::Power { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.durability = Some(durability);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let answer = change(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+}
+
+/// A panic under the lock left no half transaction: it was rolled back on the way out.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

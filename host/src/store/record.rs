@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
+use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
+use super::query::Result;
 use crate::kernel::{LinkName, MacAddress, Namespace, NamespacePath, NftHandle, Route, Rule};
 use crate::operation::driver::Scope;
 use crate::operation::endpoint::PortBinding;
@@ -173,4 +175,17 @@ pub struct Lease {
     pub address: IpAddr,
     /// Whose it is: an endpoint's id.
     pub owner: String,
+}
+
+impl ListVersion {
+    /// Counts a key in.
+    pub(super) fn add(&mut self, version: i64) {
+        self.count += 1;
+        self.newest = self.newest.max(version);
+    }
+
+    /// Reads a row of count and greatest version.
+    pub(super) fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { count: row.get::<_, i64>(0)?.cast_unsigned(), newest: row.get(1)? })
+    }
 }

@@ -1,0 +1,86 @@
+//! One commit: take the writer, look whether what was read still holds, write all of it or nothing.
+
+use rusqlite::Connection;
+
+use super::batch::{Batch, Check, Write};
+use super::error::Error;
+use super::query::Result;
+use super::record::TableEntry;
+use super::{Store, endpoints, leases, meta, networks, objects, pools, state, tables};
+
+impl Store {
+    /// Writes a batch in one transaction. Answers the numbers that were given, in the order of the writes: an id for each `AddObject` and a
+    /// serial for each `PutNetwork` that made one.
+    ///
+    /// `Conflict`: a check does not hold. After any error nothing was written.
+    pub fn commit(&self, batch: Batch) -> super::Result<Vec<i64>> {
+        if batch.checks.is_empty() && batch.writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write(batch.durability, |c| {
+            batch.checks.iter().try_for_each(|check| verify(c, check))?;
+            let versioned = |w: &Write| matches!(w, Write::SetState { .. } | Write::PutEntry { .. });
+            let version = if batch.writes.iter().any(versioned) { next_version(c)? } else { 0 };
+            let mut given = Vec::new();
+            for write in batch.writes {
+                given.extend(apply(c, version, write)?);
+            }
+            Ok(given)
+        })
+    }
+}
+
+fn next_version(c: &Connection) -> Result<i64> {
+    let sql = "UPDATE counter SET version = version + 1 RETURNING version";
+    Ok(c.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+fn verify(c: &Connection, check: &Check) -> Result<()> {
+    let (holds, what) = match check {
+        Check::State { driver, key, version } => {
+            (state::version(c, driver, key)? == *version, format!("key {key:?} of driver {driver}"))
+        }
+        Check::StateList { driver, prefix, version } => {
+            (state::list_version(c, driver, prefix)? == *version, format!("the keys {prefix:?}... of driver {driver}"))
+        }
+        Check::Entry { network, table, key, version } => {
+            (tables::version(c, network, table, key)? == *version, format!("entry {key:?} of table {table:?}"))
+        }
+        Check::EntryList { network, table, version } => {
+            (tables::list_version(c, network, table)? == *version, format!("table {table:?}"))
+        }
+    };
+    if holds { Ok(()) } else { Err(Error::Conflict(what).into()) }
+}
+
+/// The number that was given, if one was.
+fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
+    match write {
+        Write::PutNetwork(network) => return networks::put(c, &network),
+        Write::AddObject(object) => return objects::add(c, &object).map(Some),
+        Write::PutDriver(driver) => networks::put_driver(c, &driver),
+        Write::RemoveDriver(name) => networks::remove_driver(c, &name),
+        Write::RemoveNetwork(id) => networks::remove(c, &id),
+        Write::PutEndpoint(endpoint) => endpoints::put(c, &endpoint),
+        Write::RemoveEndpoint(network, id) => endpoints::remove(c, &network, &id),
+        Write::PutObject(object) => objects::put(c, &object),
+        Write::RemoveObject(id) => objects::remove(c, id),
+        Write::SetState { driver, key, network, value } => state::set(c, &driver, &key, &network, version, &value),
+        Write::RemoveState { driver, key } => state::remove(c, &driver, &key),
+        Write::ClearState { network } => state::clear(c, &network),
+        Write::PutEntry { network, table, key, owner, endpoint, value } => {
+            tables::put(c, &network, version, &TableEntry { table, key, owner, endpoint, value })
+        }
+        Write::RemoveEntry { network, table, key } => tables::remove(c, &network, &table, &key),
+        Write::Delivered { network, table, key, value } => {
+            tables::delivered(c, &network, &table, &key, value.as_deref())
+        }
+        Write::Watch { network, table, object_type } => tables::watch(c, &network, &table, object_type),
+        Write::ReplacePools { network, pools } => pools::replace(c, &network, &pools),
+        Write::Lease { network, pool, address, owner } => leases::take(c, &network, &pool, address, &owner).map(drop),
+        Write::ReleaseAddress { network, address } => leases::release(c, &network, address),
+        Write::ReleaseOwner { network, owner } => leases::release_owner(c, &network, &owner),
+        Write::SetMeta { key, value } => meta::set(c, &key, &value),
+    }?;
+    Ok(None)
+}

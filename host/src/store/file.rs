@@ -1,0 +1,154 @@
+//! The state folder and the file in it: one daemon's at a time, made whole or not at all, and looked at before SQLite may touch it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::SCHEMA;
+use super::error::{Error, Fault, Result};
+use super::{meta, query};
+
+/// The whole layout.
+const LAYOUT: &str = include_str!("schema.sql");
+/// "Pont": `PRAGMA application_id`, so that another program's database is not taken for an old one of ours.
+const APPLICATION: u32 = 0x506f_6e74;
+/// Bits of an instance: what a link's group has room for beside the state.
+const INSTANCE_BITS: u32 = 22;
+/// The statements of the store are about 80.
+const STATEMENTS: usize = 128;
+/// Connections of one process wait for each other only while one recovers the log.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The log is cut back to this size when it starts over: more is the rest of a burst.
+const LOG_BYTES: u32 = 16 << 20;
+
+/// Makes the folder if it is not there, and takes it until the file that is returned is dropped.
+pub(super) fn lock(folder: &Path) -> Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| Error::io(folder, &e))?;
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.map_err(|e| Error::io(&path, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy { path: folder.to_owned() }),
+        Err(TryLockError::Error(e)) => Err(Error::io(&path, &e)),
+    }
+}
+
+/// The database of a locked folder, made if there is none.
+pub(super) fn database(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("pontoon.db");
+    match look(&path)? {
+        true => Ok(path),
+        false if folder.join("pontoon.db-wal").exists() => {
+            // SQLite would replay the log of the lost file into the new one.
+            Err(Error::damaged(&path, "the file is gone but its log pontoon.db-wal is there"))
+        }
+        false => make(folder, &path).map(|()| path),
+    }
+}
+
+/// Reads the header (sqlite.org/fileformat.html, 1.3) without SQLite, which would move the log of a newer file. False: there is no file.
+fn look(path: &Path) -> Result<bool> {
+    let mut file = match File::open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(|e| Error::io(path, &e))?,
+    };
+    let mut header = [0; 100];
+    match file.read_exact(&mut header) {
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            return Err(Error::damaged(path, "it is cut off in its first 100 bytes"));
+        }
+        read => read.map_err(|e| Error::io(path, &e))?,
+    }
+    let word = |at: usize| header[at..at + 4].iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(Error::damaged(path, "it is no SQLite file"));
+    }
+    if word(68) != APPLICATION {
+        return Err(Error::damaged(path, "it is another program's"));
+    }
+    fits(path, word(60))?;
+    Ok(true)
+}
+
+fn fits(path: &Path, found: u32) -> Result<()> {
+    match found {
+        SCHEMA => Ok(()),
+        // A change of the layout comes with the steps from here to there.
+        0 => Err(Error::damaged(path, "it has no schema version")),
+        _ => Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA }),
+    }
+}
+
+/// Makes the database under another name, so that a process that is killed meanwhile leaves none rather than half of one.
+fn make(folder: &Path, path: &Path) -> Result<()> {
+    let draft = folder.join("pontoon.db.new");
+    let io = |e: std::io::Error| Error::io(&draft, &e);
+    OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft).map_err(io)?;
+    fill(&draft).map_err(|fault| fault.at(&draft))?;
+    File::open(&draft).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(&draft, path).map_err(io)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| Error::io(folder, &e))
+}
+
+fn fill(draft: &Path) -> query::Result<()> {
+    let mut connection = Connection::open_with_flags(draft, flags())?;
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(LAYOUT)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    meta::set(&transaction, "instance", &random_instance(draft)?.to_string())?;
+    transaction.commit()?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    Ok(connection.close().map_err(|(_, e)| e)?)
+}
+
+fn random_instance(path: &Path) -> Result<u32> {
+    let mut bytes = [0; 4];
+    getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|e| Error::io(path, &e.into()))?;
+    // Never 0: a link that nobody marked has group 0.
+    Ok((u32::from_ne_bytes(bytes) >> (32 - INSTANCE_BITS)).max(1))
+}
+
+/// No mutex: whoever has a connection has it alone. No URI: a folder's name can hold a `?`.
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// A connection to the database.
+pub(super) fn connect(path: &Path) -> Result<Connection> {
+    let open = || -> query::Result<Connection> {
+        let connection = Connection::open_with_flags(path, flags())?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+        Ok(connection)
+    };
+    open().map_err(|fault| fault.at(path))
+}
+
+/// The first connection: reads the whole file once, because a damaged page is better met here than in the middle of a call. Answers the instance too.
+pub(super) fn inspect(path: &Path) -> Result<(Connection, u32)> {
+    let connection = connect(path)?;
+    let told = |fault: Fault| fault.at(path);
+    let sql = |e: rusqlite::Error| told(e.into());
+    // Until all is well nothing may change, and closing would move the log.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sql)?;
+    fits(path, connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?)?;
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sql)?;
+    if verdict != "ok" {
+        return Err(Error::damaged(path, verdict.replace('\n', " ")));
+    }
+    let instance = meta::get(&connection, "instance").map_err(told)?;
+    let instance = instance.and_then(|text| text.parse().ok()).filter(|id| (1..1 << INSTANCE_BITS).contains(id));
+    let instance = instance.ok_or_else(|| Error::damaged(path, "it has no instance id"))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sql)?;
+    Ok((connection, instance))
+}
