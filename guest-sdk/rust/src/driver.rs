@@ -5,8 +5,8 @@
 //! returns `Ok`, and is undone if it returns an error or panics. So there is nothing to clean up on the way out.
 
 use crate::{
-    EndpointOptions, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration, Result, SkipGateway, TableEvent,
-    TextMap,
+    EndpointOptions, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration, Result, SkipGateway,
+    TableEvent, TextMap,
 };
 
 /// The part that every driver has: libnetwork's `driverapi.Driver`. Export it with
@@ -19,7 +19,13 @@ pub trait Driver {
     ///
     /// # Errors
     /// `AlreadyExists`: the network is there.
-    fn create_network(network: &str, options: &NetworkOptions, info: &NetworkInfo, ipv4: &[IpamData], ipv6: &[IpamData]) -> Result<()>;
+    fn create_network(
+        network: &str,
+        options: &NetworkOptions,
+        info: &NetworkInfo,
+        ipv4: &[IpamData],
+        ipv6: &[IpamData],
+    ) -> Result<()>;
 
     /// Removes a network. Ok if it is not there.
     ///

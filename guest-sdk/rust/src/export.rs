@@ -10,7 +10,7 @@ macro_rules! __export_part {
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Exported = $crate::component::exports::Exported<$driver>;
-            $crate::component::bindings::$part::export!(Exported with_types_in $crate::component::bindings::$part);
+    $crate::component::bindings::$part::export!(Exported with_types_in $crate::component::bindings::$part);
         };
         #[cfg(not(target_family = "wasm"))]
         const _: () = {

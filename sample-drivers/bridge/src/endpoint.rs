@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkSpec};
 use pontoon_sdk::nftables::RuleId;
 use pontoon_sdk::store::Key;
-use pontoon_sdk::{
-    Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result, TransportPort,
-};
+use pontoon_sdk::{Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result, TransportPort};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Network, hash, remove_link};
@@ -106,8 +104,7 @@ fn add_pair(network: &Network, host_link: &str, mac_address: MacAddress) -> Resu
     let bridge = links::get(None, &network.bridge)?;
     let container_link = format!("{host_link}c");
     let host_end = LinkEnd { mtu: network.mtu, master: Some(&bridge), up: true, ..LinkEnd::named(host_link) };
-    let container_end =
-        LinkEnd { mtu: network.mtu, mac_address: Some(mac_address), ..LinkEnd::named(&container_link) };
+    let container_end = LinkEnd { mtu: network.mtu, mac_address: Some(mac_address), ..LinkEnd::named(&container_link) };
     let added = links::add_one(LinkSpec::veth(host_end, container_end))?;
     // A container may reach itself through a port that it publishes.
     added.link.set(&LinkChanges { hairpin: Some(true), isolated: Some(!network.icc), ..LinkChanges::default() })?;

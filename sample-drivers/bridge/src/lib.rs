@@ -25,9 +25,9 @@ mod report;
 mod rules;
 
 use pontoon_sdk::{
-    Driver, EndpointOptions, ExternalConnectivity, GatewayAllocationChecker, InterfaceInfo, IpamData, JoinInfo, NetworkInfo,
-    NetworkOptions, Registration, Result, SkipGateway, TextMap, export_driver, export_external_connectivity,
-    export_gateway_allocation_checker,
+    Driver, EndpointOptions, ExternalConnectivity, GatewayAllocationChecker, InterfaceInfo, IpamData, JoinInfo,
+    NetworkInfo, NetworkOptions, Registration, Result, SkipGateway, TextMap, export_driver,
+    export_external_connectivity, export_gateway_allocation_checker,
 };
 
 use options::Options;

@@ -153,7 +153,8 @@ fn check_conflicts(network: &str, new: &Network) -> Result<()> {
         return Err(Error::forbidden(format!("bridge {} belongs to network {other}", new.bridge)));
     }
     for (id, other) in store::list::<Network>("network/")? {
-        for (ours, theirs) in new.subnets().flat_map(|ours| other.subnets().map(move |theirs| (ours.pool, theirs.pool))) {
+        for (ours, theirs) in new.subnets().flat_map(|ours| other.subnets().map(move |theirs| (ours.pool, theirs.pool)))
+        {
             if ours.contains(&theirs) || theirs.contains(&ours) {
                 return Err(Error::forbidden(format!("subnet {ours} overlaps with {theirs} of network {id}")));
             }

@@ -129,7 +129,8 @@ fn candidates(binding: &PortBinding, before: &[Published]) -> Result<impl Iterat
     let range = range(binding)?;
     // Where the choice is the driver's, a port stays what it was when the gateways change.
     let same = |old: &&Published| old.protocol == binding.protocol && old.container_port == binding.container_port;
-    let old: Vec<u16> = before.iter().filter(same).map(|old| old.host_port).filter(|port| range.contains(port)).collect();
+    let old: Vec<u16> =
+        before.iter().filter(same).map(|old| old.host_port).filter(|port| range.contains(port)).collect();
     // The user's range is tried from its beginning, the driver's own from anywhere.
     let start = if binding.host_port == 0 { random_port(&range) } else { *range.start() };
     Ok(old.into_iter().chain(start..=*range.end()).chain(*range.start()..start))
@@ -140,7 +141,9 @@ fn range(binding: &PortBinding) -> Result<RangeInclusive<u16>> {
         (0, _) => Ok(EPHEMERAL),
         (port, 0) => Ok(port..=port),
         (first, last) if first <= last => Ok(first..=last),
-        (first, last) => Err(Error::invalid_argument(format!("host ports {first}-{last}: the last is below the first"))),
+        (first, last) => {
+            Err(Error::invalid_argument(format!("host ports {first}-{last}: the last is below the first")))
+        }
     }
 }
 

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 use pontoon_sdk::ipnet;
 use pontoon_sdk::links::Link;
-use pontoon_sdk::nftables::Property::{
-    Connection, Destination, DestinationTranslated, InputLink, OutputLink, Source,
-};
+use pontoon_sdk::nftables::Property::{Connection, Destination, DestinationTranslated, InputLink, OutputLink, Source};
 use pontoon_sdk::nftables::Verdict::{Accept, Drop, Masquerade};
 use pontoon_sdk::nftables::{Chain, ConnectionStates, Rule};
 
@@ -58,8 +56,8 @@ fn translation<'a>(subnet: &Subnet, masquerade: bool, bridge: &'a Link) -> Vec<R
         .when(Source(subnet.pool))
         .when(Destination(subnet.pool))
         .when(DestinationTranslated);
-    let outside =
-        masquerade.then(|| Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(subnet.pool)).unless(OutputLink(bridge)));
+    let outside = masquerade
+        .then(|| Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(subnet.pool)).unless(OutputLink(bridge)));
     outside.into_iter().chain([hairpin]).collect()
 }
 

@@ -2,7 +2,8 @@
 
 use pontoon_sdk::store::{self, Key};
 use pontoon_sdk::{
-    Driver, EndpointOptions, Error, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration, Result, export_driver,
+    Driver, EndpointOptions, Error, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration,
+    Result, export_driver,
 };
 
 /// The driver.
@@ -18,7 +19,13 @@ impl Driver for Null {
         Registration::new("null")
     }
 
-    fn create_network(network: &str, _: &NetworkOptions, _: &NetworkInfo, _: &[IpamData], _: &[IpamData]) -> Result<()> {
+    fn create_network(
+        network: &str,
+        _: &NetworkOptions,
+        _: &NetworkInfo,
+        _: &[IpamData],
+        _: &[IpamData],
+    ) -> Result<()> {
         if !store::list_bytes(NETWORKS)?.is_empty() {
             return Err(Error::forbidden("only one instance of \"null\" network is allowed"));
         }

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::wit::types as wit;
 use crate::{
-    EndpointOptions, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, ObjectType, PortBinding, Protocol, Scope, TableEvent, TextMap,
-    TransportPort,
+    EndpointOptions, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, ObjectType, PortBinding, Protocol, Scope,
+    TableEvent, TextMap, TransportPort,
 };
 
 /// Enumerations with the same cases on both sides.
@@ -23,12 +23,26 @@ macro_rules! same_cases {
 pub(crate) use same_cases;
 
 same_cases!(
-    ErrorKind, wit::ErrorKind,
-    InvalidArgument, NotFound, AlreadyExists, Forbidden, NotImplemented, Unavailable, Internal
+    ErrorKind,
+    wit::ErrorKind,
+    InvalidArgument,
+    NotFound,
+    AlreadyExists,
+    Forbidden,
+    NotImplemented,
+    Unavailable,
+    Internal
 );
 same_cases!(
-    wit::ErrorKind, ErrorKind,
-    InvalidArgument, NotFound, AlreadyExists, Forbidden, NotImplemented, Unavailable, Internal
+    wit::ErrorKind,
+    ErrorKind,
+    InvalidArgument,
+    NotFound,
+    AlreadyExists,
+    Forbidden,
+    NotImplemented,
+    Unavailable,
+    Internal
 );
 same_cases!(Scope, wit::Scope, Local, Global);
 same_cases!(ObjectType, wit::ObjectType, Endpoint, Network, Opaque);

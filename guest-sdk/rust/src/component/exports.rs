@@ -3,13 +3,15 @@
 use std::marker::PhantomData;
 
 use super::bindings::{
-    driver_part, external_connectivity_part, gateway_allocation_checker_part, ipv6_releaser_part, network_allocator_part, table_watcher_part,
+    driver_part, external_connectivity_part, gateway_allocation_checker_part, ipv6_releaser_part,
+    network_allocator_part, table_watcher_part,
 };
 use super::convert::all;
 use super::wit::capabilities::{InterfaceInfo, JoinInfo, NetworkInfo};
 use super::wit::types as wit;
 use crate::{
-    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, NetworkAllocator, Registration, SkipGateway, TableWatcher, TextMap,
+    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, NetworkAllocator, Registration, SkipGateway,
+    TableWatcher, TextMap,
 };
 
 /// Puts a driver's traits behind the generated ones.
@@ -64,7 +66,12 @@ impl<D: Driver> part::Guest for Exported<D> {
         call(|| D::delete_network(&network))
     }
 
-    fn create_endpoint(network: String, endpoint: String, info: &InterfaceInfo, options: wit::EndpointOptions) -> Result<(), wit::Error> {
+    fn create_endpoint(
+        network: String,
+        endpoint: String,
+        info: &InterfaceInfo,
+        options: wit::EndpointOptions,
+    ) -> Result<(), wit::Error> {
         call(|| D::create_endpoint(&network, &endpoint, &crate::InterfaceInfo(info), &options.into()))
     }
 
@@ -76,7 +83,13 @@ impl<D: Driver> part::Guest for Exported<D> {
         call(|| D::endpoint_oper_info(&network, &endpoint))
     }
 
-    fn join(network: String, endpoint: String, sandbox: String, info: &JoinInfo, options: wit::EndpointOptions) -> Result<(), wit::Error> {
+    fn join(
+        network: String,
+        endpoint: String,
+        sandbox: String,
+        info: &JoinInfo,
+        options: wit::EndpointOptions,
+    ) -> Result<(), wit::Error> {
         call(|| D::join(&network, &endpoint, &sandbox, &crate::JoinInfo(info), &options.into()))
     }
 
@@ -110,7 +123,9 @@ impl<D: TableWatcher> table_watcher_part::exports::pontoon::driver::table_watche
     }
 }
 
-impl<D: ExternalConnectivity> external_connectivity_part::exports::pontoon::driver::external_connectivity::Guest for Exported<D> {
+impl<D: ExternalConnectivity> external_connectivity_part::exports::pontoon::driver::external_connectivity::Guest
+    for Exported<D>
+{
     fn program_external_connectivity(
         network: String,
         endpoint: String,

@@ -4,7 +4,10 @@ use crate::Result;
 use crate::component::convert::{all, mac_from_wit, mac_to_wit, same_cases};
 use crate::component::wit::links as wit;
 use crate::component::{Link, Namespace};
-use crate::links::{IpvlanFlag, IpvlanMode, LinkChanges, LinkEnd, LinkInfo, LinkKind, LinkName, LinkSpec, MacvlanMode, Master, VxlanOptions};
+use crate::links::{
+    IpvlanFlag, IpvlanMode, LinkChanges, LinkEnd, LinkInfo, LinkKind, LinkName, LinkSpec, MacvlanMode, Master,
+    VxlanOptions,
+};
 
 same_cases!(MacvlanMode, wit::MacvlanMode, Private, Vepa, Bridge, Passthru);
 same_cases!(IpvlanMode, wit::IpvlanMode, L2, L3, L3s);
@@ -61,7 +64,9 @@ impl<'a> From<&LinkKind<'a>> for wit::LinkKind<'a> {
             LinkKind::Bridge => Self::Bridge,
             LinkKind::Veth(peer) => Self::Veth(peer.into()),
             LinkKind::Vxlan(options) => Self::Vxlan(options.into()),
-            LinkKind::Macvlan { parent, mode } => Self::Macvlan(wit::MacvlanOptions { parent: &parent.0, mode: (*mode).into() }),
+            LinkKind::Macvlan { parent, mode } => {
+                Self::Macvlan(wit::MacvlanOptions { parent: &parent.0, mode: (*mode).into() })
+            }
             LinkKind::Ipvlan { parent, mode, flag } => {
                 Self::Ipvlan(wit::IpvlanOptions { parent: &parent.0, mode: (*mode).into(), flag: (*flag).into() })
             }

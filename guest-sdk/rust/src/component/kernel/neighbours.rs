@@ -8,7 +8,11 @@ use crate::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInf
 
 impl<'a> From<&Neighbour<'a>> for wit::Neighbour<'a> {
     fn from(neighbour: &Neighbour<'a>) -> Self {
-        Self { link: &neighbour.link.0, address: neighbour.address.into(), mac_address: mac_to_wit(neighbour.mac_address) }
+        Self {
+            link: &neighbour.link.0,
+            address: neighbour.address.into(),
+            mac_address: mac_to_wit(neighbour.mac_address),
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use crate::Result;
 use crate::component::Namespace;
 use crate::component::convert::{all, same_cases};
 use crate::component::wit::nftables as wit;
-use crate::nftables::{Chain, ChainType, Condition, ConnectionStates, Hook, PortRange, Property, Rule, RuleId, Target, Verdict};
+use crate::nftables::{
+    Chain, ChainType, Condition, ConnectionStates, Hook, PortRange, Property, Rule, RuleId, Target, Verdict,
+};
 
 same_cases!(ChainType, wit::ChainType, Filter, Nat);
 same_cases!(Hook, wit::Hook, Prerouting, Input, Forward, Output, Postrouting);

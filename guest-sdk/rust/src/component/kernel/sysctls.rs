@@ -7,13 +7,30 @@ use crate::component::{Link, Namespace};
 use crate::sysctls::{LinkSysctl, NamespaceSysctl};
 
 same_cases!(
-    LinkSysctl, wit::LinkSysctl,
-    Ipv4ArpIgnore, Ipv4ArpAnnounce, Ipv4Forwarding, Ipv4LogMartians, Ipv4ProxyArp, Ipv4RouteLocalnet, Ipv4RpFilter,
-    Ipv4SendRedirects, Ipv6AcceptDad, Ipv6AcceptRa, Ipv6Disable, Ipv6Forwarding, Ipv6ProxyNdp
+    LinkSysctl,
+    wit::LinkSysctl,
+    Ipv4ArpIgnore,
+    Ipv4ArpAnnounce,
+    Ipv4Forwarding,
+    Ipv4LogMartians,
+    Ipv4ProxyArp,
+    Ipv4RouteLocalnet,
+    Ipv4RpFilter,
+    Ipv4SendRedirects,
+    Ipv6AcceptDad,
+    Ipv6AcceptRa,
+    Ipv6Disable,
+    Ipv6Forwarding,
+    Ipv6ProxyNdp
 );
 same_cases!(
-    NamespaceSysctl, wit::NamespaceSysctl,
-    Ipv4Forwarding, Ipv6Forwarding, Ipv4NeighbourThreshold1, Ipv4NeighbourThreshold2, Ipv4NeighbourThreshold3
+    NamespaceSysctl,
+    wit::NamespaceSysctl,
+    Ipv4Forwarding,
+    Ipv6Forwarding,
+    Ipv4NeighbourThreshold1,
+    Ipv4NeighbourThreshold2,
+    Ipv4NeighbourThreshold3
 );
 
 pub(crate) fn get_link(link: &Link, name: LinkSysctl) -> Result<i32> {

@@ -1,0 +1,187 @@
+//! Namespaces, addresses, routes, rules, neighbours, sysctls and forwarding.
+
+use std::net::IpAddr;
+
+use pontoon_sdk::ErrorKind::{AlreadyExists, Forbidden, InvalidArgument, NotFound};
+use pontoon_sdk::addresses::LinkAddress;
+use pontoon_sdk::ipnet::IpNet;
+use pontoon_sdk::links::{self, Link, LinkChanges, LinkEnd, LinkSpec, Master};
+use pontoon_sdk::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo};
+use pontoon_sdk::routes::{Route, RouteInfo};
+use pontoon_sdk::rules::{Rule, RuleInfo};
+use pontoon_sdk::sysctls::{LinkSysctl, NamespaceSysctl};
+use pontoon_sdk::{Error, MacAddress, Result};
+
+use super::Stage;
+use crate::check::{ensure, refused, same};
+use crate::network::digits;
+
+/// A routing table and a priority that nobody else has.
+const NUMBER: u32 = 4242;
+
+impl Stage<'_> {
+    /// The network's bridge.
+    pub(super) fn bridge(&self) -> Result<Link> {
+        let name = self.network.bridge.as_deref();
+        links::get(None, name.ok_or_else(|| Error::invalid_argument("probe.links=no leaves no bridge to act on"))?)
+    }
+
+    /// A name for a link of this action.
+    pub(super) fn link_name(&self, prefix: &str) -> String {
+        format!("{prefix}{}", digits(&self.owner))
+    }
+}
+
+/// An address at the end of a pool that no front end gives to a container soon.
+pub(super) fn last_address(pool: IpNet) -> IpAddr {
+    match pool {
+        IpNet::V4(pool) => (u32::from(pool.broadcast()) - 2).to_be_bytes().into(),
+        IpNet::V6(pool) => (u128::from(pool.broadcast()) - 2).to_be_bytes().into(),
+    }
+}
+
+/// Leaves a namespace `left-DIGITS` behind.
+pub(super) fn namespaces(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::namespaces::{add, get, host};
+
+    let name = stage.link_name("probe-");
+    let namespace = add(&name)?;
+    ensure(namespace.same(&get(&name)?), "namespaces.get is not what add made")?;
+    ensure(!namespace.same(&host()), "a new namespace is the host's")?;
+    ensure(host().same(&host()), "the host's namespace is not itself")?;
+    refused(add(&name), AlreadyExists, "namespaces.add of a name that is there")?;
+    refused(add("no/name"), InvalidArgument, "namespaces.add of a name with a slash")?;
+    refused(host().remove(), Forbidden, "namespace.remove of the host's")?;
+    let outside = LinkEnd::named(stage.link_name("pbo"));
+    let inside = LinkEnd { namespace: Some(&namespace), up: true, ..LinkEnd::named("inside") };
+    links::add_one(LinkSpec::veth(outside, inside))?;
+    ensure(links::get(Some(&namespace), "inside")?.info()?.up, "a link in a namespace is not up")?;
+    same(links::list(Some(&namespace))?.len(), 1, "links.list of a namespace")?;
+    refused(links::get(None, "inside"), NotFound, "links.get on the host of a link in a namespace")?;
+    namespace.remove()?;
+    refused(get(&name), NotFound, "namespaces.get after remove")?;
+    add(&stage.link_name("left-")).map(drop)
+}
+
+pub(super) fn addresses(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::addresses::{add, list, remove};
+
+    let bridge = stage.bridge()?;
+    for pool in stage.network.pools() {
+        let address = IpNet::new(last_address(pool), pool.prefix_len())?;
+        let addresses = [LinkAddress { link: &bridge, address }];
+        add(&addresses)?;
+        ensure(list(&bridge)?.contains(&address), "addresses.list doesn't have what was added")?;
+        remove(&addresses)?;
+        ensure(!list(&bridge)?.contains(&address), "addresses.list has what was removed")?;
+        remove(&addresses)?;
+    }
+    Ok(())
+}
+
+/// Leaves a route behind, which goes with the bridge.
+pub(super) fn routes(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::routes::{add, list, remove};
+
+    let bridge = stage.bridge()?;
+    for pool in stage.network.pools() {
+        let destination = IpNet::from(last_address(pool));
+        let route = Route { table: Some(NUMBER), metric: Some(7), ..Route::new(&bridge, destination) };
+        let info = RouteInfo { destination, gateway: None, table: NUMBER, metric: Some(7) };
+        add(&[route])?;
+        ensure(list(&bridge)?.contains(&info), "routes.list doesn't have what was added")?;
+        remove(&[route])?;
+        ensure(!list(&bridge)?.contains(&info), "routes.list has what was removed")?;
+        remove(&[route])?;
+        add(&[Route::new(&bridge, destination)])?;
+    }
+    Ok(())
+}
+
+/// Leaves a rule of priority 4243 behind.
+pub(super) fn rules(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::rules::{add, list, remove};
+
+    let bridge = stage.bridge()?;
+    let empty = Rule { priority: NUMBER, source: None, destination: None, input_link: None, mark: None, table: NUMBER };
+    refused(add(None, &[empty]), InvalidArgument, "rules.add of a rule for everything")?;
+    for pool in stage.network.pools() {
+        let rule = Rule { source: Some(pool), mark: Some((1, 0xff)), input_link: Some(&bridge), ..empty };
+        let info = RuleInfo { priority: NUMBER, source: Some(pool), destination: None, mark: rule.mark, table: NUMBER };
+        add(None, &[rule])?;
+        ensure(list(None)?.contains(&info), "rules.list doesn't have what was added")?;
+        remove(None, &[rule])?;
+        ensure(!list(None)?.contains(&info), "rules.list has what was removed")?;
+        remove(None, &[rule])?;
+        add(None, &[Rule { priority: NUMBER + 1, destination: Some(pool), ..empty }])?;
+    }
+    Ok(())
+}
+
+/// Leaves a neighbour behind, which goes with the bridge.
+pub(super) fn neighbours(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::neighbours::{add, list, remove};
+
+    let bridge = stage.bridge()?;
+    for pool in stage.network.pools() {
+        let address = last_address(pool);
+        let [old, new] = [MacAddress::random(), MacAddress::random()];
+        let of = |mac_address| Neighbour { link: &bridge, address, mac_address };
+        let seen = |mac_address| Ok::<_, Error>(list(&bridge)?.contains(&NeighbourInfo { address, mac_address }));
+        add(&[of(old)])?;
+        ensure(seen(old)?, "neighbours.list doesn't have what was added")?;
+        add(&[of(new)])?;
+        ensure(seen(new)? && !seen(old)?, "neighbours.add doesn't replace")?;
+        remove(&[of(new)])?;
+        ensure(!seen(new)?, "neighbours.list has what was removed")?;
+        remove(&[of(new)])?;
+        add(&[of(new)])?;
+    }
+    forwarding_entries(stage, &bridge)
+}
+
+fn forwarding_entries(stage: &Stage, bridge: &Link) -> Result<()> {
+    use pontoon_sdk::neighbours::{add_forwarding, list_forwarding, remove_forwarding};
+
+    let [port, peer] = ["pbf", "pbg"].map(|prefix| LinkEnd::named(stage.link_name(prefix)));
+    let port = links::add_one(LinkSpec::veth(port, peer))?.link;
+    port.set(&LinkChanges { master: Some(Master::Bridge(bridge)), ..LinkChanges::default() })?;
+    let mac_address = MacAddress::random();
+    let entries = [ForwardingEntry { link: &port, mac_address, remote: None }];
+    let seen = || Ok::<_, Error>(list_forwarding(&port)?.contains(&ForwardingInfo { mac_address, remote: None }));
+    add_forwarding(&entries)?;
+    ensure(seen()?, "neighbours.list-forwarding doesn't have what was added")?;
+    add_forwarding(&entries)?;
+    remove_forwarding(&entries)?;
+    ensure(!seen()?, "neighbours.list-forwarding has what was removed")?;
+    remove_forwarding(&entries)?;
+    port.remove()
+}
+
+pub(super) fn sysctls(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::sysctls::{get_link, get_namespace, set_link, set_namespace};
+
+    let bridge = stage.bridge()?;
+    for value in [1, 0, 1] {
+        set_link(&bridge, LinkSysctl::Ipv4ProxyArp, value)?;
+        same(get_link(&bridge, LinkSysctl::Ipv4ProxyArp)?, value, "sysctls.get-link after set-link")?;
+    }
+    let name = stage.link_name("sysctl-");
+    let namespace = pontoon_sdk::namespaces::add(&name)?;
+    for value in [1, 0] {
+        set_namespace(&namespace, NamespaceSysctl::Ipv4Forwarding, value)?;
+        let seen = get_namespace(&namespace, NamespaceSysctl::Ipv4Forwarding)?;
+        same(seen, value, "sysctls.get-namespace after set-namespace")?;
+    }
+    namespace.remove()
+}
+
+pub(super) fn forwarding(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::forwarding::{allow, disallow};
+
+    let bridge = stage.bridge()?;
+    disallow(&bridge)?;
+    allow(&bridge, true, true)?;
+    disallow(&bridge)?;
+    allow(&bridge, true, false)
+}

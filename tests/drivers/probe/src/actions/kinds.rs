@@ -1,0 +1,50 @@
+//! The kinds of links that a kernel may lack.
+
+use pontoon_sdk::links::{self, IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, LinkSpec, MacvlanMode, VxlanOptions};
+use pontoon_sdk::{ErrorKind, Result, log};
+
+use super::Stage;
+use crate::check::same;
+
+/// Makes one of each kind on a link of its own, or hears that the kernel can't.
+pub(super) fn kinds(stage: &Stage) -> Result<()> {
+    let [parent, other] = ["pbp", "pbq"].map(|prefix| LinkEnd { up: true, ..LinkEnd::named(stage.link_name(prefix)) });
+    let parent = links::add_one(LinkSpec::veth(parent, other))?.link;
+    let vxlan = VxlanOptions {
+        vni: 4242,
+        port: 4789,
+        parent: Some(&parent),
+        local: None,
+        remote: None,
+        learning: false,
+        proxy: true,
+    };
+    let kinds = [
+        ("vxlan", LinkKind::Vxlan(vxlan)),
+        ("vlan", LinkKind::Vlan { parent: &parent, id: 42 }),
+        ("macvlan", LinkKind::Macvlan { parent: &parent, mode: MacvlanMode::Private }),
+        ("dummy", LinkKind::Dummy),
+    ];
+    for (kind, spec) in kinds {
+        try_kind(stage, kind, spec)?;
+    }
+    // A parent is macvlan's or ipvlan's, never both.
+    let ipvlan = LinkKind::Ipvlan { parent: &parent, mode: IpvlanMode::L3, flag: IpvlanFlag::Private };
+    try_kind(stage, "ipvlan", ipvlan)?;
+    parent.remove()
+}
+
+fn try_kind(stage: &Stage, name: &str, kind: LinkKind) -> Result<()> {
+    let end = LinkEnd::named(stage.link_name("pbk"));
+    match links::add_one(LinkSpec { end, kind }) {
+        Err(error) if error.kind == ErrorKind::NotImplemented => {
+            log::info(format!("this kernel has no {name}: {error}"))
+        }
+        added => {
+            let link = added?.link;
+            same(link.info()?.kind.as_str(), name, "the kind of a link")?;
+            link.remove()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What `probe.do` names: each action calls every function of an interface, and mostly leaves something behind, for
+//! the host to sweep when the network goes.
+
+mod capabilities;
+mod kernel;
+mod kinds;
+mod links;
+mod nftables;
+mod state;
+
+use pontoon_sdk::{Error, InterfaceInfo, JoinInfo, NetworkInfo, Result, TextMap, log};
+
+use crate::network::Network;
+use crate::notes;
+use crate::settings::Settings;
+
+/// An action that any call can go through.
+type Action = fn(&Stage) -> Result<()>;
+
+/// The actions, by name. Besides these: `network-info` in a network's options, `interface-info` in an endpoint's,
+/// `join-info` in either.
+const ACTIONS: [(&str, Action); 16] = [
+    ("log", state::log),
+    ("clock", state::clock),
+    ("random", state::random),
+    ("configuration", state::configuration),
+    ("store", state::store),
+    ("tables", state::tables),
+    ("namespaces", kernel::namespaces),
+    ("links", links::links),
+    ("kinds", kinds::kinds),
+    ("addresses", kernel::addresses),
+    ("routes", kernel::routes),
+    ("rules", kernel::rules),
+    ("neighbours", kernel::neighbours),
+    ("nftables", nftables::nftables),
+    ("sysctls", kernel::sysctls),
+    ("forwarding", kernel::forwarding),
+];
+
+/// What an action has to work with.
+pub(crate) struct Stage<'a> {
+    /// The id of the network, or of the network and the endpoint with a slash between.
+    pub owner: String,
+    /// The network.
+    pub network: &'a Network,
+}
+
+/// Goes through a network's actions.
+pub(crate) fn of_network(id: &str, network: &Network, options: &TextMap, info: &NetworkInfo) -> Result<()> {
+    let notes = notes::of_network(id);
+    run(&Stage { owner: id.to_owned(), network }, options, &notes)?;
+    if asks_for(options, "network-info") {
+        capabilities::network_info(network, info)?;
+        notes.add("done: network-info")?;
+    }
+    Ok(())
+}
+
+/// Goes through an endpoint's actions.
+pub(crate) fn of_endpoint(
+    network_id: &str,
+    endpoint: &str,
+    network: &Network,
+    options: &TextMap,
+    info: &InterfaceInfo,
+) -> Result<()> {
+    let notes = notes::of_endpoint(network_id, endpoint);
+    run(&Stage { owner: format!("{network_id}/{endpoint}"), network }, options, &notes)?;
+    if asks_for(options, "interface-info") {
+        capabilities::interface_info(network, info)?;
+        notes.add("done: interface-info")?;
+    }
+    Ok(())
+}
+
+/// Goes through the action of a join.
+pub(crate) fn of_join(
+    network_id: &str,
+    endpoint: &str,
+    network: &Network,
+    settings: &Settings,
+    info: &JoinInfo,
+) -> Result<()> {
+    if settings.names("probe.do", "join-info") || settings.names("probe.do", "all") {
+        capabilities::join_info(endpoint, network, info)?;
+        notes::of_endpoint(network_id, endpoint).add("done: join-info")?;
+    }
+    Ok(())
+}
+
+fn asks_for(options: &TextMap, action: &str) -> bool {
+    let words = options.get("probe.do").unwrap_or_default();
+    words.split_whitespace().any(|word| word == action || word == "all")
+}
+
+fn run(stage: &Stage, options: &TextMap, notes: &notes::Notes) -> Result<()> {
+    for word in options.get("probe.do").unwrap_or_default().split_whitespace() {
+        let is_other = ["all", "network-info", "interface-info", "join-info"].contains(&word);
+        if !is_other && !ACTIONS.iter().any(|(name, _)| *name == word) {
+            return Err(Error::invalid_argument(format!("probe.do names {word}, which is no action")));
+        }
+    }
+    for (name, action) in ACTIONS {
+        if asks_for(options, name) {
+            log::debug(format!("begins: {name}"));
+            action(stage).map_err(|error| Error { message: format!("{name}: {}", error.message), ..error })?;
+            notes.add(&format!("done: {name}"))?;
+        }
+    }
+    Ok(())
+}

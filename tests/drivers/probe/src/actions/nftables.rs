@@ -1,0 +1,84 @@
+//! Packet filter and address translation.
+
+use pontoon_sdk::ErrorKind::InvalidArgument;
+use pontoon_sdk::ipnet::IpNet;
+use pontoon_sdk::links::Link;
+use pontoon_sdk::nftables::Property::{
+    Connection, Destination, DestinationLocal, DestinationPort, DestinationTranslated, InputLink, OutputLink, Protocol,
+    Source, SourcePort,
+};
+use pontoon_sdk::nftables::Verdict::{Accept, DestinationNat, Drop, Masquerade, SourceNat};
+use pontoon_sdk::nftables::{Chain, ConnectionStates, PortRange, Rule, Target, add, list, remove};
+use pontoon_sdk::{Protocol as Ip, Result};
+
+use super::Stage;
+use super::kernel::last_address;
+use crate::check::{refused, same};
+
+/// Leaves all rules but one behind.
+pub(super) fn nftables(stage: &Stage) -> Result<()> {
+    let bridge = stage.bridge()?;
+    let before = list()?;
+    for pool in stage.network.pools() {
+        add(None, &translations(&bridge, pool))?;
+    }
+    let ids = add(None, &filters(&bridge))?;
+    same(ids.len(), filters(&bridge).len(), "the number of ids from nftables.add")?;
+    let mut with = list()?;
+    remove(&ids[..1])?;
+    remove(&ids[..1])?;
+    with.retain(|id| *id != ids[0]);
+    same(list()?, with.clone(), "nftables.list after remove")?;
+    same(before.iter().all(|id| with.contains(id)), true, "nftables.list keeps the rules that were there")?;
+    let namespace = pontoon_sdk::namespaces::add(&stage.link_name("nft-"))?;
+    for pool in stage.network.pools() {
+        add(Some(&namespace), &[Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(pool))])?;
+    }
+    mistakes(&bridge)
+}
+
+fn filters(bridge: &Link) -> [Rule<'_>; 4] {
+    let states = ConnectionStates { new: true, established: true, related: true, invalid: true };
+    let some_ports = PortRange { first: 1000, last: 2000 };
+    [
+        Rule::new(Chain::FORWARD, Accept).when(InputLink(bridge)).when(Connection(states)),
+        Rule::new(Chain::FORWARD, Drop)
+            .when(OutputLink(bridge))
+            .unless(InputLink(bridge))
+            .unless(DestinationTranslated),
+        Rule::new(Chain::FORWARD, Accept)
+            .when(InputLink(bridge))
+            .when(Protocol(Ip::UDP))
+            .when(SourcePort(some_ports))
+            .unless(DestinationPort(53.into())),
+        Rule::new(Chain::RAW_PREROUTING, Drop).when(InputLink(bridge)).when(Protocol(Ip::SCTP)).when(DestinationLocal),
+    ]
+}
+
+fn translations(bridge: &Link, pool: IpNet) -> [Rule<'_>; 4] {
+    let address = last_address(pool);
+    [
+        Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(pool)).unless(OutputLink(bridge)),
+        Rule::new(Chain::NAT_POSTROUTING, SourceNat(Target { address, port: None }))
+            .when(Source(pool))
+            .when(Destination(pool))
+            .when(DestinationTranslated),
+        Rule::new(Chain::NAT_PREROUTING, DestinationNat(Target { address, port: Some(80) }))
+            .when(DestinationLocal)
+            .when(Protocol(Ip::TCP))
+            .when(DestinationPort(4242.into())),
+        Rule::new(Chain::NAT_OUTPUT, DestinationNat(Target { address, port: None }))
+            .when(DestinationLocal)
+            .when(Protocol(Ip::TCP))
+            .when(DestinationPort(4243.into())),
+    ]
+}
+
+fn mistakes(bridge: &Link) -> Result<()> {
+    let untied = Rule::new(Chain::FORWARD, Drop).when(Protocol(Ip::TCP));
+    refused(add(None, &[untied]), InvalidArgument, "nftables.add of a rule for everybody")?;
+    let wrong_chain = Rule::new(Chain::FORWARD, Masquerade).when(OutputLink(bridge));
+    refused(add(None, &[wrong_chain]), InvalidArgument, "nftables.add of translation in a filter chain")?;
+    let wrong_hook = Rule::new(Chain::NAT_PREROUTING, Masquerade).when(InputLink(bridge));
+    refused(add(None, &[wrong_hook]), InvalidArgument, "nftables.add of masquerade before routing")
+}

@@ -1,0 +1,69 @@
+//! An endpoint: a pair of links, and the actions that its options name.
+
+use pontoon_sdk::links::{self, LinkEnd, LinkSpec};
+use pontoon_sdk::{EndpointOptions, InterfaceInfo, JoinInfo, MacAddress, Result};
+
+use crate::network::{Network, digits, remove_link};
+use crate::settings::{self, Settings};
+use crate::{actions, notes};
+
+/// The names of the end on the host and of the container's.
+fn names(network: &str, endpoint: &str) -> [String; 2] {
+    let digits = digits(&format!("{network}/{endpoint}"));
+    [format!("pbh{digits}"), format!("pbc{digits}")]
+}
+
+pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, options: &EndpointOptions) -> Result<()> {
+    let record = Network::find(network)?;
+    settings::remember(&format!("{network}/{endpoint}"), &options.generic)?;
+    let (mac, ipv4, ipv6) = (info.mac_address(), info.address(), info.address_ipv6());
+    let sandbox = if info.sandbox().is_some() { "known" } else { "unknown" };
+    let line = format!("create-endpoint: {mac:?} {ipv4:?} {ipv6:?} sandbox {sandbox} {options:?}");
+    notes::of_endpoint(network, endpoint).add(&line)?;
+    if Settings::of_endpoint(network, endpoint)?.get("probe.links") != Some("no") {
+        add_pair(network, endpoint, &record, mac)?;
+    }
+    actions::of_endpoint(network, endpoint, &record, &options.generic, info)
+}
+
+fn add_pair(network: &str, endpoint: &str, record: &Network, mac_address: Option<MacAddress>) -> Result<()> {
+    let [host, container] = names(network, endpoint);
+    let bridge = record.bridge.as_deref().map(|name| links::get(None, name)).transpose()?;
+    let host = LinkEnd { master: bridge.as_ref(), up: true, ..LinkEnd::named(host) };
+    links::add_one(LinkSpec::veth(host, LinkEnd { mac_address, ..LinkEnd::named(container) }))?;
+    Ok(())
+}
+
+pub(crate) fn delete(network: &str, endpoint: &str) -> Result<()> {
+    settings::forget(&format!("{network}/{endpoint}"))?;
+    notes::of_endpoint(network, endpoint).forget()?;
+    let [host, _] = names(network, endpoint);
+    remove_link(&host)
+}
+
+pub(crate) fn join(
+    network: &str,
+    endpoint: &str,
+    sandbox: &str,
+    info: &JoinInfo,
+    options: &EndpointOptions,
+) -> Result<()> {
+    notes::of_endpoint(network, endpoint).add(&format!("join: {sandbox} {options:?}"))?;
+    let settings = Settings::of_endpoint(network, endpoint)?;
+    if settings.get("probe.links") != Some("no") {
+        let [_, container] = names(network, endpoint);
+        info.interface_name().set_names(&links::get(None, &container)?, "eth", None)?;
+    }
+    actions::of_join(network, endpoint, &Network::find(network)?, &settings, info)
+}
+
+pub(crate) fn program(
+    network: &str,
+    endpoint: &str,
+    gateways: [Option<&str>; 2],
+    options: &EndpointOptions,
+) -> Result<()> {
+    let own = gateways.map(|gateway| gateway == Some(endpoint));
+    let line = format!("program-external-connectivity: {gateways:?} own {own:?} {options:?}");
+    notes::of_endpoint(network, endpoint).add(&line)
+}
