@@ -72,12 +72,22 @@ impl<'h> Session<'h> {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        self.using(at, Protocol::Route, |socket| socket.exchange(requests))
+        self.exchange_with(at, Protocol::Route, requests)
     }
 
-    /// Sends one nftables transaction.
-    pub fn transaction(&mut self, at: &Namespace, requests: &[Request]) -> Result<Vec<Answer>, Error> {
-        self.using(at, Protocol::Netfilter, |socket| socket.datagram(requests))
+    /// The same over another protocol.
+    pub fn exchange_with(
+        &mut self,
+        at: &Namespace,
+        with: Protocol,
+        requests: &[Request],
+    ) -> Result<Vec<Answer>, Error> {
+        self.using(at, with, |socket| socket.exchange(requests))
+    }
+
+    /// Sends requests in one datagram, as an nftables transaction needs it.
+    pub fn datagram(&mut self, at: &Namespace, with: Protocol, requests: &[Request]) -> Result<Vec<Answer>, Error> {
+        self.using(at, with, |socket| socket.datagram(requests))
     }
 
     /// Asks one question, which may be a dump.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use netlink_packet_core::Emitable;
 use netlink_sys::{Socket as Raw, SocketAddr};
-use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size_force, set_socket_timeout};
+use rustix::net::sockopt::{
+    Timeout, set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force, set_socket_timeout,
+};
 
 use super::Error;
 use super::attribute::{attributes, text};
@@ -35,6 +37,8 @@ const REQUESTS_PER_DATAGRAM: usize = 64;
 const BYTES_PER_DATAGRAM: usize = 64 * 1024;
 /// Room for the answers to [`REQUESTS_PER_DATAGRAM`] requests, which the kernel counts with about 4 KiB each.
 const RECEIVE_BUFFER: usize = 1 << 20;
+/// An nftables transaction is one datagram, whatever it holds.
+const SEND_BUFFER: usize = 1 << 20;
 /// The kernel sends dumps in pieces of at most 32 KiB, and one message is smaller than that.
 const PIECE: usize = 64 * 1024;
 /// The kernel answers before `send` returns; what isn't there after this long never comes.
@@ -89,8 +93,6 @@ fn emit(body: &impl Emitable) -> Vec<u8> {
 /// One message of the kernel.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
-    /// nlmsg_type.
-    pub kind: u16,
     /// What follows the header.
     pub body: Vec<u8>,
 }
@@ -119,6 +121,9 @@ impl Socket {
         let failed = |e| Error::system("setting up a netlink socket", e);
         set_socket_timeout(&raw, Timeout::Recv, Some(PATIENCE)).map_err(failed)?;
         set_socket_recv_buffer_size_force(&raw, RECEIVE_BUFFER).map_err(failed)?;
+        if protocol == Protocol::Netfilter {
+            set_socket_send_buffer_size_force(&raw, SEND_BUFFER).map_err(failed)?;
+        }
         Ok(Self { raw, sequence: 0, piece: Vec::with_capacity(PIECE) })
     }
 
@@ -249,7 +254,7 @@ impl Pending {
             }
             _ => {
                 if let Ok(messages) = answer {
-                    messages.push(Message { kind, body: body.to_vec() });
+                    messages.push(Message { body: body.to_vec() });
                 }
             }
         }

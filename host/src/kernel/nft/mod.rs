@@ -1,29 +1,123 @@
-//! nftables: rules in tables of family inet, by transactions over NETLINK_NETFILTER (linux/netfilter/nf_tables.h).
+//! nftables: rules in tables of family inet, each change one transaction over NETLINK_NETFILTER (linux/netfilter/nf_tables.h).
 
+mod chain;
+mod expression;
+mod message;
+mod removal;
+
+use rustix::io::Errno;
+
+use super::attribute::{after, big_long, text};
+use super::error::Refusal;
 use super::session::Session;
-use super::{Applied, Error, Namespace, NftHandle, NftRule};
+use super::socket::{Answer, Message, Protocol, Request, malformed};
+use super::{Applied, Change, Error, Namespace, NftChain, NftHandle, NftRule, Outcome};
 
-/// Adds rules.
-pub(super) fn add(_: &mut Session, _: &Namespace, _: &str, _: &[NftRule]) -> Result<Applied, Error> {
-    Err(Error::refused("not yet"))
+pub(super) use removal::remove;
+
+/// The answers to more rules than these might not fit into the socket's buffer.
+const RULES_PER_CHANGE: usize = 1000;
+
+/// Adds rules at the ends of their chains; the table and the chains are made if they aren't there.
+pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Applied, Error> {
+    if rules.len() > RULES_PER_CHANGE {
+        return Err(Error::refused(format!("{} rules are too many for one change ({RULES_PER_CHANGE})", rules.len())));
+    }
+    let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
+    chains.sort_unstable();
+    chains.dedup();
+    let mut batch = vec![message::new_table(table)];
+    batch.extend(chains.iter().map(|chain| message::new_chain(table, *chain)));
+    let before = batch.len();
+    for rule in rules {
+        batch.push(message::new_rule(table, rule)?);
+    }
+    let answers = if rules.is_empty() { Vec::new() } else { transaction(session, at, batch, None)? };
+    if let Some((position, refusal)) = first_refusal(&answers) {
+        return Err(refused(position.checked_sub(before), rules.len(), refusal));
+    }
+    let made = rules.iter().zip(answers.iter().skip(before)).map(|(rule, answer)| handle(rule.chain, answer));
+    let made: Vec<NftHandle> = made.collect::<Result<_, _>>()?;
+    let undo = Change::RemoveNftRules { namespace: at.clone(), table: table.to_owned(), rules: made.clone() };
+    Ok(Applied { outcome: Outcome::Rules(made), undo: vec![undo] })
 }
 
-/// Removes rules.
-pub(super) fn remove(_: &mut Session, _: &Namespace, _: &str, _: &[NftHandle]) -> Result<Applied, Error> {
-    Err(Error::refused("not yet"))
+fn refused(rule: Option<usize>, count: usize, refusal: &Refusal) -> Error {
+    match rule {
+        Some(position) if count > 1 => Error::kernel(format_args!("rule {} of {count}", position + 1), refusal),
+        Some(_) => Error::kernel("the rule", refusal),
+        None if refusal.is(&[Errno::OPNOTSUPP, Errno::INVAL, Errno::PROTONOSUPPORT]) => {
+            Error::kernel("the table or a chain (does this kernel have nftables with family inet and nat?)", refusal)
+        }
+        None => Error::kernel("the table or a chain", refusal),
+    }
 }
 
-/// Removes a table.
-pub(super) fn remove_table(_: &mut Session, _: &Namespace, _: &str) -> Result<Applied, Error> {
-    Err(Error::refused("not yet"))
+/// Removes a table with all in it.
+pub(super) fn remove_table(session: &mut Session, at: &Namespace, table: &str) -> Result<Applied, Error> {
+    let answers = transaction(session, at, vec![message::delete_table(table)], None)?;
+    match first_refusal(&answers) {
+        Some((_, refusal)) if !refusal.is(&[Errno::NOENT]) => Err(Error::kernel("the table", refusal)),
+        _ => Ok(Applied { outcome: Outcome::Done, undo: Vec::new() }),
+    }
 }
 
-/// Tables.
-pub(super) fn tables(_: &mut Session, _: &Namespace) -> Result<Vec<String>, Error> {
-    Err(Error::refused("not yet"))
+/// The names of the tables of family inet.
+pub(super) fn tables(session: &mut Session, at: &Namespace) -> Result<Vec<String>, Error> {
+    let messages = list(session, at, "nftables tables", message::list_tables())?;
+    messages.iter().map(|m| find(m, message::NFTA_TABLE_NAME).map(text)).collect()
 }
 
-/// Rules.
-pub(super) fn rules(_: &mut Session, _: &Namespace, _: &str) -> Result<Vec<(NftHandle, String)>, Error> {
-    Err(Error::refused("not yet"))
+/// The rules of a table in the chains that [`add`] makes, with their comments.
+pub(super) fn rules(session: &mut Session, at: &Namespace, table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
+    let mut found = Vec::new();
+    for message in list(session, at, "nftables rules", message::list_rules(table))? {
+        let name = text(find(&message, message::NFTA_RULE_CHAIN)?);
+        let Some(chain) = chain::parse(&name) else { continue };
+        let handle = big_long(find(&message, message::NFTA_RULE_HANDLE)?)?;
+        let userdata = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_USERDATA)?;
+        found.push((NftHandle { chain, handle }, userdata.map(message::comment).unwrap_or_default()));
+    }
+    Ok(found)
+}
+
+fn list(session: &mut Session, at: &Namespace, what: &str, request: Request) -> Result<Vec<Message>, Error> {
+    match session.ask(at, Protocol::Netfilter, request)? {
+        Ok(messages) => Ok(messages),
+        Err(refusal) if refusal.is(&[Errno::NOENT]) => Ok(Vec::new()),
+        Err(refusal) => Err(Error::kernel(format_args!("listing {what}"), &refusal)),
+    }
+}
+
+/// Sends a batch between its begin and end; the answers are the batch's own. `generation`: only if nothing has changed since.
+fn transaction(
+    session: &mut Session,
+    at: &Namespace,
+    batch: Vec<Request>,
+    generation: Option<u32>,
+) -> Result<Vec<Answer>, Error> {
+    let mut requests = vec![message::begin(generation)];
+    requests.extend(batch);
+    requests.push(message::end());
+    let mut answers = session.datagram(at, Protocol::Netfilter, &requests)?;
+    // Refusals of the whole batch point at its begin.
+    let begin = answers.remove(0);
+    answers.pop();
+    if let (Err(refusal), Some(first)) = (begin, answers.first_mut()) {
+        *first = Err(refusal);
+    }
+    Ok(answers)
+}
+
+fn first_refusal(answers: &[Answer]) -> Option<(usize, &Refusal)> {
+    answers.iter().enumerate().find_map(|(i, answer)| answer.as_ref().err().map(|refusal| (i, refusal)))
+}
+
+fn handle(chain: NftChain, answer: &Answer) -> Result<NftHandle, Error> {
+    let echo = answer.as_ref().ok().and_then(|messages| messages.first()).ok_or_else(malformed)?;
+    Ok(NftHandle { chain, handle: big_long(find(echo, message::NFTA_RULE_HANDLE)?)? })
+}
+
+fn find(message: &Message, attribute: u16) -> Result<&[u8], Error> {
+    after(&message.body, message::HEADER)?.find(attribute)?.ok_or_else(malformed)
 }

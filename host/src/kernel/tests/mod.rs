@@ -1,1 +1,163 @@
-//! Tests against the real kernel.
+//! Tests against the real kernel. Each has namespaces of its own that go with its threads, so nothing is left behind even by a panic.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod links;
+mod nftables;
+mod speed;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use super::*;
+
+/// A fresh "host" namespace, which the test's thread is in.
+struct World {
+    kernel: Kernel,
+    folder: PathBuf,
+}
+
+const INSTANCE: u32 = 0x2_4680;
+
+/// Runs a test in a fresh namespace.
+fn in_world(test: impl FnOnce(&World) + Send) {
+    thread::scope(|scope| {
+        let run = || {
+            namespace::enter_new();
+            link_set::loopback_up().unwrap();
+            let world = World::new();
+            test(&world);
+        };
+        if let Err(panic) = scope.spawn(run).join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+impl World {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("pontoon-kernel-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self { kernel: Self::kernel(INSTANCE, &folder), folder }
+    }
+
+    fn kernel(instance: u32, folder: &Path) -> Kernel {
+        let host = Kernel::current_namespace().unwrap();
+        Kernel::new(Config { host, instance, run_folder: folder.to_owned() }).unwrap()
+    }
+
+    /// Makes one change that must work.
+    fn one(&self, change: Change) -> Applied {
+        self.all(&[change]).pop().unwrap()
+    }
+
+    fn all(&self, changes: &[Change]) -> Vec<Applied> {
+        self.kernel.apply(changes).unwrap()
+    }
+
+    fn fails(&self, changes: &[Change]) -> Error {
+        self.kernel.apply(changes).expect_err("it should fail")
+    }
+
+    fn link(&self, spec: LinkSpec) -> (NewLink, Option<NewLink>) {
+        match self.one(Change::AddLink(spec)).outcome {
+            Outcome::Link(first, peer) => (first, peer),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Another namespace, held by a thread inside.
+struct Sandbox {
+    at: NamespacePath,
+    file: OwnedFd,
+    _leave: mpsc::Sender<()>,
+}
+
+impl Sandbox {
+    fn new(world: &World) -> Self {
+        let (tell, told) = mpsc::channel();
+        let (leave, stay) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            namespace::enter_new();
+            link_set::loopback_up().unwrap();
+            let thread = rustix::thread::gettid().as_raw_nonzero();
+            tell.send((thread, Kernel::current_namespace().unwrap())).unwrap();
+            let _ = stay.recv();
+        });
+        let (thread, file) = told.recv().unwrap();
+        let path = PathBuf::from(format!("/proc/{}/task/{thread}/ns/net", std::process::id()));
+        Self { at: world.kernel.sandbox(&path).unwrap(), file, _leave: leave }
+    }
+
+    fn namespace(&self) -> Namespace {
+        Namespace::At(self.at.clone())
+    }
+
+    fn within<T: Send>(&self, action: impl FnOnce() -> T + Send) -> T {
+        namespace::within(self.file.as_fd(), || Ok(action())).unwrap()
+    }
+}
+
+/// Runs a command in the calling thread's namespace.
+fn sh(command: &str) -> String {
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Everything that the layer can change in the calling thread's namespace, without what changes by itself.
+fn dump() -> String {
+    sh("{ ip -d address; ip -4 route show table all; ip -6 route show table all; ip rule; ip -6 rule
+        ip neigh show nud permanent; bridge fdb | sort; bridge -d link; nft -a list ruleset
+        cat /proc/sys/net/ipv4/conf/*/proxy_arp /proc/sys/net/ipv4/ip_forward; } |
+        sed -E 's/[a-z_]*timer +[0-9.]+//g; s/ state [A-Za-z]+//g; s/NO-CARRIER,|,LOWER_UP//g; s/(tso_max_size|tso_max_segs) [0-9]+//g
+        s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g'")
+}
+
+fn name(name: &str) -> LinkName {
+    LinkName::new(name).unwrap()
+}
+
+fn end(namespace: &Namespace, name: &str) -> LinkEnd {
+    LinkEnd {
+        namespace: namespace.clone(),
+        name: NewName::Exact(self::name(name)),
+        mac: None,
+        mtu: None,
+        master: None,
+        addresses: Vec::new(),
+        up: true,
+    }
+}
+
+fn bridge(name: &str, addresses: &[&str]) -> LinkSpec {
+    let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    // Without a MAC of its own a bridge takes on its ports'.
+    let mac = Some(MacAddress([2, 0, 0, 0, 0, 1]));
+    LinkSpec { end: LinkEnd { addresses, mac, ..end(&Namespace::Host, name) }, kind: LinkKind::Bridge }
+}
+
+fn veth(first: LinkEnd, peer: LinkEnd) -> LinkSpec {
+    LinkSpec { end: first, kind: LinkKind::Veth(Box::new(peer)) }
+}
+
+/// Makes a change, takes it back, and makes sure that all is as before.
+fn there_and_back(world: &World, change: Change) {
+    let before = dump();
+    let applied = world.one(change.clone());
+    assert_ne!(before, dump(), "{change} did nothing");
+    assert_eq!(world.kernel.undo(&[applied]), []);
+    assert_eq!(before, dump(), "{change} was not undone");
+}

@@ -1,0 +1,241 @@
+//! What a rule tests and does, as the kernel's expressions: loads into a register, comparisons, verdicts. They are encoded as nft itself
+//! does it, so that `nft list ruleset` shows them as text. See NFTA_* in linux/netfilter/nf_tables.h.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::super::attribute::Writer;
+use super::super::{LinkName, NftCondition, NftProperty, NftRule, NftVerdict};
+
+const NFTA_LIST_ELEM: u16 = 1;
+const NFTA_EXPR_NAME: u16 = 1;
+const NFTA_EXPR_DATA: u16 = 2;
+const NFTA_DATA_VALUE: u16 = 1;
+const NFTA_DATA_VERDICT: u16 = 2;
+const NFTA_VERDICT_CODE: u16 = 1;
+const NFT_REG_VERDICT: u32 = 0;
+/// The two registers of 16 bytes that the rules here use.
+const REGISTER: u32 = 1;
+const SECOND_REGISTER: u32 = 2;
+
+const NFT_META_IIFNAME: u32 = 6;
+const NFT_META_OIFNAME: u32 = 7;
+const NFT_META_NFPROTO: u32 = 15;
+const NFT_META_L4PROTO: u32 = 16;
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_IPV6: u8 = 10;
+const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
+const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
+const NFTA_FIB_F_DADDR: u32 = 2;
+const RTN_LOCAL: u32 = 2;
+const NFT_CT_STATE: u32 = 0;
+const NFT_CT_STATUS: u32 = 2;
+/// linux/netfilter/nf_conntrack_common.h.
+const IPS_DST_NAT: u32 = 1 << 5;
+const NFT_NAT_SNAT: u32 = 0;
+const NFT_NAT_DNAT: u32 = 1;
+const NF_DROP: u32 = 0;
+const NF_ACCEPT: u32 = 1;
+/// IFNAMSIZ.
+const NAME_BYTES: usize = 16;
+
+/// NFT_CMP_* and, with the same numbers, NFT_RANGE_*.
+#[derive(Clone, Copy)]
+enum Test {
+    Equal = 0,
+    Unequal = 1,
+    AtMost = 3,
+    AtLeast = 5,
+}
+
+impl Test {
+    fn equal(negated: bool) -> Self {
+        if negated { Self::Unequal } else { Self::Equal }
+    }
+}
+
+/// A rule's expressions (the value of NFTA_RULE_EXPRESSIONS).
+pub(super) fn list(rule: &NftRule) -> Writer {
+    let mut list = rule.conditions.iter().fold(Expressions::default(), Expressions::condition);
+    list = list.verdict(&rule.verdict);
+    list.written
+}
+
+#[derive(Default)]
+struct Expressions {
+    written: Writer,
+    /// The family that is tested already; like nft, once is enough.
+    family: Option<u8>,
+}
+
+impl Expressions {
+    fn add(self, name: &str, data: Writer) -> Self {
+        let expression = Writer::default().put_text(NFTA_EXPR_NAME, name).nest(NFTA_EXPR_DATA, data);
+        Self { written: self.written.nest(NFTA_LIST_ELEM, expression), ..self }
+    }
+
+    fn condition(self, condition: &NftCondition) -> Self {
+        let equal = Test::equal(condition.negated);
+        match &condition.property {
+            NftProperty::InputLink(name) => self.meta(NFT_META_IIFNAME).compare(equal, &padded(name)),
+            NftProperty::OutputLink(name) => self.meta(NFT_META_OIFNAME).compare(equal, &padded(name)),
+            NftProperty::Source(network) => self.address(*network, Side::Source, condition.negated),
+            NftProperty::Destination(network) => self.address(*network, Side::Destination, condition.negated),
+            NftProperty::DestinationLocal => self.destination_type().compare(equal, &RTN_LOCAL.to_ne_bytes()),
+            NftProperty::Protocol(number) => self.meta(NFT_META_L4PROTO).compare(equal, &[*number]),
+            NftProperty::SourcePort(first, last) => self.port(0, *first, *last, condition.negated),
+            NftProperty::DestinationPort(first, last) => self.port(2, *first, *last, condition.negated),
+            NftProperty::Connection(states) => self.connection(NFT_CT_STATE, *states, condition.negated),
+            NftProperty::DestinationTranslated => self.connection(NFT_CT_STATUS, IPS_DST_NAT, condition.negated),
+        }
+    }
+
+    fn verdict(self, verdict: &NftVerdict) -> Self {
+        match verdict {
+            NftVerdict::Accept => self.code(NF_ACCEPT),
+            NftVerdict::Drop => self.code(NF_DROP),
+            NftVerdict::Masquerade => self.add("masq", Writer::default()),
+            NftVerdict::SourceNat(address, port) => self.translate(NFT_NAT_SNAT, *address, *port),
+            NftVerdict::DestinationNat(address, port) => self.translate(NFT_NAT_DNAT, *address, *port),
+        }
+    }
+
+    /// `meta load KEY`.
+    fn meta(self, key: u32) -> Self {
+        self.add("meta", Writer::default().put_big(1, REGISTER).put_big(2, key))
+    }
+
+    /// `payload load LENGTH @ BASE + OFFSET`.
+    fn payload(self, base: u32, offset: u32, length: u32) -> Self {
+        let data = Writer::default().put_big(1, REGISTER).put_big(2, base).put_big(3, offset).put_big(4, length);
+        self.add("payload", data)
+    }
+
+    /// `fib daddr type`.
+    fn destination_type(self) -> Self {
+        let data =
+            Writer::default().put_big(1, REGISTER).put_big(2, NFT_FIB_RESULT_ADDRTYPE).put_big(3, NFTA_FIB_F_DADDR);
+        self.add("fib", data)
+    }
+
+    /// `cmp TEST reg 1 VALUE`.
+    fn compare(self, test: Test, value: &[u8]) -> Self {
+        let data = Writer::default().put_big(1, REGISTER).put_big(2, test as u32).nest(3, data(value));
+        self.add("cmp", data)
+    }
+
+    /// `bitwise reg 1 = ( reg 1 & MASK )`.
+    fn mask(self, mask: &[u8]) -> Self {
+        let length = mask.len() as u32;
+        let writer = Writer::default().put_big(1, REGISTER).put_big(2, REGISTER).put_big(3, length);
+        self.add("bitwise", writer.nest(4, data(mask)).nest(5, data(&vec![0; mask.len()])))
+    }
+
+    /// The family, then the network. Of a prefix of whole bytes only those are loaded.
+    fn address(self, network: IpNet, side: Side, negated: bool) -> Self {
+        let (family, offset, address, mask) = match network {
+            IpNet::V4(v4) => {
+                (NFPROTO_IPV4, side.offset4(), v4.network().octets().to_vec(), v4.netmask().octets().to_vec())
+            }
+            IpNet::V6(v6) => {
+                (NFPROTO_IPV6, side.offset6(), v6.network().octets().to_vec(), v6.netmask().octets().to_vec())
+            }
+        };
+        let this = self.only(family);
+        let prefix = usize::from(network.prefix_len());
+        if prefix == 0 && !negated {
+            return this; // Every address of the family.
+        }
+        let whole = prefix > 0 && prefix % 8 == 0;
+        let length = if whole { prefix / 8 } else { address.len() };
+        let this = this.payload(NFT_PAYLOAD_NETWORK_HEADER, offset, length as u32);
+        let this = if whole { this } else { this.mask(&mask) };
+        this.compare(Test::equal(negated), &address[..length])
+    }
+
+    fn only(self, family: u8) -> Self {
+        if self.family == Some(family) {
+            return self;
+        }
+        let this = self.meta(NFT_META_NFPROTO).compare(Test::Equal, &[family]);
+        Self { family: Some(family), ..this }
+    }
+
+    fn port(self, offset: u32, first: u16, last: u16, negated: bool) -> Self {
+        let this = self.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2);
+        let (from, to) = (first.to_be_bytes(), last.to_be_bytes());
+        match (first == last, negated) {
+            (true, _) => this.compare(Test::equal(negated), &from),
+            (false, false) => this.compare(Test::AtLeast, &from).compare(Test::AtMost, &to),
+            (false, true) => {
+                let range = Writer::default().put_big(1, REGISTER).put_big(2, Test::Unequal as u32);
+                this.add("range", range.nest(3, data(&from)).nest(4, data(&to)))
+            }
+        }
+    }
+
+    /// One of the bits is set.
+    fn connection(self, key: u32, bits: u32, negated: bool) -> Self {
+        let this = self.add("ct", Writer::default().put_big(1, REGISTER).put_big(2, key));
+        this.mask(&bits.to_ne_bytes()).compare(Test::equal(!negated), &[0; 4])
+    }
+
+    fn code(self, code: u32) -> Self {
+        let verdict = Writer::default().put_big(NFTA_VERDICT_CODE, code);
+        let data = Writer::default().nest(NFTA_DATA_VERDICT, verdict);
+        self.add("immediate", Writer::default().put_big(1, NFT_REG_VERDICT).nest(2, data))
+    }
+
+    fn translate(self, kind: u32, address: IpAddr, port: Option<u16>) -> Self {
+        let (family, bytes) = match address {
+            IpAddr::V4(v4) => (NFPROTO_IPV4, v4.octets().to_vec()),
+            IpAddr::V6(v6) => (NFPROTO_IPV6, v6.octets().to_vec()),
+        };
+        let load = |register, bytes: &[u8]| Writer::default().put_big(1, register).nest(2, data(bytes));
+        let nat = Writer::default().put_big(1, kind).put_big(2, family.into()).put_big(3, REGISTER);
+        let this = self.add("immediate", load(REGISTER, &bytes));
+        match port {
+            None => this.add("nat", nat),
+            Some(port) => this
+                .add("immediate", load(SECOND_REGISTER, &port.to_be_bytes()))
+                .add("nat", nat.put_big(5, SECOND_REGISTER)),
+        }
+    }
+}
+
+/// Which address of a packet.
+enum Side {
+    Source,
+    Destination,
+}
+
+impl Side {
+    /// In `struct iphdr`.
+    fn offset4(&self) -> u32 {
+        match self {
+            Self::Source => 12,
+            Self::Destination => 16,
+        }
+    }
+
+    /// In `struct ipv6hdr`.
+    fn offset6(&self) -> u32 {
+        match self {
+            Self::Source => 8,
+            Self::Destination => 24,
+        }
+    }
+}
+
+fn data(value: &[u8]) -> Writer {
+    Writer::default().put(NFTA_DATA_VALUE, value)
+}
+
+/// The whole of IFNAMSIZ, or `eth1` would also match `eth10`.
+fn padded(name: &LinkName) -> [u8; NAME_BYTES] {
+    let mut bytes = [0; NAME_BYTES];
+    bytes.iter_mut().zip(name.as_str().bytes()).for_each(|(to, from)| *to = from);
+    bytes
+}

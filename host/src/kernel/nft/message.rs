@@ -1,0 +1,176 @@
+//! The messages of nftables: batches, tables, chains and rules (linux/netfilter/nf_tables.h, nfnetlink.h).
+
+use super::super::attribute::Writer;
+use super::super::socket::{Request, flag};
+use super::super::{Error, NftChain, NftRule};
+use super::{chain, expression};
+
+/// `struct nfgenmsg`.
+pub(super) const HEADER: usize = 4;
+pub(super) const NFTA_TABLE_NAME: u16 = 1;
+pub(super) const NFTA_TABLE_USE: u16 = 3;
+pub(super) const NFTA_CHAIN_USE: u16 = 6;
+pub(super) const NFTA_RULE_CHAIN: u16 = 2;
+pub(super) const NFTA_RULE_HANDLE: u16 = 3;
+pub(super) const NFTA_RULE_USERDATA: u16 = 7;
+pub(super) const NFTA_GEN_ID: u16 = 1;
+
+const NFPROTO_INET: u8 = 1;
+const NFNL_SUBSYS_NFTABLES: u16 = 10;
+const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
+const NFNL_MSG_BATCH_END: u16 = 0x11;
+const NFNL_BATCH_GENID: u16 = 1;
+const NFT_MSG_NEWTABLE: u16 = 0;
+const NFT_MSG_GETTABLE: u16 = 1;
+const NFT_MSG_DELTABLE: u16 = 2;
+const NFT_MSG_NEWCHAIN: u16 = 3;
+const NFT_MSG_GETCHAIN: u16 = 4;
+const NFT_MSG_DELCHAIN: u16 = 5;
+const NFT_MSG_NEWRULE: u16 = 6;
+const NFT_MSG_GETRULE: u16 = 7;
+const NFT_MSG_DELRULE: u16 = 8;
+const NFT_MSG_GETGEN: u16 = 16;
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_CHAIN_NAME: u16 = 3;
+const NFTA_CHAIN_HOOK: u16 = 4;
+const NFTA_CHAIN_POLICY: u16 = 5;
+const NFTA_CHAIN_TYPE: u16 = 7;
+const NFTA_HOOK_HOOKNUM: u16 = 1;
+const NFTA_HOOK_PRIORITY: u16 = 2;
+const NFTA_RULE_TABLE: u16 = 1;
+const NFTA_RULE_EXPRESSIONS: u16 = 4;
+const NF_ACCEPT: u32 = 1;
+const NLM_F_APPEND: u16 = 0x800;
+/// NFTNL_UDATA_RULE_COMMENT: a type and a length of one byte each before the value.
+const COMMENT: u8 = 0;
+/// What the interface promises; libnftnl takes at most 255 with the NUL.
+const COMMENT_BYTES: usize = 128;
+
+/// Starts a transaction; with a generation it fails (ERESTART) if anything has changed since.
+pub(super) fn begin(generation: Option<u32>) -> Request {
+    let body = batch_header();
+    let body = match generation {
+        Some(generation) => body.put_big(NFNL_BATCH_GENID, generation),
+        None => body,
+    };
+    Request { kind: NFNL_MSG_BATCH_BEGIN, flags: flag::REQUEST, body: body.finish() }
+}
+
+/// Ends a transaction.
+pub(super) fn end() -> Request {
+    Request { kind: NFNL_MSG_BATCH_END, flags: flag::REQUEST, body: batch_header().finish() }
+}
+
+fn batch_header() -> Writer {
+    let [high, low] = NFNL_SUBSYS_NFTABLES.to_be_bytes();
+    Writer::after(&[0, 0, high, low])
+}
+
+fn inet() -> Writer {
+    Writer::after(&[NFPROTO_INET, 0, 0, 0])
+}
+
+fn one(kind: u16, flags: u16, body: Writer) -> Request {
+    let kind = NFNL_SUBSYS_NFTABLES << 8 | kind;
+    Request { kind, flags: flag::REQUEST | flag::ACK | flags, body: body.finish() }
+}
+
+fn all(kind: u16, body: Writer) -> Request {
+    let kind = NFNL_SUBSYS_NFTABLES << 8 | kind;
+    Request { kind, flags: flag::REQUEST | flag::DUMP, body: body.finish() }
+}
+
+/// Makes a table. Ok if it is there.
+pub(super) fn new_table(table: &str) -> Request {
+    one(NFT_MSG_NEWTABLE, flag::CREATE, inet().put_text(NFTA_TABLE_NAME, table))
+}
+
+/// Removes a table with all in it.
+pub(super) fn delete_table(table: &str) -> Request {
+    one(NFT_MSG_DELTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
+}
+
+/// Asks for a table.
+pub(super) fn get_table(table: &str) -> Request {
+    one(NFT_MSG_GETTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
+}
+
+/// Asks for all tables of family inet.
+pub(super) fn list_tables() -> Request {
+    all(NFT_MSG_GETTABLE, inet())
+}
+
+/// Asks for the generation, which every change of the namespace's rules raises.
+pub(super) fn get_generation() -> Request {
+    one(NFT_MSG_GETGEN, 0, inet())
+}
+
+/// Makes a base chain with policy accept. Ok if it is there.
+pub(super) fn new_chain(table: &str, chain: NftChain) -> Request {
+    let hook = Writer::default()
+        .put_big(NFTA_HOOK_HOOKNUM, chain::hook_number(chain.hook))
+        .put(NFTA_HOOK_PRIORITY, &chain.priority.to_be_bytes());
+    let body = chain_body(table, chain)
+        .nest(NFTA_CHAIN_HOOK, hook)
+        .put_big(NFTA_CHAIN_POLICY, NF_ACCEPT)
+        .put_text(NFTA_CHAIN_TYPE, chain::kind(chain));
+    one(NFT_MSG_NEWCHAIN, flag::CREATE, body)
+}
+
+/// Asks for a chain.
+pub(super) fn get_chain(table: &str, chain: NftChain) -> Request {
+    one(NFT_MSG_GETCHAIN, 0, chain_body(table, chain))
+}
+
+/// Removes an empty chain.
+pub(super) fn delete_chain(table: &str, chain: NftChain) -> Request {
+    one(NFT_MSG_DELCHAIN, 0, chain_body(table, chain))
+}
+
+fn chain_body(table: &str, chain: NftChain) -> Writer {
+    inet().put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::name(chain))
+}
+
+/// Makes a rule at the end of its chain and asks for what it became.
+pub(super) fn new_rule(table: &str, rule: &NftRule) -> Result<Request, Error> {
+    if rule.comment.len() > COMMENT_BYTES {
+        return Err(Error::refused(format!("a rule's comment has at most {COMMENT_BYTES} bytes: {:?}", rule.comment)));
+    }
+    let comment = [rule.comment.as_bytes(), &[0]].concat();
+    let userdata = [&[COMMENT, comment.len() as u8], comment.as_slice()].concat();
+    let body = rule_body(table, rule.chain)
+        .nest(NFTA_RULE_EXPRESSIONS, expression::list(rule))
+        .put(NFTA_RULE_USERDATA, &userdata);
+    Ok(one(NFT_MSG_NEWRULE, flag::CREATE | NLM_F_APPEND | flag::ECHO, body))
+}
+
+/// Asks for a rule.
+pub(super) fn get_rule(table: &str, chain: NftChain, handle: u64) -> Request {
+    one(NFT_MSG_GETRULE, 0, rule_body(table, chain).put(NFTA_RULE_HANDLE, &handle.to_be_bytes()))
+}
+
+/// Removes a rule.
+pub(super) fn delete_rule(table: &str, chain: NftChain, handle: u64) -> Request {
+    one(NFT_MSG_DELRULE, 0, rule_body(table, chain).put(NFTA_RULE_HANDLE, &handle.to_be_bytes()))
+}
+
+/// Asks for all rules of a table.
+pub(super) fn list_rules(table: &str) -> Request {
+    all(NFT_MSG_GETRULE, inet().put_text(NFTA_RULE_TABLE, table))
+}
+
+fn rule_body(table: &str, chain: NftChain) -> Writer {
+    inet().put_text(NFTA_RULE_TABLE, table).put_text(NFTA_RULE_CHAIN, &chain::name(chain))
+}
+
+/// The comment in a rule's user data.
+pub(super) fn comment(mut userdata: &[u8]) -> String {
+    while let [kind, length, rest @ ..] = userdata {
+        let (value, others) = rest.split_at(usize::from(*length).min(rest.len()));
+        if *kind == COMMENT {
+            return super::text(value);
+        }
+        userdata = others;
+    }
+    String::new()
+}

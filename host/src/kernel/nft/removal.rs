@@ -1,0 +1,105 @@
+//! Removing rules: those that are there, the chains that they leave empty, and the table if it is left empty, in one transaction.
+//!
+//! The kernel counts what is in a chain and a table (NFTA_CHAIN_USE, NFTA_TABLE_USE), so the cost doesn't grow with the rules of others.
+//! The transaction is tied to the generation that the counts were read in: a rule that comes in between is not lost with its chain.
+
+use rustix::io::Errno;
+
+use super::super::attribute::big_number;
+use super::super::session::Session;
+use super::super::socket::{Answer, Protocol, Request};
+use super::super::{Applied, Error, Namespace, NftChain, NftHandle, Outcome};
+use super::{find, first_refusal, message, transaction};
+
+/// Another's change of the namespace's rules in the middle is rare; twenty in a row are not to be expected.
+const TRIES: usize = 20;
+
+/// Removes rules. Ok for what is gone.
+pub(in super::super) fn remove(
+    session: &mut Session,
+    at: &Namespace,
+    table: &str,
+    rules: &[NftHandle],
+) -> Result<Applied, Error> {
+    let mut left: Vec<NftHandle> = Vec::new();
+    for rule in rules {
+        if !left.contains(rule) {
+            left.push(rule.clone());
+        }
+    }
+    for _ in 0..TRIES {
+        if left.is_empty() || attempt(session, at, table, &mut left)? {
+            return Ok(Applied { outcome: Outcome::Done, undo: Vec::new() });
+        }
+    }
+    Err(Error::refused("the rules changed each time while they were looked at"))
+}
+
+/// Tries once; false: something was gone or changed, and `left` has what is still there.
+fn attempt(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<NftHandle>) -> Result<bool, Error> {
+    let chains = chains(left);
+    let mut questions = vec![message::get_generation(), message::get_table(table)];
+    questions.extend(chains.iter().map(|chain| message::get_chain(table, *chain)));
+    let answers = session.exchange_with(at, Protocol::Netfilter, &questions)?;
+    let [generation, in_table, in_chains @ ..] = answers.as_slice() else { return Ok(false) };
+    let Some(generation) = count(generation, message::NFTA_GEN_ID)? else { return Ok(false) };
+    let Some(in_table) = count(in_table, message::NFTA_TABLE_USE)? else {
+        left.clear();
+        return Ok(false);
+    };
+    let mut batch: Vec<Request> = Vec::new();
+    let mut emptied = Vec::new();
+    for (chain, answer) in chains.iter().zip(in_chains) {
+        let Some(in_chain) = count(answer, message::NFTA_CHAIN_USE)? else {
+            left.retain(|rule| rule.chain != *chain);
+            continue;
+        };
+        let ours: Vec<&NftHandle> = left.iter().filter(|rule| rule.chain == *chain).collect();
+        batch.extend(ours.iter().map(|rule| message::delete_rule(table, rule.chain, rule.handle)));
+        if in_chain as usize == ours.len() {
+            emptied.push(*chain);
+        }
+    }
+    batch.extend(emptied.iter().map(|chain| message::delete_chain(table, *chain)));
+    if in_table as usize == emptied.len() {
+        batch.push(message::delete_table(table));
+    }
+    if batch.is_empty() {
+        return Ok(false);
+    }
+    let answers = transaction(session, at, batch, Some(generation))?;
+    match first_refusal(&answers) {
+        None => Ok(true),
+        Some((_, refusal)) if refusal.is(&[Errno::from_raw_os_error(ERESTART)]) => Ok(false),
+        Some((_, refusal)) if refusal.is(&[Errno::NOENT]) => keep_existing(session, at, table, left).map(|()| false),
+        Some((_, refusal)) => Err(Error::kernel("the rules", refusal)),
+    }
+}
+
+/// The kernel's answer to a batch of an older generation; never seen by ordinary system calls, so rustix has no name for it.
+const ERESTART: i32 = 85;
+
+/// Looks at each rule, and leaves those that are there.
+fn keep_existing(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<NftHandle>) -> Result<(), Error> {
+    let questions: Vec<Request> = left.iter().map(|r| message::get_rule(table, r.chain, r.handle)).collect();
+    let answers = session.exchange_with(at, Protocol::Netfilter, &questions)?;
+    let mut there = answers.iter().map(Result::is_ok);
+    left.retain(|_| there.next().unwrap_or(false));
+    Ok(())
+}
+
+fn chains(rules: &[NftHandle]) -> Vec<NftChain> {
+    let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
+    chains.sort_unstable();
+    chains.dedup();
+    chains
+}
+
+/// A number in an answer about one object; none: there is no such object.
+fn count(answer: &Answer, attribute: u16) -> Result<Option<u32>, Error> {
+    match answer {
+        Ok(messages) => messages.first().map(|m| find(m, attribute).and_then(big_number)).transpose(),
+        Err(refusal) if refusal.is(&[Errno::NOENT]) => Ok(None),
+        Err(refusal) => Err(Error::kernel("looking at the table", refusal)),
+    }
+}

@@ -1,0 +1,254 @@
+//! nftables: encoding against nft's own, translation of real packets, removal.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use super::*;
+
+const FORWARD: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
+const DSTNAT: NftChain = NftChain { nat: true, hook: NftHook::Prerouting, priority: -100 };
+const SRCNAT: NftChain = NftChain { nat: true, hook: NftHook::Postrouting, priority: 100 };
+
+fn is(property: NftProperty) -> NftCondition {
+    NftCondition { property, negated: false }
+}
+
+fn not(property: NftProperty) -> NftCondition {
+    NftCondition { property, negated: true }
+}
+
+fn rule(chain: NftChain, conditions: &[NftCondition], verdict: NftVerdict) -> NftRule {
+    NftRule { chain, conditions: conditions.to_vec(), verdict, comment: "n1/e2".into() }
+}
+
+fn add(table: &str, rules: Vec<NftRule>) -> Change {
+    Change::AddNftRules { namespace: Namespace::Host, table: table.into(), rules }
+}
+
+fn remove(table: &str, rules: Vec<NftHandle>) -> Change {
+    Change::RemoveNftRules { namespace: Namespace::Host, table: table.into(), rules }
+}
+
+fn handles(applied: &Applied) -> Vec<NftHandle> {
+    match &applied.outcome {
+        Outcome::Rules(handles) => handles.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Rules, each with what nft calls it.
+fn examples() -> Vec<(NftRule, &'static str)> {
+    use NftProperty::*;
+    let forward = |conditions: &[NftCondition]| rule(FORWARD, conditions, NftVerdict::Accept);
+    let tcp = || is(Protocol(6));
+    vec![
+        (
+            forward(&[is(InputLink(name("br-1234567890ab"))), not(OutputLink(name("e0")))]),
+            r#"iifname "br-1234567890ab" oifname != "e0" accept"#,
+        ),
+        (
+            forward(&[is(Source("10.5.0.0/16".parse().unwrap())), not(Destination("10.5.1.0/25".parse().unwrap()))]),
+            "ip saddr 10.5.0.0/16 ip daddr != 10.5.1.0/25 accept",
+        ),
+        (
+            forward(&[is(Source("fd00:5::/64".parse().unwrap())), not(Destination("fd00:5::7/128".parse().unwrap()))]),
+            "ip6 saddr fd00:5::/64 ip6 daddr != fd00:5::7 accept",
+        ),
+        (
+            forward(&[is(Source("10.5.0.9/32".parse().unwrap())), is(Destination("0.0.0.0/1".parse().unwrap()))]),
+            "ip saddr 10.5.0.9 ip daddr 0.0.0.0/1 accept",
+        ),
+        (forward(&[is(DestinationLocal)]), "fib daddr type local accept"),
+        (forward(&[not(DestinationLocal)]), "fib daddr type != local accept"),
+        (forward(&[not(Protocol(17))]), "meta l4proto != udp accept"),
+        (
+            forward(&[tcp(), is(DestinationPort(80, 80)), is(SourcePort(1024, 65535))]),
+            "meta l4proto tcp th dport 80 th sport 1024-65535 accept",
+        ),
+        (
+            forward(&[tcp(), not(DestinationPort(80, 90)), not(SourcePort(7, 7))]),
+            "meta l4proto tcp th dport != 80-90 th sport != 7 accept",
+        ),
+        (forward(&[is(Connection(2 | 4))]), "ct state established,related accept"),
+        (forward(&[is(Connection(8))]), "ct state new accept"),
+        (forward(&[is(DestinationTranslated)]), "ct status dnat accept"),
+        (rule(FORWARD, &[is(InputLink(name("e0")))], NftVerdict::Drop), r#"iifname "e0" drop"#),
+        (
+            rule(SRCNAT, &[is(Source("10.5.0.0/16".parse().unwrap()))], NftVerdict::Masquerade),
+            "ip saddr 10.5.0.0/16 masquerade",
+        ),
+        (rule(SRCNAT, &[], NftVerdict::SourceNat("192.0.2.1".parse().unwrap(), None)), "snat ip to 192.0.2.1"),
+        (rule(SRCNAT, &[], NftVerdict::SourceNat("fd00::1".parse().unwrap(), None)), "snat ip6 to fd00::1"),
+        (
+            rule(
+                DSTNAT,
+                &[tcp(), is(DestinationPort(8080, 8080))],
+                NftVerdict::DestinationNat("10.5.0.2".parse().unwrap(), Some(80)),
+            ),
+            "meta l4proto tcp th dport 8080 dnat ip to 10.5.0.2:80",
+        ),
+        (
+            rule(DSTNAT, &[tcp()], NftVerdict::DestinationNat("fd00:5::2".parse().unwrap(), Some(80))),
+            "meta l4proto tcp dnat ip6 to [fd00:5::2]:80",
+        ),
+    ]
+}
+
+#[test]
+fn rules_are_encoded_as_nft_does_it() {
+    in_world(|world| {
+        sh("nft 'add table inet a; add chain inet a filter-forward-0 { type filter hook forward priority 0; policy accept; };
+            add chain inet a nat-prerouting-dstnat { type nat hook prerouting priority dstnat; policy accept; };
+            add chain inet a nat-postrouting-srcnat { type nat hook postrouting priority srcnat; policy accept; }'");
+        for (rule, text) in examples() {
+            let chain = match rule.chain {
+                FORWARD => "filter-forward-0",
+                DSTNAT => "nat-prerouting-dstnat",
+                _ => "nat-postrouting-srcnat",
+            };
+            sh(&format!("nft 'add rule inet a {chain} {text} comment \"n1/e2\"'"));
+            world.one(add("b", vec![rule]));
+        }
+        // Chain order and, with --debug, every expression.
+        let list = |table: &str| {
+            let show = format!("nft --debug=netlink list chain inet {table} ");
+            let chains = ["filter-forward-0", "nat-prerouting-dstnat", "nat-postrouting-srcnat"];
+            let all: String = chains.iter().map(|chain| sh(&format!("{show}{chain}"))).collect();
+            let lines = all.lines().map(|line| line.replace(&format!("inet {table} "), "inet "));
+            lines.collect::<Vec<_>>()
+        };
+        let (nft, ours) = (list("a"), list("b"));
+        for (nft, ours) in nft.iter().zip(&ours) {
+            assert_eq!(strip_handles(nft), strip_handles(ours));
+        }
+        assert_eq!(nft.len(), ours.len());
+    });
+}
+
+/// `inet filter-forward-0 7 4`: a handle and a position follow the chain's name.
+fn strip_handles(line: &str) -> String {
+    match line.strip_prefix("inet ") {
+        Some(rest) => rest.split(' ').next().unwrap().to_owned(),
+        None => line.replace("table inet a", "table inet b"),
+    }
+}
+
+#[test]
+fn rules_are_listed_and_removed_with_chains_and_table() {
+    in_world(|world| {
+        let before = dump();
+        let rules = |i: u8| {
+            let network = format!("10.{i}.0.0/16").parse().unwrap();
+            vec![
+                rule(FORWARD, &[is(NftProperty::Source(network))], NftVerdict::Accept),
+                rule(SRCNAT, &[is(NftProperty::Source(network))], NftVerdict::Masquerade),
+            ]
+        };
+        let first = world.one(add("pontoon-n1", rules(1)));
+        let second = world.one(add("pontoon-n1", rules(2)));
+        sh("nft add table ip pontoon-n1");
+        assert_eq!(world.kernel.nft_tables(&Namespace::Host).unwrap(), ["pontoon-n1"]);
+        sh("nft delete table ip pontoon-n1");
+        let listed = world.kernel.nft_rules(&Namespace::Host, "pontoon-n1").unwrap();
+        assert_eq!(listed.len(), 4);
+        assert!(listed.iter().all(|(_, comment)| comment == "n1/e2"));
+        assert!(handles(&first).iter().all(|h| listed.iter().any(|(l, _)| l == h)));
+        // One of them is gone already, and one is given twice.
+        let gone = &handles(&first)[0];
+        sh(&format!("nft delete rule inet pontoon-n1 filter-forward-0 handle {}", gone.handle));
+        let twice = [handles(&first), handles(&first)].concat();
+        world.one(remove("pontoon-n1", twice));
+        let left = world.kernel.nft_rules(&Namespace::Host, "pontoon-n1").unwrap();
+        assert_eq!(left.iter().map(|(h, _)| h.clone()).collect::<Vec<_>>(), handles(&second));
+        // The last ones take the chains and the table along.
+        assert_eq!(world.kernel.undo(&[second.clone()]), []);
+        assert_eq!(before, dump());
+        world.one(remove("pontoon-n1", handles(&second)));
+        assert_eq!(world.kernel.nft_rules(&Namespace::Host, "pontoon-n1"), Ok(Vec::new()));
+        world.one(add("x", rules(3)));
+        for _ in 0..2 {
+            world.one(Change::RemoveNftTable { namespace: Namespace::Host, table: "x".into() });
+        }
+        assert_eq!(before, dump());
+    });
+}
+
+#[test]
+fn a_bad_rule_leaves_nothing() {
+    in_world(|world| {
+        let before = dump();
+        let good = rule(FORWARD, &[], NftVerdict::Accept);
+        let bad = rule(FORWARD, &[], NftVerdict::Masquerade);
+        let error = world.fails(&[add("t", vec![good.clone()]), add("t", vec![good.clone(), bad])]);
+        assert!(error.message.contains("rule 2 of 2"), "{error}");
+        assert!(error.errno.is_some());
+        assert_eq!(before, dump());
+        let long = NftRule { comment: "x".repeat(129), ..good };
+        assert!(world.fails(&[add("t", vec![long])]).message.contains("128"));
+    });
+}
+
+#[test]
+fn many_rules_at_once() {
+    in_world(|world| {
+        let before = dump();
+        let rules: Vec<NftRule> = examples().into_iter().map(|(rule, _)| rule).cycle().take(1000).collect();
+        let applied = world.one(add("t", rules));
+        assert_eq!(handles(&applied).len(), 1000);
+        assert_eq!(world.kernel.undo(&[applied]), []);
+        assert_eq!(before, dump());
+    });
+}
+
+/// host (this namespace) 10.9.0.1 -- 10.9.0.2 inside; outside 192.0.2.2 -- 192.0.2.1 host.
+#[test]
+fn packets_are_translated() {
+    in_world(|world| {
+        let (inside, outside) = (Sandbox::new(world), Sandbox::new(world));
+        let address = |a: &str| vec![a.parse().unwrap()];
+        let pair = |ours: &str, at: &Sandbox, near: &str, far: &str| {
+            let first = LinkEnd { addresses: address(near), ..end(&Namespace::Host, ours) };
+            world.link(veth(first, LinkEnd { addresses: address(far), ..end(&at.namespace(), "eth0") })).1.unwrap()
+        };
+        let into = pair("in", &inside, "10.9.0.1/24", "10.9.0.2/24");
+        pair("out", &outside, "192.0.2.1/24", "192.0.2.2/24");
+        let route = Route {
+            link: into.key,
+            destination: "0.0.0.0/0".parse().unwrap(),
+            gateway: Some("10.9.0.1".parse().unwrap()),
+            source: None,
+            table: None,
+            metric: None,
+        };
+        let network = "10.9.0.0/24".parse().unwrap();
+        let published = [
+            is(NftProperty::DestinationLocal),
+            is(NftProperty::Protocol(6)),
+            is(NftProperty::DestinationPort(8080, 8080)),
+        ];
+        let to = NftVerdict::DestinationNat("10.9.0.2".parse().unwrap(), Some(80));
+        let leaving = [is(NftProperty::Source(network)), is(NftProperty::OutputLink(name("out")))];
+        world.all(&[
+            Change::AddRoute(route),
+            Change::SetSysctl { namespace: Namespace::Host, sysctl: Sysctl::Namespace("ipv4/ip_forward"), value: 1 },
+            add("t", vec![rule(DSTNAT, &published, to), rule(SRCNAT, &leaving, NftVerdict::Masquerade)]),
+        ]);
+        // From outside through the host's address to the one inside, which sees the real source.
+        let server = inside.within(|| TcpListener::bind("10.9.0.2:80").unwrap());
+        let mut client = outside
+            .within(|| TcpStream::connect_timeout(&"192.0.2.1:8080".parse().unwrap(), Duration::from_secs(5)).unwrap());
+        let (mut accepted, from) = server.accept().unwrap();
+        assert_eq!(from.ip().to_string(), "192.0.2.2");
+        accepted.write_all(b"hello").unwrap();
+        drop(accepted);
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello");
+        // From inside out, under the host's address.
+        let server = outside.within(|| TcpListener::bind("192.0.2.2:80").unwrap());
+        let _client = inside
+            .within(|| TcpStream::connect_timeout(&"192.0.2.2:80".parse().unwrap(), Duration::from_secs(5)).unwrap());
+        assert_eq!(server.accept().unwrap().1.ip().to_string(), "192.0.2.1");
+    });
+}

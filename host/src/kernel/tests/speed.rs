@@ -1,0 +1,51 @@
+//! Figures, for people: `cargo test --release -- --ignored --nocapture speed`.
+
+use std::time::Instant;
+
+use super::*;
+
+fn report(what: &str, mut times: Vec<u128>) {
+    times.sort_unstable();
+    println!("{what}: median {} µs, p95 {} µs", times[times.len() / 2], times[times.len() * 95 / 100]);
+}
+
+#[test]
+#[ignore = "measures"]
+fn speed_of_an_endpoint() {
+    in_world(|world| {
+        let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/16"]));
+        let (mut add, mut look, mut delete) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..60 {
+            let sandbox = Sandbox::new(world);
+            let first = LinkEnd { master: Some(bridge.key.index), ..end(&Namespace::Host, &format!("ve{i}")) };
+            let peer = LinkEnd {
+                name: NewName::Prefix(name("eth")),
+                mac: Some(MacAddress([2, 66, 10, 9, 0, i])),
+                addresses: vec![format!("10.9.1.{i}/16").parse().unwrap()],
+                ..end(&sandbox.namespace(), "x")
+            };
+            let start = Instant::now();
+            let applied = world.one(Change::AddLink(veth(first, peer)));
+            let Outcome::Link(host, Some(inside)) = applied.outcome else { panic!() };
+            let route = Route {
+                link: inside.key,
+                destination: "0.0.0.0/0".parse().unwrap(),
+                gateway: Some("10.9.0.1".parse().unwrap()),
+                source: None,
+                table: None,
+                metric: None,
+            };
+            world.one(Change::AddRoute(route));
+            add.push(start.elapsed().as_micros());
+            let start = Instant::now();
+            world.kernel.link(&host.key).unwrap().unwrap();
+            look.push(start.elapsed().as_micros());
+            let start = Instant::now();
+            world.one(Change::RemoveLink(host.key));
+            delete.push(start.elapsed().as_micros());
+        }
+        report("a pair into a sandbox with MAC, master, address, up, default route", add);
+        report("looking at a link", look);
+        report("deleting the pair", delete);
+    });
+}
