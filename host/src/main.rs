@@ -1,1 +1,7 @@
-fn main(){}
+//! The program `pontoon`: daemon and command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pontoon::cli::main()
+}

@@ -2,10 +2,10 @@
 //!
 //! Its JSON is the serde form of [`crate::operation`]'s types, and its OpenAPI description is made from the same types and routes.
 //!
-//! - [`router()`], [`document()`]: the routes, and their description
+//! - [`router`] and [`document`]: the routes, and their description
 //! - `system`, `drivers`, `networks`, `endpoints`, `tables`: the handlers, one file per object
 //! - `input`, `answer`: a request taken apart, an error put together
-//! - [`serve()`]: connections
+//! - `server`, `patience`: connections, with [`serve`]
 //! - [`limits`]: what a client may take of the daemon
 
 mod answer;

@@ -1,0 +1,167 @@
+//! The admin API's client: one connection a request, over the unix socket.
+
+use std::path::PathBuf;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::exit::Failure;
+use crate::operation::Error;
+
+/// Where the daemon listens if nothing else is said.
+pub const DEFAULT_SOCKET: &str = "/run/pontoon/pontoon.sock";
+/// Bytes of an answer: whatever listens there, it does not fill the client's memory.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// What the daemon is asked through.
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// What the daemon answered: JSON text, or nothing.
+#[derive(Debug)]
+pub struct Reply(Bytes);
+
+impl Client {
+    /// A client of the daemon at a socket. It connects when it is used.
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Result<Reply, Failure> {
+        self.call(Method::GET, path, "application/json", Bytes::new()).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Result<Reply, Failure> {
+        self.call(Method::DELETE, path, "application/json", Bytes::new()).await
+    }
+
+    /// POST of a JSON body.
+    pub async fn post(&self, path: &str, body: &impl Serialize) -> Result<Reply, Failure> {
+        self.call(Method::POST, path, "application/json", json(body)?).await
+    }
+
+    /// PUT of a JSON body.
+    pub async fn put(&self, path: &str, body: &impl Serialize) -> Result<Reply, Failure> {
+        self.call(Method::PUT, path, "application/json", json(body)?).await
+    }
+
+    /// POST of a component.
+    pub async fn upload(&self, path: &str, component: Vec<u8>) -> Result<Reply, Failure> {
+        self.call(Method::POST, path, "application/wasm", component.into()).await
+    }
+
+    async fn call(&self, method: Method, path: &str, content_type: &str, body: Bytes) -> Result<Reply, Failure> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.unreachable(&e))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.unreachable(&e))?;
+        let running = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "pontoon")
+            .header(CONTENT_TYPE, content_type)
+            .body(Full::new(body))
+            .map_err(|e| Error::internal(format!("can't make the request {path:?}: {e}")))?;
+        let response = sender.send_request(request).await.map_err(|e| self.broken(&e))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|e| self.broken(&*e))?;
+        running.abort();
+        reply(status, body.to_bytes())
+    }
+
+    fn unreachable(&self, why: &dyn std::error::Error) -> Failure {
+        let socket = self.socket.display();
+        Failure::unreachable(format!("can't reach the daemon at {socket}: {why}: is `pontoon serve` running?"))
+    }
+
+    fn broken(&self, why: &dyn std::error::Error) -> Failure {
+        let socket = self.socket.display();
+        Failure::unreachable(format!("the daemon at {socket} broke the connection off: {why}"))
+    }
+}
+
+impl Reply {
+    /// The JSON text as it came; `{}` where there was none.
+    pub fn text(&self) -> String {
+        match self.0.is_empty() {
+            true => "{}".to_owned(),
+            false => String::from_utf8_lossy(&self.0).into_owned(),
+        }
+    }
+
+    /// The JSON text as a value.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.0)
+            .map_err(|e| Error::internal(format!("can't read the daemon's answer (is it of another version?): {e}")))
+    }
+}
+
+/// A path out of segments, each percent-encoded.
+pub fn path(segments: &[&str]) -> String {
+    segments.iter().map(|segment| format!("/{}", encode(segment))).collect()
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters, for a path's segment or a query's value.
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => encoded.push(char::from(b)),
+            b => encoded.push_str(&format!("%{b:02X}")),
+        }
+    }
+    encoded
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, Error> {
+    let text = serde_json::to_vec(body).map_err(|e| Error::internal(format!("can't write the request: {e}")))?;
+    Ok(text.into())
+}
+
+fn reply(status: StatusCode, body: Bytes) -> Result<Reply, Failure> {
+    if status.is_success() {
+        return Ok(Reply(body));
+    }
+    match serde_json::from_slice::<Error>(&body) {
+        Ok(error) => Err(error.into()),
+        Err(_) => Err(Error::internal(format!("the daemon answered {status} without saying why")).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::Kind;
+
+    #[test]
+    fn segments_are_encoded() {
+        assert_eq!(path(&["endpoints", "/run/netns/a b"]), "/endpoints/%2Frun%2Fnetns%2Fa%20b");
+        assert_eq!(path(&["networks", "a?b#c", "tables", "ä%~"]), "/networks/a%3Fb%23c/tables/%C3%A4%25~");
+    }
+
+    #[test]
+    fn an_error_keeps_its_kind() {
+        let failure = reply(StatusCode::CONFLICT, r#"{"kind":"already-exists","message":"a"}"#.into()).unwrap_err();
+        assert_eq!((failure.code, failure.error.kind), (5, Kind::AlreadyExists));
+        assert_eq!(reply(StatusCode::BAD_GATEWAY, "<html>".into()).unwrap_err().code, 1);
+        assert_eq!(reply(StatusCode::NO_CONTENT, Bytes::new()).unwrap().text(), "{}");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_is_not_there_is_named() {
+        let failure = Client::new("/nonexistent/p.sock".into()).get("/version").await.unwrap_err();
+        assert_eq!(failure.code, 3);
+        assert!(failure.error.message.contains("/nonexistent/p.sock"), "{failure:?}");
+        assert!(failure.error.message.contains("is `pontoon serve` running?"), "{failure:?}");
+    }
+}

@@ -1,0 +1,198 @@
+//! `pontoon driver`: load, ls, inspect, rm.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::client::{encode, path};
+use super::exit::Failure;
+use super::output::{Session, listing, table};
+use super::values::{lines, pair, short, unique};
+use crate::frontend::admin::limits::MAX_COMPONENT;
+use crate::operation::driver::{Driver, DriverDetails, Scope};
+use crate::operation::{Error, Kind, Name};
+
+/// Drivers.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Load a driver; it stays loaded over restarts
+    Load(Load),
+    /// List drivers
+    Ls,
+    /// Show a driver: its parts, imports, manifest, configuration and calls
+    Inspect {
+        /// The driver
+        name: Name,
+    },
+    /// Remove drivers that serve no network
+    Rm {
+        /// The drivers
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<Name>,
+    },
+}
+
+/// Loads a driver.
+#[derive(Debug, clap::Args)]
+pub struct Load {
+    /// The component
+    file: PathBuf,
+    /// The name that networks say [default: the file's name without .wasm]
+    #[arg(long)]
+    name: Option<Name>,
+    /// What the driver's configuration answers for KEY (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    configuration: Vec<(String, String)>,
+}
+
+impl Command {
+    /// Does it.
+    pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Load(load) => load.run(session).await,
+            Self::Ls => {
+                let reply = session.client.get("/drivers").await?;
+                session.answer(&reply, |drivers: Vec<Driver>| rows(&drivers))
+            }
+            Self::Inspect { name } => {
+                let reply = session.client.get(&path(&["drivers", name.as_str()])).await?;
+                session.answer(&reply, |details| show(&details))
+            }
+            Self::Rm { names } => remove(&names, session).await,
+        }
+    }
+}
+
+impl Load {
+    async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let name = match self.name {
+            Some(name) => name,
+            None => stem(&self.file)?,
+        };
+        let mut query = format!("name={}", encode(name.as_str()));
+        for (key, value) in unique(self.configuration)? {
+            query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
+        }
+        let component = read(&self.file)?;
+        let reply = session.client.upload(&format!("/drivers?{query}"), component).await?;
+        session.done(&reply, name.as_str())
+    }
+}
+
+async fn remove(names: &[Name], session: &mut Session<'_>) -> Result<(), Failure> {
+    for name in names {
+        match session.client.delete(&path(&["drivers", name.as_str()])).await {
+            Ok(reply) => session.done(&reply, name.as_str())?,
+            Err(failure) => session.fail(&failure),
+        }
+    }
+    Ok(())
+}
+
+fn stem(file: &Path) -> Result<Name, Error> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    Name::new(stem).map_err(|e| e.context(format!("the driver needs a --name, because of {}", file.display())))
+}
+
+/// Reads a component, and no more than one may have.
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|f| f.take(MAX_COMPONENT as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Error::new(kind(&e), format!("can't read {}: {e}", file.display())))?;
+    match bytes.len() {
+        0 => Err(Error::invalid(format!("{} is empty", file.display()))),
+        n if n > MAX_COMPONENT => {
+            Err(Error::invalid(format!("{} is larger than {MAX_COMPONENT} bytes", file.display())))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+fn kind(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::NotFound => Kind::NotFound,
+        io::ErrorKind::PermissionDenied => Kind::Forbidden,
+        io::ErrorKind::IsADirectory => Kind::InvalidArgument,
+        _ => Kind::Internal,
+    }
+}
+
+fn rows(drivers: &[Driver]) -> String {
+    let rows = drivers.iter().map(|d| {
+        let scope = scope(d.data_scope).to_owned();
+        let (networks, size) = (d.networks.to_string(), size(d.size));
+        [d.name.to_string(), d.network_type.clone(), scope, networks, size, short(&d.digest), d.state.clone()]
+    });
+    table(["NAME", "TYPE", "SCOPE", "NETWORKS", "SIZE", "DIGEST", "STATE"], rows)
+}
+
+fn show(details: &DriverDetails) -> String {
+    let driver = &details.driver;
+    let facts = listing([
+        ("NAME", driver.name.to_string()),
+        ("TYPE", driver.network_type.clone()),
+        ("DATA SCOPE", scope(driver.data_scope).to_owned()),
+        ("CONNECTIVITY SCOPE", scope(driver.connectivity_scope).to_owned()),
+        ("STATE", driver.state.clone()),
+        ("NETWORKS", driver.networks.to_string()),
+        ("SIZE", format!("{} bytes", driver.size)),
+        ("DIGEST", driver.digest.clone()),
+        ("EXPORTS", details.exports.join("\n")),
+        ("IMPORTS", details.imports.join("\n")),
+        ("MANIFEST", details.manifest.clone().unwrap_or_else(|| "none".to_owned())),
+        ("CONFIGURATION", lines(&details.configuration)),
+    ]);
+    let calls = details
+        .calls
+        .iter()
+        .map(|call| [call.function.clone(), call.count.to_string(), call.failed.to_string(), call.micros.to_string()]);
+    format!("{facts}\n{}", table(["CALL", "COUNT", "FAILED", "MICROSECONDS"], calls))
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Local => "local",
+        Scope::Global => "global",
+    }
+}
+
+/// Bytes, rounded, in the units that Docker uses (powers of 1000).
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes}B"),
+        1_000..1_000_000 => format!("{}.{}kB", bytes / 1_000, bytes % 1_000 / 100),
+        _ => format!("{}.{}MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_files() {
+        assert_eq!(stem(Path::new("/a/bridge.wasm")).unwrap().as_str(), "bridge");
+        let error = stem(Path::new("/a/my bridge.wasm")).unwrap_err();
+        assert!(error.message.contains("--name") && error.message.contains("my bridge"), "{error}");
+    }
+
+    #[test]
+    fn a_component_is_read_within_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wasm");
+        assert_eq!(read(&file).unwrap_err().kind, Kind::NotFound);
+        std::fs::write(&file, "").unwrap();
+        assert!(read(&file).unwrap_err().message.contains("is empty"));
+        File::options().write(true).open(&file).unwrap().set_len(MAX_COMPONENT as u64 + 1).unwrap();
+        assert!(read(&file).unwrap_err().message.contains("larger than"));
+        assert_eq!(read(folder.path()).unwrap_err().kind, Kind::InvalidArgument);
+    }
+
+    #[test]
+    fn sizes() {
+        let table = [(7, "7B"), (999, "999B"), (1_000, "1.0kB"), (123_456, "123.4kB"), (2_500_000, "2.5MB")];
+        for (bytes, text) in table {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

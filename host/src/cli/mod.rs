@@ -1,0 +1,169 @@
+//! The command line: `pontoon serve` is the daemon, everything else asks a running one over its admin API.
+//!
+//! - [`main`]: from the process's arguments to its exit code
+//! - `driver`, `network`, `endpoint`, `table`, `system`: the commands, one file per object: arguments, request, what is printed
+//! - `pools`, `publish`, `values`: the syntax of what is more than a word
+//! - `client`: HTTP over the unix socket
+//! - `output`, `trace`: tables for people, JSON for programs
+//! - [`exit`]: exit codes
+
+mod client;
+mod driver;
+mod endpoint;
+pub mod exit;
+mod network;
+mod output;
+mod pools;
+mod publish;
+mod system;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod values;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use self::client::{Client, DEFAULT_SOCKET};
+use self::exit::Failure;
+use self::output::{Format, Session, complaint};
+use crate::config::Written;
+use crate::operation::{Error, Result};
+use crate::serve;
+
+/// Container network drivers as sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "pontoon", version, after_help = exit::HELP)]
+struct Arguments {
+    /// The daemon's admin socket [default: /run/pontoon/pontoon.sock]
+    #[arg(long, global = true, env = "PONTOON_SOCKET", value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// For whom to print
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground
+    Serve(Box<Written>),
+    /// Compile the component on standard input; the daemon starts this in a process of its own
+    #[command(hide = true)]
+    Compile,
+    #[command(flatten)]
+    Ask(Ask),
+}
+
+/// What a running daemon is asked.
+#[derive(Debug, clap::Subcommand)]
+enum Ask {
+    /// Drivers: load, ls, inspect, rm
+    #[command(subcommand)]
+    Driver(driver::Command),
+    /// Networks: create, ls, inspect, rm
+    #[command(subcommand)]
+    Network(network::Command),
+    /// Endpoints: attach, detach, ls
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
+    /// Tables of networks: ls, put, rm
+    #[command(subcommand)]
+    Table(table::Command),
+    /// Remove what nothing owns any more: endpoints whose namespace is gone, kernel objects without a record
+    Gc,
+    /// Show the versions of the command line and of the daemon
+    Version,
+}
+
+/// Runs the program: arguments, standard output and the exit code are the process's.
+pub fn main() -> ExitCode {
+    let arguments = match parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(code) => return code.into(),
+    };
+    let format = arguments.output;
+    let ended = match arguments.command {
+        // Before any thread is started: the child lowers its own limits.
+        Command::Compile => compile(),
+        Command::Serve(written) => serve::main(Written { socket: arguments.socket, ..*written }),
+        Command::Ask(ask) => return block(ask, arguments.socket, format),
+    };
+    match ended {
+        Ok(()) => exit::OK.into(),
+        Err(error) => fail(error.into(), format).into(),
+    }
+}
+
+/// Reads the arguments. Help goes to standard output; a mistake is one line on standard error.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Result<Arguments, u8> {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let json = arguments.windows(2).any(|w| w[0] == "--output" && w[1] == "json");
+    let format = if json || arguments.iter().any(|a| a == "--output=json") { Format::Json } else { Format::Table };
+    let matches = Arguments::command().try_get_matches_from(arguments);
+    matches.and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches)).map_err(|error| {
+        if !error.use_stderr() {
+            // `pontoon --help | head -1` is no failure.
+            let _ = write!(io::stdout(), "{}", error.render());
+            return exit::OK;
+        }
+        fail(Failure::usage(mistake(&error)), format)
+    })
+}
+
+/// What clap says in several paragraphs, as one line.
+fn mistake(error: &clap::Error) -> String {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a subcommand is missing; `--help` lists them".to_owned();
+    }
+    let text = error.render().to_string();
+    let paragraphs = text.trim_start_matches("error: ").split("\n\n").take_while(|p| !p.starts_with("Usage:"));
+    let words: Vec<_> =
+        paragraphs.filter(|p| !p.starts_with("For more information")).flat_map(str::split_whitespace).collect();
+    format!("{}; see `--help`", words.join(" "))
+}
+
+fn fail(failure: Failure, format: Format) -> u8 {
+    let _ = writeln!(io::stderr(), "{}", complaint(&failure.error, format));
+    failure.code
+}
+
+/// Asks the daemon, on a runtime of one thread.
+fn block(ask: Ask, socket: Option<PathBuf>, format: Format) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let code = match runtime {
+        Ok(runtime) => runtime.block_on(run(ask, socket, format, &mut io::stdout(), &mut io::stderr())),
+        Err(e) => fail(Error::internal(format!("can't start: {e}")).into(), format),
+    };
+    code.into()
+}
+
+/// Asks the daemon and prints its answer; answers the exit code.
+async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let client = Client::new(socket.unwrap_or_else(|| DEFAULT_SOCKET.into()));
+    let mut session = Session::new(client, format, out, err);
+    let ended = match ask {
+        Ask::Driver(command) => command.run(&mut session).await,
+        Ask::Network(command) => command.run(&mut session).await,
+        Ask::Endpoint(command) => command.run(&mut session).await,
+        Ask::Table(command) => command.run(&mut session).await,
+        Ask::Gc => system::gc(&mut session).await,
+        Ask::Version => system::version(&mut session).await,
+    };
+    if let Err(failure) = ended {
+        session.fail(&failure);
+    }
+    session.code()
+}
+
+/// Compiles the component on standard input to standard output.
+fn compile() -> Result<()> {
+    Err(Error::new(crate::operation::Kind::NotImplemented, "`pontoon compile` is not built in yet"))
+}

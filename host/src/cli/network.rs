@@ -1,0 +1,180 @@
+//! `pontoon network`: create, ls, inspect, rm.
+
+use super::client::path;
+use super::exit::Failure;
+use super::output::{Session, listing, table};
+use super::pools::Pools;
+use super::values::{lines, list, pair, short, unique, utc};
+use super::{endpoint, table as entries, trace};
+use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Pool, Removed};
+use crate::operation::{Error, Name};
+
+/// Networks.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Create a network and print its id
+    Create(Create),
+    /// List networks
+    Ls,
+    /// Show a network and its endpoints
+    Inspect {
+        /// The network: its name, its id or the start of its id
+        #[arg(value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        network: String,
+        /// Also its table entries, explained by the driver, and what the kernel has of it
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// Remove networks without endpoints
+    Rm {
+        /// The networks: names, ids or starts of ids
+        #[arg(required = true, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        networks: Vec<String>,
+        /// Print what the driver was called for
+        #[arg(long)]
+        trace: bool,
+    },
+}
+
+/// Creates a network.
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// Its name
+    name: Name,
+    /// The driver that serves it
+    #[arg(short, long, default_value = "bridge")]
+    driver: Name,
+    #[command(flatten)]
+    pools: Pools,
+    /// IPv6 addresses; without an IPv6 subnet it gets a free one
+    #[arg(long)]
+    ipv6: bool,
+    /// No IPv4 addresses
+    #[arg(long)]
+    no_ipv4: bool,
+    /// No way out
+    #[arg(long)]
+    internal: bool,
+    /// No address pools: the driver chooses addresses
+    #[arg(long, conflicts_with = "addresses")]
+    no_pools: bool,
+    /// A label for the driver (repeatable)
+    #[arg(short, long = "opt", value_name = "KEY=VALUE", value_parser = pair)]
+    options: Vec<(String, String)>,
+    /// Print what the driver was called for
+    #[arg(long)]
+    trace: bool,
+}
+
+impl Command {
+    /// Does it.
+    pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(session).await,
+            Self::Ls => {
+                let reply = session.client.get("/networks").await?;
+                session.answer(&reply, |networks: Vec<Network>| rows(&networks))
+            }
+            Self::Inspect { network, verbose } => {
+                let query = if verbose { "?verbose=true" } else { "" };
+                let reply = session.client.get(&format!("{}{query}", path(&["networks", &network]))).await?;
+                session.answer(&reply, |details| show(&details))
+            }
+            Self::Rm { networks, trace } => {
+                for network in networks {
+                    let reply = session.client.delete(&path(&["networks", &network])).await;
+                    removed(&network, reply, trace, session)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let trace = self.trace;
+        let reply = session.client.post("/networks", &self.request()?).await?;
+        session.answer(&reply, |created: CreatedNetwork| match trace {
+            true => format!("{}\n{}", created.network.id, trace::show(&created.calls)),
+            false => created.network.id.to_string(),
+        })
+    }
+
+    fn request(self) -> Result<CreateNetwork, Error> {
+        Ok(CreateNetwork {
+            name: self.name,
+            driver: self.driver,
+            pools: self.pools.requests()?,
+            ipv4: !self.no_ipv4,
+            ipv6: self.ipv6,
+            internal: self.internal,
+            no_pools: self.no_pools,
+            options: unique(self.options)?,
+        })
+    }
+}
+
+/// Prints the end of a network or endpoint, or why it is still there.
+pub fn removed(
+    name: &str,
+    reply: Result<super::client::Reply, Failure>,
+    trace: bool,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(failure) => {
+            session.fail(&failure);
+            return Ok(());
+        }
+    };
+    for swept in reply.read::<Removed>()?.swept {
+        session.note(&format!("{name}: the driver left this behind, now it is removed: {swept}"));
+    }
+    session.answer(&reply, |removed: Removed| match trace {
+        true => format!("{}\n{}", super::output::clean(name), trace::show(&removed.calls)),
+        false => super::output::clean(name),
+    })
+}
+
+fn rows(networks: &[Network]) -> String {
+    let rows = networks.iter().map(|n| {
+        let pools = list(n.pools.iter().map(|pool| pool.subnet));
+        let (id, endpoints) = (short(n.id.as_str()), n.endpoints.to_string());
+        [id, n.name.to_string(), n.driver.to_string(), pools, endpoints, n.state.clone()]
+    });
+    table(["ID", "NAME", "DRIVER", "SUBNETS", "ENDPOINTS", "STATE"], rows)
+}
+
+fn show(details: &NetworkDetails) -> String {
+    let network = &details.network;
+    let families = [(network.ipv4, "IPv4"), (network.ipv6, "IPv6")];
+    let pools: Vec<_> = network.pools.iter().map(pool).collect();
+    let mut text = listing([
+        ("NAME", network.name.to_string()),
+        ("ID", network.id.to_string()),
+        ("DRIVER", network.driver.to_string()),
+        ("STATE", network.state.clone()),
+        ("CREATED", utc(network.created)),
+        ("ADDRESSES", list(families.iter().filter(|(on, _)| *on).map(|(_, name)| name))),
+        ("INTERNAL", if network.internal { "yes" } else { "no" }.to_owned()),
+        ("POOLS", pools.join("\n")),
+        ("OPTIONS", lines(&network.options)),
+    ]);
+    text.push_str(&format!("\n{}", endpoint::rows(&details.attached)));
+    if let Some(found) = &details.entries {
+        text.push_str(&format!("\n{}", entries::rows(found)));
+    }
+    if let Some(objects) = &details.objects {
+        text.push_str(&format!("\n{}", table(["KERNEL OBJECT"], objects.iter().map(|object| [object.clone()]))));
+    }
+    text
+}
+
+fn pool(pool: &Pool) -> String {
+    let range = pool.range.map(|range| format!("range {range}"));
+    let gateway = pool.gateway.map(|gateway| format!("gateway {gateway}"));
+    let reserved = pool.aux_addresses.iter().map(|(name, address)| format!("{name} {address}"));
+    list([pool.subnet.to_string()].into_iter().chain(range).chain(gateway).chain(reserved))
+}

@@ -1,0 +1,283 @@
+//! The command line against a fake daemon: what is sent, what is printed, how it ends.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use tokio::net::UnixListener;
+
+use super::*;
+
+type Requests = Arc<Mutex<Vec<String>>>;
+
+/// A daemon that answers every request with the same, and keeps what it was asked.
+struct Daemon {
+    folder: tempfile::TempDir,
+    requests: Requests,
+}
+
+impl Daemon {
+    fn answering(status: u16, body: &'static str) -> Self {
+        Self::start(move |_| (status, body))
+    }
+
+    fn start(answer: impl Fn(&str) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let requests = Requests::default();
+        let handler = move |State(requests): State<Requests>, request: Request| async move {
+            let line = format!("{} {}", request.method(), request.uri());
+            let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+            let (status, text) = answer(&line);
+            requests.lock().unwrap().push(format!("{line} {}", String::from_utf8_lossy(&body)).trim_end().to_owned());
+            (StatusCode::from_u16(status).unwrap(), text)
+        };
+        let router = Router::new().fallback(handler).with_state(requests.clone());
+        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
+        tokio::spawn(crate::frontend::admin::serve(listener, router, std::future::pending()));
+        Self { folder, requests }
+    }
+
+    /// Runs `pontoon LINE`, words apart by spaces; answers exit code, output and errors.
+    async fn pontoon(&self, line: &str) -> (u8, String, String) {
+        let socket = self.folder.path().join("socket");
+        let words = std::iter::once("pontoon").chain(line.split(' ')).map(OsString::from);
+        let arguments = parse(words).expect("a line that can be understood");
+        let Command::Ask(ask) = arguments.command else { panic!("not a question: {line}") };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run(ask, Some(socket), arguments.output, &mut out, &mut err).await;
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.requests.lock().unwrap())
+    }
+}
+
+const REMOVED: &str = r#"{"swept":[],"calls":[]}"#;
+
+#[tokio::test]
+async fn every_command_sends_its_request() {
+    let daemon = Daemon::answering(500, r#"{"kind":"internal","message":"no"}"#);
+    let table = [
+        ("driver ls", "GET /drivers"),
+        ("driver inspect bridge", "GET /drivers/bridge"),
+        ("driver rm bridge", "DELETE /drivers/bridge"),
+        ("network ls", "GET /networks"),
+        ("network inspect a", "GET /networks/a"),
+        ("network inspect --verbose a/b", "GET /networks/a%2Fb?verbose=true"),
+        ("network rm a", "DELETE /networks/a"),
+        ("endpoint ls", "GET /endpoints"),
+        ("endpoint ls a", "GET /networks/a/endpoints"),
+        ("endpoint detach red", "DELETE /endpoints/red"),
+        ("endpoint detach a /run/netns/red", "DELETE /networks/a/endpoints/%2Frun%2Fnetns%2Fred"),
+        ("table ls a", "GET /networks/a/tables"),
+        ("table ls a t", "GET /networks/a/tables/t"),
+        ("table put a t k v", r#"PUT /networks/a/tables/t/k {"value":"v","owner":"operator"}"#),
+        ("table put a t k v --owner b", r#"PUT /networks/a/tables/t/k {"value":"v","owner":"b"}"#),
+        ("table rm a t k", "DELETE /networks/a/tables/t/k"),
+        ("gc", "POST /gc null"),
+        ("version", "GET /version"),
+    ];
+    for (line, request) in table {
+        let ended = daemon.pontoon(line).await;
+        assert_eq!(ended, (1, String::new(), "pontoon: no\n".to_owned()), "{line}");
+        assert_eq!(daemon.asked(), [request], "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_network_is_asked_for_whole() {
+    let daemon = Daemon::answering(500, "");
+    daemon.pontoon("network create a").await;
+    let plain = r#"POST /networks {"name":"a","driver":"bridge","pools":[],"ipv4":true,"ipv6":false,"internal":false,"no_pools":false,"options":{}}"#;
+    assert_eq!(daemon.asked(), [plain]);
+    let line = "network create a -d mine --subnet 10.5.0.0/24 --gateway 10.5.0.9 --ip-range 10.5.0.128/25 \
+        --aux-address p=10.5.0.7 --ipv6 --no-ipv4 --internal -o k=v --opt l=";
+    daemon.pontoon(line).await;
+    let pool =
+        r#"{"subnet":"10.5.0.0/24","range":"10.5.0.128/25","gateway":"10.5.0.9","aux_addresses":{"p":"10.5.0.7"}}"#;
+    let rest = r#""ipv4":false,"ipv6":true,"internal":true,"no_pools":false,"options":{"k":"v","l":""}}"#;
+    assert_eq!(daemon.asked(), [format!(r#"POST /networks {{"name":"a","driver":"mine","pools":[{pool}],{rest}"#)]);
+    let (code, _, err) = daemon.pontoon("network create a --subnet 10.5.0.0/24 --gateway 10.6.0.1").await;
+    assert_eq!((code, err.as_str()), (7, "pontoon: no --subnet contains the gateway 10.6.0.1\n"));
+    assert!(daemon.asked().is_empty(), "found before anything is sent");
+}
+
+#[tokio::test]
+async fn an_attach_is_asked_for_whole() {
+    let daemon = Daemon::answering(500, "");
+    let line = "endpoint attach a /run/netns/red --name b --ip 10.5.0.2 --ip6 fd00::2 --mac-address 02:42:0a:05:00:02 \
+        --interface eth7 -p [::1]:8080-8081:80/udp -o k=v";
+    daemon.pontoon(line).await;
+    let port = r#"{"protocol":"udp","container_port":80,"host_address":"::1","host_port":8080,"host_port_end":8081}"#;
+    let expected = format!(
+        r#"POST /networks/a/endpoints {{"namespace":"/run/netns/red","name":"b","address":"10.5.0.2","address_ipv6":"fd00::2","mac_address":"02:42:0a:05:00:02","interface":"eth7","ports":[{port}],"options":{{"k":"v"}}}}"#
+    );
+    assert_eq!(daemon.asked(), [expected]);
+    daemon.pontoon("endpoint attach a red").await;
+    assert!(daemon.asked()[0].contains(r#""namespace":"red","name":null"#), "a name stays a name");
+    daemon.pontoon("endpoint attach a ./red").await;
+    let here = std::env::current_dir().unwrap().join("red");
+    assert!(daemon.asked()[0].contains(&format!(r#""namespace":"{}""#, here.display())), "a path from here does not");
+}
+
+#[tokio::test]
+async fn a_driver_is_sent_with_its_configuration() {
+    let daemon = Daemon::answering(201, "{}");
+    let file = daemon.folder.path().join("bridge.wasm");
+    std::fs::write(&file, "bytes").unwrap();
+    let line = format!("driver load {} --set a=b&c --set d=", file.display());
+    assert_eq!(daemon.pontoon(&line).await, (0, "bridge\n".to_owned(), String::new()));
+    assert_eq!(daemon.asked(), ["POST /drivers?name=bridge&set=a%3Db%26c&set=d%3D bytes"]);
+    assert_eq!(daemon.pontoon(&format!("{line} --name other")).await.1, "other\n");
+    let missing = daemon.pontoon("driver load /nonexistent/a.wasm").await;
+    assert_eq!(missing.0, 4);
+    assert!(missing.2.contains("can't read /nonexistent/a.wasm"), "{}", missing.2);
+}
+
+#[tokio::test]
+async fn people_get_tables_and_programs_json() {
+    let endpoint = r#"[{"id":"0123456789abcdef","name":"red","network":"a","namespace":"/run/netns/red","interface":"eth0","mac_address":"02:42:0a:05:00:02","address":"10.5.0.2/24","address_ipv6":"fd00::2/64","gateway":"10.5.0.1","gateway_ipv6":null,"ports":[{"protocol":"tcp","container_port":80,"host_address":null,"host_port":8080,"host_port_end":0}],"info":{}}]"#;
+    let daemon = Daemon::answering(200, endpoint);
+    let table = "\
+ID            NAME  NETWORK  NAMESPACE       INTERFACE  ADDRESSES                PORTS
+0123456789ab  red   a        /run/netns/red  eth0       10.5.0.2/24, fd00::2/64  8080:80/tcp
+";
+    assert_eq!(daemon.pontoon("endpoint ls").await, (0, table.to_owned(), String::new()));
+    assert_eq!(daemon.pontoon("endpoint ls --output json").await, (0, format!("{endpoint}\n"), String::new()));
+    let other = Daemon::answering(200, "<html>");
+    let (code, out, err) = other.pontoon("network ls").await;
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("another version"), "{err}");
+}
+
+#[tokio::test]
+async fn attach_prints_a_summary_and_the_trace() {
+    let attached = r#"{"id":"0123456789abcdef","name":"red","network":"a","namespace":"/run/netns/red","interface":"eth0","mac_address":null,"address":"10.5.0.2/24","address_ipv6":null,"gateway":"10.5.0.1","gateway_ipv6":null,"ports":[],"info":{},"calls":[{"function":"join","micros":9,"host_calls":[{"function":"log.write","micros":1}]}]}"#;
+    let daemon = Daemon::answering(201, attached);
+    let summary = "\
+NAME  INTERFACE  ADDRESSES    GATEWAYS  PORTS
+red   eth0       10.5.0.2/24  10.5.0.1
+";
+    assert_eq!(daemon.pontoon("endpoint attach a red").await, (0, summary.to_owned(), String::new()));
+    let trace = "
+CALL  HOST CALL  MICROSECONDS  RESULT
+join             9
+      log.write  1             ok
+";
+    assert_eq!(daemon.pontoon("endpoint attach a red --trace").await.1, format!("{summary}{trace}"));
+}
+
+#[tokio::test]
+async fn every_view_can_be_shown() {
+    let details = r#"{"id":"n1","name":"a","driver":"bridge","pools":[{"subnet":"10.5.0.0/24","gateway":"10.5.0.1"}],"ipv4":true,"ipv6":false,"internal":false,"options":{"k":"v"},"state":"up","created":0,"endpoints":0,"attached":[],"entries":[{"table":"t","key":"k","value":"v","owner":"self","title":"T"}],"objects":["link br-1"],"calls":[]}"#;
+    let daemon = Daemon::answering(200, details);
+    let (code, out, _) = daemon.pontoon("network inspect a --verbose").await;
+    assert_eq!(code, 0);
+    for part in ["POOLS      10.5.0.0/24, gateway 10.5.0.1\n", "1970-01-01T00:00:00Z", "k=v", "link br-1", "self"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert_eq!(daemon.pontoon("network create a").await.1, "n1\n");
+    let driver = r#"{"name":"bridge","network_type":"bridge","data_scope":"local","connectivity_scope":"local","digest":"ab","size":1234,"networks":1,"state":"ready","exports":["x","y"],"imports":["z"],"manifest":"[grant]\nlinks = true","configuration":{},"calls":[{"function":"join","count":2,"failed":1,"micros":80}]}"#;
+    let (code, out, _) = Daemon::answering(200, driver).pontoon("driver inspect bridge").await;
+    assert_eq!(code, 0);
+    for part in ["EXPORTS             x\n                    y\n", "links = true\n", "join  2      1       80\n"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let collected = r#"{"endpoints":["a","b"],"objects":[],"events":3,"networks":[]}"#;
+    let out = Daemon::answering(200, collected).pontoon("gc").await.1;
+    assert_eq!(
+        out,
+        "ENDPOINTS          a\n                   b\nKERNEL OBJECTS\nNETWORKS UP AGAIN\nEVENTS TOLD        3\n"
+    );
+}
+
+#[tokio::test]
+async fn several_are_all_tried_and_the_first_error_counts() {
+    let daemon = Daemon::start(|line| match line {
+        "DELETE /networks/b" => (409, r#"{"kind":"already-exists","message":"b is used"}"#),
+        "DELETE /networks/d" => (404, r#"{"kind":"not-found","message":"no d"}"#),
+        _ => (200, REMOVED),
+    });
+    let (code, out, err) = daemon.pontoon("network rm a b c d").await;
+    assert_eq!((code, out.as_str(), err.as_str()), (5, "a\nc\n", "pontoon: b is used\npontoon: no d\n"));
+    let (code, out, err) = daemon.pontoon("network rm a d b --output json").await;
+    let error =
+        "{\"kind\":\"not-found\",\"message\":\"no d\"}\n{\"kind\":\"already-exists\",\"message\":\"b is used\"}\n";
+    assert_eq!((code, out, err.as_str()), (4, format!("{REMOVED}\n"), error));
+}
+
+#[tokio::test]
+async fn what_was_swept_is_told() {
+    let daemon = Daemon::answering(200, r#"{"swept":["link \u001bx"],"calls":[]}"#);
+    let (code, out, err) = daemon.pontoon("endpoint detach red").await;
+    assert_eq!((code, out.as_str()), (0, "red\n"));
+    assert_eq!(err, "pontoon: red: the driver left this behind, now it is removed: link \u{fffd}x\n");
+}
+
+#[tokio::test]
+async fn answers_without_a_body_are_json_too() {
+    let daemon = Daemon::answering(204, "");
+    assert_eq!(daemon.pontoon("driver rm a").await, (0, "a\n".to_owned(), String::new()));
+    assert_eq!(daemon.pontoon("driver rm a --output json").await, (0, "{}\n".to_owned(), String::new()));
+    assert_eq!(daemon.pontoon("table put a t k v").await, (0, String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn the_version_does_not_need_a_daemon() {
+    let own = env!("CARGO_PKG_VERSION");
+    let version = r#"{"version":"9.9.9","interface":"pontoon:driver@0.1.0","wasmtime":"48","schema":1}"#;
+    let (code, out, _) = Daemon::answering(200, version).pontoon("version").await;
+    assert!(code == 0 && out.contains(own) && out.contains("9.9.9"), "{out}");
+    let daemon = Daemon::answering(200, version);
+    std::fs::remove_file(daemon.folder.path().join("socket")).unwrap();
+    let (code, out, err) = daemon.pontoon("version --output json").await;
+    assert_eq!(
+        (code, out, err),
+        (0, format!("{{\"client\":{{\"version\":\"{own}\"}},\"daemon\":null}}\n"), String::new())
+    );
+    assert_eq!(daemon.pontoon("network ls").await.0, 3);
+}
+
+#[test]
+fn what_cannot_be_understood_is_one_line() {
+    let table = [
+        "network",
+        "network create",
+        "network create a/b",
+        "network create a --subnet x",
+        "network create a --subnt x",
+        "network create a --gateway 10.0.0.1",
+        "network create a --no-pools --subnet 10.0.0.0/8",
+        "network inspect ",
+        "network rm",
+        "endpoint attach a",
+        "endpoint attach a b --publish 0",
+        "endpoint attach a b --mac-address x",
+        "endpoint attach a b --interface a/b",
+        "endpoint detach",
+        "endpoint detach a b c",
+        "table put a t k",
+        "driver load",
+        "frobnicate",
+        "network ls --output yaml",
+        "network create a -o k",
+    ];
+    for line in table {
+        let words = std::iter::once("pontoon").chain(line.split(' ')).map(OsString::from);
+        let error = Arguments::command().try_get_matches_from(words.clone()).unwrap_err();
+        let message = mistake(&error);
+        assert!(!message.contains('\n') && message.len() > 20, "{line}: {message}");
+        assert_eq!(parse(words).err(), Some(exit::USAGE), "{line}");
+    }
+    for line in ["--help", "network create --help", "--version"] {
+        let words = std::iter::once("pontoon").chain(line.split(' ')).map(OsString::from);
+        assert_eq!(parse(words).err(), Some(exit::OK), "{line}");
+    }
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Arguments::command().debug_assert();
+}

@@ -1,0 +1,188 @@
+//! The daemon's configuration in two forms: [`Written`] is what a file or the command line says, [`Config`] is what it means.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::operation::{Error, Result};
+
+/// Read if it is there and no other file is named.
+pub const DEFAULT_FILE: &str = "/etc/pontoon/pontoon.toml";
+
+/// What is written: the keys of the file, and the flags of `pontoon serve`, which override it.
+#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// The configuration file, in TOML [default: /etc/pontoon/pontoon.toml if it is there]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// The store and compiled drivers [default: /var/lib/pontoon]
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
+    /// Sockets and namespaces; must not outlive a reboot [default: /run/pontoon]
+    #[arg(long, value_name = "FOLDER")]
+    pub run: Option<PathBuf>,
+    /// The admin socket. A global flag, so not one of these.
+    #[arg(skip)]
+    pub socket: Option<PathBuf>,
+    /// Where Docker looks for the sockets of network drivers [default: /run/docker/plugins]
+    #[arg(long, value_name = "FOLDER")]
+    pub plugins: Option<PathBuf>,
+    /// Components (*.wasm) that are loaded at start [default: /etc/pontoon/drivers]
+    #[arg(long, value_name = "FOLDER")]
+    pub drivers: Option<PathBuf>,
+    /// What to log: a level, or a filter such as info,pontoon::kernel=debug [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// What it means: every path absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The store and compiled drivers.
+    pub state: PathBuf,
+    /// Sockets and namespaces, gone after a reboot.
+    pub run: PathBuf,
+    /// The admin socket.
+    pub socket: PathBuf,
+    /// Where Docker looks for the sockets of network drivers.
+    pub plugins: PathBuf,
+    /// Components that are loaded at start.
+    pub drivers: PathBuf,
+    /// A filter as tracing-subscriber's `EnvFilter` reads it.
+    pub log: String,
+}
+
+impl Config {
+    /// Reads the file that the flags name, or the default one if it is there, and puts the flags over it.
+    pub fn load(flags: Written) -> Result<Self> {
+        let file = match &flags.config {
+            Some(file) => read(file)?.ok_or_else(|| Error::not_found(format!("there is no {}", file.display())))?,
+            None => read(Path::new(DEFAULT_FILE))?.unwrap_or_default(),
+        };
+        Self::meaning(flags.or(file))
+    }
+
+    /// Fills in what is not written.
+    pub fn meaning(written: Written) -> Result<Self> {
+        let folder = |path: Option<PathBuf>, default: &str| absolute(path.unwrap_or_else(|| default.into()));
+        let run = folder(written.run, "/run/pontoon")?;
+        let config = Self {
+            state: folder(written.state, "/var/lib/pontoon")?,
+            socket: absolute(written.socket.unwrap_or_else(|| run.join("pontoon.sock")))?,
+            plugins: folder(written.plugins, "/run/docker/plugins")?,
+            drivers: folder(written.drivers, "/etc/pontoon/drivers")?,
+            log: written.log.unwrap_or_else(|| "info".to_owned()),
+            run,
+        };
+        config.filter()?;
+        Ok(config)
+    }
+
+    /// The log filter.
+    pub fn filter(&self) -> Result<EnvFilter> {
+        EnvFilter::try_new(&self.log).map_err(|e| Error::invalid(format!("log: {:?} is no filter: {e}", self.log)))
+    }
+}
+
+impl Written {
+    /// This, and where it says nothing, the other.
+    #[must_use]
+    fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config,
+            state: self.state.or(other.state),
+            run: self.run.or(other.run),
+            socket: self.socket.or(other.socket),
+            plugins: self.plugins.or(other.plugins),
+            drivers: self.drivers.or(other.drivers),
+            log: self.log.or(other.log),
+        }
+    }
+}
+
+/// Reads a file; none if it is not there.
+fn read(file: &Path) -> Result<Option<Written>> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => parse(file, &text).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::internal(format!("can't read {}: {e}", file.display()))),
+    }
+}
+
+/// Reads the text of a file. An error is one line with file, line and what was wrong there.
+fn parse(file: &Path, text: &str) -> Result<Written> {
+    toml::from_str(text).map_err(|e| {
+        let start = e.span().map_or(0, |span| span.start);
+        let line = 1 + text.bytes().take(start).filter(|b| *b == b'\n').count();
+        let message: Vec<_> = e.message().split_whitespace().collect();
+        Error::invalid(format!("{}:{line}: {}", file.display(), message.join(" ")))
+    })
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&path).map_err(|e| Error::invalid(format!("{:?} is no path: {e}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Written { config: Some(path), ..Written::default() })
+    }
+
+    #[test]
+    fn defaults() {
+        let config = Config::meaning(Written::default()).unwrap();
+        let paths = [&config.state, &config.run, &config.socket, &config.plugins, &config.drivers];
+        let expected = [
+            "/var/lib/pontoon",
+            "/run/pontoon",
+            "/run/pontoon/pontoon.sock",
+            "/run/docker/plugins",
+            "/etc/pontoon/drivers",
+        ];
+        assert_eq!(paths.map(|p| p.to_str().unwrap()), expected);
+        assert_eq!(config.log, "info");
+        assert_eq!(file("").unwrap(), config);
+    }
+
+    #[test]
+    fn flags_go_over_the_file_and_paths_are_made_absolute() {
+        let written: Written = parse(Path::new("f"), "run = '/r'\nstate = '/s'\nlog = 'warn'").unwrap();
+        let flags = Written { state: Some("mine".into()), log: Some("debug".to_owned()), ..Written::default() };
+        let config = Config::meaning(flags.or(written)).unwrap();
+        assert_eq!(config.state, std::env::current_dir().unwrap().join("mine"));
+        assert_eq!(config.socket, Path::new("/r/pontoon.sock"));
+        assert_eq!(config.log, "debug");
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_with_its_place() {
+        let table = [
+            ("state = '/s'\n\nstat = 1\n", ":3: unknown field `stat`"),
+            ("config = '/s'", ":1: unknown field `config`"),
+            ("[state]", ":1: invalid type: map"),
+            ("run = '/r'\nstate = ", ":2: "),
+            ("log = 'a=b=c'", "log: \"a=b=c\" is no filter"),
+        ];
+        for (text, part) in table {
+            let error = file(text).unwrap_err();
+            assert!(error.message.contains(part), "{text:?}: {error}");
+            assert!(!error.message.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_named_must_be_there() {
+        let flags = Written { config: Some("/nonexistent/p.toml".into()), ..Written::default() };
+        assert!(Config::load(flags).unwrap_err().message.contains("/nonexistent/p.toml"));
+    }
+}

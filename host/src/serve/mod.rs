@@ -1,0 +1,113 @@
+//! `pontoon serve`: the daemon in the foreground, from its configuration to its last request.
+//!
+//! - [`main`]: the process: who runs it, configuration, log, runtime, signals
+//! - [`run`]: bind, start, serve, stop; the signal to stop is an argument
+//! - `socket`: a socket file that is only this daemon's
+
+mod socket;
+
+use std::io;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::socket::AdminSocket;
+use crate::config::{Config, Written};
+use crate::controller::Controller;
+use crate::frontend::admin;
+use crate::operation::{Error, Result};
+
+/// Runs the daemon until SIGTERM or SIGINT.
+pub fn main(flags: Written) -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Error::forbidden("pontoon serve must be run by root: it makes network interfaces"));
+    }
+    let config = Config::load(flags)?;
+    log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
+    runtime.block_on(async { run(&config, stop_signal()?).await })
+}
+
+/// Serves until `shutdown` is ready, then lets requests in flight finish. Networks stay.
+///
+/// The socket is bound first, so that clients that come early wait instead of failing, and two daemons never start side by side;
+/// it is served only when the controller has put everything in order.
+pub async fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let socket = AdminSocket::bind(&config.socket)?;
+    let controller = start(config).await?;
+    let (listener, _file) = socket.listen()?;
+    notify(&[NotifyState::Ready]);
+    tracing::info!(socket = %config.socket.display(), "ready");
+    let stopping = async {
+        shutdown.await;
+        tracing::info!("stopping");
+        notify(&[NotifyState::Stopping]);
+    };
+    admin::serve(listener, admin::router(controller.clone()), stopping).await;
+    stop(controller).await;
+    Ok(())
+}
+
+/// Puts store and kernel in order and loads the drivers.
+#[expect(clippy::unused_async, reason = "the controller's start is being built")]
+async fn start(_config: &Config) -> Result<Controller> {
+    Ok(Controller {})
+}
+
+/// Waits for the calls in flight and closes the store.
+#[expect(clippy::unused_async, reason = "the controller's close is being built")]
+async fn stop(_controller: Controller) {}
+
+/// Ready at the first SIGTERM or SIGINT. The handlers stand when this returns, so that no signal kills a daemon that is starting.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let failed = |e: io::Error| Error::internal(format!("can't handle signals: {e}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Logs to standard error, without colours: it is a terminal only for developers.
+fn log(config: &Config) -> Result<()> {
+    let subscriber = tracing_subscriber::fmt().compact().with_writer(io::stderr).with_ansi(false);
+    let started = subscriber.with_env_filter(config.filter()?).try_init();
+    started.map_err(|e| Error::internal(format!("can't log: {e}")))
+}
+
+/// Tells systemd, if it asked to be told.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "can't notify the service manager");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_runs_and_cleans_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| Some(folder.path().join(name));
+        let written =
+            Written { state: path("state"), run: path("run"), plugins: path("plugins"), ..Written::default() };
+        let config = Config::meaning(Written { drivers: path("drivers"), ..written }).unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = config.clone();
+        let daemon = tokio::spawn(async move { run(&serving, async { drop(stopped.await) }).await });
+        while !config.socket.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let second = run(&config, std::future::ready(())).await.unwrap_err();
+        assert!(second.message.contains("listens on"), "{second}");
+        stop.send(()).unwrap();
+        daemon.await.unwrap().unwrap();
+        assert!(!config.socket.exists());
+        run(&config, std::future::ready(())).await.unwrap();
+    }
+}

@@ -1,0 +1,192 @@
+//! The admin socket's file: bound by one daemon at a time, replaced only if it is a dead socket, removed at the end.
+
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::path::{Path, PathBuf};
+
+use tokio::net::UnixListener;
+
+use crate::operation::{Error, Kind, Result};
+
+/// Owner and group may speak to the daemon, which makes them as good as root.
+const SOCKET_MODE: u32 = 0o660;
+/// Everybody may look into the folder: the plugin sockets of Docker are found by path.
+const FOLDER_MODE: u32 = 0o755;
+
+/// A bound socket on which nobody is served yet.
+pub struct AdminSocket {
+    listener: StdListener,
+    file: SocketFile,
+}
+
+/// The socket's file; it is removed with this.
+pub struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+    /// Locked for as long as the daemon runs, so that of two that start together one sees the other.
+    _lock: File,
+}
+
+impl AdminSocket {
+    /// Binds it. Clients can connect from now on, and wait.
+    pub fn bind(path: &Path) -> Result<Self> {
+        let failed = |e: io::Error| Error::new(kind(&e), format!("can't bind the socket {}: {e}", path.display()));
+        make_folder(path)?;
+        let lock = lock(path)?;
+        check_free(path)?;
+        // Under another name until it is complete: it never stands there with wrong permissions, and a dead one is replaced in one step.
+        let new = beside(path, ".new");
+        drop(std::fs::remove_file(&new));
+        let listener = StdListener::bind(&new).map_err(failed)?;
+        std::fs::set_permissions(&new, Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
+        let inode = std::fs::symlink_metadata(&new).map_err(failed)?.ino();
+        std::fs::rename(&new, path).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        Ok(Self { listener, file: SocketFile { path: path.to_owned(), inode, _lock: lock } })
+    }
+
+    /// The listener, and the file to keep while it is used.
+    pub fn listen(self) -> Result<(UnixListener, SocketFile)> {
+        let listener = UnixListener::from_std(self.listener);
+        Ok((listener.map_err(|e| Error::internal(format!("can't listen: {e}")))?, self.file))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Not a file that somebody else has put there since.
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|m| m.ino() == self.inode) {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Makes the folder of the socket; one that is there stays as it is.
+fn make_folder(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.exists()) else { return Ok(()) };
+    let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
+    // Again, because the umask takes bits from the mode.
+    let made = made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE)));
+    made.map_err(|e| Error::new(kind(&e), format!("can't make the folder {}: {e}", folder.display())))
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let name = beside(path, ".lock");
+    let failed = |e: io::Error| Error::new(kind(&e), format!("can't lock {}: {e}", name.display()));
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(in_use(path)),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
+}
+
+/// Nothing, or a socket that nobody listens on.
+fn check_free(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::new(kind(&e), format!("can't look at {}: {e}", path.display()))),
+        Ok(found) if !found.file_type().is_socket() => Err(Error::exists(format!(
+            "{} is there and is no socket: remove it, or choose another --socket",
+            path.display()
+        ))),
+        Ok(_) => match StdStream::connect(path) {
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+            // A full backlog, for one, is a sign of life.
+            _ => Err(in_use(path)),
+        },
+    }
+}
+
+fn in_use(path: &Path) -> Error {
+    Error::exists(format!("another daemon listens on {} already", path.display()))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn kind(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Kind::Forbidden,
+        io::ErrorKind::InvalidInput => Kind::InvalidArgument,
+        _ => Kind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn it_is_made_with_its_folder_and_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b/p.sock");
+        let socket = AdminSocket::bind(&path).unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o660, 0o755));
+        StdStream::connect(&path).expect("a client that comes early can connect");
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_dead_socket_is_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("p.sock");
+        drop(StdListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let socket = AdminSocket::bind(&path).unwrap();
+        StdStream::connect(&path).unwrap();
+        drop(socket);
+    }
+
+    #[test]
+    fn a_live_one_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("p.sock");
+        let first = AdminSocket::bind(&path).unwrap();
+        assert_eq!(AdminSocket::bind(&path).err().unwrap().kind, Kind::AlreadyExists);
+        StdStream::connect(&path).expect("the first still listens");
+        drop(first);
+        let _foreign = StdListener::bind(&path).unwrap();
+        let error = AdminSocket::bind(&path).err().unwrap();
+        assert!(error.message.contains("another daemon listens on"), "{error}");
+    }
+
+    #[test]
+    fn something_else_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("p.sock");
+        std::fs::write(&path, "precious").unwrap();
+        let error = AdminSocket::bind(&path).err().unwrap();
+        assert!(error.message.contains("is no socket"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_foreign_file_is_not_removed_at_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("p.sock");
+        let socket = AdminSocket::bind(&path).unwrap();
+        // Beside it first, so that it can't get the same inode.
+        std::fs::write(root.path().join("other"), "").unwrap();
+        std::fs::rename(root.path().join("other"), &path).unwrap();
+        drop(socket);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_one_line() {
+        let root = tempfile::tempdir().unwrap();
+        let error = AdminSocket::bind(&root.path().join("x".repeat(120))).err().unwrap();
+        assert_eq!(error.kind, Kind::InvalidArgument);
+    }
+}
