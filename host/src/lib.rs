@@ -1,1 +1,26 @@
+//! Pontoon: a host that runs container network drivers as sandboxed WebAssembly components.
+//!
+//! One way through the code, in reading order:
+//!
+//! - [`operation`]: the neutral words: requests, replies, errors with a kind
+//! - [`frontend`]: turns a wire format into operations and their replies back
+//! - [`controller`]: libnetwork's role: networks, endpoints, pools, sandboxes, the order of calls
+//! - [`driver`]: loaded drivers: admission, compiling, cache
+//! - [`engine`]: wasmtime: one call in a fresh instance
+//! - [`capability`]: what a driver can import, one file for each WIT interface
+//! - [`grant`]: what a driver may do, and the one gate
+//! - [`transaction`]: one call's changes: all of them or none
+//! - [`kernel`]: netlink, nftables, settings and namespaces
+//! - [`store`]: what must be known after the daemon was killed
+//! - [`config`], [`serve`], [`cli`]: the program around it
 
+pub mod capability;
+pub mod controller;
+pub mod driver;
+pub mod engine;
+pub mod frontend;
+pub mod grant;
+pub mod kernel;
+pub mod operation;
+pub mod store;
+pub mod transaction;

@@ -1,33 +1,273 @@
-//! libnetwork's role: which driver serves which network, the order of calls of a network, sandboxes, commits.
+//! libnetwork's role: which driver serves which network, pools, sandboxes, tables, and the order of calls.
+//!
+//! An operation is plain, blocking code: it runs on a thread of its own, because the kernel, the disk and a driver's code all
+//! block. Operations of one network come one after another, those of different networks at the same time. An
+//! operation that has begun ends, also when whoever asked for it has gone.
+//!
+//! - `call`: one call of a driver, as a transaction
+//! - `network`, `endpoint`, `table`, `driver`: the operations
+//! - `sandbox`: libnetwork's own part of a join
+//! - `pool`: address pools
+//! - `restart`: what a start finds, and garbage
 
+mod call;
+mod driver;
+mod endpoint;
+mod network;
+mod pool;
+mod restart;
+mod sandbox;
+mod table;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
+
+use crate::driver::Drivers;
+use crate::engine::{Fault, limit::CALLS};
+use crate::kernel::{self, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
 use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
 use crate::operation::table::{Collected, Entry, PutEntry, Version};
-use crate::operation::{Error, Name, Result};
+use crate::operation::{Error, Id, Kind, Name, Result};
+use crate::store::{self, Store};
+
+/// Where a controller works.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The state folder.
+    pub state: PathBuf,
+    /// The run folder: namespaces that drivers make are bound there.
+    pub run: PathBuf,
+    /// The program whose hidden subcommand compiles components.
+    pub compiler: PathBuf,
+    /// The network namespace to work in, as a path; none: the process's own.
+    pub namespace: Option<PathBuf>,
+}
 
 /// What front ends speak to.
 #[derive(Clone)]
-pub struct Controller {}
-
-#[expect(missing_docs, unused_variables, clippy::unused_async, reason = "being built")]
-impl Controller {
-    pub async fn load_driver(&self, load: LoadDriver) -> Result<DriverDetails> { Err(Error::internal("not yet")) }
-    pub async fn drivers(&self) -> Result<Vec<Driver>> { Err(Error::internal("not yet")) }
-    pub async fn driver(&self, name: &Name) -> Result<DriverDetails> { Err(Error::internal("not yet")) }
-    pub async fn remove_driver(&self, name: &Name) -> Result<()> { Err(Error::internal("not yet")) }
-    pub async fn create_network(&self, create: CreateNetwork) -> Result<CreatedNetwork> { Err(Error::internal("not yet")) }
-    pub async fn networks(&self) -> Result<Vec<Network>> { Err(Error::internal("not yet")) }
-    /// By name, id, or the start of an id that only one has.
-    pub async fn network(&self, network: &str, verbose: bool) -> Result<NetworkDetails> { Err(Error::internal("not yet")) }
-    pub async fn remove_network(&self, network: &str) -> Result<Removed> { Err(Error::internal("not yet")) }
-    pub async fn attach(&self, network: &str, attach: Attach) -> Result<Attached> { Err(Error::internal("not yet")) }
-    /// By name, id, the start of an id, or namespace (path or name); `network` may be left out where only one fits.
-    pub async fn detach(&self, network: Option<&str>, endpoint: &str) -> Result<Removed> { Err(Error::internal("not yet")) }
-    pub async fn endpoints(&self, network: Option<&str>) -> Result<Vec<Endpoint>> { Err(Error::internal("not yet")) }
-    pub async fn entries(&self, network: &str, table: Option<&str>) -> Result<Vec<Entry>> { Err(Error::internal("not yet")) }
-    pub async fn put_entry(&self, network: &str, table: &str, key: &str, put: PutEntry) -> Result<()> { Err(Error::internal("not yet")) }
-    pub async fn remove_entry(&self, network: &str, table: &str, key: &str) -> Result<()> { Err(Error::internal("not yet")) }
-    pub async fn collect_garbage(&self) -> Result<Collected> { Err(Error::internal("not yet")) }
-    pub fn version(&self) -> Version { Version { version: String::new(), interface: String::new(), wasmtime: String::new(), schema: 0 } }
+pub struct Controller {
+    inner: Arc<Inner>,
+    locks: Arc<Mutex<HashMap<Id, Weak<AsyncMutex<()>>>>>,
+    /// Held for reading by each operation, for writing by what must be alone: garbage collection and the end.
+    running: Arc<RwLock<()>>,
+    slots: Arc<Semaphore>,
 }
+
+/// What operations work with.
+pub(crate) struct Inner {
+    pub(crate) store: Arc<Store>,
+    pub(crate) kernel: Arc<Kernel>,
+    pub(crate) drivers: Drivers,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl Controller {
+    /// Opens the state folder, loads its drivers, and brings kernel and store together. Blocks.
+    pub fn start(place: &Place) -> Result<Self> {
+        let store = Arc::new(Store::open(&place.state)?);
+        let host = match &place.namespace {
+            None => Kernel::current_namespace()?,
+            Some(path) => std::fs::File::open(path).map_err(|e| crate::driver::compile::io(path, &e))?.into(),
+        };
+        let config = kernel::Config { host, instance: store.instance(), run_folder: place.run.clone() };
+        let kernel = Arc::new(Kernel::new(config)?);
+        let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone())?;
+        let inner = Arc::new(Inner { store, kernel, drivers, fault: Mutex::default() });
+        inner.restart()?;
+        let slots = Arc::new(Semaphore::new(CALLS as usize));
+        Ok(Self { inner, locks: Arc::default(), running: Arc::default(), slots })
+    }
+
+    /// Waits for the operations that run, and lets no more begin.
+    pub async fn close(&self) {
+        self.slots.close();
+        let _alone = self.running.write().await;
+    }
+
+    /// Lets every driver call from now on fail or trap at one of its host calls: for tests of what is left behind.
+    pub fn inject(&self, fault: Option<Fault>) {
+        *self.inner.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Loads a component.
+    pub async fn load_driver(&self, load: LoadDriver) -> Result<DriverDetails> {
+        self.plain(move |inner| inner.load_driver(load)).await
+    }
+
+    /// All drivers.
+    pub async fn drivers(&self) -> Result<Vec<Driver>> {
+        self.plain(Inner::drivers).await
+    }
+
+    /// A driver, whole.
+    pub async fn driver(&self, name: &Name) -> Result<DriverDetails> {
+        let name = name.clone();
+        self.plain(move |inner| inner.driver(&name)).await
+    }
+
+    /// Forgets a driver that serves no network.
+    pub async fn remove_driver(&self, name: &Name) -> Result<()> {
+        let name = name.clone();
+        self.plain(move |inner| inner.drivers.remove(&name)).await
+    }
+
+    /// Makes a network.
+    pub async fn create_network(&self, create: CreateNetwork) -> Result<CreatedNetwork> {
+        let id = Id::random()?;
+        self.on_network(id.clone(), move |inner| inner.create_network(id, create)).await
+    }
+
+    /// All networks.
+    pub async fn networks(&self) -> Result<Vec<Network>> {
+        self.plain(Inner::networks).await
+    }
+
+    /// A network, whole: by name, id, or the start of an id that only one has.
+    pub async fn network(&self, network: &str, verbose: bool) -> Result<NetworkDetails> {
+        let network = network.to_owned();
+        self.plain(move |inner| inner.network_details(&network, verbose)).await
+    }
+
+    /// Removes a network without endpoints.
+    pub async fn remove_network(&self, network: &str) -> Result<Removed> {
+        let id = self.find_network(network).await?;
+        self.on_network(id.clone(), move |inner| inner.remove_network(&id)).await
+    }
+
+    /// Attaches a namespace to a network.
+    pub async fn attach(&self, network: &str, attach: Attach) -> Result<Attached> {
+        let id = self.find_network(network).await?;
+        self.on_network(id.clone(), move |inner| inner.attach(&id, attach)).await
+    }
+
+    /// Detaches an endpoint: by name, id, the start of an id, or namespace (path or name); `network` may be left out where
+    /// only one fits.
+    pub async fn detach(&self, network: Option<&str>, endpoint: &str) -> Result<Removed> {
+        let (network, endpoint) = (network.map(str::to_owned), endpoint.to_owned());
+        let found = self.plain(move |inner| inner.find_endpoint(network.as_deref(), &endpoint)).await?;
+        let (network, endpoint) = (found.network.clone(), found.id.clone());
+        let removed = self.on_network(found.network, move |inner| inner.detach(&network, &endpoint)).await?;
+        self.elect_gateways(found.sandbox).await;
+        Ok(removed)
+    }
+
+    /// Endpoints of a network, or all.
+    pub async fn endpoints(&self, network: Option<&str>) -> Result<Vec<Endpoint>> {
+        let network = network.map(str::to_owned);
+        self.plain(move |inner| inner.endpoints(network.as_deref())).await
+    }
+
+    /// Entries of a network's tables, explained by its driver.
+    pub async fn entries(&self, network: &str, table: Option<&str>) -> Result<Vec<Entry>> {
+        let (network, table) = (network.to_owned(), table.map(str::to_owned));
+        self.plain(move |inner| inner.entries(&network, table.as_deref())).await
+    }
+
+    /// Puts an entry of another owner, and tells the driver.
+    pub async fn put_entry(&self, network: &str, table: &str, key: &str, put: PutEntry) -> Result<()> {
+        let id = self.find_network(network).await?;
+        let (table, key) = (table.to_owned(), key.to_owned());
+        self.on_network(id.clone(), move |inner| inner.put_entry(&id, table, key, put)).await
+    }
+
+    /// Removes an entry of another owner, and tells the driver.
+    pub async fn remove_entry(&self, network: &str, table: &str, key: &str) -> Result<()> {
+        let id = self.find_network(network).await?;
+        let (table, key) = (table.to_owned(), key.to_owned());
+        self.on_network(id.clone(), move |inner| inner.remove_entry(&id, table, key)).await
+    }
+
+    /// Removes what nothing owns, and catches up with what was put off. Alone.
+    pub async fn collect_garbage(&self) -> Result<Collected> {
+        let alone = self.running.clone().write_owned().await;
+        let inner = self.inner.clone();
+        spawn(move || {
+            let _alone = alone;
+            inner.collect_garbage()
+        })
+        .await
+    }
+
+    /// Which Pontoon this is.
+    pub fn version(&self) -> Version {
+        version()
+    }
+
+    /// The namespace lost an endpoint: another one of its endpoints becomes its gateway, on whichever network that is.
+    async fn elect_gateways(&self, sandbox: kernel::NamespacePath) {
+        let candidate = self.plain(move |inner| inner.next_gateway(&sandbox)).await;
+        let Ok(Some((network, endpoint))) = candidate else { return };
+        let elected = self.on_network(network.clone(), move |inner| inner.become_gateway(&network, &endpoint)).await;
+        if let Err(error) = elected {
+            tracing::warn!("no new gateway endpoint: {error}");
+        }
+    }
+
+    async fn find_network(&self, network: &str) -> Result<Id> {
+        let network = network.to_owned();
+        self.plain(move |inner| Ok(inner.find_network(&network)?.id)).await
+    }
+
+    /// Runs an operation that is no one network's.
+    async fn plain<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
+        let running = self.running.clone().read_owned().await;
+        let inner = self.inner.clone();
+        spawn(move || {
+            let _held = (slot, running);
+            work(&inner)
+        })
+        .await
+    }
+
+    /// Runs an operation of a network, after the ones before it.
+    async fn on_network<T: Send + 'static>(&self, id: Id, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
+        let turn = self.turn(id).await;
+        self.plain(move |inner| {
+            let _turn = turn;
+            work(inner)
+        })
+        .await
+    }
+
+    async fn turn(&self, id: Id) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.retain(|_, lock| lock.strong_count() > 0);
+            let known = locks.get(&id).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| {
+                let lock = Arc::new(AsyncMutex::new(()));
+                locks.insert(id, Arc::downgrade(&lock));
+                lock
+            })
+        };
+        lock.lock_owned().await
+    }
+}
+
+/// Runs blocking work to its end, whoever waits for it.
+async fn spawn<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(Error::internal(format!("the operation panicked: {e}"))))
+}
+
+fn closing() -> Error {
+    Error::new(Kind::Unavailable, "the daemon is stopping")
+}
+
+/// Which Pontoon this is.
+pub fn version() -> Version {
+    Version {
+        version: env!("CARGO_PKG_VERSION").into(),
+        interface: format!("{}@{}", crate::driver::admit::PACKAGE, crate::driver::admit::VERSION),
+        wasmtime: WASMTIME.into(),
+        schema: store::SCHEMA,
+    }
+}
+
+/// The line of wasmtime that Cargo.toml asks for.
+const WASMTIME: &str = "48";

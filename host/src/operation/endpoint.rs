@@ -87,6 +87,7 @@ pub struct Endpoint {
     /// The network's name.
     pub network: Name,
     /// The namespace's path.
+    #[schema(value_type = String)]
     pub namespace: PathBuf,
     /// The interface's name in the namespace.
     pub interface: Option<String>,

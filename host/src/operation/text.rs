@@ -15,7 +15,7 @@ pub struct Name(String);
 /// An id that an engine gives: opaque text, 1 to 128 printable ASCII characters without white space and `/`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, max_length = 128)]
+#[schema(value_type = String)]
 pub struct Id(String);
 
 impl Name {

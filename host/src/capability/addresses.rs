@@ -1,0 +1,50 @@
+//! `addresses`: addresses on links.
+
+use ipnet::IpNet;
+use wasmtime::component::Resource;
+
+use super::handle::Link;
+use super::{Answer, check_length, convert};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::addresses::{Host, IpNetwork, LinkAddress};
+use crate::grant::{HostCall, Object};
+use crate::kernel::{Change, LinkKey};
+
+impl Host for CallState {
+    fn add(&mut self, addresses: Vec<LinkAddress>) -> Answer<()> {
+        self.ask(HostCall::AddressesAdd, |call, permit| {
+            let addresses = check(call, addresses)?;
+            for (_, address) in &addresses {
+                call.gate.permit(HostCall::AddressesAdd, Object::Address(*address))?;
+            }
+            let changes: Vec<_> = addresses.into_iter().map(|(link, address)| Change::AddAddress(link, address)).collect();
+            call.transaction()?.change(permit, &changes)?;
+            Ok(())
+        })
+    }
+
+    fn remove(&mut self, addresses: Vec<LinkAddress>) -> Answer<()> {
+        self.ask(HostCall::AddressesRemove, |call, permit| {
+            let addresses = check(call, addresses)?;
+            let changes = addresses.into_iter().map(|(link, address)| Change::RemoveAddress(link, address)).collect();
+            call.transaction()?.remove_plain(permit, changes);
+            Ok(())
+        })
+    }
+
+    fn list(&mut self, link: Resource<Link>) -> Answer<Vec<IpNetwork>> {
+        self.ask(HostCall::AddressesList, |call, _| {
+            let key = call.table.get(&link)?.key.clone();
+            let transaction = call.transaction()?;
+            let found = transaction.kernel().addresses(&key)?;
+            let there = found.into_iter().filter(|a| !transaction.removes(&Change::RemoveAddress(key.clone(), *a)));
+            Ok(there.map(convert::network_to_wit).collect())
+        })
+    }
+}
+
+fn check(call: &CallState, addresses: Vec<LinkAddress>) -> Answer<Vec<(LinkKey, IpNet)>> {
+    check_length(&addresses)?;
+    let one = |a: LinkAddress| Ok((call.table.get(&a.link)?.key.clone(), convert::network(a.address)?));
+    addresses.into_iter().map(one).collect()
+}

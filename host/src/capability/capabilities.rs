@@ -1,0 +1,235 @@
+//! `capabilities`: libnetwork's call-back objects. Their state is the call's.
+
+use ipnet::{IpNet, Ipv4Net};
+use wasmtime::component::Resource;
+
+use super::handle::{InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
+use super::{Answer, Refusal, convert, tables};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::capabilities::{
+    Host, HostInterfaceInfo, HostInterfaceNameInfo, HostJoinInfo, HostNetworkInfo, IpamData, Ipv4Address, Ipv6Address, RouteType,
+};
+use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
+use crate::engine::{Names, StaticRoute};
+use crate::grant::{HostCall as H, Object};
+use crate::kernel::LinkName;
+use crate::operation::network::Pool;
+use crate::operation::{Error, Kind};
+
+/// Static routes of one endpoint.
+const ROUTES: usize = 1_000;
+
+impl Host for CallState {}
+
+impl HostNetworkInfo for CallState {
+    fn table_event_register(&mut self, _: Resource<NetworkInfo>, table: String, object_type: ObjectType) -> Answer<()> {
+        self.ask(H::CapabilitiesNetworkInfoTableEventRegister, |call, permit| {
+            tables::check_table(&table)?;
+            if !call.facts.watches_tables {
+                return Err(Error::new(Kind::NotImplemented, "the driver does not export table-watcher, so it can't be told of events").into());
+            }
+            super::store::check_value(call, &[])?;
+            // libnetwork's numbers.
+            let number = match object_type {
+                ObjectType::Endpoint => 1,
+                ObjectType::Network => 2,
+                ObjectType::Opaque => 3,
+            };
+            call.transaction()?.watch(permit, table, number);
+            Ok(())
+        })
+    }
+
+    fn update_ipam_config(&mut self, _: Resource<NetworkInfo>, ipv4: Vec<IpamData>) -> Answer<()> {
+        self.ask(H::CapabilitiesNetworkInfoUpdateIpamConfig, |call, _| {
+            if !call.network()?.pools.is_empty() || call.new_pools.is_some() {
+                return Err(Error::forbidden("the network has pools already").into());
+            }
+            let pools = ipv4.into_iter().map(pool).collect::<Answer<Vec<_>>>()?;
+            call.gate.set_pools(pools.iter().map(|p| p.subnet).collect());
+            call.new_pools = Some(pools);
+            Ok(())
+        })
+    }
+
+    fn drop(&mut self, _: Resource<NetworkInfo>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+/// A pool that a driver gives to its network.
+fn pool(data: IpamData) -> Answer<Pool> {
+    let subnet = convert::network(data.pool.ok_or_else(|| Refusal::invalid("a pool without a network"))?)?.trunc();
+    if !matches!(subnet, IpNet::V4(_)) {
+        return Err(Refusal::invalid(format!("{subnet} is no IPv4 pool")));
+    }
+    let inside = |net: IpNetwork| {
+        let net = convert::network(net)?;
+        if subnet.contains(&net.addr()) { Ok(net.addr()) } else { Err(Refusal::invalid(format!("{net} lies outside of the pool {subnet}"))) }
+    };
+    let gateway = data.gateway.map(inside).transpose()?;
+    let aux = data.aux_addresses.into_iter().map(|(name, net)| Ok((name, inside(net)?)));
+    Ok(Pool { subnet, range: None, gateway, aux_addresses: aux.collect::<Answer<_>>()? })
+}
+
+impl HostInterfaceInfo for CallState {
+    fn set_mac_address(&mut self, _: Resource<InterfaceInfo>, mac: MacAddress) -> Answer<()> {
+        self.ask(H::CapabilitiesInterfaceInfoSetMacAddress, |call, _| {
+            let mac = convert::mac(mac);
+            if mac.0[0] & 1 == 1 || mac.0 == [0; 6] {
+                return Err(Refusal::invalid(format!("{mac} can't be an interface's: it is a multicast or all-zero address")));
+            }
+            set_once(&mut call.interface.mac, mac, "MAC address")
+        })
+    }
+
+    fn set_ip_address(&mut self, _: Resource<InterfaceInfo>, address: IpNetwork) -> Answer<()> {
+        self.ask(H::CapabilitiesInterfaceInfoSetIpAddress, |call, _| {
+            let address = convert::network(address)?;
+            let taken = match address {
+                IpNet::V4(_) => call.interface.address.is_some(),
+                IpNet::V6(_) => call.interface.address_ipv6.is_some(),
+            };
+            if taken {
+                return Err(Error::forbidden("the endpoint's address is set already").into());
+            }
+            if call.network()?.pools.iter().any(|p| p.addr().is_ipv4() == address.addr().is_ipv4()) {
+                call.gate.permit(H::CapabilitiesInterfaceInfoSetIpAddress, Object::Address(address))?;
+            }
+            match address {
+                IpNet::V4(v4) => call.interface.address = Some(v4),
+                IpNet::V6(v6) => call.interface.address_ipv6 = Some(v6),
+            }
+            Ok(())
+        })
+    }
+
+    fn mac_address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<MacAddress>> {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoMacAddress, |call, _| Ok(call.interface.mac.map(convert::mac_to_wit)))?)
+    }
+
+    fn address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoAddress, |call, _| {
+            Ok(call.interface.address.map(|a: Ipv4Net| convert::network_to_wit(a.into())))
+        })?)
+    }
+
+    fn address_ipv6(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoAddressIpv6, |call, _| {
+            Ok(call.interface.address_ipv6.map(|a| convert::network_to_wit(a.into())))
+        })?)
+    }
+
+    fn sandbox(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, |call, _| {
+            let Some(namespace) = call.interface.sandbox.clone() else { return Ok(None) };
+            Ok(Some(call.table.push(Namespace { namespace, made: None })?))
+        })?)
+    }
+
+    fn drop(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+fn set_once<T>(field: &mut Option<T>, value: T, what: &str) -> Answer<()> {
+    if field.is_some() {
+        return Err(Error::forbidden(format!("the endpoint's {what} is set already")).into());
+    }
+    *field = Some(value);
+    Ok(())
+}
+
+impl HostInterfaceNameInfo for CallState {
+    fn set_names(&mut self, _: Resource<InterfaceNameInfo>, source: Resource<Link>, prefix: String, name: Option<String>) -> Answer<()> {
+        self.ask(H::CapabilitiesInterfaceNameInfoSetNames, |call, _| {
+            let source = call.table.get(&source)?.clone();
+            let prefix = LinkName::new(&prefix)?;
+            let name = name.as_deref().map(LinkName::new).transpose()?;
+            if !call.transaction()?.is_endpoints_link(&source.key)? {
+                let message = format!("{} was not made for this endpoint, so its container can't have it", source.name);
+                return Err(Error::forbidden(message).into());
+            }
+            call.join.names = Some(Names { source: source.key, prefix, name });
+            Ok(())
+        })
+    }
+
+    fn drop(&mut self, _: Resource<InterfaceNameInfo>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+impl HostJoinInfo for CallState {
+    fn interface_name(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Resource<InterfaceNameInfo>> {
+        Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, |_, _| Ok(Resource::new_own(0)))?)
+    }
+
+    fn set_gateway(&mut self, _: Resource<JoinInfo>, gateway: Ipv4Address) -> Answer<()> {
+        self.ask(H::CapabilitiesJoinInfoSetGateway, |call, _| {
+            call.join.gateway = Some(convert::ipv4(gateway));
+            Ok(())
+        })
+    }
+
+    fn set_gateway_ipv6(&mut self, _: Resource<JoinInfo>, gateway: Ipv6Address) -> Answer<()> {
+        self.ask(H::CapabilitiesJoinInfoSetGatewayIpv6, |call, _| {
+            call.join.gateway_ipv6 = Some(convert::ipv6(gateway));
+            Ok(())
+        })
+    }
+
+    fn add_static_route(
+        &mut self,
+        _: Resource<JoinInfo>,
+        destination: IpNetwork,
+        route_type: RouteType,
+        next_hop: Option<IpAddress>,
+    ) -> Answer<()> {
+        self.ask(H::CapabilitiesJoinInfoAddStaticRoute, |call, _| {
+            let destination = convert::network(destination)?;
+            let next_hop = next_hop.map(convert::address);
+            match (route_type, next_hop) {
+                (RouteType::NextHop, None) => return Err(Refusal::invalid(format!("the route to {destination} needs a next hop"))),
+                (RouteType::Connected, Some(_)) => {
+                    return Err(Refusal::invalid(format!("the connected route to {destination} can't have a next hop")));
+                }
+                _ => {}
+            }
+            if call.join.routes.len() >= ROUTES {
+                return Err(Error::new(Kind::Unavailable, format!("an endpoint has at most {ROUTES} static routes")).into());
+            }
+            call.join.routes.push(StaticRoute { destination, next_hop });
+            Ok(())
+        })
+    }
+
+    fn disable_gateway_service(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
+        Ok(self.ask(H::CapabilitiesJoinInfoDisableGatewayService, |call, _| {
+            call.join.disable_gateway_service = true;
+            Ok(())
+        })?)
+    }
+
+    fn force_gateway_ipv4(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
+        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv4, |call, _| {
+            call.join.force_gateway_ipv4 = true;
+            Ok(())
+        })?)
+    }
+
+    fn force_gateway_ipv6(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
+        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv6, |call, _| {
+            call.join.force_gateway_ipv6 = true;
+            Ok(())
+        })?)
+    }
+
+    fn add_table_entry(&mut self, _: Resource<JoinInfo>, table: String, key: String, value: Vec<u8>) -> Answer<()> {
+        self.ask(H::CapabilitiesJoinInfoAddTableEntry, |call, permit| tables::put(call, permit, table, key, value, false))
+    }
+
+    fn drop(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}

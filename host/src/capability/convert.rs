@@ -1,0 +1,129 @@
+//! WIT values to the host's and back.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::Refusal;
+use crate::engine::bindings::imports::types as wit;
+use crate::kernel::MacAddress;
+use crate::operation::{Error, Kind};
+
+/// An IPv4 address.
+pub fn ipv4((a, b, c, d): wit::Ipv4Address) -> Ipv4Addr {
+    Ipv4Addr::new(a, b, c, d)
+}
+
+/// An IPv6 address.
+pub fn ipv6((a, b, c, d, e, f, g, h): wit::Ipv6Address) -> Ipv6Addr {
+    Ipv6Addr::new(a, b, c, d, e, f, g, h)
+}
+
+/// An address of either family.
+pub fn address(address: wit::IpAddress) -> IpAddr {
+    match address {
+        wit::IpAddress::Ipv4(v4) => ipv4(v4).into(),
+        wit::IpAddress::Ipv6(v6) => ipv6(v6).into(),
+    }
+}
+
+/// An address and its network; the prefix length is checked.
+pub fn network(network: wit::IpNetwork) -> Result<IpNet, Refusal> {
+    let of = address(network.address);
+    IpNet::new(of, network.prefix_length)
+        .map_err(|_| Refusal::invalid(format!("{of}/{} has a prefix length that {of} can't have", network.prefix_length)))
+}
+
+/// A MAC address.
+pub fn mac((a, b, c, d, e, f): wit::MacAddress) -> MacAddress {
+    MacAddress([a, b, c, d, e, f])
+}
+
+/// A MAC address for a driver.
+pub fn mac_to_wit(MacAddress([a, b, c, d, e, f]): MacAddress) -> wit::MacAddress {
+    (a, b, c, d, e, f)
+}
+
+/// An address for a driver.
+pub fn address_to_wit(address: IpAddr) -> wit::IpAddress {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            wit::IpAddress::Ipv4((a, b, c, d))
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, e, f, g, h] = v6.segments();
+            wit::IpAddress::Ipv6((a, b, c, d, e, f, g, h))
+        }
+    }
+}
+
+/// An address and its network for a driver.
+pub fn network_to_wit(network: IpNet) -> wit::IpNetwork {
+    wit::IpNetwork { address: address_to_wit(network.addr()), prefix_length: network.prefix_len() }
+}
+
+/// An error of a driver: clipped and printable before anyone sees it.
+pub fn error(error: wit::Error) -> Error {
+    Error { kind: kind(error.kind), message: printable(&error.message, MESSAGE_BYTES), errno: error.errno.and_then(|e| i32::try_from(e).ok()) }
+}
+
+/// Bytes of a driver's text that are kept of an error or a log line: room for a sentence, none for a flood.
+pub const MESSAGE_BYTES: usize = 1024;
+
+/// Foreign text for people: at most `bytes` of it, with `�` for what can't be printed.
+pub fn printable(text: &str, bytes: usize) -> String {
+    let end = (0..=bytes.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    let safe = |c: char| if c.is_control() || is_format(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text[..end].chars().map(safe).collect()
+}
+
+/// Characters that reorder or hide other text on a terminal (Unicode's Cf and its line separators).
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn kind(kind: wit::ErrorKind) -> Kind {
+    match kind {
+        wit::ErrorKind::InvalidArgument => Kind::InvalidArgument,
+        wit::ErrorKind::NotFound => Kind::NotFound,
+        wit::ErrorKind::AlreadyExists => Kind::AlreadyExists,
+        wit::ErrorKind::Forbidden => Kind::Forbidden,
+        wit::ErrorKind::NotImplemented => Kind::NotImplemented,
+        wit::ErrorKind::Unavailable => Kind::Unavailable,
+        wit::ErrorKind::Internal => Kind::Internal,
+    }
+}
+
+/// An error for a driver.
+pub fn error_to_wit(error: Error) -> wit::Error {
+    let kind = match error.kind {
+        Kind::InvalidArgument => wit::ErrorKind::InvalidArgument,
+        Kind::NotFound => wit::ErrorKind::NotFound,
+        Kind::AlreadyExists => wit::ErrorKind::AlreadyExists,
+        Kind::Forbidden => wit::ErrorKind::Forbidden,
+        Kind::NotImplemented => wit::ErrorKind::NotImplemented,
+        Kind::Unavailable => wit::ErrorKind::Unavailable,
+        Kind::Internal => wit::ErrorKind::Internal,
+    };
+    wit::Error { kind, message: error.message, errno: error.errno.and_then(|e| u32::try_from(e).ok()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_is_clipped_and_printable() {
+        assert_eq!(printable("a\u{1b}[31m\nb\u{202e}c", 100), "a\u{fffd}[31m\u{fffd}b\u{fffd}c");
+        assert_eq!(printable("ääää", 5), "ää");
+    }
+
+    #[test]
+    fn a_network_keeps_its_host_bits_and_a_bad_prefix_is_refused() {
+        let net = wit::IpNetwork { address: wit::IpAddress::Ipv4((10, 5, 0, 2)), prefix_length: 24 };
+        assert_eq!(network(net).unwrap().to_string(), "10.5.0.2/24");
+        let bad = wit::IpNetwork { address: wit::IpAddress::Ipv4((10, 5, 0, 2)), prefix_length: 33 };
+        assert!(network(bad).is_err());
+    }
+}

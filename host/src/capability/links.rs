@@ -1,0 +1,253 @@
+//! `links`: network devices.
+
+use wasmtime::component::Resource;
+
+use super::handle::{Link, Namespace};
+use super::namespaces::or_host;
+use super::{Answer, Refusal, convert};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::links as wit;
+use crate::grant::{HostCall, Object};
+use crate::kernel::{self, Change, LinkInfo, LinkKey, LinkName, NewLink, NewName, Outcome};
+use crate::operation::Error;
+use crate::store::Thing;
+
+/// Links of one request.
+const LINKS: usize = 256;
+
+impl wit::Host for CallState {
+    fn add(&mut self, links: Vec<wit::LinkSpec>) -> Answer<Vec<wit::AddedLink>> {
+        self.ask(HostCall::LinksAdd, |call, permit| {
+            if links.len() > LINKS {
+                return Err(Refusal::invalid(format!("at most {LINKS} links at once")));
+            }
+            let specs = links.iter().map(|l| spec(call, l)).collect::<Answer<Vec<_>>>()?;
+            let changes: Vec<_> = specs.into_iter().map(Change::AddLink).collect();
+            let outcomes = call.transaction()?.change(permit, &changes)?;
+            outcomes.into_iter().map(|o| added(call, o)).collect()
+        })
+    }
+
+    fn get(&mut self, namespace: Option<Resource<Namespace>>, name: String) -> Answer<Resource<Link>> {
+        self.ask(HostCall::LinksGet, |call, _| {
+            let namespace = or_host(call, namespace.as_ref())?;
+            let name = LinkName::new(&name)?;
+            let transaction = call.transaction()?;
+            let info = transaction.kernel().link_by_name(&namespace, &name)?;
+            let ours = match &info {
+                Some(info) => transaction.link_object(&namespace, info)?.is_some(),
+                None => false,
+            };
+            // A foreign link and none at all read the same: a driver learns nothing of what is not its own.
+            let Some(info) = info.filter(|_| ours) else {
+                return Err(Error::not_found(format!("the driver has no link {name} there")).into());
+            };
+            Ok(call.table.push(Link { key: LinkKey { namespace, index: info.index }, name })?)
+        })
+    }
+
+    fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<wit::LinkInfo>> {
+        self.ask(HostCall::LinksList, |call, _| {
+            let namespace = or_host(call, namespace.as_ref())?;
+            let transaction = call.transaction()?;
+            let mut infos = Vec::new();
+            for object in transaction.objects()? {
+                let Thing::Link { namespace: at, index, .. } = object.thing else { continue };
+                if at == namespace {
+                    infos.extend(transaction.kernel().link(&LinkKey { namespace: at, index })?);
+                }
+            }
+            let own: Vec<_> = infos.iter().map(|i| (i.index, i.name.clone())).collect();
+            let name_of = |index: u32| own.iter().find(|(i, _)| *i == index).map(|(_, n)| n.clone());
+            Ok(infos.into_iter().map(|info| info_to_wit(info, name_of)).collect())
+        })
+    }
+}
+
+impl wit::HostLink for CallState {
+    fn info(&mut self, this: Resource<Link>) -> Answer<wit::LinkInfo> {
+        self.ask(HostCall::LinksLinkInfo, |call, _| {
+            let link = call.table.get(&this)?.clone();
+            let transaction = call.transaction()?;
+            let info = transaction.kernel().link(&link.key)?;
+            let info = info.ok_or_else(|| Error::not_found(format!("{} is gone", link.name)))?;
+            let master = match info.master {
+                Some(index) => transaction.kernel().link(&LinkKey { namespace: link.key.namespace.clone(), index })?,
+                None => None,
+            };
+            let seen = match &master {
+                Some(master) => transaction.link_object(&link.key.namespace, master)?.is_some(),
+                None => false,
+            };
+            Ok(info_to_wit(info, |_| master.as_ref().filter(|_| seen).map(|m| m.name.clone())))
+        })
+    }
+
+    fn set(&mut self, this: Resource<Link>, changes: wit::LinkChanges) -> Answer<()> {
+        self.ask(HostCall::LinksLinkSet, |call, permit| {
+            let key = call.table.get(&this)?.key.clone();
+            let master = match &changes.master {
+                None => None,
+                Some(wit::NewMaster::Nothing) => Some(0),
+                Some(wit::NewMaster::Bridge(bridge)) => Some(master(call, &key.namespace, bridge)?),
+            };
+            let name = changes.name.as_deref().map(LinkName::new).transpose()?;
+            let changes = kernel::LinkChanges {
+                name: name.clone().map(NewName::Exact),
+                mac: changes.mac_address.map(convert::mac),
+                mtu: changes.mtu.map(check_mtu).transpose()?,
+                up: changes.up,
+                master,
+                hairpin: changes.hairpin,
+                isolated: changes.isolated,
+                learning: changes.learning,
+            };
+            call.transaction()?.change(permit, &[Change::SetLink(key, changes)])?;
+            if let Some(name) = name {
+                call.table.get_mut(&this)?.name = name;
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&mut self, this: Resource<Link>) -> Answer<()> {
+        self.ask(HostCall::LinksLinkRemove, |call, permit| {
+            let key = call.table.get(&this)?.key.clone();
+            let objects = call.transaction()?.objects()?;
+            let is_it = |t: &Thing| matches!(t, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index);
+            if let Some(object) = objects.into_iter().find(|o| is_it(&o.thing)) {
+                call.transaction()?.remove(permit, &object);
+            }
+            Ok(())
+        })
+    }
+
+    fn drop(&mut self, this: Resource<Link>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+/// A link that the kernel layer made: its owner's from now on.
+fn added(call: &mut CallState, outcome: Outcome) -> Answer<wit::AddedLink> {
+    let Outcome::Link(link, peer) = outcome else {
+        return Err(Refusal::trap("the kernel layer did not answer with a link"));
+    };
+    let mut push = |link: NewLink| {
+        let thing = Thing::Link { namespace: link.key.namespace.clone(), index: link.key.index, name: link.name.to_string() };
+        call.transaction()?.made(thing);
+        Ok::<_, Refusal>(call.table.push(Link { key: link.key, name: link.name })?)
+    };
+    Ok(wit::AddedLink { link: push(link)?, peer: peer.map(push).transpose()? })
+}
+
+fn spec(call: &mut CallState, spec: &wit::LinkSpec) -> Answer<kernel::LinkSpec> {
+    let end = link_end(call, &spec.end)?;
+    let kind = match &spec.kind {
+        wit::LinkKind::Bridge => kernel::LinkKind::Bridge,
+        wit::LinkKind::Dummy => kernel::LinkKind::Dummy,
+        wit::LinkKind::Veth(peer) => kernel::LinkKind::Veth(Box::new(link_end(call, peer)?)),
+        wit::LinkKind::Vxlan(options) => kernel::LinkKind::Vxlan(vxlan(call, options)?),
+        wit::LinkKind::Macvlan(o) => kernel::LinkKind::Macvlan { parent: parent(call, &o.parent)?, mode: macvlan_mode(o.mode) },
+        wit::LinkKind::Ipvlan(o) => {
+            kernel::LinkKind::Ipvlan { parent: parent(call, &o.parent)?, mode: ipvlan_mode(o.mode), flag: ipvlan_flag(o.flag) }
+        }
+        wit::LinkKind::Vlan(o) if !(1..=4094).contains(&o.id) => return Err(Refusal::invalid(format!("{} is no VLAN id: 1 to 4094", o.id))),
+        wit::LinkKind::Vlan(o) => kernel::LinkKind::Vlan { parent: parent(call, &o.parent)?, id: o.id },
+    };
+    Ok(kernel::LinkSpec { end, kind })
+}
+
+fn link_end(call: &mut CallState, end: &wit::LinkEnd) -> Answer<kernel::LinkEnd> {
+    let namespace = or_host(call, end.namespace.as_ref())?;
+    let name = match &end.name {
+        wit::LinkName::Exact(name) => NewName::Exact(LinkName::new(name)?),
+        wit::LinkName::Prefix(prefix) => NewName::Prefix(LinkName::new(prefix)?),
+    };
+    let addresses = end.addresses.iter().map(|a| {
+        let address = convert::network(*a)?;
+        call.gate.permit(HostCall::LinksAdd, Object::Address(address))?;
+        Ok(address)
+    });
+    let addresses = addresses.collect::<Answer<Vec<_>>>()?;
+    let master = match &end.master {
+        Some(bridge) => Some(master(call, &namespace, bridge)?),
+        None => None,
+    };
+    let mac = end.mac_address.map(convert::mac);
+    Ok(kernel::LinkEnd { namespace, name, mac, mtu: end.mtu.map(check_mtu).transpose()?, master, addresses, up: end.up })
+}
+
+fn vxlan(call: &mut CallState, options: &wit::VxlanOptions) -> Answer<kernel::Vxlan> {
+    if !(1..1 << 24).contains(&options.vni) {
+        return Err(Refusal::invalid(format!("{} is no VXLAN network identifier: 1 to 16777215", options.vni)));
+    }
+    Ok(kernel::Vxlan {
+        vni: options.vni,
+        port: options.port,
+        parent: options.parent.as_ref().map(|p| parent(call, p)).transpose()?,
+        local: options.local.map(convert::address),
+        remote: options.remote.map(convert::address),
+        learning: options.learning,
+        proxy: options.proxy,
+    })
+}
+
+/// The ifindex of a master, which must be in the namespace of its port.
+fn master(call: &mut CallState, namespace: &kernel::Namespace, bridge: &Resource<Link>) -> Answer<u32> {
+    let link = call.table.get(bridge)?;
+    if link.key.namespace != *namespace {
+        return Err(Refusal::invalid(format!("the bridge {} is in another namespace than its port", link.name)));
+    }
+    Ok(link.key.index)
+}
+
+/// The ifindex of a parent in the host's namespace.
+fn parent(call: &mut CallState, parent: &Resource<Link>) -> Answer<u32> {
+    let link = call.table.get(parent)?;
+    if link.key.namespace != kernel::Namespace::Host {
+        return Err(Refusal::invalid(format!("the parent {} is not in the host's namespace", link.name)));
+    }
+    Ok(link.key.index)
+}
+
+fn check_mtu(mtu: u32) -> Answer<u32> {
+    if (68..=65_535).contains(&mtu) { Ok(mtu) } else { Err(Refusal::invalid(format!("{mtu} is no MTU: 68 to 65535 bytes"))) }
+}
+
+fn macvlan_mode(mode: wit::MacvlanMode) -> kernel::MacvlanMode {
+    match mode {
+        wit::MacvlanMode::Private => kernel::MacvlanMode::Private,
+        wit::MacvlanMode::Vepa => kernel::MacvlanMode::Vepa,
+        wit::MacvlanMode::Bridge => kernel::MacvlanMode::Bridge,
+        wit::MacvlanMode::Passthru => kernel::MacvlanMode::Passthru,
+    }
+}
+
+fn ipvlan_mode(mode: wit::IpvlanMode) -> kernel::IpvlanMode {
+    match mode {
+        wit::IpvlanMode::L2 => kernel::IpvlanMode::L2,
+        wit::IpvlanMode::L3 => kernel::IpvlanMode::L3,
+        wit::IpvlanMode::L3s => kernel::IpvlanMode::L3s,
+    }
+}
+
+fn ipvlan_flag(flag: wit::IpvlanFlag) -> kernel::IpvlanFlag {
+    match flag {
+        wit::IpvlanFlag::Bridge => kernel::IpvlanFlag::Bridge,
+        wit::IpvlanFlag::Private => kernel::IpvlanFlag::Private,
+        wit::IpvlanFlag::Vepa => kernel::IpvlanFlag::Vepa,
+    }
+}
+
+fn info_to_wit(info: LinkInfo, name_of: impl Fn(u32) -> Option<String>) -> wit::LinkInfo {
+    wit::LinkInfo {
+        name: info.name,
+        kind: info.kind,
+        mac_address: info.mac.map(convert::mac_to_wit),
+        mtu: info.mtu,
+        up: info.up,
+        running: info.running,
+        master: info.master.and_then(name_of),
+    }
+}

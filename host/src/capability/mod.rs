@@ -1,0 +1,135 @@
+//! What drivers can import: one file for each WIT interface. Each function translates, asks the gate, and calls the effect.
+//!
+//! - [`Refusal`]: refused → an error of the WIT's; a broken handle or a passed limit → a trap
+//! - [`handle`], [`convert`]: what handles and values stand for
+//! - `capabilities`: libnetwork's call-back objects
+//! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `nftables`, `sysctls`, `forwarding`: the kernel
+//! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
+
+mod addresses;
+mod capabilities;
+mod clock;
+mod configuration;
+pub mod convert;
+mod forwarding;
+pub mod handle;
+mod links;
+mod log;
+mod namespaces;
+mod neighbours;
+mod nftables;
+mod random;
+mod routes;
+mod rules;
+pub mod store;
+mod sysctls;
+pub mod tables;
+
+use crate::engine::CallState;
+use crate::engine::bindings::imports::types as wit;
+use crate::kernel;
+use crate::operation::{Error, Kind};
+
+/// Why a host call did not happen.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The driver gets this error.
+    Error(Error),
+    /// The call ends here.
+    Trap(wasmtime::Error),
+}
+
+/// What a host call answers.
+pub type Answer<T> = Result<T, Refusal>;
+
+impl Refusal {
+    /// A value that can't be used.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Error::invalid(message).into()
+    }
+
+    /// A trap with a message.
+    pub fn trap(message: impl std::fmt::Display) -> Self {
+        Self::Trap(wasmtime::Error::msg(message.to_string()))
+    }
+}
+
+/// Items of one list: several datagrams' worth; a driver that needs more asks again.
+const ITEMS: usize = 1_000;
+
+/// Refuses a list that is too long.
+fn check_length<T>(items: &[T]) -> Answer<()> {
+    if items.len() > ITEMS {
+        return Err(Refusal::invalid(format!("at most {ITEMS} items at once; these are {}", items.len())));
+    }
+    Ok(())
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<wasmtime::component::ResourceTableError> for Refusal {
+    fn from(error: wasmtime::component::ResourceTableError) -> Self {
+        Self::Trap(error.into())
+    }
+}
+
+impl From<kernel::Error> for Refusal {
+    fn from(error: kernel::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Where no driver waits for an answer.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Error(error) => error,
+            Refusal::Trap(trap) => Self::internal(trap.to_string()),
+        }
+    }
+}
+
+impl From<crate::store::Error> for Refusal {
+    fn from(error: crate::store::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Functions whose WIT has no error trap where they are refused.
+impl From<Refusal> for wasmtime::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Error(error) => wasmtime::Error::msg(error.message),
+            Refusal::Trap(trap) => trap,
+        }
+    }
+}
+
+impl From<kernel::Error> for Error {
+    fn from(error: kernel::Error) -> Self {
+        use rustix::io::Errno;
+        let kind = match error.errno.map(Errno::from_raw_os_error) {
+            Some(Errno::EXIST | Errno::ADDRINUSE) => Kind::AlreadyExists,
+            Some(Errno::NODEV | Errno::NOENT | Errno::SRCH | Errno::ADDRNOTAVAIL) => Kind::NotFound,
+            Some(Errno::PERM | Errno::ACCESS) => Kind::Forbidden,
+            Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT) => Kind::NotImplemented,
+            Some(Errno::BUSY | Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => Kind::Unavailable,
+            Some(Errno::INVAL | Errno::RANGE | Errno::NETUNREACH) => Kind::InvalidArgument,
+            _ => Kind::Internal,
+        };
+        Self { kind, message: error.message, errno: error.errno }
+    }
+}
+
+impl wit::Host for CallState {
+    fn convert_error(&mut self, refusal: Refusal) -> wasmtime::Result<wit::Error> {
+        match refusal {
+            Refusal::Error(error) => Ok(convert::error_to_wit(error)),
+            Refusal::Trap(trap) => Err(trap),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `namespaces`: network namespaces as opaque handles.
+
+use wasmtime::component::Resource;
+
+use super::handle::Namespace;
+use super::{Answer, Refusal};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::namespaces::{Host, HostNamespace};
+use crate::grant::HostCall;
+use crate::kernel::{self, Change, Outcome};
+use crate::operation::Error;
+use crate::store::{Object, Thing};
+
+/// Bytes of a name.
+const NAME: usize = 32;
+
+impl Host for CallState {
+    fn host(&mut self) -> wasmtime::Result<Resource<Namespace>> {
+        Ok(self.ask(HostCall::NamespacesHost, |call, _| {
+            Ok(call.table.push(Namespace { namespace: kernel::Namespace::Host, made: None })?)
+        })?)
+    }
+
+    fn add(&mut self, name: String) -> Answer<Resource<Namespace>> {
+        self.ask(HostCall::NamespacesAdd, |call, permit| {
+            let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+            if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) {
+                return Err(Refusal::invalid(format!("a namespace's name is 1 to {NAME} letters, digits, '-' or '_'")));
+            }
+            if find(call, &name)?.is_some() {
+                return Err(Error::exists(format!("the network has a namespace {name} already")).into());
+            }
+            let file = format!("{}-{name}", call.network()?.nft_table);
+            let transaction = call.transaction()?;
+            let outcomes = transaction.change(permit, &[Change::AddNamespace(file)])?;
+            let Some(Outcome::Namespace(path)) = outcomes.into_iter().next() else {
+                return Err(Refusal::trap("the kernel layer did not answer with a namespace"));
+            };
+            transaction.made(Thing::Namespace { name: name.clone(), path: path.clone() });
+            Ok(call.table.push(Namespace { namespace: kernel::Namespace::At(path), made: Some(name) })?)
+        })
+    }
+
+    fn get(&mut self, name: String) -> Answer<Resource<Namespace>> {
+        self.ask(HostCall::NamespacesGet, |call, _| {
+            let Some(Object { thing: Thing::Namespace { path, .. }, .. }) = find(call, &name)? else {
+                return Err(Error::not_found("the network has no namespace of that name").into());
+            };
+            Ok(call.table.push(Namespace { namespace: kernel::Namespace::At(path), made: Some(name) })?)
+        })
+    }
+}
+
+impl HostNamespace for CallState {
+    fn same(&mut self, this: Resource<Namespace>, other: Resource<Namespace>) -> wasmtime::Result<bool> {
+        Ok(self.ask(HostCall::NamespacesNamespaceSame, |call, _| {
+            let inode = |n: &kernel::Namespace| match n {
+                kernel::Namespace::Host => None,
+                kernel::Namespace::At(at) => Some(at.inode),
+            };
+            Ok(inode(&call.table.get(&this)?.namespace) == inode(&call.table.get(&other)?.namespace))
+        })?)
+    }
+
+    fn remove(&mut self, this: Resource<Namespace>) -> Answer<()> {
+        self.ask(HostCall::NamespacesNamespaceRemove, |call, permit| {
+            let Some(name) = call.table.get(&this)?.made.clone() else {
+                return Err(Error::forbidden("only a namespace that the driver made can be removed").into());
+            };
+            if let Some(object) = find(call, &name)? {
+                call.transaction()?.remove(permit, &object);
+            }
+            Ok(())
+        })
+    }
+
+    fn drop(&mut self, this: Resource<Namespace>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+/// The network's namespace of a name.
+fn find(call: &mut CallState, name: &str) -> Answer<Option<Object>> {
+    let is_it = |o: &Object| matches!(&o.thing, Thing::Namespace { name: n, .. } if n == name);
+    Ok(call.transaction()?.objects()?.into_iter().find(is_it))
+}
+
+/// The namespace that an optional handle means.
+pub fn or_host(call: &CallState, handle: Option<&Resource<Namespace>>) -> Answer<kernel::Namespace> {
+    match handle {
+        Some(handle) => Ok(call.table.get(handle)?.namespace.clone()),
+        None => Ok(kernel::Namespace::Host),
+    }
+}

@@ -1,0 +1,181 @@
+//! `nftables`: rules in a table of the network's own.
+
+use wasmtime::component::Resource;
+
+use super::handle::{Link, Namespace};
+use super::namespaces::or_host;
+use super::{Answer, Refusal, check_length, convert};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::nftables as wit;
+use crate::grant::{HostCall, Object, Tie};
+use crate::kernel::{Change, LinkName, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome};
+use crate::store::Thing;
+
+/// Conditions of one rule.
+const CONDITIONS: usize = 16;
+
+/// The protocols that have ports: TCP, UDP, SCTP.
+const WITH_PORTS: [u8; 3] = [6, 17, 132];
+
+impl wit::Host for CallState {
+    fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<wit::Rule>) -> Answer<Vec<u64>> {
+        self.ask(HostCall::NftablesAdd, |call, permit| {
+            check_length(&rules)?;
+            if rules.is_empty() {
+                return Ok(Vec::new());
+            }
+            let namespace = or_host(call, namespace.as_ref())?;
+            let rules = rules.iter().map(|r| rule(call, r)).collect::<Answer<Vec<_>>>()?;
+            let table = call.network()?.nft_table.clone();
+            let change = Change::AddNftRules { namespace: namespace.clone(), table: table.clone(), rules };
+            let transaction = call.transaction()?;
+            let outcomes = transaction.change(permit, &[change])?;
+            let Some(Outcome::Rules(handles)) = outcomes.into_iter().next() else {
+                return Err(Refusal::trap("the kernel layer did not answer with rules"));
+            };
+            let made = handles.into_iter().map(|handle| {
+                transaction.made(Thing::NftRule { namespace: namespace.clone(), table: table.clone(), handle })
+            });
+            Ok(made.map(i64::cast_unsigned).collect())
+        })
+    }
+
+    fn remove(&mut self, ids: Vec<u64>) -> Answer<()> {
+        self.ask(HostCall::NftablesRemove, |call, _| {
+            check_length(&ids)?;
+            let objects = call.transaction()?.objects()?;
+            for object in objects {
+                if matches!(object.thing, Thing::NftRule { .. }) && ids.contains(&object.id.cast_unsigned()) {
+                    let permit = call.gate.permit(HostCall::NftablesRemove, Object::Own)?;
+                    call.transaction()?.remove(permit, &object);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn list(&mut self) -> Answer<Vec<u64>> {
+        self.ask(HostCall::NftablesList, |call, _| {
+            let objects = call.transaction()?.owners_objects()?;
+            let rules = objects.into_iter().filter(|o| matches!(o.thing, Thing::NftRule { .. }));
+            Ok(rules.map(|o| o.id.cast_unsigned()).collect())
+        })
+    }
+}
+
+fn rule(call: &CallState, rule: &wit::Rule) -> Answer<NftRule> {
+    if rule.conditions.len() > CONDITIONS {
+        return Err(Refusal::invalid(format!("a rule has at most {CONDITIONS} conditions")));
+    }
+    let chain = chain(&rule.chain);
+    let conditions = rule.conditions.iter().map(|c| condition(call, c)).collect::<Answer<Vec<_>>>()?;
+    check_ports(&conditions)?;
+    let verdict = verdict(&rule.verdict);
+    check_verdict(chain, &verdict)?;
+    if let NftVerdict::DestinationNat(to, _) = verdict {
+        call.gate.permit(HostCall::NftablesAdd, Object::Target(to))?;
+    }
+    call.gate.permit(HostCall::NftablesAdd, Object::Rule(&ties(&conditions, &verdict)))?;
+    let owner = call.facts.endpoint.as_ref().unwrap_or(&call.network()?.id);
+    let comment = format!("{} {}", call.facts.driver, owner).chars().take(120).collect();
+    Ok(NftRule { chain, conditions, verdict, comment })
+}
+
+fn chain(chain: &wit::Chain) -> NftChain {
+    let hook = match chain.hook {
+        wit::Hook::Prerouting => NftHook::Prerouting,
+        wit::Hook::Input => NftHook::Input,
+        wit::Hook::Forward => NftHook::Forward,
+        wit::Hook::Output => NftHook::Output,
+        wit::Hook::Postrouting => NftHook::Postrouting,
+    };
+    NftChain { nat: matches!(chain.chain_type, wit::ChainType::Nat), hook, priority: chain.priority }
+}
+
+fn condition(call: &CallState, condition: &wit::Condition) -> Answer<NftCondition> {
+    let name = |link: &Resource<Link>| -> Answer<LinkName> { Ok(call.table.get(link)?.name.clone()) };
+    let property = match &condition.property {
+        wit::Property::InputLink(link) => NftProperty::InputLink(name(link)?),
+        wit::Property::OutputLink(link) => NftProperty::OutputLink(name(link)?),
+        wit::Property::Source(net) => NftProperty::Source(convert::network(*net)?.trunc()),
+        wit::Property::Destination(net) => NftProperty::Destination(convert::network(*net)?.trunc()),
+        wit::Property::DestinationLocal => NftProperty::DestinationLocal,
+        wit::Property::Protocol(number) => NftProperty::Protocol(*number),
+        wit::Property::SourcePort(range) => NftProperty::SourcePort(range.first, range.last),
+        wit::Property::DestinationPort(range) => NftProperty::DestinationPort(range.first, range.last),
+        wit::Property::Connection(states) => NftProperty::Connection(state_bits(*states)?),
+        wit::Property::DestinationTranslated => NftProperty::DestinationTranslated,
+    };
+    Ok(NftCondition { property, negated: condition.negated })
+}
+
+/// The bits of nft's `ct state`: NF_CT_STATE_INVALID_BIT 1, and 2, 4, 8 for established, related, new
+/// (linux/netfilter/nf_conntrack_common.h).
+fn state_bits(states: wit::ConnectionStates) -> Answer<u32> {
+    use wit::ConnectionStates as S;
+    let bits = [(S::INVALID, 1), (S::ESTABLISHED, 2), (S::RELATED, 4), (S::NEW, 8)];
+    let bits = bits.iter().filter(|(state, _)| states.contains(*state)).map(|(_, bit)| bit).sum();
+    if bits == 0 { Err(Refusal::invalid("a condition on a connection names no state")) } else { Ok(bits) }
+}
+
+fn check_ports(conditions: &[NftCondition]) -> Answer<()> {
+    let mut has_ports = false;
+    for NftCondition { property, negated } in conditions {
+        match property {
+            NftProperty::Protocol(number) => has_ports = WITH_PORTS.contains(number) && !negated,
+            NftProperty::SourcePort(first, last) | NftProperty::DestinationPort(first, last) => {
+                if !has_ports {
+                    return Err(Refusal::invalid("a condition on ports needs a protocol of TCP, UDP or SCTP before it"));
+                }
+                if first > last {
+                    return Err(Refusal::invalid(format!("{first}-{last} is no range of ports")));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn verdict(verdict: &wit::Verdict) -> NftVerdict {
+    match verdict {
+        wit::Verdict::Accept => NftVerdict::Accept,
+        wit::Verdict::Drop => NftVerdict::Drop,
+        wit::Verdict::Masquerade => NftVerdict::Masquerade,
+        wit::Verdict::SourceNat(to) => NftVerdict::SourceNat(convert::address(to.address), to.port),
+        wit::Verdict::DestinationNat(to) => NftVerdict::DestinationNat(convert::address(to.address), to.port),
+    }
+}
+
+/// Where the kernel can translate (nft_masq, nft_nat: source at input and postrouting, destination at prerouting and output).
+fn check_verdict(chain: NftChain, verdict: &NftVerdict) -> Answer<()> {
+    let fits = match verdict {
+        NftVerdict::Accept => true,
+        NftVerdict::Drop => !chain.nat,
+        NftVerdict::Masquerade => chain.nat && chain.hook == NftHook::Postrouting,
+        NftVerdict::SourceNat(..) => chain.nat && matches!(chain.hook, NftHook::Postrouting | NftHook::Input),
+        NftVerdict::DestinationNat(..) => chain.nat && matches!(chain.hook, NftHook::Prerouting | NftHook::Output),
+    };
+    if !fits {
+        return Err(Refusal::invalid(format!("{verdict:?} can't happen in a chain of {} at {:?}", if chain.nat { "nat" } else { "filter" }, chain.hook)));
+    }
+    if chain.nat && chain.hook == NftHook::Forward {
+        return Err(Refusal::invalid("a nat chain can't be at the forward hook"));
+    }
+    Ok(())
+}
+
+/// What ties the rule to the network: a negated condition does not.
+fn ties(conditions: &[NftCondition], verdict: &NftVerdict) -> Vec<Tie> {
+    let of_condition = |c: &NftCondition| match c {
+        NftCondition { negated: true, .. } => None,
+        NftCondition { property: NftProperty::InputLink(_) | NftProperty::OutputLink(_), .. } => Some(Tie::Link),
+        NftCondition { property: NftProperty::Source(net) | NftProperty::Destination(net), .. } => Some(Tie::Range(*net)),
+        _ => None,
+    };
+    let of_verdict = match verdict {
+        NftVerdict::DestinationNat(to, _) => Some(Tie::Range((*to).into())),
+        _ => None,
+    };
+    conditions.iter().filter_map(of_condition).chain(of_verdict).collect()
+}

@@ -1,0 +1,68 @@
+//! `routes`: routes through the driver's own links.
+
+use wasmtime::component::Resource;
+
+use super::handle::Link;
+use super::{Answer, check_length, convert};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::routes::{Host, Route, RouteInfo};
+use crate::grant::{HostCall, Object};
+use crate::kernel::{self, Change};
+
+/// The main routing table (RT_TABLE_MAIN).
+const MAIN: u32 = 254;
+
+impl Host for CallState {
+    fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
+        self.ask(HostCall::RoutesAdd, |call, permit| {
+            let routes = check(call, routes)?;
+            for route in &routes {
+                call.gate.permit(HostCall::RoutesAdd, Object::Destination(route.destination))?;
+            }
+            let changes: Vec<_> = routes.into_iter().map(Change::AddRoute).collect();
+            call.transaction()?.change(permit, &changes)?;
+            Ok(())
+        })
+    }
+
+    fn remove(&mut self, routes: Vec<Route>) -> Answer<()> {
+        self.ask(HostCall::RoutesRemove, |call, permit| {
+            let routes = check(call, routes)?;
+            call.transaction()?.remove_plain(permit, routes.into_iter().map(Change::RemoveRoute).collect());
+            Ok(())
+        })
+    }
+
+    fn list(&mut self, link: Resource<Link>) -> Answer<Vec<RouteInfo>> {
+        self.ask(HostCall::RoutesList, |call, _| {
+            let key = call.table.get(&link)?.key.clone();
+            let transaction = call.transaction()?;
+            let found = transaction.kernel().routes(&key)?;
+            Ok(found.into_iter().filter(|r| !transaction.removes_route(r)).map(info).collect())
+        })
+    }
+}
+
+fn info(route: kernel::Route) -> RouteInfo {
+    RouteInfo {
+        destination: convert::network_to_wit(route.destination),
+        gateway: route.gateway.map(convert::address_to_wit),
+        table: route.table.unwrap_or(MAIN),
+        metric: route.metric,
+    }
+}
+
+fn check(call: &CallState, routes: Vec<Route>) -> Answer<Vec<kernel::Route>> {
+    check_length(&routes)?;
+    let one = |route: Route| {
+        Ok(kernel::Route {
+            link: call.table.get(&route.link)?.key.clone(),
+            destination: convert::network(route.destination)?.trunc(),
+            gateway: route.gateway.map(convert::address),
+            source: route.source.map(convert::address),
+            table: route.table,
+            metric: route.metric,
+        })
+    };
+    routes.into_iter().map(one).collect()
+}

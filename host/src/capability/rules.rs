@@ -1,0 +1,94 @@
+//! `rules`: policy rules.
+
+use wasmtime::component::Resource;
+
+use super::handle::Namespace;
+use super::namespaces::or_host;
+use super::{Answer, Refusal, check_length, convert};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::rules::{Host, Rule, RuleInfo};
+use crate::grant::{HostCall, Object, Tie};
+use crate::kernel::{self, Change};
+use crate::store::Thing;
+
+impl Host for CallState {
+    fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
+        self.ask(HostCall::RulesAdd, |call, permit| {
+            let rules = check(call, namespace.as_ref(), &rules)?;
+            for rule in &rules {
+                call.gate.permit(HostCall::RulesAdd, Object::Rule(&ties(rule)))?;
+            }
+            let changes: Vec<_> = rules.iter().cloned().map(Change::AddRule).collect();
+            let transaction = call.transaction()?;
+            transaction.change(permit, &changes)?;
+            for rule in rules {
+                transaction.made(Thing::Rule(rule));
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
+        self.ask(HostCall::RulesRemove, |call, _| {
+            for rule in check(call, namespace.as_ref(), &rules)? {
+                let objects = call.transaction()?.objects()?;
+                let Some(object) = objects.into_iter().find(|o| o.thing == Thing::Rule(rule.clone())) else { continue };
+                let permit = call.gate.permit(HostCall::RulesRemove, Object::Own)?;
+                call.transaction()?.remove(permit, &object);
+            }
+            Ok(())
+        })
+    }
+
+    fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<RuleInfo>> {
+        self.ask(HostCall::RulesList, |call, _| {
+            let namespace = or_host(call, namespace.as_ref())?;
+            let objects = call.transaction()?.objects()?;
+            let rules = objects.into_iter().filter_map(|o| match o.thing {
+                Thing::Rule(rule) if rule.namespace == namespace => Some(info(rule)),
+                _ => None,
+            });
+            Ok(rules.collect())
+        })
+    }
+}
+
+fn info(rule: kernel::Rule) -> RuleInfo {
+    RuleInfo {
+        priority: rule.priority,
+        source: rule.source.map(convert::network_to_wit),
+        destination: rule.destination.map(convert::network_to_wit),
+        mark: rule.mark,
+        table: rule.table,
+    }
+}
+
+fn ties(rule: &kernel::Rule) -> Vec<Tie> {
+    let ranges = rule.source.iter().chain(&rule.destination).map(|net| Tie::Range(*net));
+    ranges.chain(rule.input.iter().map(|_| Tie::Link)).collect()
+}
+
+fn check(call: &CallState, namespace: Option<&Resource<Namespace>>, rules: &[Rule]) -> Answer<Vec<kernel::Rule>> {
+    check_length(rules)?;
+    let namespace = or_host(call, namespace)?;
+    rules.iter().map(|rule| one(call, &namespace, rule)).collect()
+}
+
+fn one(call: &CallState, namespace: &kernel::Namespace, rule: &Rule) -> Answer<kernel::Rule> {
+    if !(1..=32_765).contains(&rule.priority) {
+        return Err(Refusal::invalid(format!("{} is no rule's priority: 1 to 32765", rule.priority)));
+    }
+    let source = rule.source.map(convert::network).transpose()?.map(|n| n.trunc());
+    let destination = rule.destination.map(convert::network).transpose()?.map(|n| n.trunc());
+    let input = rule.input_link.as_ref().map(|l| call.table.get(l).map(|l| l.name.clone())).transpose()?;
+    if source.is_none() && destination.is_none() && input.is_none() {
+        return Err(Refusal::invalid("a rule needs a source, a destination or an input link, or it would catch foreign packets"));
+    }
+    let families: Vec<bool> = [source, destination].into_iter().flatten().map(|n| n.addr().is_ipv6()).collect();
+    if families.len() == 2 && families[0] != families[1] {
+        return Err(Refusal::invalid("a rule's source and destination are of different families"));
+    }
+    let ipv6 = families.first().copied().unwrap_or(false);
+    let (priority, mark, table) = (rule.priority, rule.mark, rule.table);
+    Ok(kernel::Rule { namespace: namespace.clone(), ipv6, priority, source, destination, input, mark, table })
+}

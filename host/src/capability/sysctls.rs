@@ -1,0 +1,78 @@
+//! `sysctls`: kernel settings by name from a list.
+
+use wasmtime::component::Resource;
+
+use super::Answer;
+use super::handle::{Link, Namespace};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::sysctls::{Host, LinkSysctl, NamespaceSysctl};
+use crate::grant::{HostCall, Object};
+use crate::kernel::{self, Change, Sysctl};
+
+impl Host for CallState {
+    fn get_link(&mut self, link: Resource<Link>, name: LinkSysctl) -> Answer<i32> {
+        self.ask(HostCall::SysctlsGetLink, |call, _| {
+            let (namespace, sysctl) = of_link(call, &link, name)?;
+            Ok(call.transaction()?.kernel().sysctl(&namespace, &sysctl)?)
+        })
+    }
+
+    fn set_link(&mut self, link: Resource<Link>, name: LinkSysctl, value: i32) -> Answer<()> {
+        self.ask(HostCall::SysctlsSetLink, |call, permit| {
+            let (namespace, sysctl) = of_link(call, &link, name)?;
+            call.transaction()?.change(permit, &[Change::SetSysctl { namespace, sysctl, value }])?;
+            Ok(())
+        })
+    }
+
+    fn get_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl) -> Answer<i32> {
+        self.ask(HostCall::SysctlsGetNamespace, |call, _| {
+            let namespace = call.table.get(&namespace)?.namespace.clone();
+            Ok(call.transaction()?.kernel().sysctl(&namespace, &Sysctl::Namespace(namespace_path(name)))?)
+        })
+    }
+
+    fn set_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl, value: i32) -> Answer<()> {
+        self.ask(HostCall::SysctlsSetNamespace, |call, _| {
+            let namespace = call.table.get(&namespace)?.clone();
+            let permit = call.gate.permit(HostCall::SysctlsSetNamespace, Object::Namespace { foreign: namespace.made.is_none() })?;
+            let change = Change::SetSysctl { namespace: namespace.namespace, sysctl: Sysctl::Namespace(namespace_path(name)), value };
+            call.transaction()?.change(permit, &[change])?;
+            Ok(())
+        })
+    }
+}
+
+fn of_link(call: &CallState, link: &Resource<Link>, name: LinkSysctl) -> Answer<(kernel::Namespace, Sysctl)> {
+    let link = call.table.get(link)?;
+    let (family, file) = link_path(name);
+    Ok((link.key.namespace.clone(), Sysctl::Link { family, link: link.name.clone(), name: file }))
+}
+
+fn link_path(name: LinkSysctl) -> (&'static str, &'static str) {
+    match name {
+        LinkSysctl::Ipv4ArpIgnore => ("ipv4", "arp_ignore"),
+        LinkSysctl::Ipv4ArpAnnounce => ("ipv4", "arp_announce"),
+        LinkSysctl::Ipv4Forwarding => ("ipv4", "forwarding"),
+        LinkSysctl::Ipv4LogMartians => ("ipv4", "log_martians"),
+        LinkSysctl::Ipv4ProxyArp => ("ipv4", "proxy_arp"),
+        LinkSysctl::Ipv4RouteLocalnet => ("ipv4", "route_localnet"),
+        LinkSysctl::Ipv4RpFilter => ("ipv4", "rp_filter"),
+        LinkSysctl::Ipv4SendRedirects => ("ipv4", "send_redirects"),
+        LinkSysctl::Ipv6AcceptDad => ("ipv6", "accept_dad"),
+        LinkSysctl::Ipv6AcceptRa => ("ipv6", "accept_ra"),
+        LinkSysctl::Ipv6Disable => ("ipv6", "disable_ipv6"),
+        LinkSysctl::Ipv6Forwarding => ("ipv6", "forwarding"),
+        LinkSysctl::Ipv6ProxyNdp => ("ipv6", "proxy_ndp"),
+    }
+}
+
+fn namespace_path(name: NamespaceSysctl) -> &'static str {
+    match name {
+        NamespaceSysctl::Ipv4Forwarding => "ipv4/ip_forward",
+        NamespaceSysctl::Ipv6Forwarding => "ipv6/conf/all/forwarding",
+        NamespaceSysctl::Ipv4NeighbourThreshold1 => "ipv4/neigh/default/gc_thresh1",
+        NamespaceSysctl::Ipv4NeighbourThreshold2 => "ipv4/neigh/default/gc_thresh2",
+        NamespaceSysctl::Ipv4NeighbourThreshold3 => "ipv4/neigh/default/gc_thresh3",
+    }
+}

@@ -1,0 +1,81 @@
+//! `tables`: entries that all hosts of a cluster see.
+
+pub use super::store::check_key;
+use super::store::check_value;
+use super::{Answer, Refusal};
+use crate::engine::CallState;
+use crate::engine::bindings::imports::tables::{Entry, Host};
+use crate::grant::{HostCall, Permit};
+use crate::operation::Error;
+
+/// Bytes of a table's name.
+const NAME: usize = 128;
+
+impl Host for CallState {
+    fn get(&mut self, table: String, key: String) -> Answer<Option<Entry>> {
+        self.ask(HostCall::TablesGet, |call, _| {
+            check(&table, &key)?;
+            let found = call.transaction()?.entry(&table, &key)?;
+            Ok(found.map(|(value, is_own)| Entry { key, value, is_own }))
+        })
+    }
+
+    fn list(&mut self, table: String) -> Answer<Vec<Entry>> {
+        self.ask(HostCall::TablesList, |call, _| {
+            check_table(&table)?;
+            let found = call.transaction()?.entry_list(&table)?;
+            Ok(found.into_iter().map(|(key, value, is_own)| Entry { key, value, is_own }).collect())
+        })
+    }
+
+    fn put(&mut self, table: String, key: String, value: Vec<u8>) -> Answer<()> {
+        self.ask(HostCall::TablesPut, |call, permit| put(call, permit, table, key, value, true))
+    }
+
+    fn remove(&mut self, table: String, key: String) -> Answer<()> {
+        self.ask(HostCall::TablesRemove, |call, permit| {
+            check(&table, &key)?;
+            check_value(call, &[])?;
+            match call.transaction()?.entry(&table, &key)? {
+                None => Err(Error::not_found(format!("{table} has no entry {key:?}")).into()),
+                Some((_, false)) => Err(foreign(&table, &key)),
+                Some((_, true)) => {
+                    call.transaction()?.set_entry(permit, table, key, None);
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+/// Makes an entry; replaces one of the driver's own where `replace` says so.
+pub fn put(call: &mut CallState, permit: Permit, table: String, key: String, value: Vec<u8>, replace: bool) -> Answer<()> {
+    check(&table, &key)?;
+    check_value(call, &value)?;
+    match call.transaction()?.entry(&table, &key)? {
+        Some((_, true)) if !replace => Err(Error::exists(format!("{table} has an entry {key:?} already")).into()),
+        Some((_, false)) if replace => Err(foreign(&table, &key)),
+        Some((_, false)) => Err(Error::exists(format!("{table} has an entry {key:?} of another owner already")).into()),
+        _ => {
+            call.transaction()?.set_entry(permit, table, key, Some(value));
+            Ok(())
+        }
+    }
+}
+
+fn foreign(table: &str, key: &str) -> Refusal {
+    Error::forbidden(format!("the entry {key:?} of {table} is another owner's")).into()
+}
+
+/// A table's name: 1 to 128 bytes of printable ASCII without `/`.
+pub fn check_table(table: &str) -> Answer<()> {
+    if (1..=NAME).contains(&table.len()) && table.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!("a table's name is 1 to {NAME} bytes of printable ASCII without '/'; this one has {} bytes", table.len())))
+}
+
+fn check(table: &str, key: &str) -> Answer<()> {
+    check_table(table)?;
+    check_key(key)
+}

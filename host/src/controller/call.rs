@@ -1,0 +1,193 @@
+//! One call of a driver, as a transaction.
+
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use super::Inner;
+use crate::driver::Driver;
+use crate::engine::{CallState, Code, EndpointOptions, Facts, Failure, Interface, IpamData, NetworkFacts, NetworkOptions, Outcome};
+use crate::engine::limit::DEADLINE;
+use crate::grant::Gate;
+use crate::operation::driver::CallTrace;
+use crate::operation::network::Pool;
+use crate::operation::{Error, Id, Kind, Result};
+use crate::store::{self, Durability, Endpoint, Network, Write};
+use crate::transaction::{Owner, Transaction};
+
+/// How often a call is run again because its reads were overtaken. Each round, at least one other call got through.
+const ROUNDS: usize = 16;
+
+/// One call that is to be made.
+pub(super) struct Call<'a> {
+    pub driver: &'a Driver,
+    pub function: &'static str,
+    /// The network at hand.
+    pub network: Option<&'a Network>,
+    /// The endpoint at hand.
+    pub endpoint: Option<&'a Id>,
+    /// The endpoint's interface as it is before the call.
+    pub interface: Interface,
+    /// The owner goes with this call: what it still has is swept.
+    pub sweep: bool,
+    /// What the commit must survive.
+    pub durability: Durability,
+}
+
+/// A call that came through.
+pub(super) struct Done<T> {
+    pub value: T,
+    /// What the driver set through its handles.
+    pub state: CallState,
+    /// What the driver had left behind.
+    pub swept: Vec<String>,
+}
+
+impl<'a> Call<'a> {
+    /// A call for a network.
+    pub fn network(driver: &'a Driver, function: &'static str, network: &'a Network) -> Self {
+        let durability = Durability::Power;
+        Self { driver, function, network: Some(network), endpoint: None, interface: Interface::default(), sweep: false, durability }
+    }
+
+    /// A call for an endpoint. Its records die with the machine, so they need not outlive it.
+    pub fn endpoint(driver: &'a Driver, function: &'static str, network: &'a Network, endpoint: &'a Id) -> Self {
+        Self { endpoint: Some(endpoint), durability: Durability::Process, ..Self::network(driver, function, network) }
+    }
+
+    /// A call for nothing: no kernel, no store, no tables.
+    pub fn pure(driver: &'a Driver, function: &'static str) -> Self {
+        let durability = Durability::Process;
+        Self { driver, function, network: None, endpoint: None, interface: Interface::default(), sweep: false, durability }
+    }
+}
+
+impl Inner {
+    /// Makes a call. When it returns ok, its changes and what `finish` adds are committed together; else all is undone.
+    pub(super) fn call<T>(
+        &self,
+        call: &Call<'_>,
+        traces: &mut Vec<CallTrace>,
+        run: impl Fn(&Code, CallState) -> Outcome<T>,
+        finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
+    ) -> Result<Done<T>> {
+        for _ in 0..ROUNDS {
+            match self.round(call, traces, &run, &finish) {
+                Err(store::Error::Conflict(what)) => tracing::debug!(function = call.function, "run again: {what} changed"),
+                Err(error) => return Err(error.into()),
+                Ok(done) => return done,
+            }
+        }
+        Err(Error::new(Kind::Unavailable, format!("{} was overtaken {ROUNDS} times: try again", call.function)))
+    }
+
+    /// Runs the call once. The outer error is the commit's.
+    fn round<T>(
+        &self,
+        call: &Call<'_>,
+        traces: &mut Vec<CallTrace>,
+        run: impl Fn(&Code, CallState) -> Outcome<T>,
+        finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
+    ) -> std::result::Result<Result<Done<T>>, store::Error> {
+        let start = Instant::now();
+        let mut outcome = run(&call.driver.code, self.state(call, start));
+        let transaction = outcome.state.transaction.take();
+        let committed = match outcome.result {
+            Err(failure) => Err(failure),
+            Ok(value) => match finish(&value, &outcome.state).map_err(Failure::Refused) {
+                Ok(writes) => commit(call, transaction, writes)?.map(|swept| (value, swept)).map_err(Failure::Refused),
+                Err(failure) => Err(failure),
+            },
+        };
+        let trace = CallTrace {
+            function: call.function.to_owned(),
+            micros: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            host_calls: std::mem::take(&mut outcome.state.trace),
+        };
+        call.driver.count(&trace, committed.is_err());
+        traces.push(trace);
+        Ok(match committed {
+            Ok((value, swept)) => Ok(Done { value, state: outcome.state, swept }),
+            Err(failure) => Err(failure.error().context(format!("the driver {}: {}", call.driver.record.name, call.function))),
+        })
+    }
+
+    fn state(&self, call: &Call<'_>, start: Instant) -> CallState {
+        let pools = call.network.map(|n| n.pools.iter().map(|p| p.subnet).collect::<Vec<_>>());
+        let facts = Facts {
+            driver: call.driver.record.name.clone(),
+            function: call.function,
+            network: call.network.map(|n| NetworkFacts {
+                id: n.id.clone(),
+                nft_table: self.nft_table(&n.id),
+                pools: pools.clone().unwrap_or_default(),
+            }),
+            endpoint: call.endpoint.cloned(),
+            configuration: call.driver.configuration.clone(),
+            watches_tables: call.driver.code.watches_tables(),
+        };
+        let transaction = call.network.map(|network| {
+            let owner = Owner { driver: call.driver.record.name.clone(), network: network.id.clone(), endpoint: call.endpoint.cloned() };
+            Transaction::new(self.kernel.clone(), self.store.clone(), owner)
+        });
+        let gate = Gate::new(call.driver.grant.clone(), pools);
+        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = CallState::new(facts, gate, transaction, start + DEADLINE, fault);
+        state.interface = call.interface.clone();
+        state
+    }
+
+    /// The name of a network's nftables table. It has the instance in it, so that two Pontoons in one namespace leave each other alone.
+    pub(super) fn nft_table(&self, network: &Id) -> String {
+        let digest = crate::driver::compile::digest(network.as_str().as_bytes());
+        format!("{}{}", self.nft_prefix(), &digest[..16])
+    }
+
+    /// What the names of this instance's nftables tables begin with.
+    pub(super) fn nft_prefix(&self) -> String {
+        format!("pontoon-{:06x}-", self.store.instance())
+    }
+}
+
+fn commit(
+    call: &Call<'_>,
+    transaction: Option<Transaction>,
+    writes: Vec<Write>,
+) -> std::result::Result<Result<Vec<String>>, store::Error> {
+    let Some(mut transaction) = transaction else { return Ok(Ok(Vec::new())) };
+    if call.sweep
+        && let Err(error) = transaction.sweep()
+    {
+        return Ok(Err(error));
+    }
+    match transaction.commit(writes, call.durability) {
+        Ok(swept) => Ok(Ok(swept)),
+        Err(conflict @ store::Error::Conflict(_)) => Err(conflict),
+        Err(error) => Ok(Err(error.into())),
+    }
+}
+
+/// A network's options, for its driver.
+pub(super) fn network_options(network: &Network) -> NetworkOptions {
+    NetworkOptions { generic: network.options.clone(), ipv4: network.ipv4, ipv6: network.ipv6, internal: network.internal }
+}
+
+/// An endpoint's options, for its driver.
+pub(super) fn endpoint_options(endpoint: &Endpoint, mac_address: Option<crate::kernel::MacAddress>) -> EndpointOptions {
+    EndpointOptions { mac_address, port_bindings: endpoint.ports.clone(), generic: endpoint.options.clone() }
+}
+
+/// A network's pools for its driver, IPv4 and IPv6.
+pub(super) fn ipam_data(network: &Network) -> (Vec<IpamData>, Vec<IpamData>) {
+    let all = network.pools.iter().map(one_ipam_data);
+    all.partition(|data| data.pool.is_some_and(|p| p.addr().is_ipv4()))
+}
+
+fn one_ipam_data(pool: &Pool) -> IpamData {
+    let with_prefix = |address| ipnet::IpNet::new(address, pool.subnet.prefix_len()).unwrap_or(pool.subnet);
+    IpamData {
+        address_space: "LocalDefault".into(),
+        pool: Some(pool.subnet),
+        gateway: pool.gateway.map(with_prefix),
+        aux_addresses: pool.aux_addresses.iter().map(|(name, address)| (name.clone(), with_prefix(*address))).collect(),
+    }
+}

@@ -1,0 +1,56 @@
+//! Operations on drivers.
+
+use std::sync::Arc;
+
+use super::Inner;
+use crate::driver;
+use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use crate::operation::{Error, Name, Result};
+use crate::store;
+
+impl Inner {
+    pub(super) fn load_driver(&self, load: LoadDriver) -> Result<DriverDetails> {
+        let driver = self.drivers.load(load)?;
+        tracing::info!(driver = %driver.record.name, digest = %driver.record.digest, "loaded");
+        self.details(&driver)
+    }
+
+    pub(super) fn drivers(&self) -> Result<Vec<Driver>> {
+        let one = |(name, driver): (Name, Result<Arc<driver::Driver>>)| match driver {
+            Ok(driver) => self.summary(&driver.record, "ready".into()),
+            Err(error) => {
+                let record = self.store.driver(&name)?.ok_or_else(|| Error::not_found(format!("there is no driver {name}")))?;
+                self.summary(&record, error.message)
+            }
+        };
+        self.drivers.list().into_iter().map(one).collect()
+    }
+
+    pub(super) fn driver(&self, name: &Name) -> Result<DriverDetails> {
+        self.details(&*self.drivers.get(name)?)
+    }
+
+    fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
+        Ok(DriverDetails {
+            driver: self.summary(&driver.record, "ready".into())?,
+            exports: driver.admitted.exports.clone(),
+            imports: driver.code.imports(),
+            manifest: driver.admitted.manifest.clone(),
+            configuration: (*driver.configuration).clone(),
+            calls: driver.calls(),
+        })
+    }
+
+    fn summary(&self, record: &store::Driver, state: String) -> Result<Driver> {
+        Ok(Driver {
+            name: record.name.clone(),
+            network_type: record.network_type.clone(),
+            data_scope: record.data_scope,
+            connectivity_scope: record.connectivity_scope,
+            digest: record.digest.clone(),
+            size: record.size,
+            networks: self.store.network_count(&record.name)?,
+            state,
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! Address pools: those that were asked for, checked, or free ones.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::Inner;
+use crate::operation::network::{CreateNetwork, Pool, PoolRequest};
+use crate::operation::{Error, Id, Result};
+
+/// Networks of 254 addresses that a network without a subnet gets: 10.201.0.0/24 to 10.217.255.0/24. Docker's own are elsewhere
+/// (172.17.0.0/12 and 192.168.0.0/16).
+const IPV4_FIRST: u32 = u32::from_be_bytes([10, 201, 0, 0]);
+const IPV4_COUNT: u32 = 17 * 256;
+const IPV4_PREFIX: u8 = 24;
+
+/// Networks of a /48 of unique local addresses (RFC 4193) whose 40 random bits come from the instance.
+const IPV6_COUNT: u16 = u16::MAX;
+const IPV6_PREFIX: u8 = 64;
+
+impl Inner {
+    /// Chooses a network's pools and claims them for it, so that no other network gets them. `skip`: reserve no gateway for
+    /// IPv4, for IPv6.
+    pub(super) fn choose_pools(&self, id: &Id, create: &CreateNetwork, skip: (bool, bool)) -> Result<Vec<Pool>> {
+        if create.no_pools {
+            return if create.pools.is_empty() { Ok(Vec::new()) } else { Err(Error::invalid("a network without pools can't have a subnet")) };
+        }
+        for request in &create.pools {
+            let family = if request.subnet.addr().is_ipv4() { ("IPv4", create.ipv4) } else { ("IPv6", create.ipv6) };
+            if !family.1 {
+                return Err(Error::invalid(format!("the subnet {} is {}, and the network has no {} addresses", request.subnet, family.0, family.0)));
+            }
+        }
+        let mut pools = create.pools.iter().map(|r| checked(r, skip)).collect::<Result<Vec<_>>>()?;
+        let has = |pools: &[Pool], ipv4: bool| pools.iter().any(|p| p.subnet.addr().is_ipv4() == ipv4);
+        for (wanted, ipv4) in [(create.ipv4, true), (create.ipv6, false)] {
+            if wanted && !has(&pools, ipv4) {
+                let subnet = if ipv4 { self.store.free_pool(ipv4_candidates()) } else { self.store.free_pool(self.ipv6_candidates()) }?;
+                pools.push(checked(&PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() }, skip)?);
+            }
+        }
+        if !create.ipv4 && !create.ipv6 {
+            return Err(Error::invalid("a network needs IPv4 or IPv6 addresses, or --no-pools"));
+        }
+        let subnets: Vec<IpNet> = pools.iter().map(|p| p.subnet).collect();
+        self.store.claim_pools(id, &subnets)?;
+        Ok(pools)
+    }
+
+    fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
+        let digest = crate::driver::compile::digest(&self.store.instance().to_le_bytes());
+        let global = u64::from_str_radix(&digest[..10], 16).unwrap_or(0);
+        let segment = |shift: u32| u16::try_from(global >> shift & 0xffff).unwrap_or(0);
+        let (high, mid, low) = (0xfd00 | segment(32) & 0xff, segment(16), segment(0));
+        (0..IPV6_COUNT).filter_map(move |n| {
+            Ipv6Net::new(Ipv6Addr::new(high, mid, low, n, 0, 0, 0, 0), IPV6_PREFIX).ok().map(IpNet::from)
+        })
+    }
+}
+
+fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
+    (0..IPV4_COUNT).filter_map(|n| Ipv4Net::new(Ipv4Addr::from(IPV4_FIRST + (n << 8)), IPV4_PREFIX).ok().map(IpNet::from))
+}
+
+/// A pool as it was asked for: a whole network, with everything else inside of it.
+fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool> {
+    let subnet = request.subnet;
+    if subnet.trunc() != subnet {
+        return Err(Error::invalid(format!("{subnet} has host bits set: did you mean {}?", subnet.trunc())));
+    }
+    if subnet.prefix_len() == 0 || subnet.addr().is_multicast() || subnet.addr().is_loopback() {
+        return Err(Error::invalid(format!("{subnet} can't be a pool")));
+    }
+    let outside = |what: &str, value: String| Error::invalid(format!("the {what} {value} lies outside of the subnet {subnet}"));
+    if let Some(range) = request.range.filter(|r| !subnet.contains(r)) {
+        return Err(outside("range", range.to_string()));
+    }
+    for address in request.gateway.iter().chain(request.aux_addresses.values()) {
+        if !subnet.contains(address) {
+            return Err(outside("address", address.to_string()));
+        }
+    }
+    let skipped = if subnet.addr().is_ipv4() { skip.0 } else { skip.1 };
+    let gateway = match request.gateway {
+        None if !skipped => first_free(request),
+        given => given,
+    };
+    Ok(Pool { subnet, range: request.range, gateway, aux_addresses: request.aux_addresses.clone() })
+}
+
+/// The first address that can be a gateway.
+fn first_free(request: &PoolRequest) -> Option<IpAddr> {
+    let taken = |a: &IpAddr| request.aux_addresses.values().any(|aux| aux == a);
+    let mut hosts = match request.subnet {
+        IpNet::V4(net) => Box::new(net.hosts().map(IpAddr::from)) as Box<dyn Iterator<Item = IpAddr>>,
+        // `hosts` of IPv6 begins with the subnet-router anycast address.
+        IpNet::V6(net) => Box::new(net.hosts().skip(usize::from(net.prefix_len() < 127)).map(IpAddr::from)),
+    };
+    hosts.find(|a| !taken(a))
+}

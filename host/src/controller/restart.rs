@@ -1,0 +1,197 @@
+//! What a start finds, and garbage: kernel and store are brought together.
+//!
+//! After a crash the kernel may have what no committed call owns: it carries this instance's mark and goes. After a reboot, or in a
+//! fresh namespace, the kernel has nothing: endpoints are dropped, and each recorded network is made again from its recorded arguments.
+
+use std::collections::BTreeSet;
+
+use super::Inner;
+use crate::kernel::{Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle};
+use crate::operation::table::Collected;
+use crate::operation::{Error, Result};
+use crate::store::{Batch, Durability, Endpoint, Network, Object, Thing, Write};
+
+/// Where the store keeps which boot and namespace it speaks of.
+const IDENTITY: &str = "host-identity";
+
+impl Inner {
+    /// Brings kernel and store together, before anyone may ask for anything.
+    pub(super) fn restart(&self) -> Result<()> {
+        let now = identity_text(&self.kernel.identity()?);
+        let before = self.store.meta(IDENTITY)?;
+        if before.as_ref() == Some(&now) {
+            self.remove_strays()?;
+            self.finish_attaches()?;
+        } else if before.is_some() {
+            self.make_all_again()?;
+        }
+        self.store.set_meta(IDENTITY, &now)?;
+        self.store.release_orphans()?;
+        for network in self.store.networks()? {
+            self.tell(&network.id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn collect_garbage(&self) -> Result<Collected> {
+        let mut collected = Collected::default();
+        for endpoint in self.store.endpoints(None)? {
+            if !self.kernel.exists(&Namespace::At(endpoint.sandbox.clone())) {
+                collected.endpoints.push(format!("{} of {}", endpoint.name, endpoint.sandbox.path.display()));
+                self.detach(&endpoint.network, &endpoint.id)?;
+            }
+        }
+        collected.objects = self.remove_strays()?;
+        self.store.release_orphans()?;
+        for mut network in self.store.networks()? {
+            if network.down.is_some() {
+                self.make_again(&mut network)?;
+                if network.down.is_none() {
+                    collected.networks.push(network.name.to_string());
+                }
+            }
+            collected.events += self.tell(&network.id);
+        }
+        Ok(collected)
+    }
+
+    /// Endpoints whose attach did not come to its end: nobody was told of them.
+    fn finish_attaches(&self) -> Result<()> {
+        let unfinished = |e: &Endpoint| !e.attached;
+        for endpoint in self.store.endpoints(None)?.into_iter().filter(unfinished) {
+            tracing::warn!(endpoint = %endpoint.name, "its attach did not come to its end: detached");
+            self.detach(&endpoint.network, &endpoint.id)?;
+        }
+        Ok(())
+    }
+
+    /// The kernel has nothing any more.
+    fn make_all_again(&self) -> Result<()> {
+        tracing::info!("the machine or its namespace is new: networks are made again");
+        for endpoint in self.store.endpoints(None)? {
+            self.commit(vec![Write::RemoveEndpoint(endpoint.network, endpoint.id)])?;
+        }
+        for mut network in self.store.networks()? {
+            self.make_again(&mut network)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a network again from its recorded arguments, its driver's memory of it empty. One that can't be made stays
+    /// down, with the reason.
+    fn make_again(&self, network: &mut Network) -> Result<()> {
+        let mut writes: Vec<Write> = self.store.objects(&network.id, None)?.into_iter().map(|o| Write::RemoveObject(o.id)).collect();
+        writes.push(Write::ClearState { network: network.id.clone() });
+        let (entries, _) = self.store.entries(&network.id, None)?;
+        writes.extend(entries.into_iter().map(|e| {
+            let network = network.id.clone();
+            Write::Delivered { network, table: e.table, key: e.key, value: None }
+        }));
+        self.commit(writes)?;
+        let made = self.drivers.get(&network.driver).and_then(|driver| self.make_network(&driver, network, &mut Vec::new()));
+        if let Err(Error { message, .. }) = made {
+            tracing::error!(network = %network.name, "can't be made again: {message}");
+            network.down = Some(message);
+            self.commit(vec![Write::PutNetwork(network.clone())])?;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> Result<()> {
+        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        Ok(())
+    }
+
+    /// Removes what carries this instance's mark and no committed call owns. Nothing else may run. Answers what it was.
+    fn remove_strays(&self) -> Result<Vec<String>> {
+        let objects = self.store.all_objects()?;
+        let mut strays = Vec::new();
+        for namespace in namespaces(&objects, &self.store.endpoints(None)?) {
+            if !self.kernel.exists(&namespace) {
+                continue;
+            }
+            strays.extend(self.stray_links(&namespace, &objects)?);
+            strays.extend(self.stray_rules(&namespace, &objects)?);
+        }
+        strays.extend(self.stray_namespaces(&objects)?);
+        for error in self.kernel.attempt(&strays.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>()) {
+            tracing::error!("can't remove: {error}");
+        }
+        let names: Vec<String> = strays.into_iter().map(|(_, name)| name).collect();
+        if !names.is_empty() {
+            tracing::warn!(?names, "removed what no committed call owned");
+        }
+        Ok(names)
+    }
+
+    fn stray_links(&self, namespace: &Namespace, objects: &[Object]) -> Result<Vec<(Change, String)>> {
+        let owned: BTreeSet<u32> = objects
+            .iter()
+            .filter_map(|o| match &o.thing {
+                Thing::Link { namespace: n, index, .. } if n == namespace => Some(*index),
+                _ => None,
+            })
+            .collect();
+        let stray = |info: &crate::kernel::LinkInfo| info.mark != Mark::Foreign && !owned.contains(&info.index);
+        let links = self.kernel.links(namespace)?.into_iter().filter(stray);
+        Ok(links.map(|i| (Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: i.index }), format!("link {}", i.name))).collect())
+    }
+
+    fn stray_rules(&self, namespace: &Namespace, objects: &[Object]) -> Result<Vec<(Change, String)>> {
+        let mut strays = Vec::new();
+        let prefix = self.nft_prefix();
+        for table in self.kernel.nft_tables(namespace)?.into_iter().filter(|t| t.starts_with(&prefix)) {
+            let owned: Vec<&NftHandle> = objects
+                .iter()
+                .filter_map(|o| match &o.thing {
+                    Thing::NftRule { namespace: n, table: t, handle } if n == namespace && *t == table => Some(handle),
+                    _ => None,
+                })
+                .collect();
+            if owned.is_empty() {
+                let name = format!("nftables table {table}");
+                strays.push((Change::RemoveNftTable { namespace: namespace.clone(), table }, name));
+                continue;
+            }
+            let rules = self.kernel.nft_rules(namespace, &table)?;
+            let rules: Vec<NftHandle> = rules.into_iter().map(|(handle, _)| handle).filter(|h| !owned.contains(&h)).collect();
+            if !rules.is_empty() {
+                let name = format!("{} nftables rules of {table}", rules.len());
+                strays.push((Change::RemoveNftRules { namespace: namespace.clone(), table, rules }, name));
+            }
+        }
+        Ok(strays)
+    }
+
+    fn made_namespaces(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn stray_namespaces(&self, objects: &[Object]) -> Result<Vec<(Change, String)>> {
+        let owned: BTreeSet<String> = objects
+            .iter()
+            .filter_map(|o| match &o.thing {
+                Thing::Namespace { path, .. } => path.path.file_name().map(|n| n.to_string_lossy().into_owned()),
+                _ => None,
+            })
+            .collect();
+        let prefix = self.nft_prefix();
+        let names = self.made_namespaces()?.into_iter().filter(|n| n.starts_with(&prefix) && !owned.contains(n));
+        Ok(names.map(|name| (Change::RemoveNamespace(name.clone()), format!("namespace {name}"))).collect())
+    }
+}
+
+/// The namespaces in which this instance has made something.
+fn namespaces(objects: &[Object], endpoints: &[Endpoint]) -> BTreeSet<Namespace> {
+    let of_objects = objects.iter().filter_map(|o| match &o.thing {
+        Thing::Link { namespace, .. } | Thing::NftRule { namespace, .. } => Some(namespace.clone()),
+        Thing::Namespace { path, .. } => Some(Namespace::At(path.clone())),
+        _ => None,
+    });
+    let of_endpoints = endpoints.iter().map(|e| Namespace::At(e.sandbox.clone()));
+    of_objects.chain(of_endpoints).chain([Namespace::Host]).collect()
+}
+
+fn identity_text(identity: &HostIdentity) -> String {
+    format!("{}/{}", identity.boot, identity.namespace)
+}

@@ -1,0 +1,116 @@
+//! libnetwork's own part of a join: the interface's name, MAC, addresses and routes in the container's namespace.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::Inner;
+use crate::engine::{Join, Names};
+use crate::kernel::{Change, LinkChanges, LinkKey, LinkName, Namespace, NewName, Route, Sysctl};
+use crate::operation::{Error, Result};
+use crate::store::Endpoint;
+
+/// The default routes of both families.
+const DEFAULT: [IpNet; 2] = [IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0)), IpNet::V6(Ipv6Net::new_assert(std::net::Ipv6Addr::UNSPECIFIED, 0))];
+
+impl Inner {
+    /// Applies a join's answer in the endpoint's sandbox, all of it or nothing. Answers the interface's index and name; none where
+    /// the driver gave no link.
+    pub(super) fn configure(&self, endpoint: &Endpoint, join: &Join, wanted: Option<&LinkName>) -> Result<Option<(u32, LinkName)>> {
+        let Some(names) = &join.names else { return Ok(None) };
+        let sandbox = Namespace::At(endpoint.sandbox.clone());
+        check_gateways(endpoint, join)?;
+        let (key, name) = self.bring_in(names, &sandbox)?;
+        let fit = fitting_name(names, &name, wanted);
+        let rename = fit.is_some();
+        let mut changes = Vec::new();
+        if rename {
+            // A link that is up can't be renamed before Linux 6.2.
+            changes.push(Change::SetLink(key.clone(), LinkChanges { up: Some(false), ..LinkChanges::default() }));
+        }
+        changes.push(Change::SetLink(key.clone(), LinkChanges { name: fit, mac: endpoint.mac, ..LinkChanges::default() }));
+        self.kernel.apply(&changes)?;
+        let name = self.name_of(&key)?;
+        let mut changes = vec![disable_ipv6(&sandbox, &name, endpoint.address_ipv6.is_none())];
+        let addresses = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
+        changes.extend(addresses.map(|a| Change::AddAddress(key.clone(), a)));
+        changes.push(Change::SetLink(key.clone(), LinkChanges { up: Some(true), ..LinkChanges::default() }));
+        changes.extend(routes(&key, join));
+        changes.extend(self.default_routes(&key, endpoint).into_iter().map(Change::AddRoute));
+        self.kernel.apply(&changes)?;
+        Ok(Some((key.index, name)))
+    }
+
+    /// The default routes of a gateway endpoint.
+    pub(super) fn default_routes(&self, key: &LinkKey, endpoint: &Endpoint) -> Vec<Route> {
+        let gateways = [
+            (endpoint.is_gateway, endpoint.gateway.map(IpAddr::from), DEFAULT[0]),
+            (endpoint.is_gateway_ipv6, endpoint.gateway_ipv6.map(IpAddr::from), DEFAULT[1]),
+        ];
+        let route = |(is_gateway, gateway, destination): (bool, Option<IpAddr>, IpNet)| {
+            let gateway = gateway.filter(|_| is_gateway)?;
+            Some(Route { link: key.clone(), destination, gateway: Some(gateway), source: None, table: None, metric: None })
+        };
+        gateways.into_iter().filter_map(route).collect()
+    }
+
+    /// The link in the sandbox: where the driver made it, or moved from the host.
+    fn bring_in(&self, names: &Names, sandbox: &Namespace) -> Result<(LinkKey, LinkName)> {
+        if names.source.namespace == *sandbox {
+            return Ok((names.source.clone(), self.name_of(&names.source)?));
+        }
+        Err(Error::internal("moving a link: not yet"))
+    }
+
+    fn name_of(&self, key: &LinkKey) -> Result<LinkName> {
+        let info = self.kernel.link(key)?.ok_or_else(|| Error::not_found("the interface is gone"))?;
+        Ok(LinkName::new(&info.name)?)
+    }
+}
+
+/// The new name that the interface needs, if it does not fit already.
+fn fitting_name(names: &Names, now: &LinkName, wanted: Option<&LinkName>) -> Option<NewName> {
+    if let Some(exact) = wanted.or(names.name.as_ref()) {
+        return (exact != now).then(|| NewName::Exact(exact.clone()));
+    }
+    let number = now.as_str().strip_prefix(names.prefix.as_str());
+    let fits = number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    (!fits).then(|| NewName::Prefix(names.prefix.clone()))
+}
+
+/// An interface without an IPv6 address gets none by itself either (CVE-2024-32473).
+fn disable_ipv6(sandbox: &Namespace, name: &LinkName, disable: bool) -> Change {
+    let sysctl = Sysctl::Link { family: "ipv6", link: name.clone(), name: "disable_ipv6" };
+    Change::SetSysctl { namespace: sandbox.clone(), sysctl, value: i32::from(disable) }
+}
+
+/// The static routes, connected ones first: the others may lie behind them.
+fn routes(key: &LinkKey, join: &Join) -> Vec<Change> {
+    let mut routes = join.routes.clone();
+    routes.sort_by_key(|r| r.next_hop.is_some());
+    let route = |r: crate::engine::StaticRoute| {
+        Change::AddRoute(Route {
+            link: key.clone(),
+            destination: r.destination.trunc(),
+            gateway: r.next_hop,
+            source: None,
+            table: None,
+            metric: None,
+        })
+    };
+    routes.into_iter().map(route).collect()
+}
+
+/// A gateway is on the endpoint's own network, or a connected route leads to it.
+fn check_gateways(endpoint: &Endpoint, join: &Join) -> Result<()> {
+    let own = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
+    let connected = join.routes.iter().filter(|r| r.next_hop.is_none()).map(|r| r.destination);
+    let reachable: Vec<IpNet> = own.chain(connected).collect();
+    for gateway in join.gateway.map(IpAddr::from).into_iter().chain(join.gateway_ipv6.map(IpAddr::from)) {
+        let link_local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        if !link_local && !reachable.iter().any(|net| net.contains(&gateway)) {
+            return Err(Error::invalid(format!("the driver's gateway {gateway} is neither on the endpoint's network nor behind a connected route")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Operations on tables, and the events that they are to drivers.
+
+use super::Inner;
+use super::call::Call;
+use crate::capability::tables::{check_key, check_table};
+use crate::driver::Driver;
+use crate::engine::TableEvent;
+use crate::operation::table::{Entry, PutEntry};
+use crate::operation::{Error, Id, Name, Result};
+use crate::store::{self, Batch, Durability, Network, TableEntry, Undelivered, Write};
+
+/// Bytes of an entry's value.
+const VALUE: usize = crate::capability::store::VALUE;
+
+impl Inner {
+    pub(super) fn entries(&self, network: &str, table: Option<&str>) -> Result<Vec<Entry>> {
+        let network = self.find_network(network)?;
+        self.decoded_entries(&network, table)
+    }
+
+    /// The entries of a network, explained by its driver where it can.
+    pub(super) fn decoded_entries(&self, network: &Network, table: Option<&str>) -> Result<Vec<Entry>> {
+        let driver = self.drivers.get(&network.driver).ok().filter(|d| d.code.watches_tables());
+        let (entries, _) = self.store.entries(&network.id, table)?;
+        Ok(entries.into_iter().map(|entry| self.decoded(driver.as_deref(), entry)).collect())
+    }
+
+    fn decoded(&self, driver: Option<&Driver>, entry: TableEntry) -> Entry {
+        let decode = |driver: &Driver| {
+            let call = Call::pure(driver, "decode-table-entry");
+            let run = |code: &crate::engine::Code, state| code.decode_table_entry(state, &entry.table, &entry.key, &entry.value);
+            self.call(&call, &mut Vec::new(), run, |_, _| Ok(Vec::new()))
+        };
+        let (title, details) = match driver.map(decode) {
+            Some(Ok(done)) => (Some(done.value.0), done.value.1),
+            Some(Err(error)) => (Some(format!("(can't be explained: {error})")), [].into()),
+            None => (None, [].into()),
+        };
+        Entry { value: readable(&entry.value), table: entry.table, key: entry.key, owner: entry.owner, title, details }
+    }
+
+    pub(super) fn put_entry(&self, network: &Id, table: String, key: String, put: PutEntry) -> Result<()> {
+        check(&table, &key)?;
+        let owner = Name::new(&put.owner).map_err(|e| e.context("the owner"))?;
+        if owner.as_str() == store::OWN {
+            return Err(Error::forbidden(format!("{:?} is the driver itself: choose another owner", store::OWN)));
+        }
+        if put.value.len() > VALUE {
+            return Err(Error::invalid(format!("a value has at most {VALUE} bytes; this one has {}", put.value.len())));
+        }
+        if let Some((entry, _)) = self.store.entry(network, &table, &key)?
+            && entry.owner != owner.as_str()
+        {
+            return Err(Error::forbidden(format!("the entry {key:?} of {table} belongs to {}", entry.owner)));
+        }
+        let (network_id, owner) = (network.clone(), owner.to_string());
+        self.write(Write::PutEntry { network: network_id, table, key, owner, endpoint: None, value: put.value.into_bytes() })?;
+        self.tell(network);
+        Ok(())
+    }
+
+    pub(super) fn remove_entry(&self, network: &Id, table: String, key: String) -> Result<()> {
+        check(&table, &key)?;
+        match self.store.entry(network, &table, &key)? {
+            None => return Err(Error::not_found(format!("{table} has no entry {key:?}"))),
+            Some((entry, _)) if entry.owner == store::OWN => {
+                return Err(Error::forbidden(format!("the entry {key:?} of {table} is the driver's own")));
+            }
+            Some(_) => {}
+        }
+        self.write(Write::RemoveEntry { network: network.clone(), table, key })?;
+        self.tell(network);
+        Ok(())
+    }
+
+    fn write(&self, write: Write) -> Result<()> {
+        self.store.commit(Batch { checks: Vec::new(), writes: vec![write], durability: Durability::Process })?;
+        Ok(())
+    }
+
+    /// Tells a network's driver what changed in the tables that it watches. What it does not take is told again with the
+    /// next change, at a start, and by `gc`. Answers how many events it took.
+    pub(super) fn tell(&self, network: &Id) -> usize {
+        let told = self.store.network(network).map_err(Error::from).and_then(|found| match found {
+            Some(network) if network.down.is_none() => self.tell_network(&network),
+            _ => Ok(0),
+        });
+        told.unwrap_or_else(|error| {
+            tracing::warn!(%network, "events stay untold: {error}");
+            0
+        })
+    }
+
+    fn tell_network(&self, network: &Network) -> Result<usize> {
+        let driver = self.drivers.get(&network.driver)?;
+        if !driver.code.watches_tables() {
+            return Ok(0);
+        }
+        let mut told = 0;
+        for change in self.store.undelivered(&network.id)? {
+            match self.tell_one(&driver, network, change) {
+                Ok(()) => told += 1,
+                Err(error) => tracing::warn!(network = %network.name, "{error}"),
+            }
+        }
+        Ok(told)
+    }
+
+    fn tell_one(&self, driver: &Driver, network: &Network, change: Undelivered) -> Result<()> {
+        let Undelivered { table, key, previous, value } = change;
+        let event = match (previous, value.clone()) {
+            (None, Some(value)) => TableEvent::Created(value),
+            (Some(previous), Some(value)) => TableEvent::Updated { previous, value },
+            (Some(previous), None) => TableEvent::Deleted(previous),
+            (None, None) => return Ok(()),
+        };
+        let call = Call { durability: Durability::Process, ..Call::network(driver, "event-notify", network) };
+        self.call(
+            &call,
+            &mut Vec::new(),
+            |code, state| code.event_notify(state, &network.id, &table, &key, event.clone()),
+            |(), _| Ok(vec![Write::Delivered { network: network.id.clone(), table: table.clone(), key: key.clone(), value: value.clone() }]),
+        )?;
+        Ok(())
+    }
+}
+
+fn check(table: &str, key: &str) -> Result<()> {
+    check_table(table)?;
+    Ok(check_key(key)?)
+}
+
+/// Text where it is UTF-8 without control characters, else hexadecimal digits.
+fn readable(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => value.iter().fold("0x".to_owned(), |text, byte| text + &format!("{byte:02x}")),
+    }
+}

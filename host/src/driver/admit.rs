@@ -1,0 +1,171 @@
+//! What a component must be before it is compiled: whole, a component, importing only what the host offers, exporting a driver.
+
+use std::collections::BTreeSet;
+
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+
+use crate::grant::HostCall;
+use crate::operation::{Error, Result};
+
+/// The interface package that this host offers to drivers.
+pub const PACKAGE: &str = "pontoon:driver";
+
+/// Its version.
+pub const VERSION: &str = "0.1.0";
+
+/// Bytes of a component: a Python one has 18 MB.
+pub const SIZE: usize = 64 << 20;
+
+/// The custom section that holds the manifest.
+const MANIFEST: &str = "pontoon-manifest";
+
+/// Bytes of a manifest.
+const MANIFEST_BYTES: usize = 64 << 10;
+
+/// What an admitted component says of itself.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The parts of the interface that it exports, e.g. `driver`.
+    pub parts: Vec<String>,
+    /// Everything that it exports, as written.
+    pub exports: Vec<String>,
+    /// Everything that it imports, as written.
+    pub imports: Vec<String>,
+    /// Its manifest.
+    pub manifest: Option<String>,
+}
+
+/// Admits a component, or says in one line why not.
+pub fn admit(bytes: &[u8]) -> Result<Admitted> {
+    if bytes.len() > SIZE {
+        return Err(Error::invalid(format!("the component has {} bytes: at most {SIZE}", bytes.len())));
+    }
+    check_header(bytes)?;
+    let admitted = walk(bytes).map_err(|e| Error::invalid(format!("the component is damaged or cut off: {e}")))?;
+    check_imports(&admitted.imports)?;
+    check_exports(&admitted)?;
+    validate(bytes)?;
+    Ok(admitted)
+}
+
+fn check_header(bytes: &[u8]) -> Result<()> {
+    if !bytes.starts_with(b"\0asm") {
+        return Err(Error::invalid("this is no WebAssembly: a driver is a component, a .wasm file"));
+    }
+    match bytes.get(4..8) {
+        Some([_, _, 1, 0]) => Ok(()),
+        Some([1, 0, 0, 0]) => Err(Error::invalid(
+            "this is a core module and no component: build it for a target that makes components, or wrap it with `wasm-tools component new`",
+        )),
+        _ => Err(Error::invalid("the component is cut off, or of a format that is not known here")),
+    }
+}
+
+/// Reads the outermost component's imports, exports and manifest.
+fn walk(bytes: &[u8]) -> wasmparser::Result<Admitted> {
+    let mut found = Admitted { parts: Vec::new(), exports: Vec::new(), imports: Vec::new(), manifest: None };
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {}
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    found.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    found.exports.push(export?.name.name.to_owned());
+                }
+            }
+            Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST => {
+                let data = &section.data()[..section.data().len().min(MANIFEST_BYTES)];
+                found.manifest = Some(String::from_utf8_lossy(data).into_owned());
+            }
+            _ => {}
+        }
+    }
+    let suffix = format!("@{VERSION}");
+    let part = |e: &String| e.strip_prefix(PACKAGE)?.strip_prefix('/')?.strip_suffix(&suffix).map(str::to_owned);
+    found.parts = found.exports.iter().filter_map(part).collect();
+    Ok(found)
+}
+
+/// An import that the host does not offer is refused by name.
+fn check_imports(imports: &[String]) -> Result<()> {
+    let offered: BTreeSet<&str> = HostCall::ALL.iter().filter_map(|c| c.name().split('.').next()).chain(["types"]).collect();
+    let prefix = format!("{PACKAGE}/");
+    for import in imports {
+        let Some((interface, version)) = import.strip_prefix(&prefix).and_then(|rest| rest.split_once('@')) else {
+            let hint = if import.starts_with("wasi:") { ": drivers get no WASI; build for wasm32-unknown-unknown" } else { "" };
+            return Err(Error::invalid(format!("the component imports {import:?}, which this host does not offer{hint}")));
+        };
+        if version != VERSION {
+            return Err(other_version(import));
+        }
+        if !offered.contains(interface) {
+            return Err(Error::invalid(format!("the component imports {import:?}, which {PACKAGE}@{VERSION} does not have")));
+        }
+    }
+    Ok(())
+}
+
+fn check_exports(admitted: &Admitted) -> Result<()> {
+    if admitted.parts.iter().any(|p| p == "driver") {
+        return Ok(());
+    }
+    if let Some(other) = admitted.exports.iter().find(|e| e.starts_with(&format!("{PACKAGE}/driver@"))) {
+        return Err(other_version(other));
+    }
+    let exports = if admitted.exports.is_empty() { "nothing".to_owned() } else { admitted.exports.join(", ") };
+    Err(Error::invalid(format!("the component is no driver: it does not export {PACKAGE}/driver@{VERSION} (it exports {exports})")))
+}
+
+fn other_version(name: &str) -> Error {
+    Error::invalid(format!("the component was built for {name:?} and this host offers {PACKAGE}@{VERSION}: build it again with that version"))
+}
+
+fn validate(bytes: &[u8]) -> Result<()> {
+    let mut features = WasmFeatures::default();
+    features.remove(WasmFeatures::MEMORY64 | WasmFeatures::RELAXED_SIMD | WasmFeatures::CM_ASYNC);
+    Validator::new_with_features(features)
+        .validate_all(bytes)
+        .map(|_| ())
+        .map_err(|e| Error::invalid(format!("the component is not valid: {}", e.message())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(bytes: &[u8]) -> String {
+        admit(bytes).unwrap_err().message
+    }
+
+    const EMPTY: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
+
+    #[test]
+    fn what_is_no_component_is_refused_in_one_line() {
+        assert!(refusal(b"hello").contains("no WebAssembly"));
+        assert!(refusal(b"").contains("no WebAssembly"));
+        assert!(refusal(b"\0asm\x01\0\0\0").contains("core module"));
+        assert!(refusal(b"\0asm\x0d").contains("cut off"));
+        assert!(refusal(&EMPTY).contains("does not export pontoon:driver/driver@0.1.0 (it exports nothing)"));
+        let mut cut = EMPTY.to_vec();
+        cut.extend([11, 200]);
+        assert!(refusal(&cut).contains("damaged or cut off"));
+    }
+
+    #[test]
+    fn imports_are_refused_by_name() {
+        let check = |name: &str| check_imports(&[name.to_owned()]).map_err(|e| e.message);
+        assert!(check("pontoon:driver/links@0.1.0").is_ok());
+        assert!(check("pontoon:driver/types@0.1.0").is_ok());
+        assert!(check("pontoon:driver/links@0.2.0").unwrap_err().contains("was built for"));
+        assert!(check("pontoon:driver/files@0.1.0").unwrap_err().contains("does not have"));
+        assert!(check("wasi:filesystem/types@0.2.0").unwrap_err().contains("no WASI"));
+        assert!(check("anything").unwrap_err().contains("does not offer"));
+    }
+}

@@ -1,0 +1,177 @@
+//! Compiling in a child process under limits, and the cache of its output.
+//!
+//! A component can be made to compile for hours or to need all memory; that is outside what wasmtime promises to withstand. So a child
+//! of this same program does it. What it wrote is kept in a folder that only root can enter, and its hash in the store: the very bytes that
+//! are about to be run are hashed first, because a flipped byte in compiled code runs too.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use sha2::{Digest, Sha256};
+
+use super::admit::SIZE;
+use crate::operation::{Error, Kind, Result};
+use crate::store::Store;
+
+/// Address space of the child: a Python component needs about 1.5 GiB.
+const ADDRESS_SPACE: u64 = 4 << 30;
+
+/// Seconds of processor time of the child: a Python component takes 6 to 20.
+const CPU_SECONDS: u64 = 120;
+
+/// The wall clock of the child.
+const TIME: Duration = Duration::from_secs(180);
+
+/// Bytes of compiled code: a Python component's has about 60 MB.
+const OUTPUT: u64 = 512 << 20;
+
+/// The hidden subcommand of this program.
+pub const SUBCOMMAND: &str = "compile";
+
+/// The child's work: a component on standard input, compiled code on standard output.
+pub fn child() -> anyhow::Result<()> {
+    for (resource, limit) in [(Resource::As, ADDRESS_SPACE), (Resource::Cpu, CPU_SECONDS), (Resource::Core, 0), (Resource::Nofile, 16)] {
+        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    }
+    let mut component = Vec::new();
+    std::io::stdin().lock().take(SIZE as u64 + 1).read_to_end(&mut component)?;
+    let compiled = crate::engine::compile(&component).map_err(|e| anyhow::anyhow!("{e:#}"))?;
+    std::io::stdout().lock().write_all(&compiled)?;
+    Ok(())
+}
+
+/// The digest of some bytes, in hexadecimal digits.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Compiled code by the component's digest.
+pub struct Cache {
+    folder: PathBuf,
+    compiler: PathBuf,
+}
+
+impl Cache {
+    /// A cache in `folder`, which is made for root alone; `compiler` is this program.
+    pub fn new(folder: PathBuf, compiler: PathBuf) -> Result<Self> {
+        make_private(&folder)?;
+        Ok(Self { folder, compiler })
+    }
+
+    /// The code of a component: from the cache where its hash is right, else compiled.
+    pub fn compiled(&self, store: &Store, digest_of_component: &str, component: &[u8]) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.cached(store, digest_of_component)? {
+            return Ok(bytes);
+        }
+        self.compile(store, digest_of_component, component)
+    }
+
+    /// Compiles, and replaces what the cache has.
+    pub fn compile(&self, store: &Store, digest_of_component: &str, component: &[u8]) -> Result<Vec<u8>> {
+        let compiled = run(&self.compiler, component)?;
+        let path = self.path(digest_of_component);
+        write_whole(&path, &compiled)?;
+        store.set_meta(&key(digest_of_component), &digest(&compiled))?;
+        Ok(compiled)
+    }
+
+    fn cached(&self, store: &Store, digest_of_component: &str) -> Result<Option<Vec<u8>>> {
+        let Some(expected) = store.meta(&key(digest_of_component))? else { return Ok(None) };
+        let path = self.path(digest_of_component);
+        match std::fs::read(&path) {
+            Ok(bytes) if digest(&bytes) == expected => Ok(Some(bytes)),
+            Ok(_) => {
+                tracing::warn!("{}: the compiled code was changed; it is compiled again", path.display());
+                Ok(None)
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Forgets a component's code.
+    pub fn remove(&self, digest_of_component: &str) {
+        let _ = std::fs::remove_file(self.path(digest_of_component));
+    }
+
+    fn path(&self, digest_of_component: &str) -> PathBuf {
+        self.folder.join(format!("{digest_of_component}.cwasm"))
+    }
+}
+
+fn key(digest_of_component: &str) -> String {
+    format!("compiled/{digest_of_component}")
+}
+
+/// Makes a folder that only its owner can enter.
+pub fn make_private(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| io(folder, &e))
+}
+
+/// Writes a file so that it is there whole or not at all, also after a power cut.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let part = path.with_extension("part");
+    let write = || {
+        let mut file = std::fs::File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    };
+    write().map_err(|e: std::io::Error| io(path, &e))
+}
+
+/// An error of the file system.
+pub fn io(path: &Path, error: &std::io::Error) -> Error {
+    Error::internal(format!("{}: {error}", path.display()))
+}
+
+fn run(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
+    let mut child = Command::new(compiler)
+        .arg(SUBCOMMAND)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| io(compiler, &e))?;
+    let answer = converse(&mut child, component);
+    if answer.is_none() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|e| io(compiler, &e))?;
+    match answer {
+        None => Err(Error::new(Kind::Unavailable, format!("compiling took longer than {} seconds and was ended", TIME.as_secs()))),
+        Some((compiled, _)) if status.success() && (compiled.len() as u64) <= OUTPUT => Ok(compiled),
+        Some((_, text)) => Err(Error::invalid(format!("the component can't be compiled ({status}): {}", first_line(&text)))),
+    }
+}
+
+/// Hands the component over and takes the output and the error text, unless that takes too long.
+fn converse(child: &mut Child, component: &[u8]) -> Option<(Vec<u8>, String)> {
+    let (mut stdin, stdout, stderr) = (child.stdin.take()?, child.stdout.take()?, child.stderr.take()?);
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        // A child that ends early closes the pipe; its error text says why.
+        scope.spawn(move || drop(stdin.write_all(component)));
+        scope.spawn(move || {
+            let (mut compiled, mut text) = (Vec::new(), Vec::new());
+            let _ = stdout.take(OUTPUT + 1).read_to_end(&mut compiled);
+            let _ = stderr.take(64 << 10).read_to_end(&mut text);
+            let _ = sender.send((compiled, String::from_utf8_lossy(&text).into_owned()));
+        });
+        let answer = receiver.recv_timeout(TIME).ok();
+        if answer.is_none() {
+            let _ = child.kill();
+        }
+        answer
+    })
+}
+
+fn first_line(text: &str) -> String {
+    let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("it ended without a word");
+    crate::capability::convert::printable(line, crate::capability::convert::MESSAGE_BYTES)
+}

@@ -1,0 +1,11 @@
+//! Loaded drivers: which bytes are admitted, compiled and kept, and what is known of each.
+//!
+//! - [`admit`]: what a component must be before anything runs
+//! - [`compile`]: the child process that compiles, and the cache of its output
+//! - [`Drivers`]: those that are loaded, by name
+
+pub mod admit;
+pub mod compile;
+mod registry;
+
+pub use registry::{Driver, Drivers};

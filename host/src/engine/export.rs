@@ -1,0 +1,288 @@
+//! One function for each function that a driver exports: the host's values to WIT, the call, and back.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use wasmtime::component::Resource;
+
+use super::bindings::exported;
+use super::bindings::imports::types as wit;
+use super::code::Code;
+use super::run::{Outcome, run};
+use super::state::CallState;
+use crate::capability::convert::{self, address_to_wit, mac_to_wit, network_to_wit};
+use crate::capability::handle::{InterfaceInfo, JoinInfo, NetworkInfo};
+use crate::kernel::MacAddress;
+use crate::operation::driver::Scope;
+use crate::operation::endpoint::PortBinding;
+use crate::operation::{Error, Id};
+
+/// Text by key.
+pub type TextMap = BTreeMap<String, String>;
+
+/// What a driver says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// What it calls its kind of network.
+    pub network_type: String,
+    /// It claims to be part of the engine.
+    pub is_built_in: bool,
+    /// Where its networks are known.
+    pub data_scope: Scope,
+    /// How far they connect.
+    pub connectivity_scope: Scope,
+}
+
+/// What the user asked of a network.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the WIT's fields, documented there")]
+pub struct NetworkOptions {
+    pub generic: TextMap,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    pub internal: bool,
+}
+
+/// An address pool.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the WIT's fields, documented there")]
+pub struct IpamData {
+    pub address_space: String,
+    pub pool: Option<IpNet>,
+    pub gateway: Option<IpNet>,
+    pub aux_addresses: BTreeMap<String, IpNet>,
+}
+
+/// What the user asked of an endpoint.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the WIT's fields, documented there")]
+pub struct EndpointOptions {
+    pub mac_address: Option<MacAddress>,
+    pub port_bindings: Vec<PortBinding>,
+    pub generic: TextMap,
+}
+
+/// What happened to a table entry: the bytes before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the WIT's cases, documented there")]
+pub enum TableEvent {
+    Created(Vec<u8>),
+    Updated { previous: Vec<u8>, value: Vec<u8> },
+    Deleted(Vec<u8>),
+}
+
+impl Code {
+    /// `driver.register`
+    pub fn register(&self, state: CallState) -> Outcome<Registration> {
+        run(self, state, |store| {
+            let r = self.driver.instantiate(&mut *store)?.pontoon_driver_driver().call_register(&mut *store)?;
+            Ok(Ok(Registration {
+                network_type: r.network_type,
+                is_built_in: r.is_built_in,
+                data_scope: scope(r.capability.data_scope),
+                connectivity_scope: scope(r.capability.connectivity_scope),
+            }))
+        })
+    }
+
+    /// `driver.create-network`
+    pub fn create_network(&self, state: CallState, network: &Id, options: &NetworkOptions, ipv4: &[IpamData], ipv6: &[IpamData]) -> Outcome<()> {
+        run(self, state, |store| {
+            let instance = self.driver.instantiate(&mut *store)?;
+            let info = Resource::<NetworkInfo>::new_borrow(0);
+            let (ipv4, ipv6) = (pools(ipv4), pools(ipv6));
+            instance.pontoon_driver_driver().call_create_network(store, network.as_str(), &network_options(options), info, &ipv4, &ipv6)
+        })
+    }
+
+    /// `driver.delete-network`
+    pub fn delete_network(&self, state: CallState, network: &Id) -> Outcome<()> {
+        self.plain(state, |driver, store| driver.call_delete_network(store, network.as_str()))
+    }
+
+    /// `driver.create-endpoint`
+    pub fn create_endpoint(&self, state: CallState, network: &Id, endpoint: &Id, options: &EndpointOptions) -> Outcome<()> {
+        let options = endpoint_options(options);
+        self.plain(state, |driver, store| {
+            let info = Resource::<InterfaceInfo>::new_borrow(0);
+            driver.call_create_endpoint(store, network.as_str(), endpoint.as_str(), info, &options)
+        })
+    }
+
+    /// `driver.delete-endpoint`
+    pub fn delete_endpoint(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
+        self.plain(state, |driver, store| driver.call_delete_endpoint(store, network.as_str(), endpoint.as_str()))
+    }
+
+    /// `driver.endpoint-oper-info`
+    pub fn endpoint_oper_info(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<TextMap> {
+        let outcome = self.plain(state, |driver, store| driver.call_endpoint_oper_info(store, network.as_str(), endpoint.as_str()));
+        Outcome { state: outcome.state, result: outcome.result.map(|map| map.into_iter().collect()) }
+    }
+
+    /// `driver.join`
+    pub fn join(&self, state: CallState, network: &Id, endpoint: &Id, sandbox: &str, options: &EndpointOptions) -> Outcome<()> {
+        let options = endpoint_options(options);
+        self.plain(state, |driver, store| {
+            let info = Resource::<JoinInfo>::new_borrow(0);
+            driver.call_join(store, network.as_str(), endpoint.as_str(), sandbox, info, &options)
+        })
+    }
+
+    /// `driver.leave`
+    pub fn leave(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
+        self.plain(state, |driver, store| driver.call_leave(store, network.as_str(), endpoint.as_str()))
+    }
+
+    fn plain<T>(
+        &self,
+        state: CallState,
+        call: impl FnOnce(&exported::Guest, &mut wasmtime::Store<CallState>) -> wasmtime::Result<Result<T, wit::Error>>,
+    ) -> Outcome<T> {
+        run(self, state, |store| {
+            let instance = self.driver.instantiate(&mut *store)?;
+            call(instance.pontoon_driver_driver(), store)
+        })
+    }
+
+    /// `network-allocator.network-allocate`
+    pub fn network_allocate(&self, state: CallState, network: &Id, options: &TextMap, ipv4: &[IpamData], ipv6: &[IpamData]) -> Outcome<TextMap> {
+        let options = text(options);
+        let outcome = run(self, state, |store| {
+            let Some(part) = &self.allocator else { return Ok(Err(absent("network-allocator"))) };
+            let instance = part.instantiate(&mut *store)?;
+            let (ipv4, ipv6) = (pools(ipv4), pools(ipv6));
+            instance.pontoon_driver_network_allocator().call_network_allocate(store, network.as_str(), &options, &ipv4, &ipv6)
+        });
+        Outcome { state: outcome.state, result: outcome.result.map(|map| map.into_iter().collect()) }
+    }
+
+    /// `network-allocator.network-free`
+    pub fn network_free(&self, state: CallState, network: &Id) -> Outcome<()> {
+        run(self, state, |store| {
+            let Some(part) = &self.allocator else { return Ok(Ok(())) };
+            part.instantiate(&mut *store)?.pontoon_driver_network_allocator().call_network_free(store, network.as_str())
+        })
+    }
+
+    /// `table-watcher.event-notify`
+    pub fn event_notify(&self, state: CallState, network: &Id, table: &str, key: &str, event: TableEvent) -> Outcome<()> {
+        let event = match event {
+            TableEvent::Created(value) => wit::TableEvent::Created(value),
+            TableEvent::Updated { previous, value } => wit::TableEvent::Updated(wit::TableUpdate { previous, value }),
+            TableEvent::Deleted(previous) => wit::TableEvent::Deleted(previous),
+        };
+        run(self, state, |store| {
+            let Some(part) = &self.watcher else { return Ok(Err(absent("table-watcher"))) };
+            let instance = part.instantiate(&mut *store)?;
+            instance.pontoon_driver_table_watcher().call_event_notify(store, network.as_str(), table, key, &event)
+        })
+    }
+
+    /// `table-watcher.decode-table-entry`
+    pub fn decode_table_entry(&self, state: CallState, table: &str, key: &str, value: &[u8]) -> Outcome<(String, TextMap)> {
+        let outcome = run(self, state, |store| {
+            let Some(part) = &self.watcher else { return Ok(Err(absent("table-watcher"))) };
+            let instance = part.instantiate(&mut *store)?;
+            instance.pontoon_driver_table_watcher().call_decode_table_entry(store, table, key, value)
+        });
+        Outcome { state: outcome.state, result: outcome.result.map(|(title, map)| (title, map.into_iter().collect())) }
+    }
+
+    /// `external-connectivity.program-external-connectivity`
+    pub fn program_external_connectivity(
+        &self,
+        state: CallState,
+        network: &Id,
+        endpoint: &Id,
+        gateways: [Option<&Id>; 2],
+        options: &EndpointOptions,
+    ) -> Outcome<()> {
+        let options = endpoint_options(options);
+        run(self, state, |store| {
+            let Some(part) = &self.connectivity else { return Ok(Err(absent("external-connectivity"))) };
+            let instance = part.instantiate(&mut *store)?;
+            let [ipv4, ipv6] = gateways.map(|g| g.map(Id::as_str));
+            let part = instance.pontoon_driver_external_connectivity();
+            part.call_program_external_connectivity(store, network.as_str(), endpoint.as_str(), ipv4, ipv6, &options)
+        })
+    }
+
+    /// `external-connectivity.revoke-external-connectivity`
+    pub fn revoke_external_connectivity(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
+        run(self, state, |store| {
+            let Some(part) = &self.connectivity else { return Ok(Ok(())) };
+            let instance = part.instantiate(&mut *store)?;
+            let part = instance.pontoon_driver_external_connectivity();
+            part.call_revoke_external_connectivity(store, network.as_str(), endpoint.as_str())
+        })
+    }
+
+    /// `ipv6-releaser.release-ipv6`
+    pub fn release_ipv6(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
+        run(self, state, |store| {
+            let Some(part) = &self.releaser else { return Ok(Ok(())) };
+            part.instantiate(&mut *store)?.pontoon_driver_ipv6_releaser().call_release_ipv6(store, network.as_str(), endpoint.as_str())
+        })
+    }
+
+    /// `gateway-allocation-checker.skip-gateway-allocation`: whether to skip IPv4 and IPv6.
+    pub fn skip_gateway_allocation(&self, state: CallState, options: &NetworkOptions) -> Outcome<(bool, bool)> {
+        run(self, state, |store| {
+            let Some(part) = &self.checker else { return Ok(Ok((false, false))) };
+            let instance = part.instantiate(&mut *store)?;
+            let part = instance.pontoon_driver_gateway_allocation_checker();
+            Ok(part.call_skip_gateway_allocation(store, &network_options(options))?.map(|skip| (skip.ipv4, skip.ipv6)))
+        })
+    }
+}
+
+fn absent(part: &str) -> wit::Error {
+    convert::error_to_wit(Error::new(crate::operation::Kind::NotImplemented, format!("the driver does not export {part}")))
+}
+
+fn scope(scope: wit::Scope) -> Scope {
+    match scope {
+        wit::Scope::Local => Scope::Local,
+        wit::Scope::Global => Scope::Global,
+    }
+}
+
+fn text(map: &TextMap) -> Vec<(String, String)> {
+    map.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+fn pools(pools: &[IpamData]) -> Vec<wit::IpamData> {
+    let one = |data: &IpamData| wit::IpamData {
+        address_space: data.address_space.clone(),
+        pool: data.pool.map(network_to_wit),
+        gateway: data.gateway.map(network_to_wit),
+        aux_addresses: data.aux_addresses.iter().map(|(k, v)| (k.clone(), network_to_wit(*v))).collect(),
+    };
+    pools.iter().map(one).collect()
+}
+
+fn network_options(options: &NetworkOptions) -> wit::NetworkOptions {
+    let NetworkOptions { generic, ipv4, ipv6, internal } = options;
+    wit::NetworkOptions { generic: text(generic), ipv4: *ipv4, ipv6: *ipv6, internal: *internal, other: Vec::new() }
+}
+
+fn endpoint_options(options: &EndpointOptions) -> wit::EndpointOptions {
+    let binding = |p: &PortBinding| wit::PortBinding {
+        protocol: p.protocol as u8,
+        container_address: None,
+        container_port: p.container_port,
+        host_address: p.host_address.map(|a: IpAddr| address_to_wit(a)),
+        host_port: p.host_port,
+        host_port_end: p.host_port_end,
+    };
+    let exposed = |p: &PortBinding| wit::TransportPort { protocol: p.protocol as u8, port: p.container_port };
+    wit::EndpointOptions {
+        mac_address: options.mac_address.map(mac_to_wit),
+        exposed_ports: options.port_bindings.iter().map(exposed).collect(),
+        port_bindings: options.port_bindings.iter().map(binding).collect(),
+        generic: text(&options.generic),
+        other: Vec::new(),
+    }
+}

@@ -1,0 +1,83 @@
+//! The limits on everything that a call controls. Each is enforced, and has a test.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// Bytes of all memories of a call together: a Python component needs about 30 MiB.
+pub const MEMORY: usize = 128 << 20;
+
+/// Elements of a table: Python's has about 9,000.
+pub const TABLE_ELEMENTS: usize = 20_000;
+
+/// Core instances, memories and tables of a component: a Python component has a dozen of each.
+pub const INSTANCES: usize = 64;
+
+/// Handles that a call holds at a time.
+pub const HANDLES: usize = 1_000;
+
+/// Host calls of a call: a driver that sets up a thousand rules one by one is a broken one.
+pub const HOST_CALLS: u32 = 10_000;
+
+/// Host calls of a call that are kept for its trace.
+pub const TRACED: usize = 200;
+
+/// Bytes that a call may push to the host with one host call.
+pub const HOST_CALL_BYTES: usize = 1 << 20;
+
+/// Log lines of a call that are kept.
+pub const LOG_LINES: u32 = 256;
+
+/// Keys that one call may write.
+pub const WRITTEN_KEYS: usize = 1_000;
+
+/// Bytes of values that one call may write.
+pub const WRITTEN_BYTES: usize = 4 << 20;
+
+/// The wall clock of a call: dockerd has no time-out of its own, and a person waits.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often the epoch ticks, and so how late a deadline may be noticed.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Bytes of stack that wasm may use. Calls run on threads with 2 MiB.
+pub const STACK: usize = 512 << 10;
+
+/// Calls that run at the same time, in all.
+pub const CALLS: u32 = 64;
+
+/// Counts the memory of a call, summed over its memories.
+#[derive(Default)]
+pub struct Memory {
+    used: usize,
+    /// A growth was refused.
+    pub exceeded: bool,
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        let fits = used <= MEMORY;
+        if fits {
+            self.used = used;
+        }
+        self.exceeded |= !fits;
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        INSTANCES
+    }
+}

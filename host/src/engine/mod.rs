@@ -1,0 +1,20 @@
+//! wasmtime: one call of a driver in a fresh instance, under limits.
+//!
+//! - [`limit`]: the limits, each with its reason
+//! - [`bindings`]: what is generated from `wit/`
+//! - [`CallState`]: what a call has on the host's side
+//! - [`Code`]: a component that is ready to be called, and which parts it exports
+//! - [`Engine`]: makes code, runs calls
+//! - `export`: one function for each function that a driver exports
+
+pub mod bindings;
+mod code;
+mod export;
+pub mod limit;
+mod run;
+mod state;
+
+pub use code::{Code, Engine, compile};
+pub use export::{EndpointOptions, IpamData, NetworkOptions, Registration, TableEvent};
+pub use run::{Failure, Outcome};
+pub use state::{CallState, Facts, Fault, Interface, Join, Names, NetworkFacts, StaticRoute};

@@ -1,0 +1,76 @@
+//! Running one exported function in a fresh store.
+
+use std::time::Instant;
+
+use wasmtime::{Store, Trap};
+
+use super::bindings::imports::types as wit;
+use super::code::{Code, ticks};
+use super::limit::{HOST_CALL_BYTES, MEMORY};
+use super::state::CallState;
+use crate::capability::convert;
+use crate::operation::{Error, Kind};
+
+/// How a call ended, with its state: the changes that are to be committed or undone, and what was answered through handles.
+pub struct Outcome<T> {
+    /// The call's state after its end.
+    pub state: CallState,
+    /// What the driver returned.
+    pub result: Result<T, Failure>,
+}
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The driver returned an error.
+    Refused(Error),
+    /// It trapped, or a limit ended it.
+    Trapped(Error),
+}
+
+impl Failure {
+    /// The error for whoever asked for the operation.
+    pub fn error(self) -> Error {
+        match self {
+            Self::Refused(error) | Self::Trapped(error) => error,
+        }
+    }
+}
+
+/// Runs `body` in a fresh store with this state.
+pub(super) fn run<T>(
+    code: &Code,
+    state: CallState,
+    body: impl FnOnce(&mut Store<CallState>) -> wasmtime::Result<Result<T, wit::Error>>,
+) -> Outcome<T> {
+    let function = state.facts.function;
+    let left = state.deadline.saturating_duration_since(Instant::now());
+    let mut store = Store::new(&code.engine, state);
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(HOST_CALL_BYTES);
+    store.set_epoch_deadline(ticks(left));
+    let result = body(&mut store);
+    let state = store.into_data();
+    let result = match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure::Refused(convert::error(error))),
+        Err(trap) => Err(Failure::Trapped(trapped(function, &trap, state.memory.exceeded))),
+    };
+    Outcome { state, result }
+}
+
+/// The error for a trap: what the author can act on, in one line.
+fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error {
+    let text = format!("{trap:#}");
+    if matches!(trap.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
+        return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
+    }
+    if text.contains("borrow handles still remain") {
+        return Error::internal(format!("{function} returned without dropping every handle that it had borrowed"));
+    }
+    let hint = if out_of_memory { format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20) } else { String::new() };
+    // The backtrace's lines are for the log.
+    tracing::warn!(function, "a driver trapped: {text}");
+    let cause = trap.root_cause().to_string();
+    Error::internal(format!("{function} trapped{hint}: {}", convert::printable(&cause, convert::MESSAGE_BYTES)))
+}

@@ -1,0 +1,208 @@
+//! What one call has on the host's side: its handles, its gate, its transaction, its limits.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use wasmtime::component::ResourceTable;
+
+use super::limit::{HANDLES, HOST_CALLS, Memory, TRACED};
+use crate::capability::{Answer, Refusal};
+use crate::grant::{Gate, HostCall, Object, Permit};
+use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
+use crate::operation::driver::HostCallTrace;
+use crate::operation::network::Pool;
+use crate::operation::{Error, Id, Name};
+use crate::transaction::Transaction;
+
+/// What a call is about, as the host knows it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The driver.
+    pub driver: Name,
+    /// The exported function, e.g. `create-endpoint`.
+    pub function: &'static str,
+    /// The network at hand.
+    pub network: Option<NetworkFacts>,
+    /// The endpoint at hand.
+    pub endpoint: Option<Id>,
+    /// What `configuration` answers.
+    pub configuration: Arc<BTreeMap<String, String>>,
+    /// The driver exports `table-watcher`.
+    pub watches_tables: bool,
+}
+
+/// The network that a call is about.
+#[derive(Clone, Debug)]
+pub struct NetworkFacts {
+    /// Its id.
+    pub id: Id,
+    /// The name of its nftables table.
+    pub nft_table: String,
+    /// Its pools.
+    pub pools: Vec<IpNet>,
+}
+
+/// An endpoint's interface, as the front end gave it and the driver completed it.
+#[derive(Clone, Debug, Default)]
+pub struct Interface {
+    /// Its MAC.
+    pub mac: Option<MacAddress>,
+    /// Its IPv4 address.
+    pub address: Option<Ipv4Net>,
+    /// Its IPv6 address.
+    pub address_ipv6: Option<Ipv6Net>,
+    /// The container's namespace.
+    pub sandbox: Option<Namespace>,
+}
+
+/// What a driver answers to a join.
+#[derive(Clone, Debug, Default)]
+pub struct Join {
+    /// The link that the container gets.
+    pub names: Option<Names>,
+    /// The IPv4 gateway.
+    pub gateway: Option<Ipv4Addr>,
+    /// The IPv6 gateway.
+    pub gateway_ipv6: Option<Ipv6Addr>,
+    /// Routes in the container.
+    pub routes: Vec<StaticRoute>,
+    /// No gateway of the engine's own.
+    pub disable_gateway_service: bool,
+    /// It can be the gateway endpoint without an address.
+    pub force_gateway_ipv4: bool,
+    /// The same for IPv6.
+    pub force_gateway_ipv6: bool,
+}
+
+/// The names of a container's interface.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The link.
+    pub source: LinkKey,
+    /// Its name gets this prefix,
+    pub prefix: LinkName,
+    /// or is this.
+    pub name: Option<LinkName>,
+}
+
+/// A route in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticRoute {
+    /// Where to.
+    pub destination: IpNet,
+    /// Through here; none: on the link.
+    pub next_hop: Option<IpAddr>,
+}
+
+/// A failure to inject, for tests: at the host call of this number, the first being 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The host call does not happen and answers an error.
+    Error(u32),
+    /// The host call happens; then the driver traps.
+    Trap(u32),
+}
+
+/// One call, for as long as it runs.
+pub struct CallState {
+    /// What the call is about.
+    pub facts: Facts,
+    /// The one gate.
+    pub gate: Gate,
+    /// The call's changes; none where a call may make none.
+    pub transaction: Option<Transaction>,
+    /// The interface of the endpoint at hand.
+    pub interface: Interface,
+    /// The join at hand.
+    pub join: Join,
+    /// Pools that the driver gave to its network.
+    pub new_pools: Option<Vec<Pool>>,
+    /// What the driver asked of the host.
+    pub trace: Vec<HostCallTrace>,
+    /// Handles.
+    pub table: ResourceTable,
+    /// Memory.
+    pub memory: Memory,
+    /// Lines logged.
+    pub log_lines: u32,
+    /// When the call has to be over.
+    pub deadline: Instant,
+    fault: Option<Fault>,
+    host_calls: u32,
+}
+
+impl CallState {
+    /// The state of a call that is about to begin.
+    pub fn new(facts: Facts, gate: Gate, transaction: Option<Transaction>, deadline: Instant, fault: Option<Fault>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        Self {
+            facts,
+            gate,
+            transaction,
+            interface: Interface::default(),
+            join: Join::default(),
+            new_pools: None,
+            trace: Vec::new(),
+            table,
+            memory: Memory::default(),
+            log_lines: 0,
+            deadline,
+            fault,
+            host_calls: 0,
+        }
+    }
+
+    /// Every host call comes through here: counted, under the deadline, past the gate, and noted.
+    pub fn ask<T>(&mut self, call: HostCall, body: impl FnOnce(&mut Self, Permit) -> Answer<T>) -> Answer<T> {
+        self.host_calls += 1;
+        if self.host_calls > HOST_CALLS {
+            return Err(Refusal::trap(format!("more than {HOST_CALLS} host calls in one call")));
+        }
+        let start = Instant::now();
+        if start > self.deadline {
+            return Err(Refusal::trap("the call's deadline has passed"));
+        }
+        let answer = self.answer(call, body);
+        if self.trace.len() < TRACED {
+            let error = answer.as_ref().err().map(ToString::to_string);
+            let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.trace.push(HostCallTrace { function: call.name().into(), micros, error });
+        }
+        answer
+    }
+
+    fn answer<T>(&mut self, call: HostCall, body: impl FnOnce(&mut Self, Permit) -> Answer<T>) -> Answer<T> {
+        if self.fault == Some(Fault::Error(self.host_calls)) {
+            return Err(Error::internal("a failure that was asked for").into());
+        }
+        let permit = self.gate.permit(call, Object::Own)?;
+        let answer = body(self, permit)?;
+        if self.fault == Some(Fault::Trap(self.host_calls)) {
+            return Err(Refusal::trap("a trap that was asked for"));
+        }
+        Ok(answer)
+    }
+
+    /// The call's changes, and its network. Calls without one were refused by the gate.
+    pub fn transaction(&mut self) -> Answer<&mut Transaction> {
+        self.transaction.as_mut().ok_or_else(|| Refusal::trap("a call without a transaction came past the gate"))
+    }
+
+    /// The network at hand.
+    pub fn network(&self) -> Answer<&NetworkFacts> {
+        self.facts.network.as_ref().ok_or_else(|| Refusal::trap("a call without a network came past the gate"))
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Error(error) => write!(f, "{error}"),
+            Self::Trap(trap) => write!(f, "trap: {trap}"),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Front ends: each turns its wire format into operations.

@@ -1,0 +1,32 @@
+//! What a driver may do, and the one gate that decides every host call.
+//!
+//! - [`Grant`]: what the operator allows a driver
+//! - [`Gate`]: asked for every host call with the operation and its object; only it makes a [`Permit`]
+//! - [`HostCall`]: every function that a driver can import, read from `wit/` when the host is built
+//! - [`Permission`]: what each of them needs
+
+mod gate;
+mod permission;
+
+use std::collections::BTreeSet;
+
+pub use gate::{Gate, Object, Permit, Tie};
+pub use permission::Permission;
+
+include!(concat!(env!("OUT_DIR"), "/host_call.rs"));
+
+/// What a driver may do beside what every driver may. Nothing named, nothing allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Kinds of host calls.
+    pub permissions: BTreeSet<Permission>,
+}
+
+impl Grant {
+    /// What every driver gets until operators write grants: its own networks and all in them, forwarding for its
+    /// links, nothing else of the host.
+    pub fn standard() -> Self {
+        use Permission::{Forwarding, Links, LinkSettings, Namespaces, PacketFilter, Routing, Store, Tables};
+        Self { permissions: [Links, LinkSettings, Namespaces, Routing, PacketFilter, Forwarding, Store, Tables].into() }
+    }
+}

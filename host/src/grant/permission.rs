@@ -1,0 +1,68 @@
+//! Which permission each host call needs.
+
+use super::HostCall;
+
+/// A kind of host calls that a grant allows or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Permission {
+    /// Links, addresses and neighbours in its own networks.
+    Links,
+    /// Kernel settings of its own links.
+    LinkSettings,
+    /// Namespaces of its own.
+    Namespaces,
+    /// Routes and rules for its own networks' addresses.
+    Routing,
+    /// nftables rules for its own networks.
+    PacketFilter,
+    /// Forwarding between its own links and others.
+    Forwarding,
+    /// Kernel settings of a whole namespace.
+    NamespaceSettings,
+    /// Remembering.
+    Store,
+    /// Tables of its own networks.
+    Tables,
+}
+
+impl HostCall {
+    /// What it needs; none: every driver has it, in every call.
+    pub fn permission(self) -> Option<Permission> {
+        use HostCall as H;
+        use Permission as P;
+        Some(match self {
+            // Handles of its own call.
+            H::CapabilitiesNetworkInfoTableEventRegister
+            | H::CapabilitiesNetworkInfoUpdateIpamConfig
+            | H::CapabilitiesInterfaceInfoSetMacAddress
+            | H::CapabilitiesInterfaceInfoSetIpAddress
+            | H::CapabilitiesInterfaceInfoMacAddress
+            | H::CapabilitiesInterfaceInfoAddress
+            | H::CapabilitiesInterfaceInfoAddressIpv6
+            | H::CapabilitiesInterfaceInfoSandbox
+            | H::CapabilitiesInterfaceNameInfoSetNames
+            | H::CapabilitiesJoinInfoInterfaceName
+            | H::CapabilitiesJoinInfoSetGateway
+            | H::CapabilitiesJoinInfoSetGatewayIpv6
+            | H::CapabilitiesJoinInfoAddStaticRoute
+            | H::CapabilitiesJoinInfoDisableGatewayService
+            | H::CapabilitiesJoinInfoForceGatewayIpv4
+            | H::CapabilitiesJoinInfoForceGatewayIpv6
+            | H::NamespacesNamespaceSame => return None,
+            // Under quotas.
+            H::LogLog | H::ClockNow | H::RandomBytes | H::ConfigurationGet | H::ConfigurationAll => return None,
+            H::CapabilitiesJoinInfoAddTableEntry | H::TablesGet | H::TablesList | H::TablesPut | H::TablesRemove => P::Tables,
+            H::NamespacesHost | H::LinksAdd | H::LinksGet | H::LinksList | H::LinksLinkInfo | H::LinksLinkSet | H::LinksLinkRemove => P::Links,
+            H::AddressesAdd | H::AddressesRemove | H::AddressesList => P::Links,
+            H::NeighboursAdd | H::NeighboursRemove | H::NeighboursList => P::Links,
+            H::NeighboursAddForwarding | H::NeighboursRemoveForwarding | H::NeighboursListForwarding => P::Links,
+            H::NamespacesAdd | H::NamespacesGet | H::NamespacesNamespaceRemove => P::Namespaces,
+            H::RoutesAdd | H::RoutesRemove | H::RoutesList | H::RulesAdd | H::RulesRemove | H::RulesList => P::Routing,
+            H::NftablesAdd | H::NftablesRemove | H::NftablesList => P::PacketFilter,
+            H::SysctlsGetLink | H::SysctlsSetLink => P::LinkSettings,
+            H::SysctlsGetNamespace | H::SysctlsSetNamespace => P::NamespaceSettings,
+            H::ForwardingAllow | H::ForwardingDisallow => P::Forwarding,
+            H::StoreGet | H::StoreList | H::StoreSet | H::StoreRemove => P::Store,
+        })
+    }
+}

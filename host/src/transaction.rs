@@ -1,0 +1,342 @@
+//! One driver call as a transaction: it happened, or it left nothing behind.
+//!
+//! Kernel changes are made at once and noted with what takes them back. Writes to the store and the tables wait here, where the call
+//! reads its own, and go out in one commit; what the call read is checked then. Removals from the kernel come after
+//! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::grant::Permit;
+use crate::kernel::{self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route};
+use crate::operation::{Error, Id, Name};
+
+use crate::store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
+
+/// Whose call it is. The host sets it; no argument of a driver does.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The driver.
+    pub driver: Name,
+    /// The network at hand.
+    pub network: Id,
+    /// The endpoint at hand.
+    pub endpoint: Option<Id>,
+}
+
+/// A key of a table.
+type EntryKey = (String, String);
+
+/// The changes of one call.
+pub struct Transaction {
+    kernel: Arc<Kernel>,
+    store: Arc<Store>,
+    owner: Owner,
+    applied: Vec<Applied>,
+    made: Vec<Object>,
+    dropped: BTreeSet<i64>,
+    removals: Vec<Change>,
+    state: BTreeMap<String, Option<Vec<u8>>>,
+    entries: BTreeMap<EntryKey, Option<Vec<u8>>>,
+    watches: BTreeMap<String, u8>,
+    checks: Vec<Check>,
+    /// What was removed that its driver had left behind.
+    swept: Vec<String>,
+}
+
+impl Transaction {
+    /// A transaction for a call of this owner.
+    pub fn new(kernel: Arc<Kernel>, store: Arc<Store>, owner: Owner) -> Self {
+        Self {
+            kernel,
+            store,
+            owner,
+            applied: Vec::new(),
+            made: Vec::new(),
+            dropped: BTreeSet::new(),
+            removals: Vec::new(),
+            state: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            checks: Vec::new(),
+            swept: Vec::new(),
+        }
+    }
+
+    /// The kernel, to read from.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The call's network.
+    pub fn network(&self) -> &Id {
+        &self.owner.network
+    }
+
+    /// Makes kernel changes now, all or none.
+    pub fn change(&mut self, _permit: Permit, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
+        let applied = self.kernel.apply(changes)?;
+        let outcomes = applied.iter().map(|a| a.outcome.clone()).collect();
+        self.applied.extend(applied);
+        Ok(outcomes)
+    }
+
+    /// Notes an object that the call made as its owner's, and gives it its id.
+    pub fn made(&mut self, thing: Thing) -> i64 {
+        let id = random_id();
+        let Owner { network, endpoint, .. } = self.owner.clone();
+        self.made.push(Object { id, network, endpoint, thing });
+        id
+    }
+
+    /// Removes an object after the commit.
+    pub fn remove(&mut self, _permit: Permit, object: &Object) {
+        if self.dropped.insert(object.id) {
+            self.removals.extend(removal(&object.thing));
+        }
+    }
+
+    /// Removes what is no object of its own (an address, a neighbour) after the commit.
+    pub fn remove_plain(&mut self, _permit: Permit, changes: Vec<Change>) {
+        self.removals.extend(changes);
+    }
+
+    /// Whether this call removes it.
+    pub fn removes(&self, change: &Change) -> bool {
+        self.removals.contains(change)
+    }
+
+    /// Whether this call removes a route: by what the kernel tells routes apart.
+    pub fn removes_route(&self, route: &Route) -> bool {
+        let key = |r: &Route| (r.link.clone(), r.destination, r.table.unwrap_or(254), r.metric.unwrap_or(0));
+        self.removals.iter().any(|c| matches!(c, Change::RemoveRoute(removed) if key(removed) == key(route)))
+    }
+
+    /// The objects of the network at hand that are there for this call: committed ones and its own, less those that it removes.
+    pub fn objects(&self) -> Result<Vec<Object>, store::Error> {
+        let mut objects = self.store.objects(&self.owner.network, None)?;
+        objects.extend(self.made.iter().cloned());
+        objects.retain(|o| !self.dropped.contains(&o.id));
+        Ok(objects)
+    }
+
+    /// The objects that belong to the endpoint at hand, or to the network where the call has no endpoint.
+    pub fn owners_objects(&self) -> Result<Vec<Object>, store::Error> {
+        let mut objects = self.store.objects(&self.owner.network, Some(self.owner.endpoint.as_ref()))?;
+        objects.extend(self.made.iter().cloned());
+        objects.retain(|o| !self.dropped.contains(&o.id));
+        Ok(objects)
+    }
+
+    /// The object that a link is, if it is one of this driver's: of this call, or of any network that the driver serves. It
+    /// goes by index, namespace and owner's mark, never by name.
+    pub fn link_object(&self, namespace: &Namespace, info: &LinkInfo) -> Result<Option<Object>, store::Error> {
+        let is_it = |o: &&Object| matches!(&o.thing, Thing::Link { namespace: n, index, .. } if n == namespace && *index == info.index);
+        if info.mark != Mark::Owned {
+            return Ok(None);
+        }
+        let object = match self.made.iter().find(is_it) {
+            Some(object) => Some(object.clone()),
+            None => self.store.owner_of_link(namespace, info.index)?,
+        };
+        let Some(object) = object.filter(|o| !self.dropped.contains(&o.id)) else { return Ok(None) };
+        let ours = object.network == self.owner.network
+            || self.store.network(&object.network)?.is_some_and(|n| n.driver == self.owner.driver);
+        Ok(ours.then_some(object))
+    }
+
+    /// Whether a link belongs to the endpoint at hand.
+    pub fn is_endpoints_link(&self, key: &LinkKey) -> Result<bool, store::Error> {
+        let Some(info) = self.kernel.link(key).ok().flatten() else { return Ok(false) };
+        let object = self.link_object(&key.namespace, &info)?;
+        Ok(object.is_some_and(|o| o.network == self.owner.network && o.endpoint.is_some() && o.endpoint == self.owner.endpoint))
+    }
+
+    /// The value of a key, as this call sees it.
+    pub fn state(&mut self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
+        if let Some(own) = self.state.get(key) {
+            return Ok(own.clone());
+        }
+        let found = self.store.state(&self.owner.driver, key)?;
+        let version = found.as_ref().map(|(_, version)| *version);
+        self.checks.push(Check::State { driver: self.owner.driver.clone(), key: key.to_owned(), version });
+        Ok(found.map(|(value, _)| value))
+    }
+
+    /// The entries under a prefix, as this call sees them.
+    pub fn state_list(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, store::Error> {
+        let (found, version) = self.store.state_list(&self.owner.driver, prefix)?;
+        self.checks.push(Check::StateList { driver: self.owner.driver.clone(), prefix: prefix.to_owned(), version });
+        let mut all: BTreeMap<String, Vec<u8>> = found.into_iter().collect();
+        for (key, value) in self.state.range(prefix.to_owned()..).take_while(|(k, _)| k.starts_with(prefix)) {
+            match value {
+                Some(value) => all.insert(key.clone(), value.clone()),
+                None => all.remove(key),
+            };
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// Sets or removes a key.
+    pub fn set_state(&mut self, _permit: Permit, key: String, value: Option<Vec<u8>>) {
+        self.state.insert(key, value);
+    }
+
+    /// How many keys and bytes this call wrote.
+    pub fn written(&self) -> (usize, usize) {
+        let bytes = |v: &Option<Vec<u8>>| v.as_ref().map_or(0, Vec::len);
+        let state: usize = self.state.values().map(bytes).sum();
+        let entries: usize = self.entries.values().map(bytes).sum();
+        (self.state.len() + self.entries.len() + self.watches.len(), state + entries)
+    }
+
+    /// A table entry, as this call sees it, and whether it is the driver's own.
+    pub fn entry(&mut self, table: &str, key: &str) -> Result<Option<(Vec<u8>, bool)>, store::Error> {
+        if let Some(own) = self.entries.get(&(table.to_owned(), key.to_owned())) {
+            return Ok(own.clone().map(|value| (value, true)));
+        }
+        let found = self.store.entry(&self.owner.network, table, key)?;
+        let version = found.as_ref().map(|(_, version)| *version);
+        let (network, table, key) = (self.owner.network.clone(), table.to_owned(), key.to_owned());
+        self.checks.push(Check::Entry { network, table, key, version });
+        Ok(found.map(|(entry, _)| (entry.value, entry.owner == store::OWN)))
+    }
+
+    /// The entries of a table, as this call sees them: key, value, own.
+    pub fn entry_list(&mut self, table: &str) -> Result<Vec<(String, Vec<u8>, bool)>, store::Error> {
+        let (found, version) = self.store.entries(&self.owner.network, Some(table))?;
+        self.checks.push(Check::EntryList { network: self.owner.network.clone(), table: table.to_owned(), version });
+        let live = found.into_iter().map(|e| (e.key, (e.value, e.owner == store::OWN)));
+        let mut all: BTreeMap<String, (Vec<u8>, bool)> = live.collect();
+        for ((_, key), value) in self.entries.iter().filter(|((t, _), _)| t == table) {
+            match value {
+                Some(value) => all.insert(key.clone(), (value.clone(), true)),
+                None => all.remove(key),
+            };
+        }
+        Ok(all.into_iter().map(|(key, (value, own))| (key, value, own)).collect())
+    }
+
+    /// Sets or removes an entry of the driver's own.
+    pub fn set_entry(&mut self, _permit: Permit, table: String, key: String, value: Option<Vec<u8>>) {
+        self.entries.insert((table, key), value);
+    }
+
+    /// Asks for the events of a table.
+    pub fn watch(&mut self, _permit: Permit, table: String, object_type: u8) {
+        self.watches.insert(table, object_type);
+    }
+
+    /// Takes along everything that the owner still has, because the owner goes.
+    pub fn sweep(&mut self) -> Result<(), Error> {
+        let left = match &self.owner.endpoint {
+            Some(_) => self.owners_objects()?,
+            None => self.objects()?,
+        };
+        for object in left {
+            self.swept.push(describe(&object.thing));
+            self.dropped.insert(object.id);
+            self.removals.extend(removal(&object.thing));
+        }
+        Ok(())
+    }
+
+    /// Writes all down in one commit with `extra`, then makes the removals. On an error all is undone.
+    /// Answers what was swept.
+    pub fn commit(mut self, extra: Vec<Write>, durability: Durability) -> Result<Vec<String>, store::Error> {
+        let batch = Batch { checks: std::mem::take(&mut self.checks), writes: self.writes(extra), durability };
+        self.store.commit(batch)?;
+        self.applied.clear();
+        for error in self.kernel.attempt(&merged(std::mem::take(&mut self.removals))) {
+            tracing::warn!(driver = %self.owner.driver, network = %self.owner.network, "can't remove: {error}");
+        }
+        Ok(std::mem::take(&mut self.swept))
+    }
+
+    fn writes(&mut self, extra: Vec<Write>) -> Vec<Write> {
+        let Owner { driver, network, endpoint } = self.owner.clone();
+        let mut writes = Vec::new();
+        for (key, value) in std::mem::take(&mut self.state) {
+            writes.push(match value {
+                Some(value) => Write::SetState { driver: driver.clone(), key, network: network.clone(), value },
+                None => Write::RemoveState { driver: driver.clone(), key },
+            });
+        }
+        for ((table, key), value) in std::mem::take(&mut self.entries) {
+            let network = network.clone();
+            writes.push(match value {
+                Some(value) => Write::PutEntry { network, table, key, owner: store::OWN.into(), endpoint: endpoint.clone(), value },
+                None => Write::RemoveEntry { network, table, key },
+            });
+        }
+        for (table, object_type) in std::mem::take(&mut self.watches) {
+            writes.push(Write::Watch { network: network.clone(), table, object_type });
+        }
+        let dropped = &self.dropped;
+        writes.extend(self.made.drain(..).filter(|o| !dropped.contains(&o.id)).map(Write::AddObject));
+        writes.extend(dropped.iter().map(|id| Write::RemoveObject(*id)));
+        writes.extend(extra);
+        writes
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        for error in self.kernel.undo(&self.applied) {
+            tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
+        }
+    }
+}
+
+/// An id that is known before the commit, so that a driver can be told: 62 random bits don't meet.
+fn random_id() -> i64 {
+    let mut bytes = [0; 8];
+    // With eight bytes it can't be short, and it fails on no kernel since 3.17.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    i64::from_le_bytes(bytes) & (i64::MAX >> 1) | 1
+}
+
+/// What removes an object from the kernel.
+pub fn removal(thing: &Thing) -> Option<Change> {
+    Some(match thing {
+        Thing::Link { namespace, index, .. } => Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: *index }),
+        Thing::Namespace { path, .. } => Change::RemoveNamespace(file_name(path)),
+        Thing::NftRule { namespace, table, handle } => {
+            Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules: vec![handle.clone()] }
+        }
+        Thing::Route(route) => Change::RemoveRoute(route.clone()),
+        Thing::Rule(rule) => Change::RemoveRule(rule.clone()),
+        Thing::Forward { .. } => return None,
+    })
+}
+
+/// The name that the kernel layer bound a namespace under.
+fn file_name(path: &kernel::NamespacePath) -> String {
+    path.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// An object, for a person.
+pub fn describe(thing: &Thing) -> String {
+    match thing {
+        Thing::Link { name, .. } => format!("link {name}"),
+        Thing::Namespace { name, .. } => format!("namespace {name}"),
+        Thing::NftRule { table, handle, .. } => format!("nftables rule {} of {table}", handle.handle),
+        Thing::Route(route) => format!("route to {}", route.destination),
+        Thing::Rule(rule) => format!("rule {} for table {}", rule.priority, rule.table),
+        Thing::Forward { name, .. } => format!("forwarding of {name}"),
+    }
+}
+
+/// The removals, with all nftables rules of a table in one: each transaction of the kernel's pays a grace period.
+fn merged(removals: Vec<Change>) -> Vec<Change> {
+    let mut rules: BTreeMap<(Namespace, String), Vec<NftHandle>> = BTreeMap::new();
+    let mut rest = Vec::new();
+    for change in removals {
+        match change {
+            Change::RemoveNftRules { namespace, table, rules: handles } => rules.entry((namespace, table)).or_default().extend(handles),
+            other => rest.push(other),
+        }
+    }
+    let rules = rules.into_iter().map(|((namespace, table), rules)| Change::RemoveNftRules { namespace, table, rules });
+    rules.chain(rest).collect()
+}
