@@ -11,6 +11,7 @@ use ipnet::IpNet;
 mod address;
 mod apply;
 mod attribute;
+mod condemn;
 mod describe;
 mod error;
 mod link_add;
@@ -120,14 +121,15 @@ impl Kernel {
     }
 
     /// Takes links of this instance out of the way at once (down, no master, no addresses, another name) for [`Kernel::reap`] to delete.
-    /// Pairs and bridges only wait; other kinds are deleted here. The other end of a pair comes along.
-    pub fn condemn(&self, _links: &[LinkKey]) -> Result<(), Error> {
-        Err(Error::refused("not yet"))
+    /// Pairs and bridges only wait; other kinds are deleted here. The other end of a pair comes along if it is in the same namespace; give
+    /// both where it is in another, or the pair is deleted here (30 ms). Ok for what is gone; a foreign link is refused before anything is done.
+    pub fn condemn(&self, links: &[LinkKey]) -> Result<(), Error> {
+        condemn::condemn(&mut self.session(), links, self.marks)
     }
 
     /// Deletes what was condemned in a namespace, all in one go; answers how many links it found.
-    pub fn reap(&self, _namespace: &Namespace) -> Result<usize, Error> {
-        Err(Error::refused("not yet"))
+    pub fn reap(&self, namespace: &Namespace) -> Result<usize, Error> {
+        condemn::reap(&mut self.session(), namespace, self.marks)
     }
 
     /// The link of a name.

@@ -123,7 +123,16 @@ fn dump() -> String {
         ip neigh show nud permanent; bridge fdb | sort; bridge -d link; nft -a list ruleset
         cat /proc/sys/net/ipv4/conf/*/proxy_arp /proc/sys/net/ipv4/ip_forward; } |
         sed -E 's/[a-z_]*timer +[0-9.]+//g; s/ state [A-Za-z]+//g; s/NO-CARRIER,|,LOWER_UP//g; s/(tso_max_size|tso_max_segs) [0-9]+//g
-        s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g'")
+        s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g; /fe80::/d'")
+}
+
+/// Makes sure that all is as it was.
+#[track_caller]
+fn same(before: &str, what: &str) {
+    let after = dump();
+    let gone: Vec<&str> = before.lines().filter(|l| !after.lines().any(|a| a == *l)).collect();
+    let new: Vec<&str> = after.lines().filter(|l| !before.lines().any(|b| b == *l)).collect();
+    assert!(gone.is_empty() && new.is_empty(), "{what}\ngone: {gone:#?}\nnew: {new:#?}");
 }
 
 fn name(name: &str) -> LinkName {
@@ -159,5 +168,5 @@ fn there_and_back(world: &World, change: Change) {
     let applied = world.one(change.clone());
     assert_ne!(before, dump(), "{change} did nothing");
     assert_eq!(world.kernel.undo(&[applied]), []);
-    assert_eq!(before, dump(), "{change} was not undone");
+    same(&before, &format!("{change} was not undone"));
 }

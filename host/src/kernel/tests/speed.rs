@@ -49,3 +49,43 @@ fn speed_of_an_endpoint() {
         report("deleting the pair", delete);
     });
 }
+
+/// Sixteen pairs into sandboxes, and their end: one by one, or condemned and reaped.
+#[test]
+#[ignore = "measures"]
+fn speed_of_the_end() {
+    in_world(|world| {
+        let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/16"]));
+        for condemned in [false, true, false, true] {
+            let sandboxes: Vec<Sandbox> = (0..16).map(|_| Sandbox::new(world)).collect();
+            let pairs: Vec<(LinkKey, LinkKey)> = sandboxes
+                .iter()
+                .enumerate()
+                .map(|(i, sandbox)| {
+                    let first = LinkEnd { master: Some(bridge.key.index), ..end(&Namespace::Host, &format!("ve{i}")) };
+                    let addresses = vec![format!("10.9.1.{i}/16").parse().unwrap()];
+                    let peer = LinkEnd { addresses, ..end(&sandbox.namespace(), "eth0") };
+                    let (first, peer) = world.link(veth(first, peer));
+                    (first.key, peer.unwrap().key)
+                })
+                .collect();
+            let mut each = Vec::new();
+            let all = Instant::now();
+            for (first, peer) in pairs {
+                let start = Instant::now();
+                match condemned {
+                    true => world.kernel.condemn(&[first, peer]).unwrap(),
+                    false => drop(world.one(Change::RemoveLink(first))),
+                }
+                each.push(start.elapsed().as_micros());
+            }
+            report(if condemned { "condemn, each" } else { "delete, each" }, each);
+            if condemned {
+                let start = Instant::now();
+                assert_eq!(world.kernel.reap(&Namespace::Host).unwrap(), 16);
+                println!("reaping 16: {} µs", start.elapsed().as_micros());
+            }
+            println!("all 16: {} µs", all.elapsed().as_micros());
+        }
+    });
+}
