@@ -5,6 +5,7 @@
 //! - [`kernel`]: links, addresses, routes, rules, neighbours, nftables, sysctls, namespaces, forwarding.
 //! - [`state`]: the store, tables, log, clock, random bytes, configuration.
 //! - [`types`] and [`error`]: values.
+//! - `fake`: a host in memory, for a driver's unit tests; not in the component.
 
 pub mod capabilities;
 pub mod driver;
@@ -19,6 +20,11 @@ pub mod types;
 pub mod component;
 #[cfg(target_family = "wasm")]
 use component as sys;
+
+#[cfg(not(target_family = "wasm"))]
+pub mod fake;
+#[cfg(not(target_family = "wasm"))]
+use fake::sys;
 
 pub use capabilities::{InterfaceInfo, InterfaceNameInfo, JoinInfo, NetworkInfo, StaticRoute};
 pub use driver::{

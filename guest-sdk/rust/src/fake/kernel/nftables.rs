@@ -1,0 +1,141 @@
+//! Packet rules, checked and told as text.
+
+use std::fmt::Write as _;
+
+use ipnet::IpNet;
+
+use super::all_or_nothing;
+use crate::fake::state::{self, PacketRule, State};
+use crate::fake::sys::Namespace;
+use crate::nftables::{Chain, ChainType, Condition, Hook, PortRange, Property, Rule, RuleId, Target, Verdict};
+use crate::{Error, Protocol, Result};
+
+pub(crate) fn add(_: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> {
+    all_or_nothing(|| {
+        let add_one = |rule: &Rule| {
+            state::with(|state| {
+                check(state, rule)?;
+                let (id, text) = (u64::from(state.next()), text(state, rule)?);
+                state.packet_rules.insert(id, PacketRule { owner: state.owner.clone(), chain: rule.chain, text });
+                Ok(RuleId(id))
+            })
+        };
+        rules.iter().map(add_one).collect()
+    })
+}
+
+pub(crate) fn remove(ids: &[RuleId]) -> Result<()> {
+    state::with(|state| ids.iter().for_each(|id| drop(state.packet_rules.remove(&id.0))));
+    Ok(())
+}
+
+pub(crate) fn list() -> Result<Vec<RuleId>> {
+    Ok(state::with(|state| {
+        let own = state.packet_rules.iter().filter(|(_, rule)| rule.owner == state.owner);
+        own.map(|(id, _)| RuleId(*id)).collect()
+    }))
+}
+
+fn check(state: &State, rule: &Rule) -> Result<()> {
+    let Chain { chain_type, hook, .. } = rule.chain;
+    let fits = match rule.verdict {
+        Verdict::Accept | Verdict::Drop => true,
+        Verdict::Masquerade => chain_type == ChainType::Nat && hook == Hook::Postrouting,
+        Verdict::SourceNat(_) => chain_type == ChainType::Nat && matches!(hook, Hook::Postrouting | Hook::Input),
+        Verdict::DestinationNat(_) => chain_type == ChainType::Nat && matches!(hook, Hook::Prerouting | Hook::Output),
+    };
+    if !fits {
+        return Err(Error::invalid_argument(format!("{:?} can't stand in {:?}", rule.verdict, rule.chain)));
+    }
+    check_ports(rule)?;
+    if !is_tied(state, rule) {
+        return Err(Error::invalid_argument("a rule that is not tied to the network"));
+    }
+    Ok(())
+}
+
+/// Ports stand behind a protocol that has them.
+fn check_ports(rule: &Rule) -> Result<()> {
+    let mut has_ports = false;
+    for Condition { property, negated } in &rule.conditions {
+        match property {
+            Property::Protocol(protocol) => {
+                has_ports |= !negated && [Protocol::TCP, Protocol::UDP, Protocol::SCTP].contains(protocol);
+            }
+            Property::SourcePort(_) | Property::DestinationPort(_) if !has_ports => {
+                return Err(Error::invalid_argument("a port without tcp, udp or sctp before it"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_tied(state: &State, rule: &Rule) -> bool {
+    let translated_inside =
+        matches!(rule.verdict, Verdict::DestinationNat(target) if state.is_in_pools(target.address));
+    let names_own = |condition: &Condition| match condition.property {
+        Property::InputLink(_) | Property::OutputLink(_) => true,
+        Property::Source(network) | Property::Destination(network) => state.is_in_pools(network.addr()),
+        _ => false,
+    };
+    translated_inside || rule.conditions.iter().any(names_own)
+}
+
+fn text(state: &State, rule: &Rule) -> Result<String> {
+    let Chain { chain_type, hook, priority } = rule.chain;
+    let mut text = format!("{chain_type:?} {hook:?} {priority}:").to_lowercase();
+    for condition in &rule.conditions {
+        write!(text, " {}", condition_text(state, condition))?;
+    }
+    write!(text, " {}", verdict_text(rule.verdict))?;
+    Ok(text)
+}
+
+fn condition_text(state: &State, condition: &Condition) -> String {
+    let not = if condition.negated { "!= " } else { "" };
+    let link = |id: u32| state.links.get(&id).map_or("?", |link| link.info.name.as_str());
+    match condition.property {
+        Property::InputLink(input) => format!("iif {not}{}", link(input.0.0)),
+        Property::OutputLink(output) => format!("oif {not}{}", link(output.0.0)),
+        Property::Source(network) => format!("{} saddr {not}{network}", family(network)),
+        Property::Destination(network) => format!("{} daddr {not}{network}", family(network)),
+        Property::DestinationLocal => format!("fib daddr type {not}local"),
+        Property::Protocol(protocol) => format!("l4proto {not}{protocol}"),
+        Property::SourcePort(range) => format!("sport {not}{}", range_text(range)),
+        Property::DestinationPort(range) => format!("dport {not}{}", range_text(range)),
+        Property::Connection(states) => {
+            let names = ["new", "established", "related", "invalid"];
+            let set = [states.new, states.established, states.related, states.invalid];
+            let names: Vec<_> =
+                names.into_iter().zip(set).filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+            format!("ct state {not}{}", names.join(","))
+        }
+        Property::DestinationTranslated => format!("ct status {not}dnat"),
+    }
+}
+
+fn family(network: IpNet) -> &'static str {
+    if network.addr().is_ipv4() { "ip" } else { "ip6" }
+}
+
+fn range_text(range: PortRange) -> String {
+    if range.first == range.last { range.first.to_string() } else { format!("{}-{}", range.first, range.last) }
+}
+
+fn verdict_text(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Accept => "accept".to_owned(),
+        Verdict::Drop => "drop".to_owned(),
+        Verdict::Masquerade => "masquerade".to_owned(),
+        Verdict::SourceNat(target) => format!("snat to {}", target_text(target)),
+        Verdict::DestinationNat(target) => format!("dnat to {}", target_text(target)),
+    }
+}
+
+fn target_text(target: Target) -> String {
+    match target.port {
+        Some(port) => std::net::SocketAddr::new(target.address, port).to_string(),
+        None => target.address.to_string(),
+    }
+}

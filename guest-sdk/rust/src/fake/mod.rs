@@ -1,0 +1,144 @@
+//! A host in memory, for a driver's unit tests: on every target but WebAssembly, the SDK's functions work on it.
+//!
+//! Each test's thread has a host of its own, empty at first. [`Network`] and [`Endpoint`] make the calls that a front end
+//! would make, as transactions: what fails is undone. The functions of this module look at what came of it.
+//!
+//! It is true to the contract where drivers notice: names that are taken, lists that are done whole or not at all,
+//! values that can be set once, addresses outside of the pools, rules that are not tied to the network, what is swept. It
+//! carries no packets, has no grant and no limits.
+//!
+//! ```
+//! use pontoon_sdk::fake;
+//! # use pontoon_sdk::*;
+//! # use pontoon_sdk::links::{self, LinkEnd, LinkSpec};
+//! # struct MyDriver;
+//! # impl Driver for MyDriver {
+//! #     fn register() -> Registration { Registration::new("mine") }
+//! #     fn create_network(_: &str, _: &NetworkOptions, _: &NetworkInfo, _: &[IpamData], _: &[IpamData]) -> Result<()> {
+//! #         links::add_one(LinkSpec::bridge(LinkEnd::named("mine0"))).map(drop)
+//! #     }
+//! #     fn delete_network(_: &str) -> Result<()> { links::get(None, "mine0")?.remove() }
+//! #     fn create_endpoint(_: &str, _: &str, _: &InterfaceInfo, _: &EndpointOptions) -> Result<()> { Ok(()) }
+//! #     fn delete_endpoint(_: &str, _: &str) -> Result<()> { Ok(()) }
+//! #     fn join(_: &str, _: &str, _: &str, _: &JoinInfo, _: &EndpointOptions) -> Result<()> { Ok(()) }
+//! # }
+//! let network = fake::Network::<MyDriver>::new("n").pool("10.0.0.0/24");
+//! network.create()?;
+//! assert_eq!(fake::link_names(), ["mine0"]);
+//! network.delete()?;
+//! assert!(fake::link_names().is_empty() && fake::swept().is_empty());
+//! # Ok::<_, Error>(())
+//! ```
+
+mod call;
+pub(crate) mod capabilities;
+mod endpoint;
+mod kernel;
+mod network;
+mod state;
+mod store;
+pub(crate) mod sys;
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::TextMap;
+use crate::links::LinkInfo;
+use crate::log::Level;
+use crate::sysctls::LinkSysctl;
+
+pub use call::call;
+pub use capabilities::Joined;
+pub use endpoint::Endpoint;
+pub use network::Network;
+
+/// Says what the operator configured.
+pub fn configure(configuration: TextMap) {
+    state::with(|state| state.configuration = configuration);
+}
+
+/// Makes a link on the host that is not the driver's: its name is taken, and the driver doesn't see it.
+pub fn add_foreign_link(name: &str) {
+    state::with(|state| state.add_foreign_link(name));
+}
+
+/// Puts an entry of another owner's into a table of a network.
+pub fn put_foreign_entry(network: &str, table: &str, key: &str, value: &[u8]) {
+    state::with(|state| state.tables.put_foreign(network, table, key, value));
+}
+
+/// Forgets what the driver remembers of all networks, and what the kernel has: the host was started anew.
+pub fn reboot() {
+    state::with(|state| {
+        *state = state::State { configuration: state.configuration.clone(), ..state::State::default() }
+    });
+}
+
+/// The names of the driver's links on the host.
+pub fn link_names() -> Vec<String> {
+    state::with(|state| state.own_links(state::HOST).map(|(_, link)| link.info.name.clone()).collect())
+}
+
+/// A link of the driver's on the host.
+pub fn link(name: &str) -> Option<LinkInfo> {
+    state::with(|state| Some(state.info(state.own_link(state::HOST, name)?)))
+}
+
+/// The links of the sandbox of this key.
+pub fn links_in_sandbox(key: &str) -> Vec<LinkInfo> {
+    state::with(|state| {
+        let Some(sandbox) = state.sandboxes.get(key) else { return Vec::new() };
+        state.own_links(*sandbox).map(|(id, _)| state.info(id)).collect()
+    })
+}
+
+/// The addresses of a link of the driver's on the host.
+pub fn addresses(link: &str) -> Vec<IpNet> {
+    of_link(link, |link| link.addresses.clone()).unwrap_or_default()
+}
+
+/// Whether a link forwards: IPv4 and IPv6.
+pub fn forwards(link: &str) -> (bool, bool) {
+    of_link(link, |link| link.forwards).unwrap_or_default()
+}
+
+/// How a link is as a bridge port: hairpin, isolated, learning.
+pub fn port(link: &str) -> Option<(bool, bool, bool)> {
+    of_link(link, |link| (link.hairpin, link.isolated, link.learning))
+}
+
+/// A setting of a link, if the driver set it.
+pub fn sysctl(link: &str, name: LinkSysctl) -> Option<i32> {
+    of_link(link, |link| link.sysctls.get(&name).copied()).flatten()
+}
+
+fn of_link<T>(name: &str, look: impl FnOnce(&state::Link) -> T) -> Option<T> {
+    state::with(|state| state.own_link(state::HOST, name).and_then(|id| state.links.get(&id)).map(look))
+}
+
+/// The packet rules, chain by chain, in words like nft's: `nat postrouting 100: ip saddr 10.0.0.0/24 masquerade`.
+pub fn rules() -> Vec<String> {
+    state::with(|state| {
+        let mut rules: Vec<_> = state.packet_rules.iter().collect();
+        rules.sort_by_key(|(id, rule)| (rule.chain, **id));
+        rules.into_iter().map(|(_, rule)| rule.text.clone()).collect()
+    })
+}
+
+/// What the driver remembers, as text.
+pub fn stored() -> BTreeMap<String, String> {
+    let text =
+        |(key, (_, value)): (&String, &(String, Vec<u8>))| (key.clone(), String::from_utf8_lossy(value).into_owned());
+    state::with(|state| state.store.iter().map(text).collect())
+}
+
+/// The lines that the driver wrote, those of calls that failed too.
+pub fn logged() -> Vec<(Level, String)> {
+    state::with(|state| state.log.clone())
+}
+
+/// What was left of networks and endpoints when they were deleted, by name.
+pub fn swept() -> Vec<String> {
+    state::with(|state| state.swept.clone())
+}
