@@ -25,8 +25,8 @@ pub enum Durability {
     /// `kill -9` of the daemon (`synchronous=NORMAL`): for what dies with the machine, as an endpoint does.
     #[default]
     Process,
-    /// A power cut (`synchronous=FULL`): for what outlives a reboot, as networks and drivers do. What was committed before lasts as long
-    /// from then on, because one file has it all in order.
+    /// A power cut (`synchronous=FULL`): for what outlives a reboot, as networks and drivers do. What was committed
+    /// before lasts as long from then on, because one file has it all in order.
     Power,
 }
 
@@ -76,7 +76,7 @@ pub enum Write {
     PutEntry { network: Id, table: String, key: String, owner: String, endpoint: Option<Id>, value: Vec<u8> },
     /// Ok if it is gone. While a watching driver was told of it and not yet of its end, a tombstone stays.
     RemoveEntry { network: Id, table: String, key: String },
-    /// The driver was told that the entry has this value; none: that it is gone.
+    /// The driver was told that the entry of a watched table has this value; none: that it is gone.
     Delivered { network: Id, table: String, key: String, value: Option<Vec<u8>> },
     /// Registers interest, or replaces the object type (1 to 3) of an earlier registration.
     Watch { network: Id, table: String, object_type: u8 },

@@ -13,6 +13,10 @@ use super::file;
 /// A commit of a call writes 5 to 10 pages; SQLite itself would move the log at every 1,000.
 const COMMITS: u32 = 128;
 
+/// The log starts over by itself when a commit finds all of it moved. Under commits without a pause none does, and it
+/// would grow for ever.
+const LOG_PAGES: i64 = 2048;
+
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
@@ -44,14 +48,23 @@ impl Checkpoints {
     }
 }
 
-/// A checkpoint that fails (a full disk) loses nothing: the log stays and is moved the next time. PASSIVE waits for nobody and makes nobody wait.
 fn run(connection: &Connection, woken: &Receiver<()>) {
     loop {
-        let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        // One that fails (a full disk) loses nothing: the log stays and is moved the next time.
+        let pages = checkpoint(connection, "PASSIVE").unwrap_or(0);
+        if pages > LOG_PAGES {
+            let _ = checkpoint(connection, "RESTART");
+        }
         if woken.recv().is_err() {
             return;
         }
     }
+}
+
+/// The pages in the log. PASSIVE waits for nobody and makes nobody wait. RESTART holds writers up while it moves what
+/// came in meanwhile, so that the log can start over.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
 }
 
 impl Drop for Checkpoints {

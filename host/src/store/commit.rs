@@ -9,8 +9,8 @@ use super::record::TableEntry;
 use super::{Store, endpoints, leases, meta, networks, objects, pools, state, tables};
 
 impl Store {
-    /// Writes a batch in one transaction. Answers the numbers that were given, in the order of the writes: an id for each `AddObject` and a
-    /// serial for each `PutNetwork` that made one.
+    /// Writes a batch in one transaction. Answers the numbers that were given, in the order of the writes: an id for
+    /// each `AddObject` and a serial for each `PutNetwork` that made one.
     ///
     /// `Conflict`: a check does not hold. After any error nothing was written.
     pub fn commit(&self, batch: Batch) -> super::Result<Vec<i64>> {

@@ -31,8 +31,8 @@ impl Store {
         self.read(|c| one(c, sql, [network.as_str(), id.as_str()], record))
     }
 
-    /// The endpoints (of a network) with this id, else with this name, else in the namespace at this path or of this name under
-    /// /run/netns, else those whose ids start so.
+    /// The endpoints (of a network) with this id, else with this name, else in the namespace at this path or of this
+    /// name under /run/netns, else those whose ids start so.
     pub fn find_endpoint(&self, network: Option<&Id>, text: &str) -> super::Result<Vec<Endpoint>> {
         if text.is_empty() {
             return Ok(Vec::new());

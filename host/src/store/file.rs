@@ -1,4 +1,5 @@
-//! The state folder and the file in it: one daemon's at a time, made whole or not at all, and looked at before SQLite may touch it.
+//! The state folder and the file in it: one daemon's at a time, made whole or not at all, and looked at before SQLite
+//! may touch it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
@@ -18,6 +19,8 @@ use super::{meta, query};
 const LAYOUT: &str = include_str!("schema.sql");
 /// "Pont": `PRAGMA application_id`, so that another program's database is not taken for an old one of ours.
 const APPLICATION: u32 = 0x506f_6e74;
+/// Bytes of a page, SQLite's default.
+const PAGE: u64 = 4096;
 /// Bits of an instance: what a link's group has room for beside the state.
 const INSTANCE_BITS: u32 = 22;
 /// The statements of the store are about 80.
@@ -25,7 +28,7 @@ const STATEMENTS: usize = 128;
 /// Connections of one process wait for each other only while one recovers the log.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The log is cut back to this size when it starts over: more is the rest of a burst.
-const LOG_BYTES: u32 = 16 << 20;
+const LOG_BYTES: u32 = 8 << 20;
 
 /// Makes the folder if it is not there, and takes it until the file that is returned is dropped.
 pub(super) fn lock(folder: &Path) -> Result<File> {
@@ -45,7 +48,7 @@ pub(super) fn database(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("pontoon.db");
     match look(&path)? {
         true => Ok(path),
-        false if folder.join("pontoon.db-wal").exists() => {
+        false if log_of(&path).exists() => {
             // SQLite would replay the log of the lost file into the new one.
             Err(Error::damaged(&path, "the file is gone but its log pontoon.db-wal is there"))
         }
@@ -53,7 +56,8 @@ pub(super) fn database(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Reads the header (sqlite.org/fileformat.html, 1.3) without SQLite, which would move the log of a newer file. False: there is no file.
+/// Reads the header (sqlite.org/fileformat.html, 1.3) without SQLite, which would move the log of a newer file. False:
+/// there is no file.
 fn look(path: &Path) -> Result<bool> {
     let mut file = match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
@@ -66,15 +70,25 @@ fn look(path: &Path) -> Result<bool> {
         }
         read => read.map_err(|e| Error::io(path, &e))?,
     }
-    let word = |at: usize| header[at..at + 4].iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
     if !header.starts_with(b"SQLite format 3\0") {
         return Err(Error::damaged(path, "it is no SQLite file"));
     }
+    let word = |at: usize| header[at..at + 4].iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
     if word(68) != APPLICATION {
         return Err(Error::damaged(path, "it is another program's"));
     }
     fits(path, word(60))?;
+    let length = file.metadata().map_err(|e| Error::io(path, &e))?.len();
+    // While the log is being moved a file can be shorter than it says, and the log has the rest.
+    if length < u64::from(word(28)) * PAGE && !log_of(path).metadata().is_ok_and(|log| log.len() > 0) {
+        return Err(Error::damaged(path, format!("it is cut off after {length} bytes")));
+    }
     Ok(true)
+}
+
+/// The write-ahead log of a database.
+fn log_of(path: &Path) -> PathBuf {
+    path.with_extension("db-wal")
 }
 
 fn fits(path: &Path, found: u32) -> Result<()> {
@@ -86,7 +100,8 @@ fn fits(path: &Path, found: u32) -> Result<()> {
     }
 }
 
-/// Makes the database under another name, so that a process that is killed meanwhile leaves none rather than half of one.
+/// Makes the database under another name, so that a process that is killed meanwhile leaves none rather than half of
+/// one.
 fn make(folder: &Path, path: &Path) -> Result<()> {
     let draft = folder.join("pontoon.db.new");
     let io = |e: std::io::Error| Error::io(&draft, &e);
@@ -134,7 +149,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
     open().map_err(|fault| fault.at(path))
 }
 
-/// The first connection: reads the whole file once, because a damaged page is better met here than in the middle of a call. Answers the instance too.
+/// The first connection: reads the whole file once, because a damaged page is better met here than in the middle of a
+/// call. Answers the instance too.
 pub(super) fn inspect(path: &Path) -> Result<(Connection, u32)> {
     let connection = connect(path)?;
     let told = |fault: Fault| fault.at(path);

@@ -1,5 +1,6 @@
-//! The addresses of pools. The next one is the first free after the one that was handed out last, so that an address rests before it is used
-//! again (neighbours remember it) and finding one costs the same in a fresh pool and after ten thousand.
+//! The addresses of pools. The next one is the first free after the one that was handed out last, so that an address
+//! rests before it is used again (neighbours remember it) and finding one costs the same in a fresh pool and after ten
+//! thousand.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,10 +17,12 @@ use crate::operation::Id;
 use crate::operation::network::Pool;
 
 impl Store {
-    /// Takes an address of a pool for an owner (an endpoint's id): the wanted one, which can be anywhere in the subnet, or the next free one in the
-    /// pool's range. Gateway and auxiliary addresses are nobody's to take, nor are the subnet's own address and IPv4's broadcast.
+    /// Takes an address of a pool for an owner (an endpoint's id): the wanted one, which can be anywhere in the subnet,
+    /// or the next free one in the pool's range. Gateway and auxiliary addresses are nobody's to take, nor are the
+    /// subnet's own address and IPv4's broadcast.
     ///
-    /// `Exists`: the wanted address is another owner's. `Invalid`: it can't be a host's in this subnet. `Exhausted`: none is free.
+    /// `Exists`: the wanted address is another owner's. `Invalid`: it can't be a host's in this subnet. `Exhausted`:
+    /// none is free.
     pub fn lease_address(
         &self,
         network: &Id,
@@ -54,8 +57,8 @@ impl Store {
         })
     }
 
-    /// For the start, before any operation: frees pools without a network and addresses without an endpoint, which a killed operation left. How
-    /// many.
+    /// For the start, before any operation: frees pools without a network and addresses without an endpoint, which a
+    /// killed operation left. How many.
     pub fn release_orphans(&self) -> super::Result<usize> {
         self.write(Durability::Process, |c| {
             let pools = run(c, "DELETE FROM pools WHERE network NOT IN (SELECT id FROM networks)", [])?;
@@ -125,8 +128,8 @@ fn gap(c: &Connection, network: &Id, pool: &Pool, within: Span) -> Result<Option
     }
     let reserved: BTreeSet<u128> = reserved(pool).map(|(_, address)| span::number(address)).collect();
     let unreserved = |from: Option<u128>| from.and_then(|from| (from..=within.last).find(|n| !reserved.contains(n)));
-    let sql =
-        "SELECT address FROM leases WHERE network = ?1 AND family = ?2 AND address BETWEEN ?3 AND ?4 ORDER BY address";
+    let sql = "SELECT address FROM leases
+               WHERE network = ?1 AND family = ?2 AND address BETWEEN ?3 AND ?4 ORDER BY address";
     let mut statement = c.prepare_cached(sql)?;
     let (first, last) = (within.blob(within.first), within.blob(within.last));
     let mut rows = statement.query((network.as_str(), within.family, first, last))?;

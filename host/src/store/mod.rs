@@ -1,9 +1,10 @@
 //! The embedded store: what Pontoon must still know after it was killed. One SQLite file, `FOLDER/pontoon.db`.
 //!
-//! Why SQLite, in WAL mode: a record needs to last as long as what it describes. An endpoint's kernel objects die with the machine, so its record must survive
-//! `kill -9` and no more: a commit is one append to the log, without waiting for the disk ([`Durability::Process`]). Networks and drivers
-//! outlive a reboot, so their commits wait for it ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer.
-//! Nothing here is asynchronous: call it where blocking is allowed.
+//! Why SQLite, in WAL mode: a record needs to last as long as what it describes. An endpoint's kernel objects die with
+//! the machine, so its record must survive `kill -9` and no more: a commit is one append to the log, without waiting
+//! for the disk ([`Durability::Process`]). Networks and drivers outlive a reboot, so their commits wait for it
+//! ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer. Nothing here is
+//! asynchronous: call it where blocking is allowed.
 //!
 //! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql`
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
@@ -57,7 +58,8 @@ const IDLE_READERS: usize = 4;
 pub struct Store {
     path: PathBuf,
     instance: u32,
-    // In the order in which they end: the last connection that closes moves the log, and then the folder is another daemon's.
+    // In the order in which they end: the last connection that closes moves the log, and then the folder is another
+    // daemon's.
     checkpoints: Checkpoints,
     readers: Mutex<Vec<Connection>>,
     writer: Mutex<Writer>,
@@ -72,7 +74,8 @@ struct Writer {
 }
 
 impl Store {
-    /// Opens `FOLDER/pontoon.db`, or makes it with its folder. Whatever is wrong with a file that is there: it is refused and not changed.
+    /// Opens `FOLDER/pontoon.db`, or makes it with its folder. Whatever is wrong with a file that is there: it is
+    /// refused and not changed.
     pub fn open(folder: &Path) -> Result<Self> {
         let lock = file::lock(folder)?;
         let path = file::database(folder)?;

@@ -10,8 +10,8 @@ use crate::kernel::Namespace;
 use crate::operation::Id;
 
 impl Store {
-    /// The objects of a network, in the order in which they were made: all of them, or (`Some(None)`) those that are no endpoint's, or those of
-    /// an endpoint.
+    /// The objects of a network, in the order in which they were made: all of them, or (`Some(None)`) those that are no
+    /// endpoint's, or those of an endpoint.
     pub fn objects(&self, network: &Id, endpoint: Option<Option<&Id>>) -> super::Result<Vec<Object>> {
         self.read(|c| match endpoint {
             None => all(c, "SELECT id, record FROM objects WHERE network = ?1 ORDER BY id", [network.as_str()], object),
@@ -32,8 +32,8 @@ impl Store {
         self.read(|c| all(c, "SELECT id, record FROM objects ORDER BY id", [], object))
     }
 
-    /// The link with this ifindex in a namespace. Namespaces are told apart by inode: one namespace can be bound at many paths. After a namespace died its
-    /// inode can come again, so the newest object counts.
+    /// The link with this ifindex in a namespace. Namespaces are told apart by inode: one namespace can be bound at
+    /// many paths. After a namespace died its inode can come again, so the newest object counts.
     pub fn owner_of_link(&self, namespace: &Namespace, index: u32) -> super::Result<Option<Object>> {
         let sql = "SELECT id, record FROM objects WHERE inode = ?1 AND link = ?2 ORDER BY id DESC LIMIT 1";
         self.read(|c| one(c, sql, (inode(namespace), index), object))

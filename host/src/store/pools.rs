@@ -1,4 +1,5 @@
-//! The subnets of networks. No two overlap, so one look into an index tells whether a new one does, with ten networks or ten thousand.
+//! The subnets of networks. No two overlap, so one look into an index tells whether a new one does, with ten networks
+//! or ten thousand.
 
 use ipnet::IpNet;
 use rusqlite::Connection;
@@ -14,13 +15,14 @@ use crate::operation::Id;
 const MAX_CANDIDATES: usize = 1 << 17;
 
 impl Store {
-    /// Gives a network these subnets and takes back what it had; the network itself can be put later. `Exists`: one overlaps with another
-    /// network's. `Invalid`: they overlap with each other.
+    /// Gives a network these subnets and takes back what it had; the network itself can be put later. `Exists`: one
+    /// overlaps with another network's. `Invalid`: they overlap with each other.
     pub fn claim_pools(&self, network: &Id, pools: &[IpNet]) -> super::Result<()> {
         self.write(Durability::Process, |c| replace(c, network, pools))
     }
 
-    /// The first candidate that overlaps with no claimed subnet. Somebody else may claim it first: on `Exists` ask again.
+    /// The first candidate that overlaps with no claimed subnet. Somebody else may claim it first: on `Exists` ask
+    /// again.
     pub fn free_pool(&self, candidates: impl IntoIterator<Item = IpNet>) -> super::Result<IpNet> {
         self.read(|c| {
             for candidate in candidates.into_iter().take(MAX_CANDIDATES) {

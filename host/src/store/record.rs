@@ -130,8 +130,8 @@ pub enum Thing {
     Forward { name: String, ipv4: bool, ipv6: bool },
 }
 
-/// The state of a range of keys: how many there are and the greatest of their versions. Versions come from one counter that only grows,
-/// so whatever is inserted, updated or deleted in the range changes the pair.
+/// The state of a range of keys: how many there are and the greatest of their versions. Versions come from one counter
+/// that only grows, so whatever is inserted, updated or deleted in the range changes the pair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListVersion {
     /// How many keys.
@@ -155,7 +155,8 @@ pub struct TableEntry {
     pub value: Vec<u8>,
 }
 
-/// A change of a watched entry that the driver was not told of yet. Neither value: never. No previous: created. No value: deleted.
+/// A change of a watched entry that the driver was not told of yet. Neither value: never. No previous: created. No
+/// value: deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undelivered {
     /// The table.

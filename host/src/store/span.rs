@@ -18,8 +18,8 @@ impl Span {
         Self { family: family(subnet.addr()), first: number(subnet.network()), last: number(subnet.broadcast()) }
     }
 
-    /// What hosts of a subnet can have: not the subnet's own address, nor IPv4's broadcast. In the smallest subnets every address is a host's
-    /// (RFC 3021, RFC 6164).
+    /// What hosts of a subnet can have: not the subnet's own address, nor IPv4's broadcast. In the smallest subnets
+    /// every address is a host's (RFC 3021, RFC 6164).
     pub(super) fn hosts(subnet: &IpNet) -> Self {
         let all = Self::of(subnet);
         match subnet {

@@ -1,8 +1,9 @@
 //! The tables of networks, and what a watching driver was told of them.
 //!
-//! Telling is level triggered: a row keeps what the driver was told last (`delivered`) beside what is true (`value`). Changes that come quicker than the
-//! driver is told become one, and a daemon that was killed in between tells again. To a watch the driver's own entries are not there: one that
-//! takes the place of another owner's is told as that one's end.
+//! Telling is level triggered: a row keeps what the driver was told last (`delivered`) beside what is true (`value`).
+//! Changes that come quicker than the driver is told become one, and a daemon that was killed in between tells again.
+//! To a watch the driver's own entries are not there: one that takes the place of another owner's is told as that one's
+//! end.
 
 use rusqlite::{Connection, Row};
 
@@ -45,10 +46,11 @@ impl Store {
 
     /// What a network's driver must still be told, by table and key.
     pub fn undelivered(&self, network: &Id) -> super::Result<Vec<Undelivered>> {
-        let sql = "SELECT tab, key, delivered, CASE owner WHEN 'self' THEN NULL ELSE value END FROM entries
-                   WHERE network = ?1 AND CASE owner WHEN 'self' THEN NULL ELSE value END IS NOT delivered
-                     AND EXISTS (SELECT 1 FROM watches w WHERE w.network = entries.network AND w.tab = entries.tab)
-                   ORDER BY tab, key";
+        // CROSS JOIN: SQLite keeps this order, so that what nobody watches is not even looked at.
+        let sql = "SELECT e.tab, e.key, e.delivered, CASE e.owner WHEN 'self' THEN NULL ELSE e.value END
+                   FROM watches w CROSS JOIN entries e ON e.network = w.network AND e.tab = w.tab
+                   WHERE w.network = ?1 AND CASE e.owner WHEN 'self' THEN NULL ELSE e.value END IS NOT e.delivered
+                   ORDER BY w.tab, e.key";
         self.read(|c| {
             all(c, sql, [network.as_str()], |row| {
                 Ok(Undelivered { table: row.get(0)?, key: row.get(1)?, previous: row.get(2)?, value: row.get(3)? })
@@ -78,12 +80,13 @@ pub(super) fn list_version(c: &Connection, network: &Id, table: &str) -> Result<
 
 /// Puts an entry over whatever is there, a tombstone too: what was told stays.
 pub(super) fn put(c: &Connection, network: &Id, version: i64, entry: &TableEntry) -> Result<()> {
-    let sql = "INSERT INTO entries (network, tab, key, owner, endpoint, version, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    let sql = "INSERT INTO entries (network, tab, key, owner, endpoint, version, value)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                ON CONFLICT (network, tab, key) DO UPDATE
-               SET owner = excluded.owner, endpoint = excluded.endpoint, version = excluded.version, value = excluded.value";
-    let endpoint = entry.endpoint.as_ref().map(Id::as_str);
-    let key = (network.as_str(), &entry.table, &entry.key);
-    run(c, sql, (key.0, key.1, key.2, &entry.owner, endpoint, version, &entry.value))?;
+               SET owner = excluded.owner, endpoint = excluded.endpoint,
+                   version = excluded.version, value = excluded.value";
+    let TableEntry { table, key, owner, endpoint, value } = entry;
+    run(c, sql, (network.as_str(), table, key, owner, endpoint.as_ref().map(Id::as_str), version, value))?;
     Ok(())
 }
 
@@ -103,8 +106,12 @@ pub(super) fn remove_of_endpoint(c: &Connection, network: &Id, endpoint: &Id) ->
     keys.iter().try_for_each(|(table, key)| remove(c, network, table, key))
 }
 
+/// Notes what was told. An entry that was new and went while the driver was told of it has no row any more: it gets a
+/// tombstone, or the driver would never hear of its end.
 pub(super) fn delivered(c: &Connection, network: &Id, table: &str, key: &str, value: Option<&[u8]>) -> Result<()> {
-    let sql = "UPDATE entries SET delivered = ?4 WHERE network = ?1 AND tab = ?2 AND key = ?3";
+    let sql = "INSERT INTO entries (network, tab, key, owner, version, delivered)
+               SELECT network, tab, ?3, '', 0, ?4 FROM watches WHERE network = ?1 AND tab = ?2
+               ON CONFLICT (network, tab, key) DO UPDATE SET delivered = excluded.delivered";
     run(c, sql, (network.as_str(), table, key, value))?;
     bury(c, network, table, key)
 }

@@ -1,6 +1,13 @@
 //! The store, in both directions: what it takes comes back, what it must refuse is refused and changes nothing.
 
+mod commits;
+mod files;
+mod kill;
+mod leases;
+mod pools;
 mod records;
+mod tables;
+mod timing;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -29,7 +36,7 @@ impl Folder {
 
     /// What `open` says when it must refuse: one line, which names the file or folder.
     fn refusal(&self) -> Error {
-        let error = Store::open(&self.0).err().expect("open must refuse");
+        let error = Store::open(&self.0).expect_err("open must refuse");
         let line = error.to_string();
         assert!(!line.contains('\n') && line.contains(self.0.to_str().unwrap()), "{line}");
         error

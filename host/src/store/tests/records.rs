@@ -252,3 +252,23 @@ fn a_path_that_is_no_text_is_refused() {
     let odd = Endpoint { sandbox: NamespacePath { path, inode: 1 }, ..endpoint("n1", "e1", "a") };
     assert!(matches!(put(&scratch(), [Write::PutEndpoint(odd)]), Err(Error::Invalid(_))));
 }
+
+#[test]
+fn errors_have_a_kind_for_the_front_ends() {
+    use crate::operation::Kind;
+    let folder = Folder::new();
+    let _store = Store::open(&folder.0).unwrap();
+    let kinds = [
+        (Error::Exists("x".into()), Kind::AlreadyExists),
+        (Error::NotFound("x".into()), Kind::NotFound),
+        (Error::Invalid("x".into()), Kind::InvalidArgument),
+        (Error::Exhausted("x".into()), Kind::Unavailable),
+        (Error::Conflict("x".into()), Kind::Unavailable),
+        (folder.refusal(), Kind::Unavailable),
+        (Error::damaged(&folder.0, "x"), Kind::Internal),
+    ];
+    for (error, kind) in kinds {
+        let line = error.to_string();
+        assert_eq!(crate::operation::Error::from(error), crate::operation::Error::new(kind, line));
+    }
+}

@@ -1,0 +1,190 @@
+//! Addresses: the next, the wanted, the last, and none.
+
+use std::net::IpAddr;
+
+use super::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// The next address for an owner of the same name each time.
+fn lease(store: &Store, pool: &Pool) -> Result<String> {
+    store.lease_address(&id("n1"), pool, None, "e").map(|address| address.to_string())
+}
+
+fn wanted(store: &Store, pool: &Pool, address: &str, owner: &str) -> Result<IpAddr> {
+    store.lease_address(&id("n1"), pool, Some(ip(address)), owner)
+}
+
+/// All addresses that a pool has to give, up to ten.
+fn drain(store: &Store, pool: &Pool) -> Vec<String> {
+    let mut all = Vec::new();
+    while all.len() < 10 {
+        match lease(store, pool) {
+            Ok(address) => all.push(address),
+            Err(Error::Exhausted(line)) => {
+                assert!(line.contains(&pool.range.unwrap_or(pool.subnet).to_string()), "{line}");
+                break;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    all
+}
+
+fn free(store: &Store, address: &str) {
+    store.release_address(&id("n1"), ip(address)).unwrap();
+}
+
+#[test]
+fn small_subnets_give_what_they_have() {
+    let cases: [(&str, &[&str]); 9] = [
+        ("10.0.0.0/30", &["10.0.0.1", "10.0.0.2"]),
+        ("10.0.0.8/31", &["10.0.0.8", "10.0.0.9"]),
+        ("10.0.0.7/32", &["10.0.0.7"]),
+        ("255.255.255.254/31", &["255.255.255.254", "255.255.255.255"]),
+        ("255.255.255.252/30", &["255.255.255.253", "255.255.255.254"]),
+        ("fd00::/126", &["fd00::1", "fd00::2", "fd00::3"]),
+        ("fd00::2/127", &["fd00::2", "fd00::3"]),
+        ("fd00::9/128", &["fd00::9"]),
+        (
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127",
+            &["ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
+        ),
+    ];
+    for (subnet, expected) in cases {
+        assert_eq!(drain(&scratch(), &pool(subnet)), expected, "{subnet}");
+    }
+}
+
+#[test]
+fn huge_subnets_start_at_one() {
+    let store = scratch();
+    assert_eq!(drain(&store, &pool("fd00::/8"))[..2], ["fd00::1", "fd00::2"]);
+    assert_eq!(drain(&scratch(), &pool("::/0"))[0], "::1");
+    assert_eq!(drain(&scratch(), &pool("0.0.0.0/0"))[0], "0.0.0.1");
+    assert_eq!(lease(&store, &pool("10.5.0.77/16")).unwrap(), "10.5.0.1", "host bits are nothing to it");
+}
+
+#[test]
+fn an_address_rests_before_it_is_used_again() {
+    let store = scratch();
+    let small = pool("10.0.0.0/29");
+    assert_eq!(lease(&store, &small).unwrap(), "10.0.0.1");
+    assert_eq!(lease(&store, &small).unwrap(), "10.0.0.2");
+    free(&store, "10.0.0.1");
+    assert_eq!(drain(&store, &small), ["10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.1"], "it wraps");
+    for address in ["10.0.0.4", "10.0.0.2", "10.0.0.6"] {
+        free(&store, address);
+    }
+    assert_eq!(drain(&store, &small), ["10.0.0.2", "10.0.0.4", "10.0.0.6"], "after the last one that was given");
+    free(&store, "10.0.0.6");
+    assert_eq!(drain(&store, &small), ["10.0.0.6"], "the cursor at the end");
+}
+
+#[test]
+fn the_cursor_outlives_a_restart() {
+    let folder = Folder::new();
+    let subnet = pool("10.0.0.0/29");
+    let first = lease(&Store::open(&folder.0).unwrap(), &subnet).unwrap();
+    let store = Store::open(&folder.0).unwrap();
+    free(&store, &first);
+    assert_eq!(lease(&store, &subnet).unwrap(), "10.0.0.2");
+}
+
+#[test]
+fn reserved_addresses_are_nobodys() {
+    let store = scratch();
+    let aux = BTreeMap::from([("router".to_owned(), ip("10.0.0.3")), ("six".to_owned(), ip("fd00::1"))]);
+    let guarded = Pool { gateway: Some(ip("10.0.0.1")), aux_addresses: aux, ..pool("10.0.0.0/29") };
+    assert_eq!(drain(&store, &guarded), ["10.0.0.2", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
+    let line = wanted(&store, &guarded, "10.0.0.1", "e9").unwrap_err();
+    assert!(matches!(&line, Error::Exists(line) if line == "10.0.0.1 is the gateway of 10.0.0.0/29"), "{line}");
+    let line = wanted(&store, &guarded, "10.0.0.3", "e9").unwrap_err();
+    assert!(matches!(&line, Error::Exists(line) if line.contains("\"router\"")), "{line}");
+    let only = Pool { gateway: Some(ip("10.0.0.9")), ..pool("10.0.0.9/32") };
+    assert!(drain(&store, &only).is_empty(), "a gateway can be all there is");
+    let last = Pool { gateway: Some(ip("255.255.255.255")), ..pool("255.255.255.254/31") };
+    assert_eq!(drain(&store, &last), ["255.255.255.254"]);
+}
+
+#[test]
+fn addresses_are_chosen_from_the_range() {
+    let store = scratch();
+    let ranged = |range: &str| Pool { range: range.parse().ok(), ..pool("10.0.0.0/24") };
+    assert_eq!(drain(&store, &ranged("10.0.0.64/30")), ["10.0.0.64", "10.0.0.65", "10.0.0.66", "10.0.0.67"]);
+    assert_eq!(drain(&store, &ranged("10.0.0.0/31")), ["10.0.0.1"], "without the subnet's own address");
+    assert_eq!(drain(&store, &ranged("10.0.0.254/31")), ["10.0.0.254"], "without the broadcast address");
+    assert_eq!(drain(&store, &ranged("10.0.0.64/29"))[..2], ["10.0.0.68", "10.0.0.69"], "a range that was widened");
+    wanted(&store, &ranged("10.0.0.64/30"), "10.0.0.200", "e").unwrap();
+    for bad in ["10.0.1.0/28", "10.0.0.0/23", "fd00::/120", "0.0.0.0/0"] {
+        assert!(matches!(lease(&store, &ranged(bad)), Err(Error::Invalid(_))), "{bad}");
+    }
+}
+
+#[test]
+fn a_wanted_address_is_given_once() {
+    let store = scratch();
+    let (four, six) = (pool("10.0.0.0/29"), pool("fd00::/64"));
+    put(&store, [Write::PutEndpoint(endpoint("n1", "e1", "web"))]).unwrap();
+    assert_eq!(wanted(&store, &four, "10.0.0.2", "e1").unwrap(), ip("10.0.0.2"));
+    assert_eq!(wanted(&store, &six, "fd00::a00:2", "e1").unwrap(), ip("fd00::a00:2"));
+    assert_eq!(wanted(&store, &four, "10.0.0.2", "e1").unwrap(), ip("10.0.0.2"), "the same owner again");
+    let line = wanted(&store, &four, "10.0.0.2", "e2").unwrap_err();
+    assert!(matches!(&line, Error::Exists(line) if line == "10.0.0.2 is taken by endpoint \"web\""), "{line}");
+    for (pool, bad) in [
+        (&four, "10.0.0.0"),
+        (&four, "10.0.0.7"),
+        (&four, "10.0.0.8"),
+        (&four, "fd00::1"),
+        (&six, "fd00::"),
+        (&six, "10.0.0.1"),
+        (&six, "fd00:0:0:1::"),
+    ] {
+        assert!(matches!(wanted(&store, pool, bad, "e2"), Err(Error::Invalid(_))), "{bad}");
+    }
+    wanted(&store, &six, "fd00::ffff:ffff:ffff:ffff", "e2").unwrap();
+    assert_eq!(drain(&store, &four), ["10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
+    assert_eq!(
+        store.lease_address(&id("n2"), &four, Some(ip("10.0.0.2")), "e").unwrap(),
+        ip("10.0.0.2"),
+        "another network"
+    );
+}
+
+#[test]
+fn leases_are_freed_by_address_and_owner() {
+    let store = scratch();
+    let four = pool("10.0.0.0/24");
+    for (address, owner) in [("10.0.0.1", "a"), ("10.0.0.2", "b"), ("10.0.0.3", "b"), ("10.0.0.4", "c")] {
+        wanted(&store, &four, address, owner).unwrap();
+    }
+    let six = Write::Lease { network: id("n1"), pool: pool("fd00::/64"), address: ip("fd00::5"), owner: "b".into() };
+    put(&store, [six, Write::ReleaseAddress { network: id("n1"), address: ip("10.0.0.1") }]).unwrap();
+    let left = || {
+        store.leases(&id("n1")).unwrap().into_iter().map(|l| format!("{} {}", l.address, l.owner)).collect::<Vec<_>>()
+    };
+    assert_eq!(left(), ["10.0.0.2 b", "10.0.0.3 b", "10.0.0.4 c", "fd00::5 b"]);
+    store.release_owner(&id("n2"), "b").unwrap();
+    store.release_owner(&id("n1"), "b").unwrap();
+    assert_eq!(left(), ["10.0.0.4 c"]);
+    put(&store, [Write::ReleaseOwner { network: id("n1"), owner: "c".into() }]).unwrap();
+    assert!(left().is_empty());
+}
+
+#[test]
+fn orphans_are_freed() {
+    let store = scratch();
+    put(&store, [Write::PutNetwork(network("n1", "a")), Write::PutEndpoint(endpoint("n1", "e1", "web"))]).unwrap();
+    store.claim_pools(&id("n1"), &["10.0.0.0/24".parse().unwrap()]).unwrap();
+    store.claim_pools(&id("n2"), &["10.1.0.0/24".parse().unwrap()]).unwrap();
+    wanted(&store, &pool("10.0.0.0/24"), "10.0.0.2", "e1").unwrap();
+    wanted(&store, &pool("10.0.0.0/24"), "10.0.0.3", "e2").unwrap();
+    store.lease_address(&id("n2"), &pool("10.1.0.0/24"), None, "e1").unwrap();
+    assert_eq!(store.release_orphans().unwrap(), 3);
+    assert_eq!(store.release_orphans().unwrap(), 0);
+    assert_eq!(store.leases(&id("n1")).unwrap(), [Lease { address: ip("10.0.0.2"), owner: "e1".into() }]);
+    assert!(store.claim_pools(&id("n3"), &["10.0.0.0/25".parse().unwrap()]).is_err());
+    store.claim_pools(&id("n3"), &["10.1.0.0/25".parse().unwrap()]).unwrap();
+}
