@@ -1,16 +1,14 @@
 //! `pontoon driver`: load, ls, inspect, rm.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::client::{encode, path};
 use super::exit::Failure;
 use super::output::{Session, listing, table};
 use super::values::{lines, pair, short, unique};
-use crate::frontend::admin::limits::MAX_COMPONENT;
+use crate::operation::Name;
 use crate::operation::driver::{Driver, DriverDetails, Scope};
-use crate::operation::{Error, Kind, Name};
+use crate::serve::folder::{name_of, read_component};
 
 /// Drivers.
 #[derive(Debug, clap::Subcommand)]
@@ -67,13 +65,13 @@ impl Load {
     async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let name = match self.name {
             Some(name) => name,
-            None => stem(&self.file)?,
+            None => name_of(&self.file).map_err(|e| e.context(format!("{} needs a --name", self.file.display())))?,
         };
         let mut query = format!("name={}", encode(name.as_str()));
         for (key, value) in unique(self.configuration)? {
             query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
         }
-        let component = read(&self.file)?;
+        let component = read_component(&self.file)?;
         let reply = session.client.upload(&format!("/drivers?{query}"), component).await?;
         session.done(&reply, name.as_str())
     }
@@ -87,34 +85,6 @@ async fn remove(names: &[Name], session: &mut Session<'_>) -> Result<(), Failure
         }
     }
     Ok(())
-}
-
-fn stem(file: &Path) -> Result<Name, Error> {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    Name::new(stem).map_err(|e| e.context(format!("the driver needs a --name, because of {}", file.display())))
-}
-
-/// Reads a component, and no more than one may have.
-fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|f| f.take(MAX_COMPONENT as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|e| Error::new(kind(&e), format!("can't read {}: {e}", file.display())))?;
-    match bytes.len() {
-        0 => Err(Error::invalid(format!("{} is empty", file.display()))),
-        n if n > MAX_COMPONENT => {
-            Err(Error::invalid(format!("{} is larger than {MAX_COMPONENT} bytes", file.display())))
-        }
-        _ => Ok(bytes),
-    }
-}
-
-fn kind(error: &io::Error) -> Kind {
-    match error.kind() {
-        io::ErrorKind::NotFound => Kind::NotFound,
-        io::ErrorKind::PermissionDenied => Kind::Forbidden,
-        io::ErrorKind::IsADirectory => Kind::InvalidArgument,
-        _ => Kind::Internal,
-    }
 }
 
 fn rows(drivers: &[Driver]) -> String {
@@ -168,25 +138,6 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_name_is_the_files() {
-        assert_eq!(stem(Path::new("/a/bridge.wasm")).unwrap().as_str(), "bridge");
-        let error = stem(Path::new("/a/my bridge.wasm")).unwrap_err();
-        assert!(error.message.contains("--name") && error.message.contains("my bridge"), "{error}");
-    }
-
-    #[test]
-    fn a_component_is_read_within_its_limit() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.wasm");
-        assert_eq!(read(&file).unwrap_err().kind, Kind::NotFound);
-        std::fs::write(&file, "").unwrap();
-        assert!(read(&file).unwrap_err().message.contains("is empty"));
-        File::options().write(true).open(&file).unwrap().set_len(MAX_COMPONENT as u64 + 1).unwrap();
-        assert!(read(&file).unwrap_err().message.contains("larger than"));
-        assert_eq!(read(folder.path()).unwrap_err().kind, Kind::InvalidArgument);
-    }
 
     #[test]
     fn sizes() {

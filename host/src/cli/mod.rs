@@ -33,7 +33,7 @@ use self::client::{Client, DEFAULT_SOCKET};
 use self::exit::Failure;
 use self::output::{Format, Session, complaint};
 use crate::config::Written;
-use crate::operation::{Error, Result};
+use crate::operation::Error;
 use crate::serve;
 
 /// Container network drivers as sandboxed WebAssembly components.
@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
     let format = arguments.output;
     let ended = match arguments.command {
         // Before any thread is started: the child lowers its own limits.
-        Command::Compile => compile(),
+        Command::Compile => return compile().into(),
         Command::Serve(written) => serve::main(Written { socket: arguments.socket, ..*written }),
         Command::Ask(ask) => return block(ask, arguments.socket, format),
     };
@@ -163,7 +163,13 @@ async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Wr
     session.code()
 }
 
-/// Compiles the component on standard input to standard output.
-fn compile() -> Result<()> {
-    Err(Error::new(crate::operation::Kind::NotImplemented, "`pontoon compile` is not built in yet"))
+/// Compiles the component on standard input to standard output. What it says is for the daemon, which started it.
+fn compile() -> u8 {
+    match crate::driver::compile::child() {
+        Ok(()) => exit::OK,
+        Err(e) => {
+            let _ = writeln!(io::stderr(), "{e:#}");
+            exit::INTERNAL
+        }
+    }
 }

@@ -131,6 +131,9 @@ async fn a_driver_is_sent_with_its_configuration() {
     assert_eq!(daemon.pontoon(&line).await, (0, "bridge\n".to_owned(), String::new()));
     assert_eq!(daemon.asked(), ["POST /drivers?name=bridge&set=a%3Db%26c&set=d%3D bytes"]);
     assert_eq!(daemon.pontoon(&format!("{line} --name other")).await.1, "other\n");
+    let unnamed = daemon.pontoon("driver load /a/.b*.wasm").await;
+    assert_eq!(unnamed.0, 7);
+    assert!(unnamed.2.starts_with("pontoon: /a/.b*.wasm needs a --name: \".b*\" is no name"), "{}", unnamed.2);
     let missing = daemon.pontoon("driver load /nonexistent/a.wasm").await;
     assert_eq!(missing.0, 4);
     assert!(missing.2.contains("can't read /nonexistent/a.wasm"), "{}", missing.2);

@@ -2,20 +2,29 @@
 //!
 //! - [`main`]: the process: who runs it, configuration, log, runtime, signals
 //! - [`run`]: bind, start, serve, stop; the signal to stop is an argument
+//! - [`folder`]: the components that are loaded at start
 //! - `socket`: a socket file that is only this daemon's
 
+pub mod folder;
 mod socket;
 
 use std::io;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::socket::AdminSocket;
 use crate::config::{Config, Written};
-use crate::controller::Controller;
+use crate::controller::{Controller, Place};
 use crate::frontend::admin;
 use crate::operation::{Error, Result};
+
+/// How long a stop waits for operations that run: longer than any call of a driver may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// This program's file, also when an upgrade has replaced it on disk: what the child compiles must fit what runs here.
+const OURSELVES: &str = "/proc/self/exe";
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub fn main(flags: Written) -> Result<()> {
@@ -45,19 +54,26 @@ pub async fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<
         notify(&[NotifyState::Stopping]);
     };
     admin::serve(listener, admin::router(controller.clone()), stopping).await;
-    stop(controller).await;
+    stop(&controller).await;
     Ok(())
 }
 
 /// Puts store and kernel in order and loads the drivers.
-#[expect(clippy::unused_async, reason = "the controller's start is being built")]
-async fn start(_config: &Config) -> Result<Controller> {
-    Ok(Controller {})
+async fn start(config: &Config) -> Result<Controller> {
+    let (state, run) = (config.state.clone(), config.run.clone());
+    let place = Place { state, run, compiler: OURSELVES.into(), namespace: None };
+    let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
+    let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
+    folder::load(&controller, &config.drivers).await;
+    Ok(controller)
 }
 
-/// Waits for the calls in flight and closes the store.
-#[expect(clippy::unused_async, reason = "the controller's close is being built")]
-async fn stop(_controller: Controller) {}
+/// Waits for the operations that still run, whether their clients do or not.
+async fn stop(controller: &Controller) {
+    if tokio::time::timeout(PATIENCE, controller.close()).await.is_err() {
+        tracing::warn!("operations did not end in time; the next start cleans up after them");
+    }
+}
 
 /// Ready at the first SIGTERM or SIGINT. The handlers stand when this returns, so that no signal kills a daemon that is starting.
 fn stop_signal() -> Result<impl Future<Output = ()>> {

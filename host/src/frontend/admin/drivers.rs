@@ -9,9 +9,9 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Segments};
-use super::{Api, whole};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::{Error, Name};
 
@@ -36,10 +36,10 @@ pub async fn load(
     let slot = upload_slot(&api, api.limits.body).await?;
     let Component(component) = Component::from_request(request, &api).await?;
     let load = LoadDriver { name, component, configuration };
-    let loaded = whole(async move {
+    let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
         let _slot = slot;
-        api.controller.load_driver(load).await
+        c.load_driver(load).await
     });
     Ok((StatusCode::CREATED, Json(loaded.await?)))
 }
@@ -65,7 +65,7 @@ pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -
     responses((status = 204, description = "It is gone."), (status = "default", body = Error, description = "Why not.")))]
 pub async fn remove(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<StatusCode> {
     let name = Name::new(&name)?;
-    whole(async move { api.controller.remove_driver(&name).await }).await?;
+    api.change(move |c| async move { c.remove_driver(&name).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::Api;
 use super::answer::Answer;
 use super::input::{Asked, Given, Segments};
-use super::{Api, whole};
 use crate::operation::Error;
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
 use crate::operation::network::Removed;
@@ -34,7 +34,7 @@ pub async fn attach(
     Segments(network): Segments<String>,
     Given(attach): Given<Attach>,
 ) -> Answer<(StatusCode, Json<Attached>)> {
-    let attached = whole(async move { api.controller.attach(&network, attach).await }).await?;
+    let attached = api.change(move |c| async move { c.attach(&network, attach).await }).await?;
     Ok((StatusCode::CREATED, Json(attached)))
 }
 
@@ -61,7 +61,7 @@ pub async fn list_of(State(api): State<Api>, Segments(network): Segments<String>
         (status = "default", body = Error, description = "Why not."),
     ))]
 pub async fn detach(State(api): State<Api>, Segments(endpoint): Segments<String>) -> Answer<Json<Removed>> {
-    Ok(Json(whole(async move { api.controller.detach(None, &endpoint).await }).await?))
+    Ok(Json(api.change(move |c| async move { c.detach(None, &endpoint).await }).await?))
 }
 
 /// Detaches an endpoint of one network.
@@ -78,5 +78,5 @@ pub async fn detach_from(
     State(api): State<Api>,
     Segments((network, endpoint)): Segments<(String, String)>,
 ) -> Answer<Json<Removed>> {
-    Ok(Json(whole(async move { api.controller.detach(Some(&network), &endpoint).await }).await?))
+    Ok(Json(api.change(move |c| async move { c.detach(Some(&network), &endpoint).await }).await?))
 }

@@ -12,6 +12,8 @@ pub const MAX_HEAD: usize = 64 << 10;
 pub const MAX_UPLOADS: usize = 4;
 /// Connections at a time. Others wait in the socket's backlog.
 pub const MAX_CONNECTIONS: usize = 128;
+/// Changes at a time, waiting ones included. They go on when their client hangs up, so the limit on connections does not hold them.
+pub const MAX_CHANGES: usize = MAX_CONNECTIONS;
 /// How long a connection may be silent before or within a request's head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request's body may take in all: 64 MiB on one machine take well below a second.
@@ -26,6 +28,8 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 pub struct Limits {
     /// [`MAX_CONNECTIONS`]
     pub connections: usize,
+    /// [`MAX_CHANGES`]
+    pub changes: usize,
     /// [`HEAD_TIMEOUT`]
     pub head: Duration,
     /// [`BODY_TIMEOUT`]
@@ -40,6 +44,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: MAX_CONNECTIONS,
+            changes: MAX_CHANGES,
             head: HEAD_TIMEOUT,
             body: BODY_TIMEOUT,
             stall: STALL_TIMEOUT,

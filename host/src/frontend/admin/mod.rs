@@ -29,7 +29,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::answer::{Refusal, no_method, no_route};
+use self::answer::{Answer, no_method, no_route};
 use self::limits::{Limits, MAX_UPLOADS};
 pub use self::server::{serve, serve_within};
 use crate::controller::Controller;
@@ -41,6 +41,33 @@ struct Api {
     controller: Controller,
     limits: Limits,
     uploads: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
+}
+
+impl Api {
+    fn new(controller: Controller, limits: Limits) -> Self {
+        let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
+        Self { controller, limits, uploads, changes: Arc::new(Semaphore::new(limits.changes)) }
+    }
+
+    /// Runs a change to its end, even if the client hangs up meanwhile: a dropped connection must not stop it halfway.
+    async fn change<T, W>(&self, work: impl FnOnce(Controller) -> W) -> Answer<T>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        let closed = |_| Error::internal("the daemon takes no changes any more");
+        let turn = self.changes.clone().acquire_owned().await.map_err(closed)?;
+        let work = work(self.controller.clone());
+        let running = tokio::spawn(async move {
+            let _turn = turn;
+            work.await
+        });
+        match running.await {
+            Ok(done) => Ok(done?),
+            Err(e) => Err(Error::internal(format!("the daemon failed, which is a bug: {e}")).into()),
+        }
+    }
 }
 
 #[derive(OpenApi)]
@@ -57,9 +84,8 @@ pub fn router(controller: Controller) -> Router {
 
 /// [`router`] with limits of one's own.
 pub fn router_within(controller: Controller, limits: Limits) -> Router {
-    let api = Api { controller, limits, uploads: Arc::new(Semaphore::new(MAX_UPLOADS)) };
     let (router, _) = routes().split_for_parts();
-    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(api)
+    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(Api::new(controller, limits))
 }
 
 /// The API's OpenAPI 3.1 description.
@@ -83,14 +109,4 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(tables::list))
         .routes(routes!(tables::list_of))
         .routes(routes!(tables::put, tables::remove))
-}
-
-/// Runs a change to its end, even if the client hangs up meanwhile: a dropped connection must not stop it halfway.
-async fn whole<T: Send + 'static>(
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> std::result::Result<T, Refusal> {
-    match tokio::spawn(work).await {
-        Ok(done) => Ok(done?),
-        Err(e) => Err(Error::internal(format!("the daemon failed, which is a bug: {e}")).into()),
-    }
 }

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::Api;
 use super::answer::Answer;
 use super::input::{Asked, Given, Segments};
-use super::{Api, whole};
 use crate::operation::Error;
 use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
 
@@ -32,7 +32,7 @@ pub async fn create(
     State(api): State<Api>,
     Given(create): Given<CreateNetwork>,
 ) -> Answer<(StatusCode, Json<CreatedNetwork>)> {
-    let created = whole(async move { api.controller.create_network(create).await }).await?;
+    let created = api.change(move |c| async move { c.create_network(create).await }).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -63,5 +63,5 @@ pub async fn inspect(
         (status = "default", body = Error, description = "Why not."),
     ))]
 pub async fn remove(State(api): State<Api>, Segments(network): Segments<String>) -> Answer<Json<Removed>> {
-    Ok(Json(whole(async move { api.controller.remove_network(&network).await }).await?))
+    Ok(Json(api.change(move |c| async move { c.remove_network(&network).await }).await?))
 }

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 
+use super::Api;
 use super::answer::Answer;
-use super::{Api, whole};
 use crate::operation::Error;
 use crate::operation::table::{Collected, Version};
 
@@ -26,5 +26,5 @@ pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
 #[utoipa::path(post, path = "/gc", tag = "system", operation_id = "gc",
     responses((status = 200, body = Collected), (status = "default", body = Error, description = "Why not.")))]
 pub async fn gc(State(api): State<Api>) -> Answer<Json<Collected>> {
-    Ok(Json(whole(async move { api.controller.collect_garbage().await }).await?))
+    Ok(Json(api.change(move |c| async move { c.collect_garbage().await }).await?))
 }

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::Api;
 use super::answer::Answer;
 use super::input::{Given, Segments};
-use super::{Api, whole};
 use crate::operation::Error;
 use crate::operation::table::{Entry, PutEntry};
 
@@ -46,7 +46,7 @@ pub async fn put(
     Segments((network, table, key)): Segments<(String, String, String)>,
     Given(put): Given<PutEntry>,
 ) -> Answer<StatusCode> {
-    whole(async move { api.controller.put_entry(&network, &table, &key, put).await }).await?;
+    api.change(move |c| async move { c.put_entry(&network, &table, &key, put).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -62,6 +62,6 @@ pub async fn remove(
     State(api): State<Api>,
     Segments((network, table, key)): Segments<(String, String, String)>,
 ) -> Answer<StatusCode> {
-    whole(async move { api.controller.remove_entry(&network, &table, &key).await }).await?;
+    api.change(move |c| async move { c.remove_entry(&network, &table, &key).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

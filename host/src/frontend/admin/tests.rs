@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -14,11 +15,18 @@ use tower::ServiceExt;
 
 use super::limits::{MAX_COMPONENT, MAX_JSON};
 use super::*;
+use crate::controller::Place;
 use crate::operation::Kind;
 
-/// A controller that the tests here never get an answer of: they end before or beside it.
+/// A controller that the tests here hardly get to: they end before or beside it. Its folders stay until the tests have ended.
 fn controller() -> Controller {
-    Controller {}
+    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+    static CONTROLLER: LazyLock<Controller> = LazyLock::new(|| {
+        let (state, run) = (FOLDER.path().join("state"), FOLDER.path().join("run"));
+        let place = Place { state, run, compiler: "/nonexistent".into(), namespace: None };
+        Controller::start(&place).unwrap()
+    });
+    CONTROLLER.clone()
 }
 
 async fn ask(method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, Vec<u8>) {
@@ -245,16 +253,32 @@ async fn requests_in_flight_are_given_up_in_the_end() {
 
 #[tokio::test]
 async fn a_change_outlives_its_client() {
+    let api = Api::new(controller(), Limits::default());
     let (done, finished) = oneshot::channel();
-    let change = whole(async move {
+    let change = api.change(|_| async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let _ = done.send(());
         Ok(())
     });
     drop(tokio::time::timeout(Duration::from_millis(1), change).await);
     finished.await.expect("it went on");
-    let broken = whole::<()>(async { panic!("boom") }).await.unwrap_err();
+    let broken = api.change::<(), _>(|_| async { panic!("boom") }).await.unwrap_err();
     assert_eq!(axum::response::IntoResponse::into_response(broken).status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn changes_without_a_client_have_a_limit() {
+    let api = Api::new(controller(), Limits { changes: 1, ..Limits::default() });
+    let (finish, finished) = oneshot::channel::<()>();
+    let first = api.change(|_| async move {
+        drop(finished.await);
+        Ok(())
+    });
+    drop(tokio::time::timeout(Duration::from_millis(1), first).await);
+    let early = tokio::time::timeout(Duration::from_millis(20), api.change(|_| async { Ok(()) })).await;
+    assert!(early.is_err(), "the first still runs");
+    finish.send(()).unwrap();
+    api.change(|_| async { Ok(()) }).await.expect("now it has its turn");
 }
 
 #[tokio::test]

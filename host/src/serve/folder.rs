@@ -1,0 +1,106 @@
+//! The drivers folder: an operator puts components there, and each start loads those that are new.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::controller::Controller;
+use crate::driver::compile::digest;
+use crate::frontend::admin::limits::MAX_COMPONENT;
+use crate::operation::driver::LoadDriver;
+use crate::operation::{Error, Kind, Name, Result};
+
+/// Loads the folder's components under their files' names. One that can't be loaded is reported, and the others still are:
+/// it must not keep the machine's networks down.
+pub async fn load(controller: &Controller, folder: &Path) {
+    let files = match components(folder) {
+        Ok(files) => files,
+        Err(error) => return tracing::error!("can't read {}: {error}", folder.display()),
+    };
+    for file in files {
+        if let Err(error) = load_file(controller, &file).await {
+            tracing::error!("{} is not loaded: {error}", file.display());
+        }
+    }
+}
+
+/// The name that a component's file gives its driver.
+pub fn name_of(file: &Path) -> Result<Name> {
+    Name::new(file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default())
+}
+
+/// Reads a component, and no more than one may have.
+pub fn read_component(file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|f| f.take(MAX_COMPONENT as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Error::new(kind(&e), format!("can't read {}: {e}", file.display())))?;
+    match bytes.len() {
+        0 => Err(Error::invalid(format!("{} is empty", file.display()))),
+        n if n > MAX_COMPONENT => {
+            Err(Error::invalid(format!("{} is larger than {MAX_COMPONENT} bytes", file.display())))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// The folder's components in the order of their names; a folder that is not there has none.
+fn components(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut components: Vec<_> = paths.into_iter().filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect();
+    components.sort();
+    Ok(components)
+}
+
+async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
+    let (name, component) = (name_of(file)?, read_component(file)?);
+    let loaded = controller.drivers().await?.into_iter().find(|driver| driver.name == name);
+    match loaded {
+        None => controller.load_driver(LoadDriver { name, component, configuration: BTreeMap::new() }).await.map(drop),
+        Some(driver) if driver.digest == digest(&component) => Ok(()),
+        Some(_) => {
+            Err(Error::exists(format!("another component is loaded as {name}; remove that one, and start again")))
+        }
+    }
+}
+
+fn kind(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::NotFound => Kind::NotFound,
+        io::ErrorKind::PermissionDenied => Kind::Forbidden,
+        io::ErrorKind::IsADirectory => Kind::InvalidArgument,
+        _ => Kind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_read_within_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wasm");
+        assert_eq!(read_component(&file).unwrap_err().kind, Kind::NotFound);
+        std::fs::write(&file, "").unwrap();
+        assert!(read_component(&file).unwrap_err().message.contains("is empty"));
+        File::options().write(true).open(&file).unwrap().set_len(MAX_COMPONENT as u64 + 1).unwrap();
+        assert!(read_component(&file).unwrap_err().message.contains("larger than"));
+        assert_eq!(read_component(folder.path()).unwrap_err().kind, Kind::InvalidArgument);
+    }
+
+    #[test]
+    fn components_are_found_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.wasm", "a.wasm", "README", "c.wasm.part"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = components(folder.path()).unwrap();
+        assert_eq!(found.iter().map(|f| name_of(f).unwrap().to_string()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(components(&folder.path().join("none")).unwrap().is_empty());
+    }
+}
