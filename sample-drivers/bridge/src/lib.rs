@@ -23,6 +23,9 @@ mod options;
 mod ports;
 mod report;
 mod rules;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test")]
+mod tests;
 
 use pontoon_sdk::{
     Driver, EndpointOptions, ExternalConnectivity, GatewayAllocationChecker, InterfaceInfo, IpamData, JoinInfo,

@@ -1,6 +1,6 @@
 //! A host in memory, for a driver's unit tests: on every target but WebAssembly, the SDK's functions work on it.
 //!
-//! Each test's thread has a host of its own, empty at first. [`Network`] and [`Endpoint`] make the calls that a front end
+//! Each thread has a host of its own, empty at first; [`reset`] makes it so again. [`Network`] and [`Endpoint`] make the calls that a front end
 //! would make, as transactions: what fails is undone. The functions of this module look at what came of it.
 //!
 //! It is true to the contract where drivers notice: names that are taken, lists that are done whole or not at all,
@@ -68,11 +68,9 @@ pub fn put_foreign_entry(network: &str, table: &str, key: &str, value: &[u8]) {
     state::with(|state| state.tables.put_foreign(network, table, key, value));
 }
 
-/// Forgets what the driver remembers of all networks, and what the kernel has: the host was started anew.
-pub fn reboot() {
-    state::with(|state| {
-        *state = state::State { configuration: state.configuration.clone(), ..state::State::default() }
-    });
+/// Begins anew. Every thread does; a test harness that runs several tests on one thread needs this before each.
+pub fn reset() {
+    state::with(|state| *state = state::State::default());
 }
 
 /// The names of the driver's links on the host.

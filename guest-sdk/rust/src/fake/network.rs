@@ -39,7 +39,9 @@ impl<D> Network<D> {
     #[expect(clippy::expect_used, reason = "a mistake in a test")]
     pub fn pool(mut self, pool: &str) -> Self {
         let pool: IpNet = pool.parse().expect("a pool like 10.0.0.0/24");
-        let gateway = pool.hosts().next().and_then(|first| IpNet::new(first, pool.prefix_len()).ok());
+        // IPv6 has no broadcast address to leave out, but its first is the routers' anycast address.
+        let first = pool.hosts().find(|address| *address != pool.network());
+        let gateway = first.and_then(|first| IpNet::new(first, pool.prefix_len()).ok());
         let data = IpamData { pool: Some(pool), gateway, ..IpamData::default() };
         match pool {
             IpNet::V4(_) => (self.options.ipv4, _) = (true, self.ipv4.push(data)),

@@ -22,6 +22,9 @@ mod check;
 mod network;
 mod notes;
 mod settings;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test")]
+mod tests;
 
 mod endpoint;
 

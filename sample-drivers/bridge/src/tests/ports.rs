@@ -1,0 +1,188 @@
+//! Published ports.
+
+use std::net::IpAddr;
+
+use pontoon_sdk::ErrorKind::{AlreadyExists, InvalidArgument};
+use pontoon_sdk::{PortBinding, Protocol, fake};
+
+use super::{Bridge, Network, network, refused};
+
+type Endpoint = fake::Endpoint<Bridge>;
+
+fn network_that_is_there() -> Network {
+    let network = network();
+    network.create().unwrap();
+    network
+}
+
+/// An endpoint with addresses of both families.
+fn endpoint(network: &Network, number: u8) -> Endpoint {
+    let id = format!("e{number}");
+    network.endpoint(id).address(&format!("10.5.0.{number}/24")).address(&format!("fd05::{number}/64"))
+}
+
+fn binding(host_address: Option<&str>, first: u16, last: u16) -> PortBinding {
+    PortBinding {
+        protocol: Protocol::TCP,
+        container_address: None,
+        container_port: 80,
+        host_address: host_address.map(|address| address.parse::<IpAddr>().unwrap()),
+        host_port: first,
+        host_port_end: last,
+    }
+}
+
+fn with(mut endpoint: Endpoint, binding: PortBinding) -> Endpoint {
+    endpoint.options.port_bindings.push(binding);
+    endpoint.create().unwrap();
+    endpoint
+}
+
+/// The rules that translate destinations.
+fn translations() -> Vec<String> {
+    fake::rules().into_iter().filter(|rule| rule.contains("dnat to")).collect()
+}
+
+/// The keys of the ports that are taken.
+fn taken() -> Vec<String> {
+    fake::stored().into_keys().filter(|key| key.starts_with("port/")).collect()
+}
+
+#[test]
+fn publishes_on_both_families() {
+    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(None, 8080, 0));
+    endpoint.program(true, true).unwrap();
+    let rules = [
+        "nat prerouting -100: fib daddr type local l4proto tcp dport 8080 dnat to 10.5.0.2:80",
+        "nat prerouting -100: fib daddr type local l4proto tcp dport 8080 dnat to [fd05::2]:80",
+        "nat output -100: fib daddr type local l4proto tcp dport 8080 dnat to 10.5.0.2:80",
+        "nat output -100: fib daddr type local l4proto tcp dport 8080 dnat to [fd05::2]:80",
+    ];
+    assert_eq!(translations(), rules);
+    assert_eq!(taken(), ["port/tcp/8080/0.0.0.0", "port/tcp/8080/::"]);
+}
+
+#[test]
+fn publishes_for_the_families_whose_gateway_it_is() {
+    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(None, 8080, 0));
+    endpoint.program(true, false).unwrap();
+    assert_eq!(taken(), ["port/tcp/8080/0.0.0.0"]);
+    endpoint.program(false, true).unwrap();
+    assert_eq!(taken(), ["port/tcp/8080/::"]);
+    endpoint.program(false, false).unwrap();
+    assert!(taken().is_empty() && translations().is_empty());
+}
+
+#[test]
+fn publishes_on_one_address() {
+    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(Some("127.0.0.1"), 8080, 0));
+    endpoint.program(true, true).unwrap();
+    let rules = [
+        "nat prerouting -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80",
+        "nat output -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80",
+    ];
+    assert_eq!(translations(), rules);
+}
+
+#[test]
+fn publishes_where_the_network_says() {
+    let network = network().option("com.docker.network.bridge.host_binding_ipv4", "192.0.2.1");
+    network.create().unwrap();
+    with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, true).unwrap();
+    assert_eq!(taken(), ["port/tcp/8080/192.0.2.1"]);
+}
+
+#[test]
+fn a_port_is_published_once() {
+    let network = network_that_is_there();
+    with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, true).unwrap();
+    let other = with(endpoint(&network, 3), binding(None, 8080, 0));
+    let message = "host port 8080/tcp is published already";
+    assert_eq!(refused(other.program(true, true)), (AlreadyExists, message.to_owned()));
+    let one_address = with(endpoint(&network, 4), binding(Some("192.0.2.1"), 8080, 0));
+    let message = "host port 8080/tcp of 192.0.2.1 is published already";
+    assert_eq!(refused(one_address.program(true, true)), (AlreadyExists, message.to_owned()));
+    assert_eq!(translations().len(), 4);
+}
+
+#[test]
+fn ports_of_different_addresses_protocols_and_families_do_not_clash() {
+    let network = network_that_is_there();
+    let bindings = [
+        binding(Some("192.0.2.1"), 53, 0),
+        binding(Some("192.0.2.2"), 53, 0),
+        binding(Some("::"), 53, 0),
+        PortBinding { protocol: Protocol::UDP, ..binding(Some("0.0.0.0"), 53, 0) },
+        PortBinding { protocol: Protocol::SCTP, ..binding(Some("0.0.0.0"), 53, 0) },
+    ];
+    for (number, binding) in (2..).zip(bindings) {
+        with(endpoint(&network, number), binding).program(true, true).unwrap();
+    }
+    assert_eq!(taken().len(), 5);
+}
+
+#[test]
+fn takes_the_first_free_port_of_a_range() {
+    let network = network_that_is_there();
+    for number in 2..4 {
+        with(endpoint(&network, number), binding(None, 9000, 9001)).program(true, false).unwrap();
+    }
+    assert_eq!(taken(), ["port/tcp/9000/0.0.0.0", "port/tcp/9001/0.0.0.0"]);
+    let message = "host ports 9000-9001/tcp: all are published already";
+    let third = with(endpoint(&network, 4), binding(None, 9000, 9001));
+    assert_eq!(refused(third.program(true, false)), (AlreadyExists, message.to_owned()));
+}
+
+#[test]
+fn chooses_a_port_and_keeps_it() {
+    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(None, 0, 0));
+    endpoint.program(true, false).unwrap();
+    let chosen = taken();
+    let port: u16 = chosen[0].split('/').nth(2).unwrap().parse().unwrap();
+    assert!((49_153..=65_535).contains(&port));
+    endpoint.program(true, true).unwrap();
+    assert_eq!(taken(), [chosen[0].clone(), format!("port/tcp/{port}/::")]);
+}
+
+#[test]
+fn refuses_what_can_not_be_published() {
+    let network = network_that_is_there();
+    let icmp = with(endpoint(&network, 2), PortBinding { protocol: Protocol::ICMP, ..binding(None, 80, 0) });
+    assert_eq!(refused(icmp.program(true, true)).0, InvalidArgument);
+    let backwards = with(endpoint(&network, 3), binding(None, 9001, 9000));
+    let message = "host ports 9001-9000: the last is below the first";
+    assert_eq!(refused(backwards.program(true, true)), (InvalidArgument, message.to_owned()));
+}
+
+#[test]
+fn a_call_that_fails_changes_nothing() {
+    let network = network_that_is_there();
+    with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, false).unwrap();
+    let mut other = with(endpoint(&network, 3), binding(None, 8081, 0));
+    other.program(true, false).unwrap();
+    let before = (fake::rules(), fake::stored());
+    other.options.port_bindings.push(binding(None, 8080, 0));
+    assert_eq!(refused(other.program(true, false)).0, AlreadyExists);
+    assert_eq!((fake::rules(), fake::stored()), before);
+}
+
+#[test]
+fn ports_go_with_the_connection_the_sandbox_and_the_endpoint() {
+    let network = network_that_is_there();
+    let endpoint = with(endpoint(&network, 2), binding(None, 8080, 0));
+    for undo in [Endpoint::revoke, Endpoint::leave, Endpoint::delete] {
+        endpoint.program(true, true).unwrap();
+        undo(&endpoint).unwrap();
+        undo(&endpoint).unwrap();
+        assert!(taken().is_empty() && translations().is_empty());
+    }
+    assert_eq!(fake::swept(), [""; 0]);
+}
+
+#[test]
+fn an_internal_network_publishes_nothing() {
+    let network = network().internal();
+    network.create().unwrap();
+    with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, true).unwrap();
+    assert!(taken().is_empty());
+}
