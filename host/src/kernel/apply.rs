@@ -1,8 +1,10 @@
 //! Lists of changes: all or nothing, with those for one namespace that stand together sent together.
 
+use rustix::io::Errno;
+
 use super::link_add;
 use super::mark::Marks;
-use super::plan::{Failed, Plan, Step, conclude, plan, question};
+use super::plan::{Failed, Plan, Step, aside, conclude, plan, question};
 use super::session::Session;
 use super::socket::{Answer, Request};
 use super::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, namespace, nft, sysctl};
@@ -25,6 +27,8 @@ enum Together {
     AllOrNone,
     /// Nothing.
     EachAlone,
+    /// Nothing, and what is to come back may be there already.
+    TakingBack,
 }
 
 /// Makes all changes or none.
@@ -63,16 +67,20 @@ fn taken_back(kernel: &Kernel, session: &mut Session, applied: &[Applied], mut e
 /// Takes changes back, the last one first.
 pub(super) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
     let changes: Vec<Change> = applied.iter().rev().flat_map(|a| a.undo.iter().cloned()).collect();
-    attempt(kernel, session, &changes)
+    each(kernel, session, &changes, Together::TakingBack)
 }
 
 /// Makes each change by itself, in order, and goes on after errors.
 pub(super) fn attempt(kernel: &Kernel, session: &mut Session, changes: &[Change]) -> Vec<Error> {
+    each(kernel, session, changes, Together::EachAlone)
+}
+
+fn each(kernel: &Kernel, session: &mut Session, changes: &[Change], how: Together) -> Vec<Error> {
     let mut errors = Vec::new();
     let mut rest = changes;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(together(rest));
-        let steps = steps(kernel, session, now, Together::EachAlone);
+        let steps = steps(kernel, session, now, how);
         errors.extend(steps.into_iter().filter_map(|step| step.err().map(|f| f.error)));
         rest = later;
     }
@@ -157,9 +165,24 @@ fn routes(
     let known: Vec<Option<Answer>> = questions.iter().map(|q| q.as_ref().and_then(|_| known.next())).collect();
     let mut plans: Vec<Result<Plan, Error>> =
         changes.iter().zip(&known).map(|(change, known)| plan(change, known.as_ref(), marks)).collect();
-    if how == Together::AllOrNone && plans.iter().any(Result::is_err) {
-        plans.iter_mut().flatten().for_each(|plan| *plan = Plan::nothing());
+    if how == Together::AllOrNone {
+        if plans.iter().any(Result::is_err) {
+            plans.iter_mut().flatten().for_each(|plan| *plan = Plan::nothing());
+        }
+        for (change, plan) in changes.iter().zip(plans.iter_mut().flatten()) {
+            plan.undo.extend(aside(session, change, marks)?);
+        }
     }
+    send(session, at, changes, plans, how)
+}
+
+fn send(
+    session: &mut Session,
+    at: &Namespace,
+    changes: &[Change],
+    plans: Vec<Result<Plan, Error>>,
+    how: Together,
+) -> Result<Vec<Step>, Error> {
     let requests: Vec<Request> = plans.iter().flatten().flat_map(|plan| plan.requests.iter().cloned()).collect();
     let answers = session.exchange(at, &requests)?;
     let mut rest = answers.as_slice();
@@ -167,9 +190,17 @@ fn routes(
         let plan = plan.or_else(|error| failed(change, error).map(|_| Plan::nothing()))?;
         let (own, others) = rest.split_at(plan.requests.len().min(rest.len()));
         rest = others;
-        conclude(change, plan, own)
+        conclude(change, plan, own, how.fine(change))
     });
     Ok(steps.collect())
+}
+
+impl Together {
+    /// Refusals that are none.
+    fn fine(self, change: &Change) -> &'static [Errno] {
+        let adds = matches!(change, Change::AddAddress(..) | Change::AddRoute(..) | Change::AddRule(..));
+        if self == Self::TakingBack && adds { &[Errno::EXIST] } else { &[] }
+    }
 }
 
 fn alone(kernel: &Kernel, session: &mut Session, change: &Change) -> Step {

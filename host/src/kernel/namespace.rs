@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_void};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -219,9 +219,4 @@ pub(super) fn cookie() -> Option<u64> {
 #[cfg(test)]
 pub(super) fn enter_new() {
     new_namespace().expect("a new namespace");
-}
-
-/// The inode behind a path, whatever it is.
-pub(super) fn inode_at(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().map(|m| m.ino())
 }

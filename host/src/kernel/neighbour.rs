@@ -109,7 +109,9 @@ pub(super) fn forwarding_question(forwarding: &Forwarding) -> Request {
 /// Adds or replaces a forwarding entry.
 pub(super) fn add_forwarding(entry: &Forwarding, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     let mut message = forwarding_message(entry);
-    message.header.state = NeighbourState::Other(NUD_NOARP | NUD_PERMANENT);
+    // To a bridge a permanent entry is an address of its own (`fdb_add_entry`), and a static one (NUD_NOARP) is a port's.
+    let state = if entry.remote.is_some() { NUD_NOARP | NUD_PERMANENT } else { NUD_NOARP };
+    message.header.state = NeighbourState::Other(state);
     message.attributes.push(NeighbourAttribute::LinkLayerAddress(entry.mac.0.to_vec()));
     message.attributes.push(NeighbourAttribute::Protocol(RouteProtocol::from(marks.protocol())));
     message.attributes.extend(entry.remote.map(|r| NeighbourAttribute::Destination(destination(r))));
@@ -122,7 +124,8 @@ pub(super) fn add_forwarding(entry: &Forwarding, known: Option<&Answer>, marks: 
 
 /// Removes the forwarding entry of a MAC.
 pub(super) fn remove_forwarding(entry: &Forwarding, known: Option<&Answer>) -> Result<Plan, Error> {
-    let Some(old) = forwarding_before(entry, known)? else { return Ok(Plan::nothing()) };
+    let old = forwarding_before(entry, known)?.filter(|old| old.link == entry.link);
+    let Some(old) = old else { return Ok(Plan::nothing()) };
     let mut message = forwarding_message(&old);
     message.attributes.push(NeighbourAttribute::LinkLayerAddress(entry.mac.0.to_vec()));
     message.attributes.extend(old.remote.map(|r| NeighbourAttribute::Destination(destination(r))));
@@ -137,10 +140,11 @@ fn forwarding_message(entry: &Forwarding) -> NeighbourMessage {
     message
 }
 
-/// The permanent entry that there is. A bridge says of an entry of another port that it is that port's: not this one's.
+/// The entry that there is. A bridge has one for each MAC, which may be at another port.
 fn forwarding_before(entry: &Forwarding, known: Option<&Answer>) -> Result<Option<Forwarding>, Error> {
-    let old = first(known)?.filter(|e| e.state & NUD_PERMANENT != 0 && e.index == entry.link.index);
-    Ok(old.map(|old| Forwarding { remote: old.address.filter(|_| entry.remote.is_some()), ..entry.clone() }))
+    let Some(old) = first(known)? else { return Ok(None) };
+    let link = LinkKey { index: old.index, ..entry.link.clone() };
+    Ok(forwarding(&old, &link).filter(|found| found.remote.is_some() == entry.remote.is_some()))
 }
 
 /// The permanent forwarding entries of a link, without those of its own MAC.
@@ -149,13 +153,15 @@ pub(super) fn list_forwardings(session: &mut Session, key: &LinkKey) -> Result<V
     Ok(entries.filter_map(|e| forwarding(&e, key)).collect())
 }
 
-/// A bridge shows a port's own MAC as permanent (NUD_PERMANENT alone), what was added has NUD_NOARP as well. Beside that every link shows
-/// the multicast MACs that it listens to, flagged NTF_SELF and without a remote.
+/// What was added: at a tunnel with a remote, at a bridge's port static. A bridge shows the port's own MAC as permanent, and every link the
+/// multicast MACs that it listens to, as permanent and its own (NTF_SELF).
 fn forwarding(entry: &Entry, key: &LinkKey) -> Option<Forwarding> {
     let own = entry.flags & NTF_SELF != 0;
-    let added = entry.state & NUD_PERMANENT != 0 && own == entry.address.is_some();
-    let added = added && (own || entry.state & NUD_NOARP != 0);
-    added.then_some(Forwarding { link: key.clone(), mac: entry.mac?, remote: entry.address })
+    let added = match entry.address {
+        Some(_) => own && entry.state & NUD_PERMANENT != 0,
+        None => !own && entry.state & NUD_NOARP != 0,
+    };
+    Some(Forwarding { link: key.clone(), mac: entry.mac.filter(|_| added)?, remote: entry.address })
 }
 
 fn entries(

@@ -1,10 +1,12 @@
 //! One change as messages: what is asked before it, what makes it, what takes it back.
 
+use ipnet::IpNet;
 use rustix::io::Errno;
 
 use super::mark::Marks;
+use super::session::Session;
 use super::socket::{Answer, Request};
-use super::{Applied, Change, Error, Outcome};
+use super::{Applied, Change, Error, LinkChanges, Outcome};
 use super::{address, link_set, neighbour, route, rule};
 
 /// What makes a change of rtnetlink's that answers nothing but done.
@@ -13,7 +15,7 @@ pub(super) struct Plan {
     pub requests: Vec<Request>,
     /// Takes it back.
     pub undo: Vec<Change>,
-    /// Refusals that mean: it is gone already.
+    /// Refusals that mean: it is gone already, there is nothing to take back.
     pub gone: &'static [Errno],
 }
 
@@ -55,6 +57,25 @@ pub(super) fn question(change: &Change) -> Option<Request> {
     }
 }
 
+/// What else the kernel takes away with a change, as what brings it back: a link that goes down loses its IPv6 addresses and all routes, a
+/// primary IPv4 address takes the others of its subnet along. Only addresses and this instance's routes come back.
+pub(super) fn aside(session: &mut Session, change: &Change, marks: Marks) -> Result<Vec<Change>, Error> {
+    let key = match change {
+        Change::SetLink(key, LinkChanges { up: Some(false), .. }) | Change::RemoveAddress(key, _) => key,
+        _ => return Ok(Vec::new()),
+    };
+    let addresses = address::list(session, &key.namespace, key.index)?;
+    let addresses = addresses.into_iter().map(|(_, address)| address).filter(|a| !is_link_local(a));
+    let addresses = addresses.map(|address| Change::AddAddress(key.clone(), address));
+    let routes = route::list(session, key, marks)?.into_iter().map(Change::AddRoute);
+    Ok(addresses.chain(routes).collect())
+}
+
+/// The kernel makes them itself.
+fn is_link_local(address: &IpNet) -> bool {
+    matches!(address, IpNet::V6(v6) if v6.addr().is_unicast_link_local())
+}
+
 /// The messages of a change.
 pub(super) fn plan(change: &Change, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     match change {
@@ -74,9 +95,9 @@ pub(super) fn plan(change: &Change, known: Option<&Answer>, marks: Marks) -> Res
     }
 }
 
-/// What became of a change, from the answers to its messages.
-pub(super) fn conclude(change: &Change, plan: Plan, answers: &[Answer]) -> Step {
-    let refused = answers.iter().find_map(|a| a.as_ref().err());
+/// What became of a change, from the answers to its messages. `fine`: refusals that are none.
+pub(super) fn conclude(change: &Change, plan: Plan, answers: &[Answer], fine: &[Errno]) -> Step {
+    let refused = answers.iter().find_map(|a| a.as_ref().err().filter(|refusal| !refusal.is(fine)));
     match refused {
         None if plan.requests.is_empty() => Ok(Applied { outcome: Outcome::Done, undo: Vec::new() }),
         None => Ok(Applied { outcome: Outcome::Done, undo: plan.undo }),

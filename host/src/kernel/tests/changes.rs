@@ -1,0 +1,288 @@
+//! Every change there and back, failures in the middle of a list, and what belongs to others.
+
+use super::*;
+
+/// A bridge with an address, and a pair on it whose other end is in this namespace, too.
+struct Stage {
+    bridge: NewLink,
+    port: NewLink,
+    inner: NewLink,
+}
+
+fn stage(world: &World) -> Stage {
+    let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24", "fd00:9::1/64"]));
+    let first = LinkEnd { master: Some(bridge.key.index), ..end(&Namespace::Host, "port") };
+    let (port, inner) = world.link(veth(first, end(&Namespace::Host, "inner")));
+    Stage { bridge, port, inner: inner.unwrap() }
+}
+
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
+fn route(link: &NewLink, destination: &str, gateway: Option<&str>) -> Route {
+    let gateway = gateway.map(|g| g.parse().unwrap());
+    Route { link: link.key.clone(), destination: net(destination), gateway, source: None, table: None, metric: None }
+}
+
+fn rule(priority: u32) -> Rule {
+    Rule {
+        namespace: Namespace::Host,
+        ipv6: false,
+        priority,
+        source: Some(net("10.9.0.0/24")),
+        destination: None,
+        input: Some(name("br0")),
+        mark: Some((0x10, 0xff)),
+        table: 1000,
+    }
+}
+
+#[test]
+fn links_there_and_back() {
+    in_world(|world| {
+        let stage = stage(world);
+        there_and_back(world, Change::AddLink(bridge("br1", &["10.8.0.1/24"])));
+        let pair = veth(end(&Namespace::Host, "a"), end(&Namespace::Host, "b"));
+        there_and_back(world, Change::AddLink(pair));
+        let set = |changes: LinkChanges| there_and_back(world, Change::SetLink(stage.port.key.clone(), changes));
+        set(LinkChanges { name: Some(NewName::Exact(name("other"))), ..LinkChanges::default() });
+        set(LinkChanges { name: Some(NewName::Prefix(name("o"))), ..LinkChanges::default() });
+        set(LinkChanges { mac: Some(MacAddress([2, 1, 1, 1, 1, 1])), ..LinkChanges::default() });
+        set(LinkChanges { mtu: Some(1280), ..LinkChanges::default() });
+        set(LinkChanges { up: Some(false), ..LinkChanges::default() });
+        set(LinkChanges { master: Some(0), ..LinkChanges::default() });
+        set(LinkChanges { hairpin: Some(true), ..LinkChanges::default() });
+        set(LinkChanges { isolated: Some(true), ..LinkChanges::default() });
+        set(LinkChanges { learning: Some(false), ..LinkChanges::default() });
+        set(LinkChanges { up: Some(false), mtu: Some(1300), hairpin: Some(true), ..LinkChanges::default() });
+    });
+}
+
+#[test]
+fn a_link_that_goes_down_comes_back_with_its_addresses_and_routes() {
+    in_world(|world| {
+        let stage = stage(world);
+        world.all(&[
+            Change::AddRoute(route(&stage.bridge, "10.50.0.0/16", Some("10.9.0.7"))),
+            Change::AddRoute(route(&stage.bridge, "fd00:50::/64", Some("fd00:9::7"))),
+        ]);
+        let down = LinkChanges { up: Some(false), ..LinkChanges::default() };
+        there_and_back(world, Change::SetLink(stage.bridge.key, down));
+    });
+}
+
+#[test]
+fn prefix_names_get_the_lowest_number() {
+    in_world(|world| {
+        let new = |prefix: &str| LinkEnd { name: NewName::Prefix(name(prefix)), ..end(&Namespace::Host, "x") };
+        let (a, b) = world.link(veth(new("eth"), new("eth")));
+        assert_eq!((a.name.as_str(), b.unwrap().name.as_str()), ("eth1", "eth0"));
+        let (c, _) = world.link(LinkSpec { end: new("br-"), kind: LinkKind::Bridge });
+        assert_eq!(c.name.as_str(), "br-0");
+        assert!(world.kernel.link(&c.key).unwrap().unwrap().up);
+    });
+}
+
+#[test]
+fn addresses_routes_and_rules_there_and_back() {
+    in_world(|world| {
+        let stage = stage(world);
+        let Stage { bridge, inner, .. } = &stage;
+        let (v4, v6) = (net("10.7.0.1/24"), net("fd00:7::1/64"));
+        for address in [v4, v6] {
+            there_and_back(world, Change::AddAddress(inner.key.clone(), address));
+            world.one(Change::AddAddress(inner.key.clone(), address));
+            there_and_back(world, Change::RemoveAddress(inner.key.clone(), address));
+            assert!(world.kernel.addresses(&inner.key).unwrap().contains(&address));
+        }
+        assert!(world.kernel.all_addresses(&Namespace::Host).unwrap().contains(&(inner.key.index, v4)));
+        let routes = [
+            route(bridge, "10.50.0.0/16", Some("10.9.0.7")),
+            route(bridge, "10.51.0.0/16", None),
+            route(bridge, "10.52.0.0/16", Some("fd00:9::7")),
+            route(bridge, "fd00:50::/64", Some("fd00:9::7")),
+            route(bridge, "fd00:51::/64", None),
+            Route { table: Some(1000), metric: Some(7), ..route(bridge, "0.0.0.0/0", Some("10.9.0.7")) },
+            Route { source: Some("10.9.0.1".parse().unwrap()), ..route(bridge, "10.53.0.0/16", None) },
+            Route { table: Some(100), metric: Some(9), ..route(bridge, "::/0", Some("fd00:9::7")) },
+        ];
+        for route in &routes {
+            there_and_back(world, Change::AddRoute(route.clone()));
+            world.one(Change::AddRoute(route.clone()));
+            there_and_back(world, Change::RemoveRoute(route.clone()));
+        }
+        let found = world.kernel.routes(&bridge.key).unwrap();
+        assert!(routes.iter().all(|r| found.contains(r)), "{found:#?}");
+        assert_eq!(found.len(), routes.len());
+        let rules = [rule(100), Rule { ipv6: true, source: Some(net("fd00:9::/64")), mark: None, ..rule(101) }];
+        for rule in &rules {
+            there_and_back(world, Change::AddRule(rule.clone()));
+            world.one(Change::AddRule(rule.clone()));
+            there_and_back(world, Change::RemoveRule(rule.clone()));
+        }
+        assert_eq!(world.kernel.rules(&Namespace::Host).unwrap(), rules);
+    });
+}
+
+#[test]
+fn the_other_addresses_of_a_subnet_come_back_with_the_first() {
+    in_world(|world| {
+        let inner = stage(world).inner;
+        for address in ["10.7.0.1/24", "10.7.0.2/24", "10.7.0.3/24"] {
+            world.one(Change::AddAddress(inner.key.clone(), net(address)));
+        }
+        there_and_back(world, Change::RemoveAddress(inner.key.clone(), net("10.7.0.1/24")));
+    });
+}
+
+#[test]
+fn neighbours_and_forwardings_there_and_back() {
+    in_world(|world| {
+        let Stage { bridge, port, .. } = stage(world);
+        let mac = |last| MacAddress([2, 0, 0, 0, 9, last]);
+        for address in ["10.9.0.9", "fd00:9::9"] {
+            let neighbour =
+                |last| Neighbour { link: bridge.key.clone(), address: address.parse().unwrap(), mac: mac(last) };
+            there_and_back(world, Change::AddNeighbour(neighbour(1)));
+            world.one(Change::AddNeighbour(neighbour(1)));
+            there_and_back(world, Change::AddNeighbour(neighbour(2)));
+            there_and_back(world, Change::RemoveNeighbour(neighbour(1)));
+            assert!(world.kernel.neighbours(&bridge.key).unwrap().contains(&neighbour(1)));
+        }
+        let entry = Forwarding { link: port.key.clone(), mac: mac(3), remote: None };
+        there_and_back(world, Change::AddForwarding(entry.clone()));
+        world.one(Change::AddForwarding(entry.clone()));
+        there_and_back(world, Change::RemoveForwarding(entry.clone()));
+        assert_eq!(world.kernel.forwardings(&port.key).unwrap(), [entry]);
+    });
+}
+
+#[test]
+fn forwardings_of_a_tunnel_there_and_back() {
+    in_world(|world| {
+        let (tunnel, _) = world.link(LinkSpec { end: end(&Namespace::Host, "vx0"), kind: super::links::vxlan(77) });
+        let entry = |remote: &str| Forwarding {
+            link: tunnel.key.clone(),
+            mac: MacAddress([2, 0, 0, 0, 9, 1]),
+            remote: Some(remote.parse().unwrap()),
+        };
+        there_and_back(world, Change::AddForwarding(entry("192.0.2.7")));
+        world.one(Change::AddForwarding(entry("192.0.2.7")));
+        there_and_back(world, Change::AddForwarding(entry("192.0.2.8")));
+        there_and_back(world, Change::RemoveForwarding(entry("192.0.2.7")));
+        assert_eq!(world.kernel.forwardings(&tunnel.key).unwrap(), [entry("192.0.2.7")]);
+    });
+}
+
+#[test]
+fn settings_there_and_back() {
+    in_world(|world| {
+        let Stage { bridge, .. } = stage(world);
+        let set =
+            |sysctl: &Sysctl, value| Change::SetSysctl { namespace: Namespace::Host, sysctl: sysctl.clone(), value };
+        let forward = Sysctl::Namespace("ipv4/ip_forward");
+        assert_eq!(world.kernel.sysctl(&Namespace::Host, &forward), Ok(0));
+        there_and_back(world, set(&forward, 1));
+        let proxy = Sysctl::Link { family: "ipv4", link: bridge.name.clone(), name: "proxy_arp" };
+        there_and_back(world, set(&proxy, 1));
+        let sandbox = Sandbox::new(world);
+        let there = Change::SetSysctl { namespace: sandbox.namespace(), sysctl: forward.clone(), value: 1 };
+        world.one(there);
+        assert_eq!(world.kernel.sysctl(&sandbox.namespace(), &forward), Ok(1));
+        assert_eq!(world.kernel.sysctl(&Namespace::Host, &forward), Ok(0));
+        let all = Sysctl::Link { family: "ipv4", link: name("all"), name: "proxy_arp" };
+        assert!(world.kernel.sysctl(&Namespace::Host, &all).is_err());
+        let none = Sysctl::Link { family: "ipv4", link: name("none"), name: "proxy_arp" };
+        assert!(world.kernel.sysctl(&Namespace::Host, &none).unwrap_err().message.contains("no such link"));
+    });
+}
+
+#[test]
+fn a_failure_in_the_middle_leaves_everything_as_it_was() {
+    in_world(|world| {
+        let Stage { bridge, port, inner } = stage(world);
+        let sandbox = Sandbox::new(world);
+        let (before, before_there) = (dump(), sandbox.within(dump));
+        let (key, address) = (inner.key.clone(), net("10.7.0.1/24"));
+        let down = LinkChanges { up: Some(false), mtu: Some(1400), ..LinkChanges::default() };
+        let peer = LinkEnd { addresses: vec![address], ..end(&sandbox.namespace(), "eth0") };
+        let good = vec![
+            Change::AddAddress(key.clone(), address),
+            Change::AddRoute(route(&bridge, "10.50.0.0/16", Some("10.9.0.7"))),
+            Change::AddRule(rule(100)),
+            Change::SetLink(port.key.clone(), down),
+            Change::AddLink(veth(end(&Namespace::Host, "ve1"), peer)),
+            Change::SetSysctl { namespace: Namespace::Host, sysctl: Sysctl::Namespace("ipv4/ip_forward"), value: 1 },
+            Change::RemoveAddress(bridge.key.clone(), net("fd00:9::1/64")),
+            Change::AddForwarding(Forwarding { link: port.key.clone(), mac: MacAddress([2; 6]), remote: None }),
+        ];
+        let bad = [
+            Change::AddAddress(bridge.key.clone(), net("10.9.0.1/24")),
+            Change::AddLink(self::bridge("br0", &[])),
+            Change::AddRoute(route(&bridge, "10.60.0.0/16", Some("192.0.2.1"))),
+            Change::SetLink(LinkKey { index: 1, namespace: Namespace::Host }, LinkChanges::default()),
+            Change::AddNeighbour(Neighbour {
+                link: LinkKey { index: 4711, namespace: Namespace::Host },
+                address: "10.9.0.9".parse().unwrap(),
+                mac: MacAddress([2; 6]),
+            }),
+        ];
+        for bad in &bad {
+            for position in [0, good.len()] {
+                let mut list = good.clone();
+                list.insert(position, bad.clone());
+                let error = world.fails(&list);
+                assert!(error.message.starts_with(&bad.to_string()), "{error}");
+                same(&before, &format!("{bad} at {position}"));
+                assert_eq!(before_there, sandbox.within(dump));
+            }
+        }
+    });
+}
+
+#[test]
+fn each_change_is_attempted_by_itself() {
+    in_world(|world| {
+        let Stage { bridge, inner, .. } = stage(world);
+        let foreign = LinkKey { index: 1, namespace: Namespace::Host };
+        let errors = world.kernel.attempt(&[
+            Change::RemoveLink(foreign),
+            Change::RemoveLink(inner.key.clone()),
+            Change::RemoveAddress(bridge.key.clone(), net("10.99.0.1/24")),
+            Change::RemoveLink(inner.key),
+            Change::RemoveRoute(route(&bridge, "10.98.0.0/16", None)),
+            Change::RemoveRule(rule(77)),
+            Change::RemoveLink(bridge.key),
+        ]);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].message.contains("is not this Pontoon's"), "{errors:?}");
+        assert_eq!(world.kernel.links(&Namespace::Host).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn two_instances_leave_each_other_alone() {
+    in_world(|world| {
+        let other = World::kernel(INSTANCE + 1, &world.folder);
+        let (link, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
+        let theirs = route(&link, "10.50.0.0/16", Some("10.9.0.7"));
+        world.all(&[Change::AddRoute(theirs.clone()), Change::AddRule(rule(100))]);
+        let before = dump();
+        assert_eq!(other.link(&link.key).unwrap().unwrap().mark, Mark::Foreign);
+        assert_eq!(other.routes(&link.key), Ok(Vec::new()));
+        assert_eq!(other.rules(&Namespace::Host), Ok(Vec::new()));
+        for change in [
+            Change::RemoveLink(link.key.clone()),
+            Change::SetLink(link.key.clone(), LinkChanges { mtu: Some(1280), ..LinkChanges::default() }),
+        ] {
+            let error = other.apply(&[change]).unwrap_err();
+            assert!(error.message.contains("is not this Pontoon's"), "{error}");
+            assert_eq!(error.errno, Some(1));
+        }
+        assert!(other.condemn(std::slice::from_ref(&link.key)).is_err());
+        assert_eq!(other.attempt(&[Change::RemoveRoute(theirs), Change::RemoveRule(rule(100))]), []);
+        assert_eq!(other.reap(&Namespace::Host), Ok(0));
+        same(&before, "the other instance");
+    });
+}

@@ -1,0 +1,76 @@
+//! Condemned links are out of the way at once, and reaped later.
+
+use super::*;
+
+fn pair(world: &World, bridge: &NewLink, at: &Namespace) -> (LinkKey, LinkKey) {
+    let first = LinkEnd { master: Some(bridge.key.index), ..end(&Namespace::Host, "ve0") };
+    let addresses = vec!["10.9.0.2/24".parse().unwrap(), "fd00:9::2/64".parse().unwrap()];
+    let (first, peer) = world.link(veth(first, LinkEnd { addresses, ..end(at, "eth0") }));
+    (first.key, peer.unwrap().key)
+}
+
+#[test]
+fn a_condemned_pair_makes_room_at_once() {
+    in_world(|world| {
+        let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
+        let sandbox = Sandbox::new(world);
+        for at in [Namespace::Host, sandbox.namespace()] {
+            let before = dump();
+            let there = sandbox.within(dump);
+            for _ in 0..3 {
+                let (first, peer) = pair(world, &bridge, &at);
+                // In one namespace the other end is found.
+                let keys = if at == Namespace::Host { vec![first.clone()] } else { vec![first.clone(), peer.clone()] };
+                world.kernel.condemn(&keys).unwrap();
+                world.kernel.condemn(&keys).unwrap();
+                for key in [first, peer] {
+                    let link = world.kernel.link(&key).unwrap().unwrap();
+                    assert_eq!((link.up, link.master, link.mark), (false, None, Mark::Condemned));
+                    assert_eq!(link.name, format!("pc{:x}", key.index));
+                    assert_eq!(world.kernel.addresses(&key), Ok(Vec::new()));
+                }
+            }
+            let count = if at == Namespace::Host { 6 } else { 3 };
+            assert_eq!(world.kernel.reap(&Namespace::Host), Ok(count));
+            assert_eq!(world.kernel.reap(&Namespace::Host), Ok(0));
+            same(&before, "after reaping");
+            assert_eq!(there, sandbox.within(dump));
+        }
+    });
+}
+
+#[test]
+fn what_can_not_wait_is_deleted_at_once() {
+    in_world(|world| {
+        let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
+        let sandbox = Sandbox::new(world);
+        let (first, _) = pair(world, &bridge, &sandbox.namespace());
+        let (tunnel, _) = world.link(LinkSpec { end: end(&Namespace::Host, "vx0"), kind: super::links::vxlan(77) });
+        world.kernel.condemn(&[first.clone(), tunnel.key.clone(), bridge.key.clone()]).unwrap();
+        assert_eq!(world.kernel.link(&first), Ok(None));
+        assert_eq!(world.kernel.link(&tunnel.key), Ok(None));
+        // What could wait goes with them: the time is spent anyway.
+        assert_eq!(world.kernel.link(&bridge.key), Ok(None));
+    });
+}
+
+#[test]
+fn a_sandbox_that_is_gone_takes_no_one_along() {
+    in_world(|world| {
+        let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
+        let sandbox = Sandbox::new(world);
+        let (first, peer) = pair(world, &bridge, &sandbox.namespace());
+        drop(sandbox);
+        // The kernel removes the pair some time after the namespace.
+        for _ in 0..500 {
+            if world.kernel.link(&first) == Ok(None) {
+                break;
+            }
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!(world.kernel.condemn(&[first, peer.clone()]), Ok(()));
+        assert_eq!(world.kernel.attempt(&[Change::RemoveLink(peer.clone())]), []);
+        assert!(!world.kernel.exists(&peer.namespace));
+        assert!(world.kernel.addresses(&peer).unwrap_err().message.contains("is gone"));
+    });
+}
