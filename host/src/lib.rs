@@ -15,6 +15,8 @@
 //! - [`config`], [`serve`], [`cli`]: the program around it
 
 pub mod capability;
+pub mod cli;
+pub mod config;
 pub mod controller;
 pub mod driver;
 pub mod engine;
@@ -22,5 +24,6 @@ pub mod frontend;
 pub mod grant;
 pub mod kernel;
 pub mod operation;
+pub mod serve;
 pub mod store;
 pub mod transaction;

@@ -121,15 +121,18 @@ impl HostInterfaceInfo for CallState {
     }
 
     fn sandbox(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, |call, _| {
-            let Some(namespace) = call.interface.sandbox.clone() else { return Ok(None) };
-            Ok(Some(call.table.push(Namespace { namespace, made: None })?))
-        })?)
+        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, |call, _| sandbox(call))?)
     }
 
     fn drop(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<()> {
         Ok(())
     }
+}
+
+/// A handle for the container's namespace.
+fn sandbox(call: &mut CallState) -> Answer<Option<Resource<Namespace>>> {
+    let Some(namespace) = call.interface.sandbox.clone() else { return Ok(None) };
+    Ok(Some(call.table.push(Namespace { namespace, made: None })?))
 }
 
 fn set_once<T>(field: &mut Option<T>, value: T, what: &str) -> Answer<()> {
@@ -163,6 +166,10 @@ impl HostInterfaceNameInfo for CallState {
 impl HostJoinInfo for CallState {
     fn interface_name(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Resource<InterfaceNameInfo>> {
         Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, |_, _| Ok(Resource::new_own(0)))?)
+    }
+
+    fn sandbox(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
+        Ok(self.ask(H::CapabilitiesJoinInfoSandbox, |call, _| sandbox(call))?)
     }
 
     fn set_gateway(&mut self, _: Resource<JoinInfo>, gateway: Ipv4Address) -> Answer<()> {

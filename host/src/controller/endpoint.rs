@@ -279,7 +279,8 @@ impl Attaching<'_> {
                 ..endpoint.clone()
             }
         };
-        let call = Call::endpoint(self.driver, "join", self.network, &endpoint.id);
+        let interface = Interface { sandbox: Some(Namespace::At(endpoint.sandbox.clone())), ..Interface::default() };
+        let call = Call { interface, ..Call::endpoint(self.driver, "join", self.network, &endpoint.id) };
         let run = |code: &Code, state| code.join(state, &endpoint.network, &endpoint.id, key, &options);
         let done = self.inner.call(&call, &mut self.calls, run, |(), state| Ok(vec![Write::PutEndpoint(joined(state))]))?;
         self.endpoint = joined(&done.state);

@@ -1,1 +1,5 @@
-//! Front ends: each turns its wire format into operations.
+//! Front ends: each turns its wire format into operations and their replies back. None knows wasm or netlink.
+//!
+//! - [`admin`]: HTTP and JSON on a unix socket, for the command line and other programs
+
+pub mod admin;

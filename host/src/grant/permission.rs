@@ -42,6 +42,7 @@ impl HostCall {
             | H::CapabilitiesInterfaceInfoSandbox
             | H::CapabilitiesInterfaceNameInfoSetNames
             | H::CapabilitiesJoinInfoInterfaceName
+            | H::CapabilitiesJoinInfoSandbox
             | H::CapabilitiesJoinInfoSetGateway
             | H::CapabilitiesJoinInfoSetGatewayIpv6
             | H::CapabilitiesJoinInfoAddStaticRoute
