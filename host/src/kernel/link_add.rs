@@ -43,9 +43,9 @@ struct Making<'a> {
 pub(super) fn add(session: &mut Session, specs: &[&LinkSpec], marks: Marks) -> Result<Vec<Step>, Error> {
     let mut links: Vec<Making> = specs.iter().map(|spec| Making::new(spec, marks)).collect();
     make(session, &mut links, marks)?;
-    for i in 0..links.len() {
-        if let Err(error) = finish(session, &mut links[i], marks) {
-            links[i].failed.get_or_insert(error);
+    for link in &mut links {
+        if let Err(error) = finish(session, link, marks) {
+            link.failed.get_or_insert(error);
         }
     }
     Ok(links.into_iter().map(Making::conclude).collect())

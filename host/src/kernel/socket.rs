@@ -5,7 +5,8 @@ use std::time::Duration;
 use netlink_packet_core::Emitable;
 use netlink_sys::{Socket as Raw, SocketAddr};
 use rustix::net::sockopt::{
-    Timeout, set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force, set_socket_timeout,
+    Timeout, set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, set_socket_send_buffer_size,
+    set_socket_send_buffer_size_force, set_socket_timeout,
 };
 
 use super::Error;
@@ -120,9 +121,14 @@ impl Socket {
         }
         let failed = |e| Error::system("setting up a netlink socket", e);
         set_socket_timeout(&raw, Timeout::Recv, Some(PATIENCE)).map_err(failed)?;
-        set_socket_recv_buffer_size_force(&raw, RECEIVE_BUFFER).map_err(failed)?;
+        // Above the system's limit only with CAP_NET_ADMIN over the machine, which root in a user namespace hasn't: there, up to the limit.
+        set_socket_recv_buffer_size_force(&raw, RECEIVE_BUFFER)
+            .or_else(|_| set_socket_recv_buffer_size(&raw, RECEIVE_BUFFER))
+            .map_err(failed)?;
         if protocol == Protocol::Netfilter {
-            set_socket_send_buffer_size_force(&raw, SEND_BUFFER).map_err(failed)?;
+            set_socket_send_buffer_size_force(&raw, SEND_BUFFER)
+                .or_else(|_| set_socket_send_buffer_size(&raw, SEND_BUFFER))
+                .map_err(failed)?;
         }
         Ok(Self { raw, sequence: 0, piece: Vec::with_capacity(PIECE) })
     }

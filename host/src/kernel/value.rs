@@ -91,10 +91,13 @@ pub enum LinkKind {
     /// A VXLAN tunnel.
     Vxlan(Vxlan),
     /// A macvlan on `parent` (an ifindex of the host's namespace).
+    #[expect(missing_docs, reason = "the fields say it")]
     Macvlan { parent: u32, mode: MacvlanMode },
     /// An ipvlan on `parent`.
+    #[expect(missing_docs, reason = "the fields say it")]
     Ipvlan { parent: u32, mode: IpvlanMode, flag: IpvlanFlag },
     /// A VLAN on `parent`.
+    #[expect(missing_docs, reason = "the fields say it")]
     Vlan { parent: u32, id: u16 },
     /// A dummy.
     Dummy,
@@ -355,6 +358,7 @@ pub struct NftHandle {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sysctl {
     /// /proc/sys/net/FAMILY/conf/LINK/NAME; `family` is `ipv4` or `ipv6` and `name` a file there.
+    #[expect(missing_docs, reason = "the fields say it")]
     Link { family: &'static str, link: LinkName, name: &'static str },
     /// /proc/sys/net/PATH.
     Namespace(&'static str),
@@ -390,12 +394,16 @@ pub enum Change {
     /// Ok if it is gone.
     RemoveForwarding(Forwarding),
     /// Rules for one table. Answers [`Outcome::Rules`].
+    #[expect(missing_docs, reason = "the fields say it")]
     AddNftRules { namespace: Namespace, table: String, rules: Vec<NftRule> },
     /// Removes rules, chains that are empty then, and the table if all are. Ok for what is gone.
+    #[expect(missing_docs, reason = "the fields say it")]
     RemoveNftRules { namespace: Namespace, table: String, rules: Vec<NftHandle> },
     /// Removes a table with all in it. Ok if it is gone.
+    #[expect(missing_docs, reason = "the fields say it")]
     RemoveNftTable { namespace: Namespace, table: String },
     /// Answers [`Outcome::Value`] with the value before; undo writes it back.
+    #[expect(missing_docs, reason = "the fields say it")]
     SetSysctl { namespace: Namespace, sysctl: Sysctl, value: i32 },
     /// A namespace bound in the run folder, loopback up. Answers [`Outcome::Namespace`].
     AddNamespace(String),

@@ -29,7 +29,7 @@ const INSTANCE: u32 = 0x2_4680;
 fn in_world(test: impl FnOnce(&World) + Send) {
     thread::scope(|scope| {
         let run = || {
-            namespace::enter_new();
+            namespace::enter_new().unwrap();
             link_set::loopback_up().unwrap();
             let world = World::new();
             test(&world);
@@ -93,7 +93,7 @@ impl Sandbox {
         let (tell, told) = mpsc::channel();
         let (leave, stay) = mpsc::channel::<()>();
         thread::spawn(move || {
-            namespace::enter_new();
+            namespace::enter_new().unwrap();
             link_set::loopback_up().unwrap();
             let thread = rustix::thread::gettid().as_raw_nonzero();
             tell.send((thread, Kernel::current_namespace().unwrap())).unwrap();

@@ -38,7 +38,7 @@ fn handles(applied: &Applied) -> Vec<NftHandle> {
 }
 
 /// Rules, each with what nft calls it.
-fn examples() -> Vec<(NftRule, &'static str)> {
+pub fn examples() -> Vec<(NftRule, &'static str)> {
     use NftProperty::*;
     let forward = |conditions: &[NftCondition]| rule(FORWARD, conditions, NftVerdict::Accept);
     let tcp = || is(Protocol(6));
@@ -162,7 +162,7 @@ fn rules_are_listed_and_removed_with_chains_and_table() {
         let left = world.kernel.nft_rules(&Namespace::Host, "pontoon-n1").unwrap();
         assert_eq!(left.iter().map(|(h, _)| h.clone()).collect::<Vec<_>>(), handles(&second));
         // The last ones take the chains and the table along.
-        assert_eq!(world.kernel.undo(&[second.clone()]), []);
+        assert_eq!(world.kernel.undo(std::slice::from_ref(&second)), []);
         same(&before, "something is left");
         world.one(remove("pontoon-n1", handles(&second)));
         assert_eq!(world.kernel.nft_rules(&Namespace::Host, "pontoon-n1"), Ok(Vec::new()));
@@ -250,5 +250,25 @@ fn packets_are_translated() {
         let _client = inside
             .within(|| TcpStream::connect_timeout(&"192.0.2.2:80".parse().unwrap(), Duration::from_secs(5)).unwrap());
         assert_eq!(server.accept().unwrap().1.ip().to_string(), "192.0.2.1");
+    });
+}
+
+#[test]
+fn many_at_the_same_time() {
+    in_world(|world| {
+        let before = dump();
+        let work = |i: u8| {
+            for _ in 0..15 {
+                let network = format!("10.{i}.0.0/16").parse().unwrap();
+                let from = [is(NftProperty::Source(network))];
+                let rules = [rule(FORWARD, &from, NftVerdict::Accept), rule(SRCNAT, &from, NftVerdict::Masquerade)];
+                let applied = world.one(add("t", rules.to_vec()));
+                let there = world.kernel.nft_rules(&Namespace::Host, "t").unwrap();
+                assert!(handles(&applied).iter().all(|h| there.iter().any(|(t, _)| t == h)));
+                assert_eq!(world.kernel.undo(&[applied]), []);
+            }
+        };
+        thread::scope(|scope| (0..6).for_each(|i| drop(scope.spawn(move || work(i)))));
+        same(&before, "some rule is left");
     });
 }

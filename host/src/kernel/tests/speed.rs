@@ -89,3 +89,37 @@ fn speed_of_the_end() {
         }
     });
 }
+
+#[test]
+#[ignore = "measures"]
+fn speed_of_rules() {
+    in_world(|world| {
+        let (mut add, mut remove, mut table) = (Vec::new(), Vec::new(), Vec::new());
+        let rules = || {
+            let all: Vec<NftRule> = super::nftables::examples().into_iter().map(|(rule, _)| rule).collect();
+            Change::AddNftRules { namespace: Namespace::Host, table: "t".into(), rules: all[12..16].to_vec() }
+        };
+        // Others' rules, on which nothing should depend.
+        for _ in 0..500 {
+            world.one(rules());
+        }
+        for _ in 0..40 {
+            let start = Instant::now();
+            let applied = world.one(rules());
+            add.push(start.elapsed().as_micros());
+            let start = Instant::now();
+            assert_eq!(world.kernel.undo(&[applied]), []);
+            remove.push(start.elapsed().as_micros());
+        }
+        for _ in 0..40 {
+            world.one(Change::RemoveNftTable { namespace: Namespace::Host, table: "t".into() });
+            let applied = world.one(rules());
+            let start = Instant::now();
+            assert_eq!(world.kernel.undo(&[applied]), []);
+            table.push(start.elapsed().as_micros());
+        }
+        report("adding 4 rules beside 2000", add);
+        report("removing them", remove);
+        report("removing them with chains and table", table);
+    });
+}
