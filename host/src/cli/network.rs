@@ -129,13 +129,24 @@ pub fn removed(
             return Ok(());
         }
     };
-    for swept in reply.read::<Removed>()?.swept {
-        session.note(&format!("{name}: the driver left this behind, now it is removed: {swept}"));
+    if let Some(left) = swept(&reply.read::<Removed>()?.swept) {
+        session.note(&format!("{name}: {left}"));
     }
     session.answer(&reply, |removed: Removed| match trace {
         true => format!("{}\n{}", super::output::clean(name), trace::show(&removed.calls)),
         false => super::output::clean(name),
     })
+}
+
+/// What the host swept up, on one line: a driver may leave hundreds of rules.
+fn swept(things: &[String]) -> Option<String> {
+    const SHOWN: usize = 3;
+    let first = list(things.iter().take(SHOWN));
+    match things.len() {
+        0 => None,
+        n if n <= SHOWN => Some(format!("the driver left behind, and the host removed: {first}")),
+        n => Some(format!("the driver left behind, and the host removed: {first} and {} more", n - SHOWN)),
+    }
 }
 
 fn rows(networks: &[Network]) -> String {
@@ -177,4 +188,17 @@ fn pool(pool: &Pool) -> String {
     let gateway = pool.gateway.map(|gateway| format!("gateway {gateway}"));
     let reserved = pool.aux_addresses.iter().map(|(name, address)| format!("{name} {address}"));
     list([pool.subnet.to_string()].into_iter().chain(range).chain(gateway).chain(reserved))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_swept_is_one_line() {
+        let things = |n: usize| (1..=n).map(|i| format!("rule {i}")).collect::<Vec<_>>();
+        assert_eq!(swept(&things(0)), None);
+        assert!(swept(&things(3)).unwrap().ends_with("removed: rule 1, rule 2, rule 3"));
+        assert!(swept(&things(9)).unwrap().ends_with("removed: rule 1, rule 2, rule 3 and 6 more"));
+    }
 }

@@ -216,7 +216,7 @@ async fn what_was_swept_is_told() {
     let daemon = Daemon::answering(200, r#"{"swept":["link \u001bx"],"calls":[]}"#);
     let (code, out, err) = daemon.pontoon("endpoint detach red").await;
     assert_eq!((code, out.as_str()), (0, "red\n"));
-    assert_eq!(err, "pontoon: red: the driver left this behind, now it is removed: link \u{fffd}x\n");
+    assert_eq!(err, "pontoon: red: the driver left behind, and the host removed: link \u{fffd}x\n");
 }
 
 #[tokio::test]

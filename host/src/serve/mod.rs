@@ -9,7 +9,7 @@ pub mod folder;
 mod socket;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,11 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::socket::AdminSocket;
 use crate::config::{Config, Written};
 use crate::controller::{Controller, Place};
-use crate::frontend::admin;
+use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
 use crate::operation::{Error, Result};
 
-/// How long a stop waits for operations that run: longer than any call of a driver may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long operations whose clients went away may go on when those with a client have had the whole grace.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// This program's file, also when an upgrade has replaced it on disk: what the child compiles must fit what runs here.
 const OURSELVES: &str = "/proc/self/exe";
@@ -48,13 +48,15 @@ pub async fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<
     let (listener, _file) = socket.listen()?;
     notify(&[NotifyState::Ready]);
     tracing::info!(socket = %config.socket.display(), "ready");
+    let mut asked_to_stop = Instant::now();
     let stopping = async {
         shutdown.await;
+        asked_to_stop = Instant::now();
         tracing::info!("stopping");
         notify(&[NotifyState::Stopping]);
     };
     admin::serve(listener, admin::router(controller.clone()), stopping).await;
-    stop(&controller).await;
+    stop(&controller, SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed())).await;
     Ok(())
 }
 
@@ -69,8 +71,8 @@ async fn start(config: &Config) -> Result<Controller> {
 }
 
 /// Waits for the operations that still run, whether their clients do or not.
-async fn stop(controller: &Controller) {
-    if tokio::time::timeout(PATIENCE, controller.close()).await.is_err() {
+async fn stop(controller: &Controller, within: Duration) {
+    if tokio::time::timeout(within.max(LAST_PATIENCE), controller.close()).await.is_err() {
         tracing::warn!("operations did not end in time; the next start cleans up after them");
     }
 }
