@@ -41,10 +41,10 @@ use crate::serve;
 #[command(name = "pontoon", version, after_help = exit::HELP)]
 struct Arguments {
     /// The daemon's admin socket [default: /run/pontoon/pontoon.sock]
-    #[arg(long, global = true, env = "PONTOON_SOCKET", value_name = "PATH")]
-    socket: Option<PathBuf>,
+    #[arg(long, global = true, env = "PONTOON_SOCKET", value_name = "PATH", help_heading = "Global options")]
+    socket: Option<OsString>,
     /// For whom to print
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Global options")]
     output: Format,
     #[command(subcommand)]
     command: Command,
@@ -89,11 +89,13 @@ pub fn main() -> ExitCode {
         Err(code) => return code.into(),
     };
     let format = arguments.output;
+    // An empty variable of the environment says nothing.
+    let socket = arguments.socket.filter(|path| !path.is_empty()).map(PathBuf::from);
     let ended = match arguments.command {
         // Before any thread is started: the child lowers its own limits.
         Command::Compile => return compile().into(),
-        Command::Serve(written) => serve::main(Written { socket: arguments.socket, ..*written }),
-        Command::Ask(ask) => return block(ask, arguments.socket, format),
+        Command::Serve(written) => serve::main(Written { socket, ..*written }),
+        Command::Ask(ask) => return block(ask, socket, format),
     };
     match ended {
         Ok(()) => exit::OK.into(),

@@ -16,10 +16,10 @@ use crate::operation::Error;
 /// For whom to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Tables for people.
+    /// Tables for people
     #[default]
     Table,
-    /// The API's JSON, one document a line.
+    /// The API's JSON, one document a line; `{}` where it answers nothing
     Json,
 }
 

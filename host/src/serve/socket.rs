@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,8 @@ fn make_folder(path: &Path) -> Result<()> {
 fn lock(path: &Path) -> Result<File> {
     let name = beside(path, ".lock");
     let failed = |e: io::Error| Error::new(kind(&e), format!("can't lock {}: {e}", name.display()));
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    // For root alone: whoever can open a file can lock it, and so keep the daemon from starting.
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&name).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(in_use(path)),
@@ -132,6 +133,7 @@ mod tests {
         let path = root.path().join("a/b/p.sock");
         let socket = AdminSocket::bind(&path).unwrap();
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o660, 0o755));
+        assert_eq!(mode(&beside(&path, ".lock")), 0o600);
         StdStream::connect(&path).expect("a client that comes early can connect");
         drop(socket);
         assert!(!path.exists());
