@@ -163,3 +163,42 @@ fn read_port(value: &[u8]) -> Result<Port, Error> {
     }
     Ok(port)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::attribute::Writer;
+    use super::*;
+
+    fn body() -> Vec<u8> {
+        let port = Writer::default().put(IFLA_BRPORT_MODE, &[1]).put(IFLA_BRPORT_ISOLATED, &[0]);
+        let info = Writer::default().put_text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_SLAVE_DATA, port);
+        let head = [[0; 4], 7u32.to_ne_bytes(), IFF_UP.to_ne_bytes(), [0; 4]].concat();
+        let link = Writer::after(&head).put_text(IFLA_IFNAME, "ve0").put(IFLA_MTU, &1500u32.to_ne_bytes());
+        link.put(IFLA_ADDRESS, &[2; 6]).nest(IFLA_LINKINFO, info).finish()
+    }
+
+    fn seen(body: Vec<u8>) -> Result<Option<Seen>, Error> {
+        super::seen(&Ok(vec![Message { body }]), Marks::new(1))
+    }
+
+    #[test]
+    fn a_link_is_read() {
+        let link = seen(body()).ok().flatten().map(|s| (s.info.name, s.info.kind, s.info.index, s.port.hairpin));
+        assert_eq!(link, Some(("ve0".into(), "veth".into(), 7, Some(true))));
+    }
+
+    #[test]
+    fn odd_links_are_errors_but_never_panics() {
+        let good = body();
+        assert!(seen(good[..HEADER - 1].to_vec()).is_err());
+        assert!(seen(good[..good.len() - 1].to_vec()).is_err());
+        for position in 0..good.len() {
+            let _ = seen(good[..position].to_vec());
+            for value in [0, 1, 3, 127, 255] {
+                let mut odd = good.clone();
+                odd[position] = value;
+                let _ = seen(odd);
+            }
+        }
+    }
+}

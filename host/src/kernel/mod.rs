@@ -13,6 +13,7 @@ mod apply;
 mod attribute;
 mod condemn;
 mod describe;
+mod doorman;
 mod error;
 mod link_add;
 mod link_new;

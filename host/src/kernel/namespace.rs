@@ -104,10 +104,15 @@ pub(super) fn within<T: Send>(
     action: impl FnOnce() -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
     on_thread(|| {
-        move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))
-            .map_err(|e| Error::system("entering a network namespace", e))?;
+        enter(namespace)?;
         action()
     })
+}
+
+/// Moves the calling thread into a namespace.
+pub(super) fn enter(namespace: BorrowedFd<'_>) -> Result<(), Error> {
+    let moved = move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network));
+    moved.map_err(|e| Error::system("entering a network namespace", e))
 }
 
 fn on_thread<T: Send>(action: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {

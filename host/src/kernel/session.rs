@@ -1,8 +1,9 @@
 //! One call's way into the kernel: it opens each namespace and socket at its first use and closes the sandboxes' at its end.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 
+use super::doorman::Doorman;
 use super::socket::{Answer, Message, Protocol, Request, Socket};
 use super::{Error, Namespace, namespace};
 
@@ -12,6 +13,7 @@ pub(super) struct Host {
     file: OwnedFd,
     inode: u64,
     idle: Mutex<Vec<(Protocol, Socket)>>,
+    doorman: Doorman,
 }
 
 /// As many as calls usually run at the same time; more are closed after use.
@@ -20,7 +22,7 @@ const IDLE_SOCKETS: usize = 16;
 impl Host {
     pub fn new(file: OwnedFd) -> Result<Self, Error> {
         let inode = namespace::inode(file.as_fd())?;
-        Ok(Self { file, inode, idle: Mutex::default() })
+        Ok(Self { file, inode, idle: Mutex::default(), doorman: Doorman::default() })
     }
 
     pub fn inode(&self) -> u64 {
@@ -38,7 +40,10 @@ impl Host {
             return Ok(idle.swap_remove(position).1);
         }
         drop(idle);
-        self.within(|| Socket::open(protocol))
+        match namespace::is_current(self.inode) {
+            true => Socket::open(protocol),
+            false => self.doorman.open(self.file.as_fd(), self.file.as_fd(), protocol),
+        }
     }
 
     fn give_back(&self, sockets: impl Iterator<Item = (Protocol, Socket)>) {
@@ -135,7 +140,7 @@ impl<'h> Session<'h> {
         let known = space.sockets.iter().position(|(p, _)| *p == protocol);
         let mut socket = match (known, &space.file) {
             (Some(known), _) => space.sockets.swap_remove(known).1,
-            (None, Some(file)) => open(file.as_fd(), protocol)?,
+            (None, Some(file)) => self.host.doorman.open(file.as_fd(), self.host.file.as_fd(), protocol)?,
             (None, None) => self.host.take(protocol)?,
         };
         // After an error answers may still be on their way: that socket is not used again.
@@ -155,10 +160,6 @@ impl<'h> Session<'h> {
         self.spaces.push(Space { namespace: at.clone(), file, sockets: Vec::new() });
         Ok(self.spaces.len() - 1)
     }
-}
-
-fn open(file: BorrowedFd<'_>, protocol: Protocol) -> Result<Socket, Error> {
-    namespace::within(file, || Socket::open(protocol))
 }
 
 impl Drop for Session<'_> {

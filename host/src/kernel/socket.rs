@@ -304,3 +304,72 @@ fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Error> {
 pub(super) fn malformed() -> Error {
     Error::refused("netlink: the kernel's answer has an unexpected shape")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One message of the kernel.
+    fn frame(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+        let length = (HEADER + body.len()) as u32;
+        let head =
+            [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &flags.to_ne_bytes(), &sequence.to_ne_bytes(), &[0; 4]];
+        let mut bytes = [head.concat().as_slice(), body].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    #[test]
+    fn answers_find_their_requests() -> Result<(), Error> {
+        let mut pending = Pending::new(7, 3);
+        let no = (-17i32).to_ne_bytes();
+        let text = [&[14, 0, 1, 0][..], b"it exists\0", &[0; 2]].concat();
+        let refused = [&no[..], &[0; HEADER], &text].concat();
+        let frames = [
+            frame(16, 0, 8, b"link"),
+            frame(NLMSG_ERROR, flag::ACK_TLVS, 9, &refused),
+            frame(16, 0, 6, b"too late"),
+            frame(16, 0, 10, b"never asked"),
+            frame(NLMSG_ERROR, 0, 8, &[0; 4]),
+            frame(NLMSG_DONE, flag::DUMP_INTERRUPTED, 7, &[0; 4]),
+        ];
+        pending.take(&frames.concat())?;
+        assert_eq!(pending.done, [true; 3]);
+        assert!(pending.interrupted);
+        assert!(pending.answers[0].as_ref().is_ok_and(Vec::is_empty));
+        assert!(pending.answers[1].as_ref().is_ok_and(|m| m.len() == 1 && m[0].body == b"link"));
+        let refusal = Refusal { errno: 17, text: Some("it exists".into()) };
+        assert_eq!(pending.answers[2].as_ref().err(), Some(&refusal));
+        assert_eq!(refusal.to_string(), "File exists (it exists)");
+        Ok(())
+    }
+
+    #[test]
+    fn odd_answers_are_errors_or_ignored_but_never_panics() {
+        let good = [frame(NLMSG_ERROR, flag::ACK_TLVS, 0, &[255; 40]), frame(16, 0, 0, &[1; 30])].concat();
+        for end in 0..good.len() {
+            let _ = Pending::new(0, 1).take(&good[..end]);
+        }
+        for position in 0..good.len() {
+            for value in [0, 1, 3, 15, 127, 255] {
+                let mut odd = good.clone();
+                odd[position] = value;
+                let _ = Pending::new(0, 1).take(&odd);
+            }
+        }
+        assert!(Pending::new(0, 1).take(&frame(NLMSG_OVERRUN, 0, 0, &[])).is_err());
+        assert!(Pending::new(0, 1).take(&frame(NLMSG_ERROR, 0, 0, &[1])).is_err());
+    }
+
+    #[test]
+    fn datagrams_hold_what_fits_and_dumps_go_alone() {
+        let small = Request { kind: 16, flags: flag::REQUEST | flag::ACK, body: vec![0; 100] };
+        let large = Request { body: vec![0; BYTES_PER_DATAGRAM], ..small.clone() };
+        let dump = Request { flags: flag::REQUEST | flag::DUMP, ..small.clone() };
+        assert_eq!(fitting(&vec![small.clone(); 200]), REQUESTS_PER_DATAGRAM);
+        assert_eq!(fitting(&[small.clone(), large.clone()]), 1);
+        assert_eq!(fitting(&[large, small.clone()]), 1);
+        assert_eq!(fitting(&[dump.clone(), small.clone()]), 1);
+        assert_eq!(fitting(&[small.clone(), small, dump]), 2);
+    }
+}

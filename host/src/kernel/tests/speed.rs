@@ -123,3 +123,25 @@ fn speed_of_rules() {
         report("removing them with chains and table", table);
     });
 }
+
+#[test]
+#[ignore = "measures"]
+fn speed_of_a_door() {
+    in_world(|world| {
+        let sandbox = Sandbox::new(world);
+        let (mut alone, mut doorman) = (Vec::new(), Vec::new());
+        let home = Kernel::current_namespace().unwrap();
+        let keeper = super::super::doorman::Doorman::default();
+        let route = super::super::socket::Protocol::Route;
+        for _ in 0..300 {
+            let start = Instant::now();
+            namespace::within(sandbox.file.as_fd(), || super::super::socket::Socket::open(route)).unwrap();
+            alone.push(start.elapsed().as_micros());
+            let start = Instant::now();
+            keeper.open(sandbox.file.as_fd(), home.as_fd(), route).unwrap();
+            doorman.push(start.elapsed().as_micros());
+        }
+        report("a socket by a thread of its own", alone);
+        report("a socket by the doorman", doorman);
+    });
+}
