@@ -83,7 +83,7 @@ impl Transaction {
 
     /// Notes an object that the call made as its owner's, and gives it its id.
     pub fn made(&mut self, thing: Thing) -> i64 {
-        let id = random_id();
+        let id = self.store.new_object_id();
         let Owner { network, endpoint, .. } = self.owner.clone();
         self.made.push(Object { id, network, endpoint, thing });
         id
@@ -94,6 +94,18 @@ impl Transaction {
         if self.dropped.insert(object.id) {
             self.removals.extend(removal(&object.thing));
         }
+    }
+
+    /// Removes a link after the commit, and with it the other end of a pair.
+    pub fn remove_link(&mut self, permit: Permit, key: &LinkKey) -> Result<(), store::Error> {
+        let is_at = |thing: &Thing, key: &LinkKey| matches!(thing, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index);
+        let objects = self.objects()?;
+        let Some(link) = objects.iter().find(|o| is_at(&o.thing, key)) else { return Ok(()) };
+        self.remove(permit, link);
+        if let Thing::Link { peer: Some(peer), .. } = &link.thing {
+            self.dropped.extend(objects.iter().filter(|o| is_at(&o.thing, peer)).map(|o| o.id));
+        }
+        Ok(())
     }
 
     /// Removes what is no object of its own (an address, a neighbour) after the commit.
@@ -286,14 +298,6 @@ impl Drop for Transaction {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
         }
     }
-}
-
-/// An id that is known before the commit, so that a driver can be told: 62 random bits don't meet.
-fn random_id() -> i64 {
-    let mut bytes = [0; 8];
-    // With eight bytes it can't be short, and it fails on no kernel since 3.17.
-    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    i64::from_le_bytes(bytes) & (i64::MAX >> 1) | 1
 }
 
 /// What removes an object from the kernel.

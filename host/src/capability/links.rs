@@ -113,12 +113,7 @@ impl wit::HostLink for CallState {
     fn remove(&mut self, this: Resource<Link>) -> Answer<()> {
         self.ask(HostCall::LinksLinkRemove, |call, permit| {
             let key = call.table.get(&this)?.key.clone();
-            let objects = call.transaction()?.objects()?;
-            let is_it = |t: &Thing| matches!(t, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index);
-            if let Some(object) = objects.into_iter().find(|o| is_it(&o.thing)) {
-                call.transaction()?.remove(permit, &object);
-            }
-            Ok(())
+            Ok(call.transaction()?.remove_link(permit, &key)?)
         })
     }
 
@@ -133,9 +128,11 @@ fn added(call: &mut CallState, outcome: Outcome) -> Answer<wit::AddedLink> {
     let Outcome::Link(link, peer) = outcome else {
         return Err(Refusal::trap("the kernel layer did not answer with a link"));
     };
+    let keys = (link.key.clone(), peer.as_ref().map(|p| p.key.clone()));
     let mut push = |link: NewLink| {
-        let thing = Thing::Link { namespace: link.key.namespace.clone(), index: link.key.index, name: link.name.to_string() };
-        call.transaction()?.made(thing);
+        let other = if link.key == keys.0 { keys.1.clone() } else { Some(keys.0.clone()) };
+        let LinkKey { namespace, index } = link.key.clone();
+        call.transaction()?.made(Thing::Link { namespace, index, name: link.name.to_string(), peer: other });
         Ok::<_, Refusal>(call.table.push(Link { key: link.key, name: link.name })?)
     };
     Ok(wit::AddedLink { link: push(link)?, peer: peer.map(push).transpose()? })

@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::Inner;
 use crate::operation::network::{CreateNetwork, Pool, PoolRequest};
 use crate::operation::{Error, Id, Result};
+use crate::store;
 
 /// Networks of 254 addresses that a network without a subnet gets: 10.201.0.0/24 to 10.217.255.0/24. Docker's own are elsewhere
 /// (172.17.0.0/12 and 192.168.0.0/16).
@@ -22,29 +23,31 @@ impl Inner {
     /// Chooses a network's pools and claims them for it, so that no other network gets them. `skip`: reserve no gateway for
     /// IPv4, for IPv6.
     pub(super) fn choose_pools(&self, id: &Id, create: &CreateNetwork, skip: (bool, bool)) -> Result<Vec<Pool>> {
+        check_families(create)?;
         if create.no_pools {
-            return if create.pools.is_empty() { Ok(Vec::new()) } else { Err(Error::invalid("a network without pools can't have a subnet")) };
+            return Ok(Vec::new());
         }
-        for request in &create.pools {
-            let family = if request.subnet.addr().is_ipv4() { ("IPv4", create.ipv4) } else { ("IPv6", create.ipv6) };
-            if !family.1 {
-                return Err(Error::invalid(format!("the subnet {} is {}, and the network has no {} addresses", request.subnet, family.0, family.0)));
-            }
-        }
-        let mut pools = create.pools.iter().map(|r| checked(r, skip)).collect::<Result<Vec<_>>>()?;
-        let has = |pools: &[Pool], ipv4: bool| pools.iter().any(|p| p.subnet.addr().is_ipv4() == ipv4);
-        for (wanted, ipv4) in [(create.ipv4, true), (create.ipv6, false)] {
-            if wanted && !has(&pools, ipv4) {
+        let asked = create.pools.iter().map(|r| checked(r, skip)).collect::<Result<Vec<_>>>()?;
+        loop {
+            let mut pools = asked.clone();
+            for ipv4 in Self::families_without_pool(create, &asked) {
                 let subnet = if ipv4 { self.store.free_pool(ipv4_candidates()) } else { self.store.free_pool(self.ipv6_candidates()) }?;
                 pools.push(checked(&PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() }, skip)?);
             }
+            let subnets: Vec<IpNet> = pools.iter().map(|p| p.subnet).collect();
+            match self.store.claim_pools(id, &subnets) {
+                Ok(()) => return Ok(pools),
+                // Another network took a free one in between: there are others.
+                Err(store::Error::Exists(_)) if asked.is_empty() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        if !create.ipv4 && !create.ipv6 {
-            return Err(Error::invalid("a network needs IPv4 or IPv6 addresses, or --no-pools"));
-        }
-        let subnets: Vec<IpNet> = pools.iter().map(|p| p.subnet).collect();
-        self.store.claim_pools(id, &subnets)?;
-        Ok(pools)
+    }
+
+    fn families_without_pool(create: &CreateNetwork, asked: &[Pool]) -> impl Iterator<Item = bool> {
+        let lacks = |ipv4: bool| !asked.iter().any(|p| p.subnet.addr().is_ipv4() == ipv4);
+        let families = [(create.ipv4 && lacks(true), true), (create.ipv6 && lacks(false), false)];
+        families.into_iter().filter_map(|(lacks, ipv4)| lacks.then_some(ipv4))
     }
 
     fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
@@ -56,6 +59,23 @@ impl Inner {
             Ipv6Net::new(Ipv6Addr::new(high, mid, low, n, 0, 0, 0, 0), IPV6_PREFIX).ok().map(IpNet::from)
         })
     }
+}
+
+/// A family is switched on where there is a subnet of it, and one of the two is.
+fn check_families(create: &CreateNetwork) -> Result<()> {
+    if create.no_pools {
+        return if create.pools.is_empty() { Ok(()) } else { Err(Error::invalid("a network without pools can't have a subnet")) };
+    }
+    if !create.ipv4 && !create.ipv6 {
+        return Err(Error::invalid("a network needs IPv4 or IPv6 addresses, or no pools at all (--no-pools)"));
+    }
+    for PoolRequest { subnet, .. } in &create.pools {
+        let (family, on) = if subnet.addr().is_ipv4() { ("IPv4", create.ipv4) } else { ("IPv6", create.ipv6) };
+        if !on {
+            return Err(Error::invalid(format!("the subnet {subnet} is {family}, and the network has no {family} addresses")));
+        }
+    }
+    Ok(())
 }
 
 fn ipv4_candidates() -> impl Iterator<Item = IpNet> {

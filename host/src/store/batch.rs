@@ -60,7 +60,7 @@ pub enum Write {
     PutEndpoint(Endpoint),
     /// Network and endpoint: with its objects, its table entries and its leases. Ok if it is gone.
     RemoveEndpoint(Id, Id),
-    /// Makes it and gives it an id; the one in it is not looked at.
+    /// Makes it; an id of 0 is replaced by a new one.
     AddObject(Object),
     /// Replaces the one with its id. `NotFound`: there is none.
     PutObject(Object),

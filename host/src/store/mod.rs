@@ -34,6 +34,7 @@ mod tests;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -63,6 +64,8 @@ pub struct Store {
     checkpoints: Checkpoints,
     readers: Mutex<Vec<Connection>>,
     writer: Mutex<Writer>,
+    /// The last object id that was given.
+    object: AtomicI64,
     _lock: File,
 }
 
@@ -80,14 +83,20 @@ impl Store {
         let lock = file::lock(folder)?;
         let path = file::database(folder)?;
         let (connection, instance) = file::inspect(&path)?;
+        let object = objects::last_id(&connection).map_err(|fault| fault.at(&path))?.into();
         let checkpoints = Checkpoints::start(&path)?;
         let writer = Mutex::new(Writer { connection, durability: None });
-        Ok(Self { path, instance, checkpoints, readers: Mutex::default(), writer, _lock: lock })
+        Ok(Self { path, instance, checkpoints, readers: Mutex::default(), writer, object, _lock: lock })
     }
 
     /// This file's own number, 1 to 2^22 - 1, random and given when it was made: what it marks its kernel objects with.
     pub fn instance(&self) -> u32 {
         self.instance
+    }
+
+    /// A new object's id: larger than all before. An object has it before it is committed, so that a driver can be told.
+    pub fn new_object_id(&self) -> i64 {
+        self.object.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {

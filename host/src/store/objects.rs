@@ -62,16 +62,21 @@ fn inode(namespace: &Namespace) -> i64 {
 /// The columns that a link is found by.
 fn link(thing: &Thing) -> (Option<i64>, Option<u32>, Option<&str>) {
     match thing {
-        Thing::Link { namespace, index, name } => (Some(inode(namespace)), Some(*index), Some(name)),
+        Thing::Link { namespace, index, name, .. } => (Some(inode(namespace)), Some(*index), Some(name)),
         _ => (None, None, None),
     }
 }
 
+/// The largest id that there ever was.
+pub(super) fn last_id(c: &Connection) -> Result<i64> {
+    Ok(one(c, "SELECT seq FROM sqlite_sequence WHERE name = 'objects'", [], |row| Ok(row.get("seq")?))?.unwrap_or(0))
+}
+
 pub(super) fn add(c: &Connection, object: &Object) -> Result<i64> {
     let (inode, index, name) = link(&object.thing);
-    let sql = "INSERT INTO objects (network, endpoint, inode, link, link_name, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO objects (id, network, endpoint, inode, link, link_name, record) VALUES (nullif(?1, 0), ?2, ?3, ?4, ?5, ?6, ?7)";
     let endpoint = object.endpoint.as_ref().map(Id::as_str);
-    run(c, sql, (object.network.as_str(), endpoint, inode, index, name, json(object)?))?;
+    run(c, sql, (object.id, object.network.as_str(), endpoint, inode, index, name, json(object)?))?;
     Ok(c.last_insert_rowid())
 }
 

@@ -8,7 +8,7 @@ use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::query::Result;
-use crate::kernel::{LinkName, MacAddress, Namespace, NamespacePath, NftHandle, Route, Rule};
+use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace, NamespacePath, NftHandle, Route, Rule};
 use crate::operation::driver::Scope;
 use crate::operation::endpoint::PortBinding;
 use crate::operation::network::Pool;
@@ -101,7 +101,7 @@ pub struct Endpoint {
 /// A kernel object that a driver's call made: what is swept when its owner goes, and what a driver may reach.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Object {
-    /// The store gives it; it is the rule's id for a driver.
+    /// [`Store::new_object_id`](super::Store::new_object_id) gives it; it is the rule's id for a driver.
     #[serde(skip)]
     pub id: i64,
     /// Whose it is.
@@ -116,8 +116,8 @@ pub struct Object {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the kernel layer's words")]
 pub enum Thing {
-    /// A link. Both ends of a pair are objects of their own.
-    Link { namespace: Namespace, index: u32, name: String },
+    /// A link. Both ends of a pair are objects of their own that name each other.
+    Link { namespace: Namespace, index: u32, name: String, peer: Option<LinkKey> },
     /// A namespace that the driver made, by its name in the network and its path.
     Namespace { name: String, path: NamespacePath },
     /// An nftables rule.

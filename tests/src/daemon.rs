@@ -1,0 +1,173 @@
+//! `pontoon serve` in a namespace of its own, and its command line.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Namespace, pontoon};
+
+/// How long a daemon may take to start or to stop. It is for a machine under load; a start takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A daemon with folders and a host's namespace of its own.
+pub struct Daemon {
+    /// The host that it works in.
+    pub host: Namespace,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+/// What a command line answered.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Daemon {
+    /// A daemon that has started.
+    pub fn start() -> Self {
+        let mut daemon = Self::stopped();
+        daemon.run();
+        daemon
+    }
+
+    /// One that has yet to start.
+    pub fn stopped() -> Self {
+        let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
+        Self { host: Namespace::new("host"), folder, child: None }
+    }
+
+    /// A file in its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Its admin socket.
+    pub fn socket(&self) -> PathBuf {
+        self.file("run/pontoon.sock")
+    }
+
+    /// The command that runs it, to be changed by a test.
+    pub fn serve(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.host.text())).arg("--").arg(pontoon()).arg("serve");
+        for folder in ["state", "run", "plugins", "drivers"] {
+            command.arg(format!("--{folder}")).arg(self.file(folder));
+        }
+        command.arg("--socket").arg(self.socket()).args(["--log", "warn"]);
+        command
+    }
+
+    /// Starts it and waits until it is ready.
+    pub fn run(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut child = self.serve().stdin(Stdio::null()).spawn().unwrap();
+        let begin = Instant::now();
+        while !self.answers() {
+            assert!(begin.elapsed() < PATIENCE, "the daemon does not answer");
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {}", ended.unwrap());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child = Some(child);
+    }
+
+    fn answers(&self) -> bool {
+        let is_socket = std::fs::metadata(self.socket()).is_ok_and(|m| m.file_type().is_socket());
+        is_socket && self.cli("version").out.contains("daemon")
+    }
+
+    /// Stops it as systemd does.
+    pub fn stop(&mut self) {
+        let status = self.signal(Signal::TERM);
+        assert!(status.success(), "the daemon ended with {status}");
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Stops it and starts it again.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.run();
+    }
+
+    /// Its process id; that of `nsenter`, which became it.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// A reboot, as far as Pontoon can tell: the state folder is the same, the kernel's namespace and the run folder are new.
+    pub fn reboot(&mut self) {
+        self.kill();
+        self.host = Namespace::new("host");
+        let _ = std::fs::remove_dir_all(self.file("run"));
+    }
+
+    fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        child.wait().unwrap()
+    }
+
+    /// Runs a command line against it. Words are split at white space.
+    pub fn cli(&self, line: &str) -> Ran {
+        let mut command = Command::new(pontoon());
+        command.env("PONTOON_SOCKET", self.socket()).args(line.split_whitespace());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs a command line that has to succeed, and gives back its standard output.
+    pub fn ok(&self, line: &str) -> String {
+        let ran = self.cli(line);
+        assert_eq!(ran.code, 0, "pontoon {line}: {ran:?}");
+        ran.out
+    }
+
+    /// Runs a command line that has to succeed, and gives back its answer for programs.
+    pub fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.ok(&format!("--output json {line}"))).unwrap()
+    }
+
+    /// Runs a command line that has to fail with this exit code, in one line, and gives that line back.
+    pub fn refused(&self, code: i32, line: &str) -> String {
+        let ran = self.cli(line);
+        assert_eq!(ran.code, code, "pontoon {line}: {ran:?}");
+        assert_eq!(ran.err.trim_end().lines().count(), 1, "pontoon {line}: {ran:?}");
+        ran.err
+    }
+
+    /// Loads a driver that was built.
+    pub fn load(&self, name: &str) {
+        self.ok(&format!("driver load {}", crate::driver(name).display()));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+        // Namespaces that drivers made are bound below the run folder.
+        for entry in std::fs::read_dir(self.file("run/netns")).into_iter().flatten().flatten() {
+            let _ = rustix::mount::unmount(entry.path(), rustix::mount::UnmountFlags::DETACH);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The harness: network namespaces, daemons and command lines of a test's own, which leave nothing behind, also when the test fails.
+//!
+//! - [`Namespace`]: a network namespace, bound in a temporary folder
+//! - [`dump`](Namespace::dump): all that the kernel has in one, to compare before and after
+//! - [`Daemon`]: `pontoon serve` in a namespace of its own
+//! - [`Bench`]: a controller in this process, in a namespace of its own
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
+
+mod bench;
+mod daemon;
+mod namespace;
+mod packets;
+
+use std::path::PathBuf;
+
+pub use bench::{Bench, attach, create};
+pub use daemon::{Daemon, Ran};
+pub use namespace::Namespace;
+pub use packets::{Pinging, listen_tcp, listen_udp};
+
+/// The program under test.
+pub fn pontoon() -> PathBuf {
+    built("release/pontoon", "make build")
+}
+
+/// A driver that `make drivers` built.
+pub fn driver(name: &str) -> PathBuf {
+    built(&format!("drivers/{name}.wasm"), "make drivers")
+}
+
+fn built(file: &str, with: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target").join(file);
+    assert!(path.exists(), "{} is not there: run `{with}`, or all with `make test`", path.display());
+    path
+}
