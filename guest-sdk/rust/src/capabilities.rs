@@ -105,6 +105,12 @@ impl JoinInfo<'_> {
         InterfaceNameInfo(sys::capabilities::interface_name(self.0))
     }
 
+    /// The network namespace of the container, where it is known by now: [`links::get`](crate::links::get) finds in it
+    /// what `create_endpoint` made there.
+    pub fn sandbox(&self) -> Option<Namespace> {
+        sys::capabilities::join_sandbox(self.0).map(Namespace)
+    }
+
     /// Sets the default gateway of the address's family.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkSpec};
+use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkName, LinkSpec};
+use pontoon_sdk::namespaces::Namespace;
 use pontoon_sdk::nftables::RuleId;
 use pontoon_sdk::store::Key;
 use pontoon_sdk::{Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result, TransportPort};
@@ -27,6 +28,8 @@ pub(crate) struct Endpoint {
     pub host_link: String,
     /// The name of the container's link, where it was made.
     pub container_link: String,
+    /// It was made in the container's namespace.
+    pub is_in_sandbox: bool,
     /// The name that the container's link is to have.
     pub interface_name: Option<String>,
     /// The ports that the container serves.
@@ -57,13 +60,22 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
     let mac_address = choose_mac_address(info)?;
     let host_link = format!("veth{}", &hash(endpoint)[..7]);
     let interface_name = options.generic.get(INTERFACE_NAME).map(str::to_owned);
-    let container_link = add_pair(&Network::find(network)?, &host_link, mac_address).context(&host_link)?;
+    let network = Network::find(network)?;
+    let sandbox = info.sandbox();
+    let name = match (&sandbox, &interface_name) {
+        (None, _) => LinkName::Exact(format!("{host_link}c")),
+        (Some(_), Some(name)) => LinkName::Exact(name.clone()),
+        (Some(_), None) => LinkName::Prefix(network.interface_prefix.clone()),
+    };
+    let container = ContainerEnd { sandbox: sandbox.as_ref(), name, mac_address };
+    let container_link = add_pair(&network, &host_link, container).context(&host_link)?;
     key.set(&Endpoint {
         mac_address,
         ipv4: info.address().map(|address| address.addr()),
         ipv6: info.address_ipv6().map(|address| address.addr()),
         host_link,
         container_link,
+        is_in_sandbox: sandbox.is_some(),
         interface_name,
         exposed_ports: options.exposed_ports.clone(),
         published: Vec::new(),
@@ -81,7 +93,8 @@ pub(crate) fn delete(network: &str, endpoint: &str) -> Result<()> {
 /// Says which link the container gets, and its gateways.
 pub(crate) fn join(network: &str, endpoint: &str, info: &JoinInfo) -> Result<()> {
     let (network, endpoint) = (Network::find(network)?, Endpoint::find(network, endpoint)?);
-    let link = links::get(None, &endpoint.container_link)?;
+    let sandbox = info.sandbox().filter(|_| endpoint.is_in_sandbox);
+    let link = links::get(sandbox.as_ref(), &endpoint.container_link)?;
     info.interface_name().set_names(&link, &network.interface_prefix, endpoint.interface_name.as_deref())?;
     if !network.internal {
         network.subnets().filter_map(|subnet| subnet.gateway).try_for_each(|gateway| info.set_gateway(gateway))?;
@@ -99,14 +112,29 @@ fn choose_mac_address(info: &InterfaceInfo) -> Result<MacAddress> {
     Ok(mac_address)
 }
 
+/// The container's end of a pair.
+struct ContainerEnd<'a> {
+    /// The container's namespace, if it is known: a link that is made there need not be moved.
+    sandbox: Option<&'a Namespace>,
+    /// Its name there.
+    name: LinkName,
+    mac_address: MacAddress,
+}
+
 /// Makes the pair, one end on the bridge, and gives the name of the other back.
-fn add_pair(network: &Network, host_link: &str, mac_address: MacAddress) -> Result<String> {
+fn add_pair(network: &Network, host_link: &str, container: ContainerEnd) -> Result<String> {
     let bridge = links::get(None, &network.bridge)?;
-    let container_link = format!("{host_link}c");
     let host_end = LinkEnd { mtu: network.mtu, master: Some(&bridge), up: true, ..LinkEnd::named(host_link) };
-    let container_end = LinkEnd { mtu: network.mtu, mac_address: Some(mac_address), ..LinkEnd::named(&container_link) };
+    let container_end = LinkEnd {
+        namespace: container.sandbox,
+        name: container.name,
+        mac_address: Some(container.mac_address),
+        mtu: network.mtu,
+        ..LinkEnd::named("")
+    };
     let added = links::add_one(LinkSpec::veth(host_end, container_end))?;
     // A container may reach itself through a port that it publishes.
     added.link.set(&LinkChanges { hairpin: Some(true), isolated: Some(!network.icc), ..LinkChanges::default() })?;
-    Ok(container_link)
+    let peer = added.peer.ok_or_else(|| Error::internal("a pair without another end"))?;
+    Ok(peer.info()?.name)
 }

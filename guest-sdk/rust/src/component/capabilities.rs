@@ -49,6 +49,10 @@ pub(crate) fn interface_name(info: JoinInfo) -> InterfaceNameInfo {
     info.interface_name()
 }
 
+pub(crate) fn join_sandbox(info: JoinInfo) -> Option<Namespace> {
+    info.sandbox()
+}
+
 pub(crate) fn set_gateway(info: JoinInfo, gateway: Ipv4Addr) -> Result<()> {
     Ok(info.set_gateway(ipv4(gateway))?)
 }

@@ -48,7 +48,10 @@ pub struct Joined {
 }
 
 #[derive(Default)]
-pub(crate) struct JoinCall(pub Rc<RefCell<Joined>>);
+pub(crate) struct JoinCall {
+    pub joined: Rc<RefCell<Joined>>,
+    pub sandbox: Option<u32>,
+}
 
 pub(crate) fn table_event_register(info: &NetworkCall, table: &str, object_type: ObjectType) -> Result<()> {
     check_table(table)?;
@@ -112,7 +115,11 @@ pub(crate) fn sandbox(info: &InterfaceCall) -> Option<Namespace> {
 pub(crate) struct InterfaceNameInfo(Rc<RefCell<Joined>>);
 
 pub(crate) fn interface_name(info: &JoinCall) -> InterfaceNameInfo {
-    InterfaceNameInfo(Rc::clone(&info.0))
+    InterfaceNameInfo(Rc::clone(&info.joined))
+}
+
+pub(crate) fn join_sandbox(info: &JoinCall) -> Option<Namespace> {
+    info.sandbox.map(Namespace)
 }
 
 pub(crate) fn set_names(info: &InterfaceNameInfo, source: &Link, prefix: &str, name: Option<&str>) -> Result<()> {
@@ -132,18 +139,18 @@ pub(crate) fn set_names(info: &InterfaceNameInfo, source: &Link, prefix: &str, n
 
 pub(crate) fn set_gateway(info: &JoinCall, gateway: Ipv4Addr) -> Result<()> {
     check_gateway(info, gateway.into())?;
-    info.0.borrow_mut().gateway = Some(gateway);
+    info.joined.borrow_mut().gateway = Some(gateway);
     Ok(())
 }
 
 pub(crate) fn set_gateway_ipv6(info: &JoinCall, gateway: Ipv6Addr) -> Result<()> {
     check_gateway(info, gateway.into())?;
-    info.0.borrow_mut().gateway_ipv6 = Some(gateway);
+    info.joined.borrow_mut().gateway_ipv6 = Some(gateway);
     Ok(())
 }
 
 fn check_gateway(info: &JoinCall, gateway: IpAddr) -> Result<()> {
-    let routed = info.0.borrow().routes.iter().any(|(to, next_hop)| next_hop.is_none() && to.contains(&gateway));
+    let routed = info.joined.borrow().routes.iter().any(|(to, next_hop)| next_hop.is_none() && to.contains(&gateway));
     if routed || state::with(|state| state.is_in_pools(gateway)) {
         return Ok(());
     }
@@ -155,20 +162,20 @@ pub(crate) fn add_static_route(info: &JoinCall, destination: IpNet, route: Stati
         StaticRoute::NextHop(address) => Some(address),
         StaticRoute::Connected => None,
     };
-    info.0.borrow_mut().routes.push((destination, next_hop));
+    info.joined.borrow_mut().routes.push((destination, next_hop));
     Ok(())
 }
 
 pub(crate) fn disable_gateway_service(info: &JoinCall) {
-    info.0.borrow_mut().disables_gateway_service = true;
+    info.joined.borrow_mut().disables_gateway_service = true;
 }
 
 pub(crate) fn force_gateway_ipv4(info: &JoinCall) {
-    info.0.borrow_mut().forces_gateway_ipv4 = true;
+    info.joined.borrow_mut().forces_gateway_ipv4 = true;
 }
 
 pub(crate) fn force_gateway_ipv6(info: &JoinCall) {
-    info.0.borrow_mut().forces_gateway_ipv6 = true;
+    info.joined.borrow_mut().forces_gateway_ipv6 = true;
 }
 
 pub(crate) fn add_table_entry(_: &JoinCall, table: &str, key: &str, value: &[u8]) -> Result<()> {
@@ -176,12 +183,4 @@ pub(crate) fn add_table_entry(_: &JoinCall, table: &str, key: &str, value: &[u8]
         return Err(Error::already_exists(format!("{table}/{key} has an entry")));
     }
     super::store::tables::put(table, key, value)
-}
-
-impl InterfaceCall {
-    /// In this sandbox.
-    pub(super) fn in_sandbox(mut self, sandbox: Option<&str>) -> Self {
-        self.sandbox = sandbox.map(|key| state::with(|state| state.sandbox(key)));
-        self
-    }
 }

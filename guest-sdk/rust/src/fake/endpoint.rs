@@ -83,6 +83,10 @@ impl<D> Endpoint<D> {
         call(&self.network, Some(&self.id), function)
     }
 
+    fn sandbox_number(&self) -> Option<u32> {
+        self.sandbox.as_deref().map(|key| state::with(|state| state.sandbox(key)))
+    }
+
     /// Of Docker's options, those of a sandbox are only the ports.
     fn sandbox_options(&self) -> EndpointOptions {
         EndpointOptions {
@@ -105,9 +109,8 @@ impl<D: Driver> Endpoint<D> {
             mac_address: self.options.mac_address.into(),
             address: of_family(true),
             address_ipv6: of_family(false),
-            sandbox: None,
+            sandbox: self.sandbox_number(),
         };
-        let interface = interface.in_sandbox(self.sandbox.as_deref());
         self.call(|| D::create_endpoint(&self.network, &self.id, &InterfaceInfo(&interface), &self.options))?;
         let addresses = [interface.address.take(), interface.address_ipv6.take()];
         Ok((interface.mac_address.take(), addresses.into_iter().flatten().collect()))
@@ -118,10 +121,10 @@ impl<D: Driver> Endpoint<D> {
     /// # Errors
     /// The driver's.
     pub fn join(&self) -> Result<Joined> {
-        let info = JoinCall::default();
+        let info = JoinCall { sandbox: self.sandbox_number(), ..JoinCall::default() };
         let sandbox = self.sandbox.as_deref().unwrap_or("sandbox");
         self.call(|| D::join(&self.network, &self.id, sandbox, &JoinInfo(&info), &self.sandbox_options()))?;
-        Ok(info.0.take())
+        Ok(info.joined.take())
     }
 
     /// `endpoint-oper-info`.

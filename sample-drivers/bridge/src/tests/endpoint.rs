@@ -74,6 +74,28 @@ fn names_the_containers_link_as_it_is_told() {
 }
 
 #[test]
+fn makes_the_containers_link_where_it_belongs() {
+    let network = network_that_is_there();
+    let endpoints = ["e", "f"].map(|id| network.endpoint(id).sandbox("container"));
+    let mac_address = endpoints[0].create().unwrap().0;
+    endpoints[1].create().unwrap();
+    let links = fake::links_in_sandbox("container");
+    assert_eq!((links[0].name.as_str(), links[0].mtu, links[0].mac_address), ("eth0", 1400, mac_address));
+    assert_eq!(links[1].name, "eth1");
+    assert_eq!(endpoints[1].join().unwrap().link.unwrap().name, "eth1");
+    endpoints[0].delete().unwrap();
+    assert_eq!(fake::links_in_sandbox("container").len(), 1);
+}
+
+#[test]
+fn makes_the_containers_link_under_the_name_that_it_is_told() {
+    let endpoint = network_that_is_there().endpoint("e").sandbox("container");
+    let endpoint = endpoint.option("com.docker.network.endpoint.ifname", "lan");
+    endpoint.create().unwrap();
+    assert_eq!(endpoint.join().unwrap().link.unwrap().name, "lan");
+}
+
+#[test]
 fn an_internal_network_has_no_gateway() {
     let network = network().internal();
     network.create().unwrap();

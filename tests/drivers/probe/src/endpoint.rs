@@ -1,6 +1,7 @@
 //! An endpoint: a pair of links, and the actions that its options name.
 
 use pontoon_sdk::links::{self, LinkEnd, LinkSpec};
+use pontoon_sdk::namespaces::Namespace;
 use pontoon_sdk::{EndpointOptions, InterfaceInfo, JoinInfo, MacAddress, Result};
 
 use crate::network::{Network, digits, remove_link};
@@ -20,17 +21,25 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
     let sandbox = if info.sandbox().is_some() { "known" } else { "unknown" };
     let line = format!("create-endpoint: {mac:?} {ipv4:?} {ipv6:?} sandbox {sandbox} {options:?}");
     notes::of_endpoint(network, endpoint).add(&line)?;
-    if Settings::of_endpoint(network, endpoint)?.get("probe.links") != Some("no") {
-        add_pair(network, endpoint, &record, mac)?;
+    let settings = Settings::of_endpoint(network, endpoint)?;
+    if settings.get("probe.links") != Some("no") {
+        let sandbox = info.sandbox().filter(|_| settings.get("probe.in-sandbox") == Some("yes"));
+        add_pair(network, endpoint, &record, mac, sandbox.as_ref())?;
     }
     actions::of_endpoint(network, endpoint, &record, &options.generic, info)
 }
 
-fn add_pair(network: &str, endpoint: &str, record: &Network, mac_address: Option<MacAddress>) -> Result<()> {
+fn add_pair(
+    network: &str,
+    endpoint: &str,
+    record: &Network,
+    mac_address: Option<MacAddress>,
+    namespace: Option<&Namespace>,
+) -> Result<()> {
     let [host, container] = names(network, endpoint);
     let bridge = record.bridge.as_deref().map(|name| links::get(None, name)).transpose()?;
     let host = LinkEnd { master: bridge.as_ref(), up: true, ..LinkEnd::named(host) };
-    links::add_one(LinkSpec::veth(host, LinkEnd { mac_address, ..LinkEnd::named(container) }))?;
+    links::add_one(LinkSpec::veth(host, LinkEnd { namespace, mac_address, ..LinkEnd::named(container) }))?;
     Ok(())
 }
 
@@ -48,11 +57,14 @@ pub(crate) fn join(
     info: &JoinInfo,
     options: &EndpointOptions,
 ) -> Result<()> {
-    notes::of_endpoint(network, endpoint).add(&format!("join: {sandbox} {options:?}"))?;
+    let namespace = info.sandbox();
+    let known = if namespace.is_some() { "known" } else { "unknown" };
+    notes::of_endpoint(network, endpoint).add(&format!("join: {sandbox} {known} {options:?}"))?;
     let settings = Settings::of_endpoint(network, endpoint)?;
     if settings.get("probe.links") != Some("no") {
         let [_, container] = names(network, endpoint);
-        info.interface_name().set_names(&links::get(None, &container)?, "eth", None)?;
+        let namespace = namespace.filter(|_| settings.get("probe.in-sandbox") == Some("yes"));
+        info.interface_name().set_names(&links::get(namespace.as_ref(), &container)?, "eth", None)?;
     }
     actions::of_join(network, endpoint, &Network::find(network)?, &settings, info)
 }

@@ -12,6 +12,7 @@
 //! | `probe.allocate` | these CALLs take memory until there is none |
 //! | `probe.skip-ipv4`, `probe.skip-ipv6` = `yes` | what `skip-gateway-allocation` answers |
 //! | `probe.links` = `no` | networks and endpoints make no links of their own |
+//! | `probe.in-sandbox` = `yes` | endpoints make the link of the container in its namespace, where they know it |
 //! | `scope` = `global`, `network-type` | configuration only: what `register` says |
 //!
 //! An action answers an error that names the first thing that was not as the WIT says. What the driver saw stands in the

@@ -36,6 +36,15 @@ fn every_action_goes_through() {
 }
 
 #[test]
+fn makes_links_in_a_sandbox_if_told_to() {
+    let network = network().option("probe.in-sandbox", "yes");
+    network.create().unwrap();
+    let endpoint = network.endpoint("e").sandbox("container");
+    endpoint.create().unwrap();
+    assert_eq!(endpoint.join().unwrap().link.unwrap(), fake::links_in_sandbox("container")[0]);
+}
+
+#[test]
 fn an_unknown_action_is_refused() {
     let error = network().option("probe.do", "links nonsense").create().unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidArgument);
