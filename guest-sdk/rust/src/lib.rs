@@ -1,5 +1,70 @@
 //! Write a container network driver as a WebAssembly component for Pontoon.
 //!
+//! A driver is a type with the trait [`Driver`] and the macro [`export_driver!`]; each further thing that it can do is one more
+//! trait and macro. This one gives every network a bridge and every container a pair of links:
+//!
+//! ```
+//! use pontoon_sdk::links::{self, LinkEnd, LinkSpec};
+//! use pontoon_sdk::*;
+//!
+//! struct Simple;
+//!
+//! export_driver!(Simple);
+//!
+//! impl Driver for Simple {
+//!     fn register() -> Registration {
+//!         Registration::new("simple")
+//!     }
+//!
+//!     fn create_network(network: &str, _: &NetworkOptions, _: &NetworkInfo, ipv4: &[IpamData], _: &[IpamData]) -> Result<()> {
+//!         let addresses = ipv4.iter().filter_map(|data| data.gateway).collect();
+//!         let bridge = LinkEnd { addresses, up: true, ..LinkEnd::named(format!("simple-{network:.6}")) };
+//!         links::add_one(LinkSpec::bridge(bridge)).map(drop)
+//!     }
+//!
+//!     fn delete_network(_: &str) -> Result<()> {
+//!         Ok(()) // What a network still owns goes with it.
+//!     }
+//!
+//!     fn create_endpoint(network: &str, endpoint: &str, info: &InterfaceInfo, _: &EndpointOptions) -> Result<()> {
+//!         let mac_address = info.mac_address().unwrap_or_else(MacAddress::random);
+//!         if info.mac_address().is_none() {
+//!             info.set_mac_address(mac_address)?;
+//!         }
+//!         let bridge = links::get(None, &format!("simple-{network:.6}"))?;
+//!         let host = LinkEnd { master: Some(&bridge), up: true, ..LinkEnd::named(format!("host-{endpoint:.6}")) };
+//!         let container = LinkEnd { mac_address: Some(mac_address), ..LinkEnd::named(format!("cont-{endpoint:.6}")) };
+//!         links::add_one(LinkSpec::veth(host, container)).map(drop)
+//!     }
+//!
+//!     fn delete_endpoint(_: &str, _: &str) -> Result<()> {
+//!         Ok(())
+//!     }
+//!
+//!     fn join(_: &str, endpoint: &str, _: &str, info: &JoinInfo, _: &EndpointOptions) -> Result<()> {
+//!         let link = links::get(None, &format!("cont-{endpoint:.6}"))?;
+//!         info.interface_name().set_names(&link, "eth", None)
+//!     }
+//! }
+//!
+//! // A test needs no host: on other targets than WebAssembly there is one in memory.
+//! let network = fake::Network::<Simple>::new("blue").pool("10.0.0.0/24");
+//! network.create()?;
+//! let endpoint = network.endpoint("web").address("10.0.0.2/24");
+//! endpoint.create()?;
+//! assert_eq!(endpoint.join()?.prefix, "eth");
+//! assert_eq!(fake::link("host-web").unwrap().master.unwrap(), "simple-blue");
+//! # Ok::<_, Error>(())
+//! ```
+//!
+//! Three things are worth knowing:
+//! - Every call runs in a fresh instance. What is to be remembered goes into the [`store`].
+//! - Every call is a transaction. What it changed stays if it returns `Ok`, and is undone if it returns an error or panics.
+//! - There is no WASI: files, sockets, `std::time` and `println!` do nothing or panic. Use [`log`](mod@log), [`clock`], [`random`].
+//!
+//! The crate type is `cdylib` (and `rlib` for tests), the target `wasm32-unknown-unknown` with `wasm-component-ld` as linker;
+//! `sample-drivers/build` shows how.
+//!
 //! - [`driver`]: what a driver is, a trait and an export macro for each part that it can have.
 //! - [`capabilities`]: what a call is handed to work with.
 //! - [`kernel`]: links, addresses, routes, rules, neighbours, nftables, sysctls, namespaces, forwarding.

@@ -1,5 +1,9 @@
 //! Docker's null driver: one network, and nothing in it.
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test")]
+mod tests;
+
 use pontoon_sdk::store::{self, Key};
 use pontoon_sdk::{
     Driver, EndpointOptions, Error, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration,
