@@ -97,7 +97,7 @@ pub(super) fn all(session: &mut Session, at: &Namespace, marks: Marks) -> Result
 pub(super) fn must(answer: Option<&Answer>, key: &LinkKey, marks: Marks) -> Result<Seen, Error> {
     let seen = answer.map(|a| seen(a, marks)).transpose()?.flatten();
     seen.ok_or_else(|| Error {
-        message: format!("there is no link {} {}", key.index, key.namespace),
+        message: format!("there is no {key}"),
         errno: Some(rustix::io::Errno::NODEV.raw_os_error()),
     })
 }

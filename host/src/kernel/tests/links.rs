@@ -151,3 +151,62 @@ fn many_links_at_once() {
         same(&before, "after reaping");
     });
 }
+
+#[test]
+fn a_pair_between_any_two_namespaces() {
+    in_world(|world| {
+        let (a, b) = (Sandbox::new(world), Sandbox::new(world));
+        let (host, a, b) = (Namespace::Host, a.namespace(), b.namespace());
+        for (first, second) in [(&a, &b), (&a, &host), (&a, &a), (&host, &a)] {
+            let bridge_there = LinkSpec { end: end(second, "br0"), kind: LinkKind::Bridge };
+            let (bridge, _) = world.link(bridge_there);
+            let mac = |last| Some(MacAddress([2, 0, 0, 0, 7, last]));
+            let address = |text: &str| vec![text.parse().unwrap()];
+            let near = LinkEnd {
+                name: NewName::Prefix(name("near")),
+                mac: mac(1),
+                mtu: Some(1300),
+                addresses: address("10.7.0.1/24"),
+                ..end(first, "x")
+            };
+            let far = LinkEnd { mac: mac(2), mtu: Some(1200), master: Some(bridge.key.index), ..end(second, "far") };
+            let (near, far) = world.link(veth(near, far));
+            let far = far.unwrap();
+            assert_eq!((&near.key.namespace, &far.key.namespace), (first, second));
+            assert_eq!((near.name.as_str(), far.name.as_str(), near.mac, far.mac), ("near0", "far", mac(1), mac(2)));
+            let (seen, there) =
+                (world.kernel.link(&near.key).unwrap().unwrap(), world.kernel.link(&far.key).unwrap().unwrap());
+            assert_eq!((seen.mtu, seen.up, seen.running), (1300, true, true));
+            assert_eq!((there.mtu, there.up, there.master), (1200, true, Some(bridge.key.index)));
+            assert_eq!(world.kernel.addresses(&near.key).unwrap()[..1], address("10.7.0.1/24")[..]);
+            world.kernel.condemn(&[near.key, far.key, bridge.key]).unwrap();
+            for at in [first, second] {
+                world.kernel.reap(at).unwrap();
+                assert_eq!(world.kernel.links(at).unwrap().len(), 1);
+            }
+        }
+    });
+}
+
+#[test]
+fn errors_say_what_was_tried() {
+    in_world(|world| {
+        world.link(bridge("br0", &[]));
+        let error = world.fails(&[Change::AddLink(bridge("br0", &[]))]);
+        assert_eq!((error.message.as_str(), error.errno), ("adding bridge br0 on the host: File exists", Some(17)));
+        let macvlan = LinkKind::Macvlan { parent: 4711, mode: MacvlanMode::Bridge };
+        let error = world.fails(&[Change::AddLink(LinkSpec { end: end(&Namespace::Host, "m0"), kind: macvlan })]);
+        assert_eq!(error.errno, Some(19), "{error}");
+        let gone = LinkKey { namespace: Namespace::Host, index: 4711 };
+        let error = world.fails(&[Change::SetLink(gone, LinkChanges { mtu: Some(1400), ..LinkChanges::default() })]);
+        assert_eq!(error.message, "changing link 4711 on the host: there is no link 4711 on the host");
+        // A bad address is found after the link was made: it is taken back.
+        let sandbox = Sandbox::new(world);
+        let twice = vec!["10.7.0.1/24".parse().unwrap(); 2];
+        let peer = LinkEnd { addresses: twice, ..end(&sandbox.namespace(), "eth0") };
+        let error = world.fails(&[Change::AddLink(veth(end(&Namespace::Host, "ve0"), peer))]);
+        assert!(error.message.starts_with("adding veth ve0 on the host with eth0 in /proc/"), "{error}");
+        assert_eq!(error.errno, Some(17));
+        assert_eq!(world.kernel.links(&Namespace::Host).unwrap().len(), 2);
+    });
+}

@@ -57,6 +57,8 @@ fn speed_of_the_end() {
     in_world(|world| {
         let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/16"]));
         for condemned in [false, true, false, true] {
+            // The kernel is still busy with the namespaces of the round before.
+            thread::sleep(std::time::Duration::from_secs(2));
             let sandboxes: Vec<Sandbox> = (0..16).map(|_| Sandbox::new(world)).collect();
             let pairs: Vec<(LinkKey, LinkKey)> = sandboxes
                 .iter()
