@@ -1,6 +1,6 @@
 //! Network devices.
 
-use super::{all_or_nothing, rest, with_link};
+use super::{addresses, all_or_nothing, with_link};
 use crate::fake::state::{self, HOST, State};
 use crate::fake::sys::{Link, Namespace};
 use crate::links::{LinkChanges, LinkEnd, LinkInfo, LinkKind, LinkName, LinkSpec, Master};
@@ -82,7 +82,7 @@ fn add_end(end: &LinkEnd, kind: &str) -> Result<u32> {
     };
     check_name(&name)?;
     check_free(namespace, &name)?;
-    end.addresses.iter().try_for_each(|address| rest::addresses::check(*address))?;
+    end.addresses.iter().try_for_each(|address| addresses::check(*address))?;
     let mtu = end.mtu.map(check_mtu).transpose()?;
     state::with(|state| {
         let mut link = state.new_link(kind, &name, Some(state.owner.clone()));

@@ -1,10 +1,14 @@
 //! The kernel in memory.
 
+pub(crate) mod addresses;
+pub(crate) mod forwarding;
 pub(crate) mod links;
+pub(crate) mod namespaces;
+pub(crate) mod neighbours;
 pub(crate) mod nftables;
-pub(crate) mod rest;
-
-pub(crate) use rest::{addresses, forwarding, namespaces, neighbours, routes, rules, sysctls};
+pub(crate) mod routes;
+pub(crate) mod rules;
+pub(crate) mod sysctls;
 
 use super::state::{self, Link};
 use crate::{Error, Result};
