@@ -55,12 +55,16 @@ pub(super) fn add(session: &mut Session, specs: &[&LinkSpec], marks: Marks) -> R
 fn make(session: &mut Session, links: &mut [Making], marks: Marks) -> Result<(), Error> {
     let Some(at) = links.first().map(|l| maker(l.spec).clone()) else { return Ok(()) };
     let mut requests = Vec::with_capacity(2 * links.len());
-    for link in links.iter() {
-        requests.push(link.request(session, marks)?);
-        requests.push(by_name(&link.name));
+    for link in links.iter_mut() {
+        match link.request(session, marks) {
+            Ok(request) => requests.extend([request, by_name(&link.name)]),
+            // Its namespace is gone, say: that is its own failure and not the others'.
+            Err(error) => link.failed = Some(error),
+        }
     }
     let answers = session.exchange(&at, &requests)?;
-    for (link, answers) in links.iter_mut().zip(answers.chunks(2)) {
+    let sent = links.iter_mut().filter(|link| link.failed.is_none());
+    for (link, answers) in sent.zip(answers.chunks(2)) {
         let [made, found] = answers else { return Err(malformed()) };
         link.made(made, found, marks);
     }

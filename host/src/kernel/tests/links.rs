@@ -200,6 +200,13 @@ fn errors_say_what_was_tried() {
         let gone = LinkKey { namespace: Namespace::Host, index: 4711 };
         let error = world.fails(&[Change::SetLink(gone, LinkChanges { mtu: Some(1400), ..LinkChanges::default() })]);
         assert_eq!(error.message, "changing link 4711 on the host: there is no link 4711 on the host");
+        let gone = NamespacePath { path: "/run/netns/none".into(), inode: 1 };
+        let away = veth(end(&Namespace::Host, "ve1"), end(&Namespace::At(gone), "eth0"));
+        let here = veth(end(&Namespace::Host, "ve0"), end(&Namespace::Host, "ve2"));
+        let error = world.fails(&[Change::AddLink(here), Change::AddLink(away)]);
+        let wanted =
+            "adding veth ve1 on the host with eth0 in /run/netns/none: the network namespace /run/netns/none is gone";
+        assert_eq!(error.message, wanted);
         // A bad address is found after the link was made: it is taken back.
         let sandbox = Sandbox::new(world);
         let twice = vec!["10.7.0.1/24".parse().unwrap(); 2];
