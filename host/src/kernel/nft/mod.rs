@@ -81,11 +81,14 @@ pub(super) fn rules(session: &mut Session, at: &Namespace, table: &str) -> Resul
     Ok(found)
 }
 
+/// None where there is no such table, and on a kernel without nftables (nfnetlink says EINVAL to a subsystem that it hasn't).
 fn list(session: &mut Session, at: &Namespace, what: &str, request: Request) -> Result<Vec<Message>, Error> {
-    match session.ask(at, Protocol::Netfilter, request)? {
-        Ok(messages) => Ok(messages),
-        Err(refusal) if refusal.is(&[Errno::NOENT]) => Ok(Vec::new()),
-        Err(refusal) => Err(Error::kernel(format_args!("listing {what}"), &refusal)),
+    match session.ask(at, Protocol::Netfilter, request) {
+        Err(error) if error.errno == Some(Errno::PROTONOSUPPORT.raw_os_error()) => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(Ok(messages)) => Ok(messages),
+        Ok(Err(refusal)) if refusal.is(&[Errno::NOENT, Errno::INVAL, Errno::OPNOTSUPP]) => Ok(Vec::new()),
+        Ok(Err(refusal)) => Err(Error::kernel(format_args!("listing {what}"), &refusal)),
     }
 }
 
