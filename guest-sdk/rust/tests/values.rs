@@ -1,7 +1,5 @@
 //! Values: how they are read, written and kept.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use pontoon_sdk::store::{self, Key};
 use pontoon_sdk::{Context, Error, ErrorKind, MacAddress, Protocol, TextMap, fake};
 

@@ -24,7 +24,6 @@ mod ports;
 mod report;
 mod rules;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests;
 
 use pontoon_sdk::{

@@ -1,7 +1,6 @@
 //! Docker's null driver: one network, and nothing in it.
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests;
 
 use pontoon_sdk::store::{self, Key};

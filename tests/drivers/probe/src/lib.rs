@@ -24,7 +24,6 @@ mod network;
 mod notes;
 mod settings;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests;
 
 mod endpoint;
