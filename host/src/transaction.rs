@@ -96,14 +96,18 @@ impl Transaction {
         }
     }
 
-    /// Removes a link after the commit, and with it the other end of a pair.
+    /// Removes a link after the commit, and with it the other end of a pair, and its leave to forward.
     pub fn remove_link(&mut self, permit: Permit, key: &LinkKey) -> Result<(), store::Error> {
         let is_at = |thing: &Thing, key: &LinkKey| matches!(thing, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index);
         let objects = self.objects()?;
         let Some(link) = objects.iter().find(|o| is_at(&o.thing, key)) else { return Ok(()) };
         self.remove(permit, link);
-        if let Thing::Link { peer: Some(peer), .. } = &link.thing {
-            self.dropped.extend(objects.iter().filter(|o| is_at(&o.thing, peer)).map(|o| o.id));
+        if let Thing::Link { name, peer, .. } = &link.thing {
+            let goes_along = |thing: &Thing| match thing {
+                Thing::Forward { name: of, .. } => of == name,
+                thing => peer.as_ref().is_some_and(|peer| is_at(thing, peer)),
+            };
+            self.dropped.extend(objects.iter().filter(|o| goes_along(&o.thing)).map(|o| o.id));
         }
         Ok(())
     }

@@ -50,6 +50,12 @@ impl Namespace {
         nsenter.output().unwrap()
     }
 
+    /// Runs a line of shell in it.
+    pub fn try_run_script(&self, script: &str) -> Output {
+        let mut nsenter = Command::new("nsenter");
+        nsenter.arg(format!("--net={}", self.path.display())).args(["--", "sh", "-c", script]).output().unwrap()
+    }
+
     /// Runs a command in it that has to succeed, and gives back its standard output.
     pub fn run(&self, command: &str) -> String {
         let output = self.try_run(command);

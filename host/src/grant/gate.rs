@@ -146,8 +146,9 @@ mod tests {
         assert!(!permit(Object::Target("192.168.0.1".parse().unwrap())));
         assert!(!permit(Object::Rule(&[])));
         assert!(permit(Object::Rule(&[Tie::Link])));
-        assert!(!permit(Object::Rule(&[Tie::Range("10.0.0.0/8".parse().unwrap())])));
-        assert!(permit(Object::Rule(&[Tie::Range("10.5.0.3/32".parse().unwrap())])));
+        let (wide, inside) = ([Tie::Range("10.0.0.0/8".parse().unwrap())], [Tie::Range("10.5.0.3/32".parse().unwrap())]);
+        assert!(!permit(Object::Rule(&wide)));
+        assert!(permit(Object::Rule(&inside)));
         assert!(!permit(Object::Namespace { foreign: true }));
     }
 }

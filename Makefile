@@ -1,0 +1,36 @@
+# The two commands: `make demo` does the main job and shows it, `make test` passes the whole test suite. Both set up what they need.
+
+CARGO ?= cargo
+# What ships is what is tested: one profile.
+RELEASE = --release --locked
+
+.PHONY: help build drivers setup demo test lint deny clean
+
+help: ## Say what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
+
+build: ## The program: target/release/pontoon
+	$(CARGO) build $(RELEASE) -p pontoon
+
+drivers: ## The sample drivers: target/drivers/NAME.wasm
+	sample-drivers/build
+
+setup:
+	@tests/setup
+
+demo: setup build drivers ## Two namespaces ping each other over a sandboxed driver
+	@tests/demo
+
+test: setup lint build drivers ## The whole test suite
+	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
+
+lint: ## Format, clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+
+deny: ## Licences, sources and duplicates of the dependencies
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --all-features check bans licenses sources
+
+clean: ## Remove all that was built
+	$(CARGO) clean

@@ -1,0 +1,4 @@
+//! All scenarios, in one program.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a scenario that can't go on has failed")]
+
+mod packets;

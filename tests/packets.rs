@@ -1,0 +1,149 @@
+//! Packets cross a sandboxed driver: between containers, to the outside, and in by published ports.
+
+use pontoon_tests::{Daemon, Namespace, listen_tcp, listen_udp};
+
+/// A namespace at the other end of a cable from the host: 192.0.2.1 and 2001:db8::1 are the host, .2 and ::2 the outside.
+pub fn outside(host: &Namespace) -> Namespace {
+    let outside = Namespace::new("outside");
+    host.run("ip link add eth0 type veth peer name cable");
+    let moved = format!("ip link set cable netns {}", outside.text());
+    host.run(&moved);
+    for (namespace, link, number) in [(host, "eth0", 1), (&outside, "cable", 2)] {
+        namespace.run(&format!("ip address add 192.0.2.{number}/24 dev {link}"));
+        namespace.run(&format!("ip address add 2001:db8::{number}/64 dev {link} nodad"));
+        namespace.run(&format!("ip link set {link} up"));
+    }
+    outside
+}
+
+/// What a TCP client in a namespace reads from a server, or nothing.
+pub fn fetch(from: &Namespace, address: &str) -> String {
+    let output = from.try_run(&format!("socat -t 1 - TCP:{address},connect-timeout=2"));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a UDP client gets back.
+pub fn ask_udp(from: &Namespace, family: u8, address: &str) -> String {
+    let script = format!("printf x | socat -t 1 - UDP{family}:{address}");
+    let output = from.try_run_script(&script);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// An address of an endpoint, without its prefix length.
+pub fn address(daemon: &Daemon, network: &str, endpoint: &str, key: &str) -> String {
+    let endpoints = daemon.json(&format!("endpoint ls {network}"));
+    let of = endpoints.as_array().unwrap().iter().find(|e| e["name"] == endpoint).unwrap();
+    of[key].as_str().unwrap().split('/').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_path_of_the_demo() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    let before = daemon.host.dump();
+    daemon.load("bridge");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    let bare = a.dump();
+    daemon.ok("network create --ipv6 n");
+    daemon.ok(&format!("endpoint attach n {}", a.text()));
+    daemon.ok(&format!("endpoint attach n {} -p 8080:80 -p 5353:53/udp", b.text()));
+    for key in ["address", "address_ipv6"] {
+        assert!(a.pings(&address(&daemon, "n", "b", key)), "{key}");
+        assert!(b.pings(&address(&daemon, "n", "a", key)), "{key}");
+    }
+    assert!(a.pings("192.0.2.2"), "masqueraded to the outside");
+    assert!(a.pings("2001:db8::2"), "masqueraded to the outside by IPv6");
+    assert!(!outside.pings(&address(&daemon, "n", "a", "address")), "nobody outside routes into the network");
+    listen_tcp(&b, 80, "hello");
+    listen_udp(&b, 53, "answer");
+    for target in ["192.0.2.1:8080", "[2001:db8::1]:8080"] {
+        assert_eq!(fetch(&outside, target), "hello", "{target} from outside");
+    }
+    assert_eq!(ask_udp(&outside, 4, "192.0.2.1:5353"), "answer");
+    assert_eq!(ask_udp(&outside, 6, "[2001:db8::1]:5353"), "answer");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:8080"), "hello", "from the host itself");
+    assert_eq!(fetch(&a, "192.0.2.1:8080"), "hello", "from a neighbour");
+    assert_eq!(fetch(&b, "192.0.2.1:8080"), "hello", "from the container itself");
+    daemon.ok(&format!("endpoint detach n {}", a.text()));
+    daemon.ok(&format!("endpoint detach n {}", b.text()));
+    daemon.ok("network rm n");
+    assert_eq!(fetch(&outside, "192.0.2.1:8080"), "");
+    // Forwarding stays on: others may rely on it by now.
+    let forwarding = |dump: String| dump.replace("forward = 1", "forward = 0").replace("forwarding = 1", "forwarding = 0");
+    assert_eq!(forwarding(daemon.host.dump()), forwarding(before));
+    assert_eq!(a.dump(), bare);
+}
+
+#[test]
+fn an_internal_network_has_no_way_out() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    daemon.ok("network create --ipv6 --internal n");
+    for namespace in [&a, &b] {
+        daemon.ok(&format!("endpoint attach n {}", namespace.text()));
+    }
+    assert!(a.pings(&address(&daemon, "n", "b", "address")));
+    assert!(a.pings(&address(&daemon, "n", "b", "address_ipv6")));
+    assert_eq!(a.run("ip route show default"), "");
+    a.run("ip route add default via 10.201.0.1");
+    assert!(!a.pings("192.0.2.2"), "not even for one who sets a route");
+    let refusal = daemon.refused(7, &format!("endpoint attach n {} --name c -p 80", Namespace::new("c").text()));
+    assert!(refusal.contains("internal"), "{refusal}");
+    drop(outside);
+}
+
+#[test]
+fn options_are_heeded() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    let (a, b, c) = (Namespace::new("a"), Namespace::new("b"), Namespace::new("c"));
+    daemon.ok("network create n --subnet 10.5.0.0/24 --gateway 10.5.0.7 --ip-range 10.5.0.128/25 --aux-address x=10.5.0.129 \
+        -o com.docker.network.bridge.name=mybridge -o com.docker.network.driver.mtu=1400 -o com.docker.network.bridge.enable_icc=false");
+    daemon.ok(&format!("endpoint attach n {} --mac-address 02:00:00:00:00:07 --interface net7", a.text()));
+    daemon.ok(&format!("endpoint attach n {} --ip 10.5.0.9", b.text()));
+    let link = a.run("ip -o link show net7");
+    assert!(link.contains("mtu 1400") && link.contains("02:00:00:00:00:07"), "{link}");
+    assert!(a.run("ip -o -4 address show net7").contains("10.5.0.128/24"), "the range's first address");
+    assert!(a.run("ip route show default").contains("via 10.5.0.7"));
+    assert!(daemon.host.run("ip -o address show mybridge").contains("10.5.0.7/24"));
+    assert!(b.run("ip -o -4 address").contains("10.5.0.9/24"));
+    assert!(a.pings("10.5.0.7") && !a.pings("10.5.0.9"), "isolated from each other, not from the gateway");
+    let taken = daemon.refused(5, &format!("endpoint attach n {} --ip 10.5.0.9", c.text()));
+    assert!(taken.contains("10.5.0.9"), "{taken}");
+    daemon.refused(7, &format!("endpoint attach n {} --ip 10.6.0.9", c.text()));
+    daemon.refused(7, "network create m --subnet 10.7.0.1/24");
+    daemon.refused(7, "network create m -o com.docker.network.driver.mtu=lots");
+}
+
+#[test]
+fn two_networks_of_one_namespace_have_one_gateway() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    let a = Namespace::new("a");
+    for network in ["one", "two"] {
+        daemon.ok(&format!("network create --ipv6 {network}"));
+        daemon.ok(&format!("endpoint attach {network} {}", a.text()));
+    }
+    assert_eq!(a.run("ip route show default").lines().count(), 1);
+    assert!(a.pings("192.0.2.2"));
+    daemon.ok(&format!("endpoint detach one {}", a.text()));
+    assert_eq!(a.run("ip route show default").lines().count(), 1, "the other network took over");
+    assert!(a.pings("192.0.2.2") && a.pings("2001:db8::2"));
+    daemon.ok(&format!("endpoint detach two {}", a.text()));
+    drop(outside);
+}
+
+#[test]
+fn networks_are_kept_apart() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    daemon.ok("network create one");
+    daemon.ok("network create two");
+    daemon.ok(&format!("endpoint attach one {}", a.text()));
+    daemon.ok(&format!("endpoint attach two {}", b.text()));
+    assert!(!a.pings(&address(&daemon, "two", "b", "address")));
+}
