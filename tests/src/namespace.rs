@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use rustix::mount::{MountFlags, UnmountFlags, mount_bind, unmount};
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use tempfile::TempDir;
 
@@ -69,7 +69,7 @@ impl Namespace {
         let path = self.path.clone();
         let entered = move || {
             let file = File::open(&path).unwrap();
-            move_into_link_name_space((&file).into(), Some(LinkNameSpaceType::Network)).unwrap();
+            move_into_link_name_space(std::os::fd::AsFd::as_fd(&file), Some(LinkNameSpaceType::Network)).unwrap();
             work()
         };
         std::thread::spawn(entered)

@@ -89,7 +89,8 @@ fn an_internal_network_has_no_way_out() {
     assert_eq!(a.run("ip route show default"), "");
     a.run("ip route add default via 10.201.0.1");
     assert!(!a.pings("192.0.2.2"), "not even for one who sets a route");
-    let refusal = daemon.refused(7, &format!("endpoint attach n {} --name c -p 80", Namespace::new("c").text()));
+    let c = Namespace::new("c");
+    let refusal = daemon.refused(7, &format!("endpoint attach n {} -p 80", c.text()));
     assert!(refusal.contains("internal"), "{refusal}");
     drop(outside);
 }
