@@ -7,7 +7,7 @@ use pontoon_sdk::links::{self, Link, LinkEnd, LinkSpec};
 use pontoon_sdk::nftables::{self, RuleId};
 use pontoon_sdk::store::{self, Key};
 use pontoon_sdk::sysctls::{self, LinkSysctl};
-use pontoon_sdk::{Context, Error, ErrorKind, IpamData, NetworkOptions, Result, forwarding, ipnet};
+use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, Result, forwarding, ipnet};
 use serde::{Deserialize, Serialize};
 
 use crate::options::Options;
@@ -165,9 +165,11 @@ fn check_conflicts(network: &str, new: &Network) -> Result<()> {
 
 fn add_bridge(network: &Network) -> Result<Link> {
     let addresses = network.subnets().filter_map(|subnet| subnet.bridge).collect();
-    let end = LinkEnd { mtu: network.mtu, addresses, up: true, ..LinkEnd::named(&network.bridge) };
+    // Without a MAC of its own, a bridge takes that of a port, and changes it when ports come and go.
+    let mac_address = Some(MacAddress::random());
+    let end = LinkEnd { mac_address, mtu: network.mtu, addresses, up: true, ..LinkEnd::named(&network.bridge) };
     let bridge = links::add_one(LinkSpec::bridge(end))?.link;
-    refuse_router_advertisements(&bridge)?;
+    set_ipv6(&bridge)?;
     if !network.internal {
         if network.ipv4.is_some() {
             // For ports that are published on 127.0.0.1; the rules keep the containers from the host's own services.
@@ -178,12 +180,16 @@ fn add_bridge(network: &Network) -> Result<Link> {
     Ok(bridge)
 }
 
-/// A container must not become the host's router (CVE-2020-13401).
-fn refuse_router_advertisements(bridge: &Link) -> Result<()> {
+/// A container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody else
+/// has, must not wait two seconds for a duplicate: until then the host could not ask for a container's MAC.
+fn set_ipv6(bridge: &Link) -> Result<()> {
     const ENOENT: u32 = 2;
-    match sysctls::set_link(bridge, LinkSysctl::Ipv6AcceptRa, 0) {
-        // A kernel without IPv6.
-        Err(error) if error.errno == Some(ENOENT) => Ok(()),
-        result => result,
+    for name in [LinkSysctl::Ipv6AcceptRa, LinkSysctl::Ipv6AcceptDad] {
+        match sysctls::set_link(bridge, name, 0) {
+            // A kernel without IPv6.
+            Err(error) if error.errno == Some(ENOENT) => return Ok(()),
+            result => result?,
+        }
     }
+    Ok(())
 }

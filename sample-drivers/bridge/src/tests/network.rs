@@ -20,6 +20,7 @@ fn makes_a_bridge() {
     assert_eq!((bridge.kind.as_str(), bridge.mtu, bridge.up), ("bridge", 1400, true));
     assert_eq!(fake::addresses(BRIDGE), ["10.5.0.1/24".parse().unwrap(), "fd05::1/64".parse().unwrap()]);
     assert_eq!(fake::sysctl(BRIDGE, LinkSysctl::Ipv6AcceptRa), Some(0));
+    assert_eq!(fake::sysctl(BRIDGE, LinkSysctl::Ipv6AcceptDad), Some(0));
     assert_eq!(fake::sysctl(BRIDGE, LinkSysctl::Ipv4RouteLocalnet), Some(1));
     assert_eq!(fake::forwards(BRIDGE), (true, true));
 }
