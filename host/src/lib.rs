@@ -10,6 +10,7 @@
 //! - [`capability`]: what a driver can import, one file for each WIT interface
 //! - [`grant`]: what a driver may do, and the one gate
 //! - [`transaction`]: one call's changes: all of them or none
+//! - [`reaper`]: deletes links in the background
 //! - [`kernel`]: netlink, nftables, settings and namespaces
 //! - [`store`]: what must be known after the daemon was killed
 //! - [`config`], [`serve`], [`cli`]: the program around it
@@ -24,6 +25,7 @@ pub mod frontend;
 pub mod grant;
 pub mod kernel;
 pub mod operation;
+pub mod reaper;
 pub mod serve;
 pub mod store;
 pub mod transaction;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::grant::Permit;
 use crate::kernel::{self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route};
 use crate::operation::{Error, Id, Name};
+use crate::reaper::Reaper;
 
 use crate::store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
 
@@ -30,6 +31,7 @@ type EntryKey = (String, String);
 /// The changes of one call.
 pub struct Transaction {
     kernel: Arc<Kernel>,
+    reaper: Arc<Reaper>,
     store: Arc<Store>,
     owner: Owner,
     applied: Vec<Applied>,
@@ -46,9 +48,10 @@ pub struct Transaction {
 
 impl Transaction {
     /// A transaction for a call of this owner.
-    pub fn new(kernel: Arc<Kernel>, store: Arc<Store>, owner: Owner) -> Self {
+    pub fn new(kernel: Arc<Kernel>, reaper: Arc<Reaper>, store: Arc<Store>, owner: Owner) -> Self {
         Self {
             kernel,
+            reaper,
             store,
             owner,
             applied: Vec::new(),
@@ -107,7 +110,10 @@ impl Transaction {
                 Thing::Forward { name: of, .. } => of == name,
                 thing => peer.as_ref().is_some_and(|peer| is_at(thing, peer)),
             };
-            self.dropped.extend(objects.iter().filter(|o| goes_along(&o.thing)).map(|o| o.id));
+            for object in objects.iter().filter(|o| goes_along(&o.thing)) {
+                self.dropped.insert(object.id);
+                self.removals.extend(removal(&object.thing));
+            }
         }
         Ok(())
     }
@@ -263,7 +269,9 @@ impl Transaction {
         let batch = Batch { checks: std::mem::take(&mut self.checks), writes: self.writes(extra), durability };
         self.store.commit(batch)?;
         self.applied.clear();
-        for error in self.kernel.attempt(&merged(std::mem::take(&mut self.removals))) {
+        let (links, rest) = merged(std::mem::take(&mut self.removals));
+        self.reaper.remove(&links);
+        for error in self.kernel.attempt(&rest) {
             tracing::warn!(driver = %self.owner.driver, network = %self.owner.network, "can't remove: {error}");
         }
         Ok(std::mem::take(&mut self.swept))
@@ -335,16 +343,18 @@ pub fn describe(thing: &Thing) -> String {
     }
 }
 
-/// The removals, with all nftables rules of a table in one: each transaction of the kernel's pays a grace period.
-fn merged(removals: Vec<Change>) -> Vec<Change> {
+/// The removals: links for the reaper, and the rest with all nftables rules of a table in one transaction.
+fn merged(removals: Vec<Change>) -> (Vec<LinkKey>, Vec<Change>) {
+    let mut links = Vec::new();
     let mut rules: BTreeMap<(Namespace, String), Vec<NftHandle>> = BTreeMap::new();
     let mut rest = Vec::new();
     for change in removals {
         match change {
             Change::RemoveNftRules { namespace, table, rules: handles } => rules.entry((namespace, table)).or_default().extend(handles),
+            Change::RemoveLink(link) => links.push(link),
             other => rest.push(other),
         }
     }
     let rules = rules.into_iter().map(|((namespace, table), rules)| Change::RemoveNftRules { namespace, table, rules });
-    rules.chain(rest).collect()
+    (links, rules.chain(rest).collect())
 }

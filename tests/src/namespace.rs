@@ -3,10 +3,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use tempfile::TempDir;
+
+/// How long the kernel may take to be as it was.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A network namespace, its loopback up. It is gone with this value.
 pub struct Namespace {
@@ -83,24 +87,44 @@ impl Namespace {
     /// Everything that the kernel has here: links, addresses, routes, rules, neighbours, nftables, and the settings that
     /// Pontoon can reach. Counters and clocks are left out.
     pub fn dump(&self) -> String {
-        let mut all = String::new();
-        for command in [
+        self.wait_for_the_reaper();
+        let commands = [
             "ip -o link show",
             "ip -o address show",
             "ip -4 route show table all",
             "ip -6 route show table all",
             "ip -4 rule show",
             "ip -6 rule show",
+            "ip neighbour show nud permanent",
             "bridge fdb show",
             "nft list ruleset",
-        ] {
-            all += &format!("# {command}\n{}", sorted(&self.run(command)));
+            "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.default.forwarding",
+        ];
+        // One shell for all of them: tests compare often.
+        let script: String = commands.iter().map(|c| format!("echo '# {c}'\n{c}\n")).collect();
+        let output = self.try_run_script(&format!("set -e\n{script}"));
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let sections = text.split_inclusive('\n').fold(Vec::new(), |mut sections: Vec<String>, line| {
+            if line.starts_with("# ") || sections.is_empty() {
+                sections.push(String::new());
+            }
+            if let Some(section) = sections.last_mut() {
+                section.push_str(line);
+            }
+            sections
+        });
+        sections.iter().map(|section| sorted(section)).collect()
+    }
+}
+
+impl Namespace {
+    /// Condemned links are gone for everyone but `ip link`, for some 30 ms.
+    fn wait_for_the_reaper(&self) {
+        let begin = Instant::now();
+        while self.run("ip -o link show").contains(": pc") && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
         }
-        let settings = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.forwarding"];
-        for setting in settings {
-            all += &self.run(&format!("sysctl {setting}"));
-        }
-        all
     }
 }
 
@@ -121,4 +145,21 @@ fn sorted(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(|l| l.split("valid_lft").next().unwrap_or(l).trim_end().to_owned()).collect();
     lines.sort();
     lines.iter().map(|l| format!("{l}\n")).collect()
+}
+
+/// Looks until what is seen is the same as before: the kernel takes some things away a little later. Fails with the difference.
+pub fn same_at_last<T: PartialEq + std::fmt::Debug>(see: impl Fn() -> T, before: &T) {
+    let begin = Instant::now();
+    loop {
+        let now = see();
+        if now == *before {
+            return;
+        }
+        if begin.elapsed() > PATIENCE {
+            let [now, before] = [format!("{now:#?}"), format!("{before:#?}")].map(|text| text.replace("\\n", "\n"));
+            let only = |one: &str, other: &str| one.lines().filter(|l| !other.lines().any(|o| o == *l)).map(|l| format!("  {l}\n")).collect::<String>();
+            panic!("not as before.\nNew:\n{}Missing:\n{}", only(&now, &before), only(&before, &now));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

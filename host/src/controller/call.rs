@@ -127,7 +127,7 @@ impl Inner {
         };
         let transaction = call.network.map(|network| {
             let owner = Owner { driver: call.driver.record.name.clone(), network: network.id.clone(), endpoint: call.endpoint.cloned() };
-            Transaction::new(self.kernel.clone(), self.store.clone(), owner)
+            Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner)
         });
         let gate = Gate::new(call.driver.grant.clone(), pools);
         let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);

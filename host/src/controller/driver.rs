@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Inner;
 use crate::driver;
-use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use crate::operation::driver::{Driver, DriverDetails, LoadDriver, READY};
 use crate::operation::{Error, Name, Result};
 use crate::store;
 
@@ -17,7 +17,7 @@ impl Inner {
 
     pub(super) fn drivers(&self) -> Result<Vec<Driver>> {
         let one = |(name, driver): (Name, Result<Arc<driver::Driver>>)| match driver {
-            Ok(driver) => self.summary(&driver.record, "ready".into()),
+            Ok(driver) => self.summary(&driver.record, READY.into()),
             Err(error) => {
                 let record = self.store.driver(&name)?.ok_or_else(|| Error::not_found(format!("there is no driver {name}")))?;
                 self.summary(&record, error.message)
@@ -32,7 +32,7 @@ impl Inner {
 
     fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
         Ok(DriverDetails {
-            driver: self.summary(&driver.record, "ready".into())?,
+            driver: self.summary(&driver.record, READY.into())?,
             exports: driver.admitted.exports.clone(),
             imports: driver.code.imports(),
             manifest: driver.admitted.manifest.clone(),

@@ -33,6 +33,7 @@ use crate::operation::endpoint::{Attach, Attached, Endpoint};
 use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
 use crate::operation::table::{Collected, Entry, PutEntry, Version};
 use crate::operation::{Error, Id, Kind, Name, Result};
+use crate::reaper::Reaper;
 use crate::store::{self, Store};
 
 /// Where a controller works.
@@ -62,6 +63,7 @@ pub struct Controller {
 pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) kernel: Arc<Kernel>,
+    pub(crate) reaper: Arc<Reaper>,
     pub(crate) drivers: Drivers,
     fault: Mutex<Option<Fault>>,
 }
@@ -76,8 +78,9 @@ impl Controller {
         };
         let config = kernel::Config { host, instance: store.instance(), run_folder: place.run.clone() };
         let kernel = Arc::new(Kernel::new(config)?);
+        let reaper = Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
         let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone())?;
-        let inner = Arc::new(Inner { store, kernel, drivers, fault: Mutex::default() });
+        let inner = Arc::new(Inner { store, kernel, reaper: Arc::new(reaper), drivers, fault: Mutex::default() });
         inner.restart()?;
         let slots = Arc::new(Semaphore::new(CALLS as usize));
         Ok(Self { inner, locks: Arc::default(), running: Arc::default(), slots })

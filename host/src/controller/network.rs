@@ -143,7 +143,7 @@ impl Inner {
     pub(super) fn remove_without_driver(&self, network: &Network, endpoint: Option<&Id>, error: &Error) -> Result<Vec<String>> {
         tracing::warn!(network = %network.name, endpoint = endpoint.map(Id::as_str), "removed without its driver: {error}");
         let owner = transaction::Owner { driver: network.driver.clone(), network: network.id.clone(), endpoint: endpoint.cloned() };
-        let mut transaction = transaction::Transaction::new(self.kernel.clone(), self.store.clone(), owner);
+        let mut transaction = transaction::Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner);
         transaction.sweep()?;
         let write = match endpoint {
             Some(endpoint) => Write::RemoveEndpoint(network.id.clone(), endpoint.clone()),

@@ -110,6 +110,7 @@ impl Inner {
             if !self.kernel.exists(&namespace) {
                 continue;
             }
+            self.kernel.reap(&namespace)?;
             strays.extend(self.stray_links(&namespace, &objects)?);
             strays.extend(self.stray_rules(&namespace, &objects)?);
         }
@@ -163,10 +164,6 @@ impl Inner {
         Ok(strays)
     }
 
-    fn made_namespaces(&self) -> Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-
     fn stray_namespaces(&self, objects: &[Object]) -> Result<Vec<(Change, String)>> {
         let owned: BTreeSet<String> = objects
             .iter()
@@ -176,7 +173,7 @@ impl Inner {
             })
             .collect();
         let prefix = self.nft_prefix();
-        let names = self.made_namespaces()?.into_iter().filter(|n| n.starts_with(&prefix) && !owned.contains(n));
+        let names = self.kernel.made_namespaces()?.into_iter().filter(|n| n.starts_with(&prefix) && !owned.contains(n));
         Ok(names.map(|name| (Change::RemoveNamespace(name.clone()), format!("namespace {name}"))).collect())
     }
 }

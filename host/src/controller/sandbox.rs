@@ -6,9 +6,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
 use crate::engine::{Join, Names};
-use crate::kernel::{Change, LinkChanges, LinkKey, LinkName, Namespace, NewName, Route, Sysctl};
+use crate::kernel::{Change, LinkChanges, LinkKey, LinkName, Namespace, NewName, Outcome, Route, Sysctl};
 use crate::operation::{Error, Result};
-use crate::store::Endpoint;
+use crate::store::{Batch, Durability, Endpoint, Thing, Write};
 
 /// The default routes of both families.
 const DEFAULT: [IpNet; 2] = [IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0)), IpNet::V6(Ipv6Net::new_assert(std::net::Ipv6Addr::UNSPECIFIED, 0))];
@@ -20,7 +20,7 @@ impl Inner {
         let Some(names) = &join.names else { return Ok(None) };
         let sandbox = Namespace::At(endpoint.sandbox.clone());
         check_gateways(endpoint, join)?;
-        let (key, name) = self.bring_in(names, &sandbox)?;
+        let (key, name) = self.bring_in(endpoint, names, &sandbox)?;
         let fit = fitting_name(names, &name, wanted);
         let rename = fit.is_some();
         let mut changes = Vec::new();
@@ -55,11 +55,34 @@ impl Inner {
     }
 
     /// The link in the sandbox: where the driver made it, or moved from the host.
-    fn bring_in(&self, names: &Names, sandbox: &Namespace) -> Result<(LinkKey, LinkName)> {
+    fn bring_in(&self, endpoint: &Endpoint, names: &Names, sandbox: &Namespace) -> Result<(LinkKey, LinkName)> {
         if names.source.namespace == *sandbox {
             return Ok((names.source.clone(), self.name_of(&names.source)?));
         }
-        Err(Error::internal("moving a link: not yet"))
+        let applied = self.kernel.apply(&[Change::MoveLink(names.source.clone(), sandbox.clone())])?;
+        let Some(Outcome::Link(link, _)) = applied.into_iter().next().map(|a| a.outcome) else {
+            return Err(Error::internal("the kernel layer did not answer with a link"));
+        };
+        self.record_move(endpoint, &names.source, &link.key)?;
+        Ok((link.key, link.name))
+    }
+
+    /// A link that was moved is the same object elsewhere.
+    fn record_move(&self, endpoint: &Endpoint, from: &LinkKey, to: &LinkKey) -> Result<()> {
+        let mut writes = Vec::new();
+        for mut object in self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))? {
+            let Thing::Link { namespace, index, peer, .. } = &mut object.thing else { continue };
+            if *namespace == from.namespace && *index == from.index {
+                (*namespace, *index) = (to.namespace.clone(), to.index);
+            } else if peer.as_ref() == Some(from) {
+                *peer = Some(to.clone());
+            } else {
+                continue;
+            }
+            writes.push(Write::PutObject(object));
+        }
+        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Process })?;
+        Ok(())
     }
 
     fn name_of(&self, key: &LinkKey) -> Result<LinkName> {

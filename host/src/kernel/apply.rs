@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::link_add;
+use super::{link_add, link_move};
 use super::mark::Marks;
 use super::plan::{Failed, Plan, Step, aside, conclude, plan, question};
 use super::session::Session;
@@ -212,6 +212,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change) -> Step {
             let undo = Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old };
             Applied { outcome: Outcome::Value(old), undo: vec![undo] }
         }),
+        Change::MoveLink(link, to) => link_move::move_link(session, link, to, kernel.marks),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => {
             let removed = namespace::remove(&kernel.namespaces, name);

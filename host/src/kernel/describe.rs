@@ -67,6 +67,7 @@ impl Display for Change {
         match self {
             Self::AddLink(spec) => write!(f, "adding {spec}"),
             Self::SetLink(key, _) => write!(f, "changing {key}"),
+            Self::MoveLink(key, to) => write!(f, "moving {key} {to}"),
             Self::RemoveLink(key) => write!(f, "removing {key}"),
             Self::AddAddress(key, address) => write!(f, "adding address {address} to {key}"),
             Self::RemoveAddress(key, address) => write!(f, "removing address {address} from {key}"),

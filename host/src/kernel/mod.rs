@@ -16,6 +16,7 @@ mod describe;
 mod doorman;
 mod error;
 mod link_add;
+mod link_move;
 mod link_new;
 mod link_read;
 mod link_set;
@@ -119,6 +120,11 @@ impl Kernel {
     /// Makes each change by itself, in order, and goes on after errors.
     pub fn attempt(&self, changes: &[Change]) -> Vec<Error> {
         apply::attempt(self, &mut self.session(), changes)
+    }
+
+    /// The names of the namespaces that are bound in the run folder.
+    pub fn made_namespaces(&self) -> Result<Vec<String>, Error> {
+        namespace::made(&self.namespaces)
     }
 
     /// Takes links of this instance out of the way at once (down, no master, no addresses, another name) for [`Kernel::reap`] to delete.

@@ -151,6 +151,15 @@ pub(super) fn make(
     }
 }
 
+/// The names of what is bound in the folder.
+pub(super) fn made(folder: &Path) -> Result<Vec<String>, Error> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|e| Error::refused(format!("{}: {e}", folder.display())))?,
+    };
+    Ok(entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
+}
+
 /// Unbinds `folder/name`; the namespace dies with its last user. Ok if it is gone.
 pub(super) fn remove(folder: &Path, name: &str) -> Result<(), Error> {
     let path = place(folder, name)?;

@@ -371,6 +371,8 @@ pub enum Change {
     AddLink(LinkSpec),
     /// A link of this instance only: its mark is looked at right before.
     SetLink(LinkKey, LinkChanges),
+    /// A link of this instance only, with its name, into another namespace. Answers [`Outcome::Link`].
+    MoveLink(LinkKey, Namespace),
     /// A link of this instance only. Ok if it is gone.
     RemoveLink(LinkKey),
     /// IPv6 without duplicate address detection.
