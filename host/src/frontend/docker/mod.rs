@@ -1,0 +1,214 @@
+//! Docker's plugin protocol: dockerd's remote network drivers and remote address management, on one unix socket for each driver.
+//!
+//! A request is decoded into one [`Request`], handed to the [`Engine`], and its [`Reply`] encoded; a few are answered from memory.
+//! dockerd holds locks of its own while it waits, and never asks whether a thing is there, so that here
+//! - no answer takes longer than a [`limits::DEADLINE`];
+//! - a request whose answer found nobody is taken back;
+//! - a request without a body, which is how dockerd retries, is refused and changes nothing.
+//!
+//! In reading order:
+//!
+//! - [`router`], [`serve`]: a plugin socket
+//! - `network_driver`, `ipam_driver`: the methods of the two protocols, decoded and encoded
+//! - `options`, `wire`: Docker's option maps, and JSON as Go reads it
+//! - `calls`: one request on its way to the engine
+//! - `answer`: what goes back
+//! - [`limits`]: what a client may take of the daemon
+
+mod answer;
+mod calls;
+mod ipam_driver;
+pub mod limits;
+mod network_driver;
+mod options;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{Method, StatusCode};
+use http_body_util::LengthLimitError;
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
+
+use self::answer::Answer;
+use self::calls::Calls;
+use crate::frontend::admin::limits::MAX_JSON;
+use crate::frontend::admin::serve_within;
+use crate::operation::driver::Scope;
+use crate::operation::engine::{Reply, Request};
+use crate::operation::{Error, Kind, Name, Result};
+
+/// Who does what dockerd asks for.
+pub trait Engine: Clone + Send + Sync + 'static {
+    /// Does it. It is let run to its end, also when nobody waits for it any more.
+    fn call(&self, driver: &Name, request: Request) -> impl Future<Output = Result<Reply>> + Send;
+}
+
+/// What a plugin socket says of its driver. dockerd asks once in its life, so a driver's next version must not change it.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// The driver's name: the socket's, without `.sock`.
+    pub name: Name,
+    /// How far its networks connect.
+    pub connectivity_scope: Scope,
+    /// It says itself whether a network needs gateway addresses.
+    pub checks_gateways: bool,
+}
+
+/// Names that dockerd keeps for itself (`moby/daemon/libnetwork/drivers_linux.go`, and `default` for address management): a
+/// socket of such a name is never asked.
+const RESERVED: [&str; 7] = ["bridge", "host", "null", "macvlan", "ipvlan", "overlay", "default"];
+
+/// Why no plugin socket can have this name; none: it can.
+pub fn reserved(name: &Name) -> Option<Error> {
+    RESERVED.contains(&name.as_str()).then(|| {
+        let why =
+            format!("dockerd keeps the driver name {name} for itself: load it under another one, e.g. pontoon-{name}");
+        Error::new(Kind::Forbidden, why)
+    })
+}
+
+/// A plugin socket as a service: it needs no socket.
+pub fn router<E: Engine>(plugin: Plugin, engine: E) -> Router {
+    router_within(plugin, engine, limits::DEADLINE)
+}
+
+/// [`router`] with a deadline of one's own.
+pub fn router_within<E: Engine>(plugin: Plugin, engine: E, deadline: Duration) -> Router {
+    let calls = Calls::new(plugin.name.clone(), engine, deadline);
+    Router::new().fallback(handle::<E>).with_state((plugin, calls))
+}
+
+/// Serves a plugin socket until `shutdown` is ready; then lets requests in flight finish.
+pub async fn serve(listener: UnixListener, router: Router, shutdown: impl Future<Output = ()>) {
+    serve_within(listener, router, shutdown, limits::CONNECTIONS).await;
+}
+
+/// One request, from its body to its answer.
+async fn handle<E: Engine>(State((plugin, calls)): State<(Plugin, Calls<E>)>, request: HttpRequest) -> Answer {
+    let path = request.uri().path().to_owned();
+    if request.method() != Method::POST {
+        return Answer::failed(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &Error::invalid("a plugin's methods are called by POST"),
+        );
+    }
+    let body = match read(request).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    if let Some(known) = from_memory(&plugin, &path) {
+        return Answer::ok(known);
+    }
+    match decode(&path, &body) {
+        None => Answer::failed(StatusCode::NOT_FOUND, &Error::not_found(format!("there is no method {path:?}"))),
+        Some(Err(error)) => Answer::failed(StatusCode::BAD_REQUEST, &error),
+        Some(Ok(request)) => {
+            drop(body);
+            answer(&request, calls.call(request.clone()).await)
+        }
+    }
+}
+
+/// Reads a body. One that says itself that it is too large is refused before its first byte is read.
+async fn read(request: HttpRequest) -> std::result::Result<Bytes, Answer> {
+    let too_large = || {
+        Answer::failed(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &Error::invalid(format!("the body is larger than {MAX_JSON} bytes")),
+        )
+    };
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_JSON as u64) {
+        return Err(too_large());
+    }
+    let within = limits::CONNECTIONS.body;
+    let Ok(read) = tokio::time::timeout(within, to_bytes(request.into_body(), MAX_JSON)).await else {
+        let error =
+            Error::new(Kind::Unavailable, format!("the body did not arrive within {} seconds", within.as_secs()));
+        return Err(Answer::failed(StatusCode::REQUEST_TIMEOUT, &error));
+    };
+    read.map_err(|e| match e.source().is_some_and(|s| s.is::<LengthLimitError>()) {
+        true => too_large(),
+        false => Answer::failed(StatusCode::BAD_REQUEST, &Error::invalid(format!("the body broke off: {e}"))),
+    })
+}
+
+/// What dockerd asks while it holds a lock of its whole process, and what there is nothing to do for.
+fn from_memory(plugin: &Plugin, path: &str) -> Option<Value> {
+    let scope = |scope| match scope {
+        Scope::Local => "local",
+        Scope::Global => "global",
+    };
+    Some(match path {
+        "/Plugin.Activate" => json!({"Implements": ["NetworkDriver", "IpamDriver"]}),
+        // A plugin on a socket can't serve a swarm's networks, and with `global` dockerd in a swarm refuses the local ones too.
+        "/NetworkDriver.GetCapabilities" => json!({
+            "Scope": "local",
+            "ConnectivityScope": scope(plugin.connectivity_scope),
+            "GwAllocChecker": plugin.checks_gateways,
+        }),
+        // No replay: the pools are in the store.
+        "/IpamDriver.GetCapabilities" => json!({"RequiresMACAddress": false, "RequiresRequestReplay": false}),
+        "/IpamDriver.GetDefaultAddressSpaces" => {
+            json!({"LocalDefaultAddressSpace": "PontoonLocal", "GlobalDefaultAddressSpace": "PontoonGlobal"})
+        }
+        // Other nodes of a swarm: its networks never come here.
+        "/NetworkDriver.DiscoverNew" | "/NetworkDriver.DiscoverDelete" => json!({}),
+        _ => return None,
+    })
+}
+
+/// Reads a request; none: there is no such method.
+fn decode(path: &str, body: &[u8]) -> Option<Result<Request>> {
+    // The method is looked up first, so that an unknown one is unknown also without a body.
+    let given = if body.trim_ascii().is_empty() { b"null" } else { body };
+    let (kind, method) = path.strip_prefix('/')?.split_once('.')?;
+    let request = match kind {
+        "NetworkDriver" => network_driver::decode(method, given)?,
+        "IpamDriver" => ipam_driver::decode(method, given)?,
+        _ => return None,
+    };
+    Some(if given == body { request } else { Err(Error::invalid("empty request body")) })
+}
+
+/// Puts the answer to a request together.
+fn answer(request: &Request, result: Result<Reply>) -> Answer {
+    let reply = match result {
+        Err(error) => return Answer::failed(status(request, &error), &error),
+        Ok(reply) => reply,
+    };
+    let encoded = match request {
+        Request::RequestPool(_) | Request::ReleasePool(_) => ipam_driver::encode(request, reply),
+        Request::RequestAddress(_) | Request::ReleaseAddress { .. } => ipam_driver::encode(request, reply),
+        _ => network_driver::encode(request, reply),
+    };
+    let mismatch = || {
+        Answer::failed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &Error::internal("the reply is not this request's, which is a bug"),
+        )
+    };
+    encoded.map_or_else(mismatch, Answer::ok)
+}
+
+/// A driver without external connectivity has nothing to program: 404 says so, and dockerd takes it as done. With ports to publish
+/// it is a failure, or nobody would hear that they are not.
+fn status(request: &Request, error: &Error) -> StatusCode {
+    let nothing_to_do = match request {
+        Request::ProgramExternalConnectivity(program) => program.options.port_bindings.is_empty(),
+        Request::RevokeExternalConnectivity(_) => true,
+        _ => false,
+    };
+    match error.kind {
+        Kind::NotImplemented if nothing_to_do => StatusCode::NOT_FOUND,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
