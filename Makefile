@@ -4,7 +4,7 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
-.PHONY: help build drivers setup demo test lint deny clean
+.PHONY: help build drivers setup demo test bench lint deny clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
@@ -27,6 +27,9 @@ test: setup lint build drivers ## The whole test suite
 lint: ## Format, clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+
+bench: setup build drivers ## What an endpoint costs, beside what the kernel takes for it alone
+	$(CARGO) bench --locked -p pontoon-tests
 
 deny: ## Licences, sources and duplicates of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

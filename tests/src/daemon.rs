@@ -134,6 +134,16 @@ impl Daemon {
         }
     }
 
+    /// Starts command lines, all at the same time.
+    pub fn ask_in_background(&self, lines: impl IntoIterator<Item = String>) -> Vec<Child> {
+        let start = |line: String| {
+            let mut command = Command::new(pontoon());
+            command.env("PONTOON_SOCKET", self.socket()).args(line.split_whitespace());
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        lines.into_iter().map(start).collect()
+    }
+
     /// Runs a command line that has to succeed, and gives back its standard output.
     pub fn ok(&self, line: &str) -> String {
         let ran = self.cli(line);

@@ -1,6 +1,7 @@
 //! libnetwork's own part of a join: the interface's name, MAC, addresses and routes in the container's namespace.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -9,6 +10,9 @@ use crate::engine::{Join, Names};
 use crate::kernel::{Change, LinkChanges, LinkKey, LinkName, Namespace, NewName, Outcome, Route, Sysctl};
 use crate::operation::{Error, Result};
 use crate::store::{Batch, Durability, Endpoint, Thing, Write};
+
+/// How long an attach waits for its interface to run: a hundred times what it takes.
+const UNTIL_RUNNING: Duration = Duration::from_millis(100);
 
 /// The default routes of both families.
 const DEFAULT: [IpNet; 2] = [IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0)), IpNet::V6(Ipv6Net::new_assert(std::net::Ipv6Addr::UNSPECIFIED, 0))];
@@ -38,7 +42,18 @@ impl Inner {
         changes.extend(routes(&key, join));
         changes.extend(self.default_routes(&key, endpoint).into_iter().map(Change::AddRoute));
         self.kernel.apply(&changes)?;
+        self.wait_until_running(&key)?;
         Ok(Some((key.index, name)))
+    }
+
+    /// The kernel notices a moment later that both ends of a pair are up, and drops packets until then. A link that can't run, because its
+    /// parent does not, is no failure.
+    fn wait_until_running(&self, key: &LinkKey) -> Result<()> {
+        let begin = Instant::now();
+        while begin.elapsed() < UNTIL_RUNNING && !self.kernel.link(key)?.is_some_and(|link| link.running) {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        Ok(())
     }
 
     /// The default routes of a gateway endpoint.

@@ -1,0 +1,93 @@
+//! What an endpoint costs: the kernel's part alone beside Pontoon's whole, in one run, interleaved.
+//!
+//! - floor: one link pair into a namespace, its address and its default route, straight through the kernel layer
+//! - attach, detach: the whole operation in this process: four or three driver calls in fresh instances, gate, store
+//! - the same by the command line: a process, HTTP over the unix socket, JSON
+#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
+
+use std::time::Instant;
+
+use pontoon::kernel::{Change, Config, Kernel, LinkEnd, LinkKind, LinkName, LinkSpec, Namespace as At, NewName, Outcome, Route};
+use pontoon_tests::{Bench, Daemon, Namespace, attach, create};
+use serde_json::json;
+
+/// Rounds: enough for a steady median, few enough for a minute.
+const ROUNDS: usize = 60;
+
+fn main() {
+    let bench = Bench::new();
+    bench.load("bridge", "bridge", &[]);
+    bench.wait(bench.controller.create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let floor = Floor::new();
+    let mut rows: [(&str, Vec<f64>); 6] =
+        ["floor: make", "floor: delete", "attach", "detach", "attach by command line", "detach by command line"].map(|n| (n, Vec::new()));
+    for _ in 0..ROUNDS {
+        let [a, b, c] = ["a", "b", "c"].map(Namespace::new);
+        let made = timed(&mut rows[0].1, || floor.make(&a));
+        timed(&mut rows[1].1, || floor.delete(&made));
+        let request = attach(&b, &json!({}));
+        timed(&mut rows[2].1, || bench.wait(bench.controller.attach("n", request)).unwrap());
+        timed(&mut rows[3].1, || bench.wait(bench.controller.detach(Some("n"), b.text())).unwrap());
+        timed(&mut rows[4].1, || daemon.ok(&format!("endpoint attach n {}", c.text())));
+        timed(&mut rows[5].1, || daemon.ok(&format!("endpoint detach n {}", c.text())));
+    }
+    println!("{:24} {:>9} {:>9} {:>9}   milliseconds, n = {ROUNDS}", "", "median", "p5", "p95");
+    for (name, times) in &mut rows {
+        times.sort_by(f64::total_cmp);
+        let at = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
+        println!("{name:24} {:9.2} {:9.2} {:9.2}", at(0.5), at(0.05), at(0.95));
+    }
+    let median = |row: usize| rows[row].1[ROUNDS / 2];
+    println!("attach is {:.1} times its floor; detach is {:.2} of the kernel's own delete", median(2) / median(0), median(3) / median(1));
+}
+
+fn timed<T>(times: &mut Vec<f64>, work: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let done = work();
+    times.push(begin.elapsed().as_secs_f64() * 1000.0);
+    done
+}
+
+/// A bridge and what is asked of the kernel for one endpoint.
+struct Floor {
+    _host: Namespace,
+    kernel: Kernel,
+    bridge: u32,
+}
+
+impl Floor {
+    fn new() -> Self {
+        let host = Namespace::new("floor");
+        let file = std::fs::File::open(host.path()).unwrap();
+        let kernel = Kernel::new(Config { host: file.into(), instance: 1, run_folder: std::env::temp_dir() }).unwrap();
+        let addresses = vec!["10.9.0.1/24".parse().unwrap()];
+        let spec = LinkSpec { end: LinkEnd { addresses, up: true, ..end(At::Host, "br0") }, kind: LinkKind::Bridge };
+        let applied = kernel.apply(&[Change::AddLink(spec)]).unwrap();
+        let Outcome::Link(bridge, _) = &applied[0].outcome else { panic!("no link") };
+        Self { bridge: bridge.key.index, _host: host, kernel }
+    }
+
+    fn make(&self, sandbox: &Namespace) -> Change {
+        let at = At::At(self.kernel.sandbox(sandbox.path()).unwrap());
+        let peer = LinkEnd { addresses: vec!["10.9.0.2/24".parse().unwrap()], up: true, ..end(at, "eth0") };
+        let first = LinkEnd { master: Some(self.bridge), up: true, ..end(At::Host, "veth0") };
+        let applied = self.kernel.apply(&[Change::AddLink(LinkSpec { end: first, kind: LinkKind::Veth(Box::new(peer)) })]).unwrap();
+        let Outcome::Link(host_end, Some(peer)) = &applied[0].outcome else { panic!("no pair") };
+        let (destination, gateway) = ("0.0.0.0/0".parse().unwrap(), "10.9.0.1".parse().ok());
+        let route = Route { link: peer.key.clone(), destination, gateway, source: None, table: None, metric: None };
+        self.kernel.apply(&[Change::AddRoute(route)]).unwrap();
+        Change::RemoveLink(host_end.key.clone())
+    }
+
+    fn delete(&self, made: &Change) {
+        self.kernel.apply(std::slice::from_ref(made)).unwrap();
+    }
+}
+
+fn end(namespace: At, name: &str) -> LinkEnd {
+    let name = NewName::Exact(LinkName::new(name).unwrap());
+    LinkEnd { namespace, name, mac: None, mtu: None, master: None, addresses: Vec::new(), up: false }
+}
