@@ -123,7 +123,10 @@ impl Inner {
             return Err(Error::invalid("a namespace is a path, or a name under /run/netns"));
         }
         let path = if namespace.contains('/') { namespace.into() } else { Path::new("/run/netns").join(namespace) };
-        self.kernel.sandbox(&path).map_err(|e| Error { kind: Kind::InvalidArgument, ..e.into() })
+        self.kernel.sandbox(&path).map_err(|e| match Error::from(e) {
+            missing @ Error { kind: Kind::NotFound, .. } => missing,
+            error => Error { kind: Kind::InvalidArgument, ..error },
+        })
     }
 
     /// Leaves and removes an endpoint. As in libnetwork, a driver can't keep one: what it leaves behind is swept.

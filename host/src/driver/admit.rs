@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
 
+use crate::capability::convert::{MESSAGE_BYTES, printable};
 use crate::grant::HostCall;
 use crate::operation::{Error, Result};
 
@@ -12,6 +13,16 @@ pub const PACKAGE: &str = "pontoon:driver";
 
 /// Its version.
 pub const VERSION: &str = "0.1.0";
+
+/// The interfaces that a driver can export.
+const PARTS: [&str; 6] = [
+    "driver",
+    "network-allocator",
+    "table-watcher",
+    "external-connectivity",
+    "ipv6-releaser",
+    "gateway-allocation-checker",
+];
 
 /// Bytes of a component: a Python one has 18 MB.
 pub const SIZE: usize = 64 << 20;
@@ -37,11 +48,16 @@ pub struct Admitted {
 
 /// Admits a component, or says in one line why not.
 pub fn admit(bytes: &[u8]) -> Result<Admitted> {
+    // The component's own names stand in the message, and they can be of any length.
+    look(bytes).map_err(|e| Error { message: printable(&e.message, MESSAGE_BYTES), ..e })
+}
+
+fn look(bytes: &[u8]) -> Result<Admitted> {
     if bytes.len() > SIZE {
         return Err(Error::invalid(format!("the component has {} bytes: at most {SIZE}", bytes.len())));
     }
     check_header(bytes)?;
-    let admitted = walk(bytes).map_err(|e| Error::invalid(format!("the component is damaged or cut off: {e}")))?;
+    let admitted = walk(bytes)?;
     check_imports(&admitted.imports)?;
     check_exports(&admitted)?;
     validate(bytes)?;
@@ -62,27 +78,27 @@ fn check_header(bytes: &[u8]) -> Result<()> {
 }
 
 /// Reads the outermost component's imports, exports and manifest.
-fn walk(bytes: &[u8]) -> wasmparser::Result<Admitted> {
+fn walk(bytes: &[u8]) -> Result<Admitted> {
     let mut found = Admitted { parts: Vec::new(), exports: Vec::new(), imports: Vec::new(), manifest: None };
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {}
+        match payload.map_err(damaged)? {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    found.imports.push(import?.name.name.to_owned());
+                    found.imports.push(import.map_err(damaged)?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    found.exports.push(export?.name.name.to_owned());
+                    found.exports.push(export.map_err(damaged)?.name.name.to_owned());
                 }
             }
             Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST => {
-                let data = &section.data()[..section.data().len().min(MANIFEST_BYTES)];
-                found.manifest = Some(String::from_utf8_lossy(data).into_owned());
+                if found.manifest.replace(manifest(section.data())?).is_some() {
+                    return Err(Error::invalid(format!("the component has more than one section {MANIFEST}")));
+                }
             }
             _ => {}
         }
@@ -91,6 +107,18 @@ fn walk(bytes: &[u8]) -> wasmparser::Result<Admitted> {
     let part = |e: &String| e.strip_prefix(PACKAGE)?.strip_prefix('/')?.strip_suffix(&suffix).map(str::to_owned);
     found.parts = found.exports.iter().filter_map(part).collect();
     Ok(found)
+}
+
+fn damaged(error: BinaryReaderError) -> Error {
+    Error::invalid(format!("the component is damaged or cut off: {error}"))
+}
+
+fn manifest(data: &[u8]) -> Result<String> {
+    if data.len() > MANIFEST_BYTES {
+        return Err(Error::invalid(format!("the component's manifest has {} bytes: at most {MANIFEST_BYTES}", data.len())));
+    }
+    let text = std::str::from_utf8(data).map_err(|_| Error::invalid("the component's manifest is no UTF-8 text"))?;
+    Ok(text.to_owned())
 }
 
 /// An import that the host does not offer is refused by name.
@@ -112,12 +140,21 @@ fn check_imports(imports: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// The driver, and no part that would read as absent: of another version only, or one that the host does not know.
 fn check_exports(admitted: &Admitted) -> Result<()> {
-    if admitted.parts.iter().any(|p| p == "driver") {
-        return Ok(());
+    let has = |part: &str| admitted.parts.iter().any(|p| p == part);
+    let ours = |export: &String| export.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@').map(|(p, v)| (p.to_owned(), v.to_owned()));
+    for export in &admitted.exports {
+        match ours(export) {
+            Some((part, version)) if version != VERSION && !has(&part) => return Err(other_version(export)),
+            Some((part, version)) if version == VERSION && !PARTS.contains(&part.as_str()) => {
+                return Err(Error::invalid(format!("the component exports {export:?}, which is no part of a driver in {PACKAGE}@{VERSION}")));
+            }
+            _ => {}
+        }
     }
-    if let Some(other) = admitted.exports.iter().find(|e| e.starts_with(&format!("{PACKAGE}/driver@"))) {
-        return Err(other_version(other));
+    if has("driver") {
+        return Ok(());
     }
     let exports = if admitted.exports.is_empty() { "nothing".to_owned() } else { admitted.exports.join(", ") };
     Err(Error::invalid(format!("the component is no driver: it does not export {PACKAGE}/driver@{VERSION} (it exports {exports})")))

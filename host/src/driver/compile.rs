@@ -7,6 +7,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -59,15 +60,8 @@ impl Cache {
     /// A cache in `folder`, which is made for root alone; `compiler` is this program.
     pub fn new(folder: PathBuf, compiler: PathBuf) -> Result<Self> {
         make_private(&folder)?;
+        remove_parts(&folder);
         Ok(Self { folder, compiler })
-    }
-
-    /// The code of a component: from the cache where its hash is right, else compiled.
-    pub fn compiled(&self, store: &Store, digest_of_component: &str, component: &[u8]) -> Result<Vec<u8>> {
-        if let Some(bytes) = self.cached(store, digest_of_component)? {
-            return Ok(bytes);
-        }
-        self.compile(store, digest_of_component, component)
     }
 
     /// Compiles, and replaces what the cache has.
@@ -79,7 +73,8 @@ impl Cache {
         Ok(compiled)
     }
 
-    fn cached(&self, store: &Store, digest_of_component: &str) -> Result<Option<Vec<u8>>> {
+    /// What the cache has of a component, if its hash is right.
+    pub fn cached(&self, store: &Store, digest_of_component: &str) -> Result<Option<Vec<u8>>> {
         let Some(expected) = store.meta(&key(digest_of_component))? else { return Ok(None) };
         let path = self.path(digest_of_component);
         match std::fs::read(&path) {
@@ -93,8 +88,9 @@ impl Cache {
     }
 
     /// Forgets a component's code.
-    pub fn remove(&self, digest_of_component: &str) {
+    pub fn remove(&self, store: &Store, digest_of_component: &str) -> Result<()> {
         let _ = std::fs::remove_file(self.path(digest_of_component));
+        Ok(store.remove_meta(&key(digest_of_component))?)
     }
 
     fn path(&self, digest_of_component: &str) -> PathBuf {
@@ -106,6 +102,15 @@ fn key(digest_of_component: &str) -> String {
     format!("compiled/{digest_of_component}")
 }
 
+/// Removes what a write left that did not come to its end: the daemon was killed.
+pub fn remove_parts(folder: &Path) {
+    let is_part = |path: &PathBuf| path.extension().is_some_and(|e| e.to_string_lossy().starts_with("part"));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for part in entries.map(|e| e.path()).filter(is_part) {
+        let _ = std::fs::remove_file(part);
+    }
+}
+
 /// Makes a folder that only its owner can enter.
 pub fn make_private(folder: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
@@ -114,14 +119,19 @@ pub fn make_private(folder: &Path) -> Result<()> {
 
 /// Writes a file so that it is there whole or not at all, also after a power cut.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let part = path.with_extension("part");
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    // A name of its own: the same component can be on its way under several names.
+    let part = path.with_extension(format!("part{}", WRITES.fetch_add(1, Ordering::Relaxed)));
     let write = || {
         let mut file = std::fs::File::create(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&part, path)
     };
-    write().map_err(|e: std::io::Error| io(path, &e))
+    write().map_err(|e: std::io::Error| {
+        let _ = std::fs::remove_file(&part);
+        io(path, &e)
+    })
 }
 
 /// An error of the file system.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use super::admit::{self, Admitted};
@@ -28,14 +28,16 @@ pub struct Driver {
     calls: Mutex<BTreeMap<String, (u64, u64, u64)>>,
 }
 
+/// A driver, or why it could not be loaded.
+type Loaded = Result<Arc<Driver>>;
+
 /// All of them.
 pub struct Drivers {
     engine: Engine,
     store: Arc<Store>,
     cache: Cache,
     components: PathBuf,
-    /// Loaded ones, and why a recorded one is not.
-    loaded: RwLock<BTreeMap<Name, std::result::Result<Arc<Driver>, Error>>>,
+    loaded: RwLock<BTreeMap<Name, Loaded>>,
 }
 
 impl Drivers {
@@ -44,6 +46,7 @@ impl Drivers {
         let engine = Engine::new().map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
         let components = state.join("components");
         compile::make_private(&components)?;
+        compile::remove_parts(&components);
         let cache = Cache::new(state.join("compiled"), compiler)?;
         let drivers = Self { engine, store, cache, components, loaded: RwLock::default() };
         for record in drivers.store.drivers()? {
@@ -57,36 +60,73 @@ impl Drivers {
         Ok(drivers)
     }
 
-    /// Loads a component under a new name and records it.
+    /// Loads a component under a new name and records it; or again under the name of a driver that could not be loaded, if it is
+    /// the same component. What is refused leaves nothing behind.
     pub fn load(&self, load: LoadDriver) -> Result<Arc<Driver>> {
-        let LoadDriver { name, component, configuration } = load;
-        if self.read().contains_key(&name) {
-            return Err(taken(&name));
+        let digest = compile::digest(&load.component);
+        self.check_name(&self.read(), &load.name, &digest)?;
+        let admitted = admit::admit(&load.component)?;
+        let entered = self.code(&digest, &load.component, &admitted).and_then(|code| self.enter(load, &digest, code, admitted));
+        if entered.is_err() {
+            self.forget_unused(&self.write(), &digest)?;
         }
-        let admitted = admit::admit(&component)?;
-        let digest = compile::digest(&component);
-        let code = self.code(&digest, &component, &admitted)?;
-        let configuration = Arc::new(configuration);
+        entered
+    }
+
+    /// Makes the first call and records the driver.
+    fn enter(&self, load: LoadDriver, digest: &str, code: Code, admitted: Admitted) -> Result<Arc<Driver>> {
+        let LoadDriver { name, component, configuration } = load;
+        let configuration = Arc::new(self.configuration(&name, configuration)?);
         let said = register(&code, &name, &configuration)?;
         let record = store::Driver {
             name: name.clone(),
-            digest,
+            digest: digest.to_owned(),
             size: component.len() as u64,
             network_type: said.network_type,
             data_scope: said.data_scope,
             connectivity_scope: said.connectivity_scope,
             configuration: (*configuration).clone(),
         };
-        compile::write_whole(&self.component_path(&record.digest), &component)?;
         let driver = Arc::new(Driver::new(record.clone(), code, admitted, configuration));
+        // Under the lock, so that nobody forgets the file before its record is there.
         let mut loaded = self.write();
-        if loaded.contains_key(&name) {
-            return Err(taken(&name));
-        }
+        self.check_name(&loaded, &name, digest)?;
+        compile::write_whole(&self.component_path(digest), &component)?;
         let writes = vec![Write::PutDriver(record)];
         self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
         loaded.insert(name, Ok(driver.clone()));
         Ok(driver)
+    }
+
+    /// The name is free, or its driver could not be loaded and this is its component.
+    fn check_name(&self, loaded: &BTreeMap<Name, Loaded>, name: &Name, digest: &str) -> Result<()> {
+        match loaded.get(name) {
+            None => Ok(()),
+            Some(Ok(_)) => Err(Error::exists(format!(
+                "a driver {name} is loaded already: remove it first, or load under another name with --name"
+            ))),
+            Some(Err(_)) if self.store.driver(name)?.is_some_and(|record| record.digest == digest) => Ok(()),
+            Some(Err(_)) => Err(Error::exists(format!(
+                "the driver {name} could not be loaded, and this is another component: load its own again, or remove it first"
+            ))),
+        }
+    }
+
+    /// What is given; a driver that is loaded again keeps what it had, if nothing is.
+    fn configuration(&self, name: &Name, given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+        match self.store.driver(name)? {
+            Some(record) if given.is_empty() => Ok(record.configuration),
+            _ => Ok(given),
+        }
+    }
+
+    /// Removes the files of a component that no driver has.
+    fn forget_unused(&self, _alone: &RwLockWriteGuard<'_, BTreeMap<Name, Loaded>>, digest: &str) -> Result<()> {
+        if !self.store.drivers()?.iter().any(|d| d.digest == digest) {
+            let _ = std::fs::remove_file(self.component_path(digest));
+            self.cache.remove(&self.store, digest)?;
+        }
+        Ok(())
     }
 
     /// A driver that can be called.
@@ -99,7 +139,7 @@ impl Drivers {
     }
 
     /// All of them, with the reason where one could not be loaded.
-    pub fn list(&self) -> Vec<(Name, std::result::Result<Arc<Driver>, Error>)> {
+    pub fn list(&self) -> Vec<(Name, Loaded)> {
         self.read().iter().map(|(name, driver)| (name.clone(), driver.clone())).collect()
     }
 
@@ -116,11 +156,7 @@ impl Drivers {
         let writes = vec![Write::RemoveDriver(name.clone())];
         self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
         loaded.remove(name);
-        if !self.store.drivers()?.iter().any(|d| d.digest == record.digest) {
-            let _ = std::fs::remove_file(self.component_path(&record.digest));
-            self.cache.remove(&record.digest);
-        }
-        Ok(())
+        self.forget_unused(&loaded, &record.digest)
     }
 
     fn restore(&self, record: store::Driver) -> Result<Driver> {
@@ -137,8 +173,9 @@ impl Drivers {
 
     /// The code of a component. Code of another wasmtime or another processor is compiled again.
     fn code(&self, digest: &str, component: &[u8], admitted: &Admitted) -> Result<Code> {
-        let compiled = self.cache.compiled(&self.store, digest, component)?;
-        if let Ok(code) = self.engine.load(&compiled, &admitted.parts) {
+        if let Some(cached) = self.cache.cached(&self.store, digest)?
+            && let Ok(code) = self.engine.load(&cached, &admitted.parts)
+        {
             return Ok(code);
         }
         let compiled = self.cache.compile(&self.store, digest, component)?;
@@ -151,11 +188,11 @@ impl Drivers {
         self.components.join(format!("{digest}.wasm"))
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Name, std::result::Result<Arc<Driver>, Error>>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Loaded>> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Name, std::result::Result<Arc<Driver>, Error>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Name, Loaded>> {
         self.loaded.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -189,10 +226,6 @@ impl Driver {
         };
         calls.iter().map(one).collect()
     }
-}
-
-fn taken(name: &Name) -> Error {
-    Error::exists(format!("a driver {name} is loaded already: remove it first, or load under another name with --name"))
 }
 
 /// Asks the component who it is: its first call, under a deadline and with nothing in reach.

@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 
 use super::Name;
 
+/// The state of a driver that can be called.
+pub const READY: &str = "ready";
+
 /// Loads a component under a name. A loaded driver stays loaded over restarts.
 #[derive(Clone, Debug)]
 pub struct LoadDriver {

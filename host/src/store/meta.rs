@@ -16,6 +16,11 @@ impl Store {
     pub fn set_meta(&self, key: &str, value: &str) -> super::Result<()> {
         self.write(Durability::Process, |c| set(c, key, value))
     }
+
+    /// Removes a text. Ok if there is none.
+    pub fn remove_meta(&self, key: &str) -> super::Result<()> {
+        self.write(Durability::Process, |c| run(c, "DELETE FROM meta WHERE key = ?1", [key]).map(drop))
+    }
 }
 
 pub(super) fn get(c: &Connection, key: &str) -> Result<Option<String>> {

@@ -32,6 +32,9 @@ fn what_was_put_comes_back_after_a_restart() {
     assert_eq!(store.meta("toob").unwrap(), None);
     store.set_meta("boot", "y").unwrap();
     assert_eq!(store.meta("boot").unwrap().as_deref(), Some("y"));
+    store.remove_meta("boot").unwrap();
+    store.remove_meta("boot").unwrap();
+    assert_eq!(store.meta("boot").unwrap(), None);
 }
 
 #[test]
