@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::Engine;
-use super::limits::MAX_CALLS;
+use super::limits::{MAX_CALLS, SMALL_BODY};
 use crate::operation::engine::{Reply, Request};
 use crate::operation::{Error, Kind, Name, Result};
 
@@ -20,24 +20,35 @@ pub struct Calls<E> {
     turns: Arc<Semaphore>,
 }
 
+/// The right to have one request decoded and done.
+pub struct Turn {
+    permit: OwnedSemaphorePermit,
+    until: Instant,
+}
+
 impl<E: Engine> Calls<E> {
     /// The way for one driver.
     pub fn new(driver: Name, engine: E, deadline: Duration) -> Self {
-        Self { driver, engine, deadline, turns: Arc::new(Semaphore::new(MAX_CALLS)) }
+        Self { driver, engine, deadline, turns: Arc::new(Semaphore::new(MAX_CALLS as usize)) }
+    }
+
+    /// Waits for a turn, within the deadline. A large body takes several turns: decoded it is many times as large.
+    pub async fn turn(&self, body: &[u8]) -> Result<Turn> {
+        let until = Instant::now() + self.deadline;
+        let share = u32::try_from(1 + body.len() / SMALL_BODY).unwrap_or(MAX_CALLS).min(MAX_CALLS);
+        match timeout_at(until, self.turns.clone().acquire_many_owned(share)).await {
+            Ok(Ok(permit)) => Ok(Turn { permit, until }),
+            _ => Err(self.late("there are too many requests before it")),
+        }
     }
 
     /// Has a request done, and answers within the deadline. One that is done later, or after its client went, is taken back: dockerd
     /// takes it for failed, and never removes what it does not know of.
-    pub async fn call(&self, request: Request) -> Result<Reply> {
-        let until = Instant::now() + self.deadline;
-        let turn = match timeout_at(until, self.turns.clone().acquire_owned()).await {
-            Ok(Ok(turn)) => turn,
-            _ => return Err(self.late("there were too many requests before it")),
-        };
+    pub async fn call(&self, turn: Turn, request: Request) -> Result<Reply> {
         let (tell, mut told) = oneshot::channel();
-        tokio::spawn(self.clone().run(request, turn, tell));
+        tokio::spawn(self.clone().run(request, turn.permit, tell));
         let panicked = |_| Error::internal("the request panicked, which is a bug");
-        if let Ok(told) = timeout_at(until, &mut told).await {
+        if let Ok(told) = timeout_at(turn.until, &mut told).await {
             return told.map_err(panicked)?;
         }
         // What is told from now on finds nobody.

@@ -107,12 +107,16 @@ async fn handle<E: Engine>(State((plugin, calls)): State<(Plugin, Calls<E>)>, re
     if let Some(known) = from_memory(&plugin, &path) {
         return Answer::ok(known);
     }
+    let turn = match calls.turn(&body).await {
+        Ok(turn) => turn,
+        Err(error) => return Answer::failed(StatusCode::SERVICE_UNAVAILABLE, &error),
+    };
     match decode(&path, &body) {
         None => Answer::failed(StatusCode::NOT_FOUND, &Error::not_found(format!("there is no method {path:?}"))),
         Some(Err(error)) => Answer::failed(StatusCode::BAD_REQUEST, &error),
         Some(Ok(request)) => {
             drop(body);
-            answer(&request, calls.call(request.clone()).await)
+            answer(&request, calls.call(turn, request.clone()).await)
         }
     }
 }
