@@ -31,10 +31,13 @@ impl Inner {
     }
 
     fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
+        let (mut exports, mut imports) = (driver.admitted.exports.clone(), driver.code.imports());
+        exports.sort();
+        imports.sort();
         Ok(DriverDetails {
             driver: self.summary(&driver.record, READY.into())?,
-            exports: driver.admitted.exports.clone(),
-            imports: driver.code.imports(),
+            exports,
+            imports,
             manifest: driver.admitted.manifest.clone(),
             configuration: (*driver.configuration).clone(),
             calls: driver.calls(),

@@ -10,7 +10,7 @@ use super::compile::{self, Cache};
 use crate::engine::{CallState, Code, Engine, Facts, Registration, limit::DEADLINE};
 use crate::grant::{Gate, Grant};
 use crate::operation::driver::{CallCount, CallTrace, LoadDriver};
-use crate::operation::{Error, Name, Result};
+use crate::operation::{Error, Kind, Name, Result};
 use crate::store::{self, Batch, Durability, Store, Write};
 
 /// A loaded driver.
@@ -77,6 +77,7 @@ impl Drivers {
     fn enter(&self, load: LoadDriver, digest: &str, code: Code, admitted: Admitted) -> Result<Arc<Driver>> {
         let LoadDriver { name, component, configuration } = load;
         let configuration = Arc::new(self.configuration(&name, configuration)?);
+        check_types(&code, &name, &configuration)?;
         let said = register(&code, &name, &configuration)?;
         let record = store::Driver {
             name: name.clone(),
@@ -168,6 +169,7 @@ impl Drivers {
         let admitted = admit::admit(&component)?;
         let code = self.code(&record.digest, &component, &admitted)?;
         let configuration = Arc::new(record.configuration.clone());
+        check_types(&code, &record.name, &configuration)?;
         Ok(Driver::new(record, code, admitted, configuration))
     }
 
@@ -228,24 +230,39 @@ impl Driver {
     }
 }
 
-/// Asks the component who it is: its first call, under a deadline and with nothing in reach.
-fn register(code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> Result<Registration> {
+/// The state of a call that is made before there is a network: under a deadline and with nothing in reach.
+fn outside_networks(function: &'static str, code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> CallState {
     let facts = Facts {
         driver: name.clone(),
-        function: "register",
+        function,
         network: None,
         endpoint: None,
         configuration: configuration.clone(),
         watches_tables: false,
     };
     let gate = Gate::new(Arc::new(Grant::default()), None);
-    let state = CallState::new(facts, gate, None, Instant::now() + DEADLINE, None);
-    let said = code.register(state).result.map_err(|f| f.error().context("the component's first call failed"))?;
+    CallState::new(facts, gate, None, Instant::now() + DEADLINE, None)
+}
+
+/// Starts the component without a call, to compare the types of all that it exports.
+fn check_types(code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> Result<()> {
+    code.fits(outside_networks("start", code, name, configuration)).result.map_err(|f| unfit(f.error()))
+}
+
+/// Asks the component who it is: its first call.
+fn register(code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> Result<Registration> {
+    let answer = code.register(outside_networks("register", code, name, configuration)).result;
+    let said = answer.map_err(|f| unfit(f.error().context("the component's first call failed")))?;
     if said.is_built_in {
         return Err(Error::invalid("the driver says that it is built in, which a component can't be"));
     }
     Name::new(&said.network_type).map_err(|e| e.context("the driver's network type"))?;
     Ok(said)
+}
+
+/// Whatever a component does while it is loaded, it is the component that can't be used.
+fn unfit(error: Error) -> Error {
+    Error { kind: Kind::InvalidArgument, ..error }
 }
 
 fn one_line(error: &wasmtime::Error) -> String {

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use super::bindings::exported;
+use super::bindings::{
+    driver_part, exported, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker, ipv6_releaser_part as releaser,
+    network_allocator_part as allocator, table_watcher_part as watcher,
+};
 use super::bindings::imports::types as wit;
 use super::code::Code;
 use super::run::{Outcome, run};
@@ -73,6 +77,31 @@ pub enum TableEvent {
 }
 
 impl Code {
+    /// Whether every part that it exports has the types of the interface. wasmtime compares the types of exported functions when
+    /// they are looked up in an instance, which for a part would be at its first use.
+    pub fn fits(&self, state: CallState) -> Outcome<()> {
+        run(self, state, |store| {
+            let instance = self.driver.instance_pre().instantiate(&mut *store)?;
+            let mut parts = vec![("driver", driver_part::DriverPart::new(&mut *store, &instance).map(drop))];
+            if self.allocator.is_some() {
+                parts.push(("network-allocator", allocator::NetworkAllocatorPart::new(&mut *store, &instance).map(drop)));
+            }
+            if self.watcher.is_some() {
+                parts.push(("table-watcher", watcher::TableWatcherPart::new(&mut *store, &instance).map(drop)));
+            }
+            if self.connectivity.is_some() {
+                parts.push(("external-connectivity", connectivity::ExternalConnectivityPart::new(&mut *store, &instance).map(drop)));
+            }
+            if self.releaser.is_some() {
+                parts.push(("ipv6-releaser", releaser::Ipv6ReleaserPart::new(&mut *store, &instance).map(drop)));
+            }
+            if self.checker.is_some() {
+                parts.push(("gateway-allocation-checker", checker::GatewayAllocationCheckerPart::new(&mut *store, &instance).map(drop)));
+            }
+            Ok(parts.into_iter().try_for_each(|(name, typed)| typed.map_err(|e| misfit(name, &e))))
+        })
+    }
+
     /// `driver.register`
     pub fn register(&self, state: CallState) -> Outcome<Registration> {
         run(self, state, |store| {
@@ -138,7 +167,7 @@ impl Code {
     fn plain<T>(
         &self,
         state: CallState,
-        call: impl FnOnce(&exported::Guest, &mut wasmtime::Store<CallState>) -> wasmtime::Result<Result<T, wit::Error>>,
+        call: impl FnOnce(&exported::Guest, &mut Store<CallState>) -> wasmtime::Result<Result<T, wit::Error>>,
     ) -> Outcome<T> {
         run(self, state, |store| {
             let instance = self.driver.instantiate(&mut *store)?;
@@ -236,6 +265,10 @@ impl Code {
             Ok(part.call_skip_gateway_allocation(store, &network_options(options))?.map(|skip| (skip.ipv4, skip.ipv6)))
         })
     }
+}
+
+fn misfit(part: &str, error: &wasmtime::Error) -> wit::Error {
+    convert::error_to_wit(Error::invalid(format!("the component's part {part} does not have the interface's types: {error:#}")))
 }
 
 fn absent(part: &str) -> wit::Error {
