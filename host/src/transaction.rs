@@ -38,6 +38,8 @@ pub struct Transaction {
     made: Vec<Object>,
     dropped: BTreeSet<i64>,
     removals: Vec<Change>,
+    /// Links that this call removes.
+    gone: BTreeSet<LinkKey>,
     state: BTreeMap<String, Option<Vec<u8>>>,
     entries: BTreeMap<EntryKey, Option<Vec<u8>>>,
     watches: BTreeMap<String, u8>,
@@ -58,6 +60,7 @@ impl Transaction {
             made: Vec::new(),
             dropped: BTreeSet::new(),
             removals: Vec::new(),
+            gone: BTreeSet::new(),
             state: BTreeMap::new(),
             entries: BTreeMap::new(),
             watches: BTreeMap::new(),
@@ -76,10 +79,14 @@ impl Transaction {
         &self.owner.network
     }
 
-    /// Makes kernel changes now, all or none.
+    /// Makes kernel changes now, all or none. What this call has removed and adds again can't wait for the commit: it is removed first.
     pub fn change(&mut self, _permit: Permit, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
-        let applied = self.kernel.apply(changes)?;
-        let outcomes = applied.iter().map(|a| a.outcome.clone()).collect();
+        let mut now: Vec<Change> = changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
+        let before = now.len();
+        now.extend_from_slice(changes);
+        let applied = self.kernel.apply(&now)?;
+        self.removals.retain(|c| !now[..before].contains(c));
+        let outcomes = applied.iter().skip(before).map(|a| a.outcome.clone()).collect();
         self.applied.extend(applied);
         Ok(outcomes)
     }
@@ -94,18 +101,28 @@ impl Transaction {
 
     /// Removes an object after the commit.
     pub fn remove(&mut self, _permit: Permit, object: &Object) {
+        self.take(object);
+    }
+
+    fn take(&mut self, object: &Object) {
         if self.dropped.insert(object.id) {
             self.removals.extend(removal(&object.thing));
         }
     }
 
     /// Removes a link after the commit, and with it the other end of a pair, and its leave to forward.
-    pub fn remove_link(&mut self, permit: Permit, key: &LinkKey) -> Result<(), store::Error> {
+    pub fn remove_link(&mut self, _permit: Permit, key: &LinkKey) -> Result<(), store::Error> {
+        self.take_link(key)
+    }
+
+    fn take_link(&mut self, key: &LinkKey) -> Result<(), store::Error> {
         let is_at = |thing: &Thing, key: &LinkKey| matches!(thing, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index);
         let objects = self.objects()?;
         let Some(link) = objects.iter().find(|o| is_at(&o.thing, key)) else { return Ok(()) };
-        self.remove(permit, link);
+        self.take(link);
+        self.gone.insert(key.clone());
         if let Thing::Link { name, peer, .. } = &link.thing {
+            self.gone.extend(peer.clone());
             let goes_along = |thing: &Thing| match thing {
                 Thing::Forward { name: of, .. } => of == name,
                 thing => peer.as_ref().is_some_and(|peer| is_at(thing, peer)),
@@ -118,9 +135,37 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether this call removes a link: to itself it is gone.
+    pub fn has_removed(&self, key: &LinkKey) -> bool {
+        self.gone.contains(key)
+    }
+
+    /// Removes a namespace that the driver made after the commit, with all that is in it.
+    pub fn remove_namespace(&mut self, _permit: Permit, object: &Object) -> Result<(), store::Error> {
+        let Thing::Namespace { path, .. } = &object.thing else { return Ok(()) };
+        let inside = Namespace::At(path.clone());
+        for other in self.objects()? {
+            match &other.thing {
+                Thing::Link { namespace, index, .. } if *namespace == inside => {
+                    self.take_link(&LinkKey { namespace: namespace.clone(), index: *index })?;
+                }
+                Thing::NftRule { namespace, .. } | Thing::Rule(kernel::Rule { namespace, .. }) if *namespace == inside => {
+                    self.dropped.insert(other.id);
+                }
+                _ => {}
+            }
+        }
+        self.take(object);
+        Ok(())
+    }
+
     /// Removes what is no object of its own (an address, a neighbour) after the commit.
     pub fn remove_plain(&mut self, _permit: Permit, changes: Vec<Change>) {
-        self.removals.extend(changes);
+        for change in changes {
+            if !self.removals.contains(&change) {
+                self.removals.push(change);
+            }
+        }
     }
 
     /// Whether this call removes it.
@@ -310,6 +355,18 @@ impl Drop for Transaction {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
         }
     }
+}
+
+/// The removal that a change takes back: of what has no handle of its own and is told apart by its value alone.
+fn removed_by(change: &Change) -> Option<Change> {
+    Some(match change {
+        Change::AddAddress(link, address) => Change::RemoveAddress(link.clone(), *address),
+        Change::AddRoute(route) => Change::RemoveRoute(route.clone()),
+        Change::AddRule(rule) => Change::RemoveRule(rule.clone()),
+        Change::AddNeighbour(neighbour) => Change::RemoveNeighbour(neighbour.clone()),
+        Change::AddForwarding(entry) => Change::RemoveForwarding(entry.clone()),
+        _ => return None,
+    })
 }
 
 /// What removes an object from the kernel.

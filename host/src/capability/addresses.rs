@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use wasmtime::component::Resource;
 
-use super::handle::Link;
+use super::handle::{self, Link};
 use super::{Answer, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::addresses::{Host, IpNetwork, LinkAddress};
@@ -34,7 +34,7 @@ impl Host for CallState {
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<IpNetwork>> {
         self.ask(HostCall::AddressesList, |call, _| {
-            let key = call.table.get(&link)?.key.clone();
+            let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().addresses(&key)?;
             let there = found.into_iter().filter(|a| !transaction.removes(&Change::RemoveAddress(key.clone(), *a)));

@@ -3,7 +3,7 @@
 use ipnet::{IpNet, Ipv4Net};
 use wasmtime::component::Resource;
 
-use super::handle::{InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
+use super::handle::{self, InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
 use super::{Answer, Refusal, convert, tables};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::capabilities::{
@@ -12,7 +12,7 @@ use crate::engine::bindings::imports::capabilities::{
 use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
 use crate::engine::{Names, StaticRoute};
 use crate::grant::{HostCall as H, Object};
-use crate::kernel::LinkName;
+
 use crate::operation::network::Pool;
 use crate::operation::{Error, Kind};
 
@@ -146,9 +146,9 @@ fn set_once<T>(field: &mut Option<T>, value: T, what: &str) -> Answer<()> {
 impl HostInterfaceNameInfo for CallState {
     fn set_names(&mut self, _: Resource<InterfaceNameInfo>, source: Resource<Link>, prefix: String, name: Option<String>) -> Answer<()> {
         self.ask(H::CapabilitiesInterfaceNameInfoSetNames, |call, _| {
-            let source = call.table.get(&source)?.clone();
-            let prefix = LinkName::new(&prefix)?;
-            let name = name.as_deref().map(LinkName::new).transpose()?;
+            let source = handle::link(call, &source)?;
+            let prefix = convert::link_name(&prefix)?;
+            let name = name.as_deref().map(convert::link_name).transpose()?;
             if !call.transaction()?.is_endpoints_link(&source.key)? {
                 let message = format!("{} was not made for this endpoint, so its container can't have it", source.name);
                 return Err(Error::forbidden(message).into());

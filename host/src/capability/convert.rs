@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::Refusal;
 use crate::engine::bindings::imports::types as wit;
-use crate::kernel::MacAddress;
+use crate::kernel::{LinkName, MacAddress};
 use crate::operation::{Error, Kind};
 
 /// An IPv4 address.
@@ -32,6 +32,11 @@ pub fn network(network: wit::IpNetwork) -> Result<IpNet, Refusal> {
     let of = address(network.address);
     IpNet::new(of, network.prefix_length)
         .map_err(|_| Refusal::invalid(format!("{of}/{} has a prefix length that {of} can't have", network.prefix_length)))
+}
+
+/// An interface's name, which the kernel must take.
+pub fn link_name(name: &str) -> Result<LinkName, Refusal> {
+    LinkName::new(name).map_err(|e| Refusal::invalid(e.message))
 }
 
 /// A MAC address.

@@ -2,7 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::handle::Link;
+use super::handle::{self, Link};
 use super::{Answer, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::forwarding::Host;
@@ -17,7 +17,7 @@ const IPV6: [&str; 2] = ["ipv6/conf/all/forwarding", "ipv6/conf/default/forwardi
 impl Host for CallState {
     fn allow(&mut self, link: Resource<Link>, ipv4: bool, ipv6: bool) -> Answer<()> {
         self.ask(HostCall::ForwardingAllow, |call, permit| {
-            let link = call.table.get(&link)?.clone();
+            let link = handle::link(call, &link)?;
             if link.key.namespace != Namespace::Host {
                 return Err(Refusal::invalid(format!("{} is not in the host's namespace, and the host forwards only there", link.name)));
             }

@@ -1,6 +1,11 @@
 //! What a driver's handles stand for on the host's side. A handle lives for one call.
 
+use wasmtime::component::Resource;
+
+use super::Answer;
+use crate::engine::CallState;
 use crate::kernel::{self, LinkKey, LinkName};
+use crate::operation::Error;
 
 /// A network namespace.
 #[derive(Clone, Debug)]
@@ -18,6 +23,15 @@ pub struct Link {
     pub key: LinkKey,
     /// Its name when the handle was made.
     pub name: LinkName,
+}
+
+/// The link that a handle means, unless this call has removed it.
+pub fn link(call: &CallState, handle: &Resource<Link>) -> Answer<Link> {
+    let link = call.table.get(handle)?;
+    if call.transaction.as_ref().is_some_and(|t| t.has_removed(&link.key)) {
+        return Err(Error::not_found(format!("{} is gone: this call removed it", link.name)).into());
+    }
+    Ok(link.clone())
 }
 
 /// The network at hand: its state is the call's, see [`crate::engine::CallState`].

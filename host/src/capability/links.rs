@@ -2,13 +2,13 @@
 
 use wasmtime::component::Resource;
 
-use super::handle::{Link, Namespace};
+use super::handle::{self, Link, Namespace};
 use super::namespaces::or_host;
 use super::{Answer, Refusal, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::links as wit;
 use crate::grant::{HostCall, Object};
-use crate::kernel::{self, Change, LinkInfo, LinkKey, LinkName, NewLink, NewName, Outcome};
+use crate::kernel::{self, Change, LinkInfo, LinkKey, NewLink, NewName, Outcome};
 use crate::operation::Error;
 use crate::store::Thing;
 
@@ -31,7 +31,7 @@ impl wit::Host for CallState {
     fn get(&mut self, namespace: Option<Resource<Namespace>>, name: String) -> Answer<Resource<Link>> {
         self.ask(HostCall::LinksGet, |call, _| {
             let namespace = or_host(call, namespace.as_ref())?;
-            let name = LinkName::new(&name)?;
+            let name = convert::link_name(&name)?;
             let transaction = call.transaction()?;
             let info = transaction.kernel().link_by_name(&namespace, &name)?;
             let ours = match &info {
@@ -67,7 +67,7 @@ impl wit::Host for CallState {
 impl wit::HostLink for CallState {
     fn info(&mut self, this: Resource<Link>) -> Answer<wit::LinkInfo> {
         self.ask(HostCall::LinksLinkInfo, |call, _| {
-            let link = call.table.get(&this)?.clone();
+            let link = handle::link(call, &this)?;
             let transaction = call.transaction()?;
             let info = transaction.kernel().link(&link.key)?;
             let info = info.ok_or_else(|| Error::not_found(format!("{} is gone", link.name)))?;
@@ -85,13 +85,13 @@ impl wit::HostLink for CallState {
 
     fn set(&mut self, this: Resource<Link>, changes: wit::LinkChanges) -> Answer<()> {
         self.ask(HostCall::LinksLinkSet, |call, permit| {
-            let key = call.table.get(&this)?.key.clone();
+            let key = handle::link(call, &this)?.key;
             let master = match &changes.master {
                 None => None,
                 Some(wit::NewMaster::Nothing) => Some(0),
                 Some(wit::NewMaster::Bridge(bridge)) => Some(master(call, &key.namespace, bridge)?),
             };
-            let name = changes.name.as_deref().map(LinkName::new).transpose()?;
+            let name = changes.name.as_deref().map(convert::link_name).transpose()?;
             let changes = kernel::LinkChanges {
                 name: name.clone().map(NewName::Exact),
                 mac: changes.mac_address.map(convert::mac),
@@ -158,8 +158,8 @@ fn spec(call: &mut CallState, spec: &wit::LinkSpec) -> Answer<kernel::LinkSpec> 
 fn link_end(call: &mut CallState, end: &wit::LinkEnd) -> Answer<kernel::LinkEnd> {
     let namespace = or_host(call, end.namespace.as_ref())?;
     let name = match &end.name {
-        wit::LinkName::Exact(name) => NewName::Exact(LinkName::new(name)?),
-        wit::LinkName::Prefix(prefix) => NewName::Prefix(LinkName::new(prefix)?),
+        wit::LinkName::Exact(name) => NewName::Exact(convert::link_name(name)?),
+        wit::LinkName::Prefix(prefix) => NewName::Prefix(convert::link_name(prefix)?),
     };
     let addresses = end.addresses.iter().map(|a| {
         let address = convert::network(*a)?;
@@ -192,7 +192,7 @@ fn vxlan(call: &mut CallState, options: &wit::VxlanOptions) -> Answer<kernel::Vx
 
 /// The ifindex of a master, which must be in the namespace of its port.
 fn master(call: &mut CallState, namespace: &kernel::Namespace, bridge: &Resource<Link>) -> Answer<u32> {
-    let link = call.table.get(bridge)?;
+    let link = handle::link(call, bridge)?;
     if link.key.namespace != *namespace {
         return Err(Refusal::invalid(format!("the bridge {} is in another namespace than its port", link.name)));
     }
@@ -201,7 +201,7 @@ fn master(call: &mut CallState, namespace: &kernel::Namespace, bridge: &Resource
 
 /// The ifindex of a parent in the host's namespace.
 fn parent(call: &mut CallState, parent: &Resource<Link>) -> Answer<u32> {
-    let link = call.table.get(parent)?;
+    let link = handle::link(call, parent)?;
     if link.key.namespace != kernel::Namespace::Host {
         return Err(Refusal::invalid(format!("the parent {} is not in the host's namespace", link.name)));
     }

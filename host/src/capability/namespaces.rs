@@ -68,7 +68,7 @@ impl HostNamespace for CallState {
                 return Err(Error::forbidden("only a namespace that the driver made can be removed").into());
             };
             if let Some(object) = find(call, &name)? {
-                call.transaction()?.remove(permit, &object);
+                call.transaction()?.remove_namespace(permit, &object)?;
             }
             Ok(())
         })

@@ -2,7 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::handle::Link;
+use super::handle::{self, Link};
 use super::{Answer, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::neighbours::{ForwardingEntry, ForwardingInfo, Host, Neighbour, NeighbourInfo};
@@ -28,7 +28,7 @@ impl Host for CallState {
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<NeighbourInfo>> {
         self.ask(HostCall::NeighboursList, |call, _| {
-            let key = call.table.get(&link)?.key.clone();
+            let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().neighbours(&key)?;
             let there = found.into_iter().filter(|n| !transaction.removes(&Change::RemoveNeighbour(n.clone())));
@@ -56,7 +56,7 @@ impl Host for CallState {
 
     fn list_forwarding(&mut self, link: Resource<Link>) -> Answer<Vec<ForwardingInfo>> {
         self.ask(HostCall::NeighboursListForwarding, |call, _| {
-            let key = call.table.get(&link)?.key.clone();
+            let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().forwardings(&key)?;
             let there = found.into_iter().filter(|f| !transaction.removes(&Change::RemoveForwarding(f.clone())));

@@ -2,7 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::handle::{Link, Namespace};
+use super::handle::{self, Link, Namespace};
 use super::namespaces::or_host;
 use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
@@ -75,7 +75,9 @@ fn rule(call: &CallState, rule: &wit::Rule) -> Answer<NftRule> {
     if let NftVerdict::DestinationNat(to, _) = verdict {
         call.gate.permit(HostCall::NftablesAdd, Object::Target(to))?;
     }
-    call.gate.permit(HostCall::NftablesAdd, Object::Rule(&ties(&conditions, &verdict)))?;
+    let tied = call.gate.permit(HostCall::NftablesAdd, Object::Rule(&ties(&conditions, &verdict)));
+    // What is wrong is the rule: no grant could help.
+    tied.map_err(|e| Refusal::invalid(e.message))?;
     let owner = call.facts.endpoint.as_ref().unwrap_or(&call.network()?.id);
     let comment = format!("{} {}", call.facts.driver, owner).chars().take(120).collect();
     Ok(NftRule { chain, conditions, verdict, comment })
@@ -93,7 +95,7 @@ fn chain(chain: &wit::Chain) -> NftChain {
 }
 
 fn condition(call: &CallState, condition: &wit::Condition) -> Answer<NftCondition> {
-    let name = |link: &Resource<Link>| -> Answer<LinkName> { Ok(call.table.get(link)?.name.clone()) };
+    let name = |link: &Resource<Link>| -> Answer<LinkName> { Ok(handle::link(call, link)?.name) };
     let property = match &condition.property {
         wit::Property::InputLink(link) => NftProperty::InputLink(name(link)?),
         wit::Property::OutputLink(link) => NftProperty::OutputLink(name(link)?),

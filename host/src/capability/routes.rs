@@ -1,11 +1,13 @@
 //! `routes`: routes through the driver's own links.
 
+use ipnet::IpNet;
 use wasmtime::component::Resource;
 
-use super::handle::Link;
-use super::{Answer, check_length, convert};
+use super::handle::{self, Link};
+use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::routes::{Host, Route, RouteInfo};
+use crate::engine::bindings::imports::types::IpAddress;
 use crate::grant::{HostCall, Object};
 use crate::kernel::{self, Change};
 
@@ -35,7 +37,7 @@ impl Host for CallState {
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<RouteInfo>> {
         self.ask(HostCall::RoutesList, |call, _| {
-            let key = call.table.get(&link)?.key.clone();
+            let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().routes(&key)?;
             Ok(found.into_iter().filter(|r| !transaction.removes_route(r)).map(info).collect())
@@ -55,9 +57,13 @@ fn info(route: kernel::Route) -> RouteInfo {
 fn check(call: &CallState, routes: Vec<Route>) -> Answer<Vec<kernel::Route>> {
     check_length(&routes)?;
     let one = |route: Route| {
+        let destination = convert::network(route.destination)?.trunc();
+        if let (IpNet::V6(_), Some(IpAddress::Ipv4(_))) = (destination, &route.gateway) {
+            return Err(Refusal::invalid(format!("the route to {destination} can't have an IPv4 gateway")));
+        }
         Ok(kernel::Route {
             link: call.table.get(&route.link)?.key.clone(),
-            destination: convert::network(route.destination)?.trunc(),
+            destination,
             gateway: route.gateway.map(convert::address),
             source: route.source.map(convert::address),
             table: route.table,

@@ -2,7 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::handle::Namespace;
+use super::handle::{self, Namespace};
 use super::namespaces::or_host;
 use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
@@ -80,7 +80,7 @@ fn one(call: &CallState, namespace: &kernel::Namespace, rule: &Rule) -> Answer<k
     }
     let source = rule.source.map(convert::network).transpose()?.map(|n| n.trunc());
     let destination = rule.destination.map(convert::network).transpose()?.map(|n| n.trunc());
-    let input = rule.input_link.as_ref().map(|l| call.table.get(l).map(|l| l.name.clone())).transpose()?;
+    let input = rule.input_link.as_ref().map(|l| handle::link(call, l).map(|l| l.name)).transpose()?;
     if source.is_none() && destination.is_none() && input.is_none() {
         return Err(Refusal::invalid("a rule needs a source, a destination or an input link, or it would catch foreign packets"));
     }

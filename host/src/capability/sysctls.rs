@@ -3,7 +3,7 @@
 use wasmtime::component::Resource;
 
 use super::Answer;
-use super::handle::{Link, Namespace};
+use super::handle::{self, Link, Namespace};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::sysctls::{Host, LinkSysctl, NamespaceSysctl};
 use crate::grant::{HostCall, Object};
@@ -27,8 +27,9 @@ impl Host for CallState {
 
     fn get_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl) -> Answer<i32> {
         self.ask(HostCall::SysctlsGetNamespace, |call, _| {
-            let namespace = call.table.get(&namespace)?.namespace.clone();
-            Ok(call.transaction()?.kernel().sysctl(&namespace, &Sysctl::Namespace(namespace_path(name)))?)
+            let namespace = call.table.get(&namespace)?.clone();
+            call.gate.permit(HostCall::SysctlsGetNamespace, Object::Namespace { foreign: namespace.made.is_none() })?;
+            Ok(call.transaction()?.kernel().sysctl(&namespace.namespace, &Sysctl::Namespace(namespace_path(name)))?)
         })
     }
 
@@ -44,9 +45,9 @@ impl Host for CallState {
 }
 
 fn of_link(call: &CallState, link: &Resource<Link>, name: LinkSysctl) -> Answer<(kernel::Namespace, Sysctl)> {
-    let link = call.table.get(link)?;
+    let link = handle::link(call, link)?;
     let (family, file) = link_path(name);
-    Ok((link.key.namespace.clone(), Sysctl::Link { family, link: link.name.clone(), name: file }))
+    Ok((link.key.namespace, Sysctl::Link { family, link: link.name, name: file }))
 }
 
 fn link_path(name: LinkSysctl) -> (&'static str, &'static str) {

@@ -23,10 +23,11 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// What every driver gets until operators write grants: its own networks and all in them, forwarding for its
-    /// links, nothing else of the host.
+    /// What every driver gets until operators write grants: its own networks and all in them (settings of namespaces only
+    /// in those that it made), forwarding for its links, nothing else of the host.
     pub fn standard() -> Self {
-        use Permission::{Forwarding, Links, LinkSettings, Namespaces, PacketFilter, Routing, Store, Tables};
-        Self { permissions: [Links, LinkSettings, Namespaces, Routing, PacketFilter, Forwarding, Store, Tables].into() }
+        use Permission as P;
+        let permissions = [P::Links, P::LinkSettings, P::Namespaces, P::NamespaceSettings, P::Routing, P::PacketFilter];
+        Self { permissions: permissions.into_iter().chain([P::Forwarding, P::Store, P::Tables]).collect() }
     }
 }
