@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rustix::io::Errno;
 
 use super::Inner;
 use super::call::{Call, endpoint_options};
 use crate::driver::{Driver, compile};
 use crate::engine::{CallState, Code, Interface, Join, Outcome};
-use crate::kernel::{Change, LinkKey, Namespace, NamespacePath};
+use crate::kernel::{Change, LinkKey, Namespace, NamespacePath, Sysctl};
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::{self, Attach, Attached};
 use crate::operation::network::Removed;
@@ -23,6 +24,8 @@ struct Attaching<'a> {
     driver: &'a Driver,
     network: &'a Network,
     endpoint: Endpoint,
+    /// Its IPv6 address was given back: its namespace can't use it.
+    without_ipv6: bool,
     calls: Vec<CallTrace>,
 }
 
@@ -34,7 +37,7 @@ impl Inner {
         }
         let driver = self.drivers.get(&network.driver)?;
         let endpoint = self.new_endpoint(&network, &driver, &attach)?;
-        let mut attaching = Attaching { inner: self, driver: &driver, network: &network, endpoint, calls: Vec::new() };
+        let mut attaching = Attaching { inner: self, driver: &driver, network: &network, endpoint, without_ipv6: false, calls: Vec::new() };
         match attaching.run(&attach) {
             Ok(info) => {
                 let Attaching { endpoint, calls, .. } = attaching;
@@ -127,6 +130,16 @@ impl Inner {
             missing @ Error { kind: Kind::NotFound, .. } => missing,
             error => Error { kind: Kind::InvalidArgument, ..error },
         })
+    }
+
+    /// Whether a namespace can use IPv6: it is there, and not switched off for all of its links.
+    fn uses_ipv6(&self, sandbox: &NamespacePath) -> Result<bool> {
+        let all = Sysctl::Namespace("ipv6/conf/all/disable_ipv6");
+        match self.kernel.sysctl(&Namespace::At(sandbox.clone()), &all).map_err(Error::from) {
+            Ok(disabled) => Ok(disabled == 0),
+            Err(error) if error.errno == Some(Errno::NOENT.raw_os_error()) && self.kernel.exists(&Namespace::At(sandbox.clone())) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Leaves and removes an endpoint. As in libnetwork, a driver can't keep one: what it leaves behind is swept.
@@ -224,7 +237,7 @@ impl Inner {
         let key = LinkKey { namespace: Namespace::At(endpoint.sandbox.clone()), index };
         let routes: Vec<Change> = self.default_routes(&key, &endpoint).into_iter().map(Change::AddRoute).collect();
         self.kernel.apply(&routes)?;
-        let mut electing = Attaching { inner: self, driver: &driver, network: &network, endpoint, calls: Vec::new() };
+        let mut electing = Attaching { inner: self, driver: &driver, network: &network, endpoint, without_ipv6: false, calls: Vec::new() };
         electing.connect_outside()?;
         electing.record()
     }
@@ -234,6 +247,7 @@ impl Attaching<'_> {
     /// All steps. Answers what the driver tells of the endpoint.
     fn run(&mut self, attach: &Attach) -> Result<Vec<(String, String)>> {
         self.create(attach)?;
+        self.release_ipv6()?;
         let join = self.join()?;
         self.endpoint.interface = self.inner.configure(&self.endpoint, &join, attach.interface.as_ref())?;
         self.connect_outside()?;
@@ -267,13 +281,37 @@ impl Attaching<'_> {
         Ok(())
     }
 
+    /// As libnetwork does: a container that can't use IPv6 gets no IPv6 address, and the driver hears of it before the join.
+    fn release_ipv6(&mut self) -> Result<()> {
+        let Some(address) = self.endpoint.address_ipv6 else { return Ok(()) };
+        if self.inner.uses_ipv6(&self.endpoint.sandbox)? {
+            return Ok(());
+        }
+        let endpoint = Endpoint { address_ipv6: None, is_gateway_ipv6: false, ..self.endpoint.clone() };
+        let (network, id) = (&endpoint.network, &endpoint.id);
+        let release = || {
+            let freed = Write::ReleaseAddress { network: network.clone(), address: address.addr().into() };
+            vec![Write::PutEndpoint(endpoint.clone()), freed]
+        };
+        if self.driver.code.releases_ipv6() {
+            let call = Call::endpoint(self.driver, "release-ipv6", self.network, id);
+            self.inner.call(&call, &mut self.calls, |code, state| code.release_ipv6(state, network, id), |(), _| Ok(release()))?;
+        } else {
+            self.inner.store.commit(Batch { checks: Vec::new(), writes: release(), durability: Durability::Process })?;
+        }
+        self.without_ipv6 = true;
+        self.endpoint = endpoint;
+        Ok(())
+    }
+
     fn join(&mut self) -> Result<Join> {
-        let endpoint = &self.endpoint;
+        let (endpoint, without_ipv6) = (&self.endpoint, self.without_ipv6);
         let options = endpoint_options(endpoint, None);
         // The key is the same for all endpoints of a container, and says nothing of its path.
         let key = &compile::digest(format!("{}:{}", endpoint.sandbox.inode, endpoint.sandbox.path.display()).as_bytes())[..16];
         let joined = |state: &CallState| {
             let Join { gateway, gateway_ipv6, force_gateway_ipv4, force_gateway_ipv6, .. } = state.join;
+            let gateway_ipv6 = gateway_ipv6.filter(|_| !without_ipv6);
             Endpoint {
                 gateway,
                 gateway_ipv6,
@@ -287,7 +325,12 @@ impl Attaching<'_> {
         let run = |code: &Code, state| code.join(state, &endpoint.network, &endpoint.id, key, &options);
         let done = self.inner.call(&call, &mut self.calls, run, |(), state| Ok(vec![Write::PutEndpoint(joined(state))]))?;
         self.endpoint = joined(&done.state);
-        Ok(done.state.join)
+        let mut join = done.state.join;
+        if without_ipv6 {
+            join.gateway_ipv6 = None;
+            join.routes.retain(|route| route.destination.addr().is_ipv4());
+        }
+        Ok(join)
     }
 
     /// Called for gateway endpoints of networks with a way out.
@@ -323,7 +366,7 @@ impl Attaching<'_> {
 
     /// Takes back what an attach did before it failed.
     fn roll_back(&mut self) {
-        let Self { inner, driver, network, endpoint, calls } = self;
+        let Self { inner, driver, network, endpoint, calls, .. } = self;
         let created = inner.store.endpoint(&endpoint.network, &endpoint.id);
         let undone = match created {
             Ok(None) => inner.store.release_owner(&endpoint.network, endpoint.id.as_str()).map_err(Error::from),

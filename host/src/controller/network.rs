@@ -9,7 +9,7 @@ use crate::engine::CallState;
 use crate::operation::driver::{CallTrace, Scope};
 use crate::operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
 use crate::operation::{Error, Id, Kind, Result};
-use crate::store::{Batch, Durability, Network, Write};
+use crate::store::{Durability, Network, Write};
 use crate::transaction;
 
 impl Inner {
@@ -98,15 +98,17 @@ impl Inner {
         if network.allocated {
             self.free(driver, network, calls);
         }
-        let writes = vec![Write::RemoveNetwork(network.id.clone())];
-        if let Err(error) = self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Process }) {
-            tracing::error!(network = %network.name, "can't give the pools back: {error}");
+        // With what `network-allocate` made.
+        if let Err(error) = self.sweep(network, None) {
+            tracing::error!(network = %network.name, "can't take back a failed create: {error}");
         }
     }
 
     fn free(&self, driver: &Driver, network: &Network, calls: &mut Vec<CallTrace>) {
-        let call = Call::network(driver, "network-free", network);
-        if let Err(error) = self.call(&call, calls, |code, state| code.network_free(state, &network.id), |(), _| Ok(Vec::new())) {
+        // The network is gone by now: what this call writes goes with it.
+        let call = Call { sweep: true, ..Call::network(driver, "network-free", network) };
+        let remove = |(): &(), _: &CallState| Ok(vec![Write::RemoveNetwork(network.id.clone())]);
+        if let Err(error) = self.call(&call, calls, |code, state| code.network_free(state, &network.id), remove) {
             tracing::warn!(network = %network.name, "{error}");
         }
     }
@@ -142,6 +144,11 @@ impl Inner {
     /// Sweeps what a network or an endpoint has and forgets it, because its driver can't.
     pub(super) fn remove_without_driver(&self, network: &Network, endpoint: Option<&Id>, error: &Error) -> Result<Vec<String>> {
         tracing::warn!(network = %network.name, endpoint = endpoint.map(Id::as_str), "removed without its driver: {error}");
+        self.sweep(network, endpoint)
+    }
+
+    /// Removes what a network or an endpoint has, and the record of it.
+    fn sweep(&self, network: &Network, endpoint: Option<&Id>) -> Result<Vec<String>> {
         let owner = transaction::Owner { driver: network.driver.clone(), network: network.id.clone(), endpoint: endpoint.cloned() };
         let mut transaction = transaction::Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner);
         transaction.sweep()?;

@@ -90,6 +90,12 @@ pub(crate) fn delete(network: &str, endpoint: &str) -> Result<()> {
     remove_link(&old.host_link)
 }
 
+/// Forgets the IPv6 address: the container can't use it.
+pub(crate) fn release_ipv6(network: &str, endpoint: &str) -> Result<()> {
+    let key = Endpoint::key(network, endpoint);
+    key.set(&Endpoint { ipv6: None, ..Endpoint::find(network, endpoint)? })
+}
+
 /// Says which link the container gets, and its gateways.
 pub(crate) fn join(network: &str, endpoint: &str, info: &JoinInfo) -> Result<()> {
     let (network, endpoint) = (Network::find(network)?, Endpoint::find(network, endpoint)?);

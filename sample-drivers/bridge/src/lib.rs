@@ -27,9 +27,9 @@ mod rules;
 mod tests;
 
 use pontoon_sdk::{
-    Driver, EndpointOptions, ExternalConnectivity, GatewayAllocationChecker, InterfaceInfo, IpamData, JoinInfo,
-    NetworkInfo, NetworkOptions, Registration, Result, SkipGateway, TextMap, export_driver,
-    export_external_connectivity, export_gateway_allocation_checker,
+    Driver, EndpointOptions, ExternalConnectivity, GatewayAllocationChecker, InterfaceInfo, IpamData, Ipv6Releaser,
+    JoinInfo, NetworkInfo, NetworkOptions, Registration, Result, SkipGateway, TextMap, export_driver,
+    export_external_connectivity, export_gateway_allocation_checker, export_ipv6_releaser,
 };
 
 use options::Options;
@@ -40,6 +40,7 @@ struct Bridge;
 export_driver!(Bridge);
 export_external_connectivity!(Bridge);
 export_gateway_allocation_checker!(Bridge);
+export_ipv6_releaser!(Bridge);
 
 impl Driver for Bridge {
     fn register() -> Registration {
@@ -95,6 +96,12 @@ impl ExternalConnectivity for Bridge {
 
     fn revoke_external_connectivity(network: &str, endpoint: &str) -> Result<()> {
         ports::revoke(network, endpoint)
+    }
+}
+
+impl Ipv6Releaser for Bridge {
+    fn release_ipv6(network: &str, endpoint: &str) -> Result<()> {
+        endpoint::release_ipv6(network, endpoint)
     }
 }
 
