@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Inner;
 use crate::driver::Driver;
 use crate::engine::{CallState, Code, EndpointOptions, Facts, Failure, Interface, IpamData, NetworkFacts, NetworkOptions, Outcome};
-use crate::engine::limit::DEADLINE;
+use crate::engine::limit::TRACED;
 use crate::grant::Gate;
 use crate::operation::driver::CallTrace;
 use crate::operation::network::Pool;
@@ -98,12 +98,13 @@ impl Inner {
                 Err(failure) => Err(failure),
             },
         };
-        let trace = CallTrace {
+        let mut trace = CallTrace {
             function: call.function.to_owned(),
             micros: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
             host_calls: std::mem::take(&mut outcome.state.trace),
         };
         call.driver.count(&trace, committed.is_err());
+        trace.host_calls.truncate(TRACED);
         traces.push(trace);
         Ok(match committed {
             Ok((value, swept)) => Ok(Done { value, state: outcome.state, swept }),
@@ -131,7 +132,8 @@ impl Inner {
         });
         let gate = Gate::new(call.driver.grant.clone(), pools);
         let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = CallState::new(facts, gate, transaction, start + DEADLINE, fault);
+        let fault = fault.filter(|(function, _)| function.is_none_or(|f| f == call.function)).map(|(_, fault)| fault);
+        let mut state = CallState::new(facts, gate, transaction, start + call.driver.code.deadline, fault);
         state.interface = call.interface.clone();
         state
     }

@@ -22,6 +22,7 @@ mod table;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 
@@ -47,6 +48,8 @@ pub struct Place {
     pub compiler: PathBuf,
     /// The network namespace to work in, as a path; none: the process's own.
     pub namespace: Option<PathBuf>,
+    /// How long a driver's call may take.
+    pub deadline: Duration,
 }
 
 /// What front ends speak to.
@@ -65,7 +68,8 @@ pub(crate) struct Inner {
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) reaper: Arc<Reaper>,
     pub(crate) drivers: Drivers,
-    fault: Mutex<Option<Fault>>,
+    /// The function that it is for; none: every one.
+    fault: Mutex<Option<(Option<&'static str>, Fault)>>,
 }
 
 impl Controller {
@@ -79,7 +83,7 @@ impl Controller {
         let config = kernel::Config { host, instance: store.instance(), run_folder: place.run.clone() };
         let kernel = Arc::new(Kernel::new(config)?);
         let reaper = Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
-        let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone())?;
+        let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone(), place.deadline)?;
         let inner = Arc::new(Inner { store, kernel, reaper: Arc::new(reaper), drivers, fault: Mutex::default() });
         inner.restart()?;
         let slots = Arc::new(Semaphore::new(CALLS as usize));
@@ -94,7 +98,12 @@ impl Controller {
 
     /// Lets every driver call from now on fail or trap at one of its host calls: for tests of what is left behind.
     pub fn inject(&self, fault: Option<Fault>) {
-        *self.inner.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        *self.inner.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault.map(|fault| (None, fault));
+    }
+
+    /// The same, for calls of one exported function, e.g. `join`.
+    pub fn inject_into(&self, function: &'static str, fault: Fault) {
+        *self.inner.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((Some(function), fault));
     }
 
     /// Loads a component.

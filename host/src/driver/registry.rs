@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::admit::{self, Admitted};
 use super::compile::{self, Cache};
-use crate::engine::{CallState, Code, Engine, Facts, Registration, limit::DEADLINE};
+use crate::engine::{CallState, Code, Engine, Facts, Registration};
 use crate::grant::{Gate, Grant};
 use crate::operation::driver::{CallCount, CallTrace, LoadDriver};
 use crate::operation::{Error, Kind, Name, Result};
@@ -41,9 +41,10 @@ pub struct Drivers {
 }
 
 impl Drivers {
-    /// Loads every recorded driver. One that can't be loaded keeps its place, with the reason.
-    pub fn start(store: Arc<Store>, state: &Path, compiler: PathBuf) -> Result<Self> {
-        let engine = Engine::new().map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
+    /// Loads every recorded driver; a call of one may take as long as `deadline`. One that can't be loaded keeps its place, with
+    /// the reason.
+    pub fn start(store: Arc<Store>, state: &Path, compiler: PathBuf, deadline: Duration) -> Result<Self> {
+        let engine = Engine::new(deadline).map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
         let components = state.join("components");
         compile::make_private(&components)?;
         compile::remove_parts(&components);
@@ -241,7 +242,7 @@ fn outside_networks(function: &'static str, code: &Code, name: &Name, configurat
         watches_tables: false,
     };
     let gate = Gate::new(Arc::new(Grant::default()), None);
-    CallState::new(facts, gate, None, Instant::now() + DEADLINE, None)
+    CallState::new(facts, gate, None, Instant::now() + code.deadline, None)
 }
 
 /// Starts the component without a call, to compare the types of all that it exports.

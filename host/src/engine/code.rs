@@ -18,11 +18,14 @@ use super::state::CallState;
 #[derive(Clone)]
 pub struct Engine {
     engine: wasmtime::Engine,
+    deadline: Duration,
     linker: Arc<Linker<CallState>>,
 }
 
 /// A component that is ready to be called.
 pub struct Code {
+    /// How long a call may take.
+    pub deadline: Duration,
     pub(super) engine: wasmtime::Engine,
     pub(super) driver: driver_part::DriverPartPre<CallState>,
     pub(super) allocator: Option<allocator::NetworkAllocatorPartPre<CallState>>,
@@ -52,8 +55,8 @@ pub fn compile(component: &[u8]) -> wasmtime::Result<Vec<u8>> {
 }
 
 impl Engine {
-    /// An engine, and the thread that ticks its epoch for as long as it lives.
-    pub fn new() -> wasmtime::Result<Self> {
+    /// An engine whose calls may take this long, and the thread that ticks its epoch for as long as it lives.
+    pub fn new(deadline: Duration) -> wasmtime::Result<Self> {
         let mut config = config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
         let engine = wasmtime::Engine::new(&config)?;
@@ -67,7 +70,7 @@ impl Engine {
         })?;
         let mut linker = Linker::new(&engine);
         driver_part::DriverPart::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker: Arc::new(linker) })
+        Ok(Self { engine, deadline, linker: Arc::new(linker) })
     }
 
     /// Makes compiled code ready to be called. What it exports beside `driver` stands in `exports`: a type error in a
@@ -80,6 +83,7 @@ impl Engine {
         let pre = self.linker.instantiate_pre(&component)?;
         let part = |name: &str| exports.iter().any(|e| e == name).then(|| pre.clone());
         Ok(Code {
+            deadline: self.deadline,
             engine: self.engine.clone(),
             allocator: part("network-allocator").map(allocator::NetworkAllocatorPartPre::new).transpose()?,
             watcher: part("table-watcher").map(watcher::TableWatcherPartPre::new).transpose()?,

@@ -34,7 +34,7 @@ pub const WRITTEN_KEYS: usize = 1_000;
 /// Bytes of values that one call may write.
 pub const WRITTEN_BYTES: usize = 4 << 20;
 
-/// The wall clock of a call: dockerd has no time-out of its own, and a person waits.
+/// The wall clock of a call, if nothing else is said: dockerd has no time-out of its own, and a person waits.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How often the epoch ticks, and so how late a deadline may be noticed.

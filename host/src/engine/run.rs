@@ -7,7 +7,7 @@ use wasmtime::{Store, Trap};
 use super::bindings::imports::types as wit;
 use super::code::{Code, ticks};
 use super::limit::{HOST_CALL_BYTES, MEMORY};
-use super::state::CallState;
+use super::state::{CallState, DEADLINE_PASSED};
 use crate::capability::convert;
 use crate::operation::{Error, Kind};
 
@@ -62,7 +62,7 @@ pub(super) fn run<T>(
 /// The error for a trap: what the author can act on, in one line.
 fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error {
     let text = format!("{trap:#}");
-    if matches!(trap.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
+    if matches!(trap.downcast_ref::<Trap>(), Some(Trap::Interrupt)) || text.ends_with(DEADLINE_PASSED) {
         return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
     }
     if text.contains("borrow handles still remain") {

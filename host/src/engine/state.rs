@@ -8,7 +8,7 @@ use std::time::Instant;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use wasmtime::component::ResourceTable;
 
-use super::limit::{HANDLES, HOST_CALLS, Memory, TRACED};
+use super::limit::{HANDLES, HOST_CALLS, Memory};
 use crate::capability::{Answer, Refusal};
 use crate::grant::{Gate, HostCall, Object, Permit};
 use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
@@ -16,6 +16,9 @@ use crate::operation::driver::HostCallTrace;
 use crate::operation::network::Pool;
 use crate::operation::{Error, Id, Name};
 use crate::transaction::Transaction;
+
+/// How a call ends that asks the host for something too late.
+pub(super) const DEADLINE_PASSED: &str = "the call's deadline has passed";
 
 /// What a call is about, as the host knows it.
 #[derive(Clone, Debug)]
@@ -102,7 +105,7 @@ pub struct StaticRoute {
 pub enum Fault {
     /// The host call does not happen and answers an error.
     Error(u32),
-    /// The host call happens; then the driver traps.
+    /// The host call happens, or is refused; then the driver traps.
     Trap(u32),
 }
 
@@ -164,14 +167,12 @@ impl CallState {
         }
         let start = Instant::now();
         if start > self.deadline {
-            return Err(Refusal::trap("the call's deadline has passed"));
+            return Err(Refusal::trap(DEADLINE_PASSED));
         }
         let answer = self.answer(call, body);
-        if self.trace.len() < TRACED {
-            let error = answer.as_ref().err().map(ToString::to_string);
-            let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.trace.push(HostCallTrace { function: call.name().into(), micros, error });
-        }
+        let error = answer.as_ref().err().map(ToString::to_string);
+        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.trace.push(HostCallTrace { function: call.name().into(), micros, error });
         answer
     }
 
@@ -179,12 +180,11 @@ impl CallState {
         if self.fault == Some(Fault::Error(self.host_calls)) {
             return Err(Error::internal("a failure that was asked for").into());
         }
-        let permit = self.gate.permit(call, Object::Own)?;
-        let answer = body(self, permit)?;
+        let answer = self.gate.permit(call, Object::Own).map_err(Refusal::from).and_then(|permit| body(self, permit));
         if self.fault == Some(Fault::Trap(self.host_calls)) {
             return Err(Refusal::trap("a trap that was asked for"));
         }
-        Ok(answer)
+        answer
     }
 
     /// The call's changes, and its network. Calls without one were refused by the gate.
