@@ -1,7 +1,12 @@
 //! All scenarios, in one program.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a scenario that can't go on has failed")]
 
+mod faults;
 mod http;
 mod inspect;
+mod interface;
+mod limits;
 mod packets;
+mod races;
 mod refusals;
+mod restart;

@@ -1,12 +1,17 @@
 //! A controller in this process: for what the command line can't do, such as failing a driver's n-th host call.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use pontoon::controller::{Controller, Place};
 use pontoon::operation::Name;
 use pontoon::operation::driver::LoadDriver;
 use pontoon::operation::endpoint::Attach;
 use pontoon::operation::network::CreateNetwork;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -26,13 +31,19 @@ pub struct Bench {
 impl Bench {
     /// A controller without drivers.
     pub fn new() -> Self {
+        Self::with_deadline(pontoon::engine::limit::DEADLINE)
+    }
+
+    /// One whose drivers' calls may take this long.
+    pub fn with_deadline(deadline: Duration) -> Self {
         let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
         let host = Namespace::new("host");
         let place = Place {
             state: folder.path().join("state"),
             run: folder.path().join("run"),
-            compiler: pontoon(),
+            compiler: compiler(folder.path()),
             namespace: Some(host.path().to_owned()),
+            deadline,
         };
         let runtime = Runtime::new().unwrap();
         let controller = Controller::start(&place).unwrap();
@@ -51,8 +62,33 @@ impl Bench {
         self.wait(self.controller.load_driver(load)).unwrap();
     }
 
+    /// Everything that the store holds, row by row. What only grows (the counters, and where the next address is looked for) is left
+    /// out.
+    pub fn stored(&self) -> String {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Connection::open_with_flags(self.file("pontoon.db"), flags).unwrap();
+        let mut all = String::new();
+        for table in ["drivers", "networks", "endpoints", "objects", "state", "entries", "watches", "pools", "leases"] {
+            let mut statement = store.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            let mut lines = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                let value = |i| match row.get_ref(i).unwrap() {
+                    ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                    ValueRef::Blob(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
+                    other => format!("{other:?}"),
+                };
+                lines.push((0..columns).map(value).collect::<Vec<_>>().join(" | "));
+            }
+            lines.sort();
+            all += &lines.iter().map(|line| format!("{table}: {line}\n")).collect::<String>();
+        }
+        all
+    }
+
     /// A file in its state folder.
-    pub fn file(&self, name: &str) -> std::path::PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join("state").join(name)
     }
 }
@@ -69,6 +105,24 @@ impl Drop for Bench {
             let _ = rustix::mount::unmount(entry.path(), rustix::mount::UnmountFlags::DETACH);
         }
     }
+}
+
+/// Stands in for `pontoon compile`: what that program has once made of a component is kept beside the drivers.
+fn compiler(folder: &Path) -> PathBuf {
+    let program = pontoon();
+    let made = program.metadata().and_then(|m| m.modified()).unwrap().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let kept = program.with_file_name(format!("../drivers/compiled/{made}"));
+    std::fs::create_dir_all(&kept).unwrap();
+    let (program, kept, path) = (program.display(), kept.display(), folder.join("compiler"));
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = compile ] || exit 2\ncomponent=$(mktemp -p {kept}) && cat >$component || exit\n\
+         of={kept}/$(sha256sum <$component | cut -c1-64)\n\
+         [ -e $of ] || {{ {program} compile <$component >$component.new && mv $component.new $of; }}\n\
+         status=$?\nrm -f $component $component.new\n[ $status = 0 ] && cat $of\nexit $status\n"
+    );
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    path
 }
 
 /// A request to make a network, with what a test says of it.

@@ -70,8 +70,13 @@ impl Daemon {
 
     /// Starts it and waits until it is ready.
     pub fn run(&mut self) {
+        self.run_as(self.serve());
+    }
+
+    /// Starts it by this command, made by [`Self::serve`].
+    pub fn run_as(&mut self, mut serve: Command) {
         assert!(self.child.is_none(), "it runs already");
-        let mut child = self.serve().stdin(Stdio::null()).spawn().unwrap();
+        let mut child = serve.stdin(Stdio::null()).spawn().unwrap();
         let begin = Instant::now();
         while !self.answers() {
             assert!(begin.elapsed() < PATIENCE, "the daemon does not answer");

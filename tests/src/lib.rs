@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 pub use bench::{Bench, attach, create};
 pub use daemon::{Daemon, Ran};
-pub use namespace::Namespace;
+pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, listen_tcp, listen_udp};
 
 /// The program under test.

@@ -85,23 +85,29 @@ impl Namespace {
     }
 
     /// Everything that the kernel has here: links, addresses, routes, rules, neighbours, nftables, and the settings that
-    /// Pontoon can reach. Counters and clocks are left out.
+    /// Pontoon can reach. Counters and clocks are left out. Condemned links are gone for everyone but `ip link` for some 30 ms: this
+    /// waits for the reaper.
     pub fn dump(&self) -> String {
-        self.wait_for_the_reaper();
+        let begin = Instant::now();
+        loop {
+            let dump = self.look();
+            if !dump.contains(": pc") || begin.elapsed() > PATIENCE {
+                return dump;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn look(&self) -> String {
+        // One shell and few programs: tests compare often.
         let commands = [
-            "ip -o link show",
-            "ip -o address show",
-            "ip -4 route show table all",
-            "ip -6 route show table all",
-            "ip -4 rule show",
-            "ip -6 rule show",
-            "ip neighbour show nud permanent",
+            "printf 'link show\\naddress show\\nroute show table all\\nrule show\\nneighbour show nud permanent\\n' | ip -o -batch -",
+            "printf 'route show table all\\nrule show\\n' | ip -o -6 -batch -",
             "bridge fdb show",
             "nft list ruleset",
             "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.default.forwarding",
         ];
-        // One shell for all of them: tests compare often.
-        let script: String = commands.iter().map(|c| format!("echo '# {c}'\n{c}\n")).collect();
+        let script: String = commands.iter().zip(1..).map(|(command, number)| format!("echo '# {number}'\n{command}\n")).collect();
         let output = self.try_run_script(&format!("set -e\n{script}"));
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8_lossy(&output.stdout);
@@ -115,16 +121,6 @@ impl Namespace {
             sections
         });
         sections.iter().map(|section| sorted(section)).collect()
-    }
-}
-
-impl Namespace {
-    /// Condemned links are gone for everyone but `ip link`, for some 30 ms.
-    fn wait_for_the_reaper(&self) {
-        let begin = Instant::now();
-        while self.run("ip -o link show").contains(": pc") && begin.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 }
 

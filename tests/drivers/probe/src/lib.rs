@@ -10,6 +10,7 @@
 //! | `probe.trap` | these CALLs panic at their end |
 //! | `probe.spin` | these CALLs never end |
 //! | `probe.allocate` | these CALLs take memory until there is none |
+//! | `probe.exceed` | of a network: `create-network` passes one of the host's limits: `host-calls`, `deadline` (in the host), `handles`, `random`, `host-call-bytes`; of an endpoint: `answer` |
 //! | `probe.skip-ipv4`, `probe.skip-ipv6` = `yes` | what `skip-gateway-allocation` answers |
 //! | `probe.links` = `no` | networks and endpoints make no links of their own |
 //! | `probe.in-sandbox` = `yes` | endpoints make the link of the container in its namespace, where they know it |
@@ -68,6 +69,7 @@ impl Driver for Probe {
         ipv6: &[IpamData],
     ) -> Result<()> {
         network::create(network, options, info, ipv4, ipv6)?;
+        options.generic.get("probe.exceed").map_or(Ok(()), settings::exceed)?;
         Settings::of_network(network)?.misbehave("create-network")
     }
 
@@ -89,8 +91,13 @@ impl Driver for Probe {
     }
 
     fn endpoint_oper_info(network: &str, endpoint: &str) -> Result<TextMap> {
-        Settings::of_endpoint(network, endpoint)?.misbehave("endpoint-oper-info")?;
-        notes::tell(network, endpoint)
+        let settings = Settings::of_endpoint(network, endpoint)?;
+        settings.misbehave("endpoint-oper-info")?;
+        let mut told = notes::tell(network, endpoint)?;
+        if settings.names("probe.exceed", "answer") {
+            told.insert("long", "x".repeat(2 << 20));
+        }
+        Ok(told)
     }
 
     fn join(network: &str, endpoint: &str, sandbox: &str, info: &JoinInfo, options: &EndpointOptions) -> Result<()> {

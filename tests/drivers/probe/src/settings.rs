@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use pontoon_sdk::store::Key;
-use pontoon_sdk::{Error, Result, TextMap, configuration};
+use pontoon_sdk::{Error, Result, TextMap, clock, configuration, log, namespaces, random};
 
 /// Options, the nearest first.
 pub(crate) struct Settings(Vec<TextMap>);
@@ -70,6 +70,21 @@ impl Settings {
         }
         if self.names("probe.fail", call) { Err(Error::internal(format!("probe.fail={call}"))) } else { Ok(()) }
     }
+}
+
+/// What passes a limit, and so ends the call.
+pub(crate) fn exceed(limit: &str) -> Result<()> {
+    match limit {
+        "host-calls" => loop {
+            clock::now();
+        },
+        "deadline" => (0..9000).for_each(|_| drop(random::bytes(4096))),
+        "handles" => drop((0..2000).map(|_| namespaces::host()).collect::<Vec<_>>()),
+        "random" => drop(random::bytes(4097)),
+        "host-call-bytes" => log::debug("x".repeat(2 << 20)),
+        _ => return Err(Error::invalid_argument(format!("probe.exceed names {limit}, which is no limit"))),
+    }
+    Err(Error::internal(format!("{limit} was not limited")))
 }
 
 /// A megabyte at a time, written to, until there is no more: then the allocator panics.

@@ -36,7 +36,7 @@ pub(super) fn network_info(network: &Network, info: &NetworkInfo) -> Result<()> 
     refused(info.update_ipam_config(&[pool]), Forbidden, "update-ipam-config of a network with pools")
 }
 
-/// Sets what is not set; what is set can't be set again.
+/// Sets what is not set; what is set can't be set again. Without pools, any address will do.
 pub(super) fn interface_info(network: &Network, info: &InterfaceInfo) -> Result<()> {
     let mac_address = MacAddress::random();
     refused(
@@ -50,6 +50,9 @@ pub(super) fn interface_info(network: &Network, info: &InterfaceInfo) -> Result<
         same(info.mac_address(), Some(mac_address), "mac-address after set-mac-address")?;
     }
     refused(info.set_mac_address(mac_address), Forbidden, "set-mac-address twice")?;
+    if network.pools().next().is_none() {
+        info.set_ip_address(foreign())?;
+    }
     for pool in network.pools() {
         let address = IpNet::new(last_address(pool), pool.prefix_len())?;
         let seen = || if address.addr().is_ipv4() { info.address() } else { info.address_ipv6() };

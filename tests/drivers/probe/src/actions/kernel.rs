@@ -16,7 +16,7 @@ use super::Stage;
 use crate::check::{ensure, refused, same};
 use crate::network::digits;
 
-/// A routing table and a priority that nobody else has.
+/// A routing table and a priority that nobody else has; an endpoint's are the next ones.
 const NUMBER: u32 = 4242;
 
 impl Stage<'_> {
@@ -24,6 +24,21 @@ impl Stage<'_> {
     pub(super) fn bridge(&self) -> Result<Link> {
         let name = self.network.bridge.as_deref();
         links::get(None, name.ok_or_else(|| Error::invalid_argument("probe.links=no leaves no bridge to act on"))?)
+    }
+
+    /// It is an endpoint's.
+    fn is_endpoints(&self) -> bool {
+        self.owner.contains('/')
+    }
+
+    /// An address at the end of a pool that no other stage has.
+    fn address(&self, pool: IpNet) -> IpAddr {
+        let last = last_address(pool);
+        match (self.is_endpoints(), last) {
+            (false, last) => last,
+            (true, IpAddr::V4(v4)) => (u32::from(v4) - 1).to_be_bytes().into(),
+            (true, IpAddr::V6(v6)) => (u128::from(v6) - 1).to_be_bytes().into(),
+        }
     }
 
     /// A name for a link of this action.
@@ -68,7 +83,7 @@ pub(super) fn addresses(stage: &Stage) -> Result<()> {
 
     let bridge = stage.bridge()?;
     for pool in stage.network.pools() {
-        let address = IpNet::new(last_address(pool), pool.prefix_len())?;
+        let address = IpNet::new(stage.address(pool), pool.prefix_len())?;
         let addresses = [LinkAddress { link: &bridge, address }];
         add(&addresses)?;
         ensure(list(&bridge)?.contains(&address), "addresses.list doesn't have what was added")?;
@@ -85,7 +100,7 @@ pub(super) fn routes(stage: &Stage) -> Result<()> {
 
     let bridge = stage.bridge()?;
     for pool in stage.network.pools() {
-        let destination = IpNet::from(last_address(pool));
+        let destination = IpNet::from(stage.address(pool));
         let route = Route { table: Some(NUMBER), metric: Some(7), ..Route::new(&bridge, destination) };
         let info = RouteInfo { destination, gateway: None, table: NUMBER, metric: Some(7) };
         add(&[route])?;
@@ -103,17 +118,18 @@ pub(super) fn rules(stage: &Stage) -> Result<()> {
     use pontoon_sdk::rules::{add, list, remove};
 
     let bridge = stage.bridge()?;
-    let empty = Rule { priority: NUMBER, source: None, destination: None, input_link: None, mark: None, table: NUMBER };
+    let number = NUMBER + 2 * u32::from(stage.is_endpoints());
+    let empty = Rule { priority: number, source: None, destination: None, input_link: None, mark: None, table: NUMBER };
     refused(add(None, &[empty]), InvalidArgument, "rules.add of a rule for everything")?;
     for pool in stage.network.pools() {
         let rule = Rule { source: Some(pool), mark: Some((1, 0xff)), input_link: Some(&bridge), ..empty };
-        let info = RuleInfo { priority: NUMBER, source: Some(pool), destination: None, mark: rule.mark, table: NUMBER };
+        let info = RuleInfo { priority: number, source: Some(pool), destination: None, mark: rule.mark, table: NUMBER };
         add(None, &[rule])?;
         ensure(list(None)?.contains(&info), "rules.list doesn't have what was added")?;
         remove(None, &[rule])?;
         ensure(!list(None)?.contains(&info), "rules.list has what was removed")?;
         remove(None, &[rule])?;
-        add(None, &[Rule { priority: NUMBER + 1, destination: Some(pool), ..empty }])?;
+        add(None, &[Rule { priority: number + 1, destination: Some(pool), ..empty }])?;
     }
     Ok(())
 }
@@ -124,7 +140,7 @@ pub(super) fn neighbours(stage: &Stage) -> Result<()> {
 
     let bridge = stage.bridge()?;
     for pool in stage.network.pools() {
-        let address = last_address(pool);
+        let address = stage.address(pool);
         let [old, new] = [MacAddress::random(), MacAddress::random()];
         let of = |mac_address| Neighbour { link: &bridge, address, mac_address };
         let seen = |mac_address| Ok::<_, Error>(list(&bridge)?.contains(&NeighbourInfo { address, mac_address }));

@@ -4,6 +4,7 @@
 mod capabilities;
 mod kernel;
 mod kinds;
+mod limits;
 mod links;
 mod nftables;
 mod state;
@@ -18,7 +19,7 @@ use crate::settings::Settings;
 type Action = fn(&Stage) -> Result<()>;
 
 /// The actions, by name. Besides these: `network-info` in a network's options, `interface-info` in an endpoint's,
-/// `join-info` in either.
+/// `join-info` in either. A join of `limits` adds routes.
 const ACTIONS: [(&str, Action); 16] = [
     ("log", state::log),
     ("clock", state::clock),
@@ -37,6 +38,9 @@ const ACTIONS: [(&str, Action); 16] = [
     ("sysctls", kernel::sysctls),
     ("forwarding", kernel::forwarding),
 ];
+
+/// Those that `all` leaves out.
+const ON_REQUEST: [(&str, Action); 2] = [("limits", limits::limits), ("flood", limits::flood)];
 
 /// What an action has to work with.
 pub(crate) struct Stage<'a> {
@@ -82,6 +86,9 @@ pub(crate) fn of_join(
     settings: &Settings,
     info: &JoinInfo,
 ) -> Result<()> {
+    if settings.names("probe.do", "limits") {
+        limits::static_routes(info)?;
+    }
     if settings.names("probe.do", "join-info") || settings.names("probe.do", "all") {
         capabilities::join_info(endpoint, network, info)?;
         notes::of_endpoint(network_id, endpoint).add("done: join-info")?;
@@ -90,21 +97,26 @@ pub(crate) fn of_join(
 }
 
 fn asks_for(options: &TextMap, action: &str) -> bool {
-    let words = options.get("probe.do").unwrap_or_default();
-    words.split_whitespace().any(|word| word == action || word == "all")
+    is_named(options, action) || is_named(options, "all")
+}
+
+fn is_named(options: &TextMap, action: &str) -> bool {
+    options.get("probe.do").unwrap_or_default().split_whitespace().any(|word| word == action)
 }
 
 fn run(stage: &Stage, options: &TextMap, notes: &notes::Notes) -> Result<()> {
     for word in options.get("probe.do").unwrap_or_default().split_whitespace() {
         let is_other = ["all", "network-info", "interface-info", "join-info"].contains(&word);
-        if !is_other && !ACTIONS.iter().any(|(name, _)| *name == word) {
+        if !is_other && !ACTIONS.iter().chain(&ON_REQUEST).any(|(name, _)| *name == word) {
             return Err(Error::invalid_argument(format!("probe.do names {word}, which is no action")));
         }
     }
-    for (name, action) in ACTIONS {
-        if asks_for(options, name) {
-            log::debug(format!("begins: {name}"));
-            action(stage).map_err(|error| Error { message: format!("{name}: {}", error.message), ..error })?;
+    let named = ON_REQUEST.into_iter().filter(|(name, _)| is_named(options, name));
+    for (name, action) in ACTIONS.into_iter().filter(|(name, _)| asks_for(options, name)).chain(named) {
+        log::debug(format!("begins: {name}"));
+        action(stage).map_err(|error| Error { message: format!("{name}: {}", error.message), ..error })?;
+        // A call that has written all that it may can't say so.
+        if name != "limits" {
             notes.add(&format!("done: {name}"))?;
         }
     }

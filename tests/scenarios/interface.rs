@@ -1,0 +1,290 @@
+//! Every function of the interface is called, in both directions, through the probe: a driver that checks what it is answered.
+
+use std::collections::BTreeMap;
+
+use pontoon::engine::Fault;
+use pontoon::grant::HostCall;
+use pontoon::operation::driver::{CallTrace, DriverDetails};
+use pontoon::operation::endpoint::Attached;
+use pontoon::operation::network::CreatedNetwork;
+use pontoon::operation::table::PutEntry;
+use pontoon::operation::{Kind, Name};
+use pontoon_tests::{Bench, Daemon, Namespace, attach, create, same_at_last};
+use serde_json::{Value, json};
+
+/// The network with these options, on the driver `probe`.
+pub fn make(bench: &Bench, name: &str, more: &Value) -> CreatedNetwork {
+    bench.wait(bench.controller.create_network(create(name, "probe", more))).unwrap()
+}
+
+/// An endpoint of it.
+pub fn join(bench: &Bench, network: &str, namespace: &Namespace, more: &Value) -> Attached {
+    bench.wait(bench.controller.attach(network, attach(namespace, more))).unwrap()
+}
+
+/// What was called, in order.
+pub fn functions(calls: &[CallTrace]) -> Vec<&str> {
+    calls.iter().map(|call| call.function.as_str()).collect()
+}
+
+/// A dump in which forwarding is on or off as it may be: it stays on, because others may rely on it by now.
+pub fn but_forwarding(dump: &str) -> String {
+    dump.replace("forward = 1", "forward = 0").replace("forwarding = 1", "forwarding = 0")
+}
+
+/// What the probe tells of a network's first endpoint: the lines of `probe.network` or `probe.endpoint`, or `probe.events`.
+fn told(bench: &Bench, network: &str, key: &str) -> Vec<Value> {
+    let details = bench.wait(bench.controller.network(network, true)).unwrap();
+    serde_json::from_str(&details.attached[0].info[key]).unwrap()
+}
+
+/// How often each function was called since the start, less how often that failed.
+fn went_well(details: &DriverDetails) -> BTreeMap<&str, u64> {
+    details.calls.iter().map(|c| (c.function.as_str(), c.count - c.failed)).collect()
+}
+
+fn probe(bench: &Bench) -> DriverDetails {
+    bench.wait(bench.controller.driver(&Name::new("probe").unwrap())).unwrap()
+}
+
+#[test]
+fn every_import_is_called_and_does_what_the_wit_says() {
+    let bench = Bench::new();
+    let [a, b, c] = ["a", "b", "c"].map(Namespace::new);
+    let see = || (but_forwarding(&bench.host.dump()), a.dump(), b.dump(), c.dump());
+    let before = see();
+    bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes"), ("anything", "else")]);
+    let bare_store = bench.stored();
+    make(&bench, "n", &json!({"ipv6": true, "options": {"probe.do": "all"}}));
+    join(&bench, "n", &a, &json!({"options": {"probe.do": "all"}}));
+    // Only a network without pools can be given some,
+    make(&bench, "given", &json!({"no_pools": true, "options": {"probe.do": "network-info"}}));
+    let attached = join(&bench, "given", &b, &json!({}));
+    assert_eq!(attached.endpoint.address.unwrap().to_string(), "192.0.2.2/24", "from the driver's own pool");
+    // and only where there are none, addresses are the driver's to choose.
+    make(&bench, "none", &json!({"no_pools": true}));
+    let attached = join(&bench, "none", &c, &json!({"options": {"probe.do": "interface-info"}}));
+    assert_eq!(attached.endpoint.address.unwrap().to_string(), "192.0.2.1/24", "the driver's own");
+    assert!(c.run("ip -o -4 address").contains("192.0.2.1/24"));
+    let details = probe(&bench);
+    let calls = went_well(&details);
+    let missing: Vec<_> =
+        HostCall::ALL.iter().map(|c| c.name()).filter(|name| calls.get(name).is_none_or(|n| *n == 0)).collect();
+    assert!(missing.is_empty(), "no test calls these imports with success: {missing:?}");
+    for (network, endpoint) in [("n", "a"), ("given", "b"), ("none", "c")] {
+        bench.wait(bench.controller.detach(Some(network), endpoint)).unwrap();
+        bench.wait(bench.controller.remove_network(network)).unwrap();
+    }
+    same_at_last(see, &before);
+    assert_eq!(bench.stored(), bare_store);
+}
+
+#[test]
+fn every_export_is_called_when_it_should_be() {
+    let bench = Bench::new();
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes"), ("scope", "global"), ("network-type", "other")]);
+    let bare_store = bench.stored();
+    let made =
+        make(&bench, "n", &json!({"ipv6": true, "options": {"probe.do": "network-info", "probe.skip-ipv4": "yes"}}));
+    assert_eq!(functions(&made.calls), ["skip-gateway-allocation", "network-allocate", "create-network"]);
+    assert_eq!(made.network.options["probe.allocated"], "yes", "as network-allocate answered");
+    let gateways: Vec<_> =
+        made.network.pools.iter().map(|pool| (pool.subnet.addr().is_ipv4(), pool.gateway.is_some())).collect();
+    assert_eq!(gateways, [(true, false), (false, true)], "no gateway of the family that the driver skips");
+
+    let gateway = json!({"options": {"probe.do": "join-info"}, "ports": [{"protocol": "tcp", "container_port": 80, "host_port": 8080}]});
+    let attached = join(&bench, "n", &a, &gateway);
+    let connected = ["create-endpoint", "join", "program-external-connectivity", "endpoint-oper-info"];
+    assert_eq!(functions(&attached.calls), connected);
+    let lines = told(&bench, "n", "probe.endpoint");
+    let says = |start: &str| lines.iter().any(|line| line.as_str().unwrap().starts_with(start));
+    assert!(says("program-external-connectivity") && says("join") && says("create-endpoint"), "{lines:?}");
+    let id = attached.endpoint.id.as_str();
+    assert!(
+        lines.iter().any(|l| l.as_str().unwrap().contains(&format!("[Some({id:?}), Some({id:?})] own [true, true]"))),
+        "{lines:?}"
+    );
+
+    b.run("sysctl -w net.ipv6.conf.all.disable_ipv6=1");
+    let attached = join(&bench, "n", &b, &json!({}));
+    assert_eq!(functions(&attached.calls), ["create-endpoint", "release-ipv6", "join", "endpoint-oper-info"]);
+    put(&bench, "k", "one");
+    let entries = bench.wait(bench.controller.entries("n", Some("probe-table"))).unwrap();
+    let entry = entries.iter().find(|entry| entry.key == "k").unwrap();
+    assert_eq!((entry.title.as_deref(), entry.details["length"].as_str()), (Some("probe-table/k"), "3"));
+
+    let detached = bench.wait(bench.controller.detach(Some("n"), "a")).unwrap();
+    assert_eq!(functions(&detached.calls), ["revoke-external-connectivity", "leave", "delete-endpoint"]);
+    bench.wait(bench.controller.detach(Some("n"), "b")).unwrap();
+    let removed = bench.wait(bench.controller.remove_network("n")).unwrap();
+    assert_eq!(functions(&removed.calls), ["delete-network", "network-free"]);
+
+    let details = probe(&bench);
+    assert_eq!(
+        (details.driver.network_type.as_str(), format!("{:?}", details.driver.data_scope).as_str()),
+        ("other", "Global"),
+        "register"
+    );
+    let calls = went_well(&details);
+    let exported = exports();
+    assert!(exported.len() > 15, "{exported:?}");
+    let missing: Vec<_> =
+        exported.iter().filter(|f| *f != "register" && calls.get(f.as_str()).is_none_or(|n| *n == 0)).collect();
+    assert!(missing.is_empty(), "no test calls these exports with success: {missing:?}");
+    assert_eq!(bench.stored(), bare_store, "also what network-free wrote is gone");
+}
+
+/// The functions that a driver with every part exports, as the WIT has them.
+fn exports() -> Vec<String> {
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).unwrap();
+    let world = resolve.select_world(&[package], Some("complete")).unwrap();
+    let functions = resolve.worlds[world].exports.values().flat_map(|item| match item {
+        wit_parser::WorldItem::Interface { id, .. } => resolve.interfaces[*id].functions.keys().cloned().collect(),
+        _ => Vec::new(),
+    });
+    functions.collect()
+}
+
+fn put(bench: &Bench, key: &str, value: &str) {
+    let put = PutEntry { value: value.into(), owner: "operator".into() };
+    bench.wait(bench.controller.put_entry("n", "probe-table", key, put)).unwrap();
+}
+
+fn rm(bench: &Bench, key: &str) {
+    bench.wait(bench.controller.remove_entry("n", "probe-table", key)).unwrap();
+}
+
+#[test]
+fn a_network_that_could_not_be_made_is_freed_again() {
+    let bench = Bench::new();
+    bench.load("probe", "test/probe", &[("scope", "global")]);
+    let (store, host) = (bench.stored(), bench.host.dump());
+    let refused = create("n", "probe", &json!({"options": {"probe.fail": "create-network"}}));
+    let error = bench.wait(bench.controller.create_network(refused)).unwrap_err();
+    assert!(error.message.contains("probe.fail=create-network"), "{error}");
+    assert_eq!(went_well(&probe(&bench))["network-free"], 1);
+    assert_eq!(bench.stored(), store);
+    same_at_last(|| bench.host.dump(), &host);
+}
+
+#[test]
+fn changed_entries_are_told_in_order_until_the_driver_takes_them() {
+    let bench = Bench::new();
+    let a = Namespace::new("a");
+    bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes")]);
+    make(&bench, "n", &json!({"options": {"probe.do": "network-info tables"}}));
+    join(&bench, "n", &a, &json!({}));
+    assert_eq!(told(&bench, "n", "probe.events"), Vec::<Value>::new(), "of its own entries it is told nothing");
+    put(&bench, "k", "1");
+    put(&bench, "k", "22");
+    put(&bench, "other", "x");
+    rm(&bench, "k");
+    let (one, two, x) = (json!([49]), json!([50, 50]), json!([120]));
+    let mut events = vec![
+        json!(["probe-table", "k", "created", null, one]),
+        json!(["probe-table", "k", "updated", one, two]),
+        json!(["probe-table", "other", "created", null, x]),
+        json!(["probe-table", "k", "deleted", two, null]),
+    ];
+    assert_eq!(told(&bench, "n", "probe.events"), events);
+
+    // What it does not take is told again: what is true by then, against what it was told last.
+    bench.controller.inject_into("event-notify", Fault::Error(1));
+    put(&bench, "other", "1");
+    put(&bench, "other", "22");
+    put(&bench, "brief", "1");
+    rm(&bench, "brief");
+    bench.controller.inject_into("event-notify", Fault::Trap(1));
+    put(&bench, "late", "1");
+    assert_eq!(told(&bench, "n", "probe.events"), events);
+    bench.controller.inject(None);
+    assert_eq!(bench.wait(bench.controller.collect_garbage()).unwrap().events, 2);
+    events.push(json!(["probe-table", "late", "created", null, one]));
+    events.push(json!(["probe-table", "other", "updated", x, two]));
+    assert_eq!(told(&bench, "n", "probe.events"), events);
+    assert_eq!(bench.wait(bench.controller.collect_garbage()).unwrap().events, 0);
+
+    let foreign = PutEntry { value: "y".into(), owner: "somebody".into() };
+    let error = bench.wait(bench.controller.put_entry("n", "probe-table", "other", foreign)).unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden, "{error}");
+    // A table that it did not ask for is none of its business.
+    let unwatched = PutEntry { value: "y".into(), owner: "operator".into() };
+    bench.wait(bench.controller.put_entry("n", "another", "k", unwatched)).unwrap();
+    assert_eq!(told(&bench, "n", "probe.events"), events);
+}
+
+#[test]
+fn a_container_without_ipv6_gets_no_ipv6_address() {
+    let bench = Bench::new();
+    bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes")]);
+    bench.load("bridge", "bridge", &[]);
+    bench.load("null", "null", &[]);
+    // The probe names an IPv6 gateway and routes all the same; null does not export the part.
+    for (driver, releases) in [("probe", true), ("bridge", true), ("null", false)] {
+        let a = Namespace::new("a");
+        a.run("sysctl -w net.ipv6.conf.all.disable_ipv6=1");
+        bench.wait(bench.controller.create_network(create(driver, driver, &json!({"ipv6": true})))).unwrap();
+        let attached = join(&bench, driver, &a, &json!({"options": {"probe.do": "join-info"}}));
+        assert_eq!(functions(&attached.calls).contains(&"release-ipv6"), releases, "{driver}");
+        assert_eq!((attached.endpoint.address_ipv6, attached.endpoint.gateway_ipv6), (None, None), "{driver}");
+        assert!(attached.endpoint.address.is_some(), "{driver}");
+        assert_eq!(a.run("ip -6 -o address"), "", "{driver}");
+        let leases = bench
+            .stored()
+            .lines()
+            .filter(|l| l.starts_with("leases:") && l.ends_with(attached.endpoint.id.as_str()))
+            .count();
+        assert_eq!(leases, 1, "{driver}: the IPv6 address is free again");
+        bench.wait(bench.controller.detach(Some(driver), "a")).unwrap();
+        bench.wait(bench.controller.remove_network(driver)).unwrap();
+    }
+}
+
+#[test]
+fn the_command_line_shows_what_a_driver_tells() {
+    let daemon = Daemon::start();
+    let probe = pontoon_tests::driver("test/probe");
+    daemon.ok(&format!("driver load {} --set probe.in-sandbox=yes", probe.display()));
+    let a = Namespace::new("a");
+    daemon.ok("network create n -d probe -o probe.do=network-info");
+    let traced = daemon.ok(&format!("endpoint attach n {} -o probe.do=join-info --trace", a.text()));
+    for line in [
+        "create-endpoint",
+        "links.add",
+        "join",
+        "capabilities.join-info.add-table-entry",
+        "program-external-connectivity",
+    ] {
+        assert!(traced.contains(line), "{line} in {traced}");
+    }
+    daemon.ok("table put n probe-table k hello");
+    let table = daemon.ok("table ls n probe-table");
+    assert!(table.contains("hello") && table.contains("operator") && table.contains("probe-table/k"), "{table}");
+    let verbose = daemon.json("network inspect n --verbose");
+    let entries = verbose["entries"].as_array().unwrap();
+    let entry = entries.iter().find(|e| e["key"] == "k").unwrap();
+    assert_eq!((&entry["title"], &entry["details"]["length"]), (&json!("probe-table/k"), &json!("5")));
+    assert_eq!(
+        entries.iter().filter(|e| e["owner"] == "self").count(),
+        1,
+        "what the driver put when the endpoint joined"
+    );
+    assert!(
+        verbose["objects"].as_array().unwrap().iter().any(|o| o.as_str().unwrap().starts_with("link pb")),
+        "{verbose}"
+    );
+    daemon.ok("table rm n probe-table k");
+    let info = &daemon.json("network inspect n")["attached"][0]["info"];
+    assert!(info["probe.events"].as_str().unwrap().contains("deleted"), "{info}");
+    daemon.refused(4, "table rm n probe-table k");
+    let inspected = daemon.json("driver inspect probe");
+    let imports: Vec<_> = inspected["imports"].as_array().unwrap().iter().map(|i| i.as_str().unwrap()).collect();
+    for call in HostCall::ALL {
+        let (interface, function) = call.name().split_once('.').unwrap();
+        let import = |i: &&str| i.contains(&format!("/{interface}@")) && i.ends_with(function);
+        assert!(imports.iter().any(import), "{} is not among the imports {imports:?}", call.name());
+    }
+    assert_eq!(inspected["exports"].as_array().unwrap().len(), 6, "{inspected}");
+}

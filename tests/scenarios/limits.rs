@@ -1,0 +1,246 @@
+//! Every limit on what a driver controls is enforced.
+//!
+//! `limits` and `probe.exceed` of the probe pass those that a driver written in a language can pass; components written by hand do the rest.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pontoon::engine::limit::{CALLS, LOG_LINES, TRACED};
+use pontoon::operation::driver::LoadDriver;
+use pontoon::operation::{Error, Kind, Name};
+use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
+use serde_json::{Value, json};
+
+use crate::interface::{join, make};
+
+/// A deadline that a test can wait for, also on a machine under load.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+fn probe() -> Bench {
+    probe_within(pontoon::engine::limit::DEADLINE)
+}
+
+fn probe_within(deadline: Duration) -> Bench {
+    let bench = Bench::with_deadline(deadline);
+    bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes")]);
+    bench
+}
+
+fn refused(bench: &Bench, options: Value) -> Error {
+    let create = create("n", "probe", &json!({"options": options}));
+    bench.wait(bench.controller.create_network(create)).unwrap_err()
+}
+
+#[test]
+fn sizes_numbers_and_lists_are_refused_past_their_limits() {
+    let bench = probe();
+    make(&bench, "n", &json!({"options": {"probe.do": "limits"}}));
+    join(&bench, "n", &Namespace::new("a"), &json!({"options": {"probe.do": "limits"}}));
+}
+
+#[test]
+fn what_exceeds_a_limit_of_the_call_ends_it() {
+    let bench = probe();
+    let (store, host) = (bench.stored(), bench.host.dump());
+    for (limit, message) in [
+        ("host-calls", "more than 10000 host calls"),
+        ("handles", "table has no free keys"),
+        ("random", "4097 random bytes at once: at most 4096"),
+        ("host-call-bytes", "too much data"),
+    ] {
+        let error = refused(&bench, json!({"probe.exceed": limit}));
+        assert!(error.message.contains(message), "{limit}: {error}");
+    }
+    let error = refused(&bench, json!({"probe.allocate": "create-network"}));
+    assert!(error.message.contains("it asked for more than 128 MiB of memory"), "{error}");
+    assert_eq!(bench.stored(), store);
+    pontoon_tests::same_at_last(|| bench.host.dump(), &host);
+    // What a driver answers is limited as what it asks.
+    make(&bench, "n", &json!({}));
+    let attach = attach(&Namespace::new("a"), &json!({"options": {"probe.exceed": "answer"}}));
+    let error = bench.wait(bench.controller.attach("n", attach)).unwrap_err();
+    assert!(error.message.contains("endpoint-oper-info") && error.message.contains("too much data"), "{error}");
+}
+
+#[test]
+fn a_trace_keeps_the_first_host_calls_and_the_count_has_all() {
+    let bench = probe();
+    let made = make(&bench, "n", &json!({"options": {"probe.do": "flood"}}));
+    assert_eq!(made.calls.iter().map(|call| call.host_calls.len()).max(), Some(TRACED));
+    let details = bench.wait(bench.controller.driver(&Name::new("probe").unwrap())).unwrap();
+    let logged = details.calls.iter().find(|call| call.function == "log.log").unwrap();
+    assert!(logged.count >= 300, "{logged:?}");
+}
+
+#[test]
+fn a_call_logs_so_many_lines_of_so_many_bytes() {
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    let mut serve = daemon.serve();
+    serve.stderr(std::fs::File::create(&log).unwrap());
+    daemon.run_as(serve);
+    daemon.ok(&format!("driver load {}", driver("test/probe").display()));
+    daemon.ok("network create n -d probe -o probe.do=flood");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("line ")).collect();
+    // The driver has noted something before, below the level that is shown.
+    assert!((250..=LOG_LINES as usize).contains(&lines.len()), "{} lines", lines.len());
+    assert_eq!(lines[0].matches('x').count(), 1024 - "line 0 ".len(), "of the longest line, 1024 bytes are kept");
+}
+
+#[test]
+fn a_driver_that_spins_is_ended_and_holds_up_nobody_else() {
+    let bench = probe_within(DEADLINE);
+    make(&bench, "other", &json!({}));
+    make(&bench, "n", &json!({}));
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    let begin = Instant::now();
+    let spinning = bench.controller.attach("n", attach(&a, &json!({"options": {"probe.spin": "create-endpoint"}})));
+    let controller = bench.controller.clone();
+    let other = attach(&b, &json!({}));
+    let beside = async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let attached = controller.attach("other", other).await;
+        (attached, begin.elapsed())
+    };
+    let (spun, (attached, after)) = bench.wait(async { tokio::join!(spinning, beside) });
+    attached.unwrap();
+    assert!(after < DEADLINE, "another network waited {after:?}");
+    let error = spun.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable);
+    assert!(error.message.contains("create-endpoint ran past its deadline"), "{error}");
+    assert!(begin.elapsed() >= DEADLINE && begin.elapsed() < 4 * DEADLINE, "{:?}", begin.elapsed());
+    // A driver that spends its time in the host ends, too.
+    let waiting = probe_within(Duration::from_millis(100));
+    let error = refused(&waiting, json!({"probe.exceed": "deadline"}));
+    assert!(error.message.contains("create-network ran past its deadline"), "{error}");
+}
+
+#[test]
+fn so_many_calls_run_at_a_time_and_the_rest_wait() {
+    let bench = probe_within(DEADLINE);
+    let begin = Instant::now();
+    let networks = (0..CALLS + 2).map(|number| {
+        let create = create(
+            &format!("n{number}"),
+            "probe",
+            &json!({"no_pools": true, "options": {"probe.spin": "create-network", "probe.links": "no"}}),
+        );
+        let controller = bench.controller.clone();
+        async move { controller.create_network(create).await }
+    });
+    let ended = bench.wait(async {
+        let spawned: Vec<_> = networks.map(tokio::spawn).collect();
+        let mut ended = Vec::new();
+        for one in spawned {
+            ended.push(one.await.unwrap());
+        }
+        ended
+    });
+    for error in ended.into_iter().map(Result::unwrap_err) {
+        assert!(error.message.contains("ran past its deadline"), "{error}");
+    }
+    assert!(begin.elapsed() >= 2 * DEADLINE, "all ran at once: {:?}", begin.elapsed());
+}
+
+/// A driver by its looks: `module` is instantiated before anything can be called.
+fn by_hand(module: &str, instances: &str) -> Vec<u8> {
+    let functions = [
+        "register",
+        "create-network",
+        "delete-network",
+        "create-endpoint",
+        "delete-endpoint",
+        "endpoint-oper-info",
+        "join",
+        "leave",
+    ];
+    let exports: String = functions.iter().map(|name| format!("(export \"{name}\" (func $f))")).collect();
+    let text = format!(
+        "(component
+          (core module $empty (func (export \"f\")))
+          (core instance $first (instantiate $empty))
+          (core module $m {module})
+          {instances}
+          (func $f (canon lift (core func $first \"f\")))
+          (instance $driver {exports})
+          (export \"pontoon:driver/driver@0.1.0\" (instance $driver)))"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+fn load(bench: &Bench, component: Vec<u8>) -> Error {
+    let load = LoadDriver { name: Name::new("by-hand").unwrap(), component, configuration: BTreeMap::new() };
+    bench.wait(bench.controller.load_driver(load)).unwrap_err()
+}
+
+#[test]
+fn components_that_take_too_much_are_refused() {
+    let bench = Bench::new();
+    let once = "(core instance (instantiate $m))";
+    let loaded = |module: &str, instances: &str| load(&bench, by_hand(module, instances)).message;
+    let within = "(memory 1) (table 20000 funcref)";
+    assert!(
+        loaded(within, once).contains("type"),
+        "no limit is passed, only its types are wrong: {}",
+        loaded(within, once)
+    );
+    let refusals = [
+        ("(table 20001 funcref)", once.to_owned(), "table"),
+        ("(memory 2049)", once.to_owned(), "memory"),
+        // 100 MiB twice.
+        ("(memory 1600)", once.repeat(2), "memory"),
+        ("", once.repeat(64), "instances"),
+        // What grows is asked, too: a refused growth is -1, and the start function traps.
+        (
+            "(table $t 1 funcref) (func $start (if (i32.eq (table.grow $t (ref.null func) (i32.const 20000)) (i32.const -1)) (then unreachable))) (start $start)",
+            once.to_owned(),
+            "unreachable",
+        ),
+        (
+            "(memory 1) (func $start (if (i32.eq (memory.grow (i32.const 2048)) (i32.const -1)) (then unreachable))) (start $start)",
+            once.to_owned(),
+            "more than 128 MiB",
+        ),
+        ("(func $start (call $start)) (start $start)", once.to_owned(), "call stack exhausted"),
+        ("(func $start (loop $l (br $l))) (start $start)", once.to_owned(), "deadline"),
+    ];
+    let bench = Bench::with_deadline(Duration::from_millis(500));
+    for (module, instances, why) in refusals {
+        let error = load(&bench, by_hand(module, &instances));
+        assert!(error.message.contains(why), "{module} {instances}: {error}");
+    }
+    let mut large = by_hand(within, once);
+    large.resize((64 << 20) + 1, 0);
+    let error = load(&bench, large);
+    assert!(error.message.contains("at most 67108864"), "{error}");
+}
+
+#[test]
+fn the_child_that_compiles_has_limits() {
+    let mut child = Command::new(pontoon())
+        .arg("compile")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limits = || std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let begin = Instant::now();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let is_set = |text: &str| {
+        let lines: Vec<_> = text.lines().map(words).collect();
+        let limit =
+            |name: &str| lines.iter().find(|l| l.join(" ").starts_with(name)).map(|l| l[3..].join(" ")).unwrap();
+        limit("Max address space").contains("4294967296 4294967296")
+            && limit("Max cpu time").contains("120 120")
+            && limit("Max open files").contains("16 16")
+    };
+    while !is_set(&limits()) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{}", limits());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
