@@ -102,3 +102,25 @@ fn an_idle_connection_outlasts_dockerds_patience() {
     const DOCKERD_CLOSES: Duration = Duration::from_secs(30);
     assert!(limits::CONNECTIONS.head >= 2 * DOCKERD_CLOSES, "dockerd must be the first to close");
 }
+
+#[tokio::test]
+async fn a_crowded_socket_leaves_the_others_alone() {
+    let (crowded, other) = (Served::start(router(plugin(), obliging())), Served::start(router(plugin(), obliging())));
+    let mut crowd = Vec::new();
+    for n in 0..limits::CONNECTIONS.connections + 50 {
+        let mut stream = crowded.connect().await;
+        let half: &[u8] = if n % 2 == 0 {
+            b"POST /NetworkDriver.Jo"
+        } else {
+            b"POST /NetworkDriver.Join HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"
+        };
+        stream.write_all(half).await.unwrap();
+        crowd.push(stream);
+    }
+    assert!(other.ask(request("Plugin.Activate", "").as_bytes()).await.starts_with("HTTP/1.1 200 "));
+    drop(crowd);
+    assert!(
+        crowded.ask(request("Plugin.Activate", "").as_bytes()).await.starts_with("HTTP/1.1 200 "),
+        "once they are gone"
+    );
+}

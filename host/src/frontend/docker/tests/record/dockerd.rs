@@ -7,23 +7,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How long a machine or a daemon may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Dockerd {
     version: String,
-    // In this order they end.
-    _daemon: Killed,
+    // In this order they end: the machine takes the daemon with it.
     _machine: Killed,
+    _daemon: Killed,
     folder: tempfile::TempDir,
 }
 
-/// A process that ends with the value. The machine's own processes die with the one that made it.
+/// A process that ends with the value, by SIGTERM: the machine cleans up behind it.
 struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        drop(self.0.kill());
+        if let Some(process) = Pid::from_raw(self.0.id().cast_signed()) {
+            drop(kill_process(process, Signal::TERM));
+        }
         drop(self.0.wait());
     }
 }
@@ -46,7 +50,7 @@ impl Dockerd {
         let mut dockerd = Command::new(scripts().join("dockerd"));
         dockerd.arg(version).arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let daemon = Killed(dockerd.spawn().unwrap());
-        let dockerd = Self { version: version.to_owned(), folder, _daemon: daemon, _machine: machine };
+        let dockerd = Self { version: version.to_owned(), _machine: machine, _daemon: daemon, folder };
         until(|| dockerd.try_docker(&["version"]).is_ok());
         let image = cache().join("busybox.tar");
         dockerd.docker(&["import", image.to_str().unwrap(), "bb:1"]);
