@@ -80,9 +80,11 @@ impl Plugin {
     }
 
     fn create_network(&self, body: &Value) -> Value {
+        let internal = body["Options"]["com.docker.network.internal"] == true;
         let pools =
             ["IPv4Data", "IPv6Data"].map(|family| body[family].as_array().cloned().unwrap_or_default()).concat();
-        let gateways = pools.iter().filter_map(|pool| pool["Gateway"].as_str()?.parse().ok()).collect();
+        let gateways =
+            pools.iter().filter(|_| !internal).filter_map(|pool| pool["Gateway"].as_str()?.parse().ok()).collect();
         self.gateways.lock().unwrap().insert(text(&body["NetworkID"]), gateways);
         json!({})
     }
