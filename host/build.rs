@@ -26,7 +26,9 @@ fn host_calls(wit: &Path) -> Result<String, Box<dyn std::error::Error>> {
             calls.push(format!("{name}.{function}"));
         }
     }
-    let mut source = String::from("/// Every function that a driver can import.\n#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]\npub enum HostCall {\n");
+    let mut source = String::from(
+        "/// Every function that a driver can import.\n#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]\npub enum HostCall {\n",
+    );
     for call in &calls {
         writeln!(source, "    /// `{call}`\n    {},", camel(call))?;
     }

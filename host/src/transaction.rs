@@ -81,7 +81,8 @@ impl Transaction {
 
     /// Makes kernel changes now, all or none. What this call has removed and adds again can't wait for the commit: it is removed first.
     pub fn change(&mut self, _permit: Permit, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
-        let mut now: Vec<Change> = changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
+        let mut now: Vec<Change> =
+            changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
         let before = now.len();
         now.extend_from_slice(changes);
         let applied = self.kernel.apply(&now)?;
@@ -149,7 +150,9 @@ impl Transaction {
                 Thing::Link { namespace, index, .. } if *namespace == inside => {
                     self.take_link(&LinkKey { namespace: namespace.clone(), index: *index })?;
                 }
-                Thing::NftRule { namespace, .. } | Thing::Rule(kernel::Rule { namespace, .. }) if *namespace == inside => {
+                Thing::NftRule { namespace, .. } | Thing::Rule(kernel::Rule { namespace, .. })
+                    if *namespace == inside =>
+                {
                     self.dropped.insert(other.id);
                 }
                 _ => {}
@@ -216,7 +219,9 @@ impl Transaction {
     pub fn is_endpoints_link(&self, key: &LinkKey) -> Result<bool, store::Error> {
         let Some(info) = self.kernel.link(key).ok().flatten() else { return Ok(false) };
         let object = self.link_object(&key.namespace, &info)?;
-        Ok(object.is_some_and(|o| o.network == self.owner.network && o.endpoint.is_some() && o.endpoint == self.owner.endpoint))
+        Ok(object.is_some_and(|o| {
+            o.network == self.owner.network && o.endpoint.is_some() && o.endpoint == self.owner.endpoint
+        }))
     }
 
     /// The value of a key, as this call sees it.
@@ -334,7 +339,9 @@ impl Transaction {
         for ((table, key), value) in std::mem::take(&mut self.entries) {
             let network = network.clone();
             writes.push(match value {
-                Some(value) => Write::PutEntry { network, table, key, owner: store::OWN.into(), endpoint: endpoint.clone(), value },
+                Some(value) => {
+                    Write::PutEntry { network, table, key, owner: store::OWN.into(), endpoint: endpoint.clone(), value }
+                }
                 None => Write::RemoveEntry { network, table, key },
             });
         }
@@ -372,7 +379,9 @@ fn removed_by(change: &Change) -> Option<Change> {
 /// What removes an object from the kernel.
 pub fn removal(thing: &Thing) -> Option<Change> {
     Some(match thing {
-        Thing::Link { namespace, index, .. } => Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: *index }),
+        Thing::Link { namespace, index, .. } => {
+            Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: *index })
+        }
         Thing::Namespace { path, .. } => Change::RemoveNamespace(file_name(path)),
         Thing::NftRule { namespace, table, handle } => {
             Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules: vec![handle.clone()] }
@@ -407,7 +416,9 @@ fn merged(removals: Vec<Change>) -> (Vec<LinkKey>, Vec<Change>) {
     let mut rest = Vec::new();
     for change in removals {
         match change {
-            Change::RemoveNftRules { namespace, table, rules: handles } => rules.entry((namespace, table)).or_default().extend(handles),
+            Change::RemoveNftRules { namespace, table, rules: handles } => {
+                rules.entry((namespace, table)).or_default().extend(handles)
+            }
             Change::RemoveLink(link) => links.push(link),
             other => rest.push(other),
         }

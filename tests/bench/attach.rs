@@ -7,7 +7,9 @@
 
 use std::time::Instant;
 
-use pontoon::kernel::{Change, Config, Kernel, LinkEnd, LinkKind, LinkName, LinkSpec, Namespace as At, NewName, Outcome, Route};
+use pontoon::kernel::{
+    Change, Config, Kernel, LinkEnd, LinkKind, LinkName, LinkSpec, Namespace as At, NewName, Outcome, Route,
+};
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create};
 use serde_json::json;
 
@@ -23,7 +25,8 @@ fn main() {
     daemon.ok("network create --ipv6 n");
     let floor = Floor::new();
     let mut rows: [(&str, Vec<f64>); 6] =
-        ["floor: make", "floor: delete", "attach", "detach", "attach by command line", "detach by command line"].map(|n| (n, Vec::new()));
+        ["floor: make", "floor: delete", "attach", "detach", "attach by command line", "detach by command line"]
+            .map(|n| (n, Vec::new()));
     for _ in 0..ROUNDS {
         let [a, b, c] = ["a", "b", "c"].map(Namespace::new);
         let made = timed(&mut rows[0].1, || floor.make(&a));
@@ -41,7 +44,11 @@ fn main() {
         println!("{name:24} {:9.2} {:9.2} {:9.2}", at(0.5), at(0.05), at(0.95));
     }
     let median = |row: usize| rows[row].1[ROUNDS / 2];
-    println!("attach is {:.1} times its floor; detach is {:.2} of the kernel's own delete", median(2) / median(0), median(3) / median(1));
+    println!(
+        "attach is {:.1} times its floor; detach is {:.2} of the kernel's own delete",
+        median(2) / median(0),
+        median(3) / median(1)
+    );
 }
 
 fn timed<T>(times: &mut Vec<f64>, work: impl FnOnce() -> T) -> T {
@@ -74,7 +81,10 @@ impl Floor {
         let at = At::At(self.kernel.sandbox(sandbox.path()).unwrap());
         let peer = LinkEnd { addresses: vec!["10.9.0.2/24".parse().unwrap()], up: true, ..end(at, "eth0") };
         let first = LinkEnd { master: Some(self.bridge), up: true, ..end(At::Host, "veth0") };
-        let applied = self.kernel.apply(&[Change::AddLink(LinkSpec { end: first, kind: LinkKind::Veth(Box::new(peer)) })]).unwrap();
+        let applied = self
+            .kernel
+            .apply(&[Change::AddLink(LinkSpec { end: first, kind: LinkKind::Veth(Box::new(peer)) })])
+            .unwrap();
         let Outcome::Link(host_end, Some(peer)) = &applied[0].outcome else { panic!("no pair") };
         let (destination, gateway) = ("0.0.0.0/0".parse().unwrap(), "10.9.0.1".parse().ok());
         let route = Route { link: peer.key.clone(), destination, gateway, source: None, table: None, metric: None };

@@ -21,7 +21,10 @@ pub fn raw(daemon: &Daemon, request: &[u8]) -> (u16, String) {
 
 /// Sends a request with a body.
 pub fn send(daemon: &Daemon, method: &str, path: &str, body: &[u8]) -> (u16, String) {
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: pontoon\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: pontoon\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     raw(daemon, &[head.as_bytes(), body].concat())
 }
 

@@ -54,7 +54,14 @@ fn a_driver_shows_its_parts_its_imports_and_its_manifest() {
         daemon.restart();
     }
     let text = daemon.ok("driver inspect bridge");
-    let parts = ["EXPORTS", "IMPORTS", "MANIFEST", "external-connectivity@0.1.0", "\"needs\": [\"links\", \"nftables\"]", "Zoë"];
+    let parts = [
+        "EXPORTS",
+        "IMPORTS",
+        "MANIFEST",
+        "external-connectivity@0.1.0",
+        "\"needs\": [\"links\", \"nftables\"]",
+        "Zoë",
+    ];
     for part in parts {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -86,7 +93,9 @@ fn the_calls_of_a_driver_are_counted() {
     daemon.load("bridge");
     daemon.ok("network create n");
     let calls = daemon.json("driver inspect bridge")["calls"].clone();
-    let count = |function: &str| calls.as_array().unwrap().iter().find(|c| c["function"] == function).map(|c| c["count"].clone());
+    let count = |function: &str| {
+        calls.as_array().unwrap().iter().find(|c| c["function"] == function).map(|c| c["count"].clone())
+    };
     assert_eq!(count("create-network"), Some(1.into()), "{calls}");
     assert!(count("links.add").is_some(), "{calls}");
 }
@@ -97,7 +106,10 @@ fn versions() {
     let text = daemon.ok("version");
     let version = env!("CARGO_PKG_VERSION");
     assert!(text.lines().any(|l| l.starts_with("client") && l.contains(version)), "{text}");
-    assert!(text.lines().any(|l| l.starts_with("daemon") && l.contains(version) && l.contains("pontoon:driver@0.1.0")), "{text}");
+    assert!(
+        text.lines().any(|l| l.starts_with("daemon") && l.contains(version) && l.contains("pontoon:driver@0.1.0")),
+        "{text}"
+    );
     let json = daemon.json("version");
     assert_eq!((&json["client"]["version"], &json["daemon"]["version"]), (&version.into(), &version.into()));
     assert_eq!(daemon.ok("--version").trim(), format!("pontoon {version}"));
@@ -165,7 +177,9 @@ fn properties(document: &Value, schema: &Value) -> Vec<String> {
 
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     match schema["$ref"].as_str() {
-        Some(reference) => document.pointer(reference.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("{reference}")),
+        Some(reference) => {
+            document.pointer(reference.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("{reference}"))
+        }
         None => schema,
     }
 }
@@ -188,7 +202,8 @@ fn what_programs_get_is_what_the_document_says() {
     let document = get(&daemon, "/openapi.json");
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{document}");
     let (a, bridge) = (Namespace::new("a"), driver("bridge"));
-    let (load, attach) = (format!("driver load {}", bridge.display()), format!("endpoint attach n {} -p 8080:80 -o k=v", a.text()));
+    let (load, attach) =
+        (format!("driver load {}", bridge.display()), format!("endpoint attach n {} -p 8080:80 -o k=v", a.text()));
     let commands: &[(&str, &str, &str, &str)] = &[
         (&load, "/drivers", "post", "201"),
         ("driver ls", "/drivers", "get", "200"),
@@ -220,7 +235,12 @@ fn what_programs_get_is_what_the_document_says() {
             schema => check(&document, schema, &answer, line),
         }
     }
-    check(&document, &document["paths"]["/version"]["get"]["responses"]["200"]["content"]["application/json"]["schema"], &daemon.json("version")["daemon"], "version");
+    check(
+        &document,
+        &document["paths"]["/version"]["get"]["responses"]["200"]["content"]["application/json"]["schema"],
+        &daemon.json("version")["daemon"],
+        "version",
+    );
 }
 
 #[test]

@@ -42,7 +42,9 @@ fn the_path_of_the_demo() {
     let daemon = Daemon::start();
     let outside = outside(&daemon.host);
     // Forwarding stays on when a network goes, because others may rely on it by then; so it is on before.
-    daemon.host.run("sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1");
+    daemon
+        .host
+        .run("sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1");
     let before = daemon.host.dump();
     daemon.load("bridge");
     let (a, b) = (Namespace::new("a"), Namespace::new("b"));

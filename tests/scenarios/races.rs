@@ -29,7 +29,13 @@ fn of_networks_that_race_for_a_subnet_or_a_name_one_wins() {
     let daemon = Daemon::start();
     daemon.load("bridge");
     let bare = daemon.host.dump();
-    let subnet = |i: i32| format!("network create s{i} --subnet 10.5.{}.0/{}", if i % 2 == 0 { 0 } else { 3 }, if i % 2 == 0 { 22 } else { 24 });
+    let subnet = |i: i32| {
+        format!(
+            "network create s{i} --subnet 10.5.{}.0/{}",
+            if i % 2 == 0 { 0 } else { 3 },
+            if i % 2 == 0 { 22 } else { 24 }
+        )
+    };
     assert_eq!(race(&daemon, (0..6).map(subnet)), 1);
     assert_eq!(race(&daemon, (0..6).map(|_| "network create name".to_owned())), 1);
     for network in daemon.json("network ls").as_array().unwrap() {
@@ -80,7 +86,10 @@ fn the_same_names_again_at_once() {
         daemon.ok("network create n --subnet 10.5.0.0/24 -o com.docker.network.bridge.name=same");
         daemon.ok(&format!("endpoint attach n {}", b.text()));
         for _ in 0..3 {
-            daemon.ok(&format!("endpoint attach n {} --ip 10.5.0.9 --interface net0 --mac-address 02:00:00:00:00:09 -p 8080:80", a.text()));
+            daemon.ok(&format!(
+                "endpoint attach n {} --ip 10.5.0.9 --interface net0 --mac-address 02:00:00:00:00:09 -p 8080:80",
+                a.text()
+            ));
             assert!(b.pings("10.5.0.9"));
             daemon.ok(&format!("endpoint detach n {}", a.text()));
         }

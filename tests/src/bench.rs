@@ -57,8 +57,13 @@ impl Bench {
 
     /// Loads a driver that was built.
     pub fn load(&self, name: &str, file: &str, configuration: &[(&str, &str)]) {
-        let configuration: BTreeMap<_, _> = configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let load = LoadDriver { name: Name::new(name).unwrap(), component: std::fs::read(driver(file)).unwrap(), configuration };
+        let configuration: BTreeMap<_, _> =
+            configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let load = LoadDriver {
+            name: Name::new(name).unwrap(),
+            component: std::fs::read(driver(file)).unwrap(),
+            configuration,
+        };
         self.wait(self.controller.load_driver(load)).unwrap();
     }
 

@@ -107,7 +107,8 @@ impl Namespace {
             "nft list ruleset",
             "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.default.forwarding",
         ];
-        let script: String = commands.iter().zip(1..).map(|(command, number)| format!("echo '# {number}'\n{command}\n")).collect();
+        let script: String =
+            commands.iter().zip(1..).map(|(command, number)| format!("echo '# {number}'\n{command}\n")).collect();
         let output = self.try_run_script(&format!("set -e\n{script}"));
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8_lossy(&output.stdout);
@@ -130,7 +131,10 @@ impl Drop for Namespace {
     }
 }
 
-#[expect(unsafe_code, reason = "rustix calls unsharing unsafe because of CLONE_FILES; a new network namespace takes no file away")]
+#[expect(
+    unsafe_code,
+    reason = "rustix calls unsharing unsafe because of CLONE_FILES; a new network namespace takes no file away"
+)]
 fn make_namespace() {
     // SAFETY: only the network namespace of this thread changes.
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.unwrap();
@@ -138,7 +142,8 @@ fn make_namespace() {
 
 /// The lines in order, without what changes by itself.
 fn sorted(text: &str) -> String {
-    let mut lines: Vec<String> = text.lines().map(|l| l.split("valid_lft").next().unwrap_or(l).trim_end().to_owned()).collect();
+    let mut lines: Vec<String> =
+        text.lines().map(|l| l.split("valid_lft").next().unwrap_or(l).trim_end().to_owned()).collect();
     lines.sort();
     lines.iter().map(|l| format!("{l}\n")).collect()
 }
@@ -153,7 +158,9 @@ pub fn same_at_last<T: PartialEq + std::fmt::Debug>(see: impl Fn() -> T, before:
         }
         if begin.elapsed() > PATIENCE {
             let [now, before] = [format!("{now:#?}"), format!("{before:#?}")].map(|text| text.replace("\\n", "\n"));
-            let only = |one: &str, other: &str| one.lines().filter(|l| !other.lines().any(|o| o == *l)).map(|l| format!("  {l}\n")).collect::<String>();
+            let only = |one: &str, other: &str| {
+                one.lines().filter(|l| !other.lines().any(|o| o == *l)).map(|l| format!("  {l}\n")).collect::<String>()
+            };
             panic!("not as before.\nNew:\n{}Missing:\n{}", only(&now, &before), only(&before, &now));
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -17,7 +17,8 @@ impl Host for CallState {
             for (_, address) in &addresses {
                 call.gate.permit(HostCall::AddressesAdd, Object::Address(*address))?;
             }
-            let changes: Vec<_> = addresses.into_iter().map(|(link, address)| Change::AddAddress(link, address)).collect();
+            let changes: Vec<_> =
+                addresses.into_iter().map(|(link, address)| Change::AddAddress(link, address)).collect();
             call.transaction()?.change(permit, &changes)?;
             Ok(())
         })

@@ -7,7 +7,8 @@ use super::handle::{self, InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Name
 use super::{Answer, Refusal, convert, tables};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::capabilities::{
-    Host, HostInterfaceInfo, HostInterfaceNameInfo, HostJoinInfo, HostNetworkInfo, IpamData, Ipv4Address, Ipv6Address, RouteType,
+    Host, HostInterfaceInfo, HostInterfaceNameInfo, HostJoinInfo, HostNetworkInfo, IpamData, Ipv4Address, Ipv6Address,
+    RouteType,
 };
 use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
 use crate::engine::{Names, StaticRoute};
@@ -26,7 +27,11 @@ impl HostNetworkInfo for CallState {
         self.ask(H::CapabilitiesNetworkInfoTableEventRegister, |call, permit| {
             tables::check_table(&table)?;
             if !call.facts.watches_tables {
-                return Err(Error::new(Kind::NotImplemented, "the driver does not export table-watcher, so it can't be told of events").into());
+                return Err(Error::new(
+                    Kind::NotImplemented,
+                    "the driver does not export table-watcher, so it can't be told of events",
+                )
+                .into());
             }
             super::store::check_value(call, &[])?;
             // libnetwork's numbers.
@@ -65,7 +70,11 @@ fn pool(data: IpamData) -> Answer<Pool> {
     }
     let inside = |net: IpNetwork| {
         let net = convert::network(net)?;
-        if subnet.contains(&net.addr()) { Ok(net.addr()) } else { Err(Refusal::invalid(format!("{net} lies outside of the pool {subnet}"))) }
+        if subnet.contains(&net.addr()) {
+            Ok(net.addr())
+        } else {
+            Err(Refusal::invalid(format!("{net} lies outside of the pool {subnet}")))
+        }
     };
     let gateway = data.gateway.map(inside).transpose()?;
     let aux = data.aux_addresses.into_iter().map(|(name, net)| Ok((name, inside(net)?)));
@@ -77,7 +86,9 @@ impl HostInterfaceInfo for CallState {
         self.ask(H::CapabilitiesInterfaceInfoSetMacAddress, |call, _| {
             let mac = convert::mac(mac);
             if mac.0[0] & 1 == 1 || mac.0 == [0; 6] {
-                return Err(Refusal::invalid(format!("{mac} can't be an interface's: it is a multicast or all-zero address")));
+                return Err(Refusal::invalid(format!(
+                    "{mac} can't be an interface's: it is a multicast or all-zero address"
+                )));
             }
             set_once(&mut call.interface.mac, mac, "MAC address")
         })
@@ -105,7 +116,8 @@ impl HostInterfaceInfo for CallState {
     }
 
     fn mac_address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<MacAddress>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoMacAddress, |call, _| Ok(call.interface.mac.map(convert::mac_to_wit)))?)
+        Ok(self
+            .ask(H::CapabilitiesInterfaceInfoMacAddress, |call, _| Ok(call.interface.mac.map(convert::mac_to_wit)))?)
     }
 
     fn address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
@@ -144,7 +156,13 @@ fn set_once<T>(field: &mut Option<T>, value: T, what: &str) -> Answer<()> {
 }
 
 impl HostInterfaceNameInfo for CallState {
-    fn set_names(&mut self, _: Resource<InterfaceNameInfo>, source: Resource<Link>, prefix: String, name: Option<String>) -> Answer<()> {
+    fn set_names(
+        &mut self,
+        _: Resource<InterfaceNameInfo>,
+        source: Resource<Link>,
+        prefix: String,
+        name: Option<String>,
+    ) -> Answer<()> {
         self.ask(H::CapabilitiesInterfaceNameInfoSetNames, |call, _| {
             let source = handle::link(call, &source)?;
             let prefix = convert::link_name(&prefix)?;
@@ -197,14 +215,20 @@ impl HostJoinInfo for CallState {
             let destination = convert::network(destination)?;
             let next_hop = next_hop.map(convert::address);
             match (route_type, next_hop) {
-                (RouteType::NextHop, None) => return Err(Refusal::invalid(format!("the route to {destination} needs a next hop"))),
+                (RouteType::NextHop, None) => {
+                    return Err(Refusal::invalid(format!("the route to {destination} needs a next hop")));
+                }
                 (RouteType::Connected, Some(_)) => {
-                    return Err(Refusal::invalid(format!("the connected route to {destination} can't have a next hop")));
+                    return Err(Refusal::invalid(format!(
+                        "the connected route to {destination} can't have a next hop"
+                    )));
                 }
                 _ => {}
             }
             if call.join.routes.len() >= ROUTES {
-                return Err(Error::new(Kind::Unavailable, format!("an endpoint has at most {ROUTES} static routes")).into());
+                return Err(
+                    Error::new(Kind::Unavailable, format!("an endpoint has at most {ROUTES} static routes")).into()
+                );
             }
             call.join.routes.push(StaticRoute { destination, next_hop });
             Ok(())
@@ -233,7 +257,9 @@ impl HostJoinInfo for CallState {
     }
 
     fn add_table_entry(&mut self, _: Resource<JoinInfo>, table: String, key: String, value: Vec<u8>) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoAddTableEntry, |call, permit| tables::put(call, permit, table, key, value, false))
+        self.ask(H::CapabilitiesJoinInfoAddTableEntry, |call, permit| {
+            tables::put(call, permit, table, key, value, false)
+        })
     }
 
     fn drop(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {

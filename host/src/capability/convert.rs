@@ -30,8 +30,9 @@ pub fn address(address: wit::IpAddress) -> IpAddr {
 /// An address and its network; the prefix length is checked.
 pub fn network(network: wit::IpNetwork) -> Result<IpNet, Refusal> {
     let of = address(network.address);
-    IpNet::new(of, network.prefix_length)
-        .map_err(|_| Refusal::invalid(format!("{of}/{} has a prefix length that {of} can't have", network.prefix_length)))
+    IpNet::new(of, network.prefix_length).map_err(|_| {
+        Refusal::invalid(format!("{of}/{} has a prefix length that {of} can't have", network.prefix_length))
+    })
 }
 
 /// An interface's name, which the kernel must take.
@@ -70,7 +71,11 @@ pub fn network_to_wit(network: IpNet) -> wit::IpNetwork {
 
 /// An error of a driver: clipped and printable before anyone sees it.
 pub fn error(error: wit::Error) -> Error {
-    Error { kind: kind(error.kind), message: printable(&error.message, MESSAGE_BYTES), errno: error.errno.and_then(|e| i32::try_from(e).ok()) }
+    Error {
+        kind: kind(error.kind),
+        message: printable(&error.message, MESSAGE_BYTES),
+        errno: error.errno.and_then(|e| i32::try_from(e).ok()),
+    }
 }
 
 /// Bytes of a driver's text that are kept of an error or a log line: room for a sentence, none for a flood.

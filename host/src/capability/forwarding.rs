@@ -19,7 +19,10 @@ impl Host for CallState {
         self.ask(HostCall::ForwardingAllow, |call, permit| {
             let link = handle::link(call, &link)?;
             if link.key.namespace != Namespace::Host {
-                return Err(Refusal::invalid(format!("{} is not in the host's namespace, and the host forwards only there", link.name)));
+                return Err(Refusal::invalid(format!(
+                    "{} is not in the host's namespace, and the host forwards only there",
+                    link.name
+                )));
             }
             let transaction = call.transaction()?;
             let switches = IPV4.iter().filter(|_| ipv4).chain(IPV6.iter().filter(|_| ipv6));

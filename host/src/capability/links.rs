@@ -145,11 +145,17 @@ fn spec(call: &mut CallState, spec: &wit::LinkSpec) -> Answer<kernel::LinkSpec> 
         wit::LinkKind::Dummy => kernel::LinkKind::Dummy,
         wit::LinkKind::Veth(peer) => kernel::LinkKind::Veth(Box::new(link_end(call, peer)?)),
         wit::LinkKind::Vxlan(options) => kernel::LinkKind::Vxlan(vxlan(call, options)?),
-        wit::LinkKind::Macvlan(o) => kernel::LinkKind::Macvlan { parent: parent(call, &o.parent)?, mode: macvlan_mode(o.mode) },
-        wit::LinkKind::Ipvlan(o) => {
-            kernel::LinkKind::Ipvlan { parent: parent(call, &o.parent)?, mode: ipvlan_mode(o.mode), flag: ipvlan_flag(o.flag) }
+        wit::LinkKind::Macvlan(o) => {
+            kernel::LinkKind::Macvlan { parent: parent(call, &o.parent)?, mode: macvlan_mode(o.mode) }
         }
-        wit::LinkKind::Vlan(o) if !(1..=4094).contains(&o.id) => return Err(Refusal::invalid(format!("{} is no VLAN id: 1 to 4094", o.id))),
+        wit::LinkKind::Ipvlan(o) => kernel::LinkKind::Ipvlan {
+            parent: parent(call, &o.parent)?,
+            mode: ipvlan_mode(o.mode),
+            flag: ipvlan_flag(o.flag),
+        },
+        wit::LinkKind::Vlan(o) if !(1..=4094).contains(&o.id) => {
+            return Err(Refusal::invalid(format!("{} is no VLAN id: 1 to 4094", o.id)));
+        }
         wit::LinkKind::Vlan(o) => kernel::LinkKind::Vlan { parent: parent(call, &o.parent)?, id: o.id },
     };
     Ok(kernel::LinkSpec { end, kind })
@@ -172,7 +178,15 @@ fn link_end(call: &mut CallState, end: &wit::LinkEnd) -> Answer<kernel::LinkEnd>
         None => None,
     };
     let mac = end.mac_address.map(convert::mac);
-    Ok(kernel::LinkEnd { namespace, name, mac, mtu: end.mtu.map(check_mtu).transpose()?, master, addresses, up: end.up })
+    Ok(kernel::LinkEnd {
+        namespace,
+        name,
+        mac,
+        mtu: end.mtu.map(check_mtu).transpose()?,
+        master,
+        addresses,
+        up: end.up,
+    })
 }
 
 fn vxlan(call: &mut CallState, options: &wit::VxlanOptions) -> Answer<kernel::Vxlan> {
@@ -209,7 +223,11 @@ fn parent(call: &mut CallState, parent: &Resource<Link>) -> Answer<u32> {
 }
 
 fn check_mtu(mtu: u32) -> Answer<u32> {
-    if (68..=65_535).contains(&mtu) { Ok(mtu) } else { Err(Refusal::invalid(format!("{mtu} is no MTU: 68 to 65535 bytes"))) }
+    if (68..=65_535).contains(&mtu) {
+        Ok(mtu)
+    } else {
+        Err(Refusal::invalid(format!("{mtu} is no MTU: 68 to 65535 bytes")))
+    }
 }
 
 fn macvlan_mode(mode: wit::MacvlanMode) -> kernel::MacvlanMode {

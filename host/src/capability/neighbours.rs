@@ -33,7 +33,10 @@ impl Host for CallState {
             let found = transaction.kernel().neighbours(&key)?;
             let there = found.into_iter().filter(|n| !transaction.removes(&Change::RemoveNeighbour(n.clone())));
             Ok(there
-                .map(|n| NeighbourInfo { address: convert::address_to_wit(n.address), mac_address: convert::mac_to_wit(n.mac) })
+                .map(|n| NeighbourInfo {
+                    address: convert::address_to_wit(n.address),
+                    mac_address: convert::mac_to_wit(n.mac),
+                })
                 .collect())
         })
     }
@@ -61,7 +64,10 @@ impl Host for CallState {
             let found = transaction.kernel().forwardings(&key)?;
             let there = found.into_iter().filter(|f| !transaction.removes(&Change::RemoveForwarding(f.clone())));
             Ok(there
-                .map(|f| ForwardingInfo { mac_address: convert::mac_to_wit(f.mac), remote: f.remote.map(convert::address_to_wit) })
+                .map(|f| ForwardingInfo {
+                    mac_address: convert::mac_to_wit(f.mac),
+                    remote: f.remote.map(convert::address_to_wit),
+                })
                 .collect())
         })
     }

@@ -127,7 +127,9 @@ fn check_ports(conditions: &[NftCondition]) -> Answer<()> {
             NftProperty::Protocol(number) => has_ports = WITH_PORTS.contains(number) && !negated,
             NftProperty::SourcePort(first, last) | NftProperty::DestinationPort(first, last) => {
                 if !has_ports {
-                    return Err(Refusal::invalid("a condition on ports needs a protocol of TCP, UDP or SCTP before it"));
+                    return Err(Refusal::invalid(
+                        "a condition on ports needs a protocol of TCP, UDP or SCTP before it",
+                    ));
                 }
                 if first > last {
                     return Err(Refusal::invalid(format!("{first}-{last} is no range of ports")));
@@ -159,7 +161,11 @@ fn check_verdict(chain: NftChain, verdict: &NftVerdict) -> Answer<()> {
         NftVerdict::DestinationNat(..) => chain.nat && matches!(chain.hook, NftHook::Prerouting | NftHook::Output),
     };
     if !fits {
-        return Err(Refusal::invalid(format!("{verdict:?} can't happen in a chain of {} at {:?}", if chain.nat { "nat" } else { "filter" }, chain.hook)));
+        return Err(Refusal::invalid(format!(
+            "{verdict:?} can't happen in a chain of {} at {:?}",
+            if chain.nat { "nat" } else { "filter" },
+            chain.hook
+        )));
     }
     if chain.nat && chain.hook == NftHook::Forward {
         return Err(Refusal::invalid("a nat chain can't be at the forward hook"));
@@ -172,7 +178,9 @@ fn ties(conditions: &[NftCondition], verdict: &NftVerdict) -> Vec<Tie> {
     let of_condition = |c: &NftCondition| match c {
         NftCondition { negated: true, .. } => None,
         NftCondition { property: NftProperty::InputLink(_) | NftProperty::OutputLink(_), .. } => Some(Tie::Link),
-        NftCondition { property: NftProperty::Source(net) | NftProperty::Destination(net), .. } => Some(Tie::Range(*net)),
+        NftCondition { property: NftProperty::Source(net) | NftProperty::Destination(net), .. } => {
+            Some(Tie::Range(*net))
+        }
         _ => None,
     };
     let of_verdict = match verdict {

@@ -82,7 +82,9 @@ fn one(call: &CallState, namespace: &kernel::Namespace, rule: &Rule) -> Answer<k
     let destination = rule.destination.map(convert::network).transpose()?.map(|n| n.trunc());
     let input = rule.input_link.as_ref().map(|l| handle::link(call, l).map(|l| l.name)).transpose()?;
     if source.is_none() && destination.is_none() && input.is_none() {
-        return Err(Refusal::invalid("a rule needs a source, a destination or an input link, or it would catch foreign packets"));
+        return Err(Refusal::invalid(
+            "a rule needs a source, a destination or an input link, or it would catch foreign packets",
+        ));
     }
     let families: Vec<bool> = [source, destination].into_iter().flatten().map(|n| n.addr().is_ipv6()).collect();
     if families.len() == 2 && families[0] != families[1] {

@@ -36,8 +36,14 @@ impl Host for CallState {
     fn set_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl, value: i32) -> Answer<()> {
         self.ask(HostCall::SysctlsSetNamespace, |call, _| {
             let namespace = call.table.get(&namespace)?.clone();
-            let permit = call.gate.permit(HostCall::SysctlsSetNamespace, Object::Namespace { foreign: namespace.made.is_none() })?;
-            let change = Change::SetSysctl { namespace: namespace.namespace, sysctl: Sysctl::Namespace(namespace_path(name)), value };
+            let permit = call
+                .gate
+                .permit(HostCall::SysctlsSetNamespace, Object::Namespace { foreign: namespace.made.is_none() })?;
+            let change = Change::SetSysctl {
+                namespace: namespace.namespace,
+                sysctl: Sysctl::Namespace(namespace_path(name)),
+                value,
+            };
             call.transaction()?.change(permit, &[change])?;
             Ok(())
         })

@@ -49,7 +49,14 @@ impl Host for CallState {
 }
 
 /// Makes an entry; replaces one of the driver's own where `replace` says so.
-pub fn put(call: &mut CallState, permit: Permit, table: String, key: String, value: Vec<u8>, replace: bool) -> Answer<()> {
+pub fn put(
+    call: &mut CallState,
+    permit: Permit,
+    table: String,
+    key: String,
+    value: Vec<u8>,
+    replace: bool,
+) -> Answer<()> {
     check(&table, &key)?;
     check_value(call, &value)?;
     match call.transaction()?.entry(&table, &key)? {
@@ -72,7 +79,10 @@ pub fn check_table(table: &str) -> Answer<()> {
     if (1..=NAME).contains(&table.len()) && table.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
         return Ok(());
     }
-    Err(Refusal::invalid(format!("a table's name is 1 to {NAME} bytes of printable ASCII without '/'; this one has {} bytes", table.len())))
+    Err(Refusal::invalid(format!(
+        "a table's name is 1 to {NAME} bytes of printable ASCII without '/'; this one has {} bytes",
+        table.len()
+    )))
 }
 
 fn check(table: &str, key: &str) -> Answer<()> {

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use super::Inner;
 use crate::driver::Driver;
-use crate::engine::{CallState, Code, EndpointOptions, Facts, Failure, Interface, IpamData, NetworkFacts, NetworkOptions, Outcome};
 use crate::engine::limit::TRACED;
+use crate::engine::{
+    CallState, Code, EndpointOptions, Facts, Failure, Interface, IpamData, NetworkFacts, NetworkOptions, Outcome,
+};
 use crate::grant::Gate;
 use crate::operation::driver::CallTrace;
 use crate::operation::network::Pool;
@@ -46,7 +48,15 @@ impl<'a> Call<'a> {
     /// A call for a network.
     pub fn network(driver: &'a Driver, function: &'static str, network: &'a Network) -> Self {
         let durability = Durability::Power;
-        Self { driver, function, network: Some(network), endpoint: None, interface: Interface::default(), sweep: false, durability }
+        Self {
+            driver,
+            function,
+            network: Some(network),
+            endpoint: None,
+            interface: Interface::default(),
+            sweep: false,
+            durability,
+        }
     }
 
     /// A call for an endpoint. Its records die with the machine, so they need not outlive it.
@@ -57,7 +67,15 @@ impl<'a> Call<'a> {
     /// A call for nothing: no kernel, no store, no tables.
     pub fn pure(driver: &'a Driver, function: &'static str) -> Self {
         let durability = Durability::Process;
-        Self { driver, function, network: None, endpoint: None, interface: Interface::default(), sweep: false, durability }
+        Self {
+            driver,
+            function,
+            network: None,
+            endpoint: None,
+            interface: Interface::default(),
+            sweep: false,
+            durability,
+        }
     }
 }
 
@@ -72,7 +90,9 @@ impl Inner {
     ) -> Result<Done<T>> {
         for _ in 0..ROUNDS {
             match self.round(call, traces, &run, &finish) {
-                Err(store::Error::Conflict(what)) => tracing::debug!(function = call.function, "run again: {what} changed"),
+                Err(store::Error::Conflict(what)) => {
+                    tracing::debug!(function = call.function, "run again: {what} changed")
+                }
                 Err(error) => return Err(error.into()),
                 Ok(done) => return done,
             }
@@ -108,7 +128,9 @@ impl Inner {
         traces.push(trace);
         Ok(match committed {
             Ok((value, swept)) => Ok(Done { value, state: outcome.state, swept }),
-            Err(failure) => Err(failure.error().context(format!("the driver {}: {}", call.driver.record.name, call.function))),
+            Err(failure) => {
+                Err(failure.error().context(format!("the driver {}: {}", call.driver.record.name, call.function)))
+            }
         })
     }
 
@@ -127,7 +149,11 @@ impl Inner {
             watches_tables: call.driver.code.watches_tables(),
         };
         let transaction = call.network.map(|network| {
-            let owner = Owner { driver: call.driver.record.name.clone(), network: network.id.clone(), endpoint: call.endpoint.cloned() };
+            let owner = Owner {
+                driver: call.driver.record.name.clone(),
+                network: network.id.clone(),
+                endpoint: call.endpoint.cloned(),
+            };
             Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner)
         });
         let gate = Gate::new(call.driver.grant.clone(), pools);
@@ -170,7 +196,12 @@ fn commit(
 
 /// A network's options, for its driver.
 pub(super) fn network_options(network: &Network) -> NetworkOptions {
-    NetworkOptions { generic: network.options.clone(), ipv4: network.ipv4, ipv6: network.ipv6, internal: network.internal }
+    NetworkOptions {
+        generic: network.options.clone(),
+        ipv4: network.ipv4,
+        ipv6: network.ipv6,
+        internal: network.internal,
+    }
 }
 
 /// An endpoint's options, for its driver.

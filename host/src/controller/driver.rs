@@ -19,7 +19,8 @@ impl Inner {
         let one = |(name, driver): (Name, Result<Arc<driver::Driver>>)| match driver {
             Ok(driver) => self.summary(&driver.record, READY.into()),
             Err(error) => {
-                let record = self.store.driver(&name)?.ok_or_else(|| Error::not_found(format!("there is no driver {name}")))?;
+                let record =
+                    self.store.driver(&name)?.ok_or_else(|| Error::not_found(format!("there is no driver {name}")))?;
                 self.summary(&record, error.message)
             }
         };

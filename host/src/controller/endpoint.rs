@@ -31,13 +31,21 @@ struct Attaching<'a> {
 
 impl Inner {
     pub(super) fn attach(&self, network: &Id, attach: Attach) -> Result<Attached> {
-        let network = self.store.network(network)?.ok_or_else(|| Error::not_found(format!("there is no network {network}")))?;
+        let network =
+            self.store.network(network)?.ok_or_else(|| Error::not_found(format!("there is no network {network}")))?;
         if let Some(why) = &network.down {
             return Err(Error::new(Kind::Unavailable, format!("the network {} is down: {why}", network.name)));
         }
         let driver = self.drivers.get(&network.driver)?;
         let endpoint = self.new_endpoint(&network, &driver, &attach)?;
-        let mut attaching = Attaching { inner: self, driver: &driver, network: &network, endpoint, without_ipv6: false, calls: Vec::new() };
+        let mut attaching = Attaching {
+            inner: self,
+            driver: &driver,
+            network: &network,
+            endpoint,
+            without_ipv6: false,
+            calls: Vec::new(),
+        };
         match attaching.run(&attach) {
             Ok(info) => {
                 let Attaching { endpoint, calls, .. } = attaching;
@@ -57,9 +65,13 @@ impl Inner {
             Some(name) => name.clone(),
             None => name_of(&sandbox.path)?,
         };
-        if let Some(taken) = self.store.find_endpoint(Some(&network.id), name.as_str())?.iter().find(|e| e.name == name) {
+        if let Some(taken) = self.store.find_endpoint(Some(&network.id), name.as_str())?.iter().find(|e| e.name == name)
+        {
             let at = taken.sandbox.path.display();
-            return Err(Error::exists(format!("the network {} has an endpoint {name} already (of {at}): choose another with --name", network.name)));
+            return Err(Error::exists(format!(
+                "the network {} has an endpoint {name} already (of {at}): choose another with --name",
+                network.name
+            )));
         }
         let others = self.store.endpoints_in_sandbox(sandbox.inode)?;
         let outside = !network.internal;
@@ -105,18 +117,26 @@ impl Inner {
         Ok(())
     }
 
-    fn lease_one(&self, network: &Network, endpoint: &Endpoint, wanted: Option<IpAddr>, ipv4: bool) -> Result<Option<IpNet>> {
+    fn lease_one(
+        &self,
+        network: &Network,
+        endpoint: &Endpoint,
+        wanted: Option<IpAddr>,
+        ipv4: bool,
+    ) -> Result<Option<IpNet>> {
         let mut pools = network.pools.iter().filter(|p| p.subnet.addr().is_ipv4() == ipv4);
         let pool = match wanted {
             Some(address) => pools.find(|p| p.subnet.contains(&address)),
             None => pools.next(),
         };
         let Some(pool) = pool else {
-            let outside = |address| Error::invalid(format!("{address} lies in no subnet of the network {}", network.name));
+            let outside =
+                |address| Error::invalid(format!("{address} lies in no subnet of the network {}", network.name));
             return wanted.map_or(Ok(None), |address| Err(outside(address)));
         };
         let address = self.store.lease_address(&network.id, pool, wanted, endpoint.id.as_str())?;
-        let net = IpNet::new(address, pool.subnet.prefix_len()).map_err(|e| Error::internal(format!("{address}: {e}")))?;
+        let net =
+            IpNet::new(address, pool.subnet.prefix_len()).map_err(|e| Error::internal(format!("{address}: {e}")))?;
         Ok(Some(net))
     }
 
@@ -137,15 +157,24 @@ impl Inner {
         let all = Sysctl::Namespace("ipv6/conf/all/disable_ipv6");
         match self.kernel.sysctl(&Namespace::At(sandbox.clone()), &all).map_err(Error::from) {
             Ok(disabled) => Ok(disabled == 0),
-            Err(error) if error.errno == Some(Errno::NOENT.raw_os_error()) && self.kernel.exists(&Namespace::At(sandbox.clone())) => Ok(false),
+            Err(error)
+                if error.errno == Some(Errno::NOENT.raw_os_error())
+                    && self.kernel.exists(&Namespace::At(sandbox.clone())) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
 
     /// Leaves and removes an endpoint. As in libnetwork, a driver can't keep one: what it leaves behind is swept.
     pub(super) fn detach(&self, network: &Id, endpoint: &Id) -> Result<Removed> {
-        let network = self.store.network(network)?.ok_or_else(|| Error::not_found(format!("there is no network {network}")))?;
-        let endpoint = self.store.endpoint(&network.id, endpoint)?.ok_or_else(|| Error::not_found(format!("there is no endpoint {endpoint}")))?;
+        let network =
+            self.store.network(network)?.ok_or_else(|| Error::not_found(format!("there is no network {network}")))?;
+        let endpoint = self
+            .store
+            .endpoint(&network.id, endpoint)?
+            .ok_or_else(|| Error::not_found(format!("there is no endpoint {endpoint}")))?;
         let mut removed = Removed::default();
         removed.swept = match self.drivers.get(&network.driver) {
             Ok(driver) => self.leave_and_delete(&driver, &network, &endpoint.id, &mut removed.calls)?,
@@ -155,7 +184,13 @@ impl Inner {
         Ok(removed)
     }
 
-    fn leave_and_delete(&self, driver: &Arc<Driver>, network: &Network, id: &Id, calls: &mut Vec<CallTrace>) -> Result<Vec<String>> {
+    fn leave_and_delete(
+        &self,
+        driver: &Arc<Driver>,
+        network: &Network,
+        id: &Id,
+        calls: &mut Vec<CallTrace>,
+    ) -> Result<Vec<String>> {
         let nothing = |(): &(), _: &CallState| Ok(Vec::new());
         let warn = |error: &Error| tracing::warn!(network = %network.name, endpoint = %id, "{error}");
         if driver.code.connects_outside() {
@@ -194,7 +229,13 @@ impl Inner {
         Ok(reply(network, endpoint, info))
     }
 
-    fn oper_info(&self, driver: &Driver, network: &Network, id: &Id, calls: &mut Vec<CallTrace>) -> Result<Vec<(String, String)>> {
+    fn oper_info(
+        &self,
+        driver: &Driver,
+        network: &Network,
+        id: &Id,
+        calls: &mut Vec<CallTrace>,
+    ) -> Result<Vec<(String, String)>> {
         let call = Call::endpoint(driver, "endpoint-oper-info", network, id);
         let run = |code: &Code, state| code.endpoint_oper_info(state, &network.id, id);
         Ok(self.call(&call, calls, run, |_, _| Ok(Vec::new()))?.value.into_iter().collect())
@@ -210,7 +251,9 @@ impl Inner {
         }
         match <[Endpoint; 1]>::try_from(found) {
             Ok([endpoint]) => Ok(endpoint),
-            Err(found) if found.is_empty() => Err(Error::not_found(format!("there is no endpoint {text:?}: see `pontoon endpoint ls`"))),
+            Err(found) if found.is_empty() => {
+                Err(Error::not_found(format!("there is no endpoint {text:?}: see `pontoon endpoint ls`")))
+            }
             Err(found) => Err(Error::invalid(format!("{} endpoints fit {text:?}: name the network, too", found.len()))),
         }
     }
@@ -226,18 +269,28 @@ impl Inner {
 
     /// Makes an endpoint its sandbox's gateway for the families that have none.
     pub(super) fn become_gateway(&self, network: &Id, endpoint: &Id) -> Result<()> {
-        let (Some(network), Some(mut endpoint)) = (self.store.network(network)?, self.store.endpoint(network, endpoint)?) else {
+        let (Some(network), Some(mut endpoint)) =
+            (self.store.network(network)?, self.store.endpoint(network, endpoint)?)
+        else {
             return Ok(());
         };
         let driver = self.drivers.get(&network.driver)?;
         let others = self.store.endpoints_in_sandbox(endpoint.sandbox.inode)?;
         endpoint.is_gateway = endpoint.gateway.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway);
-        endpoint.is_gateway_ipv6 = endpoint.gateway_ipv6.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway_ipv6);
+        endpoint.is_gateway_ipv6 =
+            endpoint.gateway_ipv6.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway_ipv6);
         let Some((index, _)) = endpoint.interface else { return Ok(()) };
         let key = LinkKey { namespace: Namespace::At(endpoint.sandbox.clone()), index };
         let routes: Vec<Change> = self.default_routes(&key, &endpoint).into_iter().map(Change::AddRoute).collect();
         self.kernel.apply(&routes)?;
-        let mut electing = Attaching { inner: self, driver: &driver, network: &network, endpoint, without_ipv6: false, calls: Vec::new() };
+        let mut electing = Attaching {
+            inner: self,
+            driver: &driver,
+            network: &network,
+            endpoint,
+            without_ipv6: false,
+            calls: Vec::new(),
+        };
         electing.connect_outside()?;
         electing.record()
     }
@@ -295,9 +348,18 @@ impl Attaching<'_> {
         };
         if self.driver.code.releases_ipv6() {
             let call = Call::endpoint(self.driver, "release-ipv6", self.network, id);
-            self.inner.call(&call, &mut self.calls, |code, state| code.release_ipv6(state, network, id), |(), _| Ok(release()))?;
+            self.inner.call(
+                &call,
+                &mut self.calls,
+                |code, state| code.release_ipv6(state, network, id),
+                |(), _| Ok(release()),
+            )?;
         } else {
-            self.inner.store.commit(Batch { checks: Vec::new(), writes: release(), durability: Durability::Process })?;
+            self.inner.store.commit(Batch {
+                checks: Vec::new(),
+                writes: release(),
+                durability: Durability::Process,
+            })?;
         }
         self.without_ipv6 = true;
         self.endpoint = endpoint;
@@ -308,7 +370,9 @@ impl Attaching<'_> {
         let (endpoint, without_ipv6) = (&self.endpoint, self.without_ipv6);
         let options = endpoint_options(endpoint, None);
         // The key is the same for all endpoints of a container, and says nothing of its path.
-        let key = &compile::digest(format!("{}:{}", endpoint.sandbox.inode, endpoint.sandbox.path.display()).as_bytes())[..16];
+        let key =
+            &compile::digest(format!("{}:{}", endpoint.sandbox.inode, endpoint.sandbox.path.display()).as_bytes())
+                [..16];
         let joined = |state: &CallState| {
             let Join { gateway, gateway_ipv6, force_gateway_ipv4, force_gateway_ipv6, .. } = state.join;
             let gateway_ipv6 = gateway_ipv6.filter(|_| !without_ipv6);
@@ -323,7 +387,8 @@ impl Attaching<'_> {
         let interface = Interface { sandbox: Some(Namespace::At(endpoint.sandbox.clone())), ..Interface::default() };
         let call = Call { interface, ..Call::endpoint(self.driver, "join", self.network, &endpoint.id) };
         let run = |code: &Code, state| code.join(state, &endpoint.network, &endpoint.id, key, &options);
-        let done = self.inner.call(&call, &mut self.calls, run, |(), state| Ok(vec![Write::PutEndpoint(joined(state))]))?;
+        let done =
+            self.inner.call(&call, &mut self.calls, run, |(), state| Ok(vec![Write::PutEndpoint(joined(state))]))?;
         self.endpoint = joined(&done.state);
         let mut join = done.state.join;
         if without_ipv6 {
@@ -348,11 +413,18 @@ impl Attaching<'_> {
             true => Some(endpoint.id.clone()),
             false => others.iter().find(|e| is_it(e)).map(|e| e.id.clone()),
         };
-        let (ipv4, ipv6) = (of(endpoint.is_gateway, |e| e.is_gateway), of(endpoint.is_gateway_ipv6, |e| e.is_gateway_ipv6));
+        let (ipv4, ipv6) =
+            (of(endpoint.is_gateway, |e| e.is_gateway), of(endpoint.is_gateway_ipv6, |e| e.is_gateway_ipv6));
         let options = endpoint_options(endpoint, None);
         let call = Call::endpoint(self.driver, "program-external-connectivity", self.network, &endpoint.id);
         let run = |code: &Code, state| -> Outcome<()> {
-            code.program_external_connectivity(state, &endpoint.network, &endpoint.id, [ipv4.as_ref(), ipv6.as_ref()], &options)
+            code.program_external_connectivity(
+                state,
+                &endpoint.network,
+                &endpoint.id,
+                [ipv4.as_ref(), ipv6.as_ref()],
+                &options,
+            )
         };
         self.inner.call(&call, &mut self.calls, run, |(), _| Ok(Vec::new()))?;
         Ok(())
@@ -386,7 +458,8 @@ fn check_ports(network: &Network, driver: &Driver, attach: &Attach, is_gateway: 
     if attach.ports.is_empty() {
         return Ok(());
     }
-    let refusal = |why: &str| Err(Error::invalid(format!("ports can't be published on the network {}: {why}", network.name)));
+    let refusal =
+        |why: &str| Err(Error::invalid(format!("ports can't be published on the network {}: {why}", network.name)));
     if network.internal {
         return refusal("it is internal");
     }
@@ -398,7 +471,10 @@ fn check_ports(network: &Network, driver: &Driver, attach: &Attach, is_gateway: 
     }
     for port in &attach.ports {
         if port.container_port == 0 || (port.host_port_end != 0 && port.host_port_end < port.host_port) {
-            return Err(Error::invalid(format!("{}-{}:{} is no port mapping", port.host_port, port.host_port_end, port.container_port)));
+            return Err(Error::invalid(format!(
+                "{}-{}:{} is no port mapping",
+                port.host_port, port.host_port_end, port.container_port
+            )));
         }
     }
     Ok(())
@@ -407,7 +483,12 @@ fn check_ports(network: &Network, driver: &Driver, attach: &Attach, is_gateway: 
 /// The name for an endpoint whose user gave none: the last part of the namespace's path.
 fn name_of(path: &Path) -> Result<Name> {
     let last = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Name::new(&last).map_err(|_| Error::invalid(format!("the namespace {} gives no name for the endpoint: choose one with --name", path.display())))
+    Name::new(&last).map_err(|_| {
+        Error::invalid(format!(
+            "the namespace {} gives no name for the endpoint: choose one with --name",
+            path.display()
+        ))
+    })
 }
 
 fn reply(network: &Network, endpoint: Endpoint, info: Vec<(String, String)>) -> endpoint::Endpoint {

@@ -82,7 +82,8 @@ impl Controller {
         };
         let config = kernel::Config { host, instance: store.instance(), run_folder: place.run.clone() };
         let kernel = Arc::new(Kernel::new(config)?);
-        let reaper = Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
+        let reaper =
+            Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
         let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone(), place.deadline)?;
         let inner = Arc::new(Inner { store, kernel, reaper: Arc::new(reaper), drivers, fault: Mutex::default() });
         inner.restart()?;
@@ -238,7 +239,11 @@ impl Controller {
     }
 
     /// Runs an operation of a network, after the ones before it.
-    async fn on_network<T: Send + 'static>(&self, id: Id, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
+    async fn on_network<T: Send + 'static>(
+        &self,
+        id: Id,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let turn = self.turn(id).await;
         self.plain(move |inner| {
             let _turn = turn;
@@ -264,7 +269,9 @@ impl Controller {
 
 /// Runs blocking work to its end, whoever waits for it.
 async fn spawn<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(Error::internal(format!("the operation panicked: {e}"))))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|e| Err(Error::internal(format!("the operation panicked: {e}"))))
 }
 
 fn closing() -> Error {

@@ -33,7 +33,9 @@ impl Inner {
         };
         let skip = self.gateways_to_skip(&driver, &network, &mut calls)?;
         network.pools = self.choose_pools(&network.id, &create, skip)?;
-        let made = self.allocate(&driver, &mut network, &mut calls).and_then(|()| self.make_network(&driver, &mut network, &mut calls));
+        let made = self
+            .allocate(&driver, &mut network, &mut calls)
+            .and_then(|()| self.make_network(&driver, &mut network, &mut calls));
         if let Err(error) = made {
             self.give_back(&driver, &network, &mut calls);
             return Err(error);
@@ -55,7 +57,9 @@ impl Inner {
         }
         let options = network_options(network);
         let call = Call::pure(driver, "skip-gateway-allocation");
-        Ok(self.call(&call, calls, |code, state| code.skip_gateway_allocation(state, &options), |_, _| Ok(Vec::new()))?.value)
+        Ok(self
+            .call(&call, calls, |code, state| code.skip_gateway_allocation(state, &options), |_, _| Ok(Vec::new()))?
+            .value)
     }
 
     /// A network of global scope reserves what it needs in the whole cluster first.
@@ -74,7 +78,12 @@ impl Inner {
     }
 
     /// Calls `create-network` and records the network as up.
-    pub(super) fn make_network(&self, driver: &Driver, network: &mut Network, calls: &mut Vec<CallTrace>) -> Result<()> {
+    pub(super) fn make_network(
+        &self,
+        driver: &Driver,
+        network: &mut Network,
+        calls: &mut Vec<CallTrace>,
+    ) -> Result<()> {
         let (ipv4, ipv6) = ipam_data(network);
         let options = network_options(network);
         let up = |state: &CallState| {
@@ -119,7 +128,9 @@ impl Inner {
         let count = self.store.endpoint_count(id)?;
         if count > 0 {
             let name = &network.name;
-            return Err(Error::forbidden(format!("the network {name} has {count} endpoints: detach them first (`pontoon endpoint ls {name}`)")));
+            return Err(Error::forbidden(format!(
+                "the network {name} has {count} endpoints: detach them first (`pontoon endpoint ls {name}`)"
+            )));
         }
         let mut removed = Removed::default();
         let remove = |(): &(), _: &CallState| Ok(vec![Write::RemoveNetwork(id.clone())]);
@@ -142,15 +153,25 @@ impl Inner {
     }
 
     /// Sweeps what a network or an endpoint has and forgets it, because its driver can't.
-    pub(super) fn remove_without_driver(&self, network: &Network, endpoint: Option<&Id>, error: &Error) -> Result<Vec<String>> {
+    pub(super) fn remove_without_driver(
+        &self,
+        network: &Network,
+        endpoint: Option<&Id>,
+        error: &Error,
+    ) -> Result<Vec<String>> {
         tracing::warn!(network = %network.name, endpoint = endpoint.map(Id::as_str), "removed without its driver: {error}");
         self.sweep(network, endpoint)
     }
 
     /// Removes what a network or an endpoint has, and the record of it.
     fn sweep(&self, network: &Network, endpoint: Option<&Id>) -> Result<Vec<String>> {
-        let owner = transaction::Owner { driver: network.driver.clone(), network: network.id.clone(), endpoint: endpoint.cloned() };
-        let mut transaction = transaction::Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner);
+        let owner = transaction::Owner {
+            driver: network.driver.clone(),
+            network: network.id.clone(),
+            endpoint: endpoint.cloned(),
+        };
+        let mut transaction =
+            transaction::Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner);
         transaction.sweep()?;
         let write = match endpoint {
             Some(endpoint) => Write::RemoveEndpoint(network.id.clone(), endpoint.clone()),
@@ -184,7 +205,9 @@ impl Inner {
         }
         match <[Network; 1]>::try_from(found) {
             Ok([network]) => Ok(network),
-            Err(found) if found.is_empty() => Err(Error::not_found(format!("there is no network {text:?}: see `pontoon network ls`"))),
+            Err(found) if found.is_empty() => {
+                Err(Error::not_found(format!("there is no network {text:?}: see `pontoon network ls`")))
+            }
             Err(found) => Err(Error::invalid(format!("{} networks have an id that starts with {text:?}", found.len()))),
         }
     }

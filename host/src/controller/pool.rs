@@ -31,8 +31,15 @@ impl Inner {
         loop {
             let mut pools = asked.clone();
             for ipv4 in Self::families_without_pool(create, &asked) {
-                let subnet = if ipv4 { self.store.free_pool(ipv4_candidates()) } else { self.store.free_pool(self.ipv6_candidates()) }?;
-                pools.push(checked(&PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() }, skip)?);
+                let subnet = if ipv4 {
+                    self.store.free_pool(ipv4_candidates())
+                } else {
+                    self.store.free_pool(self.ipv6_candidates())
+                }?;
+                pools.push(checked(
+                    &PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() },
+                    skip,
+                )?);
             }
             let subnets: Vec<IpNet> = pools.iter().map(|p| p.subnet).collect();
             match self.store.claim_pools(id, &subnets) {
@@ -64,7 +71,11 @@ impl Inner {
 /// A family is switched on where there is a subnet of it, and one of the two is.
 fn check_families(create: &CreateNetwork) -> Result<()> {
     if create.no_pools {
-        return if create.pools.is_empty() { Ok(()) } else { Err(Error::invalid("a network without pools can't have a subnet")) };
+        return if create.pools.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::invalid("a network without pools can't have a subnet"))
+        };
     }
     if !create.ipv4 && !create.ipv6 {
         return Err(Error::invalid("a network needs IPv4 or IPv6 addresses, or no pools at all (--no-pools)"));
@@ -72,14 +83,17 @@ fn check_families(create: &CreateNetwork) -> Result<()> {
     for PoolRequest { subnet, .. } in &create.pools {
         let (family, on) = if subnet.addr().is_ipv4() { ("IPv4", create.ipv4) } else { ("IPv6", create.ipv6) };
         if !on {
-            return Err(Error::invalid(format!("the subnet {subnet} is {family}, and the network has no {family} addresses")));
+            return Err(Error::invalid(format!(
+                "the subnet {subnet} is {family}, and the network has no {family} addresses"
+            )));
         }
     }
     Ok(())
 }
 
 fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
-    (0..IPV4_COUNT).filter_map(|n| Ipv4Net::new(Ipv4Addr::from(IPV4_FIRST + (n << 8)), IPV4_PREFIX).ok().map(IpNet::from))
+    (0..IPV4_COUNT)
+        .filter_map(|n| Ipv4Net::new(Ipv4Addr::from(IPV4_FIRST + (n << 8)), IPV4_PREFIX).ok().map(IpNet::from))
 }
 
 /// A pool as it was asked for: a whole network, with everything else inside of it.
@@ -91,7 +105,8 @@ fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool> {
     if subnet.prefix_len() == 0 || subnet.addr().is_multicast() || subnet.addr().is_loopback() {
         return Err(Error::invalid(format!("{subnet} can't be a pool")));
     }
-    let outside = |what: &str, value: String| Error::invalid(format!("the {what} {value} lies outside of the subnet {subnet}"));
+    let outside =
+        |what: &str, value: String| Error::invalid(format!("the {what} {value} lies outside of the subnet {subnet}"));
     if let Some(range) = request.range.filter(|r| !subnet.contains(r)) {
         return Err(outside("range", range.to_string()));
     }

@@ -80,7 +80,8 @@ impl Inner {
     /// Makes a network again from its recorded arguments, its driver's memory of it empty. One that can't be made stays
     /// down, with the reason.
     fn make_again(&self, network: &mut Network) -> Result<()> {
-        let mut writes: Vec<Write> = self.store.objects(&network.id, None)?.into_iter().map(|o| Write::RemoveObject(o.id)).collect();
+        let mut writes: Vec<Write> =
+            self.store.objects(&network.id, None)?.into_iter().map(|o| Write::RemoveObject(o.id)).collect();
         writes.push(Write::ClearState { network: network.id.clone() });
         let (entries, _) = self.store.entries(&network.id, None)?;
         writes.extend(entries.into_iter().map(|e| {
@@ -88,7 +89,8 @@ impl Inner {
             Write::Delivered { network, table: e.table, key: e.key, value: None }
         }));
         self.commit(writes)?;
-        let made = self.drivers.get(&network.driver).and_then(|driver| self.make_network(&driver, network, &mut Vec::new()));
+        let made =
+            self.drivers.get(&network.driver).and_then(|driver| self.make_network(&driver, network, &mut Vec::new()));
         if let Err(Error { message, .. }) = made {
             tracing::error!(network = %network.name, "can't be made again: {message}");
             network.down = Some(message);
@@ -135,7 +137,14 @@ impl Inner {
             .collect();
         let stray = |info: &crate::kernel::LinkInfo| info.mark != Mark::Foreign && !owned.contains(&info.index);
         let links = self.kernel.links(namespace)?.into_iter().filter(stray);
-        Ok(links.map(|i| (Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: i.index }), format!("link {}", i.name))).collect())
+        Ok(links
+            .map(|i| {
+                (
+                    Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: i.index }),
+                    format!("link {}", i.name),
+                )
+            })
+            .collect())
     }
 
     fn stray_rules(&self, namespace: &Namespace, objects: &[Object]) -> Result<Vec<(Change, String)>> {
@@ -155,7 +164,8 @@ impl Inner {
                 continue;
             }
             let rules = self.kernel.nft_rules(namespace, &table)?;
-            let rules: Vec<NftHandle> = rules.into_iter().map(|(handle, _)| handle).filter(|h| !owned.contains(&h)).collect();
+            let rules: Vec<NftHandle> =
+                rules.into_iter().map(|(handle, _)| handle).filter(|h| !owned.contains(&h)).collect();
             if !rules.is_empty() {
                 let name = format!("{} nftables rules of {table}", rules.len());
                 strays.push((Change::RemoveNftRules { namespace: namespace.clone(), table, rules }, name));

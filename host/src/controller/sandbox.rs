@@ -15,12 +15,20 @@ use crate::store::{Batch, Durability, Endpoint, Thing, Write};
 const UNTIL_RUNNING: Duration = Duration::from_millis(100);
 
 /// The default routes of both families.
-const DEFAULT: [IpNet; 2] = [IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0)), IpNet::V6(Ipv6Net::new_assert(std::net::Ipv6Addr::UNSPECIFIED, 0))];
+const DEFAULT: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0)),
+    IpNet::V6(Ipv6Net::new_assert(std::net::Ipv6Addr::UNSPECIFIED, 0)),
+];
 
 impl Inner {
     /// Applies a join's answer in the endpoint's sandbox, all of it or nothing. Answers the interface's index and name; none where
     /// the driver gave no link.
-    pub(super) fn configure(&self, endpoint: &Endpoint, join: &Join, wanted: Option<&LinkName>) -> Result<Option<(u32, LinkName)>> {
+    pub(super) fn configure(
+        &self,
+        endpoint: &Endpoint,
+        join: &Join,
+        wanted: Option<&LinkName>,
+    ) -> Result<Option<(u32, LinkName)>> {
         let Some(names) = &join.names else { return Ok(None) };
         let sandbox = Namespace::At(endpoint.sandbox.clone());
         check_gateways(endpoint, join)?;
@@ -32,7 +40,8 @@ impl Inner {
             // A link that is up can't be renamed before Linux 6.2.
             changes.push(Change::SetLink(key.clone(), LinkChanges { up: Some(false), ..LinkChanges::default() }));
         }
-        changes.push(Change::SetLink(key.clone(), LinkChanges { name: fit, mac: endpoint.mac, ..LinkChanges::default() }));
+        changes
+            .push(Change::SetLink(key.clone(), LinkChanges { name: fit, mac: endpoint.mac, ..LinkChanges::default() }));
         self.kernel.apply(&changes)?;
         let name = self.name_of(&key)?;
         let mut changes = vec![disable_ipv6(&sandbox, &name, endpoint.address_ipv6.is_none())];
@@ -64,7 +73,14 @@ impl Inner {
         ];
         let route = |(is_gateway, gateway, destination): (bool, Option<IpAddr>, IpNet)| {
             let gateway = gateway.filter(|_| is_gateway)?;
-            Some(Route { link: key.clone(), destination, gateway: Some(gateway), source: None, table: None, metric: None })
+            Some(Route {
+                link: key.clone(),
+                destination,
+                gateway: Some(gateway),
+                source: None,
+                table: None,
+                metric: None,
+            })
         };
         gateways.into_iter().filter_map(route).collect()
     }
@@ -147,7 +163,9 @@ fn check_gateways(endpoint: &Endpoint, join: &Join) -> Result<()> {
     for gateway in join.gateway.map(IpAddr::from).into_iter().chain(join.gateway_ipv6.map(IpAddr::from)) {
         let link_local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if !link_local && !reachable.iter().any(|net| net.contains(&gateway)) {
-            return Err(Error::invalid(format!("the driver's gateway {gateway} is neither on the endpoint's network nor behind a connected route")));
+            return Err(Error::invalid(format!(
+                "the driver's gateway {gateway} is neither on the endpoint's network nor behind a connected route"
+            )));
         }
     }
     Ok(())

@@ -28,7 +28,9 @@ impl Inner {
     fn decoded(&self, driver: Option<&Driver>, entry: TableEntry) -> Entry {
         let decode = |driver: &Driver| {
             let call = Call::pure(driver, "decode-table-entry");
-            let run = |code: &crate::engine::Code, state| code.decode_table_entry(state, &entry.table, &entry.key, &entry.value);
+            let run = |code: &crate::engine::Code, state| {
+                code.decode_table_entry(state, &entry.table, &entry.key, &entry.value)
+            };
             self.call(&call, &mut Vec::new(), run, |_, _| Ok(Vec::new()))
         };
         let (title, details) = match driver.map(decode) {
@@ -54,7 +56,14 @@ impl Inner {
             return Err(Error::forbidden(format!("the entry {key:?} of {table} belongs to {}", entry.owner)));
         }
         let (network_id, owner) = (network.clone(), owner.to_string());
-        self.write(Write::PutEntry { network: network_id, table, key, owner, endpoint: None, value: put.value.into_bytes() })?;
+        self.write(Write::PutEntry {
+            network: network_id,
+            table,
+            key,
+            owner,
+            endpoint: None,
+            value: put.value.into_bytes(),
+        })?;
         self.tell(network);
         Ok(())
     }
@@ -119,7 +128,14 @@ impl Inner {
             &call,
             &mut Vec::new(),
             |code, state| code.event_notify(state, &network.id, &table, &key, event.clone()),
-            |(), _| Ok(vec![Write::Delivered { network: network.id.clone(), table: table.clone(), key: key.clone(), value: value.clone() }]),
+            |(), _| {
+                Ok(vec![Write::Delivered {
+                    network: network.id.clone(),
+                    table: table.clone(),
+                    key: key.clone(),
+                    value: value.clone(),
+                }])
+            },
         )?;
         Ok(())
     }

@@ -115,7 +115,10 @@ fn damaged(error: BinaryReaderError) -> Error {
 
 fn manifest(data: &[u8]) -> Result<String> {
     if data.len() > MANIFEST_BYTES {
-        return Err(Error::invalid(format!("the component's manifest has {} bytes: at most {MANIFEST_BYTES}", data.len())));
+        return Err(Error::invalid(format!(
+            "the component's manifest has {} bytes: at most {MANIFEST_BYTES}",
+            data.len()
+        )));
     }
     let text = std::str::from_utf8(data).map_err(|_| Error::invalid("the component's manifest is no UTF-8 text"))?;
     Ok(text.to_owned())
@@ -123,18 +126,27 @@ fn manifest(data: &[u8]) -> Result<String> {
 
 /// An import that the host does not offer is refused by name.
 fn check_imports(imports: &[String]) -> Result<()> {
-    let offered: BTreeSet<&str> = HostCall::ALL.iter().filter_map(|c| c.name().split('.').next()).chain(["types"]).collect();
+    let offered: BTreeSet<&str> =
+        HostCall::ALL.iter().filter_map(|c| c.name().split('.').next()).chain(["types"]).collect();
     let prefix = format!("{PACKAGE}/");
     for import in imports {
         let Some((interface, version)) = import.strip_prefix(&prefix).and_then(|rest| rest.split_once('@')) else {
-            let hint = if import.starts_with("wasi:") { ": drivers get no WASI; build for wasm32-unknown-unknown" } else { "" };
-            return Err(Error::invalid(format!("the component imports {import:?}, which this host does not offer{hint}")));
+            let hint = if import.starts_with("wasi:") {
+                ": drivers get no WASI; build for wasm32-unknown-unknown"
+            } else {
+                ""
+            };
+            return Err(Error::invalid(format!(
+                "the component imports {import:?}, which this host does not offer{hint}"
+            )));
         };
         if version != VERSION {
             return Err(other_version(import));
         }
         if !offered.contains(interface) {
-            return Err(Error::invalid(format!("the component imports {import:?}, which {PACKAGE}@{VERSION} does not have")));
+            return Err(Error::invalid(format!(
+                "the component imports {import:?}, which {PACKAGE}@{VERSION} does not have"
+            )));
         }
     }
     Ok(())
@@ -143,12 +155,16 @@ fn check_imports(imports: &[String]) -> Result<()> {
 /// The driver, and no part that would read as absent: of another version only, or one that the host does not know.
 fn check_exports(admitted: &Admitted) -> Result<()> {
     let has = |part: &str| admitted.parts.iter().any(|p| p == part);
-    let ours = |export: &String| export.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@').map(|(p, v)| (p.to_owned(), v.to_owned()));
+    let ours = |export: &String| {
+        export.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@').map(|(p, v)| (p.to_owned(), v.to_owned()))
+    };
     for export in &admitted.exports {
         match ours(export) {
             Some((part, version)) if version != VERSION && !has(&part) => return Err(other_version(export)),
             Some((part, version)) if version == VERSION && !PARTS.contains(&part.as_str()) => {
-                return Err(Error::invalid(format!("the component exports {export:?}, which is no part of a driver in {PACKAGE}@{VERSION}")));
+                return Err(Error::invalid(format!(
+                    "the component exports {export:?}, which is no part of a driver in {PACKAGE}@{VERSION}"
+                )));
             }
             _ => {}
         }
@@ -157,11 +173,15 @@ fn check_exports(admitted: &Admitted) -> Result<()> {
         return Ok(());
     }
     let exports = if admitted.exports.is_empty() { "nothing".to_owned() } else { admitted.exports.join(", ") };
-    Err(Error::invalid(format!("the component is no driver: it does not export {PACKAGE}/driver@{VERSION} (it exports {exports})")))
+    Err(Error::invalid(format!(
+        "the component is no driver: it does not export {PACKAGE}/driver@{VERSION} (it exports {exports})"
+    )))
 }
 
 fn other_version(name: &str) -> Error {
-    Error::invalid(format!("the component was built for {name:?} and this host offers {PACKAGE}@{VERSION}: build it again with that version"))
+    Error::invalid(format!(
+        "the component was built for {name:?} and this host offers {PACKAGE}@{VERSION}: build it again with that version"
+    ))
 }
 
 fn validate(bytes: &[u8]) -> Result<()> {

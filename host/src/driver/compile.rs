@@ -35,7 +35,9 @@ pub const SUBCOMMAND: &str = "compile";
 
 /// The child's work: a component on standard input, compiled code on standard output.
 pub fn child() -> anyhow::Result<()> {
-    for (resource, limit) in [(Resource::As, ADDRESS_SPACE), (Resource::Cpu, CPU_SECONDS), (Resource::Core, 0), (Resource::Nofile, 16)] {
+    for (resource, limit) in
+        [(Resource::As, ADDRESS_SPACE), (Resource::Cpu, CPU_SECONDS), (Resource::Core, 0), (Resource::Nofile, 16)]
+    {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
     let mut component = Vec::new();
@@ -154,9 +156,14 @@ fn run(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
     }
     let status = child.wait().map_err(|e| io(compiler, &e))?;
     match answer {
-        None => Err(Error::new(Kind::Unavailable, format!("compiling took longer than {} seconds and was ended", TIME.as_secs()))),
+        None => Err(Error::new(
+            Kind::Unavailable,
+            format!("compiling took longer than {} seconds and was ended", TIME.as_secs()),
+        )),
         Some((compiled, _)) if status.success() && (compiled.len() as u64) <= OUTPUT => Ok(compiled),
-        Some((_, text)) => Err(Error::invalid(format!("the component can't be compiled ({status}): {}", first_line(&text)))),
+        Some((_, text)) => {
+            Err(Error::invalid(format!("the component can't be compiled ({status}): {}", first_line(&text))))
+        }
     }
 }
 

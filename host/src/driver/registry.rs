@@ -67,7 +67,8 @@ impl Drivers {
         let digest = compile::digest(&load.component);
         self.check_name(&self.read(), &load.name, &digest)?;
         let admitted = admit::admit(&load.component)?;
-        let entered = self.code(&digest, &load.component, &admitted).and_then(|code| self.enter(load, &digest, code, admitted));
+        let entered =
+            self.code(&digest, &load.component, &admitted).and_then(|code| self.enter(load, &digest, code, admitted));
         if entered.is_err() {
             self.forget_unused(&self.write(), &digest)?;
         }
@@ -201,7 +202,12 @@ impl Drivers {
 }
 
 impl Driver {
-    fn new(record: store::Driver, code: Code, admitted: Admitted, configuration: Arc<BTreeMap<String, String>>) -> Self {
+    fn new(
+        record: store::Driver,
+        code: Code,
+        admitted: Admitted,
+        configuration: Arc<BTreeMap<String, String>>,
+    ) -> Self {
         Self { record, code, admitted, grant: Arc::new(Grant::standard()), configuration, calls: Mutex::default() }
     }
 
@@ -232,7 +238,12 @@ impl Driver {
 }
 
 /// The state of a call that is made before there is a network: under a deadline and with nothing in reach.
-fn outside_networks(function: &'static str, code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> CallState {
+fn outside_networks(
+    function: &'static str,
+    code: &Code,
+    name: &Name,
+    configuration: &Arc<BTreeMap<String, String>>,
+) -> CallState {
     let facts = Facts {
         driver: name.clone(),
         function,

@@ -8,8 +8,8 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::bindings::{
-    driver_part, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker, ipv6_releaser_part as releaser,
-    network_allocator_part as allocator, table_watcher_part as watcher,
+    driver_part, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker,
+    ipv6_releaser_part as releaser, network_allocator_part as allocator, table_watcher_part as watcher,
 };
 use super::limit::{CALLS, INSTANCES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
 use super::state::CallState;
@@ -87,9 +87,13 @@ impl Engine {
             engine: self.engine.clone(),
             allocator: part("network-allocator").map(allocator::NetworkAllocatorPartPre::new).transpose()?,
             watcher: part("table-watcher").map(watcher::TableWatcherPartPre::new).transpose()?,
-            connectivity: part("external-connectivity").map(connectivity::ExternalConnectivityPartPre::new).transpose()?,
+            connectivity: part("external-connectivity")
+                .map(connectivity::ExternalConnectivityPartPre::new)
+                .transpose()?,
             releaser: part("ipv6-releaser").map(releaser::Ipv6ReleaserPartPre::new).transpose()?,
-            checker: part("gateway-allocation-checker").map(checker::GatewayAllocationCheckerPartPre::new).transpose()?,
+            checker: part("gateway-allocation-checker")
+                .map(checker::GatewayAllocationCheckerPartPre::new)
+                .transpose()?,
             driver: driver_part::DriverPartPre::new(InstancePre::clone(&pre))?,
         })
     }

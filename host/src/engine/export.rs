@@ -7,11 +7,11 @@ use ipnet::IpNet;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use super::bindings::{
-    driver_part, exported, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker, ipv6_releaser_part as releaser,
-    network_allocator_part as allocator, table_watcher_part as watcher,
-};
 use super::bindings::imports::types as wit;
+use super::bindings::{
+    driver_part, exported, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker,
+    ipv6_releaser_part as releaser, network_allocator_part as allocator, table_watcher_part as watcher,
+};
 use super::code::Code;
 use super::run::{Outcome, run};
 use super::state::CallState;
@@ -84,19 +84,28 @@ impl Code {
             let instance = self.driver.instance_pre().instantiate(&mut *store)?;
             let mut parts = vec![("driver", driver_part::DriverPart::new(&mut *store, &instance).map(drop))];
             if self.allocator.is_some() {
-                parts.push(("network-allocator", allocator::NetworkAllocatorPart::new(&mut *store, &instance).map(drop)));
+                parts.push((
+                    "network-allocator",
+                    allocator::NetworkAllocatorPart::new(&mut *store, &instance).map(drop),
+                ));
             }
             if self.watcher.is_some() {
                 parts.push(("table-watcher", watcher::TableWatcherPart::new(&mut *store, &instance).map(drop)));
             }
             if self.connectivity.is_some() {
-                parts.push(("external-connectivity", connectivity::ExternalConnectivityPart::new(&mut *store, &instance).map(drop)));
+                parts.push((
+                    "external-connectivity",
+                    connectivity::ExternalConnectivityPart::new(&mut *store, &instance).map(drop),
+                ));
             }
             if self.releaser.is_some() {
                 parts.push(("ipv6-releaser", releaser::Ipv6ReleaserPart::new(&mut *store, &instance).map(drop)));
             }
             if self.checker.is_some() {
-                parts.push(("gateway-allocation-checker", checker::GatewayAllocationCheckerPart::new(&mut *store, &instance).map(drop)));
+                parts.push((
+                    "gateway-allocation-checker",
+                    checker::GatewayAllocationCheckerPart::new(&mut *store, &instance).map(drop),
+                ));
             }
             Ok(parts.into_iter().try_for_each(|(name, typed)| typed.map_err(|e| misfit(name, &e))))
         })
@@ -116,12 +125,26 @@ impl Code {
     }
 
     /// `driver.create-network`
-    pub fn create_network(&self, state: CallState, network: &Id, options: &NetworkOptions, ipv4: &[IpamData], ipv6: &[IpamData]) -> Outcome<()> {
+    pub fn create_network(
+        &self,
+        state: CallState,
+        network: &Id,
+        options: &NetworkOptions,
+        ipv4: &[IpamData],
+        ipv6: &[IpamData],
+    ) -> Outcome<()> {
         run(self, state, |store| {
             let instance = self.driver.instantiate(&mut *store)?;
             let info = Resource::<NetworkInfo>::new_borrow(0);
             let (ipv4, ipv6) = (pools(ipv4), pools(ipv6));
-            instance.pontoon_driver_driver().call_create_network(store, network.as_str(), &network_options(options), info, &ipv4, &ipv6)
+            instance.pontoon_driver_driver().call_create_network(
+                store,
+                network.as_str(),
+                &network_options(options),
+                info,
+                &ipv4,
+                &ipv6,
+            )
         })
     }
 
@@ -131,7 +154,13 @@ impl Code {
     }
 
     /// `driver.create-endpoint`
-    pub fn create_endpoint(&self, state: CallState, network: &Id, endpoint: &Id, options: &EndpointOptions) -> Outcome<()> {
+    pub fn create_endpoint(
+        &self,
+        state: CallState,
+        network: &Id,
+        endpoint: &Id,
+        options: &EndpointOptions,
+    ) -> Outcome<()> {
         let options = endpoint_options(options);
         self.plain(state, |driver, store| {
             let info = Resource::<InterfaceInfo>::new_borrow(0);
@@ -146,12 +175,20 @@ impl Code {
 
     /// `driver.endpoint-oper-info`
     pub fn endpoint_oper_info(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<TextMap> {
-        let outcome = self.plain(state, |driver, store| driver.call_endpoint_oper_info(store, network.as_str(), endpoint.as_str()));
+        let outcome = self
+            .plain(state, |driver, store| driver.call_endpoint_oper_info(store, network.as_str(), endpoint.as_str()));
         Outcome { state: outcome.state, result: outcome.result.map(|map| map.into_iter().collect()) }
     }
 
     /// `driver.join`
-    pub fn join(&self, state: CallState, network: &Id, endpoint: &Id, sandbox: &str, options: &EndpointOptions) -> Outcome<()> {
+    pub fn join(
+        &self,
+        state: CallState,
+        network: &Id,
+        endpoint: &Id,
+        sandbox: &str,
+        options: &EndpointOptions,
+    ) -> Outcome<()> {
         let options = endpoint_options(options);
         self.plain(state, |driver, store| {
             let info = Resource::<JoinInfo>::new_borrow(0);
@@ -176,13 +213,26 @@ impl Code {
     }
 
     /// `network-allocator.network-allocate`
-    pub fn network_allocate(&self, state: CallState, network: &Id, options: &TextMap, ipv4: &[IpamData], ipv6: &[IpamData]) -> Outcome<TextMap> {
+    pub fn network_allocate(
+        &self,
+        state: CallState,
+        network: &Id,
+        options: &TextMap,
+        ipv4: &[IpamData],
+        ipv6: &[IpamData],
+    ) -> Outcome<TextMap> {
         let options = text(options);
         let outcome = run(self, state, |store| {
             let Some(part) = &self.allocator else { return Ok(Err(absent("network-allocator"))) };
             let instance = part.instantiate(&mut *store)?;
             let (ipv4, ipv6) = (pools(ipv4), pools(ipv6));
-            instance.pontoon_driver_network_allocator().call_network_allocate(store, network.as_str(), &options, &ipv4, &ipv6)
+            instance.pontoon_driver_network_allocator().call_network_allocate(
+                store,
+                network.as_str(),
+                &options,
+                &ipv4,
+                &ipv6,
+            )
         });
         Outcome { state: outcome.state, result: outcome.result.map(|map| map.into_iter().collect()) }
     }
@@ -196,7 +246,14 @@ impl Code {
     }
 
     /// `table-watcher.event-notify`
-    pub fn event_notify(&self, state: CallState, network: &Id, table: &str, key: &str, event: TableEvent) -> Outcome<()> {
+    pub fn event_notify(
+        &self,
+        state: CallState,
+        network: &Id,
+        table: &str,
+        key: &str,
+        event: TableEvent,
+    ) -> Outcome<()> {
         let event = match event {
             TableEvent::Created(value) => wit::TableEvent::Created(value),
             TableEvent::Updated { previous, value } => wit::TableEvent::Updated(wit::TableUpdate { previous, value }),
@@ -210,7 +267,13 @@ impl Code {
     }
 
     /// `table-watcher.decode-table-entry`
-    pub fn decode_table_entry(&self, state: CallState, table: &str, key: &str, value: &[u8]) -> Outcome<(String, TextMap)> {
+    pub fn decode_table_entry(
+        &self,
+        state: CallState,
+        table: &str,
+        key: &str,
+        value: &[u8],
+    ) -> Outcome<(String, TextMap)> {
         let outcome = run(self, state, |store| {
             let Some(part) = &self.watcher else { return Ok(Err(absent("table-watcher"))) };
             let instance = part.instantiate(&mut *store)?;
@@ -252,7 +315,11 @@ impl Code {
     pub fn release_ipv6(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
         run(self, state, |store| {
             let Some(part) = &self.releaser else { return Ok(Ok(())) };
-            part.instantiate(&mut *store)?.pontoon_driver_ipv6_releaser().call_release_ipv6(store, network.as_str(), endpoint.as_str())
+            part.instantiate(&mut *store)?.pontoon_driver_ipv6_releaser().call_release_ipv6(
+                store,
+                network.as_str(),
+                endpoint.as_str(),
+            )
         })
     }
 
@@ -268,11 +335,16 @@ impl Code {
 }
 
 fn misfit(part: &str, error: &wasmtime::Error) -> wit::Error {
-    convert::error_to_wit(Error::invalid(format!("the component's part {part} does not have the interface's types: {error:#}")))
+    convert::error_to_wit(Error::invalid(format!(
+        "the component's part {part} does not have the interface's types: {error:#}"
+    )))
 }
 
 fn absent(part: &str) -> wit::Error {
-    convert::error_to_wit(Error::new(crate::operation::Kind::NotImplemented, format!("the driver does not export {part}")))
+    convert::error_to_wit(Error::new(
+        crate::operation::Kind::NotImplemented,
+        format!("the driver does not export {part}"),
+    ))
 }
 
 fn scope(scope: wit::Scope) -> Scope {

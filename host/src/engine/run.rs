@@ -68,7 +68,8 @@ fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error
     if text.contains("borrow handles still remain") {
         return Error::internal(format!("{function} returned without dropping every handle that it had borrowed"));
     }
-    let hint = if out_of_memory { format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20) } else { String::new() };
+    let hint =
+        if out_of_memory { format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20) } else { String::new() };
     // The backtrace's lines are for the log.
     tracing::warn!(function, "a driver trapped: {text}");
     let cause = trap.root_cause().to_string();

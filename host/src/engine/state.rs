@@ -139,7 +139,13 @@ pub struct CallState {
 
 impl CallState {
     /// The state of a call that is about to begin.
-    pub fn new(facts: Facts, gate: Gate, transaction: Option<Transaction>, deadline: Instant, fault: Option<Fault>) -> Self {
+    pub fn new(
+        facts: Facts,
+        gate: Gate,
+        transaction: Option<Transaction>,
+        deadline: Instant,
+        fault: Option<Fault>,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Self {

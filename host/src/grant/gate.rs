@@ -72,7 +72,9 @@ impl Gate {
         let name = call.name();
         if let Some(needed) = call.permission() {
             if self.pools.is_none() {
-                return Err(Error::forbidden(format!("{name}: this call is for no network and gets no kernel, store or tables")));
+                return Err(Error::forbidden(format!(
+                    "{name}: this call is for no network and gets no kernel, store or tables"
+                )));
             }
             if !self.grant.permissions.contains(&needed) {
                 return Err(Error::forbidden(format!("{name}: the driver's grant lacks {needed:?}")));
@@ -87,19 +89,26 @@ impl Gate {
     fn refuses(&self, object: Object<'_>) -> Option<String> {
         match object {
             Object::Own | Object::Namespace { foreign: false } => None,
-            Object::Namespace { foreign: true } => {
-                Some("the setting is of a namespace that is not the driver's own, and its grant does not name it".into())
+            Object::Namespace { foreign: true } => Some(
+                "the setting is of a namespace that is not the driver's own, and its grant does not name it".into(),
+            ),
+            Object::Address(net) => {
+                self.outside(IpNet::from(net.addr())).then(|| format!("{net} lies in none of the network's pools"))
             }
-            Object::Address(net) => self.outside(IpNet::from(net.addr())).then(|| format!("{net} lies in none of the network's pools")),
-            Object::Target(address) => self.outside(address.into()).then(|| format!("{address} lies in none of the network's pools")),
-            Object::Destination(net) if net.prefix_len() == 0 => Some("a default route is a permission of its own, and the grant lacks it".into()),
+            Object::Target(address) => {
+                self.outside(address.into()).then(|| format!("{address} lies in none of the network's pools"))
+            }
+            Object::Destination(net) if net.prefix_len() == 0 => {
+                Some("a default route is a permission of its own, and the grant lacks it".into())
+            }
             Object::Destination(net) => self.outside(net).then(|| format!("{net} lies in none of the network's pools")),
             Object::Rule(ties) => {
                 let ties_down = |t: &Tie| match t {
                     Tie::Link => true,
                     Tie::Range(net) => !self.outside(*net),
                 };
-                (!ties.iter().any(ties_down)).then(|| "nothing ties the rule to the network: one of its links, or addresses of its pools".into())
+                (!ties.iter().any(ties_down))
+                    .then(|| "nothing ties the rule to the network: one of its links, or addresses of its pools".into())
             }
         }
     }
@@ -146,7 +155,8 @@ mod tests {
         assert!(!permit(Object::Target("192.168.0.1".parse().unwrap())));
         assert!(!permit(Object::Rule(&[])));
         assert!(permit(Object::Rule(&[Tie::Link])));
-        let (wide, inside) = ([Tie::Range("10.0.0.0/8".parse().unwrap())], [Tie::Range("10.5.0.3/32".parse().unwrap())]);
+        let (wide, inside) =
+            ([Tie::Range("10.0.0.0/8".parse().unwrap())], [Tie::Range("10.5.0.3/32".parse().unwrap())]);
         assert!(!permit(Object::Rule(&wide)));
         assert!(permit(Object::Rule(&inside)));
         assert!(!permit(Object::Namespace { foreign: true }));

@@ -52,8 +52,16 @@ impl HostCall {
             | H::NamespacesNamespaceSame => return None,
             // Under quotas.
             H::LogLog | H::ClockNow | H::RandomBytes | H::ConfigurationGet | H::ConfigurationAll => return None,
-            H::CapabilitiesJoinInfoAddTableEntry | H::TablesGet | H::TablesList | H::TablesPut | H::TablesRemove => P::Tables,
-            H::NamespacesHost | H::LinksAdd | H::LinksGet | H::LinksList | H::LinksLinkInfo | H::LinksLinkSet | H::LinksLinkRemove => P::Links,
+            H::CapabilitiesJoinInfoAddTableEntry | H::TablesGet | H::TablesList | H::TablesPut | H::TablesRemove => {
+                P::Tables
+            }
+            H::NamespacesHost
+            | H::LinksAdd
+            | H::LinksGet
+            | H::LinksList
+            | H::LinksLinkInfo
+            | H::LinksLinkSet
+            | H::LinksLinkRemove => P::Links,
             H::AddressesAdd | H::AddressesRemove | H::AddressesList => P::Links,
             H::NeighboursAdd | H::NeighboursRemove | H::NeighboursList => P::Links,
             H::NeighboursAddForwarding | H::NeighboursRemoveForwarding | H::NeighboursListForwarding => P::Links,

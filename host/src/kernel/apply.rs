@@ -2,12 +2,12 @@
 
 use rustix::io::Errno;
 
-use super::{link_add, link_move};
 use super::mark::Marks;
 use super::plan::{Failed, Plan, Step, aside, conclude, plan, question};
 use super::session::Session;
 use super::socket::{Answer, Request};
 use super::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, namespace, nft, sysctl};
+use super::{link_add, link_move};
 
 /// What changes have in common that can be sent together.
 #[derive(PartialEq)]

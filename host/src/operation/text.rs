@@ -39,7 +39,10 @@ impl Id {
         if (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::invalid(format!("{:?} is no id: 1 to 128 printable ASCII characters without space and '/'", clip(text))))
+        Err(Error::invalid(format!(
+            "{:?} is no id: 1 to 128 printable ASCII characters without space and '/'",
+            clip(text)
+        )))
     }
 
     /// A new id: 64 hexadecimal digits, as Docker's are.

@@ -63,7 +63,8 @@ pub async fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<
 /// Puts store and kernel in order and loads the drivers.
 async fn start(config: &Config) -> Result<Controller> {
     let (state, run) = (config.state.clone(), config.run.clone());
-    let place = Place { state, run, compiler: OURSELVES.into(), namespace: None, deadline: crate::engine::limit::DEADLINE };
+    let place =
+        Place { state, run, compiler: OURSELVES.into(), namespace: None, deadline: crate::engine::limit::DEADLINE };
     let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
     let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
     folder::load(&controller, &config.drivers).await;

@@ -29,22 +29,25 @@ fn what_is_not_there() {
     let attach = format!("endpoint attach gone {}", a.text());
     let missing = daemon.file("no.wasm");
     let load = format!("driver load {}", missing.display());
-    all_refused(&daemon, &[
-        (NOT_FOUND, "network inspect gone", &["no network", "gone"]),
-        (NOT_FOUND, "network rm gone", &["no network", "gone"]),
-        (NOT_FOUND, "network create m --driver gone", &["no driver gone", "driver load"]),
-        (NOT_FOUND, "driver inspect gone", &["no driver gone"]),
-        (NOT_FOUND, "driver rm gone", &["no driver gone"]),
-        (NOT_FOUND, &load, &["no.wasm", "No such file"]),
-        (NOT_FOUND, "endpoint detach gone", &["gone"]),
-        (NOT_FOUND, "endpoint detach n gone", &["gone"]),
-        (NOT_FOUND, "endpoint detach gone gone", &["gone"]),
-        (NOT_FOUND, "endpoint ls gone", &["no network", "gone"]),
-        (NOT_FOUND, &attach, &["no network", "gone"]),
-        (NOT_FOUND, "table ls gone", &["no network", "gone"]),
-        (NOT_FOUND, "table put gone t k v", &["no network", "gone"]),
-        (NOT_FOUND, "table rm n t k", &["t", "k"]),
-    ]);
+    all_refused(
+        &daemon,
+        &[
+            (NOT_FOUND, "network inspect gone", &["no network", "gone"]),
+            (NOT_FOUND, "network rm gone", &["no network", "gone"]),
+            (NOT_FOUND, "network create m --driver gone", &["no driver gone", "driver load"]),
+            (NOT_FOUND, "driver inspect gone", &["no driver gone"]),
+            (NOT_FOUND, "driver rm gone", &["no driver gone"]),
+            (NOT_FOUND, &load, &["no.wasm", "No such file"]),
+            (NOT_FOUND, "endpoint detach gone", &["gone"]),
+            (NOT_FOUND, "endpoint detach n gone", &["gone"]),
+            (NOT_FOUND, "endpoint detach gone gone", &["gone"]),
+            (NOT_FOUND, "endpoint ls gone", &["no network", "gone"]),
+            (NOT_FOUND, &attach, &["no network", "gone"]),
+            (NOT_FOUND, "table ls gone", &["no network", "gone"]),
+            (NOT_FOUND, "table put gone t k v", &["no network", "gone"]),
+            (NOT_FOUND, "table rm n t k", &["t", "k"]),
+        ],
+    );
     assert!(a.dump().lines().filter(|l| l.contains("link/")).count() == 1, "nothing but its loopback");
 }
 
@@ -61,36 +64,40 @@ fn names_and_values_that_can_not_be_used() {
     let a = Namespace::new("a");
     let attach = |more: &str| format!("endpoint attach n {} {more}", a.text());
     let long = format!("network create {}", "x".repeat(65));
-    let (name, interface, address) = (attach("--name a/b"), attach("--interface 0123456789abcdef"), attach("--ip 10.300.0.1"));
+    let (name, interface, address) =
+        (attach("--name a/b"), attach("--interface 0123456789abcdef"), attach("--ip 10.300.0.1"));
     let (mac, port, outside) = (attach("--mac-address 02:00"), attach("-p 99999"), attach("--ip 192.0.2.1"));
     let range = attach("-p 90-80:80");
-    all_refused(&daemon, &[
-        (USAGE, "network create a/b", &["no name"]),
-        (USAGE, "network create .", &["no name"]),
-        (USAGE, &long, &["no name"]),
-        (USAGE, "network create ä", &["no name"]),
-        (USAGE, "network create m --driver a/b", &["no name"]),
-        (USAGE, "driver load x.wasm --name a/b", &["no name"]),
-        (INVALID, "driver load /tmp/.wasm", &["--name"]),
-        (INVALID, "driver load /tmp", &["/tmp"]),
-        (USAGE, &name, &["no name"]),
-        (USAGE, &interface, &["--interface"]),
-        (USAGE, &address, &["--ip"]),
-        (USAGE, &mac, &["--mac-address"]),
-        (USAGE, &port, &["--publish"]),
-        (USAGE, &range, &["--publish"]),
-        (INVALID, &outside, &["192.0.2.1"]),
-        (USAGE, "network create m --subnet 10.0.0.0/33", &["--subnet"]),
-        (INVALID, "network create m --subnet 10.0.0.0/24 --gateway 10.1.0.1", &["10.1.0.1"]),
-        (USAGE, "network create m -o novalue", &["KEY=VALUE"]),
-        (INVALID, "network create m -o a=1 -o a=2", &["more than once"]),
-        (INVALID, "network create m -o com.docker.network.bridge.name=0123456789abcdef", &["0123456789abcdef"]),
-        (INVALID, "network create m -o com.docker.network.driver.mtu=1", &["mtu"]),
-        (INVALID, "table put n a/b k v", &["table's name", "without '/'"]),
-        (USAGE, "network", &["subcommand is missing"]),
-        (USAGE, "network destroy n", &["destroy"]),
-        (USAGE, "network ls --colour", &["--colour"]),
-    ]);
+    all_refused(
+        &daemon,
+        &[
+            (USAGE, "network create a/b", &["no name"]),
+            (USAGE, "network create .", &["no name"]),
+            (USAGE, &long, &["no name"]),
+            (USAGE, "network create ä", &["no name"]),
+            (USAGE, "network create m --driver a/b", &["no name"]),
+            (USAGE, "driver load x.wasm --name a/b", &["no name"]),
+            (INVALID, "driver load /tmp/.wasm", &["--name"]),
+            (INVALID, "driver load /tmp", &["/tmp"]),
+            (USAGE, &name, &["no name"]),
+            (USAGE, &interface, &["--interface"]),
+            (USAGE, &address, &["--ip"]),
+            (USAGE, &mac, &["--mac-address"]),
+            (USAGE, &port, &["--publish"]),
+            (USAGE, &range, &["--publish"]),
+            (INVALID, &outside, &["192.0.2.1"]),
+            (USAGE, "network create m --subnet 10.0.0.0/33", &["--subnet"]),
+            (INVALID, "network create m --subnet 10.0.0.0/24 --gateway 10.1.0.1", &["10.1.0.1"]),
+            (USAGE, "network create m -o novalue", &["KEY=VALUE"]),
+            (INVALID, "network create m -o a=1 -o a=2", &["more than once"]),
+            (INVALID, "network create m -o com.docker.network.bridge.name=0123456789abcdef", &["0123456789abcdef"]),
+            (INVALID, "network create m -o com.docker.network.driver.mtu=1", &["mtu"]),
+            (INVALID, "table put n a/b k v", &["table's name", "without '/'"]),
+            (USAGE, "network", &["requires a subcommand"]),
+            (USAGE, "network destroy n", &["destroy"]),
+            (USAGE, "network ls --colour", &["--colour"]),
+        ],
+    );
 }
 
 #[test]
@@ -103,19 +110,23 @@ fn what_is_there_already_or_in_use() {
     let subnet = "network create m --subnet 10.77.8.0/24";
     let load = format!("driver load {}", pontoon_tests::driver("bridge").display());
     let again = format!("endpoint attach n {}", a.text());
-    let (port, name) = (format!("endpoint attach n {} -p 8080:80", b.text()), format!("endpoint attach n {} --name a", b.text()));
+    let (port, name) =
+        (format!("endpoint attach n {} -p 8080:80", b.text()), format!("endpoint attach n {} --name a", b.text()));
     let bare = b.dump();
-    all_refused(&daemon, &[
-        (EXISTS, "network create n", &["there is a network n already"]),
-        (EXISTS, &load, &["bridge is loaded already", "--name"]),
-        (EXISTS, subnet, &["10.77.8.0/24", "taken"]),
-        (EXISTS, &again, &["endpoint a already"]),
-        (EXISTS, &name, &["endpoint a already", "--name"]),
-        (EXISTS, &port, &["8080"]),
-        (FORBIDDEN, "driver rm bridge", &["serves the network", "first"]),
-        (FORBIDDEN, "network rm n", &["1 endpoints", "first"]),
-        (FORBIDDEN, "table put taken t k w --owner other", &["somebody"]),
-    ]);
+    all_refused(
+        &daemon,
+        &[
+            (EXISTS, "network create n", &["there is a network n already"]),
+            (EXISTS, &load, &["bridge is loaded already", "--name"]),
+            (EXISTS, subnet, &["10.77.8.0/24", "taken"]),
+            (EXISTS, &again, &["endpoint a already"]),
+            (EXISTS, &name, &["endpoint a already", "--name"]),
+            (EXISTS, &port, &["8080"]),
+            (FORBIDDEN, "driver rm bridge", &["serves the network", "first"]),
+            (FORBIDDEN, "network rm n", &["1 endpoints", "first"]),
+            (FORBIDDEN, "table put taken t k w --owner other", &["somebody"]),
+        ],
+    );
     assert_eq!(b.dump(), bare);
     daemon.ok(&format!("endpoint detach {}", a.text()));
     daemon.ok("network rm n taken");
@@ -134,19 +145,22 @@ fn what_is_no_namespace_of_a_container() {
     let own = format!("/proc/{}/ns/net", daemon.pid());
     let attach = |path: &str| format!("endpoint attach n {path} --name e");
     let host = daemon.host.path().to_str().unwrap().to_owned();
-    all_refused(&daemon, &[
-        (INVALID, &attach(&place("file")), &["no network namespace", "regular file"]),
-        (INVALID, &attach(&place("folder")), &["no network namespace", "folder"]),
-        (INVALID, &attach(&place("fifo")), &["no network namespace", "FIFO"]),
-        (INVALID, &attach("/dev/null"), &["no network namespace", "device"]),
-        (INVALID, &attach(&mount), &["another kind"]),
-        (INVALID, &attach(&host), &["host"]),
-        (INVALID, &attach(&own), &["host"]),
-        (NOT_FOUND, &attach(&place("missing")), &["missing", "No such file"]),
-        (NOT_FOUND, &attach(&place("dangling")), &["dangling", "No such file"]),
-        (NOT_FOUND, &attach("no-such-name"), &["/run/netns/no-such-name"]),
-        (INVALID, &attach(&place("file/below")), &["file/below"]),
-    ]);
+    all_refused(
+        &daemon,
+        &[
+            (INVALID, &attach(&place("file")), &["no network namespace", "regular file"]),
+            (INVALID, &attach(&place("folder")), &["no network namespace", "folder"]),
+            (INVALID, &attach(&place("fifo")), &["no network namespace", "FIFO"]),
+            (INVALID, &attach("/dev/null"), &["no network namespace", "device"]),
+            (INVALID, &attach(&mount), &["another kind"]),
+            (INVALID, &attach(&host), &["host"]),
+            (INVALID, &attach(&own), &["host"]),
+            (NOT_FOUND, &attach(&place("missing")), &["missing", "No such file"]),
+            (NOT_FOUND, &attach(&place("dangling")), &["dangling", "No such file"]),
+            (NOT_FOUND, &attach("no-such-name"), &["/run/netns/no-such-name"]),
+            (INVALID, &attach(&place("file/below")), &["file/below"]),
+        ],
+    );
 }
 
 #[test]

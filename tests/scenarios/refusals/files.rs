@@ -94,7 +94,8 @@ fn a_network_whose_driver_is_lost_can_be_removed() {
     daemon.ok("endpoint detach n a");
     daemon.ok("network rm n");
     daemon.ok("driver rm bridge");
-    let forwarding = |dump: String| dump.replace("forward = 1", "forward = 0").replace("forwarding = 1", "forwarding = 0");
+    let forwarding =
+        |dump: String| dump.replace("forward = 1", "forward = 0").replace("forwarding = 1", "forwarding = 0");
     assert_eq!(forwarding(daemon.host.dump()), forwarding(before));
     assert_eq!(files(&daemon.file("state/compiled")).len(), 0);
     daemon.load("bridge");

@@ -40,7 +40,10 @@ fn requests_that_are_refused() {
         let (answered, text) = send(&daemon, method, path, body);
         assert_eq!(answered, *status, "{method} {path}: {text}");
         let error: Error = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{method} {path}: {text}: {e}"));
-        assert!(error.message.contains(says) && !error.message.contains('\n'), "{method} {path}: {says:?} is missing in {error}");
+        assert!(
+            error.message.contains(says) && !error.message.contains('\n'),
+            "{method} {path}: {says:?} is missing in {error}"
+        );
     }
     assert_eq!(seen(&daemon), before);
 }
@@ -49,7 +52,10 @@ fn requests_that_are_refused() {
 fn a_component_over_the_limit_is_refused_before_it_is_sent() {
     let daemon = with_a_network();
     let before = seen(&daemon);
-    let head = format!("POST /drivers?name=big HTTP/1.1\r\nhost: p\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", (64 << 20) + 1);
+    let head = format!(
+        "POST /drivers?name=big HTTP/1.1\r\nhost: p\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        (64 << 20) + 1
+    );
     let (status, text) = raw(&daemon, head.as_bytes());
     assert_eq!(status, 413, "{text}");
     let file = daemon.file("big.wasm");

@@ -85,7 +85,11 @@ fn a_configuration_with_a_mistake() {
 fn a_socket_path_in_use() {
     let daemon = with_a_network();
     let before = super::seen(&daemon);
-    refused(&mut serve_with(&daemon, &[("--state", &daemon.file("other"))]), 5, &["another daemon listens on", "pontoon.sock"]);
+    refused(
+        &mut serve_with(&daemon, &[("--state", &daemon.file("other"))]),
+        5,
+        &["another daemon listens on", "pontoon.sock"],
+    );
     assert_eq!(super::seen(&daemon), before, "the first still answers");
     assert!(!daemon.file("other").exists(), "a state folder was made");
 }
@@ -108,7 +112,11 @@ fn a_state_folder_in_use() {
     let daemon = with_a_network();
     let before = super::seen(&daemon);
     let (socket, run) = (daemon.file("second/p.sock"), daemon.file("second"));
-    refused(&mut serve_with(&daemon, &[("--socket", &socket), ("--run", &run)]), 9, &["in use by another Pontoon", "state"]);
+    refused(
+        &mut serve_with(&daemon, &[("--socket", &socket), ("--run", &run)]),
+        9,
+        &["in use by another Pontoon", "state"],
+    );
     assert!(!socket.exists(), "its socket was left behind");
     assert_eq!(super::seen(&daemon), before);
 }

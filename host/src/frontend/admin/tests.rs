@@ -23,7 +23,13 @@ fn controller() -> Controller {
     static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     static CONTROLLER: LazyLock<Controller> = LazyLock::new(|| {
         let (state, run) = (FOLDER.path().join("state"), FOLDER.path().join("run"));
-        let place = Place { state, run, compiler: "/nonexistent".into(), namespace: None, deadline: crate::engine::limit::DEADLINE };
+        let place = Place {
+            state,
+            run,
+            compiler: "/nonexistent".into(),
+            namespace: None,
+            deadline: crate::engine::limit::DEADLINE,
+        };
         Controller::start(&place).unwrap()
     });
     CONTROLLER.clone()
