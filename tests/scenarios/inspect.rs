@@ -29,9 +29,10 @@ fn leb128(mut number: usize) -> Vec<u8> {
 
 const MANIFEST: &str = "{\n  \"needs\": [\"links\", \"nftables\"],\n  \"author\": \"Zoë\"\n}\n";
 
-/// Loads the bridge with a manifest, as `name`.
-fn load_with(daemon: &Daemon, name: &str, manifest: &[u8]) -> pontoon_tests::Ran {
-    let bytes = with_section(&std::fs::read(driver("bridge")).unwrap(), "pontoon-manifest", manifest);
+/// Loads the bridge with these manifests, as `name`.
+fn load_with(daemon: &Daemon, name: &str, manifests: &[&[u8]]) -> pontoon_tests::Ran {
+    let bridge = std::fs::read(driver("bridge")).unwrap();
+    let bytes = manifests.iter().fold(bridge, |bytes, manifest| with_section(&bytes, "pontoon-manifest", manifest));
     let path = daemon.file(&format!("{name}.wasm"));
     std::fs::write(&path, bytes).unwrap();
     daemon.cli(&format!("driver load {}", path.display()))
@@ -40,7 +41,7 @@ fn load_with(daemon: &Daemon, name: &str, manifest: &[u8]) -> pontoon_tests::Ran
 #[test]
 fn a_driver_shows_its_parts_its_imports_and_its_manifest() {
     let mut daemon = Daemon::start();
-    assert_eq!(load_with(&daemon, "bridge", MANIFEST.as_bytes()).code, 0);
+    assert_eq!(load_with(&daemon, "bridge", &[MANIFEST.as_bytes()]).code, 0);
     for _ in 0..2 {
         let details: DriverDetails = serde_json::from_value(daemon.json("driver inspect bridge")).unwrap();
         let parts = ["driver", "external-connectivity", "gateway-allocation-checker", "ipv6-releaser"];
@@ -74,12 +75,15 @@ fn a_driver_shows_its_parts_its_imports_and_its_manifest() {
 #[test]
 fn a_manifest_that_can_not_be_shown_is_refused() {
     let daemon = Daemon::start();
-    for (manifest, says) in [(vec![b'x'; (64 << 10) + 1], "65537 bytes"), (vec![0xff, 0xfe], "UTF-8")] {
-        let ran = load_with(&daemon, "b", &manifest);
+    let long = vec![b'x'; (64 << 10) + 1];
+    let cases: [(&[&[u8]], &str); 3] =
+        [(&[&long], "65537 bytes"), (&[&[0xff, 0xfe]], "UTF-8"), (&[b"one", b"two"], "more than one")];
+    for (manifests, says) in cases {
+        let ran = load_with(&daemon, "b", manifests);
         assert!(ran.code == 7 && ran.err.contains(says) && ran.err.lines().count() == 1, "{ran:?}");
     }
     let hostile = "\u{1b}]0;owned\u{7}\n\u{202e}txet";
-    assert_eq!(load_with(&daemon, "b", hostile.as_bytes()).code, 0);
+    assert_eq!(load_with(&daemon, "b", &[hostile.as_bytes()]).code, 0);
     let text = daemon.ok("driver inspect b");
     assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
     let json = daemon.ok("--output json driver inspect b");

@@ -96,9 +96,7 @@ fn walk(bytes: &[u8]) -> Result<Admitted> {
                 }
             }
             Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST => {
-                if found.manifest.replace(manifest(section.data())?).is_some() {
-                    return Err(Error::invalid(format!("the component has more than one section {MANIFEST}")));
-                }
+                add_manifest(&mut found, section.data())?;
             }
             _ => {}
         }
@@ -113,7 +111,7 @@ fn damaged(error: BinaryReaderError) -> Error {
     Error::invalid(format!("the component is damaged or cut off: {error}"))
 }
 
-fn manifest(data: &[u8]) -> Result<String> {
+fn add_manifest(found: &mut Admitted, data: &[u8]) -> Result<()> {
     if data.len() > MANIFEST_BYTES {
         return Err(Error::invalid(format!(
             "the component's manifest has {} bytes: at most {MANIFEST_BYTES}",
@@ -121,7 +119,10 @@ fn manifest(data: &[u8]) -> Result<String> {
         )));
     }
     let text = std::str::from_utf8(data).map_err(|_| Error::invalid("the component's manifest is no UTF-8 text"))?;
-    Ok(text.to_owned())
+    match found.manifest.replace(text.to_owned()) {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(format!("the component has more than one section {MANIFEST}"))),
+    }
 }
 
 /// An import that the host does not offer is refused by name.

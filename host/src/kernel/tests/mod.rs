@@ -1,5 +1,4 @@
 //! Tests against the real kernel. Each has namespaces of its own that go with its threads, so nothing is left behind even by a panic.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod changes;
 mod condemning;
