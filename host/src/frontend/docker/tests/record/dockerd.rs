@@ -26,7 +26,7 @@ struct Killed(Child);
 impl Drop for Killed {
     fn drop(&mut self) {
         if let Some(process) = Pid::from_raw(self.0.id().cast_signed()) {
-            drop(kill_process(process, Signal::TERM));
+            let _ = kill_process(process, Signal::TERM);
         }
         drop(self.0.wait());
     }
