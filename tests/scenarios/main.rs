@@ -1,5 +1,5 @@
 //! All scenarios, in one program.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a scenario that can't go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod faults;
 mod http;

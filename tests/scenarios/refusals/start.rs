@@ -149,20 +149,21 @@ fn a_store_of_a_newer_pontoon() {
     assert_eq!(daemon.json("network ls")[0]["name"], "n");
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 #[test]
 fn a_store_that_is_damaged() {
     let mut daemon = with_a_network();
     daemon.stop();
     let path = daemon.file("state/pontoon.db");
     let whole = std::fs::read(&path).unwrap();
-    let page = |bytes: &mut Vec<u8>| bytes[4096..8192].fill(0x5a);
-    let damages: &[(&str, &dyn Fn(&mut Vec<u8>))] = &[
-        ("emptied", &|bytes| bytes.clear()),
-        ("text", &|bytes| *bytes = b"no database ".repeat(1000)),
-        ("cut in its header", &|bytes| bytes.truncate(50)),
-        ("cut in its middle", &|bytes| bytes.truncate(bytes.len() / 2)),
-        ("another program's", &|bytes| bytes[68..72].fill(1)),
-        ("a page overwritten", &page),
+    let damages: [(&str, Damage); 6] = [
+        ("emptied", |bytes| bytes.clear()),
+        ("text", |bytes| *bytes = b"no database ".repeat(1000)),
+        ("cut in its header", |bytes| bytes.truncate(50)),
+        ("cut in its middle", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("another program's", |bytes| bytes[68..72].fill(1)),
+        ("a page overwritten", |bytes| bytes[4096..8192].fill(0x5a)),
     ];
     for (what, damage) in damages {
         let mut bytes = whole.clone();
