@@ -73,6 +73,9 @@ impl Load {
         }
         let component = read_component(&self.file)?;
         let reply = session.client.upload(&format!("/drivers?{query}"), component).await?;
+        if let Some(why) = reply.read::<DriverDetails>()?.unpublished {
+            session.note(&format!("Docker does not see it: {why}"));
+        }
         session.done(&reply, name.as_str())
     }
 }
@@ -107,6 +110,7 @@ fn show(details: &DriverDetails) -> String {
         ("NETWORKS", driver.networks.to_string()),
         ("SIZE", format!("{} bytes", driver.size)),
         ("DIGEST", driver.digest.clone()),
+        ("DOCKER PLUGIN", plugin(details)),
         ("EXPORTS", details.exports.join("\n")),
         ("IMPORTS", details.imports.join("\n")),
         ("MANIFEST", details.manifest.clone().unwrap_or_else(|| "none".to_owned())),
@@ -117,6 +121,14 @@ fn show(details: &DriverDetails) -> String {
         .iter()
         .map(|call| [call.function.clone(), call.count.to_string(), call.failed.to_string(), call.micros.to_string()]);
     format!("{facts}\n{}", table(["CALL", "COUNT", "FAILED", "MICROSECONDS"], calls))
+}
+
+fn plugin(details: &DriverDetails) -> String {
+    match (&details.plugin_socket, &details.unpublished) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(why)) => format!("none: {why}"),
+        (None, None) => "none".to_owned(),
+    }
 }
 
 fn scope(scope: Scope) -> &'static str {

@@ -140,7 +140,7 @@ fn summary(endpoint: &Endpoint) -> String {
 /// Endpoints as a table.
 pub fn rows(endpoints: &[Endpoint]) -> String {
     let rows = endpoints.iter().map(|e| {
-        let namespace = e.namespace.display().to_string();
+        let namespace = e.namespace.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());
         let interface = e.interface.clone().unwrap_or_else(|| "-".to_owned());
         let (id, name, network) = (short(e.id.as_str()), e.name.to_string(), e.network.to_string());
         [id, name, network, namespace, interface, addresses(e), ports(e)]

@@ -122,13 +122,18 @@ async fn an_attach_is_asked_for_whole() {
     assert!(daemon.asked()[0].contains(&format!(r#""namespace":"{}""#, here.display())), "a path from here does not");
 }
 
+const DRIVER: &str = r#"{"name":"bridge","network_type":"bridge","data_scope":"local","connectivity_scope":"local","digest":"ab","size":1234,"networks":1,"state":"ready","exports":["x","y"],"imports":["z"],"manifest":"[grant]\nlinks = true","configuration":{},"unpublished":"it is dockerd's own name","calls":[{"function":"join","count":2,"failed":1,"micros":80}]}"#;
+
 #[tokio::test]
 async fn a_driver_is_sent_with_its_configuration() {
-    let daemon = Daemon::answering(201, "{}");
+    let daemon = Daemon::answering(201, DRIVER);
     let file = daemon.folder.path().join("bridge.wasm");
     std::fs::write(&file, "bytes").unwrap();
     let line = format!("driver load {} --set a=b&c --set d=", file.display());
-    assert_eq!(daemon.pontoon(&line).await, (0, "bridge\n".to_owned(), String::new()));
+    assert_eq!(
+        daemon.pontoon(&line).await,
+        (0, "bridge\n".to_owned(), "pontoon: Docker does not see it: it is dockerd's own name\n".to_owned())
+    );
     assert_eq!(daemon.asked(), ["POST /drivers?name=bridge&set=a%3Db%26c&set=d%3D bytes"]);
     assert_eq!(daemon.pontoon(&format!("{line} --name other")).await.1, "other\n");
     let unnamed = daemon.pontoon("driver load /a/.b*.wasm").await;
@@ -174,7 +179,7 @@ join             9
 
 #[tokio::test]
 async fn every_view_can_be_shown() {
-    let details = r#"{"id":"n1","name":"a","driver":"bridge","pools":[{"subnet":"10.5.0.0/24","gateway":"10.5.0.1"}],"ipv4":true,"ipv6":false,"internal":false,"options":{"k":"v"},"state":"up","created":0,"endpoints":0,"attached":[],"entries":[{"table":"t","key":"k","value":"v","owner":"self","title":"T"}],"objects":["link br-1"],"calls":[]}"#;
+    let details = r#"{"id":"n1","name":"a","driver":"bridge","pools":[{"subnet":"10.5.0.0/24","gateway":"10.5.0.1"}],"ipv4":true,"ipv6":false,"internal":false,"options":{"k":"v"},"by_engine":false,"state":"up","created":0,"endpoints":0,"attached":[],"entries":[{"table":"t","key":"k","value":"v","owner":"self","title":"T"}],"objects":["link br-1"],"calls":[]}"#;
     let daemon = Daemon::answering(200, details);
     let (code, out, _) = daemon.pontoon("network inspect a --verbose").await;
     assert_eq!(code, 0);
@@ -182,8 +187,7 @@ async fn every_view_can_be_shown() {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert_eq!(daemon.pontoon("network create a").await.1, "n1\n");
-    let driver = r#"{"name":"bridge","network_type":"bridge","data_scope":"local","connectivity_scope":"local","digest":"ab","size":1234,"networks":1,"state":"ready","exports":["x","y"],"imports":["z"],"manifest":"[grant]\nlinks = true","configuration":{},"calls":[{"function":"join","count":2,"failed":1,"micros":80}]}"#;
-    let (code, out, _) = Daemon::answering(200, driver).pontoon("driver inspect bridge").await;
+    let (code, out, _) = Daemon::answering(200, DRIVER).pontoon("driver inspect bridge").await;
     assert_eq!(code, 0);
     for part in ["EXPORTS             x\n                    y\n", "links = true\n", "join  2      1       80\n"] {
         assert!(out.contains(part), "{part}: {out}");

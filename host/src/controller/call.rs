@@ -6,11 +6,11 @@ use std::time::Instant;
 use super::Inner;
 use crate::driver::Driver;
 use crate::engine::limit::TRACED;
-use crate::engine::{
-    CallState, Code, EndpointOptions, Facts, Failure, Interface, IpamData, NetworkFacts, NetworkOptions, Outcome,
-};
+use crate::engine::{CallState, Code, Facts, Failure, Interface, NetworkFacts, Outcome};
 use crate::grant::Gate;
 use crate::operation::driver::CallTrace;
+use crate::operation::endpoint::PortBinding;
+use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
 use crate::operation::network::Pool;
 use crate::operation::{Error, Id, Kind, Result};
 use crate::store::{self, Durability, Endpoint, Network, Write};
@@ -197,28 +197,36 @@ fn commit(
 /// A network's options, for its driver.
 pub(super) fn network_options(network: &Network) -> NetworkOptions {
     NetworkOptions {
-        generic: network.options.clone(),
         ipv4: network.ipv4,
         ipv6: network.ipv6,
         internal: network.internal,
+        generic: network.options.clone(),
+        other: network.other.clone(),
     }
 }
 
-/// An endpoint's options, for its driver.
-pub(super) fn endpoint_options(endpoint: &Endpoint, mac_address: Option<crate::kernel::MacAddress>) -> EndpointOptions {
-    EndpointOptions { mac_address, port_bindings: endpoint.ports.clone(), generic: endpoint.options.clone() }
+/// The options of an endpoint that an operator attached, for its driver.
+pub(super) fn endpoint_options(endpoint: &Endpoint, mac: Option<crate::kernel::MacAddress>) -> EndpointOptions {
+    let exposed = |p: &PortBinding| TransportPort { protocol: p.protocol, port: p.container_port };
+    EndpointOptions {
+        mac,
+        exposed_ports: endpoint.ports.iter().map(exposed).collect(),
+        port_bindings: endpoint.ports.clone(),
+        generic: endpoint.options.clone(),
+        other: Labels::new(),
+    }
 }
 
 /// A network's pools for its driver, IPv4 and IPv6.
-pub(super) fn ipam_data(network: &Network) -> (Vec<IpamData>, Vec<IpamData>) {
-    let all = network.pools.iter().map(one_ipam_data);
+pub(super) fn ipam_data(network: &Network) -> (Vec<PoolData>, Vec<PoolData>) {
+    let all = network.pools.iter().map(|pool| pool_data(pool, &network.address_space));
     all.partition(|data| data.pool.is_some_and(|p| p.addr().is_ipv4()))
 }
 
-fn one_ipam_data(pool: &Pool) -> IpamData {
+fn pool_data(pool: &Pool, address_space: &str) -> PoolData {
     let with_prefix = |address| ipnet::IpNet::new(address, pool.subnet.prefix_len()).unwrap_or(pool.subnet);
-    IpamData {
-        address_space: "LocalDefault".into(),
+    PoolData {
+        address_space: address_space.to_owned(),
         pool: Some(pool.subnet),
         gateway: pool.gateway.map(with_prefix),
         aux_addresses: pool.aux_addresses.iter().map(|(name, address)| (name.clone(), with_prefix(*address))).collect(),

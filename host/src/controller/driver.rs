@@ -41,6 +41,8 @@ impl Inner {
             imports,
             manifest: driver.admitted.manifest.clone(),
             configuration: (*driver.configuration).clone(),
+            plugin_socket: None,
+            unpublished: None,
             calls: driver.calls(),
         })
     }

@@ -1,14 +1,14 @@
 //! Operations on endpoints.
 
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rustix::io::Errno;
 
 use super::Inner;
 use super::call::{Call, endpoint_options};
+use super::network::now;
 use crate::driver::{Driver, compile};
 use crate::engine::{CallState, Code, Interface, Join, Outcome};
 use crate::kernel::{Change, LinkKey, Namespace, NamespacePath, Sysctl};
@@ -24,6 +24,7 @@ struct Attaching<'a> {
     driver: &'a Driver,
     network: &'a Network,
     endpoint: Endpoint,
+    sandbox: NamespacePath,
     /// Its IPv6 address was given back: its namespace can't use it.
     without_ipv6: bool,
     calls: Vec<CallTrace>,
@@ -36,13 +37,21 @@ impl Inner {
         if let Some(why) = &network.down {
             return Err(Error::new(Kind::Unavailable, format!("the network {} is down: {why}", network.name)));
         }
+        if network.by_engine {
+            return Err(Error::forbidden(format!(
+                "the network {} is a container engine's, which attaches its containers itself",
+                network.name
+            )));
+        }
         let driver = self.drivers.get(&network.driver)?;
-        let endpoint = self.new_endpoint(&network, &driver, &attach)?;
+        let sandbox = self.sandbox(&attach.namespace)?;
+        let endpoint = self.new_endpoint(&network, &driver, &attach, &sandbox)?;
         let mut attaching = Attaching {
             inner: self,
             driver: &driver,
             network: &network,
             endpoint,
+            sandbox,
             without_ipv6: false,
             calls: Vec::new(),
         };
@@ -59,18 +68,23 @@ impl Inner {
         }
     }
 
-    fn new_endpoint(&self, network: &Network, driver: &Driver, attach: &Attach) -> Result<Endpoint> {
-        let sandbox = self.sandbox(&attach.namespace)?;
+    fn new_endpoint(
+        &self,
+        network: &Network,
+        driver: &Driver,
+        attach: &Attach,
+        sandbox: &NamespacePath,
+    ) -> Result<Endpoint> {
         let name = match &attach.name {
             Some(name) => name.clone(),
             None => name_of(&sandbox.path)?,
         };
         if let Some(taken) = self.store.find_endpoint(Some(&network.id), name.as_str())?.iter().find(|e| e.name == name)
         {
-            let at = taken.sandbox.path.display();
             return Err(Error::exists(format!(
-                "the network {} has an endpoint {name} already (of {at}): choose another with --name",
-                network.name
+                "the network {} has an endpoint {name} already (of {}): choose another with --name",
+                network.name,
+                place(taken).unwrap_or_default().display()
             )));
         }
         let others = self.store.endpoints_in_sandbox(sandbox.inode)?;
@@ -83,7 +97,8 @@ impl Inner {
             id,
             network: network.id.clone(),
             name,
-            sandbox,
+            sandbox: Some(sandbox.clone()),
+            joined: None,
             interface: None,
             mac: attach.mac_address,
             address: None,
@@ -95,6 +110,7 @@ impl Inner {
             ports: attach.ports.clone(),
             options: attach.options.clone(),
             attached: false,
+            created: now(),
         };
         let leased = self.lease(network, &mut endpoint, attach);
         if let Err(error) = leased {
@@ -175,10 +191,15 @@ impl Inner {
             .store
             .endpoint(&network.id, endpoint)?
             .ok_or_else(|| Error::not_found(format!("there is no endpoint {endpoint}")))?;
+        self.forget_endpoint(&network, &endpoint)
+    }
+
+    /// The same for an endpoint that is known.
+    pub(super) fn forget_endpoint(&self, network: &Network, endpoint: &Endpoint) -> Result<Removed> {
         let mut removed = Removed::default();
         removed.swept = match self.drivers.get(&network.driver) {
-            Ok(driver) => self.leave_and_delete(&driver, &network, &endpoint.id, &mut removed.calls)?,
-            Err(error) => self.remove_without_driver(&network, Some(&endpoint.id), &error)?,
+            Ok(driver) => self.leave_and_delete(&driver, network, endpoint, &mut removed.calls)?,
+            Err(error) => self.remove_without_driver(network, Some(&endpoint.id), &error)?,
         };
         tracing::info!(network = %network.name, endpoint = %endpoint.name, swept = ?removed.swept, "detached");
         Ok(removed)
@@ -186,20 +207,26 @@ impl Inner {
 
     fn leave_and_delete(
         &self,
-        driver: &Arc<Driver>,
+        driver: &Driver,
         network: &Network,
-        id: &Id,
+        endpoint: &Endpoint,
         calls: &mut Vec<CallTrace>,
     ) -> Result<Vec<String>> {
+        let id = &endpoint.id;
         let nothing = |(): &(), _: &CallState| Ok(Vec::new());
         let warn = |error: &Error| tracing::warn!(network = %network.name, endpoint = %id, "{error}");
-        if driver.code.connects_outside() {
+        // Of an engine's endpoint it is known how far it came, and most come here after a revoke and a leave.
+        let came_to = |here: bool| here || !network.by_engine;
+        if driver.code.connects_outside() && came_to(endpoint.is_gateway || endpoint.is_gateway_ipv6) {
             let call = Call::endpoint(driver, "revoke-external-connectivity", network, id);
             let revoke = |code: &Code, state| code.revoke_external_connectivity(state, &network.id, id);
             self.call(&call, calls, revoke, nothing).err().iter().for_each(warn);
         }
-        let call = Call::endpoint(driver, "leave", network, id);
-        self.call(&call, calls, |code, state| code.leave(state, &network.id, id), nothing).err().iter().for_each(warn);
+        if came_to(endpoint.joined.is_some()) {
+            let call = Call::endpoint(driver, "leave", network, id);
+            let leave = |code: &Code, state| code.leave(state, &network.id, id);
+            self.call(&call, calls, leave, nothing).err().iter().for_each(warn);
+        }
         let call = Call { sweep: true, ..Call::endpoint(driver, "delete-endpoint", network, id) };
         let forget = |(): &(), _: &CallState| Ok(vec![Write::RemoveEndpoint(network.id.clone(), id.clone())]);
         match self.call(&call, calls, |code, state| code.delete_endpoint(state, &network.id, id), forget) {
@@ -229,7 +256,7 @@ impl Inner {
         Ok(reply(network, endpoint, info))
     }
 
-    fn oper_info(
+    pub(super) fn oper_info(
         &self,
         driver: &Driver,
         network: &Network,
@@ -274,13 +301,14 @@ impl Inner {
         else {
             return Ok(());
         };
+        let Some(sandbox) = endpoint.sandbox.clone() else { return Ok(()) };
         let driver = self.drivers.get(&network.driver)?;
-        let others = self.store.endpoints_in_sandbox(endpoint.sandbox.inode)?;
+        let others = self.store.endpoints_in_sandbox(sandbox.inode)?;
         endpoint.is_gateway = endpoint.gateway.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway);
         endpoint.is_gateway_ipv6 =
             endpoint.gateway_ipv6.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway_ipv6);
         let Some((index, _)) = endpoint.interface else { return Ok(()) };
-        let key = LinkKey { namespace: Namespace::At(endpoint.sandbox.clone()), index };
+        let key = LinkKey { namespace: Namespace::At(sandbox.clone()), index };
         let routes: Vec<Change> = self.default_routes(&key, &endpoint).into_iter().map(Change::AddRoute).collect();
         self.kernel.apply(&routes)?;
         let mut electing = Attaching {
@@ -288,6 +316,7 @@ impl Inner {
             driver: &driver,
             network: &network,
             endpoint,
+            sandbox,
             without_ipv6: false,
             calls: Vec::new(),
         };
@@ -302,7 +331,7 @@ impl Attaching<'_> {
         self.create(attach)?;
         self.release_ipv6()?;
         let join = self.join()?;
-        self.endpoint.interface = self.inner.configure(&self.endpoint, &join, attach.interface.as_ref())?;
+        self.endpoint.interface = self.inner.configure(&self.endpoint, &self.at(), &join, attach.interface.as_ref())?;
         self.connect_outside()?;
         let info = self.inner.oper_info(self.driver, self.network, &self.endpoint.id, &mut self.calls)?;
         self.endpoint.attached = true;
@@ -316,7 +345,7 @@ impl Attaching<'_> {
             mac: endpoint.mac,
             address: endpoint.address,
             address_ipv6: endpoint.address_ipv6,
-            sandbox: Some(Namespace::At(endpoint.sandbox.clone())),
+            sandbox: Some(self.at()),
         };
         let call = Call { interface, ..Call::endpoint(self.driver, "create-endpoint", self.network, &endpoint.id) };
         let options = endpoint_options(endpoint, attach.mac_address);
@@ -337,7 +366,7 @@ impl Attaching<'_> {
     /// As libnetwork does: a container that can't use IPv6 gets no IPv6 address, and the driver hears of it before the join.
     fn release_ipv6(&mut self) -> Result<()> {
         let Some(address) = self.endpoint.address_ipv6 else { return Ok(()) };
-        if self.inner.uses_ipv6(&self.endpoint.sandbox)? {
+        if self.inner.uses_ipv6(&self.sandbox)? {
             return Ok(());
         }
         let endpoint = Endpoint { address_ipv6: None, is_gateway_ipv6: false, ..self.endpoint.clone() };
@@ -369,10 +398,7 @@ impl Attaching<'_> {
     fn join(&mut self) -> Result<Join> {
         let (endpoint, without_ipv6) = (&self.endpoint, self.without_ipv6);
         let options = endpoint_options(endpoint, None);
-        // The key is the same for all endpoints of a container, and says nothing of its path.
-        let key =
-            &compile::digest(format!("{}:{}", endpoint.sandbox.inode, endpoint.sandbox.path.display()).as_bytes())
-                [..16];
+        let key = sandbox_key(&format!("{}:{}", self.sandbox.inode, self.sandbox.path.display()));
         let joined = |state: &CallState| {
             let Join { gateway, gateway_ipv6, force_gateway_ipv4, force_gateway_ipv6, .. } = state.join;
             let gateway_ipv6 = gateway_ipv6.filter(|_| !without_ipv6);
@@ -384,9 +410,9 @@ impl Attaching<'_> {
                 ..endpoint.clone()
             }
         };
-        let interface = Interface { sandbox: Some(Namespace::At(endpoint.sandbox.clone())), ..Interface::default() };
+        let interface = Interface { sandbox: Some(self.at()), ..Interface::default() };
         let call = Call { interface, ..Call::endpoint(self.driver, "join", self.network, &endpoint.id) };
-        let run = |code: &Code, state| code.join(state, &endpoint.network, &endpoint.id, key, &options);
+        let run = |code: &Code, state| code.join(state, &endpoint.network, &endpoint.id, &key, &options);
         let done =
             self.inner.call(&call, &mut self.calls, run, |(), state| Ok(vec![Write::PutEndpoint(joined(state))]))?;
         self.endpoint = joined(&done.state);
@@ -408,7 +434,7 @@ impl Attaching<'_> {
         if self.network.internal || !is_gateway || !self.driver.code.connects_outside() {
             return Ok(());
         }
-        let others = self.inner.store.endpoints_in_sandbox(endpoint.sandbox.inode)?;
+        let others = self.inner.store.endpoints_in_sandbox(self.sandbox.inode)?;
         let of = |own: bool, is_it: fn(&Endpoint) -> bool| match own {
             true => Some(endpoint.id.clone()),
             false => others.iter().find(|e| is_it(e)).map(|e| e.id.clone()),
@@ -430,6 +456,10 @@ impl Attaching<'_> {
         Ok(())
     }
 
+    fn at(&self) -> Namespace {
+        Namespace::At(self.sandbox.clone())
+    }
+
     fn record(&self) -> Result<()> {
         let writes = vec![Write::PutEndpoint(self.endpoint.clone())];
         self.inner.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Process })?;
@@ -443,7 +473,7 @@ impl Attaching<'_> {
         let undone = match created {
             Ok(None) => inner.store.release_owner(&endpoint.network, endpoint.id.as_str()).map_err(Error::from),
             _ => match inner.drivers.get(&driver.record.name) {
-                Ok(driver) => inner.leave_and_delete(&driver, network, &endpoint.id, calls).map(drop),
+                Ok(driver) => inner.leave_and_delete(&driver, network, endpoint, calls).map(drop),
                 Err(error) => Err(error),
             },
         };
@@ -451,6 +481,16 @@ impl Attaching<'_> {
             tracing::error!(network = %network.name, endpoint = %endpoint.id, "can't take back a failed attach: {error}");
         }
     }
+}
+
+/// A sandbox's key for drivers: the same for all endpoints of a container, and it says nothing of its path.
+pub(super) fn sandbox_key(sandbox: &str) -> String {
+    compile::digest(sandbox.as_bytes())[..16].to_owned()
+}
+
+/// Where an endpoint's container is.
+pub(super) fn place(endpoint: &Endpoint) -> Option<PathBuf> {
+    endpoint.sandbox.as_ref().map(|sandbox| sandbox.path.clone()).or_else(|| endpoint.joined.clone())
 }
 
 /// Ports are published or refused, never ignored.
@@ -494,10 +534,10 @@ fn name_of(path: &Path) -> Result<Name> {
 fn reply(network: &Network, endpoint: Endpoint, info: Vec<(String, String)>) -> endpoint::Endpoint {
     let (address, address_ipv6): (Option<Ipv4Net>, Option<Ipv6Net>) = (endpoint.address, endpoint.address_ipv6);
     endpoint::Endpoint {
+        namespace: place(&endpoint),
         id: endpoint.id,
         name: endpoint.name,
         network: network.name.clone(),
-        namespace: endpoint.sandbox.path,
         interface: endpoint.interface.map(|(_, name)| name.to_string()),
         mac_address: endpoint.mac,
         address,

@@ -7,6 +7,7 @@
 //! - `call`: one call of a driver, as a transaction
 //! - `network`, `endpoint`, `table`, `driver`: the operations
 //! - `sandbox`: libnetwork's own part of a join
+//! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
 //! - `pool`: address pools
 //! - `restart`: what a start finds, and garbage
 
@@ -15,9 +16,11 @@ mod driver;
 mod endpoint;
 mod network;
 mod pool;
+mod request;
 mod restart;
 mod sandbox;
 mod table;
+mod taken_pool;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -165,7 +168,9 @@ impl Controller {
         let found = self.plain(move |inner| inner.find_endpoint(network.as_deref(), &endpoint)).await?;
         let (network, endpoint) = (found.network.clone(), found.id.clone());
         let removed = self.on_network(found.network, move |inner| inner.detach(&network, &endpoint)).await?;
-        self.elect_gateways(found.sandbox).await;
+        if let Some(sandbox) = found.sandbox {
+            self.elect_gateways(sandbox).await;
+        }
         Ok(removed)
     }
 

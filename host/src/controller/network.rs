@@ -7,6 +7,7 @@ use super::call::{Call, ipam_data, network_options};
 use crate::driver::Driver;
 use crate::engine::CallState;
 use crate::operation::driver::{CallTrace, Scope};
+use crate::operation::engine::{Labels, NetworkOptions};
 use crate::operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
 use crate::operation::{Error, Id, Kind, Result};
 use crate::store::{Durability, Network, Write};
@@ -27,11 +28,14 @@ impl Inner {
             ipv6: create.ipv6,
             internal: create.internal,
             options: create.options.clone(),
+            other: Labels::new(),
+            address_space: "LocalDefault".into(),
+            by_engine: false,
             allocated: false,
             down: None,
-            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+            created: now(),
         };
-        let skip = self.gateways_to_skip(&driver, &network, &mut calls)?;
+        let skip = self.gateways_to_skip(&driver, &network_options(&network), &mut calls)?;
         network.pools = self.choose_pools(&network.id, &create, skip)?;
         let made = self
             .allocate(&driver, &mut network, &mut calls)
@@ -51,15 +55,18 @@ impl Inner {
         }
     }
 
-    fn gateways_to_skip(&self, driver: &Driver, network: &Network, calls: &mut Vec<CallTrace>) -> Result<(bool, bool)> {
+    pub(super) fn gateways_to_skip(
+        &self,
+        driver: &Driver,
+        options: &NetworkOptions,
+        calls: &mut Vec<CallTrace>,
+    ) -> Result<(bool, bool)> {
         if !driver.code.checks_gateways() {
             return Ok((false, false));
         }
-        let options = network_options(network);
         let call = Call::pure(driver, "skip-gateway-allocation");
-        Ok(self
-            .call(&call, calls, |code, state| code.skip_gateway_allocation(state, &options), |_, _| Ok(Vec::new()))?
-            .value)
+        let run = |code: &crate::engine::Code, state| code.skip_gateway_allocation(state, options);
+        Ok(self.call(&call, calls, run, |_, _| Ok(Vec::new()))?.value)
     }
 
     /// A network of global scope reserves what it needs in the whole cluster first.
@@ -94,8 +101,11 @@ impl Inner {
         let run = |code: &crate::engine::Code, state| code.create_network(state, &network.id, &options, &ipv4, &ipv6);
         let finish = |(): &(), state: &CallState| {
             let network = up(state);
+            // An engine's pools are claimed already, some of them by another name.
+            let claimed = network.by_engine && state.new_pools.is_none();
             let pools = network.pools.iter().map(|p| p.subnet).collect();
-            Ok(vec![Write::ReplacePools { network: network.id.clone(), pools }, Write::PutNetwork(network)])
+            let claim = (!claimed).then(|| Write::ReplacePools { network: network.id.clone(), pools });
+            Ok(claim.into_iter().chain([Write::PutNetwork(network)]).collect())
         };
         let done = self.call(&call, calls, run, finish)?;
         *network = up(&done.state);
@@ -103,7 +113,7 @@ impl Inner {
     }
 
     /// What was reserved for a network that did not come to be.
-    fn give_back(&self, driver: &Driver, network: &Network, calls: &mut Vec<CallTrace>) {
+    pub(super) fn give_back(&self, driver: &Driver, network: &Network, calls: &mut Vec<CallTrace>) {
         if network.allocated {
             self.free(driver, network, calls);
         }
@@ -122,7 +132,8 @@ impl Inner {
         }
     }
 
-    /// As libnetwork does: a driver can forbid that its network goes; any other failure of its does not keep the network.
+    /// As libnetwork does: a driver can forbid that its network goes; any other failure of its does not keep the network. A container
+    /// engine has forgotten it by then.
     pub(super) fn remove_network(&self, id: &Id) -> Result<Removed> {
         let network = self.store.network(id)?.ok_or_else(|| Error::not_found(format!("there is no network {id}")))?;
         let count = self.store.endpoint_count(id)?;
@@ -139,7 +150,9 @@ impl Inner {
                 let call = Call { sweep: true, ..Call::network(&driver, "delete-network", &network) };
                 match self.call(&call, &mut removed.calls, |code, state| code.delete_network(state, id), remove) {
                     Ok(done) => removed.swept = done.swept,
-                    Err(error) if error.kind == Kind::Forbidden && !network_is_down(&network) => return Err(error),
+                    Err(error) if error.kind == Kind::Forbidden && network.down.is_none() && !network.by_engine => {
+                        return Err(error);
+                    }
                     Err(error) => removed.swept = self.remove_without_driver(&network, None, &error)?,
                 }
                 if network.allocated {
@@ -222,6 +235,7 @@ impl Inner {
             ipv6: network.ipv6,
             internal: network.internal,
             options: network.options.clone(),
+            by_engine: network.by_engine,
             state: network.down.clone().unwrap_or_else(|| "up".into()),
             created: network.created,
             endpoints: self.store.endpoint_count(&network.id)?,
@@ -229,6 +243,7 @@ impl Inner {
     }
 }
 
-fn network_is_down(network: &Network) -> bool {
-    network.down.is_some()
+/// Seconds since 1970-01-01T00:00:00Z.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

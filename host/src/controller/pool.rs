@@ -57,7 +57,7 @@ impl Inner {
         families.into_iter().filter_map(|(lacks, ipv4)| lacks.then_some(ipv4))
     }
 
-    fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
+    pub(super) fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
         let digest = crate::driver::compile::digest(&self.store.instance().to_le_bytes());
         let global = u64::from_str_radix(&digest[..10], 16).unwrap_or(0);
         let segment = |shift: u32| u16::try_from(global >> shift & 0xffff).unwrap_or(0);
@@ -91,13 +91,13 @@ fn check_families(create: &CreateNetwork) -> Result<()> {
     Ok(())
 }
 
-fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
+pub(super) fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
     (0..IPV4_COUNT)
         .filter_map(|n| Ipv4Net::new(Ipv4Addr::from(IPV4_FIRST + (n << 8)), IPV4_PREFIX).ok().map(IpNet::from))
 }
 
 /// A pool as it was asked for: a whole network, with everything else inside of it.
-fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool> {
+pub(super) fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool> {
     let subnet = request.subnet;
     if subnet.trunc() != subnet {
         return Err(Error::invalid(format!("{subnet} has host bits set: did you mean {}?", subnet.trunc())));

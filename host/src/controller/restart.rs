@@ -36,8 +36,9 @@ impl Inner {
     pub(super) fn collect_garbage(&self) -> Result<Collected> {
         let mut collected = Collected::default();
         for endpoint in self.store.endpoints(None)? {
-            if !self.kernel.exists(&Namespace::At(endpoint.sandbox.clone())) {
-                collected.endpoints.push(format!("{} of {}", endpoint.name, endpoint.sandbox.path.display()));
+            let Some(sandbox) = endpoint.sandbox.clone() else { continue };
+            if !self.kernel.exists(&Namespace::At(sandbox.clone())) {
+                collected.endpoints.push(format!("{} of {}", endpoint.name, sandbox.path.display()));
                 self.detach(&endpoint.network, &endpoint.id)?;
             }
         }
@@ -195,7 +196,7 @@ fn namespaces(objects: &[Object], endpoints: &[Endpoint]) -> BTreeSet<Namespace>
         Thing::Namespace { path, .. } => Some(Namespace::At(path.clone())),
         _ => None,
     });
-    let of_endpoints = endpoints.iter().map(|e| Namespace::At(e.sandbox.clone()));
+    let of_endpoints = endpoints.iter().filter_map(|e| e.sandbox.clone().map(Namespace::At));
     of_objects.chain(of_endpoints).chain([Namespace::Host]).collect()
 }
 

@@ -26,13 +26,13 @@ impl Inner {
     pub(super) fn configure(
         &self,
         endpoint: &Endpoint,
+        sandbox: &Namespace,
         join: &Join,
         wanted: Option<&LinkName>,
     ) -> Result<Option<(u32, LinkName)>> {
         let Some(names) = &join.names else { return Ok(None) };
-        let sandbox = Namespace::At(endpoint.sandbox.clone());
         check_gateways(endpoint, join)?;
-        let (key, name) = self.bring_in(endpoint, names, &sandbox)?;
+        let (key, name) = self.bring_in(endpoint, names, sandbox)?;
         let fit = fitting_name(names, &name, wanted);
         let rename = fit.is_some();
         let mut changes = Vec::new();
@@ -44,7 +44,7 @@ impl Inner {
             .push(Change::SetLink(key.clone(), LinkChanges { name: fit, mac: endpoint.mac, ..LinkChanges::default() }));
         self.kernel.apply(&changes)?;
         let name = self.name_of(&key)?;
-        let mut changes = vec![disable_ipv6(&sandbox, &name, endpoint.address_ipv6.is_none())];
+        let mut changes = vec![disable_ipv6(sandbox, &name, endpoint.address_ipv6.is_none())];
         let addresses = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
         changes.extend(addresses.map(|a| Change::AddAddress(key.clone(), a)));
         changes.push(Change::SetLink(key.clone(), LinkChanges { up: Some(true), ..LinkChanges::default() }));
@@ -156,7 +156,7 @@ fn routes(key: &LinkKey, join: &Join) -> Vec<Change> {
 }
 
 /// A gateway is on the endpoint's own network, or a connected route leads to it.
-fn check_gateways(endpoint: &Endpoint, join: &Join) -> Result<()> {
+pub(super) fn check_gateways(endpoint: &Endpoint, join: &Join) -> Result<()> {
     let own = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
     let connected = join.routes.iter().filter(|r| r.next_hop.is_none()).map(|r| r.destination);
     let reachable: Vec<IpNet> = own.chain(connected).collect();

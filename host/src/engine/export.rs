@@ -1,9 +1,7 @@
 //! One function for each function that a driver exports: the host's values to WIT, the call, and back.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
@@ -17,13 +15,10 @@ use super::run::{Outcome, run};
 use super::state::CallState;
 use crate::capability::convert::{self, address_to_wit, mac_to_wit, network_to_wit};
 use crate::capability::handle::{InterfaceInfo, JoinInfo, NetworkInfo};
-use crate::kernel::MacAddress;
 use crate::operation::driver::Scope;
 use crate::operation::endpoint::PortBinding;
+use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
 use crate::operation::{Error, Id};
-
-/// Text by key.
-pub type TextMap = BTreeMap<String, String>;
 
 /// What a driver says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,35 +31,6 @@ pub struct Registration {
     pub data_scope: Scope,
     /// How far they connect.
     pub connectivity_scope: Scope,
-}
-
-/// What the user asked of a network.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the WIT's fields, documented there")]
-pub struct NetworkOptions {
-    pub generic: TextMap,
-    pub ipv4: bool,
-    pub ipv6: bool,
-    pub internal: bool,
-}
-
-/// An address pool.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the WIT's fields, documented there")]
-pub struct IpamData {
-    pub address_space: String,
-    pub pool: Option<IpNet>,
-    pub gateway: Option<IpNet>,
-    pub aux_addresses: BTreeMap<String, IpNet>,
-}
-
-/// What the user asked of an endpoint.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the WIT's fields, documented there")]
-pub struct EndpointOptions {
-    pub mac_address: Option<MacAddress>,
-    pub port_bindings: Vec<PortBinding>,
-    pub generic: TextMap,
 }
 
 /// What happened to a table entry: the bytes before and after.
@@ -130,8 +96,8 @@ impl Code {
         state: CallState,
         network: &Id,
         options: &NetworkOptions,
-        ipv4: &[IpamData],
-        ipv6: &[IpamData],
+        ipv4: &[PoolData],
+        ipv6: &[PoolData],
     ) -> Outcome<()> {
         run(self, state, |store| {
             let instance = self.driver.instantiate(&mut *store)?;
@@ -174,7 +140,7 @@ impl Code {
     }
 
     /// `driver.endpoint-oper-info`
-    pub fn endpoint_oper_info(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<TextMap> {
+    pub fn endpoint_oper_info(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<Labels> {
         let outcome = self
             .plain(state, |driver, store| driver.call_endpoint_oper_info(store, network.as_str(), endpoint.as_str()));
         Outcome { state: outcome.state, result: outcome.result.map(|map| map.into_iter().collect()) }
@@ -217,10 +183,10 @@ impl Code {
         &self,
         state: CallState,
         network: &Id,
-        options: &TextMap,
-        ipv4: &[IpamData],
-        ipv6: &[IpamData],
-    ) -> Outcome<TextMap> {
+        options: &Labels,
+        ipv4: &[PoolData],
+        ipv6: &[PoolData],
+    ) -> Outcome<Labels> {
         let options = text(options);
         let outcome = run(self, state, |store| {
             let Some(part) = &self.allocator else { return Ok(Err(absent("network-allocator"))) };
@@ -273,7 +239,7 @@ impl Code {
         table: &str,
         key: &str,
         value: &[u8],
-    ) -> Outcome<(String, TextMap)> {
+    ) -> Outcome<(String, Labels)> {
         let outcome = run(self, state, |store| {
             let Some(part) = &self.watcher else { return Ok(Err(absent("table-watcher"))) };
             let instance = part.instantiate(&mut *store)?;
@@ -354,12 +320,12 @@ fn scope(scope: wit::Scope) -> Scope {
     }
 }
 
-fn text(map: &TextMap) -> Vec<(String, String)> {
+fn text(map: &Labels) -> Vec<(String, String)> {
     map.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-fn pools(pools: &[IpamData]) -> Vec<wit::IpamData> {
-    let one = |data: &IpamData| wit::IpamData {
+fn pools(pools: &[PoolData]) -> Vec<wit::IpamData> {
+    let one = |data: &PoolData| wit::IpamData {
         address_space: data.address_space.clone(),
         pool: data.pool.map(network_to_wit),
         gateway: data.gateway.map(network_to_wit),
@@ -369,8 +335,8 @@ fn pools(pools: &[IpamData]) -> Vec<wit::IpamData> {
 }
 
 fn network_options(options: &NetworkOptions) -> wit::NetworkOptions {
-    let NetworkOptions { generic, ipv4, ipv6, internal } = options;
-    wit::NetworkOptions { generic: text(generic), ipv4: *ipv4, ipv6: *ipv6, internal: *internal, other: Vec::new() }
+    let NetworkOptions { generic, ipv4, ipv6, internal, other } = options;
+    wit::NetworkOptions { generic: text(generic), ipv4: *ipv4, ipv6: *ipv6, internal: *internal, other: text(other) }
 }
 
 fn endpoint_options(options: &EndpointOptions) -> wit::EndpointOptions {
@@ -382,12 +348,12 @@ fn endpoint_options(options: &EndpointOptions) -> wit::EndpointOptions {
         host_port: p.host_port,
         host_port_end: p.host_port_end,
     };
-    let exposed = |p: &PortBinding| wit::TransportPort { protocol: p.protocol as u8, port: p.container_port };
+    let exposed = |p: &TransportPort| wit::TransportPort { protocol: p.protocol as u8, port: p.port };
     wit::EndpointOptions {
-        mac_address: options.mac_address.map(mac_to_wit),
-        exposed_ports: options.port_bindings.iter().map(exposed).collect(),
+        mac_address: options.mac.map(mac_to_wit),
+        exposed_ports: options.exposed_ports.iter().map(exposed).collect(),
         port_bindings: options.port_bindings.iter().map(binding).collect(),
         generic: text(&options.generic),
-        other: Vec::new(),
+        other: text(&options.other),
     }
 }

@@ -15,6 +15,6 @@ mod run;
 mod state;
 
 pub use code::{Code, Engine, compile};
-pub use export::{EndpointOptions, IpamData, NetworkOptions, Registration, TableEvent};
+pub use export::{Registration, TableEvent};
 pub use run::{Failure, Outcome};
 pub use state::{CallState, Facts, Fault, Interface, Join, Names, NetworkFacts, StaticRoute};

@@ -1,5 +1,9 @@
 //! Front ends: each turns its wire format into operations and their replies back. None knows wasm or netlink.
 //!
 //! - [`admin`]: HTTP and JSON on a unix socket, for the command line and other programs
+//! - [`docker`]: dockerd's plugin protocol, a unix socket for each driver
+//! - [`socket`]: the files of both
 
 pub mod admin;
+pub mod docker;
+pub mod socket;

@@ -1,6 +1,7 @@
 //! Drivers: load, list, inspect, remove.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -56,6 +57,13 @@ pub struct DriverDetails {
     pub manifest: Option<String>,
     /// What `configuration` answers.
     pub configuration: BTreeMap<String, String>,
+    /// Where dockerd finds it: its plugin socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub plugin_socket: Option<PathBuf>,
+    /// Why dockerd does not find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpublished: Option<String>,
     /// What was called since the start of the daemon: exported functions and the host calls that they made.
     pub calls: Vec<CallCount>,
 }

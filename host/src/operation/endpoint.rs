@@ -86,9 +86,9 @@ pub struct Endpoint {
     pub name: Name,
     /// The network's name.
     pub network: Name,
-    /// The namespace's path.
-    #[schema(value_type = String)]
-    pub namespace: PathBuf,
+    /// The namespace's path: for a container engine's, where the engine says that it is, once it has joined.
+    #[schema(value_type = Option<String>)]
+    pub namespace: Option<PathBuf>,
     /// The interface's name in the namespace.
     pub interface: Option<String>,
     /// Its MAC.

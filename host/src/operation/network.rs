@@ -104,6 +104,8 @@ pub struct Network {
     pub internal: bool,
     /// Labels for the driver.
     pub options: BTreeMap<String, String>,
+    /// A container engine made it, by the plugin protocol: it chooses ids and addresses, and attaches its containers itself.
+    pub by_engine: bool,
     /// `up`, or why it is not.
     pub state: String,
     /// Seconds since 1970-01-01T00:00:00Z.

@@ -3,21 +3,21 @@
 //! - [`main`]: the process: who runs it, configuration, log, runtime, signals
 //! - [`run`]: bind, start, serve, stop; the signal to stop is an argument
 //! - [`folder`]: the components that are loaded at start
-//! - `socket`: a socket file that is only this daemon's
 
 pub mod folder;
-mod socket;
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::socket::AdminSocket;
 use crate::config::{Config, Written};
 use crate::controller::{Controller, Place};
 use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
+use crate::frontend::docker::Plugins;
+use crate::frontend::socket::Inherited;
 use crate::operation::{Error, Result};
 
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
@@ -33,19 +33,23 @@ pub fn main(flags: Written) -> Result<()> {
     }
     let config = Config::load(flags)?;
     log(&config)?;
+    // While there is one thread: this takes variables out of the environment.
+    let inherited = Inherited::from_environment();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
-    runtime.block_on(async { run(&config, stop_signal()?).await })
+    runtime.block_on(async { run(&config, inherited, stop_signal()?).await })
 }
 
 /// Serves until `shutdown` is ready, then lets requests in flight finish. Networks stay.
 ///
-/// The socket is bound first, so that clients that come early wait instead of failing, and two daemons never start side by side;
-/// it is served only when the controller has put everything in order.
-pub async fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let socket = AdminSocket::bind(&config.socket)?;
+/// The admin socket is bound first, so that clients that come early wait instead of failing, and two daemons never start side by side;
+/// sockets are served only when the controller has put everything in order.
+pub async fn run(config: &Config, inherited: Inherited, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let socket = inherited.take_or_bind(&config.socket)?;
     let controller = start(config).await?;
     let (listener, _file) = socket.listen()?;
+    let plugins = Plugins::new(controller.clone(), config.plugins.clone(), Arc::new(inherited));
+    plugins.publish_all().await?;
     notify(&[NotifyState::Ready]);
     tracing::info!(socket = %config.socket.display(), "ready");
     let mut asked_to_stop = Instant::now();
@@ -55,7 +59,11 @@ pub async fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<
         tracing::info!("stopping");
         notify(&[NotifyState::Stopping]);
     };
-    admin::serve(listener, admin::router(controller.clone()), stopping).await;
+    admin::serve(listener, admin::router(controller.clone(), plugins.clone()), stopping).await;
+    let left = SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed());
+    if tokio::time::timeout(left, plugins.close()).await.is_err() {
+        tracing::warn!("dockerd's requests in flight did not finish in time");
+    }
     stop(&controller, SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed())).await;
     Ok(())
 }
@@ -118,15 +126,16 @@ mod tests {
         let config = Config::meaning(Written { drivers: path("drivers"), ..written }).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = config.clone();
-        let daemon = tokio::spawn(async move { run(&serving, async { drop(stopped.await) }).await });
+        let daemon =
+            tokio::spawn(async move { run(&serving, Inherited::default(), async { drop(stopped.await) }).await });
         while !config.socket.exists() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let second = run(&config, std::future::ready(())).await.unwrap_err();
+        let second = run(&config, Inherited::default(), std::future::ready(())).await.unwrap_err();
         assert!(second.message.contains("listens on"), "{second}");
         stop.send(()).unwrap();
         daemon.await.unwrap().unwrap();
         assert!(!config.socket.exists());
-        run(&config, std::future::ready(())).await.unwrap();
+        run(&config, Inherited::default(), std::future::ready(())).await.unwrap();
     }
 }

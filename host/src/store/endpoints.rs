@@ -93,12 +93,14 @@ pub(super) fn put(c: &Connection, endpoint: &Endpoint) -> Result<()> {
     if let Some(other) = one(c, sql, [network, name, id], |row| Ok(row.get::<_, String>(0)?))? {
         return Err(Error::Exists(format!("the network has an endpoint {name:?} already (id {other})")).into());
     }
-    let path = &endpoint.sandbox.path;
-    let sandbox = path.to_str().ok_or_else(|| Error::Invalid(format!("the path {path:?} is not UTF-8")))?;
+    let path = endpoint.sandbox.as_ref().map(|s| &s.path).or(endpoint.joined.as_ref());
+    let not_text = || Error::Invalid(format!("the path {path:?} is not UTF-8"));
+    let sandbox = path.map(|path| path.to_str().ok_or_else(not_text)).transpose()?;
+    let inode = endpoint.sandbox.as_ref().map(|s| s.inode.cast_signed());
     let sql = "INSERT INTO endpoints (network, id, name, sandbox, inode, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                ON CONFLICT (id, network) DO UPDATE
                SET name = excluded.name, sandbox = excluded.sandbox, inode = excluded.inode, record = excluded.record";
-    run(c, sql, (network, id, name, sandbox, endpoint.sandbox.inode.cast_signed(), json(endpoint)?))?;
+    run(c, sql, (network, id, name, sandbox, inode, json(endpoint)?))?;
     Ok(())
 }
 

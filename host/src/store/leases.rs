@@ -61,11 +61,20 @@ impl Store {
     /// killed operation left. How many.
     pub fn release_orphans(&self) -> super::Result<usize> {
         self.write(Durability::Process, |c| {
-            let pools = run(c, "DELETE FROM pools WHERE network NOT IN (SELECT id FROM networks)", [])?;
+            let pools = run(
+                c,
+                "DELETE FROM pools WHERE network NOT IN (SELECT id FROM networks UNION SELECT id FROM taken_pools)",
+                [],
+            )?;
             let sql = "DELETE FROM leases WHERE NOT EXISTS
-                       (SELECT 1 FROM endpoints e WHERE e.id = leases.owner AND e.network = leases.network)";
+                       (SELECT 1 FROM endpoints e WHERE e.id = leases.owner AND e.network = leases.network)
+                       AND network NOT IN (SELECT id FROM taken_pools)";
             let leases = run(c, sql, [])?;
-            run(c, "DELETE FROM cursors WHERE network NOT IN (SELECT id FROM networks)", [])?;
+            run(
+                c,
+                "DELETE FROM cursors WHERE network NOT IN (SELECT id FROM networks UNION SELECT id FROM taken_pools)",
+                [],
+            )?;
             Ok(pools + leases)
         })
     }

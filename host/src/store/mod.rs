@@ -9,7 +9,7 @@
 //! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql`
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
 //! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `state`, `tables`
-//! - addresses: `pools` (subnets that never overlap), `leases`, with `span` for the numbers
+//! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
 //! - `checkpoint`: the thread that moves the log into the database
 //! - `record`: what is stored; `query`: short words for SQLite; `error`
 
@@ -29,6 +29,7 @@ mod record;
 mod span;
 mod state;
 mod tables;
+mod taken_pools;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +43,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use batch::{Batch, Check, Durability, Write};
 use checkpoint::Checkpoints;
 pub use error::{Error, Result};
-pub use record::{Driver, Endpoint, Lease, ListVersion, Network, Object, TableEntry, Thing, Undelivered};
+pub use record::{Driver, Endpoint, Lease, ListVersion, Network, Object, TableEntry, TakenPool, Thing, Undelivered};
 pub use state::StateList;
 
 /// The version of the file's layout that this program writes and reads.

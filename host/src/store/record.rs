@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use rusqlite::Row;
@@ -55,6 +56,12 @@ pub struct Network {
     pub internal: bool,
     /// Labels for the driver, as `network-allocate` left them.
     pub options: BTreeMap<String, String>,
+    /// What else its front end was given for the driver: JSON text by key.
+    pub other: BTreeMap<String, String>,
+    /// The address space of its pools, as its driver is told.
+    pub address_space: String,
+    /// A container engine made it, which chooses ids and addresses and keeps the sandboxes.
+    pub by_engine: bool,
     /// `network-allocate` was called for it.
     pub allocated: bool,
     /// Why it is not up; none: it is.
@@ -72,8 +79,10 @@ pub struct Endpoint {
     pub network: Id,
     /// Its name.
     pub name: Name,
-    /// The namespace that it is attached to.
-    pub sandbox: NamespacePath,
+    /// The namespace that it is attached to; none: its sandbox is a container engine's, which moves links itself.
+    pub sandbox: Option<NamespacePath>,
+    /// Where the engine says that its sandbox is, since it joined that.
+    pub joined: Option<PathBuf>,
     /// Its interface's ifindex and name in the sandbox, once it has one.
     pub interface: Option<(u32, LinkName)>,
     /// Its MAC.
@@ -96,6 +105,19 @@ pub struct Endpoint {
     pub options: BTreeMap<String, String>,
     /// The attach came to its end. One that did not is detached at the next start.
     pub attached: bool,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created: u64,
+}
+
+/// An address pool that a container engine took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TakenPool {
+    /// Its id.
+    pub id: Id,
+    /// The pool.
+    pub pool: Pool,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created: u64,
 }
 
 /// A kernel object that a driver's call made: what is swept when its owner goes, and what a driver may reach.

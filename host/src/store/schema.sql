@@ -23,8 +23,8 @@ CREATE TABLE endpoints (
   network TEXT NOT NULL,
   id TEXT NOT NULL,
   name TEXT NOT NULL,
-  sandbox TEXT NOT NULL,
-  inode INTEGER NOT NULL,
+  sandbox TEXT,
+  inode INTEGER,
   record TEXT NOT NULL,
   UNIQUE (id, network),
   UNIQUE (name, network)
@@ -107,6 +107,9 @@ CREATE TABLE pools (
   PRIMARY KEY (family, first)
 ) WITHOUT ROWID;
 CREATE INDEX pools_network ON pools (network);
+
+-- Those that a container engine took: to the two tables around this one they are networks.
+CREATE TABLE taken_pools (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE leases (
   network TEXT NOT NULL,

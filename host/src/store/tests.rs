@@ -107,6 +107,9 @@ fn network(network: &str, called: &str) -> Network {
         ipv6: true,
         internal: false,
         options: BTreeMap::from([("k".into(), "v".into())]),
+        other: BTreeMap::from([("o".into(), "[1]".into())]),
+        address_space: "LocalDefault".into(),
+        by_engine: false,
         allocated: true,
         down: Some("no driver".into()),
         created: 1_700_000_000,
@@ -122,7 +125,8 @@ fn endpoint(network: &str, endpoint: &str, called: &str) -> Endpoint {
         id: id(endpoint),
         network: id(network),
         name: name(called),
-        sandbox: namespace(&format!("/run/netns/{called}"), 4_026_531_840),
+        sandbox: Some(namespace(&format!("/run/netns/{called}"), 4_026_531_840)),
+        joined: None,
         interface: Some((7, crate::kernel::LinkName::new("eth0").unwrap())),
         mac: "02:42:0a:05:00:02".parse().ok(),
         address: "10.5.0.2/24".parse().ok(),
@@ -134,6 +138,7 @@ fn endpoint(network: &str, endpoint: &str, called: &str) -> Endpoint {
         ports: Vec::new(),
         options: BTreeMap::new(),
         attached: true,
+        created: 1_700_000_000,
     }
 }
 

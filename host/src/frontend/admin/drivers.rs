@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Segments};
+use crate::frontend::docker::Plugins;
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::{Error, Name};
 
@@ -36,10 +37,12 @@ pub async fn load(
     let slot = upload_slot(&api, api.limits.body).await?;
     let Component(component) = Component::from_request(request, &api).await?;
     let load = LoadDriver { name, component, configuration };
+    let plugins = api.plugins.clone();
     let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
         let _slot = slot;
-        c.load_driver(load).await
+        let loaded = c.load_driver(load).await?;
+        Ok(published(&plugins, loaded).await)
     });
     Ok((StatusCode::CREATED, Json(loaded.await?)))
 }
@@ -56,7 +59,8 @@ pub async fn list(State(api): State<Api>) -> Answer<Json<Vec<Driver>>> {
     params(("name" = Name, Path, description = "The driver.")),
     responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
 pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<DriverDetails>> {
-    Ok(Json(api.controller.driver(&Name::new(&name)?).await?))
+    let details = api.controller.driver(&Name::new(&name)?).await?;
+    Ok(Json(published(&api.plugins, details).await))
 }
 
 /// Removes a driver that serves no network.
@@ -65,8 +69,22 @@ pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -
     responses((status = 204, description = "It is gone."), (status = "default", body = Error, description = "Why not.")))]
 pub async fn remove(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<StatusCode> {
     let name = Name::new(&name)?;
-    api.change(move |c| async move { c.remove_driver(&name).await }).await?;
+    let plugins = api.plugins.clone();
+    let removed = api.change(move |c| async move {
+        c.remove_driver(&name).await?;
+        plugins.withdraw(&name).await;
+        Ok(())
+    });
+    removed.await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A driver with what dockerd sees of it.
+async fn published(plugins: &Plugins, details: DriverDetails) -> DriverDetails {
+    match plugins.publish(&details.driver.name).await {
+        Ok(socket) => DriverDetails { plugin_socket: Some(socket), ..details },
+        Err(error) => DriverDetails { unpublished: Some(error.message), ..details },
+    }
 }
 
 /// The name and the configuration in a query. It is read by hand because `set` repeats.

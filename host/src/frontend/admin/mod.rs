@@ -33,21 +33,23 @@ use self::answer::{Answer, no_method, no_route};
 use self::limits::{Limits, MAX_UPLOADS};
 pub use self::server::{serve, serve_within};
 use crate::controller::Controller;
+use crate::frontend::docker::Plugins;
 use crate::operation::{Error, Result};
 
 /// What the handlers share.
 #[derive(Clone)]
 struct Api {
     controller: Controller,
+    plugins: Plugins,
     limits: Limits,
     uploads: Arc<Semaphore>,
     changes: Arc<Semaphore>,
 }
 
 impl Api {
-    fn new(controller: Controller, limits: Limits) -> Self {
+    fn new(controller: Controller, plugins: Plugins, limits: Limits) -> Self {
         let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
-        Self { controller, limits, uploads, changes: Arc::new(Semaphore::new(limits.changes)) }
+        Self { controller, plugins, limits, uploads, changes: Arc::new(Semaphore::new(limits.changes)) }
     }
 
     /// Runs a change to its end, even if the client hangs up meanwhile: a dropped connection must not stop it halfway.
@@ -78,14 +80,14 @@ impl Api {
 struct Description;
 
 /// The API as a service: it needs no socket.
-pub fn router(controller: Controller) -> Router {
-    router_within(controller, Limits::default())
+pub fn router(controller: Controller, plugins: Plugins) -> Router {
+    router_within(controller, plugins, Limits::default())
 }
 
 /// [`router`] with limits of one's own.
-pub fn router_within(controller: Controller, limits: Limits) -> Router {
+pub fn router_within(controller: Controller, plugins: Plugins, limits: Limits) -> Router {
     let (router, _) = routes().split_for_parts();
-    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(Api::new(controller, limits))
+    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(Api::new(controller, plugins, limits))
 }
 
 /// The API's OpenAPI 3.1 description.

@@ -8,6 +8,7 @@
 //!
 //! In reading order:
 //!
+//! - [`Plugins`]: the plugin sockets of all drivers
 //! - [`router`], [`serve`]: a plugin socket
 //! - `network_driver`, `ipam_driver`: the methods of the two protocols, decoded and encoded
 //! - `options`, `wire`: Docker's option maps, and JSON as Go reads it
@@ -21,6 +22,7 @@ mod ipam_driver;
 pub mod limits;
 mod network_driver;
 mod options;
+mod plugins;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -39,6 +41,8 @@ use tokio::net::UnixListener;
 
 use self::answer::Answer;
 use self::calls::Calls;
+pub use self::plugins::Plugins;
+use crate::controller::Controller;
 use crate::frontend::admin::limits::MAX_JSON;
 use crate::frontend::admin::serve_within;
 use crate::operation::driver::Scope;
@@ -49,6 +53,12 @@ use crate::operation::{Error, Kind, Name, Result};
 pub trait Engine: Clone + Send + Sync + 'static {
     /// Does it. It is let run to its end, also when nobody waits for it any more.
     fn call(&self, driver: &Name, request: Request) -> impl Future<Output = Result<Reply>> + Send;
+}
+
+impl Engine for Controller {
+    async fn call(&self, driver: &Name, request: Request) -> Result<Reply> {
+        self.request(driver, request).await
+    }
 }
 
 /// What a plugin socket says of its driver. dockerd asks once in its life, so a driver's next version must not change it.

@@ -182,7 +182,19 @@ fn orphans_are_freed() {
     wanted(&store, &pool("10.0.0.0/24"), "10.0.0.2", "e1").unwrap();
     wanted(&store, &pool("10.0.0.0/24"), "10.0.0.3", "e2").unwrap();
     store.lease_address(&id("n2"), &pool("10.1.0.0/24"), None, "e1").unwrap();
+    // What an engine took stays until it gives it back.
+    let taken = TakenPool { id: id("p1"), pool: pool("10.2.0.0/24"), created: 1 };
+    store.take_pool(&taken).unwrap();
+    store.lease_address(&id("p1"), &taken.pool, None, "endpoint 1").unwrap();
     assert_eq!(store.release_orphans().unwrap(), 3);
+    assert_eq!(store.taken_pools().unwrap(), [taken.clone()]);
+    assert_eq!(store.leases(&id("p1")).unwrap().len(), 1);
+    let overlapping = TakenPool { id: id("p2"), pool: pool("10.2.0.128/25"), created: 1 };
+    assert!(matches!(store.take_pool(&overlapping), Err(Error::Exists(_))));
+    assert_eq!(store.taken_pool(&id("p2")).unwrap(), None);
+    store.release_taken_pool(&id("p1")).unwrap();
+    assert_eq!((store.taken_pool(&id("p1")).unwrap(), store.leases(&id("p1")).unwrap().len()), (None, 0));
+    store.take_pool(&overlapping).unwrap();
     assert_eq!(store.release_orphans().unwrap(), 0);
     assert_eq!(store.leases(&id("n1")).unwrap(), [Lease { address: ip("10.0.0.2"), owner: "e1".into() }]);
     assert!(store.claim_pools(&id("n3"), &["10.0.0.0/25".parse().unwrap()]).is_err());

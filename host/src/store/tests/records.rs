@@ -107,7 +107,7 @@ fn found_endpoints(store: &Store, network: Option<&str>, text: &str) -> Vec<Stri
 #[test]
 fn an_endpoint_is_found_by_id_name_namespace_and_prefix() {
     let store = scratch();
-    let at = |network, id, name, path| Endpoint { sandbox: namespace(path, 9), ..endpoint(network, id, name) };
+    let at = |network, id, name, path| Endpoint { sandbox: Some(namespace(path, 9)), ..endpoint(network, id, name) };
     let endpoints = [
         at("n1", "aa1", "web", "/run/netns/one"),
         at("n1", "aa2", "w_b", "/var/run/netns/two"),
@@ -252,7 +252,7 @@ fn what_hangs_on_an_endpoint_or_network_goes_with_it_and_nothing_else() {
 fn a_path_that_is_no_text_is_refused() {
     use std::os::unix::ffi::OsStrExt;
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"/run/\xff"));
-    let odd = Endpoint { sandbox: NamespacePath { path, inode: 1 }, ..endpoint("n1", "e1", "a") };
+    let odd = Endpoint { sandbox: Some(NamespacePath { path, inode: 1 }), ..endpoint("n1", "e1", "a") };
     assert!(matches!(put(&scratch(), [Write::PutEndpoint(odd)]), Err(Error::Invalid(_))));
 }
 

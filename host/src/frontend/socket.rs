@@ -1,11 +1,15 @@
-//! The admin socket's file: bound by one daemon at a time, replaced only if it is a dead socket, removed at the end.
+//! A socket's file: bound by one daemon at a time, replaced only if it is a dead socket, removed at the end. Or one that the service
+//! manager bound, and keeps.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use listenfd::ListenFd;
 use tokio::net::UnixListener;
 
 use crate::operation::{Error, Kind, Result};
@@ -16,10 +20,15 @@ const SOCKET_MODE: u32 = 0o660;
 const FOLDER_MODE: u32 = 0o755;
 
 /// A bound socket on which nobody is served yet.
-pub struct AdminSocket {
+pub struct Bound {
     listener: StdListener,
-    file: SocketFile,
+    /// None: the service manager's.
+    file: Option<SocketFile>,
 }
+
+/// The sockets that the service manager bound for this daemon (sd_listen_fds(3)), by path.
+#[derive(Default)]
+pub struct Inherited(Mutex<BTreeMap<PathBuf, StdListener>>);
 
 /// The socket's file; it is removed with this.
 pub struct SocketFile {
@@ -29,7 +38,7 @@ pub struct SocketFile {
     _lock: File,
 }
 
-impl AdminSocket {
+impl Bound {
     /// Binds it. Clients can connect from now on, and wait.
     pub fn bind(path: &Path) -> Result<Self> {
         let failed = |e: io::Error| Error::new(kind(&e), format!("can't bind the socket {}: {e}", path.display()));
@@ -44,13 +53,43 @@ impl AdminSocket {
         let inode = std::fs::symlink_metadata(&new).map_err(failed)?.ino();
         std::fs::rename(&new, path).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { listener, file: SocketFile { path: path.to_owned(), inode, _lock: lock } })
+        Ok(Self { listener, file: Some(SocketFile { path: path.to_owned(), inode, _lock: lock }) })
     }
 
     /// The listener, and the file to keep while it is used.
-    pub fn listen(self) -> Result<(UnixListener, SocketFile)> {
+    pub fn listen(self) -> Result<(UnixListener, Option<SocketFile>)> {
         let listener = UnixListener::from_std(self.listener);
         Ok((listener.map_err(|e| Error::internal(format!("can't listen: {e}")))?, self.file))
+    }
+}
+
+impl Inherited {
+    /// Takes over what the environment names. A socket that is no listening unix socket with a path is left alone, with a word in the log.
+    pub fn from_environment() -> Self {
+        let mut given = ListenFd::from_env();
+        let mut sockets = BTreeMap::new();
+        for number in 0..given.len() {
+            let path = |listener: &StdListener| Some(listener.local_addr().ok()?.as_pathname()?.to_owned());
+            match given.take_unix_listener(number).ok().flatten().and_then(|l| Some((path(&l)?, l))) {
+                Some((path, listener)) => drop(sockets.insert(path, listener)),
+                None => tracing::warn!(
+                    "socket {number} of the service manager is no unix socket with a path: it is not used"
+                ),
+            }
+        }
+        Self(Mutex::new(sockets))
+    }
+
+    /// The socket at a path: the service manager's, or one that is bound now.
+    pub fn take_or_bind(&self, path: &Path) -> Result<Bound> {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(path) {
+            Some(listener) => {
+                let failed = |e: io::Error| Error::internal(format!("can't use the socket {}: {e}", path.display()));
+                listener.set_nonblocking(true).map_err(failed)?;
+                Ok(Bound { listener, file: None })
+            }
+            None => Bound::bind(path),
+        }
     }
 }
 
@@ -131,7 +170,7 @@ mod tests {
     fn it_is_made_with_its_folder_and_removed() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b/p.sock");
-        let socket = AdminSocket::bind(&path).unwrap();
+        let socket = Bound::bind(&path).unwrap();
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o660, 0o755));
         assert_eq!(mode(&beside(&path, ".lock")), 0o600);
         StdStream::connect(&path).expect("a client that comes early can connect");
@@ -145,7 +184,7 @@ mod tests {
         let path = root.path().join("p.sock");
         drop(StdListener::bind(&path).unwrap());
         assert!(path.exists());
-        let socket = AdminSocket::bind(&path).unwrap();
+        let socket = Bound::bind(&path).unwrap();
         StdStream::connect(&path).unwrap();
         drop(socket);
     }
@@ -154,12 +193,12 @@ mod tests {
     fn a_live_one_is_not() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("p.sock");
-        let first = AdminSocket::bind(&path).unwrap();
-        assert_eq!(AdminSocket::bind(&path).err().unwrap().kind, Kind::AlreadyExists);
+        let first = Bound::bind(&path).unwrap();
+        assert_eq!(Bound::bind(&path).err().unwrap().kind, Kind::AlreadyExists);
         StdStream::connect(&path).expect("the first still listens");
         drop(first);
         let _foreign = StdListener::bind(&path).unwrap();
-        let error = AdminSocket::bind(&path).err().unwrap();
+        let error = Bound::bind(&path).err().unwrap();
         assert!(error.message.contains("another daemon listens on"), "{error}");
     }
 
@@ -168,7 +207,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("p.sock");
         std::fs::write(&path, "precious").unwrap();
-        let error = AdminSocket::bind(&path).err().unwrap();
+        let error = Bound::bind(&path).err().unwrap();
         assert!(error.message.contains("is no socket"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }
@@ -177,7 +216,7 @@ mod tests {
     fn a_foreign_file_is_not_removed_at_the_end() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("p.sock");
-        let socket = AdminSocket::bind(&path).unwrap();
+        let socket = Bound::bind(&path).unwrap();
         // Beside it first, so that it can't get the same inode.
         std::fs::write(root.path().join("other"), "").unwrap();
         std::fs::rename(root.path().join("other"), &path).unwrap();
@@ -188,7 +227,7 @@ mod tests {
     #[test]
     fn a_path_that_is_too_long_is_one_line() {
         let root = tempfile::tempdir().unwrap();
-        let error = AdminSocket::bind(&root.path().join("x".repeat(120))).err().unwrap();
+        let error = Bound::bind(&root.path().join("x".repeat(120))).err().unwrap();
         assert_eq!(error.kind, Kind::InvalidArgument);
     }
 }

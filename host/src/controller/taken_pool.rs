@@ -1,0 +1,65 @@
+//! Address pools for container engines: Docker's remote address management.
+
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ipnet::IpNet;
+
+use super::Inner;
+use super::network::now;
+use super::pool::{checked, ipv4_candidates};
+use crate::operation::engine::{Labels, Reply, RequestAddress, RequestPool, TakenPool};
+use crate::operation::network::PoolRequest;
+use crate::operation::{Error, Id, Result};
+use crate::store;
+
+/// Reserve no gateway address: the engine asks for it by itself.
+const NO_GATEWAY: (bool, bool) = (true, true);
+
+impl Inner {
+    pub(super) fn take_pool(&self, request: RequestPool) -> Result<Reply> {
+        let RequestPool { pool, range, ipv6, .. } = request;
+        loop {
+            let subnet = match pool {
+                Some(subnet) => subnet.trunc(),
+                None if ipv6 => self.store.free_pool(self.ipv6_candidates())?,
+                None => self.store.free_pool(ipv4_candidates())?,
+            };
+            let taken = store::TakenPool {
+                id: Id::random()?,
+                pool: checked(&PoolRequest { subnet, range, gateway: None, aux_addresses: [].into() }, NO_GATEWAY)?,
+                created: now(),
+            };
+            match self.store.take_pool(&taken) {
+                Ok(()) => return Ok(Reply::Pool(TakenPool { id: taken.id, pool: subnet, data: Labels::new() })),
+                // Another one took it in between: there are others.
+                Err(store::Error::Exists(_)) if pool.is_none() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    pub(super) fn release_pool(&self, pool: &Id) -> Result<Reply> {
+        self.store.release_taken_pool(pool)?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn take_address(&self, request: RequestAddress) -> Result<Reply> {
+        let pool = self.store.taken_pool(&request.pool)?;
+        let pool = pool.ok_or_else(|| Error::not_found(format!("there is no address pool {}", request.pool)))?;
+        let address = self.store.lease_address(&pool.id, &pool.pool, request.address, &owner(request.gateway))?;
+        let net = IpNet::new(address, pool.pool.subnet.prefix_len());
+        Ok(Reply::Address(net.map_err(|e| Error::internal(format!("{address}: {e}")))?))
+    }
+
+    pub(super) fn release_address(&self, pool: &Id, address: IpAddr) -> Result<Reply> {
+        self.store.release_address(pool, address)?;
+        Ok(Reply::Done)
+    }
+}
+
+/// Nobody's name is known here. Each request is an owner of its own, so that no two get the same address.
+fn owner(gateway: bool) -> String {
+    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    format!("{} {nanoseconds}", if gateway { "gateway" } else { "endpoint" })
+}

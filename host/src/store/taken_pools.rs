@@ -1,0 +1,43 @@
+//! Address pools that a container engine took: to subnets and leases each is a network of its own.
+
+use rusqlite::Connection;
+
+use super::Store;
+use super::batch::Durability;
+use super::query::{Result, all, json, one, record, run};
+use super::record::TakenPool;
+use super::{leases, pools};
+use crate::operation::Id;
+
+impl Store {
+    /// Takes a pool. `Exists`: its subnet overlaps with another pool's or network's.
+    pub fn take_pool(&self, taken: &TakenPool) -> super::Result<()> {
+        self.write(Durability::Power, |c| {
+            pools::replace(c, &taken.id, &[taken.pool.subnet])?;
+            let sql = "INSERT INTO taken_pools (id, record) VALUES (?1, ?2)";
+            run(c, sql, (taken.id.as_str(), json(taken)?))?;
+            Ok(())
+        })
+    }
+
+    /// A pool.
+    pub fn taken_pool(&self, id: &Id) -> super::Result<Option<TakenPool>> {
+        self.read(|c| one(c, "SELECT record FROM taken_pools WHERE id = ?1", [id.as_str()], record))
+    }
+
+    /// All of them.
+    pub fn taken_pools(&self) -> super::Result<Vec<TakenPool>> {
+        self.read(|c| all(c, "SELECT record FROM taken_pools ORDER BY id", [], record))
+    }
+
+    /// Gives a pool back, with its addresses. Ok if it is gone.
+    pub fn release_taken_pool(&self, id: &Id) -> super::Result<()> {
+        self.write(Durability::Power, |c| release(c, id))
+    }
+}
+
+fn release(c: &Connection, id: &Id) -> Result<()> {
+    run(c, "DELETE FROM taken_pools WHERE id = ?1", [id.as_str()])?;
+    leases::clear(c, id)?;
+    pools::replace(c, id, &[])
+}
