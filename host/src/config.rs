@@ -31,6 +31,9 @@ pub struct Written {
     /// Where Docker looks for the sockets of network drivers [default: /run/docker/plugins]
     #[arg(long, value_name = "FOLDER")]
     pub plugins: Option<PathBuf>,
+    /// dockerd's API socket, which garbage collection asks what is still known [default: /run/docker.sock]
+    #[arg(long, value_name = "PATH")]
+    pub docker: Option<PathBuf>,
     /// Components (*.wasm) that are loaded at start [default: /etc/pontoon/drivers]
     #[arg(long, value_name = "FOLDER")]
     pub drivers: Option<PathBuf>,
@@ -50,6 +53,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Where Docker looks for the sockets of network drivers.
     pub plugins: PathBuf,
+    /// dockerd's API socket.
+    pub docker: PathBuf,
     /// Components that are loaded at start.
     pub drivers: PathBuf,
     /// A filter as tracing-subscriber's `EnvFilter` reads it.
@@ -68,13 +73,14 @@ impl Config {
 
     /// Fills in what is not written.
     pub fn meaning(written: Written) -> Result<Self> {
-        let folder = |path: Option<PathBuf>, default: &str| absolute(path.unwrap_or_else(|| default.into()));
-        let run = folder(written.run, "/run/pontoon")?;
+        let path = |path: Option<PathBuf>, default: &str| absolute(path.unwrap_or_else(|| default.into()));
+        let run = path(written.run, "/run/pontoon")?;
         let config = Self {
-            state: folder(written.state, "/var/lib/pontoon")?,
+            state: path(written.state, "/var/lib/pontoon")?,
             socket: absolute(written.socket.unwrap_or_else(|| run.join("pontoon.sock")))?,
-            plugins: folder(written.plugins, "/run/docker/plugins")?,
-            drivers: folder(written.drivers, "/etc/pontoon/drivers")?,
+            plugins: path(written.plugins, "/run/docker/plugins")?,
+            docker: path(written.docker, "/run/docker.sock")?,
+            drivers: path(written.drivers, "/etc/pontoon/drivers")?,
             log: written.log.unwrap_or_else(|| "info".to_owned()),
             run,
         };
@@ -98,6 +104,7 @@ impl Written {
             run: self.run.or(other.run),
             socket: self.socket.or(other.socket),
             plugins: self.plugins.or(other.plugins),
+            docker: self.docker.or(other.docker),
             drivers: self.drivers.or(other.drivers),
             log: self.log.or(other.log),
         }

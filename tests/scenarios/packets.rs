@@ -1,34 +1,6 @@
 //! Packets cross a sandboxed driver: between containers, to the outside, and in by published ports.
 
-use pontoon_tests::{Daemon, Namespace, listen_tcp, listen_udp};
-
-/// A namespace at the other end of a cable from the host: 192.0.2.1 and 2001:db8::1 are the host, .2 and ::2 the outside.
-pub fn outside(host: &Namespace) -> Namespace {
-    let outside = Namespace::new("outside");
-    host.run("ip link add eth0 type veth peer name cable");
-    let moved = format!("ip link set cable netns {}", outside.text());
-    host.run(&moved);
-    for (namespace, link, number) in [(host, "eth0", 1), (&outside, "cable", 2)] {
-        namespace.run(&format!("sysctl -q net.ipv6.conf.{link}.accept_dad=0"));
-        namespace.run(&format!("ip address add 192.0.2.{number}/24 dev {link}"));
-        namespace.run(&format!("ip address add 2001:db8::{number}/64 dev {link} nodad"));
-        namespace.run(&format!("ip link set {link} up"));
-    }
-    outside
-}
-
-/// What a TCP client in a namespace reads from a server, or nothing.
-pub fn fetch(from: &Namespace, address: &str) -> String {
-    let output = from.try_run(&format!("socat -t 1 - TCP:{address},connect-timeout=2"));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// What a UDP client gets back.
-pub fn ask_udp(from: &Namespace, family: u8, address: &str) -> String {
-    let script = format!("printf x | socat -t 1 - UDP{family}:{address}");
-    let output = from.try_run_script(&script);
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use pontoon_tests::{Daemon, Namespace, ask_udp, fetch, listen_tcp, listen_udp, outside};
 
 /// An address of an endpoint, without its prefix length.
 pub fn address(daemon: &Daemon, network: &str, endpoint: &str, key: &str) -> String {

@@ -1,8 +1,8 @@
 //! The daemon goes and comes back, and the machine does: networks stay, packets go on.
 
-use pontoon_tests::{Daemon, Namespace, Pinging, same_at_last};
+use pontoon_tests::{Daemon, Namespace, Pinging, fetch, outside, same_at_last};
 
-use crate::packets::{address, fetch, outside};
+use crate::packets::address;
 
 /// Pings may be lost only by the kernel's own doing: none are, between ports of a bridge.
 fn none_lost(pinging: Pinging) {

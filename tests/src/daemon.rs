@@ -33,6 +33,18 @@ pub struct Ran {
     pub err: String,
 }
 
+impl Ran {
+    /// Runs a command.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 impl Daemon {
     /// A daemon that has started.
     pub fn start() -> Self {
@@ -131,12 +143,7 @@ impl Daemon {
     pub fn cli(&self, line: &str) -> Ran {
         let mut command = Command::new(pontoon());
         command.env("PONTOON_SOCKET", self.socket()).args(line.split_whitespace());
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ran::of(command.stdin(Stdio::null()))
     }
 
     /// Starts command lines, all at the same time.

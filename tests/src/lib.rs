@@ -4,10 +4,12 @@
 //! - [`dump`](Namespace::dump): all that the kernel has in one, to compare before and after
 //! - [`Daemon`]: `pontoon serve` in a namespace of its own
 //! - [`Bench`]: a controller in this process, in a namespace of its own
+//! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
 mod bench;
 mod daemon;
+mod machine;
 mod namespace;
 mod packets;
 
@@ -15,8 +17,9 @@ use std::path::PathBuf;
 
 pub use bench::{Bench, attach, create};
 pub use daemon::{Daemon, Ran};
+pub use machine::Machine;
 pub use namespace::{Namespace, same_at_last};
-pub use packets::{Pinging, listen_tcp, listen_udp};
+pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
 
 /// The program under test.
 pub fn pontoon() -> PathBuf {

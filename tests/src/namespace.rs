@@ -12,10 +12,10 @@ use tempfile::TempDir;
 /// How long the kernel may take to be as it was.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A network namespace, its loopback up. It is gone with this value.
+/// A network namespace, its loopback up. One that is a test's own is gone with this value.
 pub struct Namespace {
     path: PathBuf,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Namespace {
@@ -31,9 +31,14 @@ impl Namespace {
         })
         .join()
         .unwrap();
-        let namespace = Self { path, _folder: folder };
+        let namespace = Self { path, folder: Some(folder) };
         namespace.run("ip link set lo up");
         namespace
+    }
+
+    /// One that somebody else keeps.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), folder: None }
     }
 
     /// Where it is bound.
@@ -104,7 +109,7 @@ impl Namespace {
             "printf 'link show\\naddress show\\nroute show table all\\nrule show\\nneighbour show nud permanent\\n' | ip -o -batch -",
             "printf 'route show table all\\nrule show\\n' | ip -o -6 -batch -",
             "bridge fdb show",
-            "nft list ruleset",
+            "nft -s list ruleset",
             "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.default.forwarding",
         ];
         let script: String =
@@ -127,7 +132,9 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let _ = unmount(&self.path, UnmountFlags::DETACH);
+        if self.folder.is_some() {
+            let _ = unmount(&self.path, UnmountFlags::DETACH);
+        }
     }
 }
 

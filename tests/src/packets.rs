@@ -1,4 +1,4 @@
-//! Packets: servers that answer, and pings that go on while something else happens.
+//! Packets: an outside, clients and servers, and pings that go on while something else happens.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
@@ -7,6 +7,34 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Namespace;
+
+/// A namespace at the other end of a cable from the host: 192.0.2.1 and 2001:db8::1 are the host, .2 and ::2 the outside.
+pub fn outside(host: &Namespace) -> Namespace {
+    let outside = Namespace::new("outside");
+    host.run("ip link add eth0 type veth peer name cable");
+    let moved = format!("ip link set cable netns {}", outside.text());
+    host.run(&moved);
+    for (namespace, link, number) in [(host, "eth0", 1), (&outside, "cable", 2)] {
+        namespace.run(&format!("sysctl -q net.ipv6.conf.{link}.accept_dad=0"));
+        namespace.run(&format!("ip address add 192.0.2.{number}/24 dev {link}"));
+        namespace.run(&format!("ip address add 2001:db8::{number}/64 dev {link} nodad"));
+        namespace.run(&format!("ip link set {link} up"));
+    }
+    outside
+}
+
+/// What a TCP client in a namespace reads from a server, or nothing.
+pub fn fetch(from: &Namespace, address: &str) -> String {
+    let output = from.try_run(&format!("socat -t 1 - TCP:{address},connect-timeout=2"));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a UDP client gets back.
+pub fn ask_udp(from: &Namespace, family: u8, address: &str) -> String {
+    let script = format!("printf x | socat -t 1 - UDP{family}:{address}");
+    let output = from.try_run_script(&script);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
 
 /// A TCP server in a namespace that greets every client with `greeting`, until the test's process ends.
 pub fn listen_tcp(namespace: &Namespace, port: u16, greeting: &'static str) {

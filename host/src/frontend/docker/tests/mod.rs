@@ -4,11 +4,12 @@
 //! - `methods`: answers, and requests that can't be read
 //! - `waiting`: deadlines, clients that go, turns
 //! - `socket`: bytes on a real socket
-//! - `record`: the golden documents, made by real dockerds
+//!
+//! The tests with real dockerds are in tests/docker, and record the golden documents.
 
 mod golden;
 mod methods;
-mod record;
+
 mod socket;
 mod waiting;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::Dockerd;
+use pontoon_tests::Machine;
 
 /// One request, as it came.
 #[derive(Clone)]
@@ -32,14 +32,14 @@ struct Plugin {
 }
 
 /// Serves the plugin's socket on threads that end with the process.
-pub fn serve(dockerd: &Dockerd) -> Arc<Mutex<Vec<Asked>>> {
-    let enter = dockerd.enter();
+pub fn serve(machine: &Machine) -> Arc<Mutex<Vec<Asked>>> {
+    let enter = machine.enter();
     let words = std::iter::once(enter.get_program()).chain(enter.get_args());
     let enter = words.map(|word| word.to_str().unwrap().to_owned()).collect();
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let plugin = Plugin { asked: asked.clone(), gateways: Mutex::default(), taken: Mutex::default(), enter };
     let plugin = Arc::new(plugin);
-    let listener = UnixListener::bind(dockerd.plugins().join("rec.sock")).unwrap();
+    let listener = UnixListener::bind(machine.plugin("rec")).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let plugin = plugin.clone();

@@ -1,40 +1,44 @@
-//! What real dockerds send, recorded and compared with tests/wire. `tests/dockerd/record` runs this, and `PONTOON_GOLDEN=write`
-//! writes it down.
+//! What real dockerds send, recorded and compared with tests/wire. `PONTOON_GOLDEN=write` writes it down.
 //!
-//! - `dockerd`: a machine, and a dockerd in it
 //! - `plugin`: a plugin that writes down what it is asked for
 //! - `scenario`: what is done meanwhile
 
-mod dockerd;
 mod plugin;
 mod scenario;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use pontoon_tests::Machine;
 use serde_json::Value;
 
-use self::dockerd::Dockerd;
 use self::plugin::Asked;
-use super::golden::{folder, writing};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("wire")
+}
+
+/// Whether golden files are to be written instead of compared.
+fn writing() -> bool {
+    std::env::var_os("PONTOON_GOLDEN").is_some_and(|how| how == "write")
+}
 
 #[test]
-#[ignore = "runs a real dockerd, as root: tests/dockerd/record"]
 fn dockerd_20_10_sends_what_it_did() {
     record("20.10");
 }
 
 #[test]
-#[ignore = "runs a real dockerd, as root: tests/dockerd/record"]
 fn dockerd_26_1_sends_what_it_did() {
     record("26.1");
 }
 
 fn record(version: &str) {
-    let dockerd = Dockerd::start(version);
-    let asked = plugin::serve(&dockerd);
-    scenario::run(&dockerd);
+    let mut machine = Machine::new(version);
+    machine.run_dockerd(&[]);
+    let asked = plugin::serve(&machine);
+    scenario::run(&machine);
     let asked = asked.lock().unwrap().clone();
     let folder = folder().join(version);
     let head = common_head(&asked);

@@ -1,6 +1,6 @@
 //! What users do with a remote driver, one after the other, so that the requests come in the same order every time.
 
-use super::Dockerd;
+use pontoon_tests::Machine;
 
 /// Lines of docker's command line, which have to succeed. What the command line would send in any order goes to the API itself.
 const LINES: &str = r#"
@@ -52,12 +52,12 @@ const LINES: &str = r#"
 "#;
 
 /// Does it.
-pub fn run(dockerd: &Dockerd) {
+pub fn run(machine: &Machine) {
     for line in LINES.lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<_> = line.split_whitespace().collect();
         match words[..] {
-            ["POST", path, body] => dockerd.post(path, body),
-            _ => drop(dockerd.docker(&words)),
+            ["POST", path, body] => machine.post(path, body),
+            _ => drop(machine.docker(line)),
         }
     }
 }
