@@ -11,6 +11,7 @@
 //! - [`grant`]: what a driver may do, and the one gate
 //! - [`transaction`]: one call's changes: all of them or none
 //! - [`reaper`]: deletes links in the background
+//! - [`firewall`]: keeps links that forward excepted from somebody else's firewall
 //! - [`kernel`]: netlink, nftables, settings and namespaces
 //! - [`store`]: what must be known after the daemon was killed
 //! - [`config`], [`serve`], [`cli`]: the program around it
@@ -21,6 +22,7 @@ pub mod config;
 pub mod controller;
 pub mod driver;
 pub mod engine;
+pub mod firewall;
 pub mod frontend;
 pub mod grant;
 pub mod kernel;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::firewall::Firewall;
 use crate::grant::Permit;
 use crate::kernel::{self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route};
 use crate::operation::{Error, Id, Name};
@@ -32,6 +33,7 @@ type EntryKey = (String, String);
 pub struct Transaction {
     kernel: Arc<Kernel>,
     reaper: Arc<Reaper>,
+    firewall: Arc<Firewall>,
     store: Arc<Store>,
     owner: Owner,
     applied: Vec<Applied>,
@@ -44,16 +46,25 @@ pub struct Transaction {
     entries: BTreeMap<EntryKey, Option<Vec<u8>>>,
     watches: BTreeMap<String, u8>,
     checks: Vec<Check>,
+    /// Which links forward changes with this call.
+    forwards: bool,
     /// What was removed that its driver had left behind.
     swept: Vec<String>,
 }
 
 impl Transaction {
     /// A transaction for a call of this owner.
-    pub fn new(kernel: Arc<Kernel>, reaper: Arc<Reaper>, store: Arc<Store>, owner: Owner) -> Self {
+    pub fn new(
+        kernel: Arc<Kernel>,
+        reaper: Arc<Reaper>,
+        firewall: Arc<Firewall>,
+        store: Arc<Store>,
+        owner: Owner,
+    ) -> Self {
         Self {
             kernel,
             reaper,
+            firewall,
             store,
             owner,
             applied: Vec::new(),
@@ -65,6 +76,7 @@ impl Transaction {
             entries: BTreeMap::new(),
             watches: BTreeMap::new(),
             checks: Vec::new(),
+            forwards: false,
             swept: Vec::new(),
         }
     }
@@ -95,6 +107,7 @@ impl Transaction {
     /// Notes an object that the call made as its owner's, and gives it its id.
     pub fn made(&mut self, thing: Thing) -> i64 {
         let id = self.store.new_object_id();
+        self.forwards |= matches!(thing, Thing::Forward { .. });
         let Owner { network, endpoint, .. } = self.owner.clone();
         self.made.push(Object { id, network, endpoint, thing });
         id
@@ -107,6 +120,7 @@ impl Transaction {
 
     fn take(&mut self, object: &Object) {
         if self.dropped.insert(object.id) {
+            self.forwards |= matches!(object.thing, Thing::Forward { .. });
             self.removals.extend(removal(&object.thing));
         }
     }
@@ -129,8 +143,7 @@ impl Transaction {
                 thing => peer.as_ref().is_some_and(|peer| is_at(thing, peer)),
             };
             for object in objects.iter().filter(|o| goes_along(&o.thing)) {
-                self.dropped.insert(object.id);
-                self.removals.extend(removal(&object.thing));
+                self.take(object);
             }
         }
         Ok(())
@@ -307,8 +320,7 @@ impl Transaction {
         };
         for object in left {
             self.swept.push(describe(&object.thing));
-            self.dropped.insert(object.id);
-            self.removals.extend(removal(&object.thing));
+            self.take(&object);
         }
         Ok(())
     }
@@ -323,6 +335,9 @@ impl Transaction {
         self.reaper.remove(&links);
         for error in self.kernel.attempt(&rest) {
             tracing::warn!(driver = %self.owner.driver, network = %self.owner.network, "can't remove: {error}");
+        }
+        if self.forwards {
+            self.firewall.sync();
         }
         Ok(std::mem::take(&mut self.swept))
     }

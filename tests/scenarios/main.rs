@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod faults;
+mod firewall;
 mod http;
 mod inspect;
 mod interface;

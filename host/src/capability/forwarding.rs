@@ -1,4 +1,5 @@
-//! `forwarding`: "let this link forward", a wish that the host fulfils.
+//! `forwarding`: "let this link forward", a wish that the host fulfils: the kernel's switches here and in the call, and what it takes beside
+//! somebody else's firewall after the commit, in [`crate::firewall`].
 
 use wasmtime::component::Resource;
 
@@ -21,6 +22,12 @@ impl Host for CallState {
             if link.key.namespace != Namespace::Host {
                 return Err(Refusal::invalid(format!(
                     "{} is not in the host's namespace, and the host forwards only there",
+                    link.name
+                )));
+            }
+            if link.name.as_str().ends_with('+') {
+                return Err(Refusal::invalid(format!(
+                    "{} can't be excepted from the host's firewall: iptables takes a '+' at the end for any ending",
                     link.name
                 )));
             }

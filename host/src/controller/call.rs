@@ -154,7 +154,7 @@ impl Inner {
                 network: network.id.clone(),
                 endpoint: call.endpoint.cloned(),
             };
-            Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner)
+            Transaction::new(self.kernel.clone(), self.reaper.clone(), self.firewall.clone(), self.store.clone(), owner)
         });
         let gate = Gate::new(call.driver.grant.clone(), pools);
         let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +172,7 @@ impl Inner {
 
     /// What the names of this instance's nftables tables begin with.
     pub(super) fn nft_prefix(&self) -> String {
-        format!("pontoon-{:06x}-", self.store.instance())
+        self.store.tag()
     }
 }
 

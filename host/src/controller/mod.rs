@@ -31,6 +31,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 
 use crate::driver::Drivers;
 use crate::engine::{Fault, limit::CALLS};
+use crate::firewall::{Firewall, Found};
 use crate::kernel::{self, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) reaper: Arc<Reaper>,
+    pub(crate) firewall: Arc<Firewall>,
     pub(crate) drivers: Drivers,
     /// The function that it is for; none: every one.
     fault: Mutex<Option<(Option<&'static str>, Fault)>>,
@@ -88,7 +90,9 @@ impl Controller {
         let reaper =
             Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
         let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone(), place.deadline)?;
-        let inner = Arc::new(Inner { store, kernel, reaper: Arc::new(reaper), drivers, fault: Mutex::default() });
+        let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
+        let inner = Inner { store, kernel, reaper: Arc::new(reaper), firewall, drivers, fault: Mutex::default() };
+        let inner = Arc::new(inner);
         inner.restart()?;
         let slots = Arc::new(Semaphore::new(CALLS as usize));
         Ok(Self { inner, locks: Arc::default(), running: Arc::default(), slots })
@@ -209,6 +213,11 @@ impl Controller {
             inner.collect_garbage()
         })
         .await
+    }
+
+    /// What the host's firewall is for links that forward.
+    pub async fn firewall(&self, family: kernel::IptablesFamily) -> Result<Found> {
+        self.plain(move |inner| Ok(inner.firewall.found(family)?)).await
     }
 
     /// Which Pontoon this is.

@@ -183,8 +183,13 @@ impl Inner {
             network: network.id.clone(),
             endpoint: endpoint.cloned(),
         };
-        let mut transaction =
-            transaction::Transaction::new(self.kernel.clone(), self.reaper.clone(), self.store.clone(), owner);
+        let mut transaction = transaction::Transaction::new(
+            self.kernel.clone(),
+            self.reaper.clone(),
+            self.firewall.clone(),
+            self.store.clone(),
+            owner,
+        );
         transaction.sweep()?;
         let write = match endpoint {
             Some(endpoint) => Write::RemoveEndpoint(network.id.clone(), endpoint.clone()),

@@ -27,6 +27,7 @@ impl Inner {
         }
         self.store.set_meta(IDENTITY, &now)?;
         self.store.release_orphans()?;
+        self.firewall.sync();
         for network in self.store.networks()? {
             self.tell(&network.id);
         }
@@ -53,6 +54,7 @@ impl Inner {
             }
             collected.events += self.tell(&network.id);
         }
+        self.firewall.sync();
         Ok(collected)
     }
 
@@ -150,8 +152,10 @@ impl Inner {
 
     fn stray_rules(&self, namespace: &Namespace, objects: &[Object]) -> Result<Vec<(Change, String)>> {
         let mut strays = Vec::new();
-        let prefix = self.nft_prefix();
-        for table in self.kernel.nft_tables(namespace)?.into_iter().filter(|t| t.starts_with(&prefix)) {
+        let (prefix, host) = (self.nft_prefix(), crate::firewall::table(&self.store));
+        // The host's own table is no object of a call; `Firewall::sync` sees to it.
+        let is_ours = |table: &String| table.starts_with(&prefix) && *table != host;
+        for table in self.kernel.nft_tables(namespace)?.into_iter().filter(is_ours) {
             let owned: Vec<&NftHandle> = objects
                 .iter()
                 .filter_map(|o| match &o.thing {

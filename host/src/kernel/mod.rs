@@ -15,6 +15,7 @@ mod condemn;
 mod describe;
 mod doorman;
 mod error;
+mod iptables;
 mod link_add;
 mod link_move;
 mod link_new;
@@ -33,11 +34,14 @@ mod sysctl;
 #[cfg(test)]
 mod tests;
 mod value;
+mod watch;
 
 use mark::Marks;
 use session::{Host, Session};
 
+pub use iptables::*;
 pub use value::*;
+pub use watch::{Seen, Watch};
 
 /// What a [`Kernel`] works with.
 #[derive(Debug)]
@@ -203,6 +207,36 @@ impl Kernel {
     /// The rules of a table with their comments; none where there is no such table.
     pub fn nft_rules(&self, namespace: &Namespace, table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
         nft::rules(&mut self.session(), namespace, table)
+    }
+
+    /// What stands in the way of forwarding in the table `filter` of iptables-nft on the host.
+    pub fn iptables(&self, family: IptablesFamily) -> Result<IptablesFilter, Error> {
+        nft::read_iptables(&mut self.session(), family)
+    }
+
+    /// Changes rules of that table in one transaction; false: something changed since `generation`, and nothing was done.
+    pub fn change_iptables(
+        &self,
+        family: IptablesFamily,
+        generation: u32,
+        changes: &[IptablesChange],
+    ) -> Result<bool, Error> {
+        nft::change_iptables(&mut self.session(), family, generation, changes)
+    }
+
+    /// Whether the legacy iptables, which nftables know nothing of, have a table `filter` on the host.
+    pub fn has_legacy_iptables(&self, family: IptablesFamily) -> Result<bool, Error> {
+        self.host.within(|| iptables::has_legacy(family))
+    }
+
+    /// Subscribes to changes of the host's iptables-nft and of a table of family inet.
+    pub fn watch(&self, table: &str) -> Result<Watch, Error> {
+        self.host.within(|| Watch::open(table))
+    }
+
+    /// The group (IFLA_GROUP) of the links that are this instance's.
+    pub fn link_group(&self) -> u32 {
+        self.marks.owned()
     }
 
     fn session(&self) -> Session<'_> {

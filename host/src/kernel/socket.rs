@@ -80,6 +80,20 @@ impl Request {
         Self { kind, flags: flag::REQUEST | flag::DUMP, body: emit(body) }
     }
 
+    /// Writes it as it goes to the kernel.
+    pub fn write(&self, sequence: u32, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        let length = u32::try_from(HEADER + self.body.len());
+        let length = length.map_err(|_| Error::refused("netlink: a request of more than 4 GiB"))?;
+        bytes.extend_from_slice(&length.to_ne_bytes());
+        bytes.extend_from_slice(&self.kind.to_ne_bytes());
+        bytes.extend_from_slice(&self.flags.to_ne_bytes());
+        bytes.extend_from_slice(&sequence.to_ne_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.body);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        Ok(())
+    }
+
     fn is_answered(&self) -> bool {
         self.flags & (flag::ACK | flag::DUMP) != 0
     }
@@ -169,15 +183,7 @@ impl Socket {
     fn send(&mut self, requests: &[Request]) -> Result<(), Error> {
         let mut bytes = Vec::with_capacity(requests.iter().map(|r| r.body.len() + HEADER + 3).sum());
         for request in requests {
-            let length = u32::try_from(HEADER + request.body.len());
-            let length = length.map_err(|_| Error::refused("netlink: a request of more than 4 GiB"))?;
-            bytes.extend_from_slice(&length.to_ne_bytes());
-            bytes.extend_from_slice(&request.kind.to_ne_bytes());
-            bytes.extend_from_slice(&request.flags.to_ne_bytes());
-            bytes.extend_from_slice(&self.sequence.to_ne_bytes());
-            bytes.extend_from_slice(&[0; 4]);
-            bytes.extend_from_slice(&request.body);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            request.write(self.sequence, &mut bytes)?;
             self.sequence = self.sequence.wrapping_add(1);
         }
         let sent = self.raw.send_to(&bytes, &SocketAddr::new(0, 0), 0);

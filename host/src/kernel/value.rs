@@ -312,6 +312,10 @@ pub enum NftProperty {
     InputLink(LinkName),
     /// meta oifname.
     OutputLink(LinkName),
+    /// meta oifkind bridge.
+    OutputBridge,
+    /// meta oifgroup.
+    OutputGroup(u32),
     /// ip saddr or ip6 saddr, with the family's check (meta nfproto) before it, which is never negated.
     Source(IpNet),
     /// ip daddr or ip6 daddr.

@@ -95,6 +95,12 @@ impl Store {
         self.instance
     }
 
+    /// What the names and comments that this instance gives in nftables begin with, so that two Pontoons in one namespace leave each
+    /// other alone.
+    pub fn tag(&self) -> String {
+        format!("pontoon-{:06x}-", self.instance)
+    }
+
     /// A new object's id: larger than all before. An object has it before it is committed, so that a driver can be told.
     pub fn new_object_id(&self) -> i64 {
         self.object.fetch_add(1, Ordering::Relaxed) + 1

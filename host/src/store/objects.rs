@@ -32,6 +32,14 @@ impl Store {
         self.read(|c| all(c, "SELECT id, record FROM objects ORDER BY id", [], object))
     }
 
+    /// Which links forward, in all networks.
+    pub fn forwards(&self) -> super::Result<Vec<Object>> {
+        let sql = "SELECT id, record FROM objects WHERE link IS NULL AND record LIKE '%\"Forward\":%' ORDER BY id";
+        let mut found = self.read(|c| all(c, sql, [], object))?;
+        found.retain(|object| matches!(object.thing, Thing::Forward { .. }));
+        Ok(found)
+    }
+
     /// The link with this ifindex in a namespace. Namespaces are told apart by inode: one namespace can be bound at
     /// many paths. After a namespace died its inode can come again, so the newest object counts.
     pub fn owner_of_link(&self, namespace: &Namespace, index: u32) -> super::Result<Option<Object>> {

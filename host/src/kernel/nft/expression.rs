@@ -6,23 +6,25 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::super::attribute::Writer;
-use super::super::{LinkName, NftCondition, NftProperty, NftRule, NftVerdict};
+use super::super::{NftCondition, NftProperty, NftRule, NftVerdict};
 
 const NFTA_LIST_ELEM: u16 = 1;
-const NFTA_EXPR_NAME: u16 = 1;
-const NFTA_EXPR_DATA: u16 = 2;
+pub(super) const NFTA_EXPR_NAME: u16 = 1;
+pub(super) const NFTA_EXPR_DATA: u16 = 2;
 const NFTA_DATA_VALUE: u16 = 1;
-const NFTA_DATA_VERDICT: u16 = 2;
-const NFTA_VERDICT_CODE: u16 = 1;
+pub(super) const NFTA_DATA_VERDICT: u16 = 2;
+pub(super) const NFTA_VERDICT_CODE: u16 = 1;
 const NFT_REG_VERDICT: u32 = 0;
 /// The two registers of 16 bytes that the rules here use.
 const REGISTER: u32 = 1;
 const SECOND_REGISTER: u32 = 2;
 
-const NFT_META_IIFNAME: u32 = 6;
-const NFT_META_OIFNAME: u32 = 7;
+pub(super) const NFT_META_IIFNAME: u32 = 6;
+pub(super) const NFT_META_OIFNAME: u32 = 7;
 const NFT_META_NFPROTO: u32 = 15;
 const NFT_META_L4PROTO: u32 = 16;
+const NFT_META_OIFGROUP: u32 = 22;
+const NFT_META_OIFKIND: u32 = 27;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
@@ -37,13 +39,13 @@ const IPS_DST_NAT: u32 = 1 << 5;
 const NFT_NAT_SNAT: u32 = 0;
 const NFT_NAT_DNAT: u32 = 1;
 const NF_DROP: u32 = 0;
-const NF_ACCEPT: u32 = 1;
+pub(super) const NF_ACCEPT: u32 = 1;
 /// IFNAMSIZ.
 const NAME_BYTES: usize = 16;
 
 /// NFT_CMP_* and, with the same numbers, NFT_RANGE_*.
 #[derive(Clone, Copy)]
-enum Test {
+pub(super) enum Test {
     Equal = 0,
     Unequal = 1,
     AtMost = 3,
@@ -63,15 +65,18 @@ pub(super) fn list(rule: &NftRule) -> Writer {
     list.written
 }
 
+/// Writes expressions one after the other.
 #[derive(Default)]
-struct Expressions {
-    written: Writer,
+pub(super) struct Expressions {
+    /// Those that were written.
+    pub written: Writer,
     /// The family that is tested already; like nft, once is enough.
     family: Option<u8>,
 }
 
 impl Expressions {
-    fn add(self, name: &str, data: Writer) -> Self {
+    /// Any expression.
+    pub fn add(self, name: &str, data: Writer) -> Self {
         let expression = Writer::default().put_text(NFTA_EXPR_NAME, name).nest(NFTA_EXPR_DATA, data);
         Self { written: self.written.nest(NFTA_LIST_ELEM, expression), ..self }
     }
@@ -79,8 +84,10 @@ impl Expressions {
     fn condition(self, condition: &NftCondition) -> Self {
         let equal = Test::equal(condition.negated);
         match &condition.property {
-            NftProperty::InputLink(name) => self.meta(NFT_META_IIFNAME).compare(equal, &padded(name)),
-            NftProperty::OutputLink(name) => self.meta(NFT_META_OIFNAME).compare(equal, &padded(name)),
+            NftProperty::InputLink(name) => self.meta(NFT_META_IIFNAME).compare(equal, &padded(name.as_str())),
+            NftProperty::OutputLink(name) => self.meta(NFT_META_OIFNAME).compare(equal, &padded(name.as_str())),
+            NftProperty::OutputBridge => self.meta(NFT_META_OIFKIND).compare(equal, &padded("bridge")),
+            NftProperty::OutputGroup(group) => self.meta(NFT_META_OIFGROUP).compare(equal, &group.to_ne_bytes()),
             NftProperty::Source(network) => self.address(*network, Side::Source, condition.negated),
             NftProperty::Destination(network) => self.address(*network, Side::Destination, condition.negated),
             NftProperty::DestinationLocal => self.destination_type().compare(equal, &RTN_LOCAL.to_ne_bytes()),
@@ -103,7 +110,7 @@ impl Expressions {
     }
 
     /// `meta load KEY`.
-    fn meta(self, key: u32) -> Self {
+    pub fn meta(self, key: u32) -> Self {
         self.add("meta", Writer::default().put_big(1, REGISTER).put_big(2, key))
     }
 
@@ -121,7 +128,7 @@ impl Expressions {
     }
 
     /// `cmp TEST reg 1 VALUE`.
-    fn compare(self, test: Test, value: &[u8]) -> Self {
+    pub fn compare(self, test: Test, value: &[u8]) -> Self {
         let data = Writer::default().put_big(1, REGISTER).put_big(2, test as u32).nest(3, data(value));
         self.add("cmp", data)
     }
@@ -182,7 +189,8 @@ impl Expressions {
         this.mask(&bits.to_ne_bytes()).compare(Test::equal(!negated), &[0; 4])
     }
 
-    fn code(self, code: u32) -> Self {
+    /// A verdict.
+    pub fn code(self, code: u32) -> Self {
         let verdict = Writer::default().put_big(NFTA_VERDICT_CODE, code);
         let data = Writer::default().nest(NFTA_DATA_VERDICT, verdict);
         self.add("immediate", Writer::default().put_big(1, NFT_REG_VERDICT).nest(2, data))
@@ -234,8 +242,8 @@ fn data(value: &[u8]) -> Writer {
 }
 
 /// The whole of IFNAMSIZ, or `eth1` would also match `eth10`.
-fn padded(name: &LinkName) -> [u8; NAME_BYTES] {
+fn padded(name: &str) -> [u8; NAME_BYTES] {
     let mut bytes = [0; NAME_BYTES];
-    bytes.iter_mut().zip(name.as_str().bytes()).for_each(|(to, from)| *to = from);
+    bytes.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
     bytes
 }

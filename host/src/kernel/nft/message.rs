@@ -16,7 +16,8 @@ pub(super) const NFTA_RULE_USERDATA: u16 = 7;
 pub(super) const NFTA_GEN_ID: u16 = 1;
 
 const NFPROTO_INET: u8 = 1;
-const NFNL_SUBSYS_NFTABLES: u16 = 10;
+/// NFNL_SUBSYS_NFTABLES, the high byte of every message type here.
+pub(in super::super) const NFT_SUBSYSTEM: u16 = 10;
 const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
 const NFNL_MSG_BATCH_END: u16 = 0x11;
 const NFNL_BATCH_GENID: u16 = 1;
@@ -24,23 +25,25 @@ const NFT_MSG_NEWTABLE: u16 = 0;
 const NFT_MSG_GETTABLE: u16 = 1;
 const NFT_MSG_DELTABLE: u16 = 2;
 const NFT_MSG_NEWCHAIN: u16 = 3;
-const NFT_MSG_GETCHAIN: u16 = 4;
+pub(super) const NFT_MSG_GETCHAIN: u16 = 4;
 const NFT_MSG_DELCHAIN: u16 = 5;
-const NFT_MSG_NEWRULE: u16 = 6;
-const NFT_MSG_GETRULE: u16 = 7;
-const NFT_MSG_DELRULE: u16 = 8;
+pub(super) const NFT_MSG_NEWRULE: u16 = 6;
+pub(super) const NFT_MSG_GETRULE: u16 = 7;
+pub(super) const NFT_MSG_DELRULE: u16 = 8;
+/// Ends the notifications of a transaction.
+pub(in super::super) const NFT_MSG_NEWGEN: u16 = 15;
 const NFT_MSG_GETGEN: u16 = 16;
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_CHAIN_NAME: u16 = 3;
+pub(super) const NFTA_CHAIN_TABLE: u16 = 1;
+pub(super) const NFTA_CHAIN_NAME: u16 = 3;
 const NFTA_CHAIN_HOOK: u16 = 4;
-const NFTA_CHAIN_POLICY: u16 = 5;
+pub(super) const NFTA_CHAIN_POLICY: u16 = 5;
 const NFTA_CHAIN_TYPE: u16 = 7;
 const NFTA_HOOK_HOOKNUM: u16 = 1;
 const NFTA_HOOK_PRIORITY: u16 = 2;
-const NFTA_RULE_TABLE: u16 = 1;
-const NFTA_RULE_EXPRESSIONS: u16 = 4;
+pub(super) const NFTA_RULE_TABLE: u16 = 1;
+pub(super) const NFTA_RULE_EXPRESSIONS: u16 = 4;
 const NF_ACCEPT: u32 = 1;
-const NLM_F_APPEND: u16 = 0x800;
+pub(super) const NLM_F_APPEND: u16 = 0x800;
 /// NFTNL_UDATA_RULE_COMMENT: a type and a length of one byte each before the value.
 const COMMENT: u8 = 0;
 /// What the interface promises; libnftnl takes at most 255 with the NUL.
@@ -62,7 +65,7 @@ pub(super) fn end() -> Request {
 }
 
 fn batch_header() -> Writer {
-    let [high, low] = NFNL_SUBSYS_NFTABLES.to_be_bytes();
+    let [high, low] = NFT_SUBSYSTEM.to_be_bytes();
     Writer::after(&[0, 0, high, low])
 }
 
@@ -70,13 +73,15 @@ fn inet() -> Writer {
     Writer::after(&[NFPROTO_INET, 0, 0, 0])
 }
 
-fn one(kind: u16, flags: u16, body: Writer) -> Request {
-    let kind = NFNL_SUBSYS_NFTABLES << 8 | kind;
+/// A change, or a question about one object.
+pub(super) fn one(kind: u16, flags: u16, body: Writer) -> Request {
+    let kind = NFT_SUBSYSTEM << 8 | kind;
     Request { kind, flags: flag::REQUEST | flag::ACK | flags, body: body.finish() }
 }
 
-fn all(kind: u16, body: Writer) -> Request {
-    let kind = NFNL_SUBSYS_NFTABLES << 8 | kind;
+/// A question about all objects.
+pub(super) fn all(kind: u16, body: Writer) -> Request {
+    let kind = NFT_SUBSYSTEM << 8 | kind;
     Request { kind, flags: flag::REQUEST | flag::DUMP, body: body.finish() }
 }
 
@@ -101,7 +106,7 @@ pub(super) fn list_tables() -> Request {
 }
 
 /// Asks for the generation, which every change of the namespace's rules raises.
-pub(super) fn get_generation() -> Request {
+pub(in super::super) fn get_generation() -> Request {
     one(NFT_MSG_GETGEN, 0, inet())
 }
 

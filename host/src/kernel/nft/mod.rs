@@ -2,6 +2,7 @@
 
 mod chain;
 mod expression;
+mod iptables;
 mod message;
 mod removal;
 
@@ -13,6 +14,8 @@ use super::session::Session;
 use super::socket::{Answer, Message, Protocol, Request, malformed};
 use super::{Applied, Change, Error, Namespace, NftChain, NftHandle, NftRule, Outcome};
 
+pub(super) use iptables::{change as change_iptables, read as read_iptables};
+pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
 pub(super) use removal::remove;
 
 /// The answers to more rules than these might not fit into the socket's buffer.
@@ -114,6 +117,14 @@ fn transaction(
 
 fn first_refusal(answers: &[Answer]) -> Option<(usize, &Refusal)> {
     answers.iter().enumerate().find_map(|(i, answer)| answer.as_ref().err().map(|refusal| (i, refusal)))
+}
+
+/// The kernel's answer to a batch of an older generation; never seen by ordinary system calls, so rustix has no name for it.
+const ERESTART: i32 = 85;
+
+/// Whether somebody else's change came before a batch that is tied to a generation.
+fn is_overtaken(refusal: &Refusal) -> bool {
+    refusal.is(&[Errno::from_raw_os_error(ERESTART)])
 }
 
 fn handle(chain: NftChain, answer: &Answer) -> Result<NftHandle, Error> {

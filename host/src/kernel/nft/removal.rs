@@ -9,7 +9,7 @@ use super::super::attribute::big_number;
 use super::super::session::Session;
 use super::super::socket::{Answer, Protocol, Request};
 use super::super::{Applied, Error, Namespace, NftChain, NftHandle, Outcome};
-use super::{find, first_refusal, message, transaction};
+use super::{find, first_refusal, is_overtaken, message, transaction};
 
 /// Another's change of the namespace's rules in the middle is rare; twenty in a row are not to be expected.
 const TRIES: usize = 20;
@@ -70,14 +70,11 @@ fn attempt(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<Nf
     let answers = transaction(session, at, batch, Some(generation))?;
     match first_refusal(&answers) {
         None => Ok(true),
-        Some((_, refusal)) if refusal.is(&[Errno::from_raw_os_error(ERESTART)]) => Ok(false),
+        Some((_, refusal)) if is_overtaken(refusal) => Ok(false),
         Some((_, refusal)) if refusal.is(&[Errno::NOENT]) => keep_existing(session, at, table, left).map(|()| false),
         Some((_, refusal)) => Err(Error::kernel("the rules", refusal)),
     }
 }
-
-/// The kernel's answer to a batch of an older generation; never seen by ordinary system calls, so rustix has no name for it.
-const ERESTART: i32 = 85;
 
 /// Looks at each rule, and leaves those that are there.
 fn keep_existing(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<NftHandle>) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod condemning;
+mod iptables;
 mod links;
 mod namespaces;
 mod nftables;

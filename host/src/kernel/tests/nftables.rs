@@ -59,6 +59,10 @@ pub fn examples() -> Vec<(NftRule, &'static str)> {
             forward(&[is(Source("10.5.0.9/32".parse().unwrap())), is(Destination("0.0.0.0/1".parse().unwrap()))]),
             "ip saddr 10.5.0.9 ip daddr 0.0.0.0/1 accept",
         ),
+        (
+            forward(&[is(OutputBridge), not(OutputGroup(0x5009_1a01))]),
+            r#"meta oifkind "bridge" meta oifgroup != 1342773761 accept"#,
+        ),
         (forward(&[is(DestinationLocal)]), "fib daddr type local accept"),
         (forward(&[not(DestinationLocal)]), "fib daddr type != local accept"),
         (forward(&[not(Protocol(17))]), "meta l4proto != udp accept"),

@@ -1,0 +1,210 @@
+//! "Let this link forward", where somebody else's firewall drops what is forwarded: beside dockerd, its chain FORWARD does, and what another
+//! table accepts does not help. So the host keeps rules of its own in that chain's table, marked with this instance's tag.
+//!
+//! - in DOCKER-USER, or else in a FORWARD that drops: `-i LINK -j ACCEPT` and `-o LINK -j ACCEPT` for each link that forwards (`plan`). What may
+//!   go into a network is its driver's business, whose own table drops for good.
+//! - in the host's own table: what goes from such a link into the bridge of somebody else is dropped, unless it is an answer or was sent to a
+//!   published port. Without that, the accepting rules would open Docker's containers to ours. It comes before them and goes after them.
+//!
+//! The store says what is asked for, and [`Firewall::sync`] mends what differs: after a call that changed it, at a start, after garbage
+//! collection, and whenever anyone changes that table (`watch`). What can't be mended is logged and fails no call.
+
+mod plan;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::kernel::{
+    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, LinkName, Namespace, NftChain, NftCondition,
+    NftHook, NftProperty, NftRule, NftVerdict,
+};
+use crate::store::{Store, Thing};
+
+/// Another's change in the middle is rare, and each round makes [`CHANGES`] changes.
+const ROUNDS: usize = 50;
+/// As many as one transaction takes whose answers must fit into a socket's buffer.
+const CHANGES: usize = 500;
+/// ct state: ESTABLISHED and RELATED.
+const ANSWERS: u32 = 2 | 4;
+/// The host's own chain. A drop holds at any priority.
+const GUARD: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
+
+/// Keeps the links that forward excepted from the host's firewall; see the module.
+pub struct Firewall {
+    keeper: Arc<Keeper>,
+    /// Ends with this.
+    _watching: Option<watch::Watching>,
+}
+
+/// What the host's firewall is, as far as it matters for forwarding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The chain of iptables-nft that has to accept what is forwarded; none: nothing there drops it.
+    pub chain: Option<IptablesChain>,
+    /// The legacy iptables have a table `filter`. Whether it drops is not known, and it is never changed.
+    pub legacy: bool,
+}
+
+struct Keeper {
+    kernel: Arc<Kernel>,
+    store: Arc<Store>,
+    /// What the comments of this instance's rules begin with.
+    tag: String,
+    /// The host's own table.
+    table: String,
+    /// One at a time: two would add the same rules.
+    turn: Mutex<()>,
+    /// The line about legacy iptables was logged.
+    told: AtomicBool,
+}
+
+impl Firewall {
+    /// A keeper, and its thread, which ends with it. It does nothing yet.
+    pub fn start(kernel: Arc<Kernel>, store: Arc<Store>) -> Self {
+        let (tag, table) = (store.tag(), table(&store));
+        let (turn, told) = (Mutex::default(), AtomicBool::new(false));
+        let keeper = Arc::new(Keeper { kernel, store, tag, table, turn, told });
+        let watching = watch::start(keeper.clone());
+        if let Err(error) = &watching {
+            tracing::warn!("changes of the host's firewall won't be seen before the next network changes: {error}");
+        }
+        Self { keeper, _watching: watching.ok() }
+    }
+
+    /// Brings the host's firewall to what the store asks for.
+    pub fn sync(&self) {
+        self.keeper.sync();
+    }
+
+    /// What the host's firewall is.
+    pub fn found(&self, family: IptablesFamily) -> Result<Found, kernel::Error> {
+        let chain = plan::place(&self.keeper.kernel.iptables(family)?);
+        Ok(Found { chain, legacy: self.keeper.kernel.has_legacy_iptables(family)? })
+    }
+}
+
+/// The name of the host's own table of this instance. No network's is the same: they end in sixteen digits.
+pub fn table(store: &Store) -> String {
+    format!("{}host", store.tag())
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.chain {
+            None => f.write_str("nothing drops what is forwarded")?,
+            Some(IptablesChain::DockerUser) => f.write_str("iptables-nft, with the chain DOCKER-USER")?,
+            Some(IptablesChain::Forward) => f.write_str("iptables-nft, where the chain FORWARD drops")?,
+        }
+        if self.legacy { f.write_str(", and legacy iptables") } else { Ok(()) }
+    }
+}
+
+impl Keeper {
+    fn sync(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.mend() {
+            tracing::error!("packets of links that forward may be dropped by the host's firewall: {error}");
+        }
+    }
+
+    fn mend(&self) -> crate::operation::Result<()> {
+        let mut asked = self.asked()?;
+        for (family, links) in &mut asked {
+            self.tell_of_legacy(*family, links)?;
+            if plan::place(&self.kernel.iptables(*family)?).is_none() {
+                links.clear();
+            }
+        }
+        let accepted = asked.iter().flat_map(|(_, links)| links.clone()).collect();
+        let superfluous = self.guard(&accepted)?;
+        for (family, links) in &asked {
+            self.accept(*family, links)?;
+        }
+        match self.kernel.attempt(&[superfluous]).pop() {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The links that forward.
+    fn asked(&self) -> crate::operation::Result<[(IptablesFamily, BTreeSet<LinkName>); 2]> {
+        let (mut ipv4, mut ipv6) = (BTreeSet::new(), BTreeSet::new());
+        for object in self.store.forwards()? {
+            let Thing::Forward { name, ipv4: by_ipv4, ipv6: by_ipv6 } = object.thing else { continue };
+            let link = LinkName::new(&name)?;
+            ipv4.extend(by_ipv4.then(|| link.clone()));
+            ipv6.extend(by_ipv6.then_some(link));
+        }
+        Ok([(IptablesFamily::Ipv4, ipv4), (IptablesFamily::Ipv6, ipv6)])
+    }
+
+    /// Adds what the host's own table lacks, and answers what takes away what it has too much.
+    fn guard(&self, links: &BTreeSet<LinkName>) -> Result<Change, kernel::Error> {
+        let (namespace, table) = (Namespace::Host, self.table.clone());
+        let there = self.kernel.nft_rules(&namespace, &table)?;
+        let mut missing: Vec<NftRule> = links.iter().map(|link| self.guarding(link)).collect();
+        let is_wanted = |comment: &String| missing.iter().any(|rule| rule.comment == *comment);
+        let rules: Vec<_> = there.iter().filter(|(_, c)| !is_wanted(c)).map(|(handle, _)| handle.clone()).collect();
+        missing.retain(|rule| !there.iter().any(|(_, comment)| *comment == rule.comment));
+        for some in missing.chunks(CHANGES) {
+            let (namespace, table, rules) = (namespace.clone(), table.clone(), some.to_vec());
+            self.kernel.apply(&[Change::AddNftRules { namespace, table, rules }])?;
+        }
+        Ok(match links.is_empty() {
+            true => Change::RemoveNftTable { namespace, table },
+            false => Change::RemoveNftRules { namespace, table, rules },
+        })
+    }
+
+    /// Drops what goes from a link into a bridge that isn't this instance's.
+    fn guarding(&self, link: &LinkName) -> NftRule {
+        let is = |property| NftCondition { property, negated: false };
+        let not = |property| NftCondition { property, negated: true };
+        let conditions = vec![
+            is(NftProperty::InputLink(link.clone())),
+            is(NftProperty::OutputBridge),
+            not(NftProperty::OutputGroup(self.kernel.link_group())),
+            not(NftProperty::Connection(ANSWERS)),
+            not(NftProperty::DestinationTranslated),
+        ];
+        let comment = plan::comment(&self.tag, link, false);
+        NftRule { chain: GUARD, conditions, verdict: NftVerdict::Drop, comment }
+    }
+
+    fn accept(&self, family: IptablesFamily, links: &BTreeSet<LinkName>) -> Result<(), kernel::Error> {
+        for _ in 0..ROUNDS {
+            let filter = self.kernel.iptables(family)?;
+            let mut changes = plan::changes(&filter, &self.tag, links);
+            if changes.is_empty() {
+                return Ok(());
+            }
+            changes.truncate(CHANGES);
+            if self.kernel.change_iptables(family, filter.generation, &changes)? {
+                let added = changes.iter().filter(|c| matches!(c, IptablesChange::Accept { .. })).count();
+                let removed = changes.len() - added;
+                tracing::info!(added, removed, "rules for links that forward changed in {}", family.program());
+            }
+        }
+        let message = format!("the rules of {} changed each time while they were looked at", family.program());
+        Err(kernel::Error { message, errno: None })
+    }
+
+    /// Legacy iptables are another mechanism, which netlink does not reach: the operator has to help, and is told once.
+    fn tell_of_legacy(&self, family: IptablesFamily, links: &BTreeSet<LinkName>) -> Result<(), kernel::Error> {
+        let Some(link) = links.first() else { return Ok(()) };
+        if self.told.load(Ordering::Relaxed) || !self.kernel.has_legacy_iptables(family)? {
+            return Ok(());
+        }
+        self.told.store(true, Ordering::Relaxed);
+        let program = family.program();
+        tracing::warn!(
+            "{program}-legacy has a table filter on this host, which Pontoon does not change: if its chain FORWARD drops, let dockerd use \
+             {program}-nft (update-alternatives --set {program} /usr/sbin/{program}-nft), or except each network's link yourself \
+             ({program}-legacy -I FORWARD -i {link} -j ACCEPT, and the same with -o)"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! Where in the host's iptables the rules belong, and what has to change there. Nothing here speaks to the kernel.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::kernel::{IptablesChain, IptablesChange, IptablesFilter, IptablesPlace, IptablesRule, LinkName};
+
+/// The tag of any Pontoon.
+const ANY: &str = "pontoon-";
+
+/// The chain for the rules; none: nothing drops.
+///
+/// DOCKER-USER counts only while something jumps to it. When FORWARD was flushed, its policy still drops, and nothing comes by there.
+pub(super) fn place(filter: &IptablesFilter) -> Option<IptablesChain> {
+    if filter.docker_user.as_ref().is_some_and(|chain| chain.used) {
+        return Some(IptablesChain::DockerUser);
+    }
+    filter.forward.as_ref().is_some_and(|chain| chain.drops).then_some(IptablesChain::Forward)
+}
+
+/// The comment of a rule: by it, it is known again.
+pub(super) fn comment(tag: &str, link: &LinkName, output: bool) -> String {
+    format!("{tag}{}-{link}", if output { "to" } else { "from" })
+}
+
+/// What brings both chains to the rules for these links.
+pub(super) fn changes(filter: &IptablesFilter, tag: &str, links: &BTreeSet<LinkName>) -> Vec<IptablesChange> {
+    let place = place(filter);
+    let chains = [(IptablesChain::DockerUser, &filter.docker_user), (IptablesChain::Forward, &filter.forward)];
+    let mut changes = Vec::new();
+    for (chain, found) in chains {
+        let Some(found) = found else { continue };
+        let mut wanted = BTreeMap::new();
+        if place == Some(chain) {
+            let both = links.iter().flat_map(|link| [(link, false), (link, true)]);
+            wanted.extend(both.map(|(link, output)| (comment(tag, link, output), (link, output))));
+        }
+        changes.extend(of_chain(chain, &found.rules, tag, wanted));
+    }
+    changes
+}
+
+fn of_chain(
+    chain: IptablesChain,
+    rules: &[IptablesRule],
+    tag: &str,
+    mut wanted: BTreeMap<String, (&LinkName, bool)>,
+) -> Vec<IptablesChange> {
+    let again = chain == IptablesChain::DockerUser && come_too_early(rules, tag);
+    let mut changes = Vec::new();
+    for rule in rules.iter().filter(|rule| rule.comment.starts_with(tag)) {
+        if again || wanted.remove(&rule.comment).is_none() {
+            changes.push(IptablesChange::Remove(chain, rule.handle));
+        }
+    }
+    let place = match (chain, rules.last()) {
+        (IptablesChain::Forward, _) => IptablesPlace::First,
+        (_, Some(last)) if last.returns => IptablesPlace::Before(last.handle),
+        _ => IptablesPlace::Last,
+    };
+    changes.extend(wanted.into_iter().map(|(comment, (link, output))| {
+        let link = link.clone();
+        IptablesChange::Accept { chain, place, link, output, comment }
+    }));
+    changes
+}
+
+/// Whether one of the administrator's rules stands behind ours, where it would never be asked. Another Pontoon's rules may.
+fn come_too_early(rules: &[IptablesRule], tag: &str) -> bool {
+    let end = rules.len() - usize::from(rules.last().is_some_and(|rule| rule.returns));
+    let behind = rules[..end].iter().skip_while(|rule| !rule.comment.starts_with(tag));
+    behind.into_iter().any(|rule| !rule.comment.starts_with(ANY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::IptablesRules;
+
+    const TAG: &str = "pontoon-00abcd-";
+
+    fn rule(handle: u64, comment: &str) -> IptablesRule {
+        IptablesRule { handle, comment: comment.into(), returns: comment == "RETURN" }
+    }
+
+    fn docker(comments: &[&str]) -> IptablesFilter {
+        let rules = (1..).zip(comments).map(|(handle, comment)| rule(handle, comment)).collect();
+        let docker_user = Some(IptablesRules { drops: false, used: true, rules });
+        let forward = Some(IptablesRules { drops: true, used: false, rules: vec![rule(100, "")] });
+        IptablesFilter { generation: 1, forward, docker_user }
+    }
+
+    fn links(names: &[&str]) -> BTreeSet<LinkName> {
+        names.iter().map(|name| LinkName::new(name).unwrap()).collect()
+    }
+
+    /// The changes in words: `-7` removes a rule, `b>` accepts what goes to b, and behind it where.
+    fn words(filter: &IptablesFilter, names: &[&str]) -> Vec<String> {
+        let word = |change| match change {
+            IptablesChange::Remove(chain, handle) => format!("{} -{handle}", chain.name()),
+            IptablesChange::Accept { chain, place, link, output, comment } => {
+                assert_eq!(comment, super::comment(TAG, &link, output));
+                let sign = if output { "to" } else { "from" };
+                format!("{} {sign} {link} {place:?}", chain.name())
+            }
+        };
+        changes(filter, TAG, &links(names)).into_iter().map(word).collect()
+    }
+
+    #[test]
+    fn rules_come_before_the_last_return() {
+        let place = "Before(2)";
+        let added = [format!("DOCKER-USER from b {place}"), format!("DOCKER-USER to b {place}")];
+        assert_eq!(words(&docker(&["", "RETURN"]), &["b"]), added);
+        assert_eq!(words(&docker(&["", ""]), &["b"]), ["DOCKER-USER from b Last", "DOCKER-USER to b Last"]);
+    }
+
+    #[test]
+    fn what_is_there_stays_and_what_is_not_asked_for_goes() {
+        let there = docker(&["", "pontoon-00abcd-from-b", "pontoon-00abcd-to-b", "pontoon-00abcd-to-b", "RETURN"]);
+        assert_eq!(words(&there, &["b"]), ["DOCKER-USER -4"], "a second one of the same");
+        assert_eq!(words(&there, &[]), ["DOCKER-USER -2", "DOCKER-USER -3", "DOCKER-USER -4"]);
+        let half = docker(&["pontoon-00abcd-to-b", "pontoon-00ef01-to-c", "RETURN"]);
+        assert_eq!(words(&half, &["b"]), ["DOCKER-USER from b Before(3)"], "another Pontoon's rule may stand behind");
+        assert_eq!(words(&half, &[]), ["DOCKER-USER -1"]);
+    }
+
+    #[test]
+    fn the_administrators_rules_come_first() {
+        let late = docker(&["pontoon-00abcd-from-b", "pontoon-00abcd-to-b", "", "RETURN"]);
+        let moved = ["-1", "-2", "from b Before(4)", "to b Before(4)"].map(|word| format!("DOCKER-USER {word}"));
+        assert_eq!(words(&late, &["b"]), moved);
+    }
+
+    #[test]
+    fn without_docker_user_they_go_to_the_front_of_a_forward_that_drops() {
+        let mut filter = docker(&["pontoon-00abcd-from-b", "pontoon-00abcd-to-b"]);
+        filter.docker_user.as_mut().unwrap().used = false;
+        let moved = ["DOCKER-USER -1", "DOCKER-USER -2", "FORWARD from b First", "FORWARD to b First"];
+        assert_eq!(words(&filter, &["b"]), moved);
+        filter.docker_user = None;
+        assert_eq!(words(&filter, &["b"]), ["FORWARD from b First", "FORWARD to b First"]);
+        filter.forward.as_mut().unwrap().drops = false;
+        assert_eq!(words(&filter, &["b"]), [""; 0]);
+        assert_eq!(words(&IptablesFilter::default(), &["b"]), [""; 0]);
+    }
+}

@@ -1,0 +1,151 @@
+//! A subscription to the changes that anyone makes to the host's nftables (NFNLGRP_NFTABLES).
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use netlink_sys::{Socket as Raw, SocketAddr};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+use super::attribute::{attributes, text};
+use super::socket::Protocol;
+use super::{Error, nft};
+
+/// NFNLGRP_NFTABLES of linux/netfilter/nfnetlink.h, as a bit.
+const GROUP: u32 = 1 << (7 - 1);
+const NFPROTO_INET: u8 = 1;
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_IPV6: u8 = 10;
+/// The attribute that names the table is number 1 in every message, whatever it is about.
+const TABLE: u16 = 1;
+/// `struct nlmsghdr` and `struct nfgenmsg`.
+const HEADER: usize = 16 + 4;
+const PIECE: usize = 64 * 1024;
+/// The kernel takes no shorter time limit than a tick; zero would be none.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// See the module. One thread waits; any other may end that.
+#[derive(Debug)]
+pub struct Watch {
+    raw: Raw,
+    /// The table of family inet that is watched beside those of iptables.
+    table: String,
+    ended: AtomicBool,
+}
+
+/// What came while somebody waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A watched table changed, or so much happened that it may have.
+    Change,
+    /// Nothing, in the time that was given.
+    Nothing,
+    /// [`Watch::end`] was called.
+    End,
+}
+
+impl Watch {
+    /// Subscribes in the calling thread's namespace.
+    pub(super) fn open(table: &str) -> Result<Self, Error> {
+        let failed = |e: io::Error| Error::io("subscribing to changes of nftables", &e);
+        let mut raw = Raw::new(Protocol::Netfilter as isize).map_err(failed)?;
+        raw.bind(&SocketAddr::new(0, GROUP)).map_err(failed)?;
+        Ok(Self { raw, table: table.to_owned(), ended: AtomicBool::new(false) })
+    }
+
+    /// Waits for a change; without `patience`, as long as it takes.
+    pub fn wait(&self, patience: Option<Duration>) -> Result<Seen, Error> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        let mut piece = Vec::with_capacity(PIECE);
+        while !self.ended.load(Ordering::Acquire) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(Seen::Nothing);
+            }
+            set_socket_timeout(&self.raw, Timeout::Recv, left.map(|left| left.max(SHORTEST)))
+                .map_err(|e| Error::system("waiting for changes of nftables", e))?;
+            piece.clear();
+            match self.raw.recv_from(&mut piece, 0) {
+                // Any process may send to a netlink socket; the kernel's own address is 0.
+                Ok((_, from)) if from.port_number() == 0 && self.concerns(&piece) => return Ok(Seen::Change),
+                Ok(_) => {}
+                // There was more than the socket holds.
+                Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Ok(Seen::Change),
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e) => return Err(Error::io("waiting for changes of nftables", &e)),
+            }
+        }
+        Ok(Seen::End)
+    }
+
+    /// Lets whoever waits now or later see [`Seen::End`].
+    pub fn end(&self) -> Result<(), Error> {
+        self.ended.store(true, Ordering::Release);
+        // A question whose answer comes to the one who waits.
+        let mut question = Vec::new();
+        nft::get_generation().write(0, &mut question)?;
+        let sent = self.raw.send_to(&question, &SocketAddr::new(0, 0), 0);
+        sent.map(|_| ()).map_err(|e| Error::io("ending to wait for changes of nftables", &e))
+    }
+
+    fn concerns(&self, mut bytes: &[u8]) -> bool {
+        while let Some((length, _)) = bytes.split_first_chunk() {
+            let length = u32::from_ne_bytes(*length) as usize;
+            let Some(message) = bytes.get(..length).filter(|m| m.len() >= HEADER) else { return false };
+            if self.is_about_watched(message) {
+                return true;
+            }
+            bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        false
+    }
+
+    fn is_about_watched(&self, message: &[u8]) -> bool {
+        let kind = u16::from_ne_bytes([message[4], message[5]]);
+        if kind >> 8 != nft::NFT_SUBSYSTEM || kind & 0xff == nft::NFT_MSG_NEWGEN {
+            return false;
+        }
+        let table = attributes(&message[HEADER..]).find(TABLE).ok().flatten().map(text).unwrap_or_default();
+        match message[16] {
+            NFPROTO_IPV4 | NFPROTO_IPV6 => table == "filter",
+            NFPROTO_INET => table == self.table,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_messages_concern_nobody() {
+        let watch = Watch::open("t").unwrap();
+        let message = |kind: u16, family: u8, table: &str| {
+            let attribute = [&[table.len() as u8 + 5, 0, 1, 0], table.as_bytes(), &[0]].concat();
+            let length = (HEADER + attribute.len()) as u32;
+            let head = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], &[family, 0, 0, 0]].concat();
+            let mut bytes = [head, attribute].concat();
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        };
+        let rule = nft::NFT_SUBSYSTEM << 8 | 6;
+        for (family, table) in [(2, "filter"), (10, "filter"), (1, "t")] {
+            assert!(watch.concerns(&message(rule, family, table)));
+            assert!(watch.concerns(&[message(rule, 1, "other"), message(rule, family, table)].concat()));
+        }
+        let other = [message(rule, 2, "nat"), message(rule, 1, "filter"), message(2, 2, "filter")].concat();
+        assert!(!watch.concerns(&other));
+        let good = message(rule, 2, "filter");
+        // Its last byte pads it.
+        (0..good.len() - 1).for_each(|end| assert!(!watch.concerns(&good[..end])));
+        for position in 0..good.len() {
+            for value in [0, 1, 3, 15, 127, 255] {
+                let mut odd = good.clone();
+                odd[position] = value;
+                watch.concerns(&odd);
+            }
+        }
+    }
+}
