@@ -3,12 +3,13 @@
 //! - `containers`: what users do with containers and networks
 //! - `restarts`: either daemon goes and comes back, by every signal, while containers run
 //! - `failures`: a driver whose every method fails in turn
-//! - `attack`: what reaches the plugin socket from somebody who is not dockerd
 //! - `record`: what dockerds send, and that they still send it
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod containers;
+mod failures;
 mod record;
+mod restarts;
 
 /// Makes each function a test with every dockerd: Debian 12's and Debian 13's.
 macro_rules! with_every_dockerd {

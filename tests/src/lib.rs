@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub use bench::{Bench, attach, create};
 pub use daemon::{Daemon, Ran};
-pub use machine::Machine;
+pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
 

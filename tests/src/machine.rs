@@ -14,7 +14,14 @@ use tempfile::TempDir;
 use crate::{Namespace, Ran, pontoon, same_at_last};
 
 /// How long a machine or a daemon may take to come up or to go. It is for a machine under load.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Garbage collection leaves alone what is younger: dockerd may not have written it down yet.
+pub const OLD_ENOUGH: Duration = Duration::from_secs(10);
+
+/// It stays on when networks go.
+const FORWARDING: &str =
+    "sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1";
 
 /// Everything that runs in it is gone with this value.
 pub struct Machine {
@@ -48,16 +55,19 @@ impl Machine {
         Self { host, version: version.to_owned(), machine, dockerd: None, pontoon: None, folder }
     }
 
-    /// A machine with a dockerd, a Pontoon, and the driver `pontoon-bridge` between them. Forwarding is on, as it stays when networks go.
+    /// A machine with a dockerd, a Pontoon, and the driver `pontoon-bridge` between them.
     pub fn start(version: &str) -> Self {
         let mut machine = Self::new(version);
-        machine
-            .host
-            .run("sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1");
-        machine.run_pontoon();
-        machine.pontoon(&format!("driver load {} --name pontoon-bridge", crate::driver("bridge").display()));
+        machine.prepare();
         machine.run_dockerd(&[]);
         machine
+    }
+
+    /// All but dockerd.
+    pub fn prepare(&mut self) {
+        self.host.run(FORWARDING);
+        self.run_pontoon();
+        self.pontoon(&format!("driver load {} --name pontoon-bridge", crate::driver("bridge").display()));
     }
 
     /// A file in its folder, which is the same inside and outside.

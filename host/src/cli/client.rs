@@ -2,23 +2,19 @@
 
 use std::path::PathBuf;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 
 use super::exit::Failure;
+use crate::frontend::ask::{Unanswered, ask};
 use crate::operation::Error;
 
 /// Where the daemon listens if nothing else is said.
 pub const DEFAULT_SOCKET: &str = "/run/pontoon/pontoon.sock";
-/// Bytes of an answer: whatever listens there, it does not fill the client's memory.
-const MAX_ANSWER: usize = 256 << 20;
 
 /// What the daemon is asked through.
 pub struct Client {
@@ -61,10 +57,6 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, content_type: &str, body: Bytes) -> Result<Reply, Failure> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.unreachable(&e))?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.unreachable(&e))?;
-        let running = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -72,19 +64,19 @@ impl Client {
             .header(CONTENT_TYPE, content_type)
             .body(Full::new(body))
             .map_err(|e| Error::internal(format!("can't make the request {path:?}: {e}")))?;
-        let response = sender.send_request(request).await.map_err(|e| self.broken(&e))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|e| self.broken(&*e))?;
-        running.abort();
-        reply(status, body.to_bytes())
+        match ask(&self.socket, request).await {
+            Ok((status, body)) => reply(status, body),
+            Err(Unanswered::Unreachable(why)) => Err(self.unreachable(&why)),
+            Err(Unanswered::Broken(why)) => Err(self.broken(&why)),
+        }
     }
 
-    fn unreachable(&self, why: &dyn std::error::Error) -> Failure {
+    fn unreachable(&self, why: &str) -> Failure {
         let socket = self.socket.display();
         Failure::unreachable(format!("can't reach the daemon at {socket}: {why}: is `pontoon serve` running?"))
     }
 
-    fn broken(&self, why: &dyn std::error::Error) -> Failure {
+    fn broken(&self, why: &str) -> Failure {
         let socket = self.socket.display();
         Failure::unreachable(format!("the daemon at {socket} broke the connection off: {why}"))
     }

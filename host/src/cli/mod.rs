@@ -76,7 +76,7 @@ enum Ask {
     /// Tables of networks: ls, put, rm
     #[command(subcommand)]
     Table(table::Command),
-    /// Remove what nothing owns any more: endpoints whose namespace is gone, kernel objects without a record
+    /// Remove what nothing owns any more: endpoints whose namespace is gone, what dockerd has forgotten, kernel objects without a record
     Gc,
     /// Show the versions of the command line and of the daemon
     Version,

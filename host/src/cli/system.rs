@@ -7,9 +7,13 @@ use crate::operation::table::{Collected, Version};
 /// Removes what nothing owns any more.
 pub async fn gc(session: &mut Session<'_>) -> Result<(), Failure> {
     let reply = session.client.post("/gc", &()).await?;
+    if let Some(why) = reply.read::<Collected>()?.unasked {
+        session.note(&format!("what dockerd has forgotten is not known: {why}"));
+    }
     session.answer(&reply, |collected: Collected| {
         listing([
             ("ENDPOINTS", collected.endpoints.join("\n")),
+            ("FORGOTTEN BY DOCKER", collected.forgotten.join("\n")),
             ("KERNEL OBJECTS", collected.objects.join("\n")),
             ("NETWORKS UP AGAIN", collected.networks.join("\n")),
             ("EVENTS TOLD", collected.events.to_string()),

@@ -9,11 +9,12 @@
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
 //! - `pool`: address pools
-//! - `restart`: what a start finds, and garbage
+//! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
 
 mod call;
 mod driver;
 mod endpoint;
+mod forgotten;
 mod network;
 mod pool;
 mod request;
@@ -35,6 +36,7 @@ use crate::firewall::{Firewall, Found};
 use crate::kernel::{self, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
+use crate::operation::engine::Known;
 use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
 use crate::operation::table::{Collected, Entry, PutEntry, Version};
 use crate::operation::{Error, Id, Kind, Name, Result};
@@ -204,13 +206,13 @@ impl Controller {
         self.on_network(id.clone(), move |inner| inner.remove_entry(&id, table, key)).await
     }
 
-    /// Removes what nothing owns, and catches up with what was put off. Alone.
-    pub async fn collect_garbage(&self) -> Result<Collected> {
+    /// Removes what nothing owns, and catches up with what was put off. Alone. `known`: what the container engine knew a moment ago.
+    pub async fn collect_garbage(&self, known: Option<Known>) -> Result<Collected> {
         let alone = self.running.clone().write_owned().await;
         let inner = self.inner.clone();
         spawn(move || {
             let _alone = alone;
-            inner.collect_garbage()
+            inner.collect_garbage(known.as_ref())
         })
         .await
     }

@@ -33,11 +33,32 @@ const SHORT: usize = 12;
 impl Controller {
     /// Does what a container engine asks of a driver.
     pub async fn request(&self, driver: &Name, request: Request) -> Result<Reply> {
+        match self.in_turn(driver, request.clone()).await {
+            // A dockerd that was killed never tells of the endpoints that it lost, and its next life wants their ports again.
+            Err(error) if error.kind == Kind::AlreadyExists && self.remove_dead_endpoints().await? => {
+                tracing::info!("{error}: tried again without dead endpoints");
+                self.in_turn(driver, request).await
+            }
+            done => done,
+        }
+    }
+
+    async fn in_turn(&self, driver: &Name, request: Request) -> Result<Reply> {
         let driver = driver.clone();
         match network_of(&request).cloned() {
             Some(network) => self.on_network(network, move |inner| inner.request(&driver, request)).await,
             None => self.plain(move |inner| inner.request(&driver, request)).await,
         }
+    }
+
+    /// Removes the endpoints of container engines whose links the kernel has removed. Answers whether there were any.
+    async fn remove_dead_endpoints(&self) -> Result<bool> {
+        let dead = self.plain(Inner::dead_endpoints).await?;
+        for endpoint in dead.clone() {
+            let network = endpoint.network.clone();
+            self.on_network(network, move |inner| inner.remove_if_dead(&endpoint)).await?;
+        }
+        Ok(!dead.is_empty())
     }
 }
 
@@ -136,7 +157,7 @@ impl Inner {
         Ok(Reply::Done)
     }
 
-    fn delete_engine_network(&self, driver: &Name, id: &Id) -> Result<Reply> {
+    pub(super) fn delete_engine_network(&self, driver: &Name, id: &Id) -> Result<Reply> {
         let Some(network) = self.network_of_engine(driver, id)? else { return Ok(Reply::Done) };
         for endpoint in self.store.endpoints(Some(id))? {
             self.forget_endpoint(&network, &endpoint)?;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::Inner;
 use crate::kernel::{Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle};
+use crate::operation::engine::Known;
 use crate::operation::table::Collected;
 use crate::operation::{Error, Result};
 use crate::store::{Batch, Durability, Endpoint, Network, Object, Thing, Write};
@@ -34,7 +35,7 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn collect_garbage(&self) -> Result<Collected> {
+    pub(super) fn collect_garbage(&self, known: Option<&Known>) -> Result<Collected> {
         let mut collected = Collected::default();
         for endpoint in self.store.endpoints(None)? {
             let Some(sandbox) = endpoint.sandbox.clone() else { continue };
@@ -43,6 +44,7 @@ impl Inner {
                 self.detach(&endpoint.network, &endpoint.id)?;
             }
         }
+        self.remove_forgotten(known, &mut collected)?;
         collected.objects = self.remove_strays()?;
         self.store.release_orphans()?;
         for mut network in self.store.networks()? {

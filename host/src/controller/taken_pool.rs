@@ -1,7 +1,7 @@
 //! Address pools for container engines: Docker's remote address management.
 
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 
@@ -15,6 +15,9 @@ use crate::store;
 
 /// Reserve no gateway address: the engine asks for it by itself.
 const NO_GATEWAY: (bool, bool) = (true, true);
+
+/// The first word of a gateway's lease.
+const GATEWAY: &str = "gateway";
 
 impl Inner {
     pub(super) fn take_pool(&self, request: RequestPool) -> Result<Reply> {
@@ -58,8 +61,15 @@ impl Inner {
     }
 }
 
-/// Nobody's name is known here. Each request is an owner of its own, so that no two get the same address.
+/// Nobody's name is known here: the owner is the request itself, another one each time, so that no two get the same address.
 fn owner(gateway: bool) -> String {
-    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-    format!("{} {nanoseconds}", if gateway { "gateway" } else { "endpoint" })
+    static REQUESTS: AtomicU64 = AtomicU64::new(0);
+    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    format!("{} {} {}-{number}", if gateway { GATEWAY } else { "endpoint" }, now(), std::process::id())
+}
+
+/// When an address was taken, if it goes with an endpoint: a gateway's goes with its pool.
+pub(super) fn since(owner: &str) -> Option<u64> {
+    let mut words = owner.split(' ');
+    (words.next()? != GATEWAY).then(|| words.next()?.parse().ok()).flatten()
 }

@@ -2,8 +2,9 @@
 //!
 //! - [`admin`]: HTTP and JSON on a unix socket, for the command line and other programs
 //! - [`docker`]: dockerd's plugin protocol, a unix socket for each driver
-//! - [`socket`]: the files of both
+//! - [`socket`], [`ask`]: the files of both, and a request over one
 
 pub mod admin;
+pub mod ask;
 pub mod docker;
 pub mod socket;

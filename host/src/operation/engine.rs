@@ -6,7 +6,7 @@
 //! what an earlier step left. What makes or takes something fails for what is there already, because a reply that finds nobody
 //! is taken back ([`Request::undo`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
@@ -283,6 +283,19 @@ pub struct RequestAddress {
     pub mac: Option<MacAddress>,
     /// The options that say nothing of the above.
     pub options: Labels,
+}
+
+/// What a container engine still knows of, when it is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Networks.
+    pub networks: BTreeSet<Id>,
+    /// Endpoints of running containers.
+    pub endpoints: BTreeSet<Id>,
+    /// The pools of its networks.
+    pub subnets: BTreeSet<IpNet>,
+    /// The addresses of running containers, and those that are reserved.
+    pub addresses: BTreeSet<IpAddr>,
 }
 
 impl Request {

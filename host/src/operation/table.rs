@@ -50,6 +50,11 @@ pub struct Collected {
     pub events: usize,
     /// Networks that were down and are up again.
     pub networks: Vec<String>,
+    /// Networks and address pools that their container engine has forgotten.
+    pub forgotten: Vec<String>,
+    /// Why dockerd could not be asked what it has forgotten; none: it was asked, or no driver is published for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<String>,
 }
 
 /// Which Pontoon this is.

@@ -48,7 +48,7 @@ pub async fn run(config: &Config, inherited: Inherited, shutdown: impl Future<Ou
     let socket = inherited.take_or_bind(&config.socket)?;
     let controller = start(config).await?;
     let (listener, _file) = socket.listen()?;
-    let plugins = Plugins::new(controller.clone(), config.plugins.clone(), Arc::new(inherited));
+    let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), Arc::new(inherited));
     plugins.publish_all().await?;
     notify(&[NotifyState::Ready]);
     tracing::info!(socket = %config.socket.display(), "ready");

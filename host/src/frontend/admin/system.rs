@@ -22,9 +22,16 @@ pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     Json(super::document())
 }
 
-/// Removes what nothing owns any more: endpoints whose namespace is gone, kernel objects without a record.
+/// Removes what nothing owns any more: endpoints whose namespace is gone, what dockerd has forgotten, kernel objects without a record.
 #[utoipa::path(post, path = "/gc", tag = "system", operation_id = "gc",
     responses((status = 200, body = Collected), (status = "default", body = Error, description = "Why not.")))]
 pub async fn gc(State(api): State<Api>) -> Answer<Json<Collected>> {
-    Ok(Json(api.change(move |c| async move { c.collect_garbage().await }).await?))
+    let plugins = api.plugins.clone();
+    let collected = api.change(move |c| async move {
+        match plugins.known().await {
+            Ok(known) => c.collect_garbage(Some(known)).await,
+            Err(error) => Ok(Collected { unasked: Some(error.message), ..c.collect_garbage(None).await? }),
+        }
+    });
+    Ok(Json(collected.await?))
 }

@@ -37,7 +37,7 @@ fn controller() -> Controller {
 
 /// Of which none is published here.
 fn plugins() -> Plugins {
-    Plugins::new(controller(), "/nonexistent".into(), Arc::default())
+    Plugins::new(controller(), "/nonexistent".into(), "/nonexistent".into(), Arc::default())
 }
 
 async fn ask(method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, Vec<u8>) {

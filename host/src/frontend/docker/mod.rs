@@ -14,11 +14,13 @@
 //! - `options`, `wire`: Docker's option maps, and JSON as Go reads it
 //! - `calls`: one request on its way to the engine
 //! - `answer`: what goes back
+//! - `known`: what dockerd still knows of
 //! - [`limits`]: what a client may take of the daemon
 
 mod answer;
 mod calls;
 mod ipam_driver;
+mod known;
 pub mod limits;
 mod network_driver;
 mod options;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
+use super::known::known;
 use super::{Plugin, reserved, router, serve};
 use crate::controller::Controller;
 use crate::frontend::socket::{Inherited, SocketFile};
 use crate::operation::driver::{Driver, DriverDetails, Scope};
+use crate::operation::engine::Known;
 use crate::operation::{Error, Name, Result};
 
 /// What a driver exports that says itself whether its networks need gateway addresses.
@@ -21,6 +23,7 @@ const GATEWAY_CHECKER: &str = "/gateway-allocation-checker@";
 pub struct Plugins {
     controller: Controller,
     folder: PathBuf,
+    docker: PathBuf,
     inherited: Arc<Inherited>,
     served: Arc<Mutex<BTreeMap<Name, Served>>>,
 }
@@ -33,9 +36,14 @@ struct Served {
 }
 
 impl Plugins {
-    /// Sockets for the drivers of a controller, in this folder.
-    pub fn new(controller: Controller, folder: PathBuf, inherited: Arc<Inherited>) -> Self {
-        Self { controller, folder, inherited, served: Arc::default() }
+    /// Sockets for the drivers of a controller, in this folder, beside a dockerd with this API socket.
+    pub fn new(controller: Controller, folder: PathBuf, docker: PathBuf, inherited: Arc<Inherited>) -> Self {
+        Self { controller, folder, docker, inherited, served: Arc::default() }
+    }
+
+    /// What dockerd still knows of the drivers.
+    pub async fn known(&self) -> Result<Known> {
+        known(&self.docker, &self.served.lock().await.keys().cloned().collect()).await
     }
 
     /// Publishes every driver, also those that can't be called: a socket that answers with the reason costs dockerd nothing, and a

@@ -1,0 +1,105 @@
+//! What dockerd still knows of: asked over its API for garbage collection, and never while dockerd waits for an answer itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::header::HOST;
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::frontend::ask::ask;
+use crate::operation::engine::Known;
+use crate::operation::{Error, Id, Kind, Name, Result};
+
+/// How long dockerd may take for one answer: it may be busy, but nobody waits for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A network, as `GET /networks` and `GET /networks/ID` have it (API 1.24 and later).
+#[derive(Deserialize)]
+struct Network {
+    #[serde(rename = "Id")]
+    id: String,
+    #[serde(rename = "Driver", default)]
+    driver: String,
+    #[serde(rename = "IPAM", default)]
+    ipam: Ipam,
+    #[serde(rename = "Containers", default)]
+    containers: Option<BTreeMap<String, Container>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Ipam {
+    #[serde(rename = "Driver", default)]
+    driver: String,
+    #[serde(rename = "Config", default)]
+    config: Option<Vec<Pool>>,
+}
+
+#[derive(Deserialize)]
+struct Pool {
+    #[serde(rename = "Subnet", default)]
+    subnet: String,
+    #[serde(rename = "AuxiliaryAddresses", default)]
+    auxiliary: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    #[serde(rename = "EndpointID", default)]
+    endpoint: String,
+    #[serde(rename = "IPv4Address", default)]
+    ipv4: String,
+    #[serde(rename = "IPv6Address", default)]
+    ipv6: String,
+}
+
+/// Asks for all that has to do with these drivers.
+pub async fn known(socket: &Path, drivers: &BTreeSet<Name>) -> Result<Known> {
+    let is_ours = |name: &str| drivers.iter().any(|driver| driver.as_str() == name);
+    let mut known = Known::default();
+    for listed in get::<Vec<Network>>(socket, "/networks").await? {
+        if !is_ours(&listed.driver) && !is_ours(&listed.ipam.driver) {
+            continue;
+        }
+        let id = Id::new(&listed.id)?;
+        known.add_pools(listed.ipam);
+        let details: Network = get(socket, &format!("/networks/{id}")).await?;
+        known.networks.insert(id);
+        for container in details.containers.unwrap_or_default().into_values() {
+            known.endpoints.extend(Id::new(&container.endpoint).ok());
+            let addresses = [container.ipv4, container.ipv6];
+            known.addresses.extend(addresses.iter().filter_map(|a| Some(a.parse::<IpNet>().ok()?.addr())));
+        }
+    }
+    Ok(known)
+}
+
+impl Known {
+    fn add_pools(&mut self, ipam: Ipam) {
+        for pool in ipam.config.unwrap_or_default() {
+            self.subnets.extend(pool.subnet.parse::<IpNet>().ok().map(|subnet| subnet.trunc()));
+            let auxiliary = pool.auxiliary.unwrap_or_default();
+            self.addresses.extend(auxiliary.values().filter_map(|address| address.parse::<IpAddr>().ok()));
+        }
+    }
+}
+
+async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Error::new(Kind::Unavailable, format!("dockerd can't be asked at {}: {why}", socket.display()))
+    };
+    let request = Request::get(path).header(HOST, "docker").body(Full::<Bytes>::default());
+    let request = request.map_err(|e| failed(&e))?;
+    let answer = tokio::time::timeout(PATIENCE, ask(socket, request)).await;
+    let (status, body) = answer.map_err(|_| failed(&"no answer"))?.map_err(|e| failed(&e))?;
+    if !status.is_success() {
+        return Err(failed(&format_args!("{path} answered {status}")));
+    }
+    serde_json::from_slice(&body).map_err(|e| failed(&format_args!("{path} can't be read: {e}")))
+}
