@@ -290,7 +290,7 @@ impl Machine {
         assert_eq!(self.pontoon_json("network ls"), serde_json::json!([]));
         let mounts = self.enter().args(["cat", "/proc/self/mounts"]).output().unwrap();
         let mounts = String::from_utf8_lossy(&mounts.stdout).into_owned();
-        let bound = mounts.lines().filter(|l| l.starts_with("nsfs") && !l.contains("/netns/default "));
+        let bound = mounts.lines().filter(|l| l.contains("/docker/netns/") && !l.contains("/default "));
         assert_eq!(bound.collect::<Vec<_>>(), [""; 0], "no sandbox is left");
     }
 }

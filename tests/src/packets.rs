@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Namespace;
+use crate::{Namespace, until};
 
 /// A namespace at the other end of a cable from the host: 192.0.2.1 and 2001:db8::1 are the host, .2 and ::2 the outside.
 pub fn outside(host: &Namespace) -> Namespace {
@@ -19,6 +19,10 @@ pub fn outside(host: &Namespace) -> Namespace {
         namespace.run(&format!("ip address add 192.0.2.{number}/24 dev {link}"));
         namespace.run(&format!("ip address add 2001:db8::{number}/64 dev {link} nodad"));
         namespace.run(&format!("ip link set {link} up"));
+    }
+    // The kernel notices a moment later that both ends are up.
+    for (namespace, link) in [(host, "eth0"), (&outside, "cable")] {
+        until("the cable", || namespace.run(&format!("ip -o -6 address show dev {link}")).contains("fe80"));
     }
     outside
 }

@@ -108,12 +108,19 @@ pub(crate) fn join(network: &str, endpoint: &str, info: &JoinInfo) -> Result<()>
     Ok(())
 }
 
-/// The user's MAC, or a random one.
+/// The user's MAC, or one that follows from the IPv4 address (02:42 and its bytes), as Docker gives them: when an address comes again with
+/// another container, its neighbours still know the way. A random one where there is no IPv4.
 fn choose_mac_address(info: &InterfaceInfo) -> Result<MacAddress> {
     if let Some(mac_address) = info.mac_address() {
         return Ok(mac_address);
     }
-    let mac_address = MacAddress::random();
+    let mac_address = match info.address().map(|address| address.addr()) {
+        Some(IpAddr::V4(ipv4)) => {
+            let [a, b, c, d] = ipv4.octets();
+            MacAddress([0x02, 0x42, a, b, c, d])
+        }
+        _ => MacAddress::random(),
+    };
     info.set_mac_address(mac_address)?;
     Ok(mac_address)
 }

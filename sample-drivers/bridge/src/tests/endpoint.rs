@@ -37,6 +37,19 @@ fn chooses_a_local_unicast_mac_address() {
 }
 
 #[test]
+fn the_mac_address_follows_from_the_ipv4_address() {
+    let network = network_that_is_there();
+    let chosen = || {
+        let endpoint = network.endpoint("e").address("10.5.0.2/24");
+        let (mac_address, _) = endpoint.create().unwrap();
+        endpoint.delete().unwrap();
+        mac_address
+    };
+    assert_eq!(chosen(), Some(MacAddress([2, 0x42, 10, 5, 0, 2])));
+    assert_eq!(chosen(), chosen(), "the same again, or its neighbours would not find it");
+}
+
+#[test]
 fn keeps_the_mac_address_that_it_is_given() {
     let given = MacAddress([2, 0x42, 0, 0, 0, 9]);
     let endpoint = network_that_is_there().endpoint("e").mac_address(given);
