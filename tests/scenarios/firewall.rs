@@ -263,8 +263,8 @@ fn two_pontoons_leave_each_other_alone() {
     other.load("bridge");
     other.ok("network create --ipv6 o --subnet 10.6.0.0/24 --subnet fd06::/64 -o com.docker.network.bridge.name=br1");
     let tables = host.run("nft list tables inet");
-    let two = tables.lines().filter_map(|line| line.strip_prefix("table inet ")?.strip_suffix("host"));
-    let two = two.filter(|tag| *tag != one).last().unwrap().to_owned();
+    let mut tags = tables.lines().filter_map(|line| line.strip_prefix("table inet ")?.strip_suffix("host"));
+    let two = tags.find(|tag| *tag != one).unwrap().to_owned();
     let both = expected(&[], &[(&one, "br0"), (&two, "br1")]);
     assert_eq!(listed(host, "DOCKER-USER"), both);
     iptables(host, "-F DOCKER-USER");
