@@ -100,6 +100,8 @@ fn packets_flow_beside_dockerd() {
     assert_eq!(listed(&daemon.host, "DOCKER-USER"), expected(&[], &[(&tag(&daemon.host), "br0")]));
     setting.packets_flow();
     assert!(!setting.outside.pings(&address(daemon, "n", "a", "address")), "the driver's own filter holds");
+    let misread = daemon.refused(7, "network create m -o com.docker.network.bridge.name=br+");
+    assert!(misread.contains("iptables would misread the name br+"), "{misread}");
     for endpoint in &setting.endpoints {
         daemon.ok(&format!("endpoint detach n {}", endpoint.text()));
     }
