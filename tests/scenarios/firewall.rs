@@ -100,6 +100,8 @@ fn packets_flow_beside_dockerd() {
     assert_eq!(listed(&daemon.host, "DOCKER-USER"), expected(&[], &[(&tag(&daemon.host), "br0")]));
     setting.packets_flow();
     assert!(!setting.outside.pings(&address(daemon, "n", "a", "address")), "the driver's own filter holds");
+    let misread = daemon.refused(7, "network create m -o com.docker.network.bridge.name=br+");
+    assert!(misread.contains("iptables would misread the name br+"), "{misread}");
     for endpoint in &setting.endpoints {
         daemon.ok(&format!("endpoint detach n {}", endpoint.text()));
     }
@@ -263,8 +265,8 @@ fn two_pontoons_leave_each_other_alone() {
     other.load("bridge");
     other.ok("network create --ipv6 o --subnet 10.6.0.0/24 --subnet fd06::/64 -o com.docker.network.bridge.name=br1");
     let tables = host.run("nft list tables inet");
-    let two = tables.lines().filter_map(|line| line.strip_prefix("table inet ")?.strip_suffix("host"));
-    let two = two.filter(|tag| *tag != one).last().unwrap().to_owned();
+    let mut tags = tables.lines().filter_map(|line| line.strip_prefix("table inet ")?.strip_suffix("host"));
+    let two = tags.find(|tag| *tag != one).unwrap().to_owned();
     let both = expected(&[], &[(&one, "br0"), (&two, "br1")]);
     assert_eq!(listed(host, "DOCKER-USER"), both);
     iptables(host, "-F DOCKER-USER");

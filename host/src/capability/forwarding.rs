@@ -7,6 +7,7 @@ use super::handle::{self, Link};
 use super::{Answer, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::forwarding::Host;
+use crate::firewall;
 use crate::grant::{HostCall, Object};
 use crate::kernel::{Change, Namespace, Sysctl};
 use crate::store::Thing;
@@ -25,9 +26,9 @@ impl Host for CallState {
                     link.name
                 )));
             }
-            if link.name.as_str().ends_with('+') {
+            if !firewall::can_except(&link.name) {
                 return Err(Refusal::invalid(format!(
-                    "{} can't be excepted from the host's firewall: iptables takes a '+' at the end for any ending",
+                    "iptables would misread the name {}, so it can't be excepted from the host's firewall: letters, digits, '-', '_', '.' and '@'",
                     link.name
                 )));
             }

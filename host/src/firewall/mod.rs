@@ -86,6 +86,13 @@ impl Firewall {
     }
 }
 
+/// Whether a rule may speak of a link of this name. What `iptables-save` writes, it writes without quotes: `br+` would come back as every link that
+/// begins with `br`, and a quote would swallow the rest of the rule.
+pub fn can_except(link: &LinkName) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    link.as_str().bytes().all(plain) && !link.as_str().starts_with('-')
+}
+
 /// The name of the host's own table of this instance. No network's is the same: they end in sixteen digits.
 pub fn table(store: &Store) -> String {
     format!("{}host", store.tag())

@@ -7,7 +7,8 @@ use crate::{Result, sys};
 /// link goes.
 ///
 /// # Errors
-/// `NotFound`: the link is gone.
+/// `NotFound`: the link is gone. `InvalidArgument`: the link is not in the host's namespace, or its name has other characters
+/// than letters, digits, `-`, `_`, `.` and `@`.
 pub fn allow(link: &Link, ipv4: bool, ipv6: bool) -> Result<()> {
     sys::forwarding::allow(&link.0, ipv4, ipv6)
 }

@@ -172,6 +172,7 @@ fn links_are_found_by_namespace_and_index_or_name() {
     let named = |network: &str, namespace: &Namespace| store.link_by_name(&id(network), namespace, "eth0").unwrap();
     assert_eq!(named("n2", &at("/x", 8)).unwrap().id, ids[2]);
     assert_eq!(named("n2", &Namespace::Host), None);
+    assert_eq!(store.forwards().unwrap(), [Object { id: ids[3], ..objects[3].clone() }]);
     let moved = Object { id: ids[0], ..link("n1", None, at("/run/netns/b", 10), 6, "br1") };
     put(&store, [Write::PutObject(moved.clone())]).unwrap();
     assert_eq!(owner(&Namespace::Host, 3), None);
