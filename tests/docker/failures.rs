@@ -33,7 +33,8 @@ fn every_method_fails_in_turn(version: &str) {
     let before = machine.host.dump();
     for how in ["fail", "trap"] {
         for (method, fails) in METHODS {
-            let create = format!("network create -d probe --subnet 10.31.0.0/24 -o probe.{how}={method} n");
+            let create =
+                format!("network create -d probe --subnet 10.31.0.0/24 -o probe.gateway=yes -o probe.{how}={method} n");
             if fails == Fails::Create {
                 let refusal = machine.try_docker(&create).unwrap_err();
                 assert!(refusal.contains(method), "{refusal}");

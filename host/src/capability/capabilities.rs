@@ -1,6 +1,6 @@
 //! `capabilities`: libnetwork's call-back objects. Their state is the call's.
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use wasmtime::component::Resource;
 
 use super::handle::{self, InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
@@ -16,6 +16,10 @@ use crate::grant::{HostCall as H, Object};
 
 use crate::operation::network::Pool;
 use crate::operation::{Error, Kind};
+
+/// 169.254.0.0/16 and fe80::/10.
+const LINK_LOCAL: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(169, 254, 0, 0), 16);
+const LINK_LOCAL_IPV6: Ipv6Net = Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
 
 /// Static routes of one endpoint.
 const ROUTES: usize = 1_000;
@@ -181,6 +185,22 @@ impl HostInterfaceNameInfo for CallState {
     }
 }
 
+/// A container's traffic for the network's own addresses is the driver's business; whatever else it routes, it takes from others. Link-local
+/// addresses are nobody's, and a gateway may have one (RFC 3927, RFC 4291).
+fn check_route(call: &CallState, destination: IpNet) -> Answer<()> {
+    let is_link_local = match destination {
+        IpNet::V4(v4) => LINK_LOCAL.contains(&v4),
+        IpNet::V6(v6) => LINK_LOCAL_IPV6.contains(&v6),
+    };
+    let is_ipv4 = destination.addr().is_ipv4();
+    let has_pools = call.network()?.pools.iter().any(|pool| pool.addr().is_ipv4() == is_ipv4);
+    // A network without pools has none to be outside of, but a default route is never its own.
+    if !is_link_local && (has_pools || destination.prefix_len() == 0) {
+        call.gate.permit(H::CapabilitiesJoinInfoAddStaticRoute, Object::Destination(destination))?;
+    }
+    Ok(())
+}
+
 impl HostJoinInfo for CallState {
     fn interface_name(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Resource<InterfaceNameInfo>> {
         Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, |_, _| Ok(Resource::new_own(0)))?)
@@ -225,6 +245,7 @@ impl HostJoinInfo for CallState {
                 }
                 _ => {}
             }
+            check_route(call, destination)?;
             if call.join.routes.len() >= ROUTES {
                 return Err(
                     Error::new(Kind::Unavailable, format!("an endpoint has at most {ROUTES} static routes")).into()

@@ -155,12 +155,13 @@ fn routes(key: &LinkKey, join: &Join) -> Vec<Change> {
     routes.into_iter().map(route).collect()
 }
 
-/// A gateway is on the endpoint's own network, or a connected route leads to it.
+/// A gateway, or a route's next hop, is on the endpoint's own network, or a connected route leads to it.
 pub(super) fn check_gateways(endpoint: &Endpoint, join: &Join) -> Result<()> {
     let own = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
     let connected = join.routes.iter().filter(|r| r.next_hop.is_none()).map(|r| r.destination);
     let reachable: Vec<IpNet> = own.chain(connected).collect();
-    for gateway in join.gateway.map(IpAddr::from).into_iter().chain(join.gateway_ipv6.map(IpAddr::from)) {
+    let hops = join.routes.iter().filter_map(|route| route.next_hop);
+    for gateway in join.gateway.map(IpAddr::from).into_iter().chain(join.gateway_ipv6.map(IpAddr::from)).chain(hops) {
         let link_local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if !link_local && !reachable.iter().any(|net| net.contains(&gateway)) {
             return Err(Error::invalid(format!(

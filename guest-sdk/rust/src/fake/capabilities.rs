@@ -162,6 +162,14 @@ pub(crate) fn add_static_route(info: &JoinCall, destination: IpNet, route: Stati
         StaticRoute::NextHop(address) => Some(address),
         StaticRoute::Connected => None,
     };
+    let is_link_local = match destination.addr() {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    if !is_link_local && (destination.prefix_len() == 0 || !state::with(|state| state.is_in_pools(destination.addr())))
+    {
+        return Err(Error::forbidden(format!("the route to {destination} leads out of the network's pools")));
+    }
     info.joined.borrow_mut().routes.push((destination, next_hop));
     Ok(())
 }

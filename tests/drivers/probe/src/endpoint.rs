@@ -66,7 +66,12 @@ pub(crate) fn join(
         let namespace = namespace.filter(|_| settings.get("probe.in-sandbox") == Some("yes"));
         info.interface_name().set_names(&links::get(namespace.as_ref(), &container)?, "eth", None)?;
     }
-    actions::of_join(network, endpoint, &Network::find(network)?, &settings, info)
+    let record = Network::find(network)?;
+    if settings.get("probe.gateway") == Some("yes") {
+        let gateways = record.ipv4.iter().chain(&record.ipv6).filter_map(|data| data.gateway);
+        gateways.map(|gateway| gateway.addr()).try_for_each(|gateway| info.set_gateway(gateway))?;
+    }
+    actions::of_join(network, endpoint, &record, &settings, info)
 }
 
 pub(crate) fn program(

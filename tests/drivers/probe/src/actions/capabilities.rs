@@ -82,11 +82,15 @@ pub(super) fn join_info(endpoint: &str, network: &Network, info: &JoinInfo) -> R
     for (number, data) in (0_u8..).zip(network.ipv4.iter().chain(&network.ipv6)) {
         let Some(gateway) = data.gateway else { continue };
         info.set_gateway(gateway.addr())?;
-        let behind = |last: u8| Ipv4Net::new_assert([198, 51, number, last].into(), 32).into();
+        let behind = |last: u8| Ipv4Net::new_assert([169, 254, number, last].into(), 32).into();
         if gateway.addr().is_ipv4() {
             info.add_static_route(behind(1), StaticRoute::NextHop(gateway.addr()))?;
             info.add_static_route(behind(2), StaticRoute::Connected)?;
         }
+    }
+    for foreign in ["198.51.100.0/24", "0.0.0.0/0", "::/0"] {
+        let route = info.add_static_route(foreign.parse()?, StaticRoute::Connected);
+        refused(route, Forbidden, "add-static-route to what is not the network's")?;
     }
     info.disable_gateway_service();
     info.force_gateway_ipv4();

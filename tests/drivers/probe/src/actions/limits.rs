@@ -30,7 +30,7 @@ pub(super) fn limits(stage: &Stage) -> Result<()> {
 
 /// A thousand static routes are many.
 pub(super) fn static_routes(info: &JoinInfo) -> Result<()> {
-    let route = |number: u32| IpNet::from(std::net::IpAddr::from((0xcb00_7100_u32 + number).to_be_bytes()));
+    let route = |number: u32| IpNet::from(std::net::IpAddr::from((0xa9fe_0000_u32 + number).to_be_bytes()));
     for number in 0..1000 {
         info.add_static_route(route(number), StaticRoute::Connected)?;
     }
