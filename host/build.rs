@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 fn main() {
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+    // Asked for at run time: a target folder can be moved, and then this program must not read where it was built.
+    let wit = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../wit");
     println!("cargo::rerun-if-changed={}", wit.display());
     let source = host_calls(&wit).unwrap_or_else(|e| panic!("{}: {e:#}", wit.display()));
     let out = Path::new(&std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("host_call.rs");

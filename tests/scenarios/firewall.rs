@@ -6,7 +6,7 @@ use std::process::Command;
 use pontoon::kernel::{IptablesChain, IptablesFamily};
 use pontoon_tests::{Bench, Daemon, Namespace, listen_tcp, same_at_last};
 
-use crate::packets::{address, fetch, outside};
+use crate::packets::address;
 
 const BOTH: [&str; 2] = ["iptables-nft", "ip6tables-nft"];
 

@@ -200,11 +200,11 @@ fn changed_entries_are_told_in_order_until_the_driver_takes_them() {
     put(&bench, "late", "1");
     assert_eq!(told(&bench, "n", "probe.events"), events);
     bench.controller.inject(None);
-    assert_eq!(bench.wait(bench.controller.collect_garbage()).unwrap().events, 2);
+    assert_eq!(bench.wait(bench.controller.collect_garbage(None)).unwrap().events, 2);
     events.push(json!(["probe-table", "late", "created", null, one]));
     events.push(json!(["probe-table", "other", "updated", x, two]));
     assert_eq!(told(&bench, "n", "probe.events"), events);
-    assert_eq!(bench.wait(bench.controller.collect_garbage()).unwrap().events, 0);
+    assert_eq!(bench.wait(bench.controller.collect_garbage(None)).unwrap().events, 0);
 
     let foreign = PutEntry { value: "y".into(), owner: "somebody".into() };
     let error = bench.wait(bench.controller.put_entry("n", "probe-table", "other", foreign)).unwrap_err();

@@ -8,6 +8,7 @@ mod inspect;
 mod interface;
 mod limits;
 mod packets;
+mod plugin_socket;
 mod races;
 mod refusals;
 mod restart;
