@@ -5,6 +5,7 @@ mod condemning;
 mod links;
 mod namespaces;
 mod nftables;
+mod ports;
 mod speed;
 
 use std::os::fd::{AsFd, OwnedFd};
