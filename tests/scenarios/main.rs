@@ -7,6 +7,7 @@ mod inspect;
 mod interface;
 mod limits;
 mod packets;
+mod ports;
 mod races;
 mod refusals;
 mod restart;
