@@ -4,6 +4,8 @@
 //! reads its own, and go out in one commit; what the call read is checked then. Removals from the kernel come after
 //! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
 
+mod port;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -45,6 +47,8 @@ pub struct Transaction {
     state: BTreeMap<String, Option<Vec<u8>>>,
     entries: BTreeMap<EntryKey, Option<Vec<u8>>>,
     watches: BTreeMap<String, u8>,
+    /// See [`port`].
+    ports: Option<port::Ports>,
     checks: Vec<Check>,
     /// Which links forward changes with this call.
     forwards: bool,
@@ -75,6 +79,7 @@ impl Transaction {
             state: BTreeMap::new(),
             entries: BTreeMap::new(),
             watches: BTreeMap::new(),
+            ports: None,
             checks: Vec::new(),
             forwards: false,
             swept: Vec::new(),
@@ -404,6 +409,7 @@ pub fn removal(thing: &Thing) -> Option<Change> {
         Thing::Route(route) => Change::RemoveRoute(route.clone()),
         Thing::Rule(rule) => Change::RemoveRule(rule.clone()),
         Thing::Forward { .. } => return None,
+        Thing::Port(port) => Change::ReleasePort(*port),
     })
 }
 
@@ -421,6 +427,7 @@ pub fn describe(thing: &Thing) -> String {
         Thing::Route(route) => format!("route to {}", route.destination),
         Thing::Rule(rule) => format!("rule {} for table {}", rule.priority, rule.table),
         Thing::Forward { name, .. } => format!("forwarding of {name}"),
+        Thing::Port(port) => format!("host port {port:#}"),
     }
 }
 

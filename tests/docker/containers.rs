@@ -52,7 +52,7 @@ fn ports_are_published(version: &str) {
     let before = machine.host.dump();
     machine.docker(&format!("network create -d pontoon-bridge {DUAL} n"));
     machine.docker(
-        "run -d --name c1 --network n -p 8080:80 -p 5353:53/udp -p 127.0.0.1:8081:80 -p 192.0.2.1:8082:80 -p [::1]:8083:80 \
+        "run -d --name c1 --network n -p 8080:80 -p 5353:53/udp -p 127.0.0.1:8081:80 -p 192.0.2.1:8082:80 \
          -p 9000-9001:80 -p 9001:80 -p 9010-9011:80-81 -p 80 bb:1 sleep 1d",
     );
     let c1 = machine.container("c1");
@@ -64,7 +64,7 @@ fn ports_are_published(version: &str) {
     }
     assert_eq!(fetch(&outside, "192.0.2.1:9011"), "next", "a range for a range");
     assert_eq!(fetch(&outside, "192.0.2.1:8081"), "", "the host's own only");
-    for target in ["127.0.0.1:8080", "127.0.0.1:8081", "[::1]:8083", "192.0.2.1:8080"] {
+    for target in ["127.0.0.1:8080", "127.0.0.1:8081", "192.0.2.1:8080"] {
         assert_eq!(fetch(&machine.host, target), "hello", "{target} from the host");
     }
     assert_eq!(ask_udp(&outside, 4, "192.0.2.1:5353"), "answer");
@@ -74,7 +74,15 @@ fn ports_are_published(version: &str) {
     assert_eq!(fetch(&c1, "192.0.2.1:8080"), "hello", "from the container itself");
     let refusal = machine.try_docker("run -d --name c3 --network n -p 8080:80 bb:1 sleep 1d").unwrap_err();
     assert!(refusal.contains("8080"), "{refusal}");
-    machine.docker("rm -f c1 c2 c3");
+    for (binding, part) in [("[::1]:8083:80", "::1"), ("192.0.2.77:8083:80", "192.0.2.77")] {
+        let refusal = machine.try_docker(&format!("run -d --name c5 --network n -p {binding} bb:1 true")).unwrap_err();
+        assert!(refusal.contains("can't be") && refusal.contains(part), "{refusal}");
+        machine.docker("rm -f c5");
+    }
+    listen_tcp(&machine.host, 8084, "the host's own");
+    let refusal = machine.try_docker("run -d --name c5 --network n -p 8084:80 bb:1 true").unwrap_err();
+    assert!(refusal.contains("8084/tcp is in use"), "{refusal}");
+    machine.docker("rm -f c1 c2 c3 c5");
     machine.docker("run -d --name c4 --network n -p 8080:80 bb:1 sleep 1d");
     machine.docker("rm -f c4");
     machine.docker("network rm n");

@@ -4,6 +4,7 @@
 //! the operation comes through. What is deleted in spite of the driver must be gone.
 
 use std::cell::Cell;
+use std::net::{TcpListener, UdpSocket};
 
 use pontoon::engine::Fault;
 use pontoon::operation::Result;
@@ -52,7 +53,8 @@ impl Stage {
     fn see(&self) -> Seen {
         // Before there is a network, nothing reaches into the sandbox.
         let sandbox = self.reaches_sandbox.get().then(|| self.sandbox.dump());
-        (self.bench.host.dump(), sandbox, self.bench.stored())
+        let host = format!("{}# ports\n{:?}\n", self.bench.host.dump(), taken_ports(&self.bench.host));
+        (host, sandbox, self.bench.stored())
     }
 
     /// What is there once the kernel has come to rest.
@@ -185,6 +187,14 @@ impl Stage {
     }
 }
 
+/// Those of the ports that a driver takes here which no program of the host could bind: no dump shows a socket that does nothing.
+fn taken_ports(host: &Namespace) -> Vec<u16> {
+    let is_taken = |port: &u16| ["0.0.0.0", "::"].iter().any(|all| TcpListener::bind((*all, *port)).is_err());
+    let is_taken_udp = |port: &u16| ["0.0.0.0", "::"].iter().any(|all| UdpSocket::bind((*all, *port)).is_err());
+    let ports = || (4240..4260).chain([8080]);
+    host.enter(move || ports().filter(is_taken).chain(ports().filter(is_taken_udp)).collect()).join().unwrap()
+}
+
 fn host_calls(calls: &[CallTrace], function: &str) -> u32 {
     let of = calls.iter().filter(|call| call.function == function).map(|call| call.host_calls.len());
     u32::try_from(of.max().unwrap_or(0)).unwrap()
@@ -228,6 +238,7 @@ fn every_action_of_the_probe() {
         "neighbours",
         "nftables",
         "sysctls",
+        "ports",
     ];
     let running = actions.map(|name| (name, std::thread::spawn(move || action(name))));
     let failed: Vec<_> = running.into_iter().filter_map(|(name, thread)| thread.join().err().map(|_| name)).collect();

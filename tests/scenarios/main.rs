@@ -9,6 +9,7 @@ mod interface;
 mod limits;
 mod packets;
 mod plugin_socket;
+mod ports;
 mod races;
 mod refusals;
 mod restart;

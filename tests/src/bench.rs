@@ -46,6 +46,7 @@ impl Bench {
             deadline,
         };
         let runtime = Runtime::new().unwrap();
+        pontoon::serve::raise_file_limit();
         let controller = Controller::start(&place).unwrap();
         Self { host, controller, runtime, folder }
     }

@@ -67,7 +67,7 @@
 //!
 //! - [`driver`]: what a driver is, a trait and an export macro for each part that it can have.
 //! - [`capabilities`]: what a call is handed to work with.
-//! - [`kernel`]: links, addresses, routes, rules, neighbours, nftables, sysctls, namespaces, forwarding.
+//! - [`kernel`]: links, addresses, routes, rules, neighbours, nftables, sysctls, namespaces, forwarding, ports of the host.
 //! - [`state`]: the store, tables, log, clock, random bytes, configuration.
 //! - [`types`] and [`error`]: values.
 //! - `fake`: a host in memory, for a driver's unit tests; not in the component.
@@ -96,7 +96,7 @@ pub use driver::{
     Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, NetworkAllocator, TableWatcher,
 };
 pub use error::{Context, Error, ErrorKind, Result};
-pub use kernel::{addresses, forwarding, links, namespaces, neighbours, nftables, routes, rules, sysctls};
+pub use kernel::{addresses, forwarding, links, namespaces, neighbours, nftables, ports, routes, rules, sysctls};
 pub use state::{clock, configuration, log, random, store, tables};
 pub use types::{
     Capability, EndpointOptions, IpamData, MacAddress, NetworkOptions, ObjectType, PortBinding, Protocol, Registration,

@@ -3,7 +3,7 @@
 //! - [`Refusal`]: refused → an error of the WIT's; a broken handle or a passed limit → a trap
 //! - [`handle`], [`convert`]: what handles and values stand for
 //! - `capabilities`: libnetwork's call-back objects
-//! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `nftables`, `sysctls`, `forwarding`: the kernel
+//! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `nftables`, `sysctls`, `forwarding`, `ports`: the kernel
 //! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
 
 mod addresses;
@@ -18,6 +18,7 @@ mod log;
 mod namespaces;
 mod neighbours;
 mod nftables;
+mod ports;
 mod random;
 mod routes;
 mod rules;

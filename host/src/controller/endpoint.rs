@@ -304,12 +304,16 @@ impl Inner {
         let Some(sandbox) = endpoint.sandbox.clone() else { return Ok(()) };
         let driver = self.drivers.get(&network.driver)?;
         let others = self.store.endpoints_in_sandbox(sandbox.inode)?;
+        let was = (endpoint.is_gateway, endpoint.is_gateway_ipv6);
         endpoint.is_gateway = endpoint.gateway.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway);
         endpoint.is_gateway_ipv6 =
             endpoint.gateway_ipv6.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway_ipv6);
         let Some((index, _)) = endpoint.interface else { return Ok(()) };
         let key = LinkKey { namespace: Namespace::At(sandbox.clone()), index };
-        let routes: Vec<Change> = self.default_routes(&key, &endpoint).into_iter().map(Change::AddRoute).collect();
+        // For a family whose gateway it was, it has the route.
+        let (is_gateway, is_gateway_ipv6) = (endpoint.is_gateway && !was.0, endpoint.is_gateway_ipv6 && !was.1);
+        let newly = Endpoint { is_gateway, is_gateway_ipv6, ..endpoint.clone() };
+        let routes: Vec<Change> = self.default_routes(&key, &newly).into_iter().map(Change::AddRoute).collect();
         self.kernel.apply(&routes)?;
         let mut electing = Attaching {
             inner: self,

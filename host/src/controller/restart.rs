@@ -21,6 +21,7 @@ impl Inner {
         let now = identity_text(&self.kernel.identity()?);
         let before = self.store.meta(IDENTITY)?;
         if before.as_ref() == Some(&now) {
+            self.hold_ports()?;
             self.remove_strays()?;
             self.finish_attaches()?;
         } else if before.is_some() {
@@ -58,6 +59,20 @@ impl Inner {
         }
         self.firewall.sync();
         Ok(collected)
+    }
+
+    /// Ports of the host were held by sockets of the process that ended.
+    fn hold_ports(&self) -> Result<()> {
+        for Object { network, endpoint, thing, .. } in self.store.all_objects()? {
+            if let Thing::Port(port) = thing
+                && let Err(error) = self.kernel.hold_port(port)
+            {
+                let endpoint = endpoint.map(|id| self.store.endpoint(&network, &id)).transpose()?.flatten();
+                let endpoint = endpoint.map(|e| e.name.to_string());
+                tracing::warn!(%network, endpoint, "{error}; it stays published: its packets still go to the endpoint");
+            }
+        }
+        Ok(())
     }
 
     /// Endpoints whose attach did not come to its end: nobody was told of them.

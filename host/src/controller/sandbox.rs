@@ -9,7 +9,7 @@ use super::Inner;
 use crate::engine::{Join, Names};
 use crate::kernel::{Change, LinkChanges, LinkKey, LinkName, Namespace, NewName, Outcome, Route, Sysctl};
 use crate::operation::{Error, Result};
-use crate::store::{Batch, Durability, Endpoint, Thing, Write};
+use crate::store::{Batch, Durability, Endpoint, Object, Thing, Write};
 
 /// How long an attach waits for its interface to run: a hundred times what it takes.
 const UNTIL_RUNNING: Duration = Duration::from_millis(100);
@@ -51,16 +51,23 @@ impl Inner {
         changes.extend(routes(&key, join));
         changes.extend(self.default_routes(&key, endpoint).into_iter().map(Change::AddRoute));
         self.kernel.apply(&changes)?;
-        self.wait_until_running(&key)?;
+        self.wait_until_running(endpoint, &key)?;
         Ok(Some((key.index, name)))
     }
 
-    /// The kernel notices a moment later that both ends of a pair are up, and drops packets until then. A link that can't run, because its
-    /// parent does not, is no failure.
-    fn wait_until_running(&self, key: &LinkKey) -> Result<()> {
+    /// The kernel notices a moment later that both ends of a pair are up, first at one and then at the other, and drops packets until
+    /// then: a bridge forwards nothing to a port that does not run. A link that can't run, because its parent does not, is no failure.
+    fn wait_until_running(&self, endpoint: &Endpoint, key: &LinkKey) -> Result<()> {
         let begin = Instant::now();
-        while begin.elapsed() < UNTIL_RUNNING && !self.kernel.link(key)?.is_some_and(|link| link.running) {
-            std::thread::sleep(Duration::from_micros(200));
+        let objects = self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))?;
+        let end = |object: Object| match object.thing {
+            Thing::Link { namespace, index, peer: Some(_), .. } => Some(LinkKey { namespace, index }),
+            _ => None,
+        };
+        for link in objects.into_iter().filter_map(end).chain([key.clone()]) {
+            while begin.elapsed() < UNTIL_RUNNING && !self.kernel.link(&link)?.is_some_and(|link| link.running) {
+                std::thread::sleep(Duration::from_micros(200));
+            }
         }
         Ok(())
     }

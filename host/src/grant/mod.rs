@@ -24,10 +24,12 @@ pub struct Grant {
 
 impl Grant {
     /// What every driver gets until operators write grants: its own networks and all in them (settings of namespaces only
-    /// in those that it made), forwarding for its links, nothing else of the host.
+    /// in those that it made), forwarding for its links, ports that nobody else has, nothing else of the host.
     pub fn standard() -> Self {
         use Permission as P;
         let permissions = [P::Links, P::LinkSettings, P::Namespaces, P::NamespaceSettings, P::Routing, P::PacketFilter];
-        Self { permissions: permissions.into_iter().chain([P::Forwarding, P::Store, P::Tables]).collect() }
+        Self {
+            permissions: permissions.into_iter().chain([P::Forwarding, P::HostPorts, P::Store, P::Tables]).collect(),
+        }
     }
 }

@@ -17,6 +17,8 @@ pub enum Permission {
     PacketFilter,
     /// Forwarding between its own links and others.
     Forwarding,
+    /// Ports of the host.
+    HostPorts,
     /// Kernel settings of a whole namespace.
     NamespaceSettings,
     /// Remembering.
@@ -71,6 +73,7 @@ impl HostCall {
             H::SysctlsGetLink | H::SysctlsSetLink => P::LinkSettings,
             H::SysctlsGetNamespace | H::SysctlsSetNamespace => P::NamespaceSettings,
             H::ForwardingAllow | H::ForwardingDisallow => P::Forwarding,
+            H::PortsTake | H::PortsRelease => P::HostPorts,
             H::StoreGet | H::StoreList | H::StoreSet | H::StoreRemove => P::Store,
         })
     }

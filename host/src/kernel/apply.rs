@@ -218,6 +218,11 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change) -> Step {
             let removed = namespace::remove(&kernel.namespaces, name);
             removed.map(|()| Applied { outcome: Outcome::Done, undo: Vec::new() })
         }
+        // Its errors say by themselves what they are about.
+        Change::TakePort(wish) => {
+            return kernel.ports.take(&kernel.host, wish).map_err(|error| Failed { error, undo: Vec::new() });
+        }
+        Change::ReleasePort(port) => Ok(kernel.ports.release(*port)),
         _ => Err(Error::refused("a change in the wrong lane")),
     };
     done.or_else(|error| failed(change, error))

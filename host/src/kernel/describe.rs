@@ -1,8 +1,9 @@
 //! Changes and namespaces in words, for errors.
 
 use std::fmt::{self, Display, Formatter};
+use std::iter::repeat;
 
-use super::{Change, LinkKey, LinkKind, LinkSpec, Namespace, NewName, Sysctl};
+use super::{Change, HostPort, LinkKey, LinkKind, LinkSpec, Namespace, NewName, PortWish, Sysctl};
 
 impl Display for Namespace {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -62,6 +63,34 @@ impl Display for Sysctl {
     }
 }
 
+impl Display for HostPort {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.port, protocol(self.protocol))?;
+        // Whose users say no address mean every one; which family it is, `{:#}` tells.
+        if self.address.is_unspecified() && !f.alternate() { Ok(()) } else { write!(f, " of {}", self.address) }
+    }
+}
+
+impl Display for PortWish {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}/{}", self.first, self.last, protocol(self.protocol))?;
+        let addresses = self.addresses.iter().filter(|address| !address.is_unspecified());
+        addresses
+            .zip([" of "].into_iter().chain(repeat(", ")))
+            .try_for_each(|(address, before)| write!(f, "{before}{address}"))
+    }
+}
+
+/// By the names that people give them; see /etc/protocols.
+fn protocol(number: u8) -> String {
+    match number {
+        6 => "tcp".into(),
+        17 => "udp".into(),
+        132 => "sctp".into(),
+        other => other.to_string(),
+    }
+}
+
 impl Display for Change {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,6 +118,8 @@ impl Display for Change {
             Self::SetSysctl { namespace, sysctl, value } => write!(f, "setting {sysctl} to {value} {namespace}"),
             Self::AddNamespace(name) => write!(f, "making network namespace {name}"),
             Self::RemoveNamespace(name) => write!(f, "removing network namespace {name}"),
+            Self::TakePort(wish) => write!(f, "taking host ports {wish}"),
+            Self::ReleasePort(port) => write!(f, "releasing host port {port}"),
         }
     }
 }

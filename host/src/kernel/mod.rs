@@ -1,4 +1,5 @@
-//! The kernel, spoken to with values: links, addresses, routes, rules, neighbours, nftables rules and settings, per network namespace.
+//! The kernel, spoken to with values: links, addresses, routes, rules, neighbours, nftables rules and settings, per network namespace, and
+//! ports of the host.
 //!
 //! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and never keeps a
 //! sandbox's namespace open beyond one call, or it could not die.
@@ -26,6 +27,7 @@ mod namespace;
 mod neighbour;
 mod nft;
 mod plan;
+mod port;
 mod route;
 mod rule;
 mod session;
@@ -37,9 +39,11 @@ mod value;
 mod watch;
 
 use mark::Marks;
+use port::Ports;
 use session::{Host, Session};
 
 pub use iptables::*;
+pub use port::{HostPort, PortWish};
 pub use value::*;
 pub use watch::{Seen, Watch};
 
@@ -70,13 +74,15 @@ pub struct Kernel {
     marks: Marks,
     /// Where the namespaces that are made are bound.
     namespaces: PathBuf,
+    ports: Ports,
 }
 
 impl Kernel {
     /// Takes the host's namespace as it is now; sockets are opened when they are needed first.
     pub fn new(config: Config) -> Result<Self, Error> {
         let namespaces = config.run_folder.join("netns");
-        Ok(Self { host: Host::new(config.host)?, marks: Marks::new(config.instance), namespaces })
+        let (host, marks) = (Host::new(config.host)?, Marks::new(config.instance));
+        Ok(Self { host, marks, namespaces, ports: Ports::default() })
     }
 
     /// The namespace of the calling thread.
@@ -237,6 +243,12 @@ impl Kernel {
     /// The group (IFLA_GROUP) of the links that are this instance's.
     pub fn link_group(&self) -> u32 {
         self.marks.owned()
+    }
+
+    /// Holds a port that was taken before this process began. Where another program has it by now, it is taken all the same as far as
+    /// this kernel's own ports go, and the error says so.
+    pub fn hold_port(&self, port: HostPort) -> Result<(), Error> {
+        self.ports.hold(&self.host, port)
     }
 
     fn session(&self) -> Session<'_> {

@@ -38,6 +38,8 @@ const REQUESTS_PER_DATAGRAM: usize = 64;
 const BYTES_PER_DATAGRAM: usize = 64 * 1024;
 /// Room for the answers to [`REQUESTS_PER_DATAGRAM`] requests, which the kernel counts with about 4 KiB each.
 const RECEIVE_BUFFER: usize = 1 << 20;
+/// Room for the answers to a transaction of a thousand rules, which the kernel echoes beside its acknowledgements.
+const NETFILTER_RECEIVE_BUFFER: usize = 8 << 20;
 /// An nftables transaction is one datagram, whatever it holds.
 const SEND_BUFFER: usize = 1 << 20;
 /// The kernel sends dumps in pieces of at most 32 KiB, and one message is smaller than that.
@@ -136,8 +138,9 @@ impl Socket {
         let failed = |e| Error::system("setting up a netlink socket", e);
         set_socket_timeout(&raw, Timeout::Recv, Some(PATIENCE)).map_err(failed)?;
         // Above the system's limit only with CAP_NET_ADMIN over the machine, which root in a user namespace hasn't: there, up to the limit.
-        set_socket_recv_buffer_size_force(&raw, RECEIVE_BUFFER)
-            .or_else(|_| set_socket_recv_buffer_size(&raw, RECEIVE_BUFFER))
+        let receive = if protocol == Protocol::Netfilter { NETFILTER_RECEIVE_BUFFER } else { RECEIVE_BUFFER };
+        set_socket_recv_buffer_size_force(&raw, receive)
+            .or_else(|_| set_socket_recv_buffer_size(&raw, receive))
             .map_err(failed)?;
         if protocol == Protocol::Netfilter {
             set_socket_send_buffer_size_force(&raw, SEND_BUFFER)

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::{HostPort, PortWish};
+
 /// Which network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Namespace {
@@ -415,6 +417,10 @@ pub enum Change {
     AddNamespace(String),
     /// Ok if it is gone.
     RemoveNamespace(String),
+    /// Answers [`Outcome::Port`]. `EADDRINUSE`: none is free. `EADDRNOTAVAIL`: an address that the host does not have.
+    TakePort(PortWish),
+    /// Ok if it is not taken.
+    ReleasePort(HostPort),
 }
 
 /// What a change made.
@@ -430,6 +436,8 @@ pub enum Outcome {
     Value(i32),
     /// Where the namespace is bound.
     Namespace(NamespacePath),
+    /// The port that was taken.
+    Port(u16),
 }
 
 /// A link that was made.

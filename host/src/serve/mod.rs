@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,6 +36,7 @@ pub fn main(flags: Written) -> Result<()> {
     log(&config)?;
     // While there is one thread: this takes variables out of the environment.
     let inherited = Inherited::from_environment();
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
     runtime.block_on(async { run(&config, inherited, stop_signal()?).await })
@@ -83,6 +85,14 @@ async fn start(config: &Config) -> Result<Controller> {
 async fn stop(controller: &Controller, within: Duration) {
     if tokio::time::timeout(within.max(LAST_PATIENCE), controller.close()).await.is_err() {
         tracing::warn!("operations did not end in time; the next start cleans up after them");
+    }
+}
+
+/// Every published port is an open file, and the limit that a shell sets is low.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!("can't raise the limit on open files from {:?} to {:?}: {error}", limit.current, limit.maximum);
     }
 }
 

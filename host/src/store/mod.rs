@@ -118,8 +118,9 @@ impl Store {
     }
 
     fn write<T>(&self, durability: Durability, change: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
-        let answer = hold(&self.writer).write(durability, change).map_err(|fault| fault.at(&self.path));
-        self.checkpoints.committed();
+        let mut writer = hold(&self.writer);
+        let answer = writer.write(durability, change).map_err(|fault| fault.at(&self.path));
+        self.checkpoints.committed(&writer.connection);
         answer
     }
 }

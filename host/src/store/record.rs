@@ -9,7 +9,7 @@ use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::query::Result;
-use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace, NamespacePath, NftHandle, Route, Rule};
+use crate::kernel::{HostPort, LinkKey, LinkName, MacAddress, Namespace, NamespacePath, NftHandle, Route, Rule};
 use crate::operation::driver::Scope;
 use crate::operation::endpoint::PortBinding;
 use crate::operation::network::Pool;
@@ -150,6 +150,8 @@ pub enum Thing {
     Rule(Rule),
     /// Leave for a link to forward.
     Forward { name: String, ipv4: bool, ipv6: bool },
+    /// A port of the host.
+    Port(HostPort),
 }
 
 /// The state of a range of keys: how many there are and the greatest of their versions. Versions come from one counter

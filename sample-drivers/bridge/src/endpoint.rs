@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkName, LinkSpec};
 use pontoon_sdk::namespaces::Namespace;
-use pontoon_sdk::nftables::RuleId;
 use pontoon_sdk::store::Key;
 use pontoon_sdk::{Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result, TransportPort};
 use serde::{Deserialize, Serialize};
@@ -36,8 +35,6 @@ pub(crate) struct Endpoint {
     pub exposed_ports: Vec<TransportPort>,
     /// The ports that are published now.
     pub published: Vec<Published>,
-    /// The rules behind them.
-    pub rules: Vec<RuleId>,
 }
 
 impl Endpoint {
@@ -79,7 +76,6 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
         interface_name,
         exposed_ports: options.exposed_ports.clone(),
         published: Vec::new(),
-        rules: Vec::new(),
     })
 }
 

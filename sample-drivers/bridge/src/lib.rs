@@ -5,7 +5,7 @@
 //! - [`network`]: the bridge, its subnets, and the conflicts with other networks.
 //! - [`rules`]: filter and translation of a whole network.
 //! - [`endpoint`]: the pair of links between bridge and container.
-//! - [`ports`]: published ports: which are free, and the rules behind them.
+//! - [`ports`]: published ports: taken on the host, and the rules behind them.
 //! - [`report`]: what there is to tell of an endpoint.
 //!
 //! A driver has no memory between calls. What this one remembers lies in the store:
@@ -15,7 +15,6 @@
 //! | `network/NETWORK` | [`network::Network`] |
 //! | `bridge/NAME` | the network that the bridge belongs to |
 //! | `endpoint/NETWORK/ENDPOINT` | [`endpoint::Endpoint`] |
-//! | `port/PROTOCOL/PORT/ADDRESS` | the endpoint that has the host's port |
 
 mod endpoint;
 mod network;
@@ -90,8 +89,8 @@ impl ExternalConnectivity for Bridge {
         gateway_ipv6: Option<&str>,
         options: &EndpointOptions,
     ) -> Result<()> {
-        let families = ports::Families { ipv4: gateway_ipv4 == Some(endpoint), ipv6: gateway_ipv6 == Some(endpoint) };
-        ports::publish(network, endpoint, families, &options.port_bindings)
+        let gateways = ports::Gateways::of(endpoint, gateway_ipv4, gateway_ipv6);
+        ports::publish(network, endpoint, gateways, &options.port_bindings)
     }
 
     fn revoke_external_connectivity(network: &str, endpoint: &str) -> Result<()> {

@@ -1,30 +1,60 @@
-//! Published ports: which are free, and the rules behind them.
+//! Published ports: taken on the host, and the rules behind them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use pontoon_sdk::nftables::Property::{Destination, DestinationLocal, DestinationPort, Protocol as IpProtocol};
 use pontoon_sdk::nftables::{self, Chain, Rule, Target, Verdict};
-use pontoon_sdk::store::{self, Key};
-use pontoon_sdk::{Error, PortBinding, Protocol, Result, random};
+use pontoon_sdk::{Error, ErrorKind, PortBinding, Protocol, Result, ports};
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::network::Network;
 use crate::rules::host;
 
-/// Where a port is taken from if the user leaves the choice: what IANA keeps for this.
-const EPHEMERAL: RangeInclusive<u16> = 49_153..=65_535;
+/// Rules that the host takes at once.
+const RULES: usize = 1_000;
 
-/// The families that the endpoint is the container's gateway for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Families {
-    pub ipv4: bool,
-    pub ipv6: bool,
+/// Who is the container's gateway for a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gateway {
+    /// This endpoint.
+    Own,
+    /// Another endpoint, which publishes the family's ports.
+    Other,
+    /// Nobody.
+    Missing,
 }
+
+/// The container's gateways.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gateways {
+    ipv4: Gateway,
+    ipv6: Gateway,
+}
+
+impl Gateways {
+    /// As an endpoint is told.
+    pub(crate) fn of(endpoint: &str, ipv4: Option<&str>, ipv6: Option<&str>) -> Self {
+        let who = |gateway: Option<&str>| match gateway {
+            None => Gateway::Missing,
+            Some(id) if id == endpoint => Gateway::Own,
+            Some(_) => Gateway::Other,
+        };
+        Self { ipv4: who(ipv4), ipv6: who(ipv6) }
+    }
+
+    fn of_family(self, address: IpAddr) -> Gateway {
+        if address.is_ipv4() { self.ipv4 } else { self.ipv6 }
+    }
+}
+
+/// A [`Published`] in the store, without the names of its fields: a thousand of them have to fit into one value.
+type Row = (Protocol, IpAddr, u16, IpAddr, u16);
 
 /// A port that is published, of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
 pub(crate) struct Published {
     /// TCP, UDP or SCTP.
     pub protocol: Protocol,
@@ -38,8 +68,20 @@ pub(crate) struct Published {
     pub container_port: u16,
 }
 
+impl From<Row> for Published {
+    fn from((protocol, host_address, host_port, container_address, container_port): Row) -> Self {
+        Self { protocol, host_address, host_port, container_address, container_port }
+    }
+}
+
+impl From<Published> for Row {
+    fn from(port: Published) -> Self {
+        (port.protocol, port.host_address, port.host_port, port.container_address, port.container_port)
+    }
+}
+
 /// Publishes these ports instead of those that were published before.
-pub(crate) fn publish(network: &str, endpoint: &str, families: Families, bindings: &[PortBinding]) -> Result<()> {
+pub(crate) fn publish(network: &str, endpoint: &str, gateways: Gateways, bindings: &[PortBinding]) -> Result<()> {
     let before = withdraw(network, endpoint)?;
     let network_record = Network::find(network)?;
     let mut record = Endpoint::find(network, endpoint)?;
@@ -47,13 +89,11 @@ pub(crate) fn publish(network: &str, endpoint: &str, families: Families, binding
         return Ok(());
     }
     for binding in bindings {
-        let routes = routes(binding, families, &network_record, &record);
-        record.published.extend(reserve(endpoint, binding, routes, &before)?);
+        let routes = routes(binding, gateways, &network_record, &record)?;
+        record.published.extend(take(binding, &routes, &before)?);
     }
     let rules: Vec<_> = record.published.iter().flat_map(rules).collect();
-    if !rules.is_empty() {
-        record.rules = nftables::add(None, &rules)?;
-    }
+    rules.chunks(RULES).try_for_each(|some| nftables::add(None, some).map(drop))?;
     Endpoint::key(network, endpoint).set(&record)
 }
 
@@ -69,122 +109,89 @@ fn withdraw(network: &str, endpoint: &str) -> Result<Vec<Published>> {
     if record.published.is_empty() {
         return Ok(Vec::new());
     }
-    nftables::remove(&std::mem::take(&mut record.rules))?;
+    // An endpoint has no other rules.
+    nftables::list()?.chunks(RULES).try_for_each(nftables::remove)?;
     let published = std::mem::take(&mut record.published);
-    published.iter().try_for_each(|port| key_of(port).remove())?;
+    published.iter().try_for_each(|port| ports::release(port.protocol, &[port.host_address], port.host_port))?;
     key.set(&record)?;
     Ok(published)
 }
 
 /// From where on the host to where in the container a binding leads, for each family that it has.
-fn routes(binding: &PortBinding, families: Families, network: &Network, endpoint: &Endpoint) -> Vec<(IpAddr, IpAddr)> {
-    let wanted = binding.host_address.or(network.host_binding);
-    let of_family = |active: bool, own: Option<IpAddr>, all: IpAddr| {
-        let same_family = |address: &IpAddr| address.is_ipv4() == all.is_ipv4();
-        let container = binding.container_address.filter(same_family).or(own).filter(|_| active)?;
-        Some((wanted.map_or(Some(all), |address| Some(address).filter(same_family))?, container))
-    };
-    let ipv4 = of_family(families.ipv4, endpoint.ipv4, Ipv4Addr::UNSPECIFIED.into());
-    let ipv6 = of_family(families.ipv6, endpoint.ipv6, Ipv6Addr::UNSPECIFIED.into());
-    ipv4.into_iter().chain(ipv6).collect()
-}
-
-/// Finds a port of the host that is free for all families of a binding, and takes it.
-fn reserve(
-    endpoint: &str,
+fn routes(
     binding: &PortBinding,
-    routes: Vec<(IpAddr, IpAddr)>,
-    before: &[Published],
-) -> Result<Vec<Published>> {
-    check_protocol(binding.protocol)?;
-    let at = |host_port: u16| {
-        let published = |(host_address, container_address): &(IpAddr, IpAddr)| Published {
-            protocol: binding.protocol,
-            host_address: *host_address,
-            host_port,
-            container_address: *container_address,
-            container_port: binding.container_port,
-        };
-        routes.iter().map(published).collect::<Vec<_>>()
+    gateways: Gateways,
+    network: &Network,
+    endpoint: &Endpoint,
+) -> Result<Vec<(IpAddr, IpAddr)>> {
+    let wanted = binding.host_address.or(network.host_binding);
+    if let Some(address) = wanted.filter(|address| gateways.of_family(*address) == Gateway::Missing) {
+        return Err(Error::invalid_argument(format!(
+            "port {}/{} can't be published on {address}: the container has no gateway of that family",
+            binding.container_port, binding.protocol
+        )));
+    }
+    if wanted.is_some_and(|address| address.is_ipv6() && address.is_loopback()) {
+        // It has no route_localnet for IPv6: a packet to ::1 is never sent elsewhere.
+        return Err(Error::invalid_argument(format!(
+            "port {}/{} can't be published on ::1: the kernel translates no packets to that address; use 127.0.0.1",
+            binding.container_port, binding.protocol
+        )));
+    }
+    let of_family = |own: Option<IpAddr>, all: IpAddr| {
+        let same_family = |address: &IpAddr| address.is_ipv4() == all.is_ipv4();
+        let container = binding.container_address.filter(same_family).or(own)?;
+        let host = wanted.map_or(Some(all), |address| Some(address).filter(same_family))?;
+        (gateways.of_family(all) == Gateway::Own).then_some((host, container))
     };
-    for port in candidates(binding, before)? {
-        let ports = at(port);
-        if all_free(&ports)? {
-            ports.iter().try_for_each(|port| key_of(port).set(&endpoint.to_owned()))?;
-            return Ok(ports);
+    let ipv4 = of_family(endpoint.ipv4, Ipv4Addr::UNSPECIFIED.into());
+    let ipv6 = of_family(endpoint.ipv6, Ipv6Addr::UNSPECIFIED.into());
+    Ok(ipv4.into_iter().chain(ipv6).collect())
+}
+
+/// Takes a port of the host, the same one for all families of a binding.
+fn take(binding: &PortBinding, routes: &[(IpAddr, IpAddr)], before: &[Published]) -> Result<Vec<Published>> {
+    if routes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let addresses: Vec<IpAddr> = routes.iter().map(|(host, _)| *host).collect();
+    let host_port = take_one(binding, &addresses, before)?;
+    let published = |(host_address, container_address): &(IpAddr, IpAddr)| Published {
+        protocol: binding.protocol,
+        host_address: *host_address,
+        host_port,
+        container_address: *container_address,
+        container_port: binding.container_port,
+    };
+    Ok(routes.iter().map(published).collect())
+}
+
+fn take_one(binding: &PortBinding, addresses: &[IpAddr], before: &[Published]) -> Result<u16> {
+    let range = range(binding);
+    // Where there is a choice, a port stays what it was when the gateways change.
+    let is_same = |old: &&Published| {
+        (old.protocol, old.container_port) == (binding.protocol, binding.container_port)
+            && range.as_ref().is_none_or(|range| range.contains(&old.host_port))
+    };
+    for old in before.iter().filter(is_same) {
+        match ports::take(binding.protocol, addresses, old.host_port..=old.host_port) {
+            Err(error) if error.kind == ErrorKind::AlreadyExists => {}
+            taken => return taken,
         }
     }
-    Err(taken(binding))
-}
-
-fn check_protocol(protocol: Protocol) -> Result<()> {
-    if [Protocol::TCP, Protocol::UDP, Protocol::SCTP].contains(&protocol) {
-        return Ok(());
+    match range {
+        Some(range) => ports::take(binding.protocol, addresses, range),
+        None => ports::take_any(binding.protocol, addresses),
     }
-    Err(Error::invalid_argument(format!("a port of protocol {protocol} can't be published: only tcp, udp and sctp")))
 }
 
-/// The host's ports that will do, in the order in which they are tried.
-fn candidates(binding: &PortBinding, before: &[Published]) -> Result<impl Iterator<Item = u16>> {
-    let range = range(binding)?;
-    // Where the choice is the driver's, a port stays what it was when the gateways change.
-    let same = |old: &&Published| old.protocol == binding.protocol && old.container_port == binding.container_port;
-    let old: Vec<u16> =
-        before.iter().filter(same).map(|old| old.host_port).filter(|port| range.contains(port)).collect();
-    // The user's range is tried from its beginning, the driver's own from anywhere.
-    let start = if binding.host_port == 0 { random_port(&range) } else { *range.start() };
-    Ok(old.into_iter().chain(start..=*range.end()).chain(*range.start()..start))
-}
-
-fn range(binding: &PortBinding) -> Result<RangeInclusive<u16>> {
+/// The host's ports that will do; none: any.
+fn range(binding: &PortBinding) -> Option<RangeInclusive<u16>> {
     match (binding.host_port, binding.host_port_end) {
-        (0, _) => Ok(EPHEMERAL),
-        (port, 0) => Ok(port..=port),
-        (first, last) if first <= last => Ok(first..=last),
-        (first, last) => {
-            Err(Error::invalid_argument(format!("host ports {first}-{last}: the last is below the first")))
-        }
+        (0, _) => None,
+        (port, 0) => Some(port..=port),
+        (first, last) => Some(first..=last),
     }
-}
-
-fn random_port(range: &RangeInclusive<u16>) -> u16 {
-    let count = range.end() - range.start() + 1;
-    range.start() + u16::from_le_bytes(random::array()) % count
-}
-
-fn taken(binding: &PortBinding) -> Error {
-    let address = binding.host_address.map(|address| format!(" of {address}")).unwrap_or_default();
-    let protocol = binding.protocol;
-    match (binding.host_port, binding.host_port_end) {
-        (0, _) => Error::unavailable(format!("no {protocol} port{address} of the ephemeral ones is free")),
-        (first, last) if last > first => {
-            Error::already_exists(format!("host ports {first}-{last}/{protocol}{address}: all are published already"))
-        }
-        (port, _) => Error::already_exists(format!("host port {port}/{protocol}{address} is published already")),
-    }
-}
-
-/// Whether nobody has any of these ports. A port of one address clashes with the same port of all addresses.
-fn all_free(ports: &[Published]) -> Result<bool> {
-    for port in ports {
-        for (address, _) in store::list::<String>(&prefix_of(port))? {
-            let address: IpAddr = address.parse()?;
-            let same_family = address.is_ipv4() == port.host_address.is_ipv4();
-            let any = address.is_unspecified() || port.host_address.is_unspecified();
-            if address == port.host_address || (same_family && any) {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
-}
-
-fn prefix_of(port: &Published) -> String {
-    format!("port/{}/{}/", port.protocol, port.host_port)
-}
-
-fn key_of(port: &Published) -> Key<String> {
-    Key::new(format!("{}{}", prefix_of(port), port.host_address))
 }
 
 /// What is sent to a published port goes to the container: from outside, and from the host itself.

@@ -26,6 +26,7 @@ macro_rules! part {
                     "pontoon:driver/nftables@0.1.0": crate::component::bindings::imports::pontoon::driver::nftables,
                     "pontoon:driver/sysctls@0.1.0": crate::component::bindings::imports::pontoon::driver::sysctls,
                     "pontoon:driver/forwarding@0.1.0": crate::component::bindings::imports::pontoon::driver::forwarding,
+                    "pontoon:driver/ports@0.1.0": crate::component::bindings::imports::pontoon::driver::ports,
                     "pontoon:driver/store@0.1.0": crate::component::bindings::imports::pontoon::driver::store,
                     "pontoon:driver/tables@0.1.0": crate::component::bindings::imports::pontoon::driver::tables,
                     "pontoon:driver/log@0.1.0": crate::component::bindings::imports::pontoon::driver::log,

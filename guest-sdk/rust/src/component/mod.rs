@@ -10,7 +10,9 @@ pub(crate) mod capabilities;
 
 use bindings::imports::pontoon::driver as wit;
 
-pub(crate) use kernel::{addresses, forwarding, links, namespaces, neighbours, nftables, routes, rules, sysctls};
+pub(crate) use kernel::{
+    addresses, forwarding, links, namespaces, neighbours, nftables, ports, routes, rules, sysctls,
+};
 pub(crate) use state::{clock, configuration, log, random, store, tables};
 
 pub(crate) use wit::capabilities::InterfaceNameInfo;

@@ -3,7 +3,7 @@
 //! Each thread has a host of its own, empty at first; [`reset`] makes it so again. [`Network`] and [`Endpoint`] make the calls that a front end
 //! would make, as transactions: what fails is undone. The functions of this module look at what came of it.
 //!
-//! It is true to the contract where drivers notice: names that are taken, lists that are done whole or not at all,
+//! It is true to the contract where drivers notice: names and ports that are taken, lists that are done whole or not at all,
 //! values that can be set once, addresses outside of the pools, rules that are not tied to the network, what is swept. It
 //! carries no packets, has no grant and no limits.
 //!
@@ -40,13 +40,14 @@ mod store;
 pub(crate) mod sys;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::TextMap;
 use crate::links::LinkInfo;
 use crate::log::Level;
 use crate::sysctls::LinkSysctl;
+use crate::{Protocol, TextMap};
 
 pub use call::call;
 pub use capabilities::Joined;
@@ -61,6 +62,11 @@ pub fn configure(configuration: TextMap) {
 /// Makes a link on the host that is not the driver's: its name is taken, and the driver doesn't see it.
 pub fn add_foreign_link(name: &str) {
     state::with(|state| state.add_foreign_link(name));
+}
+
+/// Has another program of the host bind a port on one address; unspecified: on all of the family.
+pub fn bind_foreign_port(protocol: Protocol, address: IpAddr, port: u16) {
+    state::with(|state| state.ports.insert((protocol, port, address), None));
 }
 
 /// Puts an entry of another owner's into a table of a network.
@@ -121,6 +127,14 @@ pub fn rules() -> Vec<String> {
         let mut rules: Vec<_> = state.packet_rules.iter().collect();
         rules.sort_by_key(|(id, rule)| (rule.chain, **id));
         rules.into_iter().map(|(_, rule)| rule.text.clone()).collect()
+    })
+}
+
+/// The driver's ports of the host, e.g. `8080/tcp of 0.0.0.0`.
+pub fn host_ports() -> Vec<String> {
+    state::with(|state| {
+        let own = state.ports.iter().filter(|(_, owner)| owner.is_some());
+        own.map(|((protocol, port, address), _)| format!("{port}/{protocol} of {address}")).collect()
     })
 }
 

@@ -14,7 +14,7 @@ use crate::nftables::Chain;
 use crate::routes::RouteInfo;
 use crate::rules::RuleInfo;
 use crate::sysctls::{LinkSysctl, NamespaceSysctl};
-use crate::{MacAddress, ObjectType, TextMap};
+use crate::{MacAddress, ObjectType, Protocol, TextMap};
 
 /// The number of the host's namespace.
 pub(super) const HOST: u32 = 0;
@@ -79,6 +79,9 @@ pub(super) struct PolicyRule {
     pub input_link: Option<u32>,
 }
 
+/// A port of the host on one address.
+pub(super) type HostPort = (Protocol, u16, IpAddr);
+
 /// All of it. A copy of it is what a failed call is undone with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
@@ -92,6 +95,8 @@ pub(super) struct State {
     pub sandboxes: BTreeMap<String, u32>,
     pub packet_rules: BTreeMap<u64, PacketRule>,
     pub policy_rules: Vec<PolicyRule>,
+    /// Those that are taken; without owner: by another program.
+    pub ports: BTreeMap<HostPort, Option<Owner>>,
     /// The network of the call that wrote an entry, and its value.
     pub store: BTreeMap<String, (String, Vec<u8>)>,
     pub tables: Tables,
@@ -221,6 +226,9 @@ impl State {
         self.swept.extend(packet_rules.map(|(_, rule)| format!("rule {}", rule.text)));
         let policy_rules = self.policy_rules.extract_if(.., |rule| is_owned(&rule.owner));
         self.swept.extend(policy_rules.map(|rule| format!("rule {:?}", rule.info)));
+        let ports = self.ports.extract_if(.., |_, has| has.as_ref().is_some_and(is_owned));
+        self.swept
+            .extend(ports.map(|((protocol, port, address), _)| format!("host port {port}/{protocol} of {address}")));
         if owner.endpoint.is_none() {
             self.forget_network(&owner.network);
         }

@@ -6,6 +6,7 @@ mod iptables;
 mod links;
 mod namespaces;
 mod nftables;
+mod ports;
 mod speed;
 
 use std::os::fd::{AsFd, OwnedFd};

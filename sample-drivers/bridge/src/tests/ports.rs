@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use pontoon_sdk::ErrorKind::{AlreadyExists, InvalidArgument};
+use pontoon_sdk::ErrorKind::{AlreadyExists, InvalidArgument, Unavailable};
 use pontoon_sdk::{PortBinding, Protocol, fake};
 
 use super::{Bridge, Network, network, refused};
@@ -43,11 +43,6 @@ fn translations() -> Vec<String> {
     fake::rules().into_iter().filter(|rule| rule.contains("dnat to")).collect()
 }
 
-/// The keys of the ports that are taken.
-fn taken() -> Vec<String> {
-    fake::stored().into_keys().filter(|key| key.starts_with("port/")).collect()
-}
-
 #[test]
 fn publishes_on_both_families() {
     let endpoint = with(endpoint(&network_that_is_there(), 2), binding(None, 8080, 0));
@@ -59,18 +54,18 @@ fn publishes_on_both_families() {
         "nat output -100: fib daddr type local l4proto tcp dport 8080 dnat to [fd05::2]:80",
     ];
     assert_eq!(translations(), rules);
-    assert_eq!(taken(), ["port/tcp/8080/0.0.0.0", "port/tcp/8080/::"]);
+    assert_eq!(fake::host_ports(), ["8080/tcp of 0.0.0.0", "8080/tcp of ::"]);
 }
 
 #[test]
 fn publishes_for_the_families_whose_gateway_it_is() {
     let endpoint = with(endpoint(&network_that_is_there(), 2), binding(None, 8080, 0));
     endpoint.program(true, false).unwrap();
-    assert_eq!(taken(), ["port/tcp/8080/0.0.0.0"]);
+    assert_eq!(fake::host_ports(), ["8080/tcp of 0.0.0.0"]);
     endpoint.program(false, true).unwrap();
-    assert_eq!(taken(), ["port/tcp/8080/::"]);
+    assert_eq!(fake::host_ports(), ["8080/tcp of ::"]);
     endpoint.program(false, false).unwrap();
-    assert!(taken().is_empty() && translations().is_empty());
+    assert!(fake::host_ports().is_empty() && translations().is_empty());
 }
 
 #[test]
@@ -89,7 +84,7 @@ fn publishes_where_the_network_says() {
     let network = network().option("com.docker.network.bridge.host_binding_ipv4", "192.0.2.1");
     network.create().unwrap();
     with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, true).unwrap();
-    assert_eq!(taken(), ["port/tcp/8080/192.0.2.1"]);
+    assert_eq!(fake::host_ports(), ["8080/tcp of 192.0.2.1"]);
 }
 
 #[test]
@@ -97,12 +92,31 @@ fn a_port_is_published_once() {
     let network = network_that_is_there();
     with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, true).unwrap();
     let other = with(endpoint(&network, 3), binding(None, 8080, 0));
-    let message = "host port 8080/tcp is published already";
+    let message = "host port 8080/tcp is in use by an endpoint already";
     assert_eq!(refused(other.program(true, true)), (AlreadyExists, message.to_owned()));
     let one_address = with(endpoint(&network, 4), binding(Some("192.0.2.1"), 8080, 0));
-    let message = "host port 8080/tcp of 192.0.2.1 is published already";
     assert_eq!(refused(one_address.program(true, true)), (AlreadyExists, message.to_owned()));
     assert_eq!(translations().len(), 4);
+}
+
+#[test]
+fn a_port_of_another_program_is_not_published() {
+    let network = network_that_is_there();
+    fake::bind_foreign_port(Protocol::TCP, "::1".parse().unwrap(), 8080);
+    let endpoint = with(endpoint(&network, 2), binding(None, 8080, 0));
+    let message = "host port 8080/tcp is in use by another program";
+    assert_eq!(refused(endpoint.program(true, true)), (AlreadyExists, message.to_owned()));
+    assert!(fake::host_ports().is_empty() && translations().is_empty());
+    endpoint.program(true, false).unwrap();
+}
+
+#[test]
+fn an_address_without_a_gateway_of_its_family_is_refused() {
+    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(Some("::1"), 8080, 0));
+    let message = "port 80/tcp can't be published on ::1: the container has no gateway of that family";
+    assert_eq!(refused(endpoint.program(true, false)), (InvalidArgument, message.to_owned()));
+    endpoint.program(true, true).unwrap();
+    assert_eq!(fake::host_ports(), ["8080/tcp of ::1"]);
 }
 
 #[test]
@@ -118,7 +132,7 @@ fn ports_of_different_addresses_protocols_and_families_do_not_clash() {
     for (number, binding) in (2..).zip(bindings) {
         with(endpoint(&network, number), binding).program(true, true).unwrap();
     }
-    assert_eq!(taken().len(), 5);
+    assert_eq!(fake::host_ports().len(), 5);
 }
 
 #[test]
@@ -127,21 +141,21 @@ fn takes_the_first_free_port_of_a_range() {
     for number in 2..4 {
         with(endpoint(&network, number), binding(None, 9000, 9001)).program(true, false).unwrap();
     }
-    assert_eq!(taken(), ["port/tcp/9000/0.0.0.0", "port/tcp/9001/0.0.0.0"]);
-    let message = "host ports 9000-9001/tcp: all are published already";
+    assert_eq!(fake::host_ports(), ["9000/tcp of 0.0.0.0", "9001/tcp of 0.0.0.0"]);
+    let message = "host ports 9000-9001/tcp are all in use";
     let third = with(endpoint(&network, 4), binding(None, 9000, 9001));
-    assert_eq!(refused(third.program(true, false)), (AlreadyExists, message.to_owned()));
+    assert_eq!(refused(third.program(true, false)), (Unavailable, message.to_owned()));
 }
 
 #[test]
 fn chooses_a_port_and_keeps_it() {
     let endpoint = with(endpoint(&network_that_is_there(), 2), binding(None, 0, 0));
     endpoint.program(true, false).unwrap();
-    let chosen = taken();
-    let port: u16 = chosen[0].split('/').nth(2).unwrap().parse().unwrap();
-    assert!((49_153..=65_535).contains(&port));
+    let chosen = fake::host_ports();
+    let port: u16 = chosen[0].split('/').next().unwrap().parse().unwrap();
+    assert!((32_768..=60_999).contains(&port));
     endpoint.program(true, true).unwrap();
-    assert_eq!(taken(), [chosen[0].clone(), format!("port/tcp/{port}/::")]);
+    assert_eq!(fake::host_ports(), [chosen[0].clone(), format!("{port}/tcp of ::")]);
 }
 
 #[test]
@@ -160,10 +174,11 @@ fn a_call_that_fails_changes_nothing() {
     with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, false).unwrap();
     let mut other = with(endpoint(&network, 3), binding(None, 8081, 0));
     other.program(true, false).unwrap();
-    let before = (fake::rules(), fake::stored());
+    let see = || (fake::rules(), fake::stored(), fake::host_ports());
+    let before = see();
     other.options.port_bindings.push(binding(None, 8080, 0));
     assert_eq!(refused(other.program(true, false)).0, AlreadyExists);
-    assert_eq!((fake::rules(), fake::stored()), before);
+    assert_eq!(see(), before);
 }
 
 #[test]
@@ -174,7 +189,7 @@ fn ports_go_with_the_connection_the_sandbox_and_the_endpoint() {
         endpoint.program(true, true).unwrap();
         undo(&endpoint).unwrap();
         undo(&endpoint).unwrap();
-        assert!(taken().is_empty() && translations().is_empty());
+        assert!(fake::host_ports().is_empty() && translations().is_empty());
     }
     assert_eq!(fake::swept(), [""; 0]);
 }
@@ -184,5 +199,5 @@ fn an_internal_network_publishes_nothing() {
     let network = network().internal();
     network.create().unwrap();
     with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, true).unwrap();
-    assert!(taken().is_empty());
+    assert!(fake::host_ports().is_empty());
 }

@@ -29,10 +29,13 @@ fn every_action_goes_through() {
     endpoint.delete().unwrap();
     network.delete().unwrap();
     let swept = fake::swept();
-    for left in ["namespace left-", "link pbl", "rule nat postrouting", "rule RuleInfo", "key left/n"] {
+    for left in
+        ["namespace left-", "link pbl", "rule nat postrouting", "rule RuleInfo", "host port 4241/tcp", "key left/n"]
+    {
         assert!(swept.iter().any(|name| name.starts_with(left)), "{left} was not swept: {swept:?}");
     }
     assert!(fake::link_names().is_empty() && fake::rules().is_empty() && fake::stored().is_empty());
+    assert!(fake::host_ports().is_empty());
 }
 
 #[test]

@@ -45,3 +45,19 @@ pub(crate) mod forwarding {
         Ok(wit::disallow(link)?)
     }
 }
+
+pub(crate) mod ports {
+    use std::net::IpAddr;
+
+    use crate::Result;
+    use crate::component::convert::all;
+    use crate::component::wit::ports as wit;
+
+    pub(crate) fn take(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> Result<u16> {
+        Ok(wit::take(protocol, &all::<_, wit::IpAddress>(addresses.iter().copied()), first, last)?)
+    }
+
+    pub(crate) fn release(protocol: u8, addresses: &[IpAddr], port: u16) -> Result<()> {
+        Ok(wit::release(protocol, &all::<_, wit::IpAddress>(addresses.iter().copied()), port)?)
+    }
+}

@@ -27,7 +27,7 @@ impl Stage<'_> {
     }
 
     /// It is an endpoint's.
-    fn is_endpoints(&self) -> bool {
+    pub(super) fn is_endpoints(&self) -> bool {
         self.owner.contains('/')
     }
 

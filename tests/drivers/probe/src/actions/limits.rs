@@ -1,5 +1,7 @@
 //! The host's limits: what is one more than allowed is refused, and the call goes on.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use pontoon_sdk::ErrorKind::{InvalidArgument, Unavailable};
 use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::ipnet::IpNet;
@@ -8,8 +10,8 @@ use pontoon_sdk::neighbours::{ForwardingEntry, Neighbour};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
 use pontoon_sdk::routes::Route;
 use pontoon_sdk::{
-    Error, ErrorKind, JoinInfo, MacAddress, Result, StaticRoute, addresses, log, namespaces, neighbours, nftables,
-    routes, rules, store, tables,
+    Error, ErrorKind, JoinInfo, MacAddress, Protocol, Result, StaticRoute, addresses, log, namespaces, neighbours,
+    nftables, ports, routes, rules, store, tables,
 };
 
 use super::Stage;
@@ -24,6 +26,7 @@ pub(super) fn limits(stage: &Stage) -> Result<()> {
     texts(stage)?;
     numbers(&bridge)?;
     lists(stage, &bridge)?;
+    host_ports(stage)?;
     bytes_in_all(stage)?;
     keys_in_all(stage)
 }
@@ -121,6 +124,21 @@ fn lists(stage: &Stage, bridge: &Link) -> Result<()> {
     too_many(nftables::remove(&ids.repeat(ITEMS + 1)))?;
     let long = (0..16).fold(accept(), |rule, _| rule.when(InputLink(bridge)));
     too_many(nftables::add(None, &[long]).map(drop))
+}
+
+/// An owner has 1,024 ports, a port counted once for each address.
+fn host_ports(stage: &Stage) -> Result<()> {
+    let addresses: Vec<IpAddr> = (1..=8).map(|number| Ipv4Addr::new(127, 0, 0, number).into()).collect();
+    let first = if stage.is_endpoints() { 6000 } else { 5000 };
+    for port in first..first + 128 {
+        ports::take(Protocol::UDP, &addresses, port..=port)?;
+    }
+    let more = || ports::take(Protocol::UDP, &addresses[..1], first + 128..=first + 128);
+    refused(more(), Unavailable, "a port more than 1024")?;
+    ports::release(Protocol::UDP, &addresses[..1], first)?;
+    more()?;
+    ports::release(Protocol::UDP, &addresses[..1], first + 128)?;
+    (first..first + 128).try_for_each(|port| ports::release(Protocol::UDP, &addresses, port))
 }
 
 /// One call writes 4 MiB.

@@ -7,6 +7,7 @@ mod kinds;
 mod limits;
 mod links;
 mod nftables;
+mod ports;
 mod state;
 
 use pontoon_sdk::{Error, InterfaceInfo, JoinInfo, NetworkInfo, Result, TextMap, log};
@@ -20,7 +21,7 @@ type Action = fn(&Stage) -> Result<()>;
 
 /// The actions, by name. Besides these: `network-info` in a network's options, `interface-info` in an endpoint's,
 /// `join-info` in either. A join of `limits` adds routes.
-const ACTIONS: [(&str, Action); 16] = [
+const ACTIONS: [(&str, Action); 17] = [
     ("log", state::log),
     ("clock", state::clock),
     ("random", state::random),
@@ -37,6 +38,7 @@ const ACTIONS: [(&str, Action); 16] = [
     ("nftables", nftables::nftables),
     ("sysctls", kernel::sysctls),
     ("forwarding", kernel::forwarding),
+    ("ports", ports::ports),
 ];
 
 /// Those that `all` leaves out.

@@ -1,0 +1,208 @@
+//! Ports of the host that are taken: each is held by a socket that is bound and does nothing else, so that no other program gets it.
+//!
+//! Packets to such a port are translated before they would reach the socket: at prerouting, and what the host sends itself at output. A TCP
+//! socket never listens, so what comes all the same is refused, as if the port were free.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_recv_buffer_size};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with};
+use rustix::process::{Resource, getrlimit};
+use rustix::rand::{GetRandomFlags, getrandom};
+use serde::{Deserialize, Serialize};
+
+use super::session::Host;
+use super::{Applied, Change, Error, Outcome};
+
+/// Where the kernel takes a port from for whoever wants any.
+const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// A port of the host on one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HostPort {
+    /// TCP 6, UDP 17, SCTP 132.
+    pub protocol: u8,
+    /// Its number.
+    pub port: u16,
+    /// Unspecified: every address of the family.
+    pub address: IpAddr,
+}
+
+/// Which port of the host will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortWish {
+    /// TCP 6, UDP 17, SCTP 132.
+    pub protocol: u8,
+    /// It must be free on all of these, of which none includes another.
+    pub addresses: Vec<IpAddr>,
+    /// The first that will do; 0: any of the ephemeral ones.
+    pub first: u16,
+    /// The last that will do.
+    pub last: u16,
+    /// Held already, and free for this wish: these stay as they are.
+    pub own: Vec<HostPort>,
+}
+
+impl HostPort {
+    /// Whether there can be only one of them.
+    pub fn clashes(&self, other: &Self) -> bool {
+        let same_family = self.address.is_ipv4() == other.address.is_ipv4();
+        let any = self.address.is_unspecified() || other.address.is_unspecified();
+        (self.protocol, self.port) == (other.protocol, other.port)
+            && (self.address == other.address || (same_family && any))
+    }
+}
+
+/// What is taken, by the sockets that hold it; without one where there can be none: see [`Ports::hold`] and [`open`].
+type Held = BTreeMap<HostPort, Option<OwnedFd>>;
+
+/// The ports that are taken.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    held: Mutex<Held>,
+}
+
+impl Ports {
+    pub fn take(&self, host: &Host, wish: &PortWish) -> Result<Applied, Error> {
+        let mut held = self.lock();
+        check_room(held.len() + wish.addresses.len())?;
+        let before = &*held;
+        let (port, sockets) = host.within(|| find(wish, before))?;
+        let undo = sockets.keys().map(|port| Change::ReleasePort(*port)).collect();
+        held.extend(sockets);
+        Ok(Applied { outcome: Outcome::Port(port), undo })
+    }
+
+    pub fn release(&self, port: HostPort) -> Applied {
+        let HostPort { protocol, port: number, address } = port;
+        let again = PortWish { protocol, addresses: vec![address], first: number, last: number, own: Vec::new() };
+        let undo = self.lock().remove(&port).map(|_| Change::TakePort(again)).into_iter().collect();
+        Applied { outcome: Outcome::Done, undo }
+    }
+
+    /// See [`Kernel::hold_port`](super::Kernel::hold_port).
+    pub fn hold(&self, host: &Host, port: HostPort) -> Result<(), Error> {
+        let mut held = self.lock();
+        if let Some(Some(_)) = held.get(&port) {
+            return Ok(());
+        }
+        let opened = host.within(|| open(port));
+        let (socket, result) = opened.map_or_else(|error| (None, Err(error)), |socket| (socket, Ok(())));
+        held.insert(port, socket);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Half of the files that this process may open is for ports; the rest is for its own work.
+fn check_room(count: usize) -> Result<(), Error> {
+    let files = getrlimit(Resource::Nofile).current;
+    let most = files.map_or(usize::MAX, |files| usize::try_from(files / 2).unwrap_or(usize::MAX));
+    if count > most {
+        let full = format!(
+            "no more than {most} host ports can be taken: raise the daemon's limit on open files (LimitNOFILE)"
+        );
+        return Err(Error { message: full, errno: Some(Errno::MFILE.raw_os_error()) });
+    }
+    Ok(())
+}
+
+/// The first port that is free on all addresses, with the sockets that hold it. In the host's namespace.
+fn find(wish: &PortWish, held: &Held) -> Result<(u16, Held), Error> {
+    let (first, last) = if wish.first == 0 { ephemeral()? } else { (wish.first, wish.last) };
+    // A range is tried from its beginning, the ephemeral one from anywhere.
+    let start = if wish.first == 0 { random_in(first..=last)? } else { first };
+    for port in (start..=last).chain(first..start) {
+        match open_all(wish, port, held) {
+            Err(error) if is_in_use(&error) && first < last => {}
+            tried => return tried.map(|sockets| (port, sockets)),
+        }
+    }
+    Err(in_use(format!("host ports {} are all in use", PortWish { first, last, ..wish.clone() })))
+}
+
+fn open_all(wish: &PortWish, port: u16, held: &Held) -> Result<Held, Error> {
+    let ports = wish.addresses.iter().map(|address| HostPort { protocol: wish.protocol, port, address: *address });
+    let ports = ports.filter(|port| !wish.own.contains(port));
+    ports.map(|port| open_free(port, held).map(|socket| (port, socket))).collect()
+}
+
+/// Those without a socket are found only here, and of all others it can be said whose they are.
+fn open_free(port: HostPort, held: &Held) -> Result<Option<OwnedFd>, Error> {
+    let from = HostPort { address: Ipv4Addr::UNSPECIFIED.into(), ..port };
+    let same =
+        held.range(from..).map(|(other, _)| other).take_while(|o| (o.protocol, o.port) == (port.protocol, port.port));
+    if same.into_iter().any(|other| other.clashes(&port)) {
+        return Err(in_use(format!("host port {port} is in use by an endpoint already")));
+    }
+    open(port)
+}
+
+/// The socket that holds a port, in the calling thread's namespace; none where the kernel has no SCTP.
+fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
+    let family = if port.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let (kind, protocol) = match port.protocol {
+        6 => (SocketType::STREAM, ipproto::TCP),
+        17 => (SocketType::DGRAM, ipproto::UDP),
+        132 => (SocketType::STREAM, ipproto::SCTP),
+        other => return Err(Error::system(format!("host ports of protocol {other}"), Errno::PROTONOSUPPORT)),
+    };
+    let bound = match socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)) {
+        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT) if protocol == ipproto::SCTP => return Ok(None),
+        made => made.and_then(|socket| {
+            if family == AddressFamily::INET6 {
+                set_ipv6_v6only(&socket, true)?;
+            }
+            // Multicast that others on this host have asked for comes here too, and nobody ever reads it.
+            set_socket_recv_buffer_size(&socket, 0)?;
+            bind(&socket, &SocketAddr::new(port.address, port.port))?;
+            Ok(socket)
+        }),
+    };
+    bound.map(Some).map_err(|errno| match errno {
+        // A TCP connection that a program has closed keeps its port for a minute (TIME_WAIT), also when the program has ended.
+        Errno::ADDRINUSE if kind == SocketType::STREAM => {
+            in_use(format!("host port {port} is in use by another program, or was a minute ago"))
+        }
+        Errno::ADDRINUSE => in_use(format!("host port {port} is in use by another program")),
+        Errno::ADDRNOTAVAIL => Error {
+            message: format!("host port {port}: the host does not have this address"),
+            errno: Some(errno.raw_os_error()),
+        },
+        _ => Error::system(format!("host port {port}"), errno),
+    })
+}
+
+fn in_use(message: String) -> Error {
+    Error { message, errno: Some(Errno::ADDRINUSE.raw_os_error()) }
+}
+
+fn is_in_use(error: &Error) -> bool {
+    error.errno == Some(Errno::ADDRINUSE.raw_os_error())
+}
+
+fn ephemeral() -> Result<(u16, u16), Error> {
+    let text = fs::read_to_string(EPHEMERAL).map_err(|e| Error::io(format!("reading {EPHEMERAL}"), &e))?;
+    let mut numbers = text.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(first)), Some(Ok(last))) if first <= last => Ok((first, last)),
+        _ => Err(Error::refused(format!("{EPHEMERAL} is no range of ports: {text:?}"))),
+    }
+}
+
+fn random_in(range: RangeInclusive<u16>) -> Result<u16, Error> {
+    let mut bytes = [0; 4];
+    getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|e| Error::system("reading random bytes", e))?;
+    let count = u32::from(range.end() - range.start()) + 1;
+    let offset = u32::from_le_bytes(bytes) % count;
+    Ok(range.start() + u16::try_from(offset).unwrap_or_default())
+}

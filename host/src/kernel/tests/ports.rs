@@ -1,0 +1,165 @@
+//! Ports of the host: taken, given back, held again.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+
+use rustix::io::Errno;
+
+use super::*;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const SCTP: u8 = 132;
+const ALL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+fn wish(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> PortWish {
+    PortWish { protocol, addresses: addresses.to_vec(), first, last, own: Vec::new() }
+}
+
+fn port(protocol: u8, address: IpAddr, port: u16) -> HostPort {
+    HostPort { protocol, port, address }
+}
+
+impl World {
+    fn take(&self, wish: PortWish) -> Applied {
+        self.one(Change::TakePort(wish))
+    }
+
+    fn refuses(&self, wish: PortWish) -> (Option<Errno>, String) {
+        let Error { message, errno } = self.fails(&[Change::TakePort(wish)]);
+        (errno.map(Errno::from_raw_os_error), message)
+    }
+}
+
+/// Whether another program could listen on all addresses of both families.
+fn is_free(port: u16) -> bool {
+    let tcp = || ALL.iter().all(|address| TcpListener::bind((*address, port)).is_ok());
+    at_last(|| tcp() && ALL.iter().all(|address| UdpSocket::bind((*address, port)).is_ok()))
+}
+
+/// A closed socket lives on for a moment in a program that another test starts: until that is what it is to be.
+fn at_last(check: impl Fn() -> bool) -> bool {
+    (0..50).any(|_| {
+        check() || {
+            thread::sleep(std::time::Duration::from_millis(4));
+            false
+        }
+    })
+}
+
+#[test]
+fn nobody_else_gets_what_is_taken() {
+    in_world(|world| {
+        let taken = world.take(wish(TCP, &ALL, 8080, 8080));
+        assert_eq!(taken.outcome, Outcome::Port(8080));
+        for address in ALL.into_iter().chain(LOOPBACK) {
+            assert_eq!(TcpListener::bind((address, 8080)).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+            let (errno, message) = world.refuses(wish(TCP, &[address], 8080, 8080));
+            assert_eq!(errno, Some(Errno::ADDRINUSE));
+            assert!(message.ends_with("is in use by an endpoint already"), "{message}");
+        }
+        UdpSocket::bind((ALL[0], 8080)).expect("another protocol's port is another one");
+        world.take(wish(UDP, &[LOOPBACK[0]], 8080, 8080));
+        UdpSocket::bind((LOOPBACK[1], 8080)).expect("so is another family's");
+        assert_eq!(world.kernel.undo(&[taken]), []);
+        world.one(Change::ReleasePort(port(UDP, LOOPBACK[0], 8080)));
+        world.one(Change::ReleasePort(port(UDP, LOOPBACK[0], 8080)));
+        assert!(is_free(8080));
+    });
+}
+
+#[test]
+fn what_another_program_has_is_not_taken() {
+    in_world(|world| {
+        let listener = TcpListener::bind((LOOPBACK[1], 8080)).unwrap();
+        let (errno, message) = world.refuses(wish(TCP, &ALL, 8080, 8080));
+        assert_eq!(
+            (errno, message.as_str()),
+            (Some(Errno::ADDRINUSE), "host port 8080/tcp is in use by another program, or was a minute ago")
+        );
+        assert!(at_last(|| TcpListener::bind((ALL[0], 8080)).is_ok()), "the other family's was let go");
+        assert_eq!(world.take(wish(TCP, &ALL, 8080, 8081)).outcome, Outcome::Port(8081));
+        let (_, message) = world.refuses(wish(TCP, &ALL, 8080, 8081));
+        assert_eq!(message, "host ports 8080-8081/tcp are all in use");
+        drop(listener);
+        assert!(at_last(|| world.kernel.apply(&[Change::TakePort(wish(TCP, &ALL, 8080, 8080))]).is_ok()));
+        let (errno, message) = world.refuses(wish(TCP, &["203.0.113.9".parse().unwrap()], 80, 80));
+        assert_eq!(errno, Some(Errno::ADDRNOTAVAIL));
+        assert_eq!(message, "host port 80/tcp of 203.0.113.9: the host does not have this address");
+    });
+}
+
+#[test]
+fn any_port_is_one_of_the_ephemeral_ones() {
+    in_world(|world| {
+        sh("sysctl -qw net.ipv4.ip_local_port_range='40000 40003'");
+        let taken: Vec<_> = (0..4).map(|_| world.take(wish(UDP, &ALL, 0, 0)).outcome).collect();
+        assert!((40_000..=40_003).all(|port| taken.contains(&Outcome::Port(port))), "{taken:?}");
+        let (errno, message) = world.refuses(wish(UDP, &ALL, 0, 0));
+        assert_eq!((errno, message.as_str()), (Some(Errno::ADDRINUSE), "host ports 40000-40003/udp are all in use"));
+    });
+}
+
+#[test]
+fn what_is_free_for_a_wish_is_kept() {
+    in_world(|world| {
+        world.take(wish(TCP, &ALL[..1], 8080, 8080));
+        let own = vec![port(TCP, ALL[0], 8080)];
+        let taken = world.take(PortWish { own, ..wish(TCP, &ALL, 8080, 8080) });
+        assert_eq!(taken.undo, [Change::ReleasePort(port(TCP, ALL[1], 8080))], "and no more is taken back");
+    });
+}
+
+/// With or without SCTP in the kernel.
+#[test]
+fn sctp_ports_are_told_apart() {
+    in_world(|world| {
+        let taken = world.take(wish(SCTP, &ALL, 8080, 8080));
+        let (_, message) = world.refuses(wish(SCTP, &LOOPBACK[..1], 8080, 8080));
+        assert_eq!(message, "host port 8080/sctp of 127.0.0.1 is in use by an endpoint already");
+        assert_eq!(world.kernel.undo(&[taken]), []);
+        world.take(wish(SCTP, &LOOPBACK, 8080, 8080));
+    });
+}
+
+#[test]
+fn after_a_restart_they_are_held_again() {
+    in_world(|world| {
+        let (mine, lost) = (port(TCP, ALL[0], 8080), port(TCP, ALL[0], 8081));
+        let listener = TcpListener::bind((ALL[0], 8081)).unwrap();
+        world.kernel.hold_port(mine).unwrap();
+        world.kernel.hold_port(mine).unwrap();
+        assert!(TcpListener::bind((ALL[0], 8080)).is_err());
+        let error = world.kernel.hold_port(lost).unwrap_err();
+        assert!(error.message.starts_with("host port 8081/tcp is in use by another program"), "{error}");
+        drop(listener);
+        let (_, message) = world.refuses(wish(TCP, &ALL[..1], 8081, 8081));
+        assert_eq!(message, "host port 8081/tcp is in use by an endpoint already");
+        world.one(Change::ReleasePort(mine));
+        world.one(Change::ReleasePort(lost));
+        assert!(is_free(8080) && is_free(8081));
+    });
+}
+
+#[test]
+fn sockets_are_the_hosts_wherever_the_caller_is() {
+    in_world(|world| {
+        let sandbox = Sandbox::new(world);
+        sandbox.within(|| {
+            world.take(wish(TCP, &ALL, 8080, 8080));
+            assert!(is_free(8080), "in the sandbox");
+        });
+        assert!(!is_free(8080), "on the host");
+    });
+}
+
+/// A failure later in the list takes the port back, and one that was released comes back.
+#[test]
+fn ports_in_a_list_that_fails() {
+    in_world(|world| {
+        world.take(wish(TCP, &ALL[..1], 8080, 8080));
+        let released = Change::ReleasePort(port(TCP, ALL[0], 8080));
+        world.fails(&[released, Change::TakePort(wish(TCP, &ALL, 8081, 8081)), Change::AddLink(bridge("lo", &[]))]);
+        assert!(!is_free(8080) && is_free(8081));
+    });
+}

@@ -1,0 +1,78 @@
+//! Ports of the host in a transaction. What a call releases stays taken until the commit, so that nobody else gets it if the call fails.
+
+use std::collections::BTreeMap;
+
+use super::Transaction;
+use crate::grant::Permit;
+use crate::kernel::{Change, HostPort, Outcome, PortWish};
+use crate::operation::{Error, Kind};
+use crate::store::{self, Thing};
+
+/// Ports that an owner has, a port counted once for each of its addresses: as many as the widest range that somebody may mean in earnest.
+const PORTS: usize = 1_024;
+
+/// The owner's ports and which objects they are, with those that this call has released. They are looked up once: there may be a
+/// thousand, and a host call for each.
+pub(super) type Ports = BTreeMap<HostPort, i64>;
+
+impl Transaction {
+    /// Takes a port of the host for the owner. What this call has released it gets back without letting go of it.
+    pub fn take_port(&mut self, permit: Permit, wish: PortWish) -> Result<u16, Error> {
+        let mut ports = self.owners_ports()?;
+        let taken = self.take_beside(permit, wish, &mut ports);
+        self.ports = Some(ports);
+        taken
+    }
+
+    fn take_beside(&mut self, permit: Permit, wish: PortWish, ports: &mut Ports) -> Result<u16, Error> {
+        let released = ports.iter().filter(|(_, id)| self.dropped.contains(id));
+        let wish = PortWish { own: released.map(|(port, _)| *port).collect(), ..wish };
+        let count = ports.len() - wish.own.len();
+        if count + wish.addresses.len() > PORTS {
+            let full = format!("{count} host ports are taken already, and {PORTS} is the most for one owner");
+            return Err(Error::new(Kind::Unavailable, full));
+        }
+        let outcomes = self.change(permit, &[Change::TakePort(wish.clone())])?;
+        let Some(Outcome::Port(port)) = outcomes.first() else {
+            return Err(Error::internal("the kernel layer did not answer with a port"));
+        };
+        for address in wish.addresses {
+            let port = HostPort { protocol: wish.protocol, port: *port, address };
+            match ports.get(&port) {
+                Some(id) => self.keep(*id, port),
+                None => drop(ports.insert(port, self.made(Thing::Port(port)))),
+            }
+        }
+        Ok(*port)
+    }
+
+    /// Releases ports after the commit, those that are the owner's.
+    pub fn release_ports(&mut self, _permit: Permit, released: &[HostPort]) -> Result<(), store::Error> {
+        let ports = self.owners_ports()?;
+        for (port, id) in released.iter().filter_map(|port| ports.get_key_value(port)) {
+            if self.dropped.insert(*id) {
+                self.removals.push(Change::ReleasePort(*port));
+            }
+        }
+        self.ports = Some(ports);
+        Ok(())
+    }
+
+    fn owners_ports(&mut self) -> Result<Ports, store::Error> {
+        if let Some(ports) = self.ports.take() {
+            return Ok(ports);
+        }
+        let objects = self.store.objects(&self.owner.network, Some(self.owner.endpoint.as_ref()))?;
+        let ports = objects.into_iter().filter_map(|object| match object.thing {
+            Thing::Port(port) => Some((port, object.id)),
+            _ => None,
+        });
+        Ok(ports.collect())
+    }
+
+    /// Does not remove it after all.
+    fn keep(&mut self, id: i64, port: HostPort) {
+        self.dropped.remove(&id);
+        self.removals.retain(|change| *change != Change::ReleasePort(port));
+    }
+}

@@ -1,0 +1,343 @@
+//! Published ports: no other endpoint, driver or program has one, and nobody else's is taken.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use pontoon_tests::{
+    Bench, Daemon, Namespace, ask_udp, attach, create, driver, fetch, listen_tcp, listen_udp, outside,
+};
+use serde_json::{Value, json};
+
+use crate::restart::used_once;
+
+const EXISTS: i32 = 5;
+const NOT_FOUND: i32 = 4;
+const UNAVAILABLE: i32 = 9;
+
+/// Has a program in a namespace listen on an address, until the answer is dropped. It is a process of its own: what this one opens lives on
+/// for a moment in each program that another test starts.
+fn listen(namespace: &Namespace, address: impl Into<IpAddr>, port: u16) -> Listening {
+    let (family, address) = match address.into() {
+        IpAddr::V4(v4) => (4, v4.to_string()),
+        IpAddr::V6(v6) => (6, format!("[{v6}]")),
+    };
+    let line = format!("TCP{family}-LISTEN:{port},bind={address}");
+    let mut nsenter = Command::new("nsenter");
+    nsenter.arg(format!("--net={}", namespace.text())).args(["--", "socat", "-u", &line, "OPEN:/dev/null"]);
+    let mut listening = Listening(nsenter.spawn().unwrap());
+    // State 0A is TCP_LISTEN (proc_net_tcp.rst).
+    let begins = format!(":{port:04X}");
+    let is_it = |line: &str| {
+        line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&begins)) && line.contains(" 0A ")
+    };
+    let tables = ["tcp", "tcp6"].map(|table| format!("/proc/{}/net/{table}", listening.0.id()));
+    while !tables.iter().any(|table| std::fs::read_to_string(table).unwrap_or_default().lines().any(is_it)) {
+        assert_eq!(listening.0.try_wait().unwrap(), None, "{line} can't be listened on");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    listening
+}
+
+struct Listening(Child);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether nobody could listen there.
+fn is_taken(namespace: &Namespace, address: impl Into<IpAddr>, port: u16) -> bool {
+    let address = address.into();
+    let bound = namespace.enter(move || TcpListener::bind((address, port))).join().unwrap();
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+fn attach_line(network: &str, namespace: &Namespace, ports: &str) -> String {
+    format!("endpoint attach {network} {} {ports}", namespace.text())
+}
+
+/// The host's ports that an endpoint has, as the bridge tells of them.
+fn published(daemon: &Daemon, network: &str, endpoint: &str) -> Vec<(String, u64)> {
+    let details = daemon.json(&format!("network inspect {network}"));
+    let of = details["attached"].as_array().unwrap().iter().find(|e| e["name"] == endpoint).unwrap();
+    let map: Value = serde_json::from_str(of["info"]["com.docker.network.portmap"].as_str().unwrap()).unwrap();
+    let one = |p: &Value| (p["HostIP"].as_str().unwrap().to_owned(), p["HostPort"].as_u64().unwrap());
+    map.as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn a_port_of_another_program_is_refused_and_nothing_has_changed() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    used_once(&daemon);
+    let see = || (daemon.host.dump(), a.dump(), daemon.json("network inspect --verbose n"));
+    let before = see();
+    let v6 = Ipv6Addr::LOCALHOST;
+    for address in
+        [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::UNSPECIFIED.into(), v6.into()]
+    {
+        let _program = listen(&daemon.host, address, 8080);
+        let refusal = daemon.refused(EXISTS, &attach_line("n", &a, "-p 8081:81 -p 8080:80"));
+        assert!(refusal.contains("host port 8080/tcp is in use by another program"), "{address}: {refusal}");
+        pontoon_tests::same_at_last(see, &before);
+    }
+    let _udp = daemon.host.enter(|| UdpSocket::bind(("0.0.0.0", 53)).unwrap()).join().unwrap();
+    let refusal = daemon.refused(EXISTS, &attach_line("n", &a, "-p 53:53/udp"));
+    assert!(refusal.contains("host port 53/udp is in use by another program"), "{refusal}");
+    listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 8081);
+    // A range has others, and another address has its own.
+    let _program = listen(&daemon.host, v6, 8080);
+    daemon.ok(&attach_line("n", &a, "-p 8080-8082:80 -p 127.0.0.1:8080:80"));
+    let ports = [("0.0.0.0", 8081), ("::", 8081), ("127.0.0.1", 8080)].map(|(ip, port)| (ip.to_owned(), port));
+    assert_eq!(published(&daemon, "n", "a"), ports);
+}
+
+#[test]
+fn nobody_gets_what_an_endpoint_has_until_it_is_detached() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok(&format!("driver load {} --name second", driver("bridge").display()));
+    for network in ["n", "m", "o --driver second"] {
+        daemon.ok(&format!("network create {network}"));
+    }
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    daemon.ok(&attach_line("n", &a, "-p 8080:80 -p 5353:53/udp -p 7000:70/sctp"));
+    for network in ["n", "m", "o"] {
+        for port in ["8080:80", "127.0.0.1:8080:80", "5353:53/udp", "7000:70/sctp"] {
+            let refusal = daemon.refused(EXISTS, &attach_line(network, &b, &format!("-p {port}")));
+            assert!(refusal.contains("is in use by an endpoint already"), "{network} {port}: {refusal}");
+        }
+    }
+    let refusal = daemon.refused(EXISTS, &attach_line("m", &b, "-p 9090:80 -p 9090:81"));
+    assert!(refusal.contains("host port 9090/tcp is in use by an endpoint already"), "{refusal}");
+    assert!(is_taken(&daemon.host, Ipv4Addr::UNSPECIFIED, 8080));
+    daemon.ok("endpoint detach n a");
+    listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 8080);
+    listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 9090);
+    for network in ["n", "m", "o"] {
+        daemon.ok(&attach_line(network, &b, "-p 8080:80 -p 5353:53/udp -p 7000:70/sctp"));
+        daemon.ok(&format!("endpoint detach {network} b"));
+    }
+}
+
+#[test]
+fn a_port_of_the_hosts_choice_is_an_ephemeral_one() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    assert!(daemon.host.try_run_script("sysctl -qw net.ipv4.ip_local_port_range='40000 40002'").status.success());
+    let _program = listen(&daemon.host, Ipv6Addr::UNSPECIFIED, 40_001);
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    daemon.ok(&attach_line("n", &a, "-p 80 -p 81"));
+    let mut ports = published(&daemon, "n", "a");
+    ports.sort();
+    let expected = [("0.0.0.0", 40_000), ("0.0.0.0", 40_002), ("::", 40_000), ("::", 40_002)];
+    assert_eq!(ports, expected.map(|(ip, port)| (ip.to_owned(), port)));
+    let refusal = daemon.refused(UNAVAILABLE, &attach_line("n", &b, "-p 80"));
+    assert!(refusal.contains("host ports 40000-40002/tcp are all in use"), "{refusal}");
+    daemon.ok(&attach_line("n", &b, "-p 80/udp"));
+}
+
+#[test]
+fn only_addresses_that_the_host_has() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    let refusal = daemon.refused(NOT_FOUND, &attach_line("n", &a, "-p 192.0.2.77:8080:80"));
+    assert!(refusal.contains("host port 8080/tcp of 192.0.2.77: the host does not have this address"), "{refusal}");
+    let refusal = daemon.refused(7, &attach_line("n", &a, "-p [2001:db8::1]:8080:80"));
+    assert!(refusal.contains("2001:db8::1: the container has no gateway of that family"), "{refusal}");
+    daemon.ok(&attach_line("n", &a, "-p 192.0.2.1:8080:80"));
+    listen(&daemon.host, Ipv4Addr::LOCALHOST, 8080);
+    listen_tcp(&a, 80, "hello");
+    assert_eq!(fetch(&outside, "192.0.2.1:8080"), "hello");
+}
+
+#[test]
+fn a_port_stays_what_it_was_when_the_gateways_change() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create one");
+    daemon.ok("network create --ipv6 two");
+    let a = Namespace::new("a");
+    daemon.ok(&attach_line("one", &a, ""));
+    daemon.ok(&attach_line("two", &a, "-p 80 -p 8080-8082:81"));
+    let before = published(&daemon, "two", "a");
+    assert_eq!(
+        before.iter().map(|(ip, _)| ip.as_str()).collect::<Vec<_>>(),
+        ["::", "::"],
+        "the other is IPv4's gateway"
+    );
+    // What is free only for IPv4 in the meantime makes no difference.
+    let _program = listen(&daemon.host, Ipv4Addr::LOCALHOST, 9999);
+    daemon.ok("endpoint detach one a");
+    let both = |(_, port): &(String, u64)| [("0.0.0.0".to_owned(), *port), ("::".to_owned(), *port)];
+    assert_eq!(published(&daemon, "two", "a"), before.iter().flat_map(both).collect::<Vec<_>>());
+    let port = u16::try_from(before[0].1).unwrap();
+    assert!(is_taken(&daemon.host, Ipv6Addr::LOCALHOST, port));
+    daemon.ok("endpoint detach two a");
+    listen(&daemon.host, Ipv6Addr::LOCALHOST, port);
+}
+
+#[test]
+fn after_a_kill_they_are_held_again() {
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    daemon.run();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    daemon.ok(&attach_line("n", &a, "-p 8080:80 -p 8081:81"));
+    listen_tcp(&a, 80, "hello");
+    daemon.kill();
+    let program = listen(&daemon.host, Ipv6Addr::UNSPECIFIED, 8080);
+    let mut serve = daemon.serve();
+    serve.stderr(std::fs::File::create(&log).unwrap());
+    daemon.run_as(serve);
+    assert!(is_taken(&daemon.host, Ipv4Addr::UNSPECIFIED, 8081));
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        text.contains("host port 8080/tcp is in use by another program") && text.contains("endpoint=\"a\""),
+        "{text}"
+    );
+    assert!(!text.contains("8081"), "{text}");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:8080"), "hello", "its rules are there");
+    drop(program);
+    let refusal = daemon.refused(EXISTS, &attach_line("n", &b, "-p 8080:80"));
+    assert!(refusal.contains("in use by an endpoint"), "{refusal}");
+    daemon.ok("endpoint detach n a");
+    daemon.ok(&attach_line("n", &b, "-p 8080:80 -p 8081:81"));
+    daemon.reboot();
+    daemon.run();
+    listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 8080);
+}
+
+#[test]
+fn an_endpoint_gives_back_only_its_own() {
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {}", driver("test/probe").display()));
+    let a = Namespace::new("a");
+    daemon.ok("network create n -d probe -o probe.do=ports");
+    daemon.ok(&attach_line("n", &a, "-o probe.do=ports"));
+    let has = |port| is_taken(&daemon.host, Ipv6Addr::UNSPECIFIED, port);
+    assert!(has(4241) && has(4251), "the network's and the endpoint's");
+    let objects = daemon.json("network inspect --verbose n")["objects"].to_string();
+    assert!(objects.contains("host port 4241/tcp of ::") && objects.contains("host port 4250/udp"), "{objects}");
+    let swept = daemon.json("endpoint detach n a")["swept"].to_string();
+    assert!(swept.contains("host port 4251/tcp of 0.0.0.0") && !swept.contains("4241"), "{swept}");
+    listen(&daemon.host, Ipv6Addr::UNSPECIFIED, 4251);
+    assert!(has(4241));
+    daemon.ok("network rm n");
+    listen(&daemon.host, Ipv6Addr::UNSPECIFIED, 4241);
+}
+
+/// The command of a daemon with these limits on open files, soft and hard.
+fn serve_with_files(daemon: &Daemon, limits: &str) -> Command {
+    let serve = daemon.serve();
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={limits}")).arg("--").arg(serve.get_program()).args(serve.get_args());
+    command
+}
+
+#[test]
+fn the_limit_on_open_files_is_raised_and_heeded() {
+    let mut daemon = Daemon::stopped();
+    daemon.run_as(serve_with_files(&daemon, "64:100"));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+    let files: Vec<_> = limits.lines().find(|l| l.starts_with("Max open files")).unwrap().split_whitespace().collect();
+    assert_eq!(files[3..5], ["100", "100"]);
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    let ports = |count| (0..count).map(|number| format!("-p {}:80 ", 3000 + number)).collect::<String>();
+    let refusal = daemon.refused(UNAVAILABLE, &attach_line("n", &a, &ports(51)));
+    assert!(refusal.contains("no more than 50 host ports") && refusal.contains("limit on open files"), "{refusal}");
+    daemon.ok(&attach_line("n", &a, &ports(50)));
+}
+
+#[test]
+fn no_file_stays_open() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    let files = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    let round = || {
+        daemon.ok(&attach_line("n", &a, "-p 8080:80 -p 8080:80/udp -p 80 -p 8080:80/sctp"));
+        let open = files();
+        daemon.ok("endpoint detach n a");
+        daemon.refused(EXISTS, &attach_line("n", &a, "-p 8080:80 -p 8080:81"));
+        open
+    };
+    round();
+    let bare = files();
+    for number in 0..100 {
+        let open = round();
+        // Sockets for netlink and the admin API come and go.
+        assert!(files() <= bare + 4, "round {number}: {} files are open, {bare} were", files());
+        assert!(open >= files() + 2, "round {number}: {open} files with four ports");
+    }
+}
+
+#[test]
+fn as_many_as_an_owner_may_have() {
+    let bench = Bench::new();
+    bench.load("bridge", "bridge", &[]);
+    bench.wait(bench.controller.create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
+    let a = Namespace::new("a");
+    let ports = |count: u16| {
+        let one = |number: u16| json!({"protocol": "tcp", "container_port": 80, "host_port": 3000 + number});
+        json!({"ports": (0..count).map(one).collect::<Vec<_>>()})
+    };
+    let refused = bench.wait(bench.controller.attach("n", attach(&a, &ports(513)))).unwrap_err();
+    assert!(refused.message.contains("1024 is the most"), "{refused}");
+    let begin = Instant::now();
+    bench.wait(bench.controller.attach("n", attach(&a, &ports(512)))).unwrap();
+    println!("512 ports of both families: {:?}", begin.elapsed());
+    assert!(is_taken(&bench.host, Ipv6Addr::UNSPECIFIED, 3511));
+    bench.wait(bench.controller.detach(Some("n"), "a")).unwrap();
+    println!("and away: {:?}", begin.elapsed());
+    assert!(!bench.host.run("nft list ruleset").contains("dport"));
+    listen(&bench.host, Ipv6Addr::UNSPECIFIED, 3511);
+}
+
+#[test]
+fn datagrams_pass_the_socket_that_holds_the_port() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    daemon.ok(&attach_line("n", &a, ""));
+    daemon.ok(&attach_line("n", &b, "-p 5353:53/udp"));
+    listen_udp(&b, 53, "answer");
+    for (from, family, target) in [
+        (&outside, 4, "192.0.2.1:5353"),
+        (&outside, 6, "[2001:db8::1]:5353"),
+        (&daemon.host, 4, "127.0.0.1:5353"),
+        (&daemon.host, 4, "192.0.2.1:5353"),
+        (&daemon.host, 6, "[2001:db8::1]:5353"),
+        (&a, 4, "192.0.2.1:5353"),
+        (&b, 4, "192.0.2.1:5353"),
+        (&b, 6, "[2001:db8::1]:5353"),
+    ] {
+        assert_eq!(ask_udp(from, family, target), "answer", "{target} from {}", from.text());
+    }
+    daemon.ok("endpoint detach n b");
+    // Nobody holds it any more: the host says so at once.
+    let refused = daemon.host.enter(|| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect("127.0.0.1:5353").unwrap();
+        socket.send(b"x").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        socket.recv(&mut [0; 1]).unwrap_err().kind()
+    });
+    assert_eq!(refused.join().unwrap(), std::io::ErrorKind::ConnectionRefused);
+}
