@@ -74,9 +74,10 @@ fn ports_are_published(version: &str) {
     assert_eq!(fetch(&c1, "192.0.2.1:8080"), "hello", "from the container itself");
     let refusal = machine.try_docker("run -d --name c3 --network n -p 8080:80 bb:1 sleep 1d").unwrap_err();
     assert!(refusal.contains("8080"), "{refusal}");
-    for (binding, part) in [("[::1]:8083:80", "::1"), ("192.0.2.77:8083:80", "192.0.2.77")] {
+    let bad = [("[::1]:8083:80", "use 127.0.0.1"), ("192.0.2.77:8083:80", "the host does not have this address")];
+    for (binding, part) in bad {
         let refusal = machine.try_docker(&format!("run -d --name c5 --network n -p {binding} bb:1 true")).unwrap_err();
-        assert!(refusal.contains("can't be") && refusal.contains(part), "{refusal}");
+        assert!(refusal.contains(part), "{refusal}");
         machine.docker("rm -f c5");
     }
     listen_tcp(&machine.host, 8084, "the host's own");

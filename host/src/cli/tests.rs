@@ -192,11 +192,11 @@ async fn every_view_can_be_shown() {
     for part in ["EXPORTS             x\n                    y\n", "links = true\n", "join  2      1       80\n"] {
         assert!(out.contains(part), "{part}: {out}");
     }
-    let collected = r#"{"endpoints":["a","b"],"objects":[],"events":3,"networks":[]}"#;
+    let collected = r#"{"endpoints":["a","b"],"objects":[],"events":3,"networks":[],"forgotten":["pool c"]}"#;
     let out = Daemon::answering(200, collected).pontoon("gc").await.1;
     assert_eq!(
         out,
-        "ENDPOINTS          a\n                   b\nKERNEL OBJECTS\nNETWORKS UP AGAIN\nEVENTS TOLD        3\n"
+        "ENDPOINTS            a\n                     b\nFORGOTTEN BY DOCKER  pool c\nKERNEL OBJECTS\nNETWORKS UP AGAIN\nEVENTS TOLD          3\n"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -15,18 +15,18 @@ use super::file;
 const COMMITS: u32 = 128;
 
 /// The log starts over by itself when a commit finds all of it moved. Under commits without a pause none does, and it
-/// would grow for ever.
+/// would grow for ever: so from this size on the next commit makes it start over, with little left to move.
 const LOG_PAGES: i64 = 2048;
 
-/// Commits after which the log must have started over. The thread does that long before, if it gets a turn: a writer that
-/// comes again at once is not held up by SQLite's lock. One that went on this long does it itself.
+/// The same after so many commits, for when the thread gets no turn to look at the size.
 const LONGEST: u32 = 16 * COMMITS;
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
-    /// Since the log was last made to start over.
-    commits: Arc<AtomicU32>,
+    /// Since the log started over.
+    commits: AtomicU32,
+    large: Arc<AtomicBool>,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,13 +36,13 @@ impl Checkpoints {
     pub(super) fn start(path: &Path) -> Result<Self, Error> {
         let connection = file::connect(path)?;
         let (wake, woken) = sync_channel(1);
-        let commits = Arc::<AtomicU32>::default();
-        let counted = commits.clone();
+        let large = Arc::<AtomicBool>::default();
+        let seen = large.clone();
         let thread = std::thread::Builder::new()
             .name("store-checkpoint".to_owned())
-            .spawn(move || run(&connection, &woken, &counted))
+            .spawn(move || run(&connection, &woken, &seen))
             .map_err(|e| Error::io(path, &e))?;
-        Ok(Self { commits, wake: Some(wake), thread: Some(thread) })
+        Ok(Self { commits: AtomicU32::new(0), large, wake: Some(wake), thread: Some(thread) })
     }
 
     /// Counts a commit of the writer's.
@@ -54,18 +54,20 @@ impl Checkpoints {
             // A full channel: the thread is to run anyway.
             let _ = wake.try_send(());
         }
-        if commits >= LONGEST {
-            start_over(writer, &self.commits);
+        // The writer does it, not the thread: that would wait for SQLite's lock, and a writer that comes again at once always gets it first.
+        if (self.large.load(Ordering::Relaxed) || commits >= LONGEST) && start_over(writer) {
+            self.commits.store(0, Ordering::Relaxed);
+            self.large.store(false, Ordering::Relaxed);
         }
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, commits: &AtomicU32) {
+fn run(connection: &Connection, woken: &Receiver<()>, large: &AtomicBool) {
     loop {
         // One that fails (a full disk) loses nothing: the log stays and is moved the next time.
-        let pages = checkpoint(connection, "PASSIVE").unwrap_or(0);
+        let pages = move_log(connection).unwrap_or(0);
         if pages > LOG_PAGES {
-            start_over(connection, commits);
+            large.store(true, Ordering::Relaxed);
         }
         if woken.recv().is_err() {
             return;
@@ -73,16 +75,15 @@ fn run(connection: &Connection, woken: &Receiver<()>, commits: &AtomicU32) {
     }
 }
 
-fn start_over(connection: &Connection, commits: &AtomicU32) {
-    if checkpoint(connection, "RESTART").is_ok() {
-        commits.store(0, Ordering::Relaxed);
-    }
+/// Moves the log as far as that goes without waiting for anybody. How many pages it has.
+fn move_log(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }
 
-/// The pages in the log. PASSIVE waits for nobody and makes nobody wait. RESTART holds writers up while it moves what
-/// came in meanwhile, so that the log can start over.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
+/// Moves the rest and lets the log start over. False: another checkpoint runs.
+fn start_over(connection: &Connection) -> bool {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
+    busy.is_ok_and(|busy| busy == 0)
 }
 
 impl Drop for Checkpoints {

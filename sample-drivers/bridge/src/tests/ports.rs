@@ -112,11 +112,19 @@ fn a_port_of_another_program_is_not_published() {
 
 #[test]
 fn an_address_without_a_gateway_of_its_family_is_refused() {
-    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(Some("::1"), 8080, 0));
-    let message = "port 80/tcp can't be published on ::1: the container has no gateway of that family";
+    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(Some("2001:db8::1"), 8080, 0));
+    let message = "port 80/tcp can't be published on 2001:db8::1: the container has no gateway of that family";
     assert_eq!(refused(endpoint.program(true, false)), (InvalidArgument, message.to_owned()));
     endpoint.program(true, true).unwrap();
-    assert_eq!(fake::host_ports(), ["8080/tcp of ::1"]);
+    assert_eq!(fake::host_ports(), ["8080/tcp of 2001:db8::1"]);
+}
+
+#[test]
+fn the_loopback_address_of_ipv6_is_refused() {
+    let endpoint = with(endpoint(&network_that_is_there(), 2), binding(Some("::1"), 8080, 0));
+    let (kind, message) = refused(endpoint.program(true, true));
+    assert!(kind == InvalidArgument && message.contains("use 127.0.0.1"), "{message}");
+    assert!(fake::host_ports().is_empty());
 }
 
 #[test]
