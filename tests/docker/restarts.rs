@@ -12,6 +12,7 @@ with_every_dockerd!(
     dockerd_restarts_and_containers_live_on,
     pontoon_is_absent_when_dockerd_boots,
     dockerd_forgets_while_pontoon_is_away,
+    sockets_are_there_before_pontoon,
 );
 
 const CREATE: &str = "network create -d pontoon-bridge --ipv6 --subnet 10.31.0.0/24 --subnet fd00:31::/64 n";
@@ -164,4 +165,31 @@ fn dockerd_forgets_while_pontoon_is_away(version: &str) {
     machine.docker("network rm m");
     machine.is_clean(&before);
     assert_eq!(machine.pontoon_json("gc")["endpoints"], serde_json::json!([]));
+}
+
+/// As systemd has it with host/dist/pontoon.socket: who connects waits until the daemon is up.
+fn sockets_are_there_before_pontoon(version: &str) {
+    let mut machine = Machine::start(version);
+    let before = machine.host.dump();
+    machine.docker(CREATE);
+    machine.docker("run -d --name c1 --restart always --network n -p 8080:80 bb:1 sleep 1d");
+    machine.end_dockerd("TERM");
+    machine.end_pontoon("TERM");
+    for _ in 0..2 {
+        machine.begin_pontoon_with_sockets(&["pontoon-bridge"]);
+        assert!(!machine.has_begun_pontoon(), "nobody has asked yet");
+        machine.run_dockerd(&[]);
+        let running = "ps -q --filter name=c1 --filter status=running";
+        pontoon_tests::until("c1", || !machine.docker(running).is_empty());
+        assert!(machine.has_begun_pontoon(), "dockerd has asked");
+        machine.agree();
+        machine.end_dockerd("TERM");
+        machine.end_pontoon("TERM");
+        assert!(machine.plugin("pontoon-bridge").exists(), "the socket is not the daemon's to remove");
+    }
+    machine.run_pontoon();
+    machine.run_dockerd(&[]);
+    machine.docker("rm -f c1");
+    machine.docker("network rm n");
+    machine.is_clean(&before);
 }

@@ -125,9 +125,14 @@ impl Machine {
 
     /// The command that runs Pontoon, to be changed by a test.
     pub fn serve(&self) -> Command {
+        self.serve_by("")
+    }
+
+    /// The same, run by another program, which becomes it.
+    fn serve_by(&self, program: &str) -> Command {
         let mut serve = self.enter();
-        let script = r#"echo $$ >"$0/pontoon.pid"; exec "$@""#;
-        serve.args(["sh", "-c", script]).arg(self.folder.path()).arg(pontoon()).arg("serve");
+        let script = format!(r#"echo $$ >"$0/pontoon.pid"; exec {program}"$@""#);
+        serve.args(["sh", "-c", &script]).arg(self.folder.path()).arg(pontoon()).arg("serve");
         serve.arg("--state").arg(self.file("state")).arg("--run").arg(self.file("run"));
         serve.arg("--drivers").arg(self.file("drivers")).arg("--socket").arg(self.file("pontoon.sock"));
         serve.arg("--docker").arg(self.file("docker.sock"));
@@ -135,11 +140,32 @@ impl Machine {
     }
 
     /// Starts Pontoon by this command, made by [`Self::serve`].
-    pub fn run_pontoon_as(&mut self, mut serve: Command) {
+    pub fn run_pontoon_as(&mut self, serve: Command) {
+        self.spawn_pontoon(serve);
+        until("pontoon", || self.try_pontoon("version").out.contains("daemon"));
+    }
+
+    fn spawn_pontoon(&mut self, mut serve: Command) {
         assert!(self.pontoon.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.file("pontoon.log")).unwrap();
         self.pontoon = Some(serve.stdout(Stdio::null()).stderr(log).spawn().unwrap());
-        until("pontoon", || self.try_pontoon("version").out.contains("daemon"));
+    }
+
+    /// Binds the admin socket and these drivers' plugin sockets as systemd does, which starts Pontoon with the first connection.
+    pub fn begin_pontoon_with_sockets(&mut self, drivers: &[&str]) {
+        let admin = self.file("pontoon.sock").display().to_string();
+        let plugins = drivers.iter().map(|name| format!("/run/docker/plugins/{name}.sock"));
+        let sockets: String = plugins.chain([admin]).map(|path| format!("--listen={path} ")).collect();
+        self.spawn_pontoon(self.serve_by(&format!("systemd-socket-activate {sockets}")));
+        until("the sockets", || self.file("pontoon.sock").exists());
+    }
+
+    /// Whether the process that is to become Pontoon is it by now.
+    pub fn has_begun_pontoon(&self) -> bool {
+        let program = std::fs::read(self.file("pontoon.pid")).unwrap_or_default();
+        let pid = String::from_utf8_lossy(&program).trim().to_owned();
+        let name = self.enter().args(["cat", &format!("/proc/{pid}/comm")]).output().unwrap();
+        String::from_utf8_lossy(&name.stdout).trim() == "pontoon"
     }
 
     /// Ends Pontoon by a signal: TERM or KILL.
