@@ -4,10 +4,10 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
-.PHONY: help build drivers setup demo test bench lint deny clean
+.PHONY: help build drivers setup dockerds demo test bench bench-docker lint deny clean
 
 help: ## Say what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
 
 build: ## The program: target/release/pontoon
 	$(CARGO) build $(RELEASE) -p pontoon
@@ -21,7 +21,10 @@ setup:
 demo: setup build drivers ## Two namespaces ping each other over a sandboxed driver
 	@tests/demo
 
-test: setup lint build drivers ## The whole test suite
+dockerds:
+	@tests/dockerd/fetch
+
+test: setup lint build drivers dockerds ## The whole test suite
 	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
 
 lint: ## Format, clippy
@@ -29,7 +32,10 @@ lint: ## Format, clippy
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 
 bench: setup build drivers ## What an endpoint costs, beside what the kernel takes for it alone
-	$(CARGO) bench --locked -p pontoon-tests
+	$(CARGO) bench --locked -p pontoon-tests --bench attach
+
+bench-docker: setup build drivers dockerds ## What a container's start costs, beside dockerd's own bridge
+	$(CARGO) bench --locked -p pontoon-tests --bench docker
 
 deny: ## Licences, sources and duplicates of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

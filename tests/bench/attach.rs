@@ -5,12 +5,10 @@
 //! - the same by the command line: a process, HTTP over the unix socket, JSON
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
-use std::time::Instant;
-
 use pontoon::kernel::{
     Change, Config, Kernel, LinkEnd, LinkKind, LinkName, LinkSpec, Namespace as At, NewName, Outcome, Route,
 };
-use pontoon_tests::{Bench, Daemon, Namespace, attach, create};
+use pontoon_tests::{Bench, Daemon, Namespace, Timings, attach, create};
 use serde_json::json;
 
 /// Rounds: enough for a steady median, few enough for a minute.
@@ -24,38 +22,30 @@ fn main() {
     daemon.load("bridge");
     daemon.ok("network create --ipv6 n");
     let floor = Floor::new();
-    let mut rows: [(&str, Vec<f64>); 6] =
-        ["floor: make", "floor: delete", "attach", "detach", "attach by command line", "detach by command line"]
-            .map(|n| (n, Vec::new()));
+    let mut timings = Timings::of(&[
+        "floor: make",
+        "floor: delete",
+        "attach",
+        "detach",
+        "attach by command line",
+        "detach by command line",
+    ]);
     for _ in 0..ROUNDS {
         let [a, b, c] = ["a", "b", "c"].map(Namespace::new);
-        let made = timed(&mut rows[0].1, || floor.make(&a));
-        timed(&mut rows[1].1, || floor.delete(&made));
+        let made = timings.time("floor: make", || floor.make(&a));
+        timings.time("floor: delete", || floor.delete(&made));
         let request = attach(&b, &json!({}));
-        timed(&mut rows[2].1, || bench.wait(bench.controller.attach("n", request)).unwrap());
-        timed(&mut rows[3].1, || bench.wait(bench.controller.detach(Some("n"), b.text())).unwrap());
-        timed(&mut rows[4].1, || daemon.ok(&format!("endpoint attach n {}", c.text())));
-        timed(&mut rows[5].1, || daemon.ok(&format!("endpoint detach n {}", c.text())));
+        timings.time("attach", || bench.wait(bench.controller.attach("n", request)).unwrap());
+        timings.time("detach", || bench.wait(bench.controller.detach(Some("n"), b.text())).unwrap());
+        timings.time("attach by command line", || daemon.ok(&format!("endpoint attach n {}", c.text())));
+        timings.time("detach by command line", || daemon.ok(&format!("endpoint detach n {}", c.text())));
     }
-    println!("{:24} {:>9} {:>9} {:>9}   milliseconds, n = {ROUNDS}", "", "median", "p5", "p95");
-    for (name, times) in &mut rows {
-        times.sort_by(f64::total_cmp);
-        let at = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
-        println!("{name:24} {:9.2} {:9.2} {:9.2}", at(0.5), at(0.05), at(0.95));
-    }
-    let median = |row: usize| rows[row].1[ROUNDS / 2];
+    timings.print();
     println!(
         "attach is {:.1} times its floor; detach is {:.2} of the kernel's own delete",
-        median(2) / median(0),
-        median(3) / median(1)
+        timings.median("attach") / timings.median("floor: make"),
+        timings.median("detach") / timings.median("floor: delete")
     );
-}
-
-fn timed<T>(times: &mut Vec<f64>, work: impl FnOnce() -> T) -> T {
-    let begin = Instant::now();
-    let done = work();
-    times.push(begin.elapsed().as_secs_f64() * 1000.0);
-    done
 }
 
 /// A bridge and what is asked of the kernel for one endpoint.

@@ -5,6 +5,7 @@
 //! - [`Daemon`]: `pontoon serve` in a namespace of its own
 //! - [`Bench`]: a controller in this process, in a namespace of its own
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
+//! - [`Timings`]: what things take, for the benches
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
 mod bench;
@@ -12,6 +13,7 @@ mod daemon;
 mod machine;
 mod namespace;
 mod packets;
+mod timings;
 
 use std::path::PathBuf;
 
@@ -20,6 +22,7 @@ pub use daemon::{Daemon, Ran};
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
+pub use timings::Timings;
 
 /// The program under test.
 pub fn pontoon() -> PathBuf {
