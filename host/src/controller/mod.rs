@@ -5,16 +5,18 @@
 //! operation that has begun ends, also when whoever asked for it has gone.
 //!
 //! - `call`: one call of a driver, as a transaction
-//! - `network`, `endpoint`, `table`, `driver`: the operations
+//! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: the operations
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
 //! - `pool`: address pools
 //! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
 
+mod attach;
 mod call;
 mod driver;
 mod endpoint;
 mod forgotten;
+mod gateway;
 mod network;
 mod pool;
 mod request;
