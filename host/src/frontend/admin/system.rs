@@ -27,11 +27,5 @@ pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     responses((status = 200, body = Collected), (status = "default", body = Error, description = "Why not.")))]
 pub async fn gc(State(api): State<Api>) -> Answer<Json<Collected>> {
     let plugins = api.plugins.clone();
-    let collected = api.change(move |c| async move {
-        match plugins.known().await {
-            Ok(known) => c.collect_garbage(Some(known)).await,
-            Err(error) => Ok(Collected { unasked: Some(error.message), ..c.collect_garbage(None).await? }),
-        }
-    });
-    Ok(Json(collected.await?))
+    Ok(Json(api.change(move |_| async move { plugins.collect_garbage().await }).await?))
 }

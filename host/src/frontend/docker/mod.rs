@@ -30,6 +30,7 @@ mod tests;
 mod wire;
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -40,6 +41,7 @@ use axum::http::{Method, StatusCode};
 use http_body_util::LengthLimitError;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
+use tokio::sync::Notify;
 
 use self::answer::Answer;
 use self::calls::Calls;
@@ -72,7 +74,12 @@ pub struct Plugin {
     pub connectivity_scope: Scope,
     /// It says itself whether a network needs gateway addresses.
     pub checks_gateways: bool,
+    /// Told when dockerd speaks to the plugin for the first time in its life.
+    pub activated: Arc<Notify>,
 }
+
+/// dockerd's first word, once in its life.
+const ACTIVATE: &str = "/Plugin.Activate";
 
 /// Names that dockerd keeps for itself (`moby/daemon/libnetwork/drivers_linux.go`, and `default` for address management): a
 /// socket of such a name is never asked.
@@ -116,6 +123,9 @@ async fn handle<E: Engine>(State((plugin, calls)): State<(Plugin, Calls<E>)>, re
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
+    if path == ACTIVATE {
+        plugin.activated.notify_one();
+    }
     if let Some(known) = from_memory(&plugin, &path) {
         return Answer::ok(known);
     }
@@ -164,7 +174,7 @@ fn from_memory(plugin: &Plugin, path: &str) -> Option<Value> {
         Scope::Global => "global",
     };
     Some(match path {
-        "/Plugin.Activate" => json!({"Implements": ["NetworkDriver", "IpamDriver"]}),
+        ACTIVATE => json!({"Implements": ["NetworkDriver", "IpamDriver"]}),
         // A plugin on a socket can't serve a swarm's networks, and with `global` dockerd in a swarm refuses the local ones too.
         "/NetworkDriver.GetCapabilities" => json!({
             "Scope": "local",

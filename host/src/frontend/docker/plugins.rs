@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::known::known;
@@ -12,11 +13,14 @@ use super::{Plugin, reserved, router, serve};
 use crate::controller::Controller;
 use crate::frontend::socket::{Inherited, SocketFile};
 use crate::operation::driver::{Driver, DriverDetails, Scope};
-use crate::operation::engine::Known;
+use crate::operation::table::Collected;
 use crate::operation::{Error, Name, Result};
 
 /// What a driver exports that says itself whether its networks need gateway addresses.
 const GATEWAY_CHECKER: &str = "/gateway-allocation-checker@";
+
+/// How long after its first word a dockerd is asked what it still knows: by then its API answers, and what it does at its start is done.
+const AFTER_ACTIVATION: Duration = Duration::from_secs(20);
 
 /// All plugin sockets of a daemon.
 #[derive(Clone)]
@@ -26,6 +30,7 @@ pub struct Plugins {
     docker: PathBuf,
     inherited: Arc<Inherited>,
     served: Arc<Mutex<BTreeMap<Name, Served>>>,
+    activated: Arc<Notify>,
 }
 
 /// One of them.
@@ -38,12 +43,35 @@ struct Served {
 impl Plugins {
     /// Sockets for the drivers of a controller, in this folder, beside a dockerd with this API socket.
     pub fn new(controller: Controller, folder: PathBuf, docker: PathBuf, inherited: Arc<Inherited>) -> Self {
-        Self { controller, folder, docker, inherited, served: Arc::default() }
+        Self { controller, folder, docker, inherited, served: Arc::default(), activated: Arc::default() }
     }
 
-    /// What dockerd still knows of the drivers.
-    pub async fn known(&self) -> Result<Known> {
-        known(&self.docker, &self.served.lock().await.keys().cloned().collect()).await
+    /// Removes what nothing owns any more and what dockerd has forgotten.
+    pub async fn collect_garbage(&self) -> Result<Collected> {
+        let drivers = self.served.lock().await.keys().cloned().collect();
+        match known(&self.docker, &drivers).await {
+            Ok(known) => self.controller.collect_garbage(Some(known)).await,
+            Err(error) => {
+                let collected = self.controller.collect_garbage(None).await?;
+                Ok(Collected { unasked: Some(error.message), ..collected })
+            }
+        }
+    }
+
+    /// Each dockerd that starts may be the successor of one that was killed, or that gave up on us: what that one never told is
+    /// removed then.
+    async fn collect_after_activations(self) {
+        loop {
+            self.activated.notified().await;
+            tokio::time::sleep(AFTER_ACTIVATION).await;
+            match self.collect_garbage().await {
+                Ok(Collected { endpoints, forgotten, .. }) if !endpoints.is_empty() || !forgotten.is_empty() => {
+                    tracing::info!(?endpoints, ?forgotten, "removed what dockerd has forgotten");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!("no garbage collection after dockerd's start: {error}"),
+            }
+        }
     }
 
     /// Publishes every driver, also those that can't be called: a socket that answers with the reason costs dockerd nothing, and a
@@ -54,6 +82,7 @@ impl Plugins {
                 tracing::warn!(driver = %driver.name, "dockerd can't find it: {error}");
             }
         }
+        tokio::spawn(self.clone().collect_after_activations());
         Ok(())
     }
 
@@ -89,7 +118,8 @@ impl Plugins {
             // One that can't be called now.
             Err(_) => (self.listed(name).await?.map_or(Scope::Local, |driver| driver.connectivity_scope), false),
         };
-        Ok(Plugin { name: name.clone(), connectivity_scope: scope, checks_gateways })
+        let (name, activated) = (name.clone(), self.activated.clone());
+        Ok(Plugin { name, connectivity_scope: scope, checks_gateways, activated })
     }
 
     async fn listed(&self, name: &Name) -> Result<Option<Driver>> {

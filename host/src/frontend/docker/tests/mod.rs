@@ -58,7 +58,12 @@ impl Engine for Recorder {
 }
 
 fn plugin() -> Plugin {
-    Plugin { name: "p".parse().unwrap(), connectivity_scope: Scope::Local, checks_gateways: true }
+    Plugin {
+        name: "p".parse().unwrap(),
+        connectivity_scope: Scope::Local,
+        checks_gateways: true,
+        activated: Arc::default(),
+    }
 }
 
 /// An engine that does everything and has nothing to tell.
