@@ -3,6 +3,7 @@
 
 mod faults;
 mod firewall;
+mod forgotten;
 mod http;
 mod inspect;
 mod interface;

@@ -32,7 +32,7 @@ fn request(method: &str, body: &str) -> String {
 }
 
 /// Asks for something, and gives back the answer's status and text.
-fn ask(daemon: &Daemon, name: &str, method: &str, body: &str) -> (u16, String) {
+pub fn ask(daemon: &Daemon, name: &str, method: &str, body: &str) -> (u16, String) {
     let mut stream = connect(daemon, name);
     // One that refuses may close before all is sent.
     let _ = stream.write_all(request(method, body).as_bytes());

@@ -55,6 +55,7 @@ impl Inner {
             connectivity_scope: record.connectivity_scope,
             digest: record.digest.clone(),
             size: record.size,
+            parts: record.parts.clone(),
             networks: self.store.network_count(&record.name)?,
             state,
         })

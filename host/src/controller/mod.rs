@@ -210,13 +210,12 @@ impl Controller {
 
     /// Removes what nothing owns, and catches up with what was put off. Alone. `known`: what the container engine knew a moment ago.
     pub async fn collect_garbage(&self, known: Option<Known>) -> Result<Collected> {
-        let alone = self.running.clone().write_owned().await;
-        let inner = self.inner.clone();
-        spawn(move || {
-            let _alone = alone;
-            inner.collect_garbage(known.as_ref())
-        })
-        .await
+        self.alone(move |inner| inner.collect_garbage(known.as_ref())).await
+    }
+
+    /// Removes the endpoints of which the container engine does not know, where it knows their network. Alone. Answers what they were.
+    pub async fn remove_forgotten_endpoints(&self, known: Known) -> Result<Vec<String>> {
+        self.alone(move |inner| inner.remove_forgotten_endpoints(&known)).await
     }
 
     /// What the host's firewall is for links that forward.
@@ -248,6 +247,18 @@ impl Controller {
     async fn plain<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
         let running = self.running.clone().read_owned().await;
+        let inner = self.inner.clone();
+        spawn(move || {
+            let _held = (slot, running);
+            work(&inner)
+        })
+        .await
+    }
+
+    /// Runs an operation beside which no other runs.
+    async fn alone<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
+        let running = self.running.clone().write_owned().await;
         let inner = self.inner.clone();
         spawn(move || {
             let _held = (slot, running);

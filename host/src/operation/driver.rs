@@ -37,6 +37,9 @@ pub struct Driver {
     pub digest: String,
     /// Bytes of the component.
     pub size: u64,
+    /// The parts of the interface that it exports, e.g. `external-connectivity`.
+    #[serde(default)]
+    pub parts: Vec<String>,
     /// How many networks it serves.
     pub networks: usize,
     /// `ready`, or why it can't be called.
