@@ -3,22 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::Request;
-use hyper::body::Bytes;
-use hyper::header::HOST;
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use crate::frontend::ask::ask;
+use super::api::get;
 use crate::operation::engine::Known;
-use crate::operation::{Error, Id, Kind, Name, Result};
-
-/// How long dockerd may take for one answer: it may be busy, but nobody waits for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::operation::{Id, Name, Result};
 
 /// A network, as `GET /networks` and `GET /networks/ID` have it (API 1.24 and later).
 #[derive(Deserialize)]
@@ -88,18 +79,4 @@ impl Known {
             self.addresses.extend(auxiliary.values().filter_map(|address| address.parse::<IpAddr>().ok()));
         }
     }
-}
-
-async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Error::new(Kind::Unavailable, format!("dockerd can't be asked at {}: {why}", socket.display()))
-    };
-    let request = Request::get(path).header(HOST, "docker").body(Full::<Bytes>::default());
-    let request = request.map_err(|e| failed(&e))?;
-    let answer = tokio::time::timeout(PATIENCE, ask(socket, request)).await;
-    let (status, body) = answer.map_err(|_| failed(&"no answer"))?.map_err(|e| failed(&e))?;
-    if !status.is_success() {
-        return Err(failed(&format_args!("{path} answered {status}")));
-    }
-    serde_json::from_slice(&body).map_err(|e| failed(&format_args!("{path} can't be read: {e}")))
 }

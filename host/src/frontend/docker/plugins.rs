@@ -1,6 +1,6 @@
 //! The plugin sockets: one for each driver, from its loading to its removal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,7 @@ impl Plugins {
 
     /// Removes what nothing owns any more and what dockerd has forgotten.
     pub async fn collect_garbage(&self) -> Result<Collected> {
-        let drivers = self.served.lock().await.keys().cloned().collect();
-        match known(&self.docker, &drivers).await {
+        match known(&self.docker, &self.published().await).await {
             Ok(known) => self.controller.collect_garbage(Some(known)).await,
             Err(error) => {
                 let collected = self.controller.collect_garbage(None).await?;
@@ -72,6 +71,11 @@ impl Plugins {
                 Err(error) => tracing::warn!("no garbage collection after dockerd's start: {error}"),
             }
         }
+    }
+
+    /// The drivers that have their sockets.
+    pub async fn published(&self) -> BTreeSet<Name> {
+        self.served.lock().await.keys().cloned().collect()
     }
 
     /// Publishes every driver, also those that can't be called: a socket that answers with the reason costs dockerd nothing, and a
