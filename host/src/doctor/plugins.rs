@@ -52,9 +52,9 @@ fn guarded(folder: &Path) -> Finding {
     match access::writer(folder) {
         Ok(None) if folder.is_dir() => Finding::ok(check, format!("{shown}, where only root can write")),
         Ok(None) => Finding::problem(check, format!("{shown} is no folder"), "remove it; the daemon makes it anew"),
-        Ok(Some(who)) => Finding::problem(
+        Ok(Some(writer)) => Finding::problem(
             check,
-            format!("{who}: whoever can becomes a network driver, with root's rights"),
+            format!("{writer}: whoever can becomes a network driver, with root's rights"),
             format!("chown root:root {shown} && chmod 755 {shown}, and the same for the folder that is named"),
         ),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -81,9 +81,10 @@ async fn socket(name: &Name, path: &Path, is_served: bool) -> Finding {
             "restart the daemon: dockerd waits 15 seconds for each call",
         ),
         Ok(()) => match access::writer(path) {
-            Ok(Some(who)) if !who.contains("replace") => Finding::warning(
+            // The folders above are the plugin folder's finding.
+            Ok(Some(writer)) if !writer.above => Finding::warning(
                 check,
-                format!("{who}, and make networks as dockerd does"),
+                format!("{writer}, and make networks as dockerd does"),
                 format!("chown root {shown} && chmod 660 {shown}"),
             ),
             _ => Finding::ok(check, format!("{shown} answers")),

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rustix::fs::{statfs, statvfs};
 
-use super::{access, unknown};
+use super::access::{self, Who};
+use super::unknown;
 use crate::config::Config;
 use crate::operation::finding::Finding;
 
@@ -51,9 +52,9 @@ fn folder(path: &Path) -> Vec<Finding> {
         Kind::Other => room(&shown.to_string(), space),
     }];
     match access::writer(path) {
-        Ok(Some(who)) => findings.push(Finding::problem(
+        Ok(Some(writer)) => findings.push(Finding::problem(
             check,
-            format!("{who}: whoever can runs code in the daemon"),
+            format!("{writer}: whoever can runs code in the daemon"),
             format!("chown -R root:root {shown} && chmod 700 {shown}, and look at the folder that is named"),
         )),
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -95,12 +96,12 @@ fn socket(path: &Path) -> Finding {
     match access::writer(path) {
         Ok(None) => Finding::ok(check, format!("{shown}, which only root can use")),
         // A group is the operator's choice.
-        Ok(Some(who)) if who.starts_with("the group") => {
-            Finding::ok(check, format!("{who}, which is as good as being root"))
+        Ok(Some(writer)) if matches!(writer.who, Who::Group(_)) && !writer.above => {
+            Finding::ok(check, format!("{writer}, which is as good as being root"))
         }
-        Ok(Some(who)) => Finding::problem(
+        Ok(Some(writer)) => Finding::problem(
             check,
-            format!("{who}, which is as good as being root"),
+            format!("{writer}, which is as good as being root"),
             format!("chown root {shown} && chmod 660 {shown}, and look at the folder that is named"),
         ),
         Err(e) => unknown(check, format_args!("{shown}: {e}"), e.raw_os_error()),
