@@ -2,6 +2,10 @@
 //!
 //! The daemon looks, because it has the rights and the namespaces that matter; where none runs, this process does.
 
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
 use super::client::Client;
 use super::exit::{Failure, PROBLEM, UNREACHABLE};
 use super::output::{Format, Session, table};
@@ -10,6 +14,9 @@ use crate::doctor::{AS_ROOT, examine};
 use crate::operation::finding::{Finding, Status};
 use crate::operation::table::Version;
 use crate::operation::{Error, Kind};
+
+/// A doctor does not hang: the daemon itself waits some ten seconds for a dockerd that does.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -51,11 +58,11 @@ fn configuration(flags: Written) -> Result<(Config, Vec<Finding>), Error> {
 
 /// Whether a daemon answers, and what it found.
 async fn daemon(client: &Client) -> (Finding, Option<Vec<Finding>>) {
-    let version: Version = match client.get("/version").await.and_then(|reply| Ok(reply.read()?)) {
+    let version: Version = match ask(client, "/version").await {
         Ok(version) => version,
         Err(failure) => return (silent(&failure), None),
     };
-    let found = client.get("/doctor").await.and_then(|reply| Ok(reply.read()?));
+    let found = ask(client, "/doctor").await;
     let own = env!("CARGO_PKG_VERSION");
     let finding = match &found {
         _ if version.version != own => Finding::warning(
@@ -71,12 +78,23 @@ async fn daemon(client: &Client) -> (Finding, Option<Vec<Finding>>) {
     (finding, found.ok())
 }
 
+async fn ask<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Failure> {
+    match tokio::time::timeout(PATIENCE, client.get(path)).await {
+        Ok(reply) => Ok(reply?.read()?),
+        Err(_) => Err(Failure::unreachable(format!("it does not answer within {} seconds", PATIENCE.as_secs()))),
+    }
+}
+
 fn silent(failure: &Failure) -> Finding {
     let refused = failure.error.errno == Some(rustix::io::Errno::ACCESS.raw_os_error());
     let found = failure.error.message.clone();
     match failure.code {
         UNREACHABLE if refused => Finding::unknown("daemon", found, AS_ROOT),
-        UNREACHABLE => Finding::problem("daemon", found, "start it: systemctl start pontoon, or `pontoon serve`"),
+        UNREACHABLE => Finding::problem(
+            "daemon",
+            found,
+            "start it: systemctl start pontoon, or `pontoon serve`; if it runs, see its log",
+        ),
         _ => Finding::problem("daemon", found, "is it a Pontoon that listens there? See its log"),
     }
 }
