@@ -74,7 +74,7 @@ async fn socket(name: &Name, path: &Path, is_served: bool) -> Finding {
         };
         return Finding::problem(check, found, format!("pontoon driver inspect {name} tries again, and says why not"));
     }
-    match activate(path).await {
+    match ask_for_capabilities(path).await {
         Err(why) => Finding::problem(
             check,
             format!("{shown} does not answer: {why}"),
@@ -92,16 +92,16 @@ async fn socket(name: &Name, path: &Path, is_served: bool) -> Finding {
     }
 }
 
-/// Asks as dockerd does first.
-async fn activate(path: &Path) -> Result<(), String> {
-    let request =
-        Request::post("/Plugin.Activate").header(HOST, "plugin.moby.localhost").body(Full::<Bytes>::default());
+/// Asks what a driver answers from memory. Not the first question of dockerd's, Plugin.Activate: after that the daemon collects garbage.
+async fn ask_for_capabilities(path: &Path) -> Result<(), String> {
+    let request = Request::post("/NetworkDriver.GetCapabilities").header(HOST, "plugin.moby.localhost");
+    let request = request.body(Full::<Bytes>::default());
     let request = request.map_err(|e| e.to_string())?;
     let (status, body) = match tokio::time::timeout(PATIENCE, ask(path, request)).await {
         Err(_) => return Err(format!("not within {} seconds", PATIENCE.as_secs())),
         Ok(answer) => answer.map_err(|e| e.to_string())?,
     };
-    match status.is_success() && String::from_utf8_lossy(&body).contains("NetworkDriver") {
+    match status.is_success() && String::from_utf8_lossy(&body).contains("ConnectivityScope") {
         true => Ok(()),
         false => Err(format!("{status}, and it is no network driver")),
     }
