@@ -34,7 +34,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 
 use crate::driver::Drivers;
 use crate::engine::{Fault, limit::CALLS};
-use crate::firewall::{Firewall, Found};
+use crate::firewall::{Exceptions, Firewall, Found};
 use crate::kernel::{self, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
@@ -221,6 +221,11 @@ impl Controller {
     /// What the host's firewall is for links that forward.
     pub async fn firewall(&self, family: kernel::IptablesFamily) -> Result<Found> {
         self.plain(move |inner| Ok(inner.firewall.found(family)?)).await
+    }
+
+    /// How the rules for links that forward stand there.
+    pub async fn exceptions(&self, family: kernel::IptablesFamily) -> Result<Exceptions> {
+        self.plain(move |inner| inner.firewall.exceptions(family)).await
     }
 
     /// Which Pontoon this is.

@@ -14,10 +14,11 @@
 //! - `options`, `wire`: Docker's option maps, and JSON as Go reads it
 //! - `calls`: one request on its way to the engine
 //! - `answer`: what goes back
-//! - `known`: what dockerd still knows of
+//! - [`api`]: dockerd's own API; `known`: what dockerd still knows of
 //! - [`limits`]: what a client may take of the daemon
 
 mod answer;
+pub mod api;
 mod calls;
 mod ipam_driver;
 mod known;

@@ -56,6 +56,11 @@ impl Plugins {
         Self { controller, folder, docker, inherited, served, activated, collecting }
     }
 
+    /// The drivers that have their sockets.
+    pub async fn published(&self) -> BTreeSet<Name> {
+        self.served.lock().await.keys().cloned().collect()
+    }
+
     /// Publishes every driver, also those that can't be called: a socket that answers with the reason costs dockerd nothing, a
     /// missing one 15 seconds a call, and one that nobody answers on hangs it for ever. So those that the service manager holds are
     /// served, too, whether there is a driver or not.
