@@ -2,6 +2,7 @@
 //!
 //! - [`main`]: from the process's arguments to its exit code
 //! - `driver`, `network`, `endpoint`, `table`, `system`: the commands, one file per object: arguments, request, what is printed
+//! - `pack`: what a driver's author needs, without a daemon
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
@@ -13,6 +14,7 @@ mod endpoint;
 pub mod exit;
 mod network;
 mod output;
+mod pack;
 mod pools;
 mod publish;
 mod system;
@@ -64,7 +66,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, rm
+    /// Drivers: load, ls, inspect, rm; pack
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm
