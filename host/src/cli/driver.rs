@@ -1,4 +1,4 @@
-//! `pontoon driver`: load, ls, inspect, rm; and for authors: pack.
+//! `pontoon driver`: load, ls, inspect, rm; and for authors: new, pack.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::client::{encode, path};
 use super::exit::Failure;
 use super::output::{Session, listing, table};
 use super::values::{lines, list, pair, short, unique};
-use super::pack;
+use super::{new, pack};
 use crate::operation::Name;
 use crate::operation::driver::{Driver, DriverDetails, Manifest, Scope};
 use crate::serve::folder::{name_of, read_component};
@@ -29,6 +29,8 @@ pub enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<Name>,
     },
+    /// Begin a driver of your own: a Rust project that builds and passes its tests
+    New(new::New),
     /// Put the manifest into a component: name, version, what the driver asks for
     Pack(pack::Pack),
 }
@@ -60,6 +62,7 @@ impl Command {
                 session.answer(&reply, |details| show(&details))
             }
             Self::Rm { names } => remove(&names, session).await,
+            Self::New(new) => new.run(session),
             Self::Pack(pack) => pack.run(session),
         }
     }
