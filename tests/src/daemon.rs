@@ -35,7 +35,7 @@ pub struct Ran {
 
 impl Ran {
     /// Runs a command.
-    pub(crate) fn of(command: &mut Command) -> Self {
+    pub fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         Self {
             code: output.status.code().unwrap_or(-1),

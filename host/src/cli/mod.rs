@@ -2,6 +2,7 @@
 //!
 //! - [`main`]: from the process's arguments to its exit code
 //! - `driver`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
+//! - `new`, `pack`: what a driver's author needs, without a daemon
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
@@ -13,7 +14,9 @@ mod driver;
 mod endpoint;
 pub mod exit;
 mod network;
+mod new;
 mod output;
+mod pack;
 mod pools;
 mod publish;
 mod system;
@@ -65,7 +68,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, rm
+    /// Drivers: load, ls, inspect, rm; new, pack
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

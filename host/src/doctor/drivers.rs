@@ -59,6 +59,7 @@ mod tests {
             connectivity_scope: Scope::Local,
             digest: String::new(),
             size: 1,
+            parts: Vec::new(),
             networks: 1,
             state: state.into(),
         };

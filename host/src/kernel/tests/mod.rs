@@ -130,10 +130,29 @@ fn dump() -> String {
         s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g; /fe80::|ff00::/d'")
 }
 
+/// [`dump`], once the kernel has done what it does later.
+fn settled() -> String {
+    let mut before = dump();
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let now = dump();
+        if now == before {
+            return now;
+        }
+        before = now;
+    }
+}
+
 /// Makes sure that all is as it was.
 #[track_caller]
 fn same(before: &str, what: &str) {
-    let after = dump();
+    let begin = std::time::Instant::now();
+    let mut after = dump();
+    while after != before && begin.elapsed() < std::time::Duration::from_secs(2) {
+        // The kernel does some of it later: IPv6's local routes, for one.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        after = dump();
+    }
     let gone: Vec<&str> = before.lines().filter(|l| !after.lines().any(|a| a == *l)).collect();
     let new: Vec<&str> = after.lines().filter(|l| !before.lines().any(|b| b == *l)).collect();
     assert!(gone.is_empty() && new.is_empty(), "{what}\ngone: {gone:#?}\nnew: {new:#?}");
