@@ -187,7 +187,7 @@ fn veth(first: LinkEnd, peer: LinkEnd) -> LinkSpec {
 
 /// Makes a change, takes it back, and makes sure that all is as before.
 fn there_and_back(world: &World, change: Change) {
-    let before = dump();
+    let before = settled();
     let applied = world.one(change.clone());
     assert_ne!(before, dump(), "{change} did nothing");
     assert_eq!(world.kernel.undo(&[applied]), []);
