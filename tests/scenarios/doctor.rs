@@ -18,15 +18,13 @@ fn daemon() -> Daemon {
 }
 
 fn start(daemon: &mut Daemon) {
-    let mut serve = daemon.serve();
-    serve.arg("--docker").arg(daemon.file("docker.sock"));
-    daemon.run_as(serve);
+    daemon.run();
 }
 
 /// What it finds: the exit code, and the findings.
 fn examined(daemon: &Daemon) -> (i32, Vec<Value>) {
     let flags = ["state", "run", "plugins"].map(|name| format!("--{name} {}", daemon.file(name).display()));
-    let docker = daemon.file("docker.sock");
+    let docker = daemon.file("docker");
     let ran = daemon.cli(&format!("doctor --output json {} --docker {}", flags.join(" "), docker.display()));
     (ran.code, serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:?}")))
 }
