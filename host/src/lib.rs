@@ -14,11 +14,13 @@
 //! - [`firewall`]: keeps links that forward excepted from somebody else's firewall
 //! - [`kernel`]: netlink, nftables, settings and namespaces
 //! - [`store`]: what must be known after the daemon was killed
+//! - [`conformance`]: runs a driver through every part that it exports
 //! - [`config`], [`serve`], [`cli`]: the program around it
 
 pub mod capability;
 pub mod cli;
 pub mod config;
+pub mod conformance;
 pub mod controller;
 pub mod driver;
 pub mod engine;

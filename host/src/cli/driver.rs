@@ -1,8 +1,9 @@
-//! `pontoon driver`: load, ls, inspect, rm.
+//! `pontoon driver`: load, ls, inspect, rm, test.
 
 use std::path::PathBuf;
 
 use super::client::{encode, path};
+use super::driver_test::Test;
 use super::exit::Failure;
 use super::output::{Session, listing, table};
 use super::values::{lines, pair, short, unique};
@@ -28,6 +29,8 @@ pub enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<Name>,
     },
+    /// Run a component through the conformance suite, in network namespaces of its own; needs no daemon
+    Test(Test),
 }
 
 /// Loads a driver.
@@ -57,6 +60,7 @@ impl Command {
                 session.answer(&reply, |details| show(&details))
             }
             Self::Rm { names } => remove(&names, session).await,
+            Self::Test(test) => test.run(session).await,
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The command line: `pontoon serve` is the daemon, everything else asks a running one over its admin API.
+//! The command line: `pontoon serve` is the daemon, everything else but `driver test` asks a running one over its admin API.
 //!
 //! - [`main`]: from the process's arguments to its exit code
 //! - `driver`, `network`, `endpoint`, `table`, `system`: the commands, one file per object: arguments, request, what is printed
+//! - `driver_test`: the conformance suite, which needs no daemon
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
@@ -9,6 +10,7 @@
 
 mod client;
 mod driver;
+mod driver_test;
 mod endpoint;
 pub mod exit;
 mod network;
@@ -64,7 +66,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, rm
+    /// Drivers: load, ls, inspect, rm, test
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

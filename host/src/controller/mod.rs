@@ -8,11 +8,13 @@
 //! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: the operations
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
+//! - `direct`: a driver's functions, called past all that: for the conformance suite
 //! - `pool`: address pools
 //! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
 
 mod attach;
 mod call;
+mod direct;
 mod driver;
 mod endpoint;
 mod forgotten;
@@ -30,6 +32,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+pub(crate) use direct::{Called, Direct};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 
 use crate::driver::Drivers;
@@ -79,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) drivers: Drivers,
     /// The function that it is for; none: every one.
     fault: Mutex<Option<(Option<&'static str>, Fault)>>,
+    /// The calls that were made, if somebody counts them.
+    calls: Mutex<Option<Vec<Called>>>,
 }
 
 impl Controller {
@@ -95,8 +100,8 @@ impl Controller {
             Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
         let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone(), place.deadline)?;
         let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
-        let inner = Inner { store, kernel, reaper: Arc::new(reaper), firewall, drivers, fault: Mutex::default() };
-        let inner = Arc::new(inner);
+        let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
+        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls });
         inner.restart()?;
         let slots = Arc::new(Semaphore::new(CALLS as usize));
         Ok(Self { inner, locks: Arc::default(), running: Arc::default(), slots })

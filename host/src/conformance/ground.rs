@@ -1,0 +1,86 @@
+//! Where a world stands: a folder and the network namespaces in it. Gone with this value, whatever a driver did there.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::kernel::{self, Change, Kernel, NamespacePath, Outcome, Sysctl};
+use crate::operation::{Error, Id, Kind, Result};
+
+/// A folder and namespaces.
+pub struct Ground {
+    folder: PathBuf,
+    /// Makes the namespaces. It is not the one that the driver under test works with.
+    maker: Kernel,
+}
+
+impl Ground {
+    /// A new one, empty.
+    pub fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("pontoon-test-{}", &Id::random()?.as_str()[..12]));
+        let made = fs::DirBuilder::new().mode(0o700).create(&folder);
+        made.map_err(|e| Error::internal(format!("can't make {}: {e}", folder.display())))?;
+        let config = kernel::Config { host: Kernel::current_namespace()?, instance: 1, run_folder: folder.clone() };
+        Ok(Self { maker: Kernel::new(config)?, folder })
+    }
+
+    /// A namespace with its loopback up.
+    pub fn namespace(&self, name: &str) -> Result<NamespacePath> {
+        match self.maker.apply(&[Change::AddNamespace(name.to_owned())]) {
+            Ok(applied) => match applied.into_iter().next().map(|applied| applied.outcome) {
+                Some(Outcome::Namespace(path)) => Ok(path),
+                _ => Err(Error::internal("a namespace was made, and the kernel layer does not say where")),
+            },
+            Err(error) if error.errno == Some(rustix::io::Errno::PERM.raw_os_error()) => {
+                Err(Error::new(Kind::Forbidden, format!("{error}: run this as root")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Switches IPv6 off in a namespace, as some containers have it.
+    pub fn without_ipv6(&self, namespace: &NamespacePath) -> Result<()> {
+        let (namespace, sysctl) =
+            (kernel::Namespace::At(namespace.clone()), Sysctl::Namespace("ipv6/conf/all/disable_ipv6"));
+        self.maker.apply(&[Change::SetSysctl { namespace, sysctl, value: 1 }])?;
+        Ok(())
+    }
+
+    /// A place in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        unbind(&self.maker);
+        // Those that the driver made.
+        let run = self.path("run");
+        let config = Kernel::current_namespace().map(|host| kernel::Config { host, instance: 1, run_folder: run });
+        if let Ok(kernel) = config.and_then(Kernel::new) {
+            unbind(&kernel);
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn unbind(kernel: &Kernel) {
+    let names = kernel.made_namespaces().unwrap_or_default();
+    kernel.attempt(&names.into_iter().map(Change::RemoveNamespace).collect::<Vec<_>>());
+}
+
+/// Copies a folder of files and folders.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let failed = |e: std::io::Error| Error::internal(format!("can't copy {}: {e}", from.display()));
+    fs::DirBuilder::new().mode(0o700).create(to).map_err(failed)?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let target = to.join(entry.file_name());
+        match entry.file_type().map_err(failed)?.is_dir() {
+            true => copy(&entry.path(), &target)?,
+            false => drop(fs::copy(entry.path(), &target).map_err(failed)?),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! A world of a check's own: a host's namespace, a controller with the driver under test, and what is asked of it.
+//!
+//! Each step expects what the interface says, and otherwise ends the check with what came instead.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::cast::{End, Families, Net};
+use super::ground::{Ground, copy};
+use super::seen::Seen;
+use super::stop::{Checked, Stop, worded};
+use super::suite::Suite;
+use crate::controller::{Called, Controller, Place};
+use crate::engine::Fault;
+use crate::kernel::{Namespace, NamespacePath};
+use crate::operation::driver::Scope;
+use crate::operation::engine::{AllocateNetwork, Interface, Joined, Labels, Reply, Request};
+use crate::operation::{Error, Kind, Result};
+
+/// How long the kernel may take to be as it was.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A host, and the driver in it.
+pub struct World<'a> {
+    /// What all worlds share.
+    pub suite: &'a Suite,
+    ground: Ground,
+    host: NamespacePath,
+    /// None while it starts again.
+    controller: Option<Controller>,
+    sandboxes: RefCell<Vec<Namespace>>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl<'a> World<'a> {
+    /// A new one, with the driver loaded.
+    pub fn new(suite: &'a Suite) -> Result<Self> {
+        let ground = Ground::new()?;
+        copy(&suite.loaded_state(), &ground.path("state"))?;
+        let host = ground.namespace("host")?;
+        let (sandboxes, warnings) = (RefCell::default(), RefCell::default());
+        let mut world = Self { suite, ground, host, controller: None, sandboxes, warnings };
+        world.start()?;
+        Ok(world)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let place = Place {
+            state: self.ground.path("state"),
+            run: self.ground.path("run"),
+            compiler: PathBuf::from("/proc/self/exe"),
+            namespace: Some(self.host.path.clone()),
+            deadline: crate::engine::limit::DEADLINE,
+        };
+        let controller = Controller::start(&place)?;
+        controller.take_calls();
+        self.controller = Some(controller);
+        Ok(())
+    }
+
+    /// The machine starts again: a new host's namespace, and the state folder that there was.
+    pub fn reboot(&mut self) -> Result<()> {
+        self.controller = None;
+        self.host = self.ground.namespace("host-again")?;
+        self.sandboxes.borrow_mut().clear();
+        self.start()
+    }
+
+    /// What the driver is asked through.
+    pub fn controller(&self) -> Checked<&Controller> {
+        self.controller.as_ref().ok_or_else(|| Stop::Broken(Error::internal("the controller did not start again")))
+    }
+
+    /// A sandbox.
+    pub fn sandbox(&self, name: &str) -> Checked<NamespacePath> {
+        let made = self.ground.namespace(name)?;
+        self.sandboxes.borrow_mut().push(Namespace::At(made.clone()));
+        Ok(made)
+    }
+
+    /// A sandbox that can't use IPv6.
+    pub fn sandbox_without_ipv6(&self, name: &str) -> Checked<NamespacePath> {
+        let made = self.sandbox(name)?;
+        self.ground.without_ipv6(&made)?;
+        Ok(made)
+    }
+
+    /// Waits for an operation.
+    pub fn wait<T>(&self, operation: impl Future<Output = T>) -> T {
+        self.suite.runtime.block_on(operation)
+    }
+
+    /// Asks as a container engine does. The driver's calls come along: the host carries removals through whatever they answer.
+    pub fn ask(&self, request: Request) -> Checked<(Result<Reply>, Vec<Called>)> {
+        let controller = self.controller()?;
+        controller.take_calls();
+        let answer = self.wait(controller.request(&self.suite.driver, request));
+        Ok((answer, controller.take_calls()))
+    }
+
+    /// Asks for what has to work.
+    pub fn expect(&self, what: &str, request: Request) -> Checked<Reply> {
+        let (answer, calls) = self.ask(request)?;
+        self.note(&calls);
+        let reply = answer.map_err(|error| Stop::failed(what, "ok", worded(&error)))?;
+        match calls.iter().find_map(|called| Some((called, called.error.as_ref()?))) {
+            Some((called, error)) => {
+                let call = format!("{} in {what}", called.trace.function);
+                Err(Stop::failed(call, "ok (the host went on all the same)", worded(error)))
+            }
+            None => Ok(reply),
+        }
+    }
+
+    /// Notes what was left for the host to sweep.
+    pub fn note(&self, calls: &[Called]) {
+        for called in calls.iter().filter(|called| !called.swept.is_empty()) {
+            self.warn(format!("{} left for the host to sweep: {}", called.trace.function, called.swept.join(", ")));
+        }
+    }
+
+    /// Notes something that is no failure yet.
+    pub fn warn(&self, warning: String) {
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// What was noted, and is no more.
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
+    }
+
+    /// A network as the engine makes it: of the families that the driver takes.
+    pub fn net(&self, name: &str, number: u8) -> Checked<Net> {
+        Ok(Net::new(name, number, self.suite.families)?)
+    }
+
+    /// Asks what an engine asks before it makes a network: which gateways it needs, and, of a driver for clusters, what it reserves.
+    pub fn prepare(&self, net: &Net) -> Checked<Net> {
+        let mut net = net.clone();
+        for (key, value) in &self.suite.labels {
+            net.create.options.generic.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        let what = format!("skip-gateway-allocation for {}", net.name);
+        if let Reply::GatewaysSkipped { ipv4, ipv6 } =
+            self.expect(&what, Request::CheckGateways(net.create.options.clone()))?
+        {
+            net.create.ipv4.iter_mut().filter(|_| ipv4).for_each(|pool| pool.gateway = None);
+            net.create.ipv6.iter_mut().filter(|_| ipv6).for_each(|pool| pool.gateway = None);
+        }
+        if self.is_global()? {
+            net.create.options.generic = self.allocate(&net)?;
+        }
+        Ok(net)
+    }
+
+    /// Reserves what a network needs in a cluster.
+    pub fn allocate(&self, net: &Net) -> Checked<Labels> {
+        let create = net.create.clone();
+        let generic = create.options.generic;
+        let allocate = AllocateNetwork { network: create.network, generic, ipv4: create.ipv4, ipv6: create.ipv6 };
+        let what = format!("network-allocate of {}", net.name);
+        match self.expect(&what, Request::AllocateNetwork(allocate))? {
+            Reply::Allocated(labels) => Ok(labels),
+            other => Err(Stop::failed(what, "options", format!("{other:?}"))),
+        }
+    }
+
+    fn is_global(&self) -> Checked<bool> {
+        let driver = self.controller()?.loaded(&self.suite.driver)?;
+        Ok(driver.record.data_scope == Scope::Global && driver.code.allocates())
+    }
+
+    /// Makes a network.
+    pub fn create(&self, net: &Net) -> Checked<Net> {
+        let net = self.prepare(net)?;
+        self.expect(&format!("create-network of {}", net.name), Request::CreateNetwork(net.create.clone()))?;
+        Ok(net)
+    }
+
+    /// Makes a network, unless the driver refuses it with one of these kinds: then the check does not apply.
+    pub fn create_unless(&self, net: &Net, kinds: &[Kind]) -> Checked<Net> {
+        let net = self.prepare(net)?;
+        match self.ask(Request::CreateNetwork(net.create.clone()))?.0 {
+            Ok(_) => Ok(net),
+            Err(error) if kinds.contains(&error.kind) => Err(Stop::skipped(worded(&error))),
+            Err(error) => Err(Stop::failed(format!("create-network of {}", net.name), "ok", worded(&error))),
+        }
+    }
+
+    /// Makes a network beside another one, which some drivers have no room for.
+    pub fn create_another(&self, net: &Net) -> Checked<Net> {
+        self.create_unless(net, &[Kind::Forbidden, Kind::NotImplemented])
+    }
+
+    /// Makes an endpoint, and answers its interface with what the driver chose.
+    pub fn add(&self, end: &End) -> Checked<Interface> {
+        let what = format!("create-endpoint of {}", end.name);
+        match self.expect(&what, Request::CreateEndpoint(end.create.clone()))? {
+            Reply::Chosen(chosen) => {
+                let given = &end.create.interface;
+                Ok(Interface {
+                    mac: given.mac.or(chosen.mac),
+                    address: given.address.or(chosen.address),
+                    address_ipv6: given.address_ipv6.or(chosen.address_ipv6),
+                })
+            }
+            other => Err(Stop::failed(what, "an interface", format!("{other:?}"))),
+        }
+    }
+
+    /// An endpoint joins its sandbox.
+    pub fn join(&self, end: &End) -> Checked<Joined> {
+        let what = format!("join of {}", end.name);
+        match self.expect(&what, Request::Join(end.join()))? {
+            Reply::Joined(joined) => Ok(joined),
+            other => Err(Stop::failed(what, "what the sandbox gets", format!("{other:?}"))),
+        }
+    }
+
+    /// Connects an endpoint with the outside, where the driver has that part.
+    pub fn connect(&self, end: &End) -> Checked<()> {
+        if !self.controller()?.loaded(&self.suite.driver)?.code.connects_outside() {
+            return Ok(());
+        }
+        let what = format!("program-external-connectivity of {}", end.name);
+        self.expect(&what, Request::ProgramExternalConnectivity(end.outside())).map(drop)
+    }
+
+    /// Takes that back.
+    pub fn disconnect(&self, end: &End) -> Checked<()> {
+        let what = format!("revoke-external-connectivity of {}", end.name);
+        self.expect(&what, Request::RevokeExternalConnectivity(end.key())).map(drop)
+    }
+
+    /// An endpoint leaves its sandbox.
+    pub fn leave(&self, end: &End) -> Checked<()> {
+        self.expect(&format!("leave of {}", end.name), Request::Leave(end.key())).map(drop)
+    }
+
+    /// Removes an endpoint.
+    pub fn remove(&self, end: &End) -> Checked<()> {
+        self.expect(&format!("delete-endpoint of {}", end.name), Request::DeleteEndpoint(end.key())).map(drop)
+    }
+
+    /// Removes a network, and gives back what was reserved for it.
+    pub fn delete(&self, net: &Net) -> Checked<()> {
+        let id = net.create.network.clone();
+        self.expect(&format!("delete-network of {}", net.name), Request::DeleteNetwork(id.clone()))?;
+        if self.is_global()? {
+            self.expect(&format!("network-free of {}", net.name), Request::FreeNetwork(id))?;
+        }
+        Ok(())
+    }
+
+    /// What there is now.
+    pub fn look(&self) -> Checked<Seen> {
+        Ok(Seen::look(self.controller()?, &self.suite.driver, &self.sandboxes.borrow())?)
+    }
+
+    /// What there is must be as it was: the kernel takes some things away a little later. What the driver remembers counts as well.
+    pub fn same(&self, before: &Seen, call: &str, when: &str) -> Checked<()> {
+        self.settle(before, Seen::clone, call, when)
+    }
+
+    /// The same, but for what the driver remembers: of an endpoint it may remember something as long as its network is there.
+    pub fn same_kernel(&self, before: &Seen, call: &str, when: &str) -> Checked<()> {
+        let forgetful = |seen: &Seen| Seen { state: Default::default(), ..seen.clone() };
+        self.settle(before, forgetful, call, when)
+    }
+
+    fn settle(&self, before: &Seen, part: impl Fn(&Seen) -> Seen, call: &str, when: &str) -> Checked<()> {
+        let begin = Instant::now();
+        let before = part(before);
+        loop {
+            let now = part(&self.look()?);
+            if now == before {
+                return Ok(());
+            }
+            if begin.elapsed() > PATIENCE {
+                let difference = now.since(&before);
+                let got = format!("{} lines that differ", difference.len());
+                return Err(Stop::different(call, format!("kernel and store as {when}"), got, difference));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lets a function fail at one of its host calls while something is asked for.
+    pub fn failing<T>(&self, function: &'static str, fault: Fault, ask: impl FnOnce() -> Checked<T>) -> Checked<T> {
+        self.controller()?.inject_into(function, fault);
+        let answer = ask();
+        self.controller()?.inject(None);
+        answer
+    }
+}
+
+/// The families that a driver takes a network of: the first that it does not refuse in so many words.
+pub fn families(world: &World<'_>) -> Checked<Families> {
+    for families in [Families::Dual, Families::Ipv4, Families::Ipv6, Families::None] {
+        let net = Net::new("families", 1, families)?;
+        let refused = [Kind::NotImplemented, Kind::InvalidArgument, Kind::Forbidden];
+        match world.create_unless(&net, &refused) {
+            Err(Stop::Skipped(_)) => {}
+            Err(Stop::Broken(error)) => return Err(Stop::Broken(error)),
+            Ok(_) | Err(Stop::Failed(_)) => return Ok(families),
+        }
+    }
+    Ok(Families::Ipv4)
+}
