@@ -1,7 +1,7 @@
 //! Networks and endpoints to work with: their ids, addresses and options follow from a name and a number.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -158,11 +158,4 @@ fn pool(gateway: IpNet) -> PoolData {
         gateway: Some(gateway),
         aux_addresses: BTreeMap::new(),
     }
-}
-
-/// The addresses of an endpoint.
-pub fn addresses(end: &End) -> Vec<IpAddr> {
-    let Interface { address, address_ipv6, .. } = &end.create.interface;
-    let ipv4 = address.iter().map(|net| IpAddr::V4(net.addr()));
-    ipv4.chain(address_ipv6.iter().map(|net| IpAddr::V6(net.addr()))).collect()
 }

@@ -68,12 +68,6 @@ impl World<'_> {
             }
         }
     }
-
-    /// How many host calls the last direct call made.
-    pub fn host_calls(&self) -> Checked<usize> {
-        let calls = self.controller()?.take_calls();
-        Ok(calls.iter().map(|called| called.trace.host_calls.len()).sum())
-    }
 }
 
 fn of_network(code: &Code, state: CallState, function: &'static str, net: &Net) -> Outcome<()> {

@@ -1,11 +1,16 @@
 //! Where a world stands: a folder and the network namespaces in it. Gone with this value, whatever a driver did there.
 
 use std::fs;
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::kernel::{self, Change, Kernel, NamespacePath, Outcome, Sysctl};
 use crate::operation::{Error, Id, Kind, Result};
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A folder and namespaces.
 pub struct Ground {
@@ -44,6 +49,14 @@ impl Ground {
             (kernel::Namespace::At(namespace.clone()), Sysctl::Namespace("ipv6/conf/all/disable_ipv6"));
         self.maker.apply(&[Change::SetSysctl { namespace, sysctl, value: 1 }])?;
         Ok(())
+    }
+
+    /// Whether one namespace can connect to an address of another.
+    pub fn reaches(&self, from: &NamespacePath, to: &NamespacePath, address: IpAddr) -> Result<bool> {
+        let failed = |e: std::io::Error| kernel::Error { message: format!("a socket on {address}: {e}"), errno: None };
+        let listener = self.maker.within(to, || TcpListener::bind((address, 0)).map_err(failed))?;
+        let target = listener.local_addr().map_err(failed)?;
+        Ok(self.maker.within(from, || Ok(TcpStream::connect_timeout(&target, PATIENCE).is_ok()))?)
     }
 
     /// A place in the folder.

@@ -9,16 +9,24 @@
 //! - [`cast`]: networks and endpoints; [`seen`]: kernel and store as lines; [`stop`]: how a check ends
 //! - [`CHECKS`] and one file per theme: the checks
 
+mod attach;
 pub mod cast;
 mod direct;
+mod errors;
 mod faults;
 mod ground;
 mod life;
 mod links;
+mod many;
+mod options;
+mod outside;
+mod parts;
+mod reboot;
 pub mod report;
 mod seen;
 mod stop;
 mod suite;
+mod tables;
 mod world;
 
 pub use report::{Outcome, Report, Verdict};
@@ -64,27 +72,44 @@ impl Part {
 }
 
 /// All checks, in the order in which they are reported.
+#[rustfmt::skip]
 pub const CHECKS: &[Check] = &[
     check("life-ipv4", "an endpoint's whole life on an IPv4 network leaves nothing behind", Part::Driver, life::ipv4),
     check("life-dual", "the same with both families, and a gateway for each", Part::Driver, life::dual),
     check("life-ipv6", "the same with IPv6 alone", Part::Driver, life::ipv6),
     check("life-internal", "the same without a way out, and so without a gateway", Part::Driver, life::internal),
-    check(
-        "life-no-pools",
-        "a network without pools works, or is refused in so many words",
-        Part::Driver,
-        life::no_pools,
-    ),
+    check("life-no-pools", "a network without pools works, or is refused in so many words", Part::Driver, life::no_pools),
     check("link", "join names a link that is the endpoint's own, with its MAC", Part::Driver, links::link),
     check("mac", "the MAC that the user asked for is the link's, and is not set again", Part::Driver, links::mac),
     check("mtu", "the label com.docker.network.driver.mtu is the link's MTU", Part::Driver, links::mtu),
-    check(
-        "faults-create",
-        "each host call of what makes a network or endpoint fails, then traps",
-        Part::Driver,
-        faults::making,
-    ),
+    check("attach", "an attached namespace has its link, addresses and MAC, and loses them again", Part::Driver, attach::life),
+    check("reach", "two endpoints of one network reach each other", Part::Driver, attach::reach),
+    check("unknown", "what is asked of a network or endpoint that is not there is not-found", Part::Driver, errors::unknown),
+    check("twice", "what is there is not made again", Part::Driver, errors::twice),
+    check("removals", "removals succeed for what is not there, and twice", Part::Driver, errors::removals),
+    check("tidy", "the driver removes what it made, and leaves nothing to sweep", Part::Driver, errors::tidy),
+    check("unknown-options", "unknown labels and JSON options are ignored", Part::Driver, options::unknown),
+    check("bad-options", "a bad value of a known label is invalid-argument", Part::Driver, options::bad),
+    check("crowd", "32 endpoints at once, on several networks", Part::Driver, many::crowd),
+    check("again", "the same ids work again at once", Part::Driver, many::again),
+    check("apart", "networks don't see each other", Part::Driver, many::apart),
+    check("ids", "ids are opaque: those that begin alike, short and long ones", Part::Driver, many::ids),
+    check("reboot", "create-network comes again with the same arguments and an empty store", Part::Driver, reboot::reboot),
+    check("faults-create", "each host call of what makes a network or endpoint fails, then traps", Part::Driver, faults::making),
     check("faults-delete", "each host call of what removes one fails, then traps", Part::Driver, faults::removing),
+    check("ports-replace", "programming again replaces what was programmed", Part::ExternalConnectivity, outside::replace),
+    check("ports-revoke", "revoking takes everything back", Part::ExternalConnectivity, outside::revoke),
+    check("ports-leave", "leaving without a revoke takes everything back, too", Part::ExternalConnectivity, outside::leave),
+    check("ports-taken", "a port of another endpoint's is refused", Part::ExternalConnectivity, outside::taken),
+    check("allocate", "what network-allocate reserves network-free gives back", Part::NetworkAllocator, parts::allocator),
+    check("events", "entries of other owners are created, updated and deleted", Part::TableWatcher, tables::events),
+    check("events-again", "an event that comes again is taken again", Part::TableWatcher, tables::again),
+    check("events-failing", "an event whose call failed comes again", Part::TableWatcher, tables::failing),
+    check("decode", "whatever stands in an entry is explained or refused", Part::TableWatcher, tables::decode),
+    check("release-ipv6", "an endpoint goes on without IPv6", Part::Ipv6Releaser, parts::releaser),
+    check("attach-no-ipv6", "a namespace that can't use IPv6 gets none", Part::Ipv6Releaser, attach::without_ipv6),
+    check("gateways", "skip-gateway-allocation answers, and networks without those gateways work", Part::GatewayAllocationChecker, parts::checker),
+    check("gateways-options", "skip-gateway-allocation of a bad value is answered or refused", Part::GatewayAllocationChecker, parts::bad_gateway_option),
 ];
 
 const fn check(name: &'static str, about: &'static str, part: Part, run: fn(&mut World<'_>) -> Checked<()>) -> Check {

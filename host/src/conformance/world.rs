@@ -3,6 +3,7 @@
 //! Each step expects what the interface says, and otherwise ends the check with what came instead.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,11 @@ impl<'a> World<'a> {
         Ok(made)
     }
 
+    /// Whether one sandbox can connect to an address of another.
+    pub fn reaches(&self, from: &NamespacePath, to: &NamespacePath, address: IpAddr) -> Checked<bool> {
+        Ok(self.ground.reaches(from, to, address)?)
+    }
+
     /// Waits for an operation.
     pub fn wait<T>(&self, operation: impl Future<Output = T>) -> T {
         self.suite.runtime.block_on(operation)
@@ -97,6 +103,20 @@ impl<'a> World<'a> {
         controller.take_calls();
         let answer = self.wait(controller.request(&self.suite.driver, request));
         Ok((answer, controller.take_calls()))
+    }
+
+    /// Asks for several things at the same time.
+    pub fn ask_at_once(&self, requests: Vec<Request>) -> Checked<(Vec<Result<Reply>>, Vec<Called>)> {
+        let controller = self.controller()?;
+        controller.take_calls();
+        let one = |request| {
+            let (controller, driver) = (controller.clone(), self.suite.driver.clone());
+            self.suite.runtime.spawn(async move { controller.request(&driver, request).await })
+        };
+        let asked: Vec<_> = requests.into_iter().map(one).collect();
+        let panicked = |e| Err(Error::internal(format!("a request panicked: {e}")));
+        let answers = asked.into_iter().map(|answer| self.wait(answer).unwrap_or_else(panicked)).collect();
+        Ok((answers, controller.take_calls()))
     }
 
     /// Asks for what has to work.
@@ -264,6 +284,15 @@ impl<'a> World<'a> {
     /// What there is must be as it was: the kernel takes some things away a little later. What the driver remembers counts as well.
     pub fn same(&self, before: &Seen, call: &str, when: &str) -> Checked<()> {
         self.settle(before, Seen::clone, call, when)
+    }
+
+    /// The same of the host alone.
+    pub fn same_host(&self, before: &Seen, call: &str, when: &str) -> Checked<()> {
+        let of_host = |seen: &Seen| {
+            let kernel = seen.kernel.iter().filter(|line| line.starts_with("host: ")).cloned().collect();
+            Seen { kernel, ..seen.clone() }
+        };
+        self.settle(before, of_host, call, when)
     }
 
     /// The same, but for what the driver remembers: of an endpoint it may remember something as long as its network is there.

@@ -4,7 +4,7 @@
 //! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and never keeps a
 //! sandbox's namespace open beyond one call, or it could not die.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -105,6 +105,15 @@ impl Kernel {
             return Err(Error::refused(format!("{} is the host's own network namespace", path.display())));
         }
         Ok(NamespacePath { path: path.to_owned(), inode })
+    }
+
+    /// Does something on a thread of its own inside a sandbox, such as opening a socket.
+    pub fn within<T: Send>(
+        &self,
+        sandbox: &NamespacePath,
+        action: impl FnOnce() -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        namespace::within(namespace::open(sandbox)?.as_fd(), action)
     }
 
     /// Whether the namespace is still there, and the same.
