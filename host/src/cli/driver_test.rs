@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::exit::{DRIVER_FAILED, Failure};
@@ -69,9 +70,12 @@ impl Test {
     }
 }
 
-/// Runs the suite on a thread of its own and prints each check as it ends. After SIGINT no check begins any more, and nothing stays behind.
+/// Runs the suite on a thread of its own and prints each check as it ends. After SIGINT or SIGTERM no check begins any more,
+/// and nothing stays behind.
 async fn watched(plan: Plan, session: &mut Session<'_>) -> Result<Report, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
+    let failed = |e| Error::internal(format!("can't handle signals: {e}"));
+    let mut ended = signal(SignalKind::terminate()).map_err(failed)?;
     let (sender, mut outcomes) = unbounded_channel();
     let suite = {
         let stop = stop.clone();
@@ -85,6 +89,7 @@ async fn watched(plan: Plan, session: &mut Session<'_>) -> Result<Report, Failur
                 None => break,
             },
             _ = tokio::signal::ctrl_c() => stop.store(true, Ordering::Relaxed),
+            _ = ended.recv() => stop.store(true, Ordering::Relaxed),
         }
     }
     let report = suite.join().map_err(|_| Error::internal("the suite panicked"))??;

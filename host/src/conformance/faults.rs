@@ -1,12 +1,13 @@
 //! Each host call of each function fails, and then traps: the call fails and changes nothing, or it comes through and all goes on well.
 
-use super::cast::{End, Net};
+use super::cast::{End, Families, Net};
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
 use crate::controller::Called;
 use crate::engine::Fault;
 use crate::operation::endpoint::Protocol;
 use crate::operation::engine::Request;
+use crate::operation::{Kind, Result};
 
 /// Host calls of a function that are failed; few have more than thirty.
 const MOST: u32 = 150;
@@ -113,6 +114,48 @@ pub fn removing(world: &mut World<'_>) -> Checked<()> {
         world.same(&empty, &named(&calls, "delete-network", fault), "before create-network")?;
         if !reached(&calls, "delete-network", fault) {
             break;
+        }
+    }
+    Ok(())
+}
+
+/// What a network for a cluster reserves.
+pub fn allocating(world: &mut World<'_>) -> Checked<()> {
+    let mut net = world.net("n", 1)?;
+    net.create.options.generic.clone_from(&world.suite.labels);
+    let allocate = || world.direct("network-allocate", &net, None);
+    each(world, "network-allocate", allocate, || world.works("network-free", &net, None, "after network-allocate"))?;
+    each(world, "network-free", || world.direct("network-free", &net, None), || Ok(()))
+}
+
+/// The release of an IPv6 address.
+pub fn releasing(world: &mut World<'_>) -> Checked<()> {
+    let refused = [Kind::NotImplemented, Kind::InvalidArgument];
+    let net = world.create_unless(&Net::new("n", 1, Families::Dual)?, &refused)?;
+    let end = net.end("a", 2)?;
+    world.add(&end)?;
+    each(world, "release-ipv6", || world.direct("release-ipv6", &net, Some(&end)), || Ok(()))?;
+    world.join(&end).map(drop)
+}
+
+/// A function that is called by itself. `back` takes it back where it came through all the same.
+fn each(
+    world: &World<'_>,
+    function: &'static str,
+    call: impl Fn() -> Checked<Result<()>>,
+    back: impl Fn() -> Checked<()>,
+) -> Checked<()> {
+    for fault in faults() {
+        let before = world.look()?;
+        let answer = world.failing(function, fault, &call)?;
+        let calls = world.controller()?.take_calls();
+        let at = named(&calls, function, fault);
+        match answer {
+            _ if !reached(&calls, function, fault) => {
+                return answer.map_err(|error| Stop::failed(format!("{function}, tried again"), "ok", worded(&error)));
+            }
+            Err(_) => world.same(&before, &at, "before the call, which failed")?,
+            Ok(()) => back().map_err(|stop| stop.after(format!("after {at}, which came through")))?,
         }
     }
     Ok(())

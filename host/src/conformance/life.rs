@@ -1,12 +1,12 @@
 //! Whole lives: a network, an endpoint, and back, with each mix of families.
 
-use super::cast::{Families, Net};
+use super::cast::{End, Families, Net};
 use super::links;
 use super::stop::{Checked, Stop};
 use super::world::World;
 use crate::operation::Kind;
 use crate::operation::endpoint::Protocol;
-use crate::operation::engine::{Joined, Request};
+use crate::operation::engine::{Joined, Reply, Request};
 
 /// What a driver may answer for a mix of families that it can't do.
 const CANT: [Kind; 2] = [Kind::NotImplemented, Kind::InvalidArgument];
@@ -47,7 +47,7 @@ fn whole(world: &World<'_>, net: &Net) -> Checked<()> {
         links::check(world, &net, &end, &interface, &joined)?;
         gateways(&net, &joined)?;
         world.connect(&end)?;
-        world.expect("endpoint-oper-info of a", Request::EndpointInfo(end.key()))?;
+        told(world, &end)?;
         world.disconnect(&end)?;
         world.leave(&end)?;
         world.remove(&end)?;
@@ -55,6 +55,17 @@ fn whole(world: &World<'_>, net: &Net) -> Checked<()> {
     }
     world.delete(&net)?;
     world.same(&empty, "delete-network", "before create-network")
+}
+
+/// What there is to tell of an endpoint is JSON text.
+fn told(world: &World<'_>, end: &End) -> Checked<()> {
+    let Reply::Info(info) = world.expect("endpoint-oper-info of a", Request::EndpointInfo(end.key()))? else {
+        return Ok(());
+    };
+    match info.iter().find(|(_, value)| serde_json::from_str::<serde_json::Value>(value).is_err()) {
+        Some((key, value)) => Err(Stop::failed("endpoint-oper-info of a", format!("JSON text for {key:?}"), value)),
+        None => Ok(()),
+    }
 }
 
 /// A network with a way out has one for each family or for none; an internal one has none.

@@ -80,6 +80,22 @@ pub fn again(world: &mut World<'_>) -> Checked<()> {
     world.same(&empty, "delete-network", "before create-network")
 }
 
+/// What happens to one endpoint changes nothing of another one of its network.
+pub fn siblings(world: &mut World<'_>) -> Checked<()> {
+    let net = world.create(&world.net("n", 1)?)?;
+    let stays = net.end("stays", 2)?.port(Protocol::Tcp, 8080);
+    let interface = world.add(&stays)?;
+    live(world, &net, &stays, &interface)?;
+    let before = world.look()?;
+    let goes = net.end("goes", 3)?.port(Protocol::Tcp, 8081);
+    let interface = world.add(&goes)?;
+    live(world, &net, &goes, &interface)?;
+    world.disconnect(&goes)?;
+    world.leave(&goes)?;
+    world.remove(&goes)?;
+    world.same_kernel(&before, "the life of an endpoint beside another one", "before its create-endpoint")
+}
+
 /// Networks don't see each other: what happens to one changes nothing of the other.
 pub fn apart(world: &mut World<'_>) -> Checked<()> {
     let empty = world.look()?;
@@ -111,7 +127,7 @@ fn live(world: &World<'_>, net: &Net, end: &End, interface: &Interface) -> Check
 
 /// Ids are opaque: those that begin alike are different, and short and long ones are ids as well.
 pub fn ids(world: &mut World<'_>) -> Checked<()> {
-    let long = "x".repeat(127);
+    let long = "x".repeat(126);
     let docker = "0123456789ab".repeat(5) + "012";
     // A network's id in Docker is random, and a bridge is named after its first twelve digits; of other sorts nobody knows that.
     let nets = [("swarm-network-aaaaaaaaaa1", 1), ("swarm-network-aaaaaaaaaa2", 2), ("q", 3)];

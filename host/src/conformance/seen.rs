@@ -138,12 +138,19 @@ fn see_rules(controller: &Controller, lines: &mut BTreeSet<String>) -> Result<()
         for (handle, comment) in kernel.nft_rules(&Namespace::Host, &table)? {
             let chain = handle.chain;
             let kind = if chain.nat { "nat" } else { "filter" };
-            let line = format!("host: nftables {table} {kind} {:?} {}: {comment}", chain.hook, chain.priority);
+            let owner: Vec<_> = comment.split(' ').map(short).collect();
+            let line =
+                format!("host: nftables {table} {kind} {:?} {}: {}", chain.hook, chain.priority, owner.join(" "));
             let number = (1..).find(|n: &u32| !lines.contains(&format!("{line} #{n}"))).unwrap_or_default();
             lines.insert(format!("{line} #{number}"));
         }
     }
     Ok(())
+}
+
+/// A long id as Docker shows it.
+fn short(word: &str) -> &str {
+    if word.len() == 64 { word.get(..12).unwrap_or(word) } else { word }
 }
 
 fn is_link_local(address: &IpNet) -> bool {

@@ -123,7 +123,7 @@ impl<'a> World<'a> {
     pub fn expect(&self, what: &str, request: Request) -> Checked<Reply> {
         let (answer, calls) = self.ask(request)?;
         self.note(&calls);
-        let reply = answer.map_err(|error| Stop::failed(what, "ok", worded(&error)))?;
+        let reply = answer.map_err(|error| Stop::failed(what, good(&error), worded(&error)))?;
         match calls.iter().find_map(|called| Some((called, called.error.as_ref()?))) {
             Some((called, error)) => {
                 let call = format!("{} in {what}", called.trace.function);
@@ -324,6 +324,14 @@ impl<'a> World<'a> {
         let answer = ask();
         self.controller()?.inject(None);
         answer
+    }
+}
+
+/// What was expected instead of an error. One that says that something is not there has a reason that nobody sees in it.
+fn good(error: &Error) -> &'static str {
+    match error.kind {
+        Kind::NotFound => "ok: each call is a fresh instance, and what is to be remembered goes into `store`",
+        _ => "ok",
     }
 }
 

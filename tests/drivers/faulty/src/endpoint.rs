@@ -82,6 +82,10 @@ fn choose_mac_address(info: &InterfaceInfo) -> Result<MacAddress> {
 }
 
 pub(crate) fn delete(network: &str, endpoint: &str) -> Result<()> {
+    if planted("removes-all-links") {
+        let ours = links::list(None)?.into_iter().filter(|link| link.name.starts_with("fy") && link.kind == "veth");
+        ours.map(|link| link.name).try_for_each(|name| remove_link(&name))?;
+    }
     match key(network, endpoint).take()? {
         Some(old) if !planted("leaves-links") => remove_link(&old.host_link),
         _ => Ok(()),

@@ -66,7 +66,8 @@ impl Driver for Faulty {
 
     fn endpoint_oper_info(network: &str, endpoint: &str) -> Result<TextMap> {
         let endpoint = endpoint::find(network, endpoint)?;
-        Ok(TextMap::from([("mac", format!("\"{}\"", endpoint.mac_address))]))
+        let quote = if planted("tells-no-json") { "" } else { "\"" };
+        Ok(TextMap::from([("mac", format!("{quote}{}{quote}", endpoint.mac_address))]))
     }
 
     fn join(network: &str, endpoint: &str, _: &str, info: &JoinInfo, _: &EndpointOptions) -> Result<()> {
