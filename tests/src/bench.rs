@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use pontoon::controller::{Controller, Place};
+use pontoon::controller::{Controller, Host, Place};
 use pontoon::operation::Name;
 use pontoon::operation::driver::LoadDriver;
 use pontoon::operation::endpoint::Attach;
@@ -42,7 +42,7 @@ impl Bench {
             state: folder.path().join("state"),
             run: folder.path().join("run"),
             compiler: compiler(folder.path()),
-            namespace: Some(host.path().to_owned()),
+            host: Host::At(host.path().to_owned()),
             deadline,
         };
         let runtime = Runtime::new().unwrap();

@@ -28,6 +28,7 @@ mod table;
 mod taken_pool;
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -38,7 +39,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 use crate::driver::Drivers;
 use crate::engine::{Fault, limit::CALLS};
 use crate::firewall::{Firewall, Found};
-use crate::kernel::{self, Kernel};
+use crate::kernel::{self, Fake, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
 use crate::operation::engine::Known;
@@ -57,10 +58,21 @@ pub struct Place {
     pub run: PathBuf,
     /// The program whose hidden subcommand compiles components.
     pub compiler: PathBuf,
-    /// The network namespace to work in, as a path; none: the process's own.
-    pub namespace: Option<PathBuf>,
+    /// The network namespace to work in.
+    pub host: Host,
     /// How long a driver's call may take.
     pub deadline: Duration,
+}
+
+/// Where a controller's host is, and of which kernel.
+#[derive(Clone, Debug)]
+pub enum Host {
+    /// The process's own network namespace.
+    Own,
+    /// The one at a path.
+    At(PathBuf),
+    /// In memory: nothing is asked of this machine, and its sandboxes are named by the paths that were given to it.
+    Fake(Fake),
 }
 
 /// What front ends speak to.
@@ -90,9 +102,13 @@ impl Controller {
     /// Opens the state folder, loads its drivers, and brings kernel and store together. Blocks.
     pub fn start(place: &Place) -> Result<Self> {
         let store = Arc::new(Store::open(&place.state)?);
-        let host = match &place.namespace {
-            None => Kernel::current_namespace()?,
-            Some(path) => std::fs::File::open(path).map_err(|e| crate::driver::compile::io(path, &e))?.into(),
+        let host = match &place.host {
+            Host::Own => Kernel::current_namespace()?.into(),
+            Host::At(path) => {
+                let file = std::fs::File::open(path).map_err(|e| crate::driver::compile::io(path, &e))?;
+                OwnedFd::from(file).into()
+            }
+            Host::Fake(fake) => fake.clone().into(),
         };
         let config = kernel::Config { host, instance: store.instance(), run_folder: place.run.clone() };
         let kernel = Arc::new(Kernel::new(config)?);

@@ -13,7 +13,7 @@ impl Drop for Bound<'_> {
 
 #[test]
 fn namespaces_are_made_and_removed() {
-    in_world(|world| {
+    in_both(|world| {
         let _bound = Bound(world, "n1-a");
         let add = Change::AddNamespace("n1-a".into());
         let applied = world.one(add.clone());
@@ -42,7 +42,7 @@ fn namespaces_are_made_and_removed() {
 
 #[test]
 fn a_sandbox_must_be_another_network_namespace() {
-    in_world(|world| {
+    in_real(|world| {
         let file = world.folder.join("file");
         let fifo = world.folder.join("fifo");
         std::fs::write(&file, "").unwrap();
@@ -64,7 +64,7 @@ fn the_identity_is_the_namespaces() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let mut found = None;
-        in_world(|world| {
+        in_real(|world| {
             found = Some(world.kernel.identity().unwrap());
             assert_eq!(found, Some(world.kernel.identity().unwrap()));
             // Also from a thread that is elsewhere.
@@ -79,7 +79,7 @@ fn the_identity_is_the_namespaces() {
 
 #[test]
 fn a_kernel_works_from_any_thread() {
-    in_world(|world| {
+    in_real(|world| {
         let sandbox = Sandbox::new(world);
         sandbox.within(|| world.one(Change::AddLink(bridge("br0", &[]))));
         assert!(world.kernel.link_by_name(&Namespace::Host, &name("br0")).unwrap().is_some());

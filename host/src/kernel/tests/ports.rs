@@ -49,7 +49,7 @@ fn at_last(check: impl Fn() -> bool) -> bool {
 
 #[test]
 fn nobody_else_gets_what_is_taken() {
-    in_world(|world| {
+    in_real(|world| {
         let taken = world.take(wish(TCP, &ALL, 8080, 8080));
         assert_eq!(taken.outcome, Outcome::Port(8080));
         for address in ALL.into_iter().chain(LOOPBACK) {
@@ -70,7 +70,7 @@ fn nobody_else_gets_what_is_taken() {
 
 #[test]
 fn what_another_program_has_is_not_taken() {
-    in_world(|world| {
+    in_real(|world| {
         let listener = TcpListener::bind((LOOPBACK[1], 8080)).unwrap();
         let (errno, message) = world.refuses(wish(TCP, &ALL, 8080, 8080));
         assert_eq!(
@@ -91,7 +91,7 @@ fn what_another_program_has_is_not_taken() {
 
 #[test]
 fn any_port_is_one_of_the_ephemeral_ones() {
-    in_world(|world| {
+    in_real(|world| {
         sh("sysctl -qw net.ipv4.ip_local_port_range='40000 40003'");
         let taken: Vec<_> = (0..4).map(|_| world.take(wish(UDP, &ALL, 0, 0)).outcome).collect();
         assert!((40_000..=40_003).all(|port| taken.contains(&Outcome::Port(port))), "{taken:?}");
@@ -102,7 +102,7 @@ fn any_port_is_one_of_the_ephemeral_ones() {
 
 #[test]
 fn what_is_free_for_a_wish_is_kept() {
-    in_world(|world| {
+    in_both(|world| {
         world.take(wish(TCP, &ALL[..1], 8080, 8080));
         let own = vec![port(TCP, ALL[0], 8080)];
         let taken = world.take(PortWish { own, ..wish(TCP, &ALL, 8080, 8080) });
@@ -113,7 +113,7 @@ fn what_is_free_for_a_wish_is_kept() {
 /// With or without SCTP in the kernel.
 #[test]
 fn sctp_ports_are_told_apart() {
-    in_world(|world| {
+    in_both(|world| {
         let taken = world.take(wish(SCTP, &ALL, 8080, 8080));
         let (_, message) = world.refuses(wish(SCTP, &LOOPBACK[..1], 8080, 8080));
         assert_eq!(message, "host port 8080/sctp of 127.0.0.1 is in use by an endpoint already");
@@ -124,7 +124,7 @@ fn sctp_ports_are_told_apart() {
 
 #[test]
 fn after_a_restart_they_are_held_again() {
-    in_world(|world| {
+    in_real(|world| {
         let (mine, lost) = (port(TCP, ALL[0], 8080), port(TCP, ALL[0], 8081));
         let listener = TcpListener::bind((ALL[0], 8081)).unwrap();
         world.kernel.hold_port(mine).unwrap();
@@ -143,7 +143,7 @@ fn after_a_restart_they_are_held_again() {
 
 #[test]
 fn sockets_are_the_hosts_wherever_the_caller_is() {
-    in_world(|world| {
+    in_real(|world| {
         let sandbox = Sandbox::new(world);
         sandbox.within(|| {
             world.take(wish(TCP, &ALL, 8080, 8080));
@@ -156,7 +156,7 @@ fn sockets_are_the_hosts_wherever_the_caller_is() {
 /// A failure later in the list takes the port back, and one that was released comes back.
 #[test]
 fn ports_in_a_list_that_fails() {
-    in_world(|world| {
+    in_real(|world| {
         world.take(wish(TCP, &ALL[..1], 8080, 8080));
         let released = Change::ReleasePort(port(TCP, ALL[0], 8080));
         world.fails(&[released, Change::TakePort(wish(TCP, &ALL, 8081, 8081)), Change::AddLink(bridge("lo", &[]))]);
