@@ -1,5 +1,6 @@
 //! The conformance suite finds what is wrong with a driver, and nothing wrong with a good one.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -141,6 +142,30 @@ fn leftovers_are_warnings() {
     let run = Run::of(&driver("test/faulty"), &[leaves.as_slice(), &["--strict"]].concat());
     assert_eq!((run.code, run.ended("failed").count()), (Some(10), 1));
     assert!(run.junit.contains("<failure message=\"all calls of this check"), "{}", run.junit);
+}
+
+/// On the kernel in memory the same checks pass, but for the one that needs packets, and whoever runs them is not root.
+#[test]
+fn on_the_fake_kernel_nobody_needs_to_be_root() {
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let [program, component] = ["pontoon", "bridge.wasm"].map(|name| folder.path().join(name));
+    std::fs::copy(pontoon(), &program).unwrap();
+    std::fs::copy(driver("bridge"), &component).unwrap();
+    let run = |more: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(["--output", "json", "driver", "test"]).arg(&component).args(more).env("TMPDIR", folder.path());
+        command.output().unwrap()
+    };
+    let output = run(&["--fake", "--strict"]);
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains(r#""check":"reach","result":"skipped","reason":"the fake kernel has no packets""#), "{out}");
+    let output = run(&[]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(6) && err.contains("run this as root, or with --fake"), "{err}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "left behind");
 }
 
 /// A failure shows what is different in the kernel.

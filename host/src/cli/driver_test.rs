@@ -32,6 +32,9 @@ pub struct Test {
     /// Fail where the driver leaves something for the host to sweep
     #[arg(long)]
     strict: bool,
+    /// On a kernel in memory: needs no root, and has no packets
+    #[arg(long)]
+    fake: bool,
     /// Also write the results to FILE, as JUnit's XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -56,6 +59,7 @@ impl Test {
             labels: unique(self.labels)?,
             checks: self.checks,
             strict: self.strict,
+            fake: self.fake,
         };
         let report = watched(plan, session).await?;
         if let Some(file) = self.junit {

@@ -127,7 +127,7 @@ fn live(world: &World<'_>, net: &Net, end: &End, interface: &Interface) -> Check
 
 /// Ids are opaque: those that begin alike are different, and short and long ones are ids as well.
 pub fn ids(world: &mut World<'_>) -> Checked<()> {
-    let long = "x".repeat(126);
+    let long = "x".repeat(120);
     let docker = "0123456789ab".repeat(5) + "012";
     // A network's id in Docker is random, and a bridge is named after its first twelve digits; of other sorts nobody knows that.
     let nets = [("swarm-network-aaaaaaaaaa1", 1), ("swarm-network-aaaaaaaaaa2", 2), ("q", 3)];

@@ -36,6 +36,8 @@ pub struct Plan {
     pub checks: Vec<String>,
     /// Warnings are failures.
     pub strict: bool,
+    /// On the kernel in memory, which needs no root.
+    pub fake: bool,
 }
 
 /// What all worlds of a run share.
@@ -48,6 +50,8 @@ pub struct Suite {
     pub labels: Labels,
     /// The families that the driver takes.
     pub families: Families,
+    /// On the kernel in memory.
+    pub fake: bool,
     parts: Vec<String>,
     /// A state folder with the driver in it.
     loaded: Ground,
@@ -55,13 +59,13 @@ pub struct Suite {
 
 impl Suite {
     fn load(plan: &Plan) -> Result<Self> {
-        let loaded = Ground::new()?;
+        let loaded = Ground::new(plan.fake)?;
         let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
         let place = Place {
             state: loaded.path("state"),
             run: loaded.path("run"),
             compiler: PathBuf::from("/proc/self/exe"),
-            namespace: Some(loaded.namespace("host")?.path),
+            host: loaded.host("host")?,
             deadline: crate::engine::limit::DEADLINE,
         };
         let controller = Controller::start(&place)?;
@@ -70,7 +74,7 @@ impl Suite {
         let parts = controller.loaded(&plan.name)?.admitted.parts.clone();
         drop(controller);
         let (driver, labels, families) = (plan.name.clone(), plan.labels.clone(), Families::Dual);
-        let mut suite = Self { driver, runtime, labels, families, parts, loaded };
+        let mut suite = Self { driver, runtime, labels, families, fake: plan.fake, parts, loaded };
         suite.families = match families_of(&suite) {
             Ok(families) => families,
             Err(Stop::Broken(error)) => return Err(error),
