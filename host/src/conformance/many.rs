@@ -128,7 +128,7 @@ fn live(world: &World<'_>, net: &Net, end: &End, interface: &Interface) -> Check
 /// Ids are opaque: those that begin alike are different, and short and long ones are ids as well.
 pub fn ids(world: &mut World<'_>) -> Checked<()> {
     let long = "x".repeat(120);
-    let docker = "0123456789ab".repeat(5) + "012";
+    let docker = "0123456789ab".repeat(5) + "01";
     // A network's id in Docker is random, and a bridge is named after its first twelve digits; of other sorts nobody knows that.
     let nets = [("swarm-network-aaaaaaaaaa1", 1), ("swarm-network-aaaaaaaaaa2", 2), ("q", 3)];
     let mut made: Vec<Net> = Vec::new();
@@ -142,10 +142,11 @@ pub fn ids(world: &mut World<'_>) -> Checked<()> {
         }
     }
     let mut links = BTreeSet::new();
-    for net in &made {
+    for (net, place) in made.iter().zip(1..) {
         let ids = [format!("{docker}1"), format!("{docker}2"), format!("{long}1"), format!("{long}2"), "e".to_owned()];
         for (id, number) in ids.iter().zip(2..) {
-            let end = net.end(&format!("{id:.12}..."), number)?.id(&format!("{id}{}", net.name.len()))?;
+            // An endpoint's id is nobody else's, on whichever network.
+            let end = net.end(&format!("{id:.12}..."), number)?.id(&format!("{id}{place}"))?;
             let when = |stop: Stop| {
                 stop.after(format!("with the id {}, beside one that begins alike", end.create.key.endpoint))
             };

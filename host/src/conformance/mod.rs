@@ -5,10 +5,11 @@
 //! `wit/` says. Every call is a fresh instance of the component, so a driver that keeps anything in its memory fails from the start.
 //!
 //! - [`suite`]: what a run is: a driver, its parts, the checks at once, and their results
-//! - [`world`], [`direct`], [`ground`]: where a check takes place, and what can be asked there
+//! - [`world`], [`ground`]: where a check takes place; [`ask`], [`direct`]: what can be asked there
 //! - [`cast`]: networks and endpoints; [`seen`]: kernel and store as lines; [`stop`]: how a check ends
 //! - [`CHECKS`] and one file per theme: the checks
 
+mod ask;
 mod attach;
 pub mod cast;
 mod direct;

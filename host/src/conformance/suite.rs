@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use super::ask::families;
 use super::cast::Families;
 use super::ground::Ground;
 use super::report::{Outcome, Report, Verdict};
 use super::stop::{Failure, Stop};
-use super::world::{World, families};
+use super::world::World;
 use super::{CHECKS, Check, Part};
 use crate::controller::{Controller, Place};
 use crate::operation::driver::LoadDriver;
