@@ -48,10 +48,9 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
     if planted("needs-pools") {
         let _ = pools[0].gateway;
     }
-    if planted("refuses-unknown-options") {
-        if let Some((key, _)) = options.generic.iter().find(|(key, _)| *key != MTU) {
-            return Err(Error::invalid_argument(format!("unknown option {key}")));
-        }
+    let unknown = options.generic.iter().find(|(key, _)| *key != MTU);
+    if let Some((key, _)) = unknown.filter(|_| planted("refuses-unknown-options")) {
+        return Err(Error::invalid_argument(format!("unknown option {key}")));
     }
     let exists = || Err(Error::already_exists(format!("network {network} is there already")));
     if key(network).get()?.is_some() && !planted("makes-twice") && !planted("shares-state") {
