@@ -9,7 +9,7 @@ use super::super::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
 use super::super::attribute::Writer;
 use super::super::socket::Message;
 use super::fields::{Fields, octets};
-use super::link::{Address4, Kind, Link, LinkId};
+use super::link::{Address4, Link, LinkId};
 use super::machine::{Machine, Reply, SpaceId};
 use super::{AF_INET, AF_INET6};
 
@@ -52,7 +52,7 @@ impl Machine {
         if link.ipv6.iter().any(|other| other.addr() == net.addr()) {
             return Err(Errno::EXIST);
         }
-        if link.settings.disable_ipv6 != 0 && !matches!(link.kind, Kind::Loopback) {
+        if link.settings.disable_ipv6 != 0 {
             return Err(Errno::ACCESS);
         }
         link.put_ipv6(net);
@@ -99,10 +99,7 @@ impl Machine {
         }
         let position = link.ipv6.iter().position(|other| *other == net).ok_or(Errno::ADDRNOTAVAIL)?;
         link.ipv6.remove(position);
-        let space = link.space;
-        if !self.is_local6(space, net.addr()) {
-            self.forget_source(space, net.addr().into());
-        }
+        self.forget_source(id, net.addr().into());
         Ok(())
     }
 

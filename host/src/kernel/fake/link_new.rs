@@ -1,5 +1,6 @@
 //! Making links (RTM_NEWLINK; rtnl_newlink and each kind's `newlink`).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rustix::io::Errno;
@@ -55,12 +56,14 @@ impl Machine {
         let id = match (kind.as_str(), data) {
             ("veth", data) => self.new_veth(at, end, data)?,
             (_, data) => {
-                self.check_name(&end)?;
+                self.check(&end, &kind)?;
                 let lower = fields.number(IFLA_LINK)?;
                 let lower = |machine: &Self| machine.by_index(at, lower.ok_or(Errno::INVAL)?).ok_or(Errno::NODEV);
                 match (kind.as_str(), data) {
                     ("bridge", _) => {
-                        self.register(&end, Kind::Bridge(Bridge { carrier: true, entries: Default::default() }))?
+                        // Choosing a MAC makes it look at its ports (br_stp_change_bridge_id), of which it has none.
+                        let carrier = end.mac.is_none();
+                        self.register(&end, Kind::Bridge(Bridge { carrier, entries: BTreeMap::new() }))?
                     }
                     ("dummy", _) => self.register(&end, Kind::Dummy)?,
                     ("vxlan", Some(data)) => self.new_vxlan(at, &end, &data)?,
@@ -72,7 +75,7 @@ impl Machine {
             }
         };
         self.configure(id, &fields).inspect_err(|_| self.remove_links(&[id]))?;
-        self.settle();
+        self.settle_one(id);
         Ok(Vec::new())
     }
 
@@ -94,7 +97,7 @@ impl Machine {
         if mac.is_some_and(|mac| !is_unicast(mac)) {
             return Err(Errno::ADDRNOTAVAIL);
         }
-        if kind != "dummy" && mtu.is_some_and(|mtu| !MTUS.contains(&mtu)) {
+        if ["veth", "vxlan"].contains(&kind) && !fits(mtu) {
             return Err(Errno::INVAL);
         }
         let name = fields.text(IFLA_IFNAME).unwrap_or_else(|| format!("{kind}%d"));
@@ -106,6 +109,12 @@ impl Machine {
 
     fn check_name(&self, end: &End) -> Result<(), Errno> {
         if self.by_name(end.space, &end.name).is_some() { Err(Errno::EXIST) } else { Ok(()) }
+    }
+
+    /// What rtnl_newlink and rtnl_create_link check before the kind's own part.
+    fn check(&self, end: &End, kind: &str) -> Result<(), Errno> {
+        self.check_name(end)?;
+        if kind == "dummy" || fits(end.mtu) { Ok(()) } else { Err(Errno::INVAL) }
     }
 
     fn register(&mut self, end: &End, kind: Kind) -> Result<LinkId, Errno> {
@@ -261,22 +270,33 @@ impl Machine {
         {
             return Err(Errno::INVAL);
         }
-        if new.local.is_some_and(|local| local.is_multicast())
-            || new.lower.is_none() && new.remote.is_some_and(|remote| remote.is_multicast())
-        {
+        let here = |address: Option<IpAddr>| matches!(address, Some(IpAddr::V6(v6)) if v6.is_unicast_link_local());
+        let scopes = if here(new.local) { new.remote.is_none() || here(new.remote) } else { !here(new.remote) };
+        let needs_lower = here(new.local) || new.remote.is_some_and(|remote| remote.is_multicast());
+        if new.local.is_some_and(|local| local.is_multicast()) || !scopes || needs_lower && new.lower.is_none() {
             return Err(Errno::INVAL);
         }
-        let same = |link: &Link| {
-            matches!(&link.kind, Kind::Vxlan(other)
-                if (other.space, other.vni, other.port, other.is_ipv6()) == (new.space, new.vni, new.port, new.is_ipv6()))
+        let lower = new.lower.and_then(|lower| self.links.get(&lower));
+        if new.is_ipv6() && lower.is_some_and(|lower| Self::has_ipv6(lower) && lower.settings.disable_ipv6 != 0) {
+            return Err(Errno::PERM);
+        }
+        let same = |other: &Vxlan| {
+            (other.space, other.vni, other.port, other.is_ipv6()) == (new.space, new.vni, new.port, new.is_ipv6())
+                && here(other.local) == here(new.local)
+                && (!here(new.local) || other.lower == new.lower)
         };
-        if self.links.values().any(same) { Err(Errno::EXIST) } else { Ok(()) }
+        let is_there = |link: &Link| matches!(&link.kind, Kind::Vxlan(other) if same(other));
+        if self.links.values().any(is_there) { Err(Errno::EXIST) } else { Ok(()) }
     }
 
     /// What a request means by a descriptor: the namespace's inode.
     pub fn by_descriptor(&self, descriptor: u32) -> Option<SpaceId> {
         Some(SpaceId::from(descriptor)).filter(|id| self.spaces.contains_key(id))
     }
+}
+
+fn fits(mtu: Option<u32>) -> bool {
+    mtu.is_none_or(|mtu| MTUS.contains(&mtu))
 }
 
 fn short(data: &Fields, kind: u16) -> Result<u16, Errno> {

@@ -155,6 +155,7 @@ impl Machine {
             mtu: 1500,
             mtu_chosen: false,
             up: false,
+            settled: true,
             group: 0,
             master: None,
             port: Port::default(),
@@ -162,6 +163,7 @@ impl Machine {
             ipv6: Vec::new(),
             ready: false,
             neighbours: BTreeMap::new(),
+            filters: BTreeSet::new(),
             settings,
         };
         self.links.insert(id, link);

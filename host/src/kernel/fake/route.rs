@@ -133,10 +133,11 @@ impl Machine {
         }
     }
 
-    /// IPv6 routes outlive their source address (rt6_remove_prefsrc).
-    pub fn forget_source(&mut self, space: SpaceId, source: IpAddr) {
-        let routes = self.spaces.get_mut(&space).into_iter().flat_map(|space| &mut space.routes);
-        routes.filter(|route| route.source == Some(source)).for_each(|route| route.source = None);
+    /// IPv6 routes outlive their source address: those of its link lose it, others keep it (fib6_remove_prefsrc).
+    pub fn forget_source(&mut self, link: LinkId, source: IpAddr) {
+        let routes = self.spaces.values_mut().flat_map(|space| &mut space.routes);
+        let having = routes.filter(|route| route.link == link && route.source == Some(source));
+        having.for_each(|route| route.source = None);
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Settings {
     pub forwarding4: i32,
     /// net.ipv6.conf.all.forwarding, likewise.
     pub forwarding6: i32,
+    /// net.ipv6.conf.default.forwarding, which follows it and can be another.
+    pub default_forwarding6: i32,
     /// net.ipv6.conf.all.disable_ipv6, likewise.
     pub disable_ipv6: i32,
 }
@@ -52,7 +54,7 @@ impl LinkSettings {
     /// A link that gets IPv6 anew has forgotten what was set of it.
     pub fn renew_ipv6(&mut self, of: &Settings) {
         (self.accept_dad, self.accept_ra, self.proxy_ndp) = (1, 1, 0);
-        (self.disable_ipv6, self.forwarding6) = (of.disable_ipv6, of.forwarding6);
+        (self.disable_ipv6, self.forwarding6) = (of.disable_ipv6, of.default_forwarding6);
     }
 
     fn slot(&mut self, family: &str, name: &str) -> Option<&mut i32> {
@@ -79,6 +81,7 @@ impl Machine {
         match path {
             "ipv4/ip_forward" => Ok(settings.forwarding4),
             "ipv6/conf/all/forwarding" => Ok(settings.forwarding6),
+            "ipv6/conf/default/forwarding" => Ok(settings.default_forwarding6),
             "ipv6/conf/all/disable_ipv6" => Ok(settings.disable_ipv6),
             _ => self.of_link(at, path).map(|(_, slot)| *slot),
         }
@@ -98,9 +101,10 @@ impl Machine {
                 self.each_link(at, |settings| settings.forwarding4 = value);
             }
             "ipv6/conf/all/forwarding" => {
-                space.settings.forwarding6 = value;
+                (space.settings.forwarding6, space.settings.default_forwarding6) = (value, value);
                 self.each_link(at, |settings| settings.forwarding6 = value);
             }
+            "ipv6/conf/default/forwarding" => space.settings.default_forwarding6 = value,
             "ipv6/conf/all/disable_ipv6" => {
                 space.settings.disable_ipv6 = value;
                 for id in self.listed(at) {
