@@ -9,7 +9,7 @@ use super::super::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
 use super::super::attribute::Writer;
 use super::super::socket::Message;
 use super::fields::{Fields, octets};
-use super::link::{Address4, Link, LinkId};
+use super::link::{Address4, Kind, Link, LinkId};
 use super::machine::{Machine, Reply, SpaceId};
 use super::{AF_INET, AF_INET6};
 
@@ -118,10 +118,13 @@ impl Machine {
         Ok(links.flat_map(|link| nets(link).into_iter().map(|net| tell(link.index, net)).collect::<Vec<_>>()).collect())
     }
 
-    /// Whether the host of a namespace answers to an address (RTN_LOCAL).
+    /// Whether the host of a namespace answers to an address (RTN_LOCAL): its own, and all in the subnets of a loopback.
     pub fn is_local4(&self, space: SpaceId, address: Ipv4Addr) -> bool {
-        address.is_loopback()
-            || self.links_of(space).any(|(_, link)| link.ipv4.iter().any(|own| own.net.addr() == address))
+        let has = |link: &Link| {
+            let whole = matches!(link.kind, Kind::Loopback);
+            link.ipv4.iter().any(|own| own.net.addr() == address || whole && own.net.contains(&address))
+        };
+        self.links_of(space).any(|(_, link)| has(link))
     }
 
     /// The same of IPv6, whichever link it is on.

@@ -245,13 +245,15 @@ impl Machine {
         let either = |one, other| Ok(data.ip(one)?.or(data.ip(other)?));
         let local: Option<IpAddr> = either(IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6)?;
         let remote: Option<IpAddr> = either(IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)?;
-        let lower = data.number(IFLA_VXLAN_LINK)?;
-        let lower = lower.map(|index| self.by_index(at, index).ok_or(Errno::NODEV)).transpose()?;
         let flag = |kind| data.get(kind).is_some_and(|value| value.first().is_some_and(|on| *on != 0));
         let port = data.get(IFLA_VXLAN_PORT).and_then(|value| value.try_into().ok()).map_or(8472, u16::from_be_bytes);
         let (learning, proxy) = (flag(IFLA_VXLAN_LEARNING), flag(IFLA_VXLAN_PROXY));
         let entries = remote.map(|remote| ([0; 6], remote)).into_iter().collect();
-        let vxlan = Vxlan { space: at, lower, vni, port, local, remote, learning, proxy, entries };
+        let mut vxlan = Vxlan { space: at, lower: None, vni, port, local, remote, learning, proxy, entries };
+        check_scopes(&vxlan)?;
+        let lower = data.number(IFLA_VXLAN_LINK)?;
+        vxlan.lower = lower.map(|index| self.by_index(at, index).ok_or(Errno::NODEV)).transpose()?;
+        let lower = vxlan.lower;
         self.check_vxlan(&vxlan)?;
         let most = lower
             .and_then(|lower| self.links.get(&lower))
@@ -263,17 +265,10 @@ impl Machine {
         Ok(id)
     }
 
-    /// vxlan_config_validate.
+    /// The rest of vxlan_config_validate, with the parent.
     fn check_vxlan(&self, new: &Vxlan) -> Result<(), Errno> {
-        if let (Some(local), Some(remote)) = (new.local, new.remote)
-            && local.is_ipv4() != remote.is_ipv4()
-        {
-            return Err(Errno::INVAL);
-        }
-        let here = |address: Option<IpAddr>| matches!(address, Some(IpAddr::V6(v6)) if v6.is_unicast_link_local());
-        let scopes = if here(new.local) { new.remote.is_none() || here(new.remote) } else { !here(new.remote) };
-        let needs_lower = here(new.local) || new.remote.is_some_and(|remote| remote.is_multicast());
-        if new.local.is_some_and(|local| local.is_multicast()) || !scopes || needs_lower && new.lower.is_none() {
+        let needs_lower = is_link_local(new.local) || new.remote.is_some_and(|remote| remote.is_multicast());
+        if needs_lower && new.lower.is_none() {
             return Err(Errno::INVAL);
         }
         let lower = new.lower.and_then(|lower| self.links.get(&lower));
@@ -282,8 +277,8 @@ impl Machine {
         }
         let same = |other: &Vxlan| {
             (other.space, other.vni, other.port, other.is_ipv6()) == (new.space, new.vni, new.port, new.is_ipv6())
-                && here(other.local) == here(new.local)
-                && (!here(new.local) || other.lower == new.lower)
+                && is_link_local(other.local) == is_link_local(new.local)
+                && (!is_link_local(new.local) || other.lower == new.lower)
         };
         let is_there = |link: &Link| matches!(&link.kind, Kind::Vxlan(other) if same(other));
         if self.links.values().any(is_there) { Err(Errno::EXIST) } else { Ok(()) }
@@ -293,6 +288,20 @@ impl Machine {
     pub fn by_descriptor(&self, descriptor: u32) -> Option<SpaceId> {
         Some(SpaceId::from(descriptor)).filter(|id| self.spaces.contains_key(id))
     }
+}
+
+fn check_scopes(new: &Vxlan) -> Result<(), Errno> {
+    let families = new.local.zip(new.remote).is_none_or(|(local, remote)| local.is_ipv4() == remote.is_ipv4());
+    let scopes = match is_link_local(new.local) {
+        true => new.remote.is_none() || is_link_local(new.remote),
+        false => !is_link_local(new.remote),
+    };
+    let unicast = new.local.is_none_or(|local| !local.is_multicast());
+    if families && scopes && unicast { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+fn is_link_local(address: Option<IpAddr>) -> bool {
+    matches!(address, Some(IpAddr::V6(v6)) if v6.is_unicast_link_local())
 }
 
 fn fits(mtu: Option<u32>) -> bool {

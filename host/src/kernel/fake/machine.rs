@@ -70,16 +70,11 @@ impl Machine {
 
     /// Another boot: everything is gone but the numbers that were given out.
     pub fn reboot(&mut self) {
-        *self = Self {
-            boot: self.boot + 1,
-            next_space: self.next_space,
-            next_link: self.next_link,
-            next_mac: self.next_mac,
-            ..Self::new()
-        };
-        let fresh = std::mem::take(&mut self.spaces);
+        self.boot += 1;
+        self.spaces.clear();
+        self.paths.clear();
         self.links.clear();
-        drop(fresh);
+        self.ports.clear();
         self.host = self.add_space();
     }
 

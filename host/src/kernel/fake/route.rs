@@ -13,7 +13,7 @@ use super::super::route::{
 };
 use super::super::socket::Message;
 use super::fields::{Fields, octets};
-use super::link::LinkId;
+use super::link::{Kind, LinkId};
 use super::machine::{Machine, Reply, SpaceId};
 use super::{AF_INET, AF_INET6};
 
@@ -85,6 +85,11 @@ impl Machine {
 
     fn check6(&self, at: SpaceId, asked: &Asked) -> Result<LinkId, Errno> {
         let link = self.by_index(at, asked.index);
+        let is_loopback = |id: &LinkId| matches!(self.links.get(id).map(|link| &link.kind), Some(Kind::Loopback));
+        if link.as_ref().is_some_and(is_loopback) {
+            // The kernel makes a route to nowhere of it, which the layer does not know.
+            return Err(Errno::OPNOTSUPP);
+        }
         let gateway = match asked.gateway {
             Some(IpAddr::V6(gateway)) => Some(gateway),
             _ => None,

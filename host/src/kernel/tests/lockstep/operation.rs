@@ -193,7 +193,12 @@ impl Step {
             6..=10 => Self::SetLink(at, changes(random, side, at.0)),
             11 => Self::MoveLink(at, other),
             12..=15 => Self::Address(at, random.address(), add),
-            16..=19 => Self::Route(at, route(random), add),
+            16..=19 => {
+                let route = route(random);
+                // An IPv6 route through a loopback is one to nowhere, and not the layer's.
+                let at = if at.1 == 1 && route.destination.addr().is_ipv6() { (at.0, 2) } else { at };
+                Self::Route(at, route, add)
+            }
             20..=21 => Self::Rule(space, rule(random), add),
             22 => Self::Neighbour(at, if random.one_in(2) { random.ipv4() } else { random.ipv6() }, random.mac(), add),
             23 => {

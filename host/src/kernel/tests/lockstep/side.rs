@@ -23,6 +23,9 @@ pub struct Side<'w> {
     sandboxes: Vec<Option<Sandbox>>,
     /// What could be undone.
     applied: Vec<Vec<Applied>>,
+    /// Something was taken back. How far the real kernel came with it, a moment later or at once, is no matter of the layer's, and can be
+    /// seen for long: a link that had a carrier for a moment has got a link-local address, or has not.
+    pub took_back: bool,
     /// All nftables rules that were ever made, by table.
     pub handles: Vec<(String, NftHandle)>,
 }
@@ -34,6 +37,7 @@ impl<'w> Side<'w> {
             spaces: vec![Namespace::Host],
             sandboxes: vec![None],
             applied: Vec::new(),
+            took_back: false,
             handles: Vec::new(),
         };
         side.add_sandbox();
@@ -60,11 +64,15 @@ impl<'w> Side<'w> {
         match operation {
             Operation::Apply(steps) => match kernel.apply(&self.changes(steps)) {
                 Ok(applied) => self.note(steps, applied),
-                Err(error) => format!("{:?}", error.errno),
+                Err(error) => {
+                    self.took_back = true;
+                    format!("{:?}", error.errno)
+                }
             },
             Operation::Attempt(steps) => errnos(&kernel.attempt(&self.changes(steps))),
             Operation::Undo(number) => {
                 let applied = self.applied.remove(*number);
+                self.took_back = true;
                 errnos(&kernel.undo(&applied))
             }
             Operation::Condemn(links) => {
@@ -148,7 +156,7 @@ impl<'w> Side<'w> {
             let Some(link) = kernel.link(&key)? else { continue };
             told.extend(self.told_of_link(&key, &link)?.into_iter().map(|line| format!("{} {line}", link.index)));
         }
-        let addresses = kernel.all_addresses(space)?.into_iter();
+        let addresses = kernel.all_addresses(space)?.into_iter().filter(|(_, net)| self.is_certain(net));
         told.push(format!("addresses {:?}", addresses.map(|(index, net)| (index, address(net))).collect::<Vec<_>>()));
         told.extend(kernel.rules(space)?.iter().map(rule_text));
         told.push(format!("tables {:?}", kernel.nft_tables(space)?));
@@ -162,13 +170,18 @@ impl<'w> Side<'w> {
         Ok(told)
     }
 
+    fn is_certain(&self, net: &IpNet) -> bool {
+        !(self.took_back && matches!(net, IpNet::V6(v6) if v6.addr().is_unicast_link_local()))
+    }
+
     fn told_of_link(&self, key: &LinkKey, link: &LinkInfo) -> Result<Vec<String>, Error> {
         let kernel = self.kernel();
         let same = kernel.link_by_name(&key.namespace, &name(&link.name))?;
         let is_same = same.is_some_and(|same| same.index == link.index);
         let LinkInfo { name, kind, mtu, up, running, master, parent, mark, .. } = link;
         let what = format!("{name} {kind} {} {mtu} up {up} {running} {master:?} {parent:?} {mark:?}", mac(link.mac));
-        let addresses: Vec<String> = kernel.addresses(key)?.into_iter().map(address).collect();
+        let addresses = kernel.addresses(key)?.into_iter().filter(|net| self.is_certain(net));
+        let addresses: Vec<String> = addresses.map(address).collect();
         let sorted = |lines: &mut dyn Iterator<Item = String>| {
             let mut lines: Vec<String> = lines.collect();
             lines.sort_unstable();
