@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod conformance;
+mod fake;
 mod faults;
 mod firewall;
 mod http;

@@ -187,7 +187,10 @@ impl<'h> Session<'h> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        let Host::Real(real) = self.host else { return };
+        let real = match self.host {
+            Host::Real(real) => real,
+            Host::Fake(fake) => return fake.settle(),
+        };
         let host = self.spaces.drain(..).filter(|s| s.file.is_none());
         real.give_back(host.flat_map(|s| s.sockets));
     }

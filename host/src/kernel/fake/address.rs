@@ -52,7 +52,7 @@ impl Machine {
         if link.ipv6.iter().any(|other| other.addr() == net.addr()) {
             return Err(Errno::EXIST);
         }
-        if link.settings.disable_ipv6 != 0 && !matches!(link.kind, Kind::Loopback) {
+        if link.settings.disable_ipv6 != 0 {
             return Err(Errno::ACCESS);
         }
         link.put_ipv6(net);
@@ -99,10 +99,7 @@ impl Machine {
         }
         let position = link.ipv6.iter().position(|other| *other == net).ok_or(Errno::ADDRNOTAVAIL)?;
         link.ipv6.remove(position);
-        let space = link.space;
-        if !self.is_local6(space, net.addr()) {
-            self.forget_source(space, net.addr().into());
-        }
+        self.forget_source(id, net.addr().into());
         Ok(())
     }
 
@@ -121,10 +118,13 @@ impl Machine {
         Ok(links.flat_map(|link| nets(link).into_iter().map(|net| tell(link.index, net)).collect::<Vec<_>>()).collect())
     }
 
-    /// Whether the host of a namespace answers to an address (RTN_LOCAL).
+    /// Whether the host of a namespace answers to an address (RTN_LOCAL): its own, and all in the subnets of a loopback.
     pub fn is_local4(&self, space: SpaceId, address: Ipv4Addr) -> bool {
-        address.is_loopback()
-            || self.links_of(space).any(|(_, link)| link.ipv4.iter().any(|own| own.net.addr() == address))
+        let has = |link: &Link| {
+            let whole = matches!(link.kind, Kind::Loopback);
+            link.ipv4.iter().any(|own| own.net.addr() == address || whole && own.net.contains(&address))
+        };
+        self.links_of(space).any(|(_, link)| has(link))
     }
 
     /// The same of IPv6, whichever link it is on.

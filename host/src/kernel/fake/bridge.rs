@@ -35,7 +35,6 @@ impl Machine {
             Kind::Loopback => return Err(Errno::INVAL),
             _ if link.mac == [0; 6] => return Err(Errno::INVAL),
             Kind::Bridge(_) => return Err(Errno::LOOP),
-            Kind::Macvlan { .. } | Kind::Ipvlan { .. } => return Err(Errno::OPNOTSUPP),
             _ if self.uppers_of(id).iter().any(receives) => return Err(Errno::BUSY),
             _ if self.is_below(bridge, id) => return Err(Errno::BUSY),
             _ => {}
@@ -59,21 +58,28 @@ impl Machine {
             bridge.entries.retain(|_, port| *port != id);
         }
         self.select_carrier(master);
-        self.recalculate(master);
+        self.recalculate_mtu(master);
+        self.recalculate_mac(master);
     }
 
     /// A bridge has the lowest MAC and the lowest MTU of its ports, where nobody chose them.
     pub fn recalculate(&mut self, bridge: LinkId) {
-        let Some(link) = self.links.get(&bridge) else { return };
-        let (mac_chosen, mtu_chosen, mac, mtu) = (link.mac_chosen, link.mtu_chosen, link.mac, link.mtu);
-        let ports = self.ports_of(bridge);
-        let of_ports = || ports.iter().filter_map(|port| self.links.get(port));
-        let (lowest, least) = (of_ports().map(|port| port.mac).min(), of_ports().map(|port| port.mtu).min());
-        let (lowest, least) = (lowest.unwrap_or_default(), least.unwrap_or(1500));
-        if !mac_chosen && mac != lowest {
+        self.recalculate_mac(bridge);
+        self.recalculate_mtu(bridge);
+    }
+
+    fn recalculate_mac(&mut self, bridge: LinkId) {
+        let ports = self.ports_of(bridge).into_iter().filter_map(|port| self.links.get(&port));
+        let lowest = ports.map(|port| port.mac).min().unwrap_or_default();
+        if self.links.get(&bridge).is_some_and(|link| !link.mac_chosen && link.mac != lowest) {
             self.change_mac(bridge, lowest);
         }
-        if !mtu_chosen && mtu != least {
+    }
+
+    fn recalculate_mtu(&mut self, bridge: LinkId) {
+        let ports = self.ports_of(bridge).into_iter().filter_map(|port| self.links.get(&port));
+        let least = ports.map(|port| port.mtu).min().unwrap_or(1500);
+        if self.links.get(&bridge).is_some_and(|link| !link.mtu_chosen && link.mtu != least) {
             self.change_mtu(bridge, least);
         }
     }
@@ -87,8 +93,8 @@ impl Machine {
         self.select_carrier(master);
     }
 
-    /// br_port_state_selection.
-    fn select_carrier(&mut self, id: LinkId) {
+    /// Whether a bridge has a port that forwards (br_port_state_selection).
+    pub fn select_carrier(&mut self, id: LinkId) {
         let forwards = |port: &LinkId| self.links.get(port).is_some_and(|port| port.port.forwarding);
         let carrier = self.ports_of(id).iter().any(forwards);
         if let Some(Kind::Bridge(bridge)) = self.links.get_mut(&id).map(|link| &mut link.kind) {

@@ -32,6 +32,7 @@ impl Machine {
     fn may_come_up(&self, id: LinkId) -> Result<(), Errno> {
         let Some(link) = self.links.get(&id) else { return Err(Errno::NODEV) };
         match link.kind {
+            Kind::Macvlan { .. } | Kind::Vlan { .. } if !is_unicast(link.mac) => Err(Errno::ADDRNOTAVAIL),
             Kind::Macvlan { lower, mode } if mode != PASSTHRU && self.is_busy(lower, link.mac, id) => {
                 Err(Errno::ADDRINUSE)
             }
@@ -65,13 +66,9 @@ impl Machine {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.ready = false;
         link.neighbours.retain(|address, _| address.is_ipv4());
-        let (space, gone) = (link.space, std::mem::take(&mut link.ipv6));
+        link.ipv6.clear();
+        let space = link.space;
         self.drop_routes(space, |route| route.link == id && route.net.addr().is_ipv6());
-        for net in gone {
-            if !self.is_local6(space, net.addr()) {
-                self.forget_source(space, net.addr().into());
-            }
-        }
     }
 
     /// A new MAC; neighbours are forgotten with the old one.
@@ -98,9 +95,12 @@ impl Machine {
 
     pub fn change_mac(&mut self, id: LinkId, mac: Mac) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.mac = mac;
+        let changed = std::mem::replace(&mut link.mac, mac) != mac;
         link.neighbours.clear();
         let master = link.master;
+        if changed {
+            self.select_carrier(id);
+        }
         for upper in self.uppers_of(id) {
             if matches!(self.links.get(&upper).map(|link| &link.kind), Some(Kind::Macvlan { mode: PASSTHRU, .. })) {
                 self.change_mac(upper, mac);
@@ -141,6 +141,10 @@ impl Machine {
                 let settings = self.spaces.get(&space).map(|space| space.settings.clone()).unwrap_or_default();
                 if let Some(link) = self.links.get_mut(&id) {
                     link.settings.renew_ipv6(&settings);
+                }
+                // What the carrier is by now has not come round yet.
+                if self.links.get(&id).is_some_and(|link| link.up && link.settled) {
+                    self.become_ready(id);
                 }
             }
             _ => {}
@@ -198,25 +202,47 @@ impl Machine {
         names.find(|name| self.by_name(space, name).is_none()).ok_or(Errno::NFILE)
     }
 
-    /// What the kernel does a moment after a change, and here is done with it: ports forward or not, and a link that is ready for IPv6
-    /// gets its link-local address.
+    /// What the kernel does a moment after a change (linkwatch_event), and here is done with the call of the layer: ports forward or not, and a
+    /// link that has got a carrier gets its link-local address.
     pub fn settle(&mut self) {
         let ids: Vec<LinkId> = self.links.keys().copied().collect();
         ids.iter().for_each(|id| self.settle_port(*id));
-        for id in ids {
-            let running = self.running(id);
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            if running && !link.ready && Self::has_ipv6(link) && link.settings.disable_ipv6 == 0 {
-                link.ready = true;
-                let own = link_local(link);
-                if !link.ipv6.iter().any(|net| net.addr() == own.addr()) {
-                    link.put_ipv6(own);
-                }
-                if link.name == LOOPBACK && link.ipv4.is_empty() {
-                    let net = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::LOCALHOST, 8);
-                    link.ipv4.push(super::link::Address4 { net, secondary: false });
-                }
-            }
+        ids.iter().for_each(|id| self.catch_up(*id));
+    }
+
+    /// The same for a link that is asked for, which does not wait (linkwatch_sync_dev).
+    pub fn catch_up(&mut self, id: LinkId) {
+        self.settle_port(id);
+        let carrier = self.carrier(id);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.settled = carrier;
+        }
+        if self.running(id) {
+            self.become_ready(id);
+        }
+    }
+
+    /// A link that comes up and has had a carrier all the time needs no such moment.
+    pub fn settle_one(&mut self, id: LinkId) {
+        if self.running(id) && self.links.get(&id).is_some_and(|link| link.settled) {
+            self.become_ready(id);
+        }
+    }
+
+    /// Gives a link its link-local address, once since it came up.
+    fn become_ready(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.ready) else { return };
+        if !Self::has_ipv6(link) || link.settings.disable_ipv6 != 0 {
+            return;
+        }
+        link.ready = true;
+        let own = link_local(link);
+        if !link.ipv6.iter().any(|net| net.addr() == own.addr()) {
+            link.put_ipv6(own);
+        }
+        if link.name == LOOPBACK && link.ipv4.is_empty() {
+            let net = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::LOCALHOST, 8);
+            link.ipv4.push(super::link::Address4 { net, secondary: false });
         }
     }
 }

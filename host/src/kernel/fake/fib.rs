@@ -116,8 +116,8 @@ enum Found {
 
 /// In the table `local`.
 fn local4(link: &Link, gateway: Ipv4Addr) -> Option<Found> {
-    let is_loopback = matches!(link.kind, Kind::Loopback) && gateway.is_loopback();
-    if is_loopback || link.ipv4.iter().any(|own| own.net.addr() == gateway) {
+    let whole = matches!(link.kind, Kind::Loopback);
+    if link.ipv4.iter().any(|own| own.net.addr() == gateway || whole && own.net.contains(&gateway)) {
         return Some(Found::Good);
     }
     let broadcast = |own: &super::link::Address4| own.net.prefix_len() < 31 && own.net.broadcast() == gateway;
@@ -137,6 +137,6 @@ fn of_addresses(id: LinkId, link: &Link) -> Vec<Entry> {
     };
     let ipv4 = link.ipv4.iter().filter(|address| link.up && !address.secondary && address.net.prefix_len() < 32);
     let ipv4 = ipv4.filter(|_| !matches!(link.kind, Kind::Loopback)).map(|address| route(address.net.into(), 0));
-    let ipv6 = link.ipv6.iter().map(|net| route((*net).into(), METRIC_OF_PREFIX6));
+    let ipv6 = link.ipv6.iter().filter(|_| link.up).map(|net| route((*net).into(), METRIC_OF_PREFIX6));
     ipv4.chain(ipv6).collect()
 }

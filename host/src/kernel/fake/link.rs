@@ -1,6 +1,6 @@
 //! A link as the fake has it, and what follows from its state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -33,6 +33,8 @@ pub(super) struct Link {
     /// The same of the MTU, if it was set after the link was made.
     pub mtu_chosen: bool,
     pub up: bool,
+    /// The carrier as it was when everything had settled; of a new link nothing else is known (`operstate`).
+    pub settled: bool,
     /// IFLA_GROUP.
     pub group: u32,
     /// The bridge that it is a port of.
@@ -45,6 +47,8 @@ pub(super) struct Link {
     /// It was ready for IPv6 since it came up, and has got its link-local address (IF_READY).
     pub ready: bool,
     pub neighbours: BTreeMap<IpAddr, Mac>,
+    /// MACs that it listens to beside its own.
+    pub filters: BTreeSet<Mac>,
     pub settings: LinkSettings,
 }
 
@@ -87,7 +91,7 @@ pub(super) enum Kind {
 /// What a bridge has beside its ports.
 #[derive(Debug)]
 pub(super) struct Bridge {
-    /// It is on until the first port tells otherwise.
+    /// It is on until the bridge looks at its ports for the first time.
     pub carrier: bool,
     /// Static entries: which port has the MAC.
     pub entries: BTreeMap<Mac, LinkId>,

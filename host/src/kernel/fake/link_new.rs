@@ -1,5 +1,6 @@
 //! Making links (RTM_NEWLINK; rtnl_newlink and each kind's `newlink`).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rustix::io::Errno;
@@ -55,12 +56,14 @@ impl Machine {
         let id = match (kind.as_str(), data) {
             ("veth", data) => self.new_veth(at, end, data)?,
             (_, data) => {
-                self.check_name(&end)?;
+                self.check(&end, &kind)?;
                 let lower = fields.number(IFLA_LINK)?;
                 let lower = |machine: &Self| machine.by_index(at, lower.ok_or(Errno::INVAL)?).ok_or(Errno::NODEV);
                 match (kind.as_str(), data) {
                     ("bridge", _) => {
-                        self.register(&end, Kind::Bridge(Bridge { carrier: true, entries: Default::default() }))?
+                        // Choosing a MAC makes it look at its ports (br_stp_change_bridge_id), of which it has none.
+                        let carrier = end.mac.is_none();
+                        self.register(&end, Kind::Bridge(Bridge { carrier, entries: BTreeMap::new() }))?
                     }
                     ("dummy", _) => self.register(&end, Kind::Dummy)?,
                     ("vxlan", Some(data)) => self.new_vxlan(at, &end, &data)?,
@@ -72,7 +75,7 @@ impl Machine {
             }
         };
         self.configure(id, &fields).inspect_err(|_| self.remove_links(&[id]))?;
-        self.settle();
+        self.settle_one(id);
         Ok(Vec::new())
     }
 
@@ -94,7 +97,7 @@ impl Machine {
         if mac.is_some_and(|mac| !is_unicast(mac)) {
             return Err(Errno::ADDRNOTAVAIL);
         }
-        if kind != "dummy" && mtu.is_some_and(|mtu| !MTUS.contains(&mtu)) {
+        if ["veth", "vxlan"].contains(&kind) && !fits(mtu) {
             return Err(Errno::INVAL);
         }
         let name = fields.text(IFLA_IFNAME).unwrap_or_else(|| format!("{kind}%d"));
@@ -106,6 +109,12 @@ impl Machine {
 
     fn check_name(&self, end: &End) -> Result<(), Errno> {
         if self.by_name(end.space, &end.name).is_some() { Err(Errno::EXIST) } else { Ok(()) }
+    }
+
+    /// What rtnl_newlink and rtnl_create_link check before the kind's own part.
+    fn check(&self, end: &End, kind: &str) -> Result<(), Errno> {
+        self.check_name(end)?;
+        if kind == "dummy" || fits(end.mtu) { Ok(()) } else { Err(Errno::INVAL) }
     }
 
     fn register(&mut self, end: &End, kind: Kind) -> Result<LinkId, Errno> {
@@ -236,13 +245,15 @@ impl Machine {
         let either = |one, other| Ok(data.ip(one)?.or(data.ip(other)?));
         let local: Option<IpAddr> = either(IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6)?;
         let remote: Option<IpAddr> = either(IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)?;
-        let lower = data.number(IFLA_VXLAN_LINK)?;
-        let lower = lower.map(|index| self.by_index(at, index).ok_or(Errno::NODEV)).transpose()?;
         let flag = |kind| data.get(kind).is_some_and(|value| value.first().is_some_and(|on| *on != 0));
         let port = data.get(IFLA_VXLAN_PORT).and_then(|value| value.try_into().ok()).map_or(8472, u16::from_be_bytes);
         let (learning, proxy) = (flag(IFLA_VXLAN_LEARNING), flag(IFLA_VXLAN_PROXY));
         let entries = remote.map(|remote| ([0; 6], remote)).into_iter().collect();
-        let vxlan = Vxlan { space: at, lower, vni, port, local, remote, learning, proxy, entries };
+        let mut vxlan = Vxlan { space: at, lower: None, vni, port, local, remote, learning, proxy, entries };
+        check_scopes(&vxlan)?;
+        let lower = data.number(IFLA_VXLAN_LINK)?;
+        vxlan.lower = lower.map(|index| self.by_index(at, index).ok_or(Errno::NODEV)).transpose()?;
+        let lower = vxlan.lower;
         self.check_vxlan(&vxlan)?;
         let most = lower
             .and_then(|lower| self.links.get(&lower))
@@ -254,29 +265,47 @@ impl Machine {
         Ok(id)
     }
 
-    /// vxlan_config_validate.
+    /// The rest of vxlan_config_validate, with the parent.
     fn check_vxlan(&self, new: &Vxlan) -> Result<(), Errno> {
-        if let (Some(local), Some(remote)) = (new.local, new.remote)
-            && local.is_ipv4() != remote.is_ipv4()
-        {
+        let needs_lower = is_link_local(new.local) || new.remote.is_some_and(|remote| remote.is_multicast());
+        if needs_lower && new.lower.is_none() {
             return Err(Errno::INVAL);
         }
-        if new.local.is_some_and(|local| local.is_multicast())
-            || new.lower.is_none() && new.remote.is_some_and(|remote| remote.is_multicast())
-        {
-            return Err(Errno::INVAL);
+        let lower = new.lower.and_then(|lower| self.links.get(&lower));
+        if new.is_ipv6() && lower.is_some_and(|lower| Self::has_ipv6(lower) && lower.settings.disable_ipv6 != 0) {
+            return Err(Errno::PERM);
         }
-        let same = |link: &Link| {
-            matches!(&link.kind, Kind::Vxlan(other)
-                if (other.space, other.vni, other.port, other.is_ipv6()) == (new.space, new.vni, new.port, new.is_ipv6()))
+        let same = |other: &Vxlan| {
+            (other.space, other.vni, other.port, other.is_ipv6()) == (new.space, new.vni, new.port, new.is_ipv6())
+                && is_link_local(other.local) == is_link_local(new.local)
+                && (!is_link_local(new.local) || other.lower == new.lower)
         };
-        if self.links.values().any(same) { Err(Errno::EXIST) } else { Ok(()) }
+        let is_there = |link: &Link| matches!(&link.kind, Kind::Vxlan(other) if same(other));
+        if self.links.values().any(is_there) { Err(Errno::EXIST) } else { Ok(()) }
     }
 
     /// What a request means by a descriptor: the namespace's inode.
     pub fn by_descriptor(&self, descriptor: u32) -> Option<SpaceId> {
         Some(SpaceId::from(descriptor)).filter(|id| self.spaces.contains_key(id))
     }
+}
+
+fn check_scopes(new: &Vxlan) -> Result<(), Errno> {
+    let families = new.local.zip(new.remote).is_none_or(|(local, remote)| local.is_ipv4() == remote.is_ipv4());
+    let scopes = match is_link_local(new.local) {
+        true => new.remote.is_none() || is_link_local(new.remote),
+        false => !is_link_local(new.remote),
+    };
+    let unicast = new.local.is_none_or(|local| !local.is_multicast());
+    if families && scopes && unicast { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+fn is_link_local(address: Option<IpAddr>) -> bool {
+    matches!(address, Some(IpAddr::V6(v6)) if v6.is_unicast_link_local())
+}
+
+fn fits(mtu: Option<u32>) -> bool {
+    mtu.is_none_or(|mtu| MTUS.contains(&mtu))
 }
 
 fn short(data: &Fields, kind: u16) -> Result<u16, Errno> {

@@ -24,7 +24,7 @@ impl Machine {
             AF_BRIDGE => self.set_port(id, &fields),
             _ => self.set(id, &fields),
         };
-        self.settle();
+        self.settle_one(id);
         done.map(|()| Vec::new())
     }
 
@@ -121,7 +121,6 @@ impl Machine {
             return Err(Errno::OPNOTSUPP);
         }
         self.remove_links(&doomed);
-        self.settle();
         Ok(Vec::new())
     }
 }

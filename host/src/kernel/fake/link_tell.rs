@@ -14,13 +14,14 @@ use super::link::{Kind, Link, LinkId};
 use super::machine::{Machine, Reply, SpaceId};
 
 impl Machine {
-    pub fn link_get(&self, at: SpaceId, body: &[u8]) -> Reply {
+    pub fn link_get(&mut self, at: SpaceId, body: &[u8]) -> Reply {
         let fields = Fields::after(body, HEADER)?;
         let id = match (fields.header_number(4)?, fields.text(IFLA_IFNAME)) {
             (0, Some(name)) => self.by_name(at, &name),
             (index, _) => self.by_index(at, index),
         };
         let id = id.ok_or(Errno::NODEV)?;
+        self.catch_up(id);
         Ok(self.links.get(&id).map(|link| self.tell(id, link)).into_iter().collect())
     }
 

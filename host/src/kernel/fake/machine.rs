@@ -70,16 +70,11 @@ impl Machine {
 
     /// Another boot: everything is gone but the numbers that were given out.
     pub fn reboot(&mut self) {
-        *self = Self {
-            boot: self.boot + 1,
-            next_space: self.next_space,
-            next_link: self.next_link,
-            next_mac: self.next_mac,
-            ..Self::new()
-        };
-        let fresh = std::mem::take(&mut self.spaces);
+        self.boot += 1;
+        self.spaces.clear();
+        self.paths.clear();
         self.links.clear();
-        drop(fresh);
+        self.ports.clear();
         self.host = self.add_space();
     }
 
@@ -155,6 +150,7 @@ impl Machine {
             mtu: 1500,
             mtu_chosen: false,
             up: false,
+            settled: true,
             group: 0,
             master: None,
             port: Port::default(),
@@ -162,6 +158,7 @@ impl Machine {
             ipv6: Vec::new(),
             ready: false,
             neighbours: BTreeMap::new(),
+            filters: BTreeSet::new(),
             settings,
         };
         self.links.insert(id, link);

@@ -116,6 +116,11 @@ impl Fake {
         Ok(machine.exchange(at, protocol, requests))
     }
 
+    /// A call of the layer ends: what the real kernel does a moment later is done now.
+    pub(super) fn settle(&self) {
+        self.lock().settle();
+    }
+
     pub(super) fn ask(&self, at: &Namespace, protocol: Protocol, request: &Request) -> Result<Answer, Error> {
         self.exchange(at, protocol, std::slice::from_ref(request))?.pop().ok_or_else(malformed)
     }

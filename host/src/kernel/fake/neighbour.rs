@@ -1,7 +1,7 @@
 //! Permanent neighbours of links, and forwarding entries of bridges and tunnels (net/core/neighbour.c, net/bridge/br_fdb.c,
 //! drivers/net/vxlan).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rustix::io::Errno;
 
@@ -21,6 +21,8 @@ enum Table {
     Bridge { bridge: LinkId, port: LinkId },
     /// A tunnel's own: NTF_SELF.
     Tunnel(LinkId),
+    /// The MACs that any other link listens to, which is what NTF_SELF means there.
+    Filters(LinkId),
 }
 
 impl Machine {
@@ -31,10 +33,12 @@ impl Machine {
             Table::Neighbours(id) => {
                 let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
                 let link = self.links.get_mut(&id).ok_or(Errno::NODEV)?;
-                if address.is_ipv6() && !Self::has_ipv6(link) {
+                if address.is_ipv6() && (!Self::has_ipv6(link) || link.settings.disable_ipv6 != 0) {
                     return Err(Errno::INVAL);
                 }
-                link.neighbours.insert(address, mac);
+                // Of a loopback every IPv4 neighbour is the same one (arp_constructor).
+                let one = matches!(link.kind, Kind::Loopback) && address.is_ipv4();
+                link.neighbours.insert(if one { Ipv4Addr::UNSPECIFIED.into() } else { address }, mac);
             }
             Table::Bridge { .. } if mac == [0; 6] => return Err(Errno::INVAL),
             Table::Bridge { bridge, port } => {
@@ -42,6 +46,7 @@ impl Machine {
                     bridge.entries.insert(mac, port);
                 }
             }
+            Table::Filters(id) => drop(self.links.get_mut(&id).map(|link| link.filters.insert(mac))),
             Table::Tunnel(id) => self.add_to_tunnel(id, mac, fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?)?,
         }
         Ok(Vec::new())
@@ -78,6 +83,7 @@ impl Machine {
                     _ => true,
                 }
             }
+            Table::Filters(_) => return Err(Errno::OPNOTSUPP),
             Table::Tunnel(id) => {
                 let (mac, remote) = (fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?, fields.ip(NDA_DST)?);
                 match self.links.get_mut(&id).map(|link| &mut link.kind) {
@@ -103,6 +109,7 @@ impl Machine {
                 let mac = fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?;
                 self.entries(bridge).into_iter().find(|(_, other)| *other == mac).map(|(message, _)| message)
             }
+            Table::Filters(_) => return Err(Errno::OPNOTSUPP),
             Table::Tunnel(id) => {
                 let mac = fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?;
                 self.entries(id).into_iter().find(|(_, other)| *other == mac).map(|(message, _)| message)
@@ -133,8 +140,9 @@ impl Machine {
             AF_BRIDGE if matches!(link.kind, Kind::Loopback) => Err(Errno::INVAL),
             AF_BRIDGE if fields.header_byte(10) & NTF_SELF != 0 => match link.kind {
                 Kind::Vxlan(_) => Ok(Table::Tunnel(id)),
-                // The lists of MACs that a device listens to: nothing that this layer adds to.
-                _ => Err(Errno::INVAL),
+                // Of a bridge it would be a local entry, which nobody asks this layer for; the others refuse it.
+                Kind::Bridge(_) | Kind::Macvlan { .. } => Err(Errno::OPNOTSUPP),
+                _ => Ok(Table::Filters(id)),
             },
             AF_BRIDGE => match link.master {
                 Some(bridge) => Ok(Table::Bridge { bridge, port: id }),

@@ -13,7 +13,7 @@ use super::super::route::{
 };
 use super::super::socket::Message;
 use super::fields::{Fields, octets};
-use super::link::LinkId;
+use super::link::{Kind, LinkId};
 use super::machine::{Machine, Reply, SpaceId};
 use super::{AF_INET, AF_INET6};
 
@@ -85,6 +85,11 @@ impl Machine {
 
     fn check6(&self, at: SpaceId, asked: &Asked) -> Result<LinkId, Errno> {
         let link = self.by_index(at, asked.index);
+        let is_loopback = |id: &LinkId| matches!(self.links.get(id).map(|link| &link.kind), Some(Kind::Loopback));
+        if link.as_ref().is_some_and(is_loopback) {
+            // The kernel makes a route to nowhere of it, which the layer does not know.
+            return Err(Errno::OPNOTSUPP);
+        }
         let gateway = match asked.gateway {
             Some(IpAddr::V6(gateway)) => Some(gateway),
             _ => None,
@@ -133,10 +138,11 @@ impl Machine {
         }
     }
 
-    /// IPv6 routes outlive their source address (rt6_remove_prefsrc).
-    pub fn forget_source(&mut self, space: SpaceId, source: IpAddr) {
-        let routes = self.spaces.get_mut(&space).into_iter().flat_map(|space| &mut space.routes);
-        routes.filter(|route| route.source == Some(source)).for_each(|route| route.source = None);
+    /// IPv6 routes outlive their source address: those of its link lose it, others keep it (fib6_remove_prefsrc).
+    pub fn forget_source(&mut self, link: LinkId, source: IpAddr) {
+        let routes = self.spaces.values_mut().flat_map(|space| &mut space.routes);
+        let having = routes.filter(|route| route.link == link && route.source == Some(source));
+        having.for_each(|route| route.source = None);
     }
 }
 

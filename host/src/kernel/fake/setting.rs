@@ -10,9 +10,9 @@ use super::machine::{Machine, SpaceId};
 pub(super) struct Settings {
     /// ip_forward, which is net.ipv4.conf.all.forwarding and, when it is written, every link's.
     pub forwarding4: i32,
-    /// net.ipv6.conf.all.forwarding, likewise, and the default.
+    /// net.ipv6.conf.all.forwarding, likewise.
     pub forwarding6: i32,
-    /// net.ipv6.conf.default.forwarding: new links begin with it.
+    /// net.ipv6.conf.default.forwarding, which follows it and can be another.
     pub default_forwarding6: i32,
     /// net.ipv6.conf.all.disable_ipv6, likewise.
     pub disable_ipv6: i32,

@@ -56,6 +56,7 @@ impl Machine {
         let chosen = link.ipv6.iter().filter(|net| !net.addr().is_unicast_link_local());
         lines.extend(chosen.map(|net| format!("link {name} address {net}")));
         lines.extend(link.neighbours.iter().map(|(address, mac)| format!("link {name} has {address} at {mac:02x?}")));
+        lines.extend(link.filters.iter().map(|mac| format!("link {name} listens to {mac:02x?}")));
         lines.extend(self.entries_of(&link.kind).into_iter().map(|entry| format!("link {name} forwards {entry}")));
         lines
     }

@@ -41,6 +41,28 @@ fn namespaces_are_made_and_removed() {
 }
 
 #[test]
+fn a_sandbox_must_be_there() {
+    in_both(|world| {
+        let error = world.kernel.sandbox(&world.folder.join("missing")).unwrap_err();
+        assert!(error.message.contains("missing") && error.errno == Some(2), "{error}");
+    });
+}
+
+/// Whoever works with it finds another machine.
+#[test]
+fn a_fake_that_boots_again_has_nothing() {
+    let world = World::new(Some(Fake::new()));
+    let (fake, empty) = (world.fake.clone().unwrap(), world.dump());
+    let (identity, sandbox) = (world.kernel.identity().unwrap(), Sandbox::new(&world));
+    world.link(bridge("br0", &["10.9.0.1/24"]));
+    assert_eq!(world.other(INSTANCE).identity(), Ok(identity.clone()));
+    fake.reboot();
+    assert_ne!(world.kernel.identity().unwrap().boot, identity.boot);
+    assert!(!world.kernel.exists(&sandbox.namespace()));
+    assert_eq!(world.dump(), empty);
+}
+
+#[test]
 fn a_sandbox_must_be_another_network_namespace() {
     in_real(|world| {
         let file = world.folder.join("file");

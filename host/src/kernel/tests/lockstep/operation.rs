@@ -46,6 +46,18 @@ pub enum Step {
 }
 
 impl Operation {
+    /// Something to meet: a bridge with addresses, and on it a pair with its other end in the sandbox.
+    pub fn stage() -> Self {
+        let address = |text: &str| text.parse().unwrap();
+        let addresses = vec![address("10.0.0.1/24"), address("fd00::1/64")];
+        let bridge = LinkSpec { end: LinkEnd { addresses, ..end(&Namespace::Host, "b") }, kind: LinkKind::Bridge };
+        let mac = |last| Some(MacAddress([2, 0, 0, 0, 0, last]));
+        let first = LinkEnd { master: Some(2), mac: mac(3), ..end(&Namespace::Host, "a") };
+        let addresses = vec![address("10.0.0.2/24"), address("fd00::2/64")];
+        let inner = LinkEnd { addresses, mac: mac(4), ..end(&Namespace::Host, "c") };
+        Self::Apply(vec![Step::AddLink(0, 0, bridge), Step::AddLink(0, 1, veth(first, inner))])
+    }
+
     pub fn random(random: &mut Random, side: &Side) -> Self {
         let space = random.below(side.spaces.len());
         match random.below(40) {
@@ -181,11 +193,19 @@ impl Step {
             6..=10 => Self::SetLink(at, changes(random, side, at.0)),
             11 => Self::MoveLink(at, other),
             12..=15 => Self::Address(at, random.address(), add),
-            16..=19 => Self::Route(at, route(random), add),
+            16..=19 => {
+                let route = route(random);
+                // An IPv6 route through a loopback is one to nowhere, and not the layer's.
+                let at = if at.1 == 1 && route.destination.addr().is_ipv6() { (at.0, 2) } else { at };
+                Self::Route(at, route, add)
+            }
             20..=21 => Self::Rule(space, rule(random), add),
             22 => Self::Neighbour(at, if random.one_in(2) { random.ipv4() } else { random.ipv6() }, random.mac(), add),
             23 => {
-                let remote = random.maybe(Random::ipv4);
+                // A remote is for tunnels; of a bridge itself it would make an entry of another kind.
+                let key = side.key(at);
+                let is_bridge = side.kernel().link(&key).ok().flatten().is_some_and(|link| link.kind == "bridge");
+                let remote = if is_bridge { None } else { random.maybe(Random::ipv4) };
                 let mac = MacAddress([2, 0, 0, 0, 9, random.below(3) as u8]);
                 Self::Forwarding(at, mac, remote, add)
             }

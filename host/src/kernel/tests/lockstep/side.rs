@@ -13,7 +13,8 @@ pub const SETTINGS: [(&str, &str); 6] = [
     ("ipv6", "forwarding"),
     ("ipv6", "accept_ra"),
 ];
-pub const OF_NAMESPACE: [&str; 3] = ["ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/all/disable_ipv6"];
+pub const OF_NAMESPACE: [&str; 4] =
+    ["ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/default/forwarding", "ipv6/conf/all/disable_ipv6"];
 
 pub struct Side<'w> {
     world: &'w World,
@@ -22,6 +23,9 @@ pub struct Side<'w> {
     sandboxes: Vec<Option<Sandbox>>,
     /// What could be undone.
     applied: Vec<Vec<Applied>>,
+    /// Something was taken back. How far the real kernel came with it, a moment later or at once, is no matter of the layer's, and can be
+    /// seen for long: a link that had a carrier for a moment has got a link-local address, or has not.
+    pub took_back: bool,
     /// All nftables rules that were ever made, by table.
     pub handles: Vec<(String, NftHandle)>,
 }
@@ -33,6 +37,7 @@ impl<'w> Side<'w> {
             spaces: vec![Namespace::Host],
             sandboxes: vec![None],
             applied: Vec::new(),
+            took_back: false,
             handles: Vec::new(),
         };
         side.add_sandbox();
@@ -59,11 +64,15 @@ impl<'w> Side<'w> {
         match operation {
             Operation::Apply(steps) => match kernel.apply(&self.changes(steps)) {
                 Ok(applied) => self.note(steps, applied),
-                Err(error) => format!("{:?}", error.errno),
+                Err(error) => {
+                    self.took_back = true;
+                    format!("{:?}", error.errno)
+                }
             },
             Operation::Attempt(steps) => errnos(&kernel.attempt(&self.changes(steps))),
             Operation::Undo(number) => {
                 let applied = self.applied.remove(*number);
+                self.took_back = true;
                 errnos(&kernel.undo(&applied))
             }
             Operation::Condemn(links) => {
@@ -121,74 +130,78 @@ impl<'w> Side<'w> {
         steps.iter().map(|step| step.change(self)).collect()
     }
 
-    /// Everything that the layer can be asked.
-    pub fn told(&self) -> Vec<String> {
+    /// Everything that the layer can be asked. An error: a namespace died while it was asked.
+    pub fn told(&self) -> Result<Vec<String>, Error> {
         let kernel = self.kernel();
         let mut told = Vec::new();
         for (number, space) in self.spaces.iter().enumerate() {
             let exists = kernel.exists(space);
             told.push(format!("{number} exists: {exists}"));
-            if !exists {
-                continue;
-            }
-            let links = kernel.links(space).unwrap();
-            // The question for one link lets the kernel catch up with it.
-            let links = links.into_iter().filter_map(|link| {
-                let key = LinkKey { namespace: space.clone(), index: link.index };
-                kernel.link(&key).unwrap().map(|link| (key, link))
-            });
-            for (key, link) in links.collect::<Vec<_>>() {
-                told.extend(
-                    self.told_of_link(&key, &link).into_iter().map(|line| format!("{number} {} {line}", link.index)),
-                );
-            }
-            let addresses = kernel.all_addresses(space).unwrap().into_iter();
-            let addresses: Vec<_> = addresses.map(|(index, net)| (index, address(net))).collect();
-            told.push(format!("{number} addresses {addresses:?}"));
-            told.extend(kernel.rules(space).unwrap().into_iter().map(|rule| format!("{number} {}", rule_text(&rule))));
-            told.push(format!("{number} tables {:?}", kernel.nft_tables(space).unwrap()));
-            for table in TABLES {
-                let rules = kernel.nft_rules(space, table).unwrap();
-                let rules = rules.into_iter().map(|(handle, comment)| (handle.chain, comment));
-                told.push(format!("{number} {table} {:?}", rules.collect::<Vec<_>>()));
-            }
-            for path in OF_NAMESPACE {
-                told.push(format!("{number} {path} {:?}", kernel.sysctl(space, &Sysctl::Namespace(path)).ok()));
+            if exists {
+                told.extend(self.told_of_space(space)?.into_iter().map(|line| format!("{number} {line}")));
             }
         }
-        let mut made = kernel.made_namespaces().unwrap();
+        let mut made = kernel.made_namespaces()?;
         made.sort_unstable();
         told.push(format!("made {made:?}"));
-        told
+        Ok(told)
     }
 
-    fn told_of_link(&self, key: &LinkKey, link: &LinkInfo) -> Vec<String> {
+    fn told_of_space(&self, space: &Namespace) -> Result<Vec<String>, Error> {
         let kernel = self.kernel();
-        let same = kernel.link_by_name(&key.namespace, &name(&link.name)).unwrap();
-        assert_eq!(same.map(|same| same.index), Some(link.index));
+        let mut told = Vec::new();
+        for listed in kernel.links(space)? {
+            let key = LinkKey { namespace: space.clone(), index: listed.index };
+            // The question for one link lets the kernel catch up with it.
+            let Some(link) = kernel.link(&key)? else { continue };
+            told.extend(self.told_of_link(&key, &link)?.into_iter().map(|line| format!("{} {line}", link.index)));
+        }
+        let addresses = kernel.all_addresses(space)?.into_iter().filter(|(_, net)| self.is_certain(net));
+        told.push(format!("addresses {:?}", addresses.map(|(index, net)| (index, address(net))).collect::<Vec<_>>()));
+        told.extend(kernel.rules(space)?.iter().map(rule_text));
+        told.push(format!("tables {:?}", kernel.nft_tables(space)?));
+        for table in TABLES {
+            let rules = kernel.nft_rules(space, table)?.into_iter().map(|(handle, comment)| (handle.chain, comment));
+            told.push(format!("{table} {:?}", rules.collect::<Vec<_>>()));
+        }
+        for path in OF_NAMESPACE {
+            told.push(format!("{path} {:?}", kernel.sysctl(space, &Sysctl::Namespace(path)).ok()));
+        }
+        Ok(told)
+    }
+
+    fn is_certain(&self, net: &IpNet) -> bool {
+        !(self.took_back && matches!(net, IpNet::V6(v6) if v6.addr().is_unicast_link_local()))
+    }
+
+    fn told_of_link(&self, key: &LinkKey, link: &LinkInfo) -> Result<Vec<String>, Error> {
+        let kernel = self.kernel();
+        let same = kernel.link_by_name(&key.namespace, &name(&link.name))?;
+        let is_same = same.is_some_and(|same| same.index == link.index);
         let LinkInfo { name, kind, mtu, up, running, master, parent, mark, .. } = link;
         let what = format!("{name} {kind} {} {mtu} up {up} {running} {master:?} {parent:?} {mark:?}", mac(link.mac));
-        let addresses: Vec<String> = kernel.addresses(key).unwrap().into_iter().map(address).collect();
-        let mut routes: Vec<String> = kernel.routes(key).unwrap().iter().map(route_text).collect();
-        routes.sort_unstable();
-        let neighbours = kernel.neighbours(key).unwrap().into_iter().map(|n| format!("{} {}", n.address, n.mac));
-        let mut neighbours: Vec<String> = neighbours.collect();
-        neighbours.sort_unstable();
-        let entries = kernel.forwardings(key).unwrap().into_iter().map(|e| format!("{} {:?}", e.mac, e.remote));
-        let mut entries: Vec<String> = entries.collect();
-        entries.sort_unstable();
+        let addresses = kernel.addresses(key)?.into_iter().filter(|net| self.is_certain(net));
+        let addresses: Vec<String> = addresses.map(address).collect();
+        let sorted = |lines: &mut dyn Iterator<Item = String>| {
+            let mut lines: Vec<String> = lines.collect();
+            lines.sort_unstable();
+            lines
+        };
+        let routes = sorted(&mut kernel.routes(key)?.iter().map(route_text));
+        let neighbours = sorted(&mut kernel.neighbours(key)?.iter().map(|n| format!("{} {}", n.address, n.mac)));
+        let entries = sorted(&mut kernel.forwardings(key)?.iter().map(|e| format!("{} {:?}", e.mac, e.remote)));
         let settings = SETTINGS.map(|(family, setting)| {
             let sysctl = Sysctl::Link { family, link: super::super::name(name), name: setting };
             kernel.sysctl(&key.namespace, &sysctl).map_err(|error| error.errno)
         });
-        vec![
-            what,
+        Ok(vec![
+            format!("{what} {is_same}"),
             format!("addresses {addresses:?}"),
             format!("routes {routes:?}"),
             format!("neighbours {neighbours:?}"),
             format!("entries {entries:?}"),
             format!("settings {settings:?}"),
-        ]
+        ])
     }
 }
 
