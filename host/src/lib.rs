@@ -14,6 +14,7 @@
 //! - [`firewall`]: keeps links that forward excepted from somebody else's firewall
 //! - [`kernel`]: netlink, nftables, settings and namespaces
 //! - [`store`]: what must be known after the daemon was killed
+//! - [`doctor`]: what stands between a machine and a working driver
 //! - [`conformance`]: runs a driver through every part that it exports
 //! - [`config`], [`serve`], [`cli`]: the program around it
 
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod conformance;
 pub mod controller;
+pub mod doctor;
 pub mod driver;
 pub mod engine;
 pub mod firewall;

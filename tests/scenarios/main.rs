@@ -1,10 +1,13 @@
 //! All scenarios, in one program.
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
+mod author;
 mod conformance;
+mod doctor;
 mod fake;
 mod faults;
 mod firewall;
+mod forgotten;
 mod http;
 mod inspect;
 mod interface;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::exit::{DRIVER_FAILED, Failure};
+use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session};
 use super::values::{pair, unique};
 use crate::conformance::{self, CHECKS, Outcome, Plan, Report, Verdict};
@@ -69,7 +69,7 @@ impl Test {
         summary(&report, session)?;
         match report.is_good() {
             true => Ok(()),
-            false => Err(Failure { code: DRIVER_FAILED, error: verdict(&report) }),
+            false => Err(Failure { code: PROBLEM, error: verdict(&report) }),
         }
     }
 }

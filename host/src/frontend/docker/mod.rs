@@ -14,10 +14,11 @@
 //! - `options`, `wire`: Docker's option maps, and JSON as Go reads it
 //! - `calls`: one request on its way to the engine
 //! - `answer`: what goes back
-//! - `known`: what dockerd still knows of
+//! - [`api`]: dockerd's own API; `known`: what dockerd still knows of
 //! - [`limits`]: what a client may take of the daemon
 
 mod answer;
+pub mod api;
 mod calls;
 mod ipam_driver;
 mod known;
@@ -30,7 +31,7 @@ mod tests;
 mod wire;
 
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -59,21 +60,28 @@ pub trait Engine: Clone + Send + Sync + 'static {
     fn call(&self, driver: &Name, request: Request) -> impl Future<Output = Result<Reply>> + Send;
 }
 
+/// What a plugin socket says of its driver. dockerd asks once in its life, so a driver's next version must not change it.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities {
+    /// How far its networks connect.
+    pub connectivity_scope: Scope,
+    /// It says itself whether a network needs gateway addresses.
+    pub checks_gateways: bool,
+}
+
 impl Engine for Controller {
     async fn call(&self, driver: &Name, request: Request) -> Result<Reply> {
         self.request(driver, request).await
     }
 }
 
-/// What a plugin socket says of its driver. dockerd asks once in its life, so a driver's next version must not change it.
+/// A plugin socket's driver.
 #[derive(Clone, Debug)]
 pub struct Plugin {
     /// The driver's name: the socket's, without `.sock`.
     pub name: Name,
-    /// How far its networks connect.
-    pub connectivity_scope: Scope,
-    /// It says itself whether a network needs gateway addresses.
-    pub checks_gateways: bool,
+    /// What is said of it. A socket that the service manager holds is there before its driver.
+    pub capabilities: Arc<Mutex<Capabilities>>,
     /// Told when dockerd speaks to the plugin for the first time in its life.
     pub activated: Arc<Notify>,
 }
@@ -169,6 +177,7 @@ async fn read(request: HttpRequest) -> std::result::Result<Bytes, Answer> {
 
 /// What dockerd asks while it holds a lock of its whole process, and what there is nothing to do for.
 fn from_memory(plugin: &Plugin, path: &str) -> Option<Value> {
+    let capabilities = *plugin.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
     let scope = |scope| match scope {
         Scope::Local => "local",
         Scope::Global => "global",
@@ -178,8 +187,8 @@ fn from_memory(plugin: &Plugin, path: &str) -> Option<Value> {
         // A plugin on a socket can't serve a swarm's networks, and with `global` dockerd in a swarm refuses the local ones too.
         "/NetworkDriver.GetCapabilities" => json!({
             "Scope": "local",
-            "ConnectivityScope": scope(plugin.connectivity_scope),
-            "GwAllocChecker": plugin.checks_gateways,
+            "ConnectivityScope": scope(capabilities.connectivity_scope),
+            "GwAllocChecker": capabilities.checks_gateways,
         }),
         // No replay: the pools are in the store.
         "/IpamDriver.GetCapabilities" => json!({"RequiresMACAddress": false, "RequiresRequestReplay": false}),

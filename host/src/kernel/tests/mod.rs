@@ -93,6 +93,19 @@ impl World {
         assert!(gone.is_empty() && new.is_empty(), "{what}\ngone: {gone:#?}\nnew: {new:#?}");
     }
 
+    /// [`Self::dump`], once the kernel has done what it does later.
+    fn settled(&self) -> String {
+        let mut before = self.dump();
+        loop {
+            thread::sleep(std::time::Duration::from_millis(if self.is_real() { 20 } else { 0 }));
+            let now = self.dump();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
     fn is_real(&self) -> bool {
         self.fake.is_none()
     }
@@ -243,7 +256,7 @@ fn veth(first: LinkEnd, peer: LinkEnd) -> LinkSpec {
 
 /// Makes a change, takes it back, and makes sure that all is as before.
 fn there_and_back(world: &World, change: Change) {
-    let before = world.dump();
+    let before = world.settled();
     let applied = world.one(change.clone());
     assert_ne!(before, world.dump(), "{change} did nothing");
     assert_eq!(world.kernel.undo(&[applied]), []);
