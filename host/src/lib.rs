@@ -15,11 +15,13 @@
 //! - [`kernel`]: netlink, nftables, settings and namespaces
 //! - [`store`]: what must be known after the daemon was killed
 //! - [`doctor`]: what stands between a machine and a working driver
+//! - [`conformance`]: runs a driver through every part that it exports
 //! - [`config`], [`serve`], [`cli`]: the program around it
 
 pub mod capability;
 pub mod cli;
 pub mod config;
+pub mod conformance;
 pub mod controller;
 pub mod doctor;
 pub mod driver;

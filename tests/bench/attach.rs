@@ -59,7 +59,12 @@ impl Floor {
     fn new() -> Self {
         let host = Namespace::new("floor");
         let file = std::fs::File::open(host.path()).unwrap();
-        let kernel = Kernel::new(Config { host: file.into(), instance: 1, run_folder: std::env::temp_dir() }).unwrap();
+        let kernel = Kernel::new(Config {
+            host: std::os::fd::OwnedFd::from(file).into(),
+            instance: 1,
+            run_folder: std::env::temp_dir(),
+        })
+        .unwrap();
         let addresses = vec!["10.9.0.1/24".parse().unwrap()];
         let spec = LinkSpec { end: LinkEnd { addresses, up: true, ..end(At::Host, "br0") }, kind: LinkKind::Bridge };
         let applied = kernel.apply(&[Change::AddLink(spec)]).unwrap();

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod author;
+mod conformance;
 mod doctor;
+mod fake;
 mod faults;
 mod firewall;
 mod forgotten;

@@ -1,11 +1,10 @@
 //! A controller in this process: for what the command line can't do, such as failing a driver's n-th host call.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use pontoon::controller::{Controller, Place};
+use pontoon::controller::{Controller, Host, Place};
 use pontoon::operation::Name;
 use pontoon::operation::driver::LoadDriver;
 use pontoon::operation::endpoint::Attach;
@@ -38,13 +37,7 @@ impl Bench {
     pub fn with_deadline(deadline: Duration) -> Self {
         let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
         let host = Namespace::new("host");
-        let place = Place {
-            state: folder.path().join("state"),
-            run: folder.path().join("run"),
-            compiler: compiler(folder.path()),
-            namespace: Some(host.path().to_owned()),
-            deadline,
-        };
+        let place = Place { deadline, ..place(folder.path(), Host::At(host.path().to_owned())) };
         let runtime = Runtime::new().unwrap();
         pontoon::serve::raise_file_limit();
         let controller = Controller::start(&place).unwrap();
@@ -58,14 +51,7 @@ impl Bench {
 
     /// Loads a driver that was built.
     pub fn load(&self, name: &str, file: &str, configuration: &[(&str, &str)]) {
-        let configuration: BTreeMap<_, _> =
-            configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let load = LoadDriver {
-            name: Name::new(name).unwrap(),
-            component: std::fs::read(driver(file)).unwrap(),
-            configuration,
-        };
-        self.wait(self.controller.load_driver(load)).unwrap();
+        self.wait(self.controller.load_driver(load(name, file, configuration))).unwrap();
     }
 
     /// Everything that the store holds, row by row. What only grows (the counters, and where the next address is looked for) is left
@@ -113,6 +99,23 @@ impl Drop for Bench {
     }
 }
 
+/// Where a controller works that has its folders below this one.
+pub(crate) fn place(folder: &Path, host: Host) -> Place {
+    Place {
+        state: folder.join("state"),
+        run: folder.join("run"),
+        compiler: compiler(folder),
+        host,
+        deadline: pontoon::engine::limit::DEADLINE,
+    }
+}
+
+/// A request to load a driver that was built.
+pub(crate) fn load(name: &str, file: &str, configuration: &[(&str, &str)]) -> LoadDriver {
+    let configuration = configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    LoadDriver { name: Name::new(name).unwrap(), component: std::fs::read(driver(file)).unwrap(), configuration }
+}
+
 /// Stands in for `pontoon compile`: what that program has once made of a component is kept beside the drivers.
 fn compiler(folder: &Path) -> PathBuf {
     let program = pontoon();
@@ -138,7 +141,12 @@ pub fn create(name: &str, driver: &str, more: &Value) -> CreateNetwork {
 
 /// A request to attach a namespace.
 pub fn attach(namespace: &Namespace, more: &Value) -> Attach {
-    merged(json!({"namespace": namespace.text()}), more)
+    attach_path(namespace.text(), more)
+}
+
+/// The same by its path.
+pub fn attach_path(namespace: &str, more: &Value) -> Attach {
+    merged(json!({"namespace": namespace}), more)
 }
 
 fn merged<T: serde::de::DeserializeOwned>(mut base: Value, more: &Value) -> T {

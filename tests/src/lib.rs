@@ -4,12 +4,14 @@
 //! - [`dump`](Namespace::dump): all that the kernel has in one, to compare before and after
 //! - [`Daemon`]: `pontoon serve` in a namespace of its own
 //! - [`Bench`]: a controller in this process, in a namespace of its own
+//! - [`FakeBench`]: the same on a kernel in memory, without root
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
 //! - [`Timings`]: what things take, for the benches
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
 mod bench;
 mod daemon;
+mod fake_bench;
 mod machine;
 mod namespace;
 mod packets;
@@ -17,8 +19,9 @@ mod timings;
 
 use std::path::PathBuf;
 
-pub use bench::{Bench, attach, create};
+pub use bench::{Bench, attach, attach_path, create};
 pub use daemon::{Daemon, Ran};
+pub use fake_bench::FakeBench;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};

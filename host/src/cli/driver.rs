@@ -1,8 +1,9 @@
-//! `pontoon driver`: load, ls, inspect, rm; and for authors: new, pack.
+//! `pontoon driver`: load, ls, inspect, rm; and for authors: new, pack, test.
 
 use std::path::PathBuf;
 
 use super::client::{encode, path};
+use super::driver_test::Test;
 use super::exit::Failure;
 use super::output::{Session, listing, table};
 use super::values::{lines, list, pair, short, unique};
@@ -33,6 +34,8 @@ pub enum Command {
     New(new::New),
     /// Put the manifest into a component: name, version, what the driver asks for
     Pack(pack::Pack),
+    /// Run a component through the conformance suite, in network namespaces of its own; needs no daemon
+    Test(Test),
 }
 
 /// Loads a driver.
@@ -64,6 +67,7 @@ impl Command {
             Self::Rm { names } => remove(&names, session).await,
             Self::New(new) => new.run(session),
             Self::Pack(pack) => pack.run(session),
+            Self::Test(test) => test.run(session).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`main`]: from the process's arguments to its exit code
 //! - `driver`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
-//! - `new`, `pack`: what a driver's author needs, without a daemon
+//! - `new`, `pack`, `driver_test`: what a driver's author needs, without a daemon
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
@@ -11,6 +11,7 @@
 mod client;
 mod doctor;
 mod driver;
+mod driver_test;
 mod endpoint;
 pub mod exit;
 mod network;
@@ -68,7 +69,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, rm; new, pack
+    /// Drivers: load, ls, inspect, rm; new, pack, test
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

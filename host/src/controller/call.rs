@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::Inner;
+use super::{Called, Inner};
 use crate::driver::Driver;
 use crate::engine::limit::TRACED;
 use crate::engine::{CallState, Code, Facts, Failure, Interface, NetworkFacts, Outcome};
@@ -125,6 +125,13 @@ impl Inner {
         };
         call.driver.count(&trace, committed.is_err());
         trace.host_calls.truncate(TRACED);
+        self.note_call(|| {
+            let (error, swept) = match &committed {
+                Ok((_, swept)) => (None, swept.clone()),
+                Err(Failure::Refused(error) | Failure::Trapped(error)) => (Some(error.clone()), Vec::new()),
+            };
+            Called { trace: trace.clone(), error, swept }
+        });
         traces.push(trace);
         Ok(match committed {
             Ok((value, swept)) => Ok(Done { value, state: outcome.state, swept }),

@@ -8,11 +8,13 @@
 //! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: the operations
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
+//! - `direct`: a driver's functions, called past all that: for the conformance suite
 //! - `pool`: address pools
 //! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
 
 mod attach;
 mod call;
+mod direct;
 mod driver;
 mod endpoint;
 mod forgotten;
@@ -26,16 +28,18 @@ mod table;
 mod taken_pool;
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+pub(crate) use direct::{Called, Direct};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 
 use crate::driver::Drivers;
 use crate::engine::{Fault, limit::CALLS};
 use crate::firewall::{Exceptions, Firewall, Found};
-use crate::kernel::{self, Kernel};
+use crate::kernel::{self, Fake, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
 use crate::operation::engine::Known;
@@ -54,10 +58,21 @@ pub struct Place {
     pub run: PathBuf,
     /// The program whose hidden subcommand compiles components.
     pub compiler: PathBuf,
-    /// The network namespace to work in, as a path; none: the process's own.
-    pub namespace: Option<PathBuf>,
+    /// The network namespace to work in.
+    pub host: Host,
     /// How long a driver's call may take.
     pub deadline: Duration,
+}
+
+/// Where a controller's host is, and of which kernel.
+#[derive(Clone, Debug)]
+pub enum Host {
+    /// The process's own network namespace.
+    Own,
+    /// The one at a path.
+    At(PathBuf),
+    /// In memory: nothing is asked of this machine, and its sandboxes are named by the paths that were given to it.
+    Fake(Fake),
 }
 
 /// What front ends speak to.
@@ -79,15 +94,21 @@ pub(crate) struct Inner {
     pub(crate) drivers: Drivers,
     /// The function that it is for; none: every one.
     fault: Mutex<Option<(Option<&'static str>, Fault)>>,
+    /// The calls that were made, if somebody counts them.
+    calls: Mutex<Option<Vec<Called>>>,
 }
 
 impl Controller {
     /// Opens the state folder, loads its drivers, and brings kernel and store together. Blocks.
     pub fn start(place: &Place) -> Result<Self> {
         let store = Arc::new(Store::open(&place.state)?);
-        let host = match &place.namespace {
-            None => Kernel::current_namespace()?,
-            Some(path) => std::fs::File::open(path).map_err(|e| crate::driver::compile::io(path, &e))?.into(),
+        let host = match &place.host {
+            Host::Own => Kernel::current_namespace()?.into(),
+            Host::At(path) => {
+                let file = std::fs::File::open(path).map_err(|e| crate::driver::compile::io(path, &e))?;
+                OwnedFd::from(file).into()
+            }
+            Host::Fake(fake) => fake.clone().into(),
         };
         let config = kernel::Config { host, instance: store.instance(), run_folder: place.run.clone() };
         let kernel = Arc::new(Kernel::new(config)?);
@@ -95,8 +116,8 @@ impl Controller {
             Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
         let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone(), place.deadline)?;
         let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
-        let inner = Inner { store, kernel, reaper: Arc::new(reaper), firewall, drivers, fault: Mutex::default() };
-        let inner = Arc::new(inner);
+        let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
+        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls });
         inner.restart()?;
         let slots = Arc::new(Semaphore::new(CALLS as usize));
         Ok(Self { inner, locks: Arc::default(), running: Arc::default(), slots })

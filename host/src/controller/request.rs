@@ -352,7 +352,7 @@ fn no_endpoint(key: &EndpointKey) -> Error {
 }
 
 /// What is known of an engine's new network.
-fn engine_network(driver: &Driver, id: Id, options: NetworkOptions, pools: &[PoolData]) -> Result<Network> {
+pub(super) fn engine_network(driver: &Driver, id: Id, options: NetworkOptions, pools: &[PoolData]) -> Result<Network> {
     Ok(Network {
         name: short_name(&id)?,
         id,

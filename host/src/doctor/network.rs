@@ -20,7 +20,7 @@ const FAMILIES: [IptablesFamily; 2] = [IptablesFamily::Ipv4, IptablesFamily::Ipv
 /// Looks at firewall, bridge-nf and forwarding.
 pub fn look() -> Vec<Finding> {
     let kernel = Kernel::current_namespace()
-        .and_then(|host| Kernel::new(Config { host, instance: 0, run_folder: PathBuf::new() }));
+        .and_then(|host| Kernel::new(Config { host: host.into(), instance: 0, run_folder: PathBuf::new() }));
     let kernel = match kernel {
         Ok(kernel) => kernel,
         Err(error) => return vec![unknown("network", &error, error.errno)],

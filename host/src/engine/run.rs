@@ -28,6 +28,13 @@ pub enum Failure {
     Trapped(Error),
 }
 
+impl<T> Outcome<T> {
+    /// The same end with another value.
+    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Outcome<U> {
+        Outcome { state: self.state, result: self.result.map(value) }
+    }
+}
+
 impl Failure {
     /// The error for whoever asked for the operation.
     pub fn error(self) -> Error {

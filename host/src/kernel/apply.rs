@@ -215,7 +215,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change) -> Step {
         Change::MoveLink(link, to) => link_move::move_link(session, link, to, kernel.marks),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => {
-            let removed = namespace::remove(&kernel.namespaces, name);
+            let removed = kernel.host.remove_namespace(&kernel.namespaces, name);
             removed.map(|()| Applied { outcome: Outcome::Done, undo: Vec::new() })
         }
         // Its errors say by themselves what they are about.

@@ -8,14 +8,11 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 use rustix::io::Errno;
 
 use super::link_read::{self, Seen, by_index};
-use super::link_set::{self, message, own};
+use super::link_set::{self, RTM_DELLINK, RTM_SETLINK, message, own};
 use super::mark::Marks;
 use super::session::Session;
 use super::socket::{Answer, Request};
 use super::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, address};
-
-const RTM_DELLINK: u16 = 17;
-const RTM_SETLINK: u16 = 19;
 
 /// The links of one namespace.
 type Place = (Namespace, Vec<Seen>);

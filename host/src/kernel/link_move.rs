@@ -4,13 +4,11 @@
 use netlink_packet_route::link::LinkAttribute;
 
 use super::link_read::{by_index, by_name, get};
-use super::link_set::{message, own};
+use super::link_set::{RTM_SETLINK, message, own};
 use super::mark::Marks;
 use super::session::Session;
 use super::socket::Request;
 use super::{Applied, Change, Error, LinkKey, LinkName, Namespace, NewLink, Outcome};
-
-const RTM_SETLINK: u16 = 19;
 
 /// Moves it under its name, which must be free there. It arrives down, without addresses, perhaps with another index.
 pub(super) fn move_link(session: &mut Session, key: &LinkKey, to: &Namespace, marks: Marks) -> Result<Applied, Error> {

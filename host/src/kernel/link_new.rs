@@ -12,7 +12,7 @@ use super::mark::Marks;
 use super::socket::{Request, flag};
 use super::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, MacvlanMode, Vxlan};
 
-const RTM_NEWLINK: u16 = 16;
+pub(super) const RTM_NEWLINK: u16 = 16;
 
 /// One end as the message has it.
 pub(super) struct NewEnd<'a> {

@@ -8,24 +8,24 @@ use super::session::Session;
 use super::socket::{Answer, Message, Request, malformed};
 use super::{Error, LinkInfo, LinkKey, MacAddress, Namespace};
 
-const RTM_GETLINK: u16 = 18;
+pub(super) const RTM_GETLINK: u16 = 18;
 /// `struct ifinfomsg`.
-const HEADER: usize = 16;
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFLA_LINK: u16 = 5;
-const IFLA_MASTER: u16 = 10;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_GROUP: u16 = 27;
-const IFLA_LINK_NETNSID: u16 = 37;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_SLAVE_DATA: u16 = 5;
+pub(super) const HEADER: usize = 16;
+pub(super) const IFLA_ADDRESS: u16 = 1;
+pub(super) const IFLA_IFNAME: u16 = 3;
+pub(super) const IFLA_MTU: u16 = 4;
+pub(super) const IFLA_LINK: u16 = 5;
+pub(super) const IFLA_MASTER: u16 = 10;
+pub(super) const IFLA_LINKINFO: u16 = 18;
+pub(super) const IFLA_GROUP: u16 = 27;
+pub(super) const IFLA_LINK_NETNSID: u16 = 37;
+pub(super) const IFLA_INFO_KIND: u16 = 1;
+pub(super) const IFLA_INFO_SLAVE_DATA: u16 = 5;
 pub(super) const IFLA_BRPORT_MODE: u16 = 4;
 pub(super) const IFLA_BRPORT_LEARNING: u16 = 8;
 pub(super) const IFLA_BRPORT_ISOLATED: u16 = 33;
-const IFF_UP: u32 = 0x1;
-const IFF_RUNNING: u32 = 0x40;
+pub(super) const IFF_UP: u32 = 0x1;
+pub(super) const IFF_RUNNING: u32 = 0x40;
 
 /// A link as the layer itself needs it.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use super::plan::Plan;
 use super::socket::{Answer, Protocol, Request, Socket};
 use super::{Change, Error, LinkChanges, LinkKey, LinkName, Mark, NewName};
 
-const RTM_DELLINK: u16 = 17;
-const RTM_SETLINK: u16 = 19;
+pub(super) const RTM_DELLINK: u16 = 17;
+pub(super) const RTM_SETLINK: u16 = 19;
 
 /// Changes what is given.
 pub(super) fn set(key: &LinkKey, changes: &LinkChanges, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {

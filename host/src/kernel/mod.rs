@@ -4,7 +4,7 @@
 //! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and never keeps a
 //! sandbox's namespace open beyond one call, or it could not die.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -16,6 +16,8 @@ mod condemn;
 mod describe;
 mod doorman;
 mod error;
+mod fake;
+mod host;
 mod iptables;
 mod link_add;
 mod link_move;
@@ -39,10 +41,12 @@ mod trial;
 mod value;
 mod watch;
 
+use host::Host;
 use mark::Marks;
 use port::Ports;
-use session::{Host, Session};
+use session::{Real, Session};
 
+pub use fake::{Fake, FakePort};
 pub use iptables::*;
 pub use port::{HostPort, PortWish};
 pub use trial::{Feature, try_features};
@@ -52,12 +56,33 @@ pub use watch::{Seen, Watch};
 /// What a [`Kernel`] works with.
 #[derive(Debug)]
 pub struct Config {
-    /// The nsfs file of the namespace to work in; see [`Kernel::current_namespace`].
-    pub host: OwnedFd,
+    /// The namespace to work in.
+    pub host: HostNamespace,
     /// The random 22-bit id of this Pontoon's state folder. It goes into the marks, so that two Pontoons in one namespace leave each other alone.
     pub instance: u32,
     /// The run folder: namespaces that are made are bound in `netns/NAME` below it.
     pub run_folder: PathBuf,
+}
+
+/// The namespace that a [`Kernel`] works in, and of which kernel.
+#[derive(Debug)]
+pub enum HostNamespace {
+    /// One of the machine's, by its nsfs file; see [`Kernel::current_namespace`].
+    Real(OwnedFd),
+    /// The host of a machine in memory.
+    Fake(Fake),
+}
+
+impl From<OwnedFd> for HostNamespace {
+    fn from(file: OwnedFd) -> Self {
+        Self::Real(file)
+    }
+}
+
+impl From<Fake> for HostNamespace {
+    fn from(fake: Fake) -> Self {
+        Self::Fake(fake)
+    }
 }
 
 /// Which boot of which machine, and which namespace there. Another value: everything that was made is gone.
@@ -83,7 +108,11 @@ impl Kernel {
     /// Takes the host's namespace as it is now; sockets are opened when they are needed first.
     pub fn new(config: Config) -> Result<Self, Error> {
         let namespaces = config.run_folder.join("netns");
-        let (host, marks) = (Host::new(config.host)?, Marks::new(config.instance));
+        let host = match config.host {
+            HostNamespace::Real(file) => Host::Real(Real::new(file)?),
+            HostNamespace::Fake(fake) => Host::Fake(fake),
+        };
+        let marks = Marks::new(config.instance);
         Ok(Self { host, marks, namespaces, ports: Ports::default() })
     }
 
@@ -94,27 +123,26 @@ impl Kernel {
 
     /// Which boot and which namespace this is.
     pub fn identity(&self) -> Result<HostIdentity, Error> {
-        const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-        let boot = std::fs::read_to_string(BOOT).map_err(|e| Error::io(format!("reading {BOOT}"), &e))?;
-        let namespace = self.host.within(|| Ok(namespace::cookie()))?.unwrap_or(self.host.inode());
-        Ok(HostIdentity { boot: boot.trim().to_owned(), namespace })
+        self.host.identity()
     }
 
     /// Opens and checks a sandbox: it must be a network namespace and not the host's own.
     pub fn sandbox(&self, path: &Path) -> Result<NamespacePath, Error> {
-        let (_, inode) = namespace::examine(path)?;
-        if inode == self.host.inode() {
-            return Err(Error::refused(format!("{} is the host's own network namespace", path.display())));
-        }
-        Ok(NamespacePath { path: path.to_owned(), inode })
+        self.host.sandbox(path)
+    }
+
+    /// Does something on a thread of its own inside a sandbox, such as opening a socket.
+    pub fn within<T: Send>(
+        &self,
+        sandbox: &NamespacePath,
+        action: impl FnOnce() -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        namespace::within(namespace::open(sandbox)?.as_fd(), action)
     }
 
     /// Whether the namespace is still there, and the same.
     pub fn exists(&self, namespace: &Namespace) -> bool {
-        match namespace {
-            Namespace::Host => true,
-            Namespace::At(at) => namespace::open(at).is_ok(),
-        }
+        self.host.exists(namespace)
     }
 
     /// Makes all changes or none: when one fails, what was done is undone in reverse, and the error names the change.
@@ -136,7 +164,7 @@ impl Kernel {
 
     /// The names of the namespaces that are bound in the run folder.
     pub fn made_namespaces(&self) -> Result<Vec<String>, Error> {
-        namespace::made(&self.namespaces)
+        self.host.made_namespaces(&self.namespaces)
     }
 
     /// Takes links of this instance out of the way at once (down, no master, no addresses, another name) for [`Kernel::reap`] to delete.
@@ -239,12 +267,12 @@ impl Kernel {
 
     /// Whether the legacy iptables, which nftables know nothing of, have a table `filter` on the host.
     pub fn has_legacy_iptables(&self, family: IptablesFamily) -> Result<bool, Error> {
-        self.host.within(|| iptables::has_legacy(family))
+        self.host.has_legacy_iptables(family)
     }
 
     /// Subscribes to changes of the host's iptables-nft and of a table of family inet.
     pub fn watch(&self, table: &str) -> Result<Watch, Error> {
-        self.host.within(|| Watch::open(table))
+        self.host.watch(table)
     }
 
     /// The group (IFLA_GROUP) of the links that are this instance's.
@@ -263,7 +291,7 @@ impl Kernel {
     }
 
     fn add_namespace(&self, name: &str) -> Result<Applied, Error> {
-        let made = namespace::make(&self.namespaces, name, link_set::loopback_up)?;
+        let made = self.host.make_namespace(&self.namespaces, name)?;
         let undo = vec![Change::RemoveNamespace(name.to_owned())];
         Ok(Applied { outcome: Outcome::Namespace(made), undo })
     }

@@ -79,11 +79,7 @@ fn what_else(file: &OwnedFd) -> &'static str {
 
 /// Opens a namespace that was seen before. With `errno` ENOENT it is gone.
 pub(super) fn open(namespace: &NamespacePath) -> Result<OwnedFd, Error> {
-    let shown = namespace.path.display();
-    let gone = |why: &str| Error {
-        message: format!("the network namespace {shown} is gone{why}"),
-        errno: Some(Errno::NOENT.raw_os_error()),
-    };
+    let gone = |why: &str| gone(&namespace.path, why);
     match examine(&namespace.path) {
         Ok((open, inode)) if inode == namespace.inode => Ok(open),
         Ok(_) => Err(gone(": another one is there now")),
@@ -91,6 +87,12 @@ pub(super) fn open(namespace: &NamespacePath) -> Result<OwnedFd, Error> {
         Err(e) if e.errno.is_none() => Err(gone(&format!(": {}", e.message))),
         Err(e) => Err(e),
     }
+}
+
+/// That a namespace is gone, and why.
+pub(super) fn gone(path: &Path, why: &str) -> Error {
+    let message = format!("the network namespace {} is gone{why}", path.display());
+    Error { message, errno: Some(Errno::NOENT.raw_os_error()) }
 }
 
 /// Whether an error of [`open`] says that the namespace is gone.
@@ -182,7 +184,8 @@ pub(super) fn remove(folder: &Path, name: &str) -> Result<(), Error> {
     }
 }
 
-fn place(folder: &Path, name: &str) -> Result<PathBuf, Error> {
+/// The path of a name that a namespace can be bound under.
+pub(super) fn place(folder: &Path, name: &str) -> Result<PathBuf, Error> {
     let fits = (1..=255).contains(&name.len()) && !name.starts_with('.');
     if fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
         return Ok(folder.join(name));

@@ -17,16 +17,17 @@ use super::session::Session;
 use super::socket::{Answer, Message, Request, flag, malformed};
 use super::{Change, Error, Forwarding, LinkKey, MacAddress, Neighbour};
 
-const RTM_NEWNEIGH: u16 = 28;
-const RTM_DELNEIGH: u16 = 29;
-const RTM_GETNEIGH: u16 = 30;
+pub(super) const RTM_NEWNEIGH: u16 = 28;
+pub(super) const RTM_DELNEIGH: u16 = 29;
+pub(super) const RTM_GETNEIGH: u16 = 30;
 /// `struct ndmsg`.
-const HEADER: usize = 12;
-const NDA_DST: u16 = 1;
-const NDA_LLADDR: u16 = 2;
-const NUD_NOARP: u16 = 0x40;
-const NUD_PERMANENT: u16 = 0x80;
-const NTF_SELF: u8 = 0x02;
+pub(super) const HEADER: usize = 12;
+pub(super) const NDA_DST: u16 = 1;
+pub(super) const NDA_LLADDR: u16 = 2;
+pub(super) const NDA_IFINDEX: u16 = 8;
+pub(super) const NUD_NOARP: u16 = 0x40;
+pub(super) const NUD_PERMANENT: u16 = 0x80;
+pub(super) const NTF_SELF: u8 = 0x02;
 const GONE: &[Errno] = &[Errno::NOENT, Errno::NODEV];
 
 /// An entry as the kernel has it.

@@ -17,7 +17,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
-use super::session::Host;
+use super::host::{Holding, Host};
 use super::{Applied, Change, Error, Outcome};
 
 /// Where the kernel takes a port from for whoever wants any.
@@ -59,8 +59,8 @@ impl HostPort {
     }
 }
 
-/// What is taken, by the sockets that hold it; without one where there can be none: see [`Ports::hold`] and [`open`].
-type Held = BTreeMap<HostPort, Option<OwnedFd>>;
+/// What is taken, by what holds it; without that where there can be none: see [`Ports::hold`] and [`open`].
+type Held = BTreeMap<HostPort, Option<Holding>>;
 
 /// The ports that are taken.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl Ports {
         let mut held = self.lock();
         check_room(held.len() + wish.addresses.len())?;
         let before = &*held;
-        let (port, sockets) = host.within(|| find(wish, before))?;
+        let (port, sockets) = find(host, wish, before)?;
         let undo = sockets.keys().map(|port| Change::ReleasePort(*port)).collect();
         held.extend(sockets);
         Ok(Applied { outcome: Outcome::Port(port), undo })
@@ -92,7 +92,7 @@ impl Ports {
         if let Some(Some(_)) = held.get(&port) {
             return Ok(());
         }
-        let opened = host.within(|| open(port));
+        let opened = host.hold(port);
         let (socket, result) = opened.map_or_else(|error| (None, Err(error)), |socket| (socket, Ok(())));
         held.insert(port, socket);
         result
@@ -116,13 +116,13 @@ fn check_room(count: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// The first port that is free on all addresses, with the sockets that hold it. In the host's namespace.
-fn find(wish: &PortWish, held: &Held) -> Result<(u16, Held), Error> {
-    let (first, last) = if wish.first == 0 { ephemeral()? } else { (wish.first, wish.last) };
+/// The first port that is free on all addresses, with what holds it.
+fn find(host: &Host, wish: &PortWish, held: &Held) -> Result<(u16, Held), Error> {
+    let (first, last) = if wish.first == 0 { host.ephemeral()? } else { (wish.first, wish.last) };
     // A range is tried from its beginning, the ephemeral one from anywhere.
     let start = if wish.first == 0 { random_in(first..=last)? } else { first };
     for port in (start..=last).chain(first..start) {
-        match open_all(wish, port, held) {
+        match open_all(host, wish, port, held) {
             Err(error) if is_in_use(&error) && first < last => {}
             tried => return tried.map(|sockets| (port, sockets)),
         }
@@ -130,31 +130,31 @@ fn find(wish: &PortWish, held: &Held) -> Result<(u16, Held), Error> {
     Err(in_use(format!("host ports {} are all in use", PortWish { first, last, ..wish.clone() })))
 }
 
-fn open_all(wish: &PortWish, port: u16, held: &Held) -> Result<Held, Error> {
+fn open_all(host: &Host, wish: &PortWish, port: u16, held: &Held) -> Result<Held, Error> {
     let ports = wish.addresses.iter().map(|address| HostPort { protocol: wish.protocol, port, address: *address });
     let ports = ports.filter(|port| !wish.own.contains(port));
-    ports.map(|port| open_free(port, held).map(|socket| (port, socket))).collect()
+    ports.map(|port| open_free(host, port, held).map(|socket| (port, socket))).collect()
 }
 
 /// Those without a socket are found only here, and of all others it can be said whose they are.
-fn open_free(port: HostPort, held: &Held) -> Result<Option<OwnedFd>, Error> {
+fn open_free(host: &Host, port: HostPort, held: &Held) -> Result<Option<Holding>, Error> {
     let from = HostPort { address: Ipv4Addr::UNSPECIFIED.into(), ..port };
     let same =
         held.range(from..).map(|(other, _)| other).take_while(|o| (o.protocol, o.port) == (port.protocol, port.port));
     if same.into_iter().any(|other| other.clashes(&port)) {
         return Err(in_use(format!("host port {port} is in use by an endpoint already")));
     }
-    open(port)
+    host.hold(port)
 }
 
 /// The socket that holds a port, in the calling thread's namespace; none where the kernel has no SCTP.
-fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
+pub(super) fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
     let family = if port.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let (kind, protocol) = match port.protocol {
         6 => (SocketType::STREAM, ipproto::TCP),
         17 => (SocketType::DGRAM, ipproto::UDP),
         132 => (SocketType::STREAM, ipproto::SCTP),
-        other => return Err(Error::system(format!("host ports of protocol {other}"), Errno::PROTONOSUPPORT)),
+        _ => return Err(refused(port, Errno::PROTONOSUPPORT)),
     };
     let bound = match socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)) {
         Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT) if protocol == ipproto::SCTP => return Ok(None),
@@ -168,9 +168,14 @@ fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
             Ok(socket)
         }),
     };
-    bound.map(Some).map_err(|errno| match errno {
+    bound.map(Some).map_err(|errno| refused(port, errno))
+}
+
+/// Why a port can't be had.
+pub(super) fn refused(port: HostPort, errno: Errno) -> Error {
+    match errno {
         // A TCP connection that a program has closed keeps its port for a minute (TIME_WAIT), also when the program has ended.
-        Errno::ADDRINUSE if kind == SocketType::STREAM => {
+        Errno::ADDRINUSE if port.protocol != 17 => {
             in_use(format!("host port {port} is in use by another program, or was a minute ago"))
         }
         Errno::ADDRINUSE => in_use(format!("host port {port} is in use by another program")),
@@ -178,8 +183,9 @@ fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
             message: format!("host port {port}: the host does not have this address"),
             errno: Some(errno.raw_os_error()),
         },
+        Errno::PROTONOSUPPORT => Error::system(format!("host ports of protocol {}", port.protocol), errno),
         _ => Error::system(format!("host port {port}"), errno),
-    })
+    }
 }
 
 fn in_use(message: String) -> Error {
@@ -190,7 +196,8 @@ fn is_in_use(error: &Error) -> bool {
     error.errno == Some(Errno::ADDRINUSE.raw_os_error())
 }
 
-fn ephemeral() -> Result<(u16, u16), Error> {
+/// The ports that the kernel gives to whoever wants any, in the calling thread's namespace.
+pub(super) fn ephemeral() -> Result<(u16, u16), Error> {
     let text = fs::read_to_string(EPHEMERAL).map_err(|e| Error::io(format!("reading {EPHEMERAL}"), &e))?;
     let mut numbers = text.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {

@@ -16,21 +16,21 @@ use super::session::Session;
 use super::socket::{Message, Request, flag, malformed};
 use super::{Change, Error, LinkKey, Route};
 
-const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
-const RTM_GETROUTE: u16 = 26;
+pub(super) const RTM_NEWROUTE: u16 = 24;
+pub(super) const RTM_DELROUTE: u16 = 25;
+pub(super) const RTM_GETROUTE: u16 = 26;
 /// `struct rtmsg`.
-const HEADER: usize = 12;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
-const RTA_PRIORITY: u16 = 6;
-const RTA_PREFSRC: u16 = 7;
-const RTA_TABLE: u16 = 15;
-const RTA_VIA: u16 = 18;
-const RT_TABLE_MAIN: u32 = 254;
+pub(super) const HEADER: usize = 12;
+pub(super) const RTA_DST: u16 = 1;
+pub(super) const RTA_OIF: u16 = 4;
+pub(super) const RTA_GATEWAY: u16 = 5;
+pub(super) const RTA_PRIORITY: u16 = 6;
+pub(super) const RTA_PREFSRC: u16 = 7;
+pub(super) const RTA_TABLE: u16 = 15;
+pub(super) const RTA_VIA: u16 = 18;
+pub(super) const RT_TABLE_MAIN: u32 = 254;
 /// What the kernel gives an IPv6 route without a metric (IP6_RT_PRIO_USER).
-const DEFAULT_METRIC6: u32 = 1024;
+pub(super) const DEFAULT_METRIC6: u32 = 1024;
 
 /// Adds a route.
 pub(super) fn add(route: &Route, marks: Marks) -> Result<Plan, Error> {

@@ -4,12 +4,13 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 
 use super::doorman::Doorman;
+use super::host::Host;
 use super::socket::{Answer, Message, Protocol, Request, Socket};
 use super::{Error, Namespace, namespace};
 
 /// The host's namespace with sockets that outlive a call.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(super) struct Real {
     file: OwnedFd,
     inode: u64,
     idle: Mutex<Vec<(Protocol, Socket)>>,
@@ -19,7 +20,7 @@ pub(super) struct Host {
 /// As many as calls usually run at the same time; more are closed after use.
 const IDLE_SOCKETS: usize = 16;
 
-impl Host {
+impl Real {
     pub fn new(file: OwnedFd) -> Result<Self, Error> {
         let inode = namespace::inode(file.as_fd())?;
         Ok(Self { file, inode, idle: Mutex::default(), doorman: Doorman::default() })
@@ -64,12 +65,18 @@ struct Space {
 /// See the module.
 pub(super) struct Session<'h> {
     host: &'h Host,
+    /// Of a fake, none: it keeps nothing open.
     spaces: Vec<Space>,
 }
 
 impl<'h> Session<'h> {
     pub fn new(host: &'h Host) -> Self {
         Self { host, spaces: Vec::new() }
+    }
+
+    /// The kernel that it is a way into.
+    pub fn host(&self) -> &'h Host {
+        self.host
     }
 
     /// Sends requests, together as far as they fit; one answer to each.
@@ -87,17 +94,26 @@ impl<'h> Session<'h> {
         with: Protocol,
         requests: &[Request],
     ) -> Result<Vec<Answer>, Error> {
-        self.using(at, with, |socket| socket.exchange(requests))
+        match self.host {
+            Host::Real(real) => self.using(real, at, with, |socket| socket.exchange(requests)),
+            Host::Fake(fake) => fake.exchange(at, with, requests),
+        }
     }
 
     /// Sends requests in one datagram, as an nftables transaction needs it.
     pub fn datagram(&mut self, at: &Namespace, with: Protocol, requests: &[Request]) -> Result<Vec<Answer>, Error> {
-        self.using(at, with, |socket| socket.datagram(requests))
+        match self.host {
+            Host::Real(real) => self.using(real, at, with, |socket| socket.datagram(requests)),
+            Host::Fake(fake) => fake.exchange(at, with, requests),
+        }
     }
 
     /// Asks one question, which may be a dump.
     pub fn ask(&mut self, at: &Namespace, protocol: Protocol, request: Request) -> Result<Answer, Error> {
-        self.using(at, protocol, |socket| socket.ask(request))
+        match self.host {
+            Host::Real(real) => self.using(real, at, protocol, |socket| socket.ask(request)),
+            Host::Fake(fake) => fake.ask(at, protocol, &request),
+        }
     }
 
     /// A dump's messages; none where the kernel says that what was asked about isn't there.
@@ -112,25 +128,32 @@ impl<'h> Session<'h> {
 
     /// A descriptor of a namespace, good as long as the session, for IFLA_NET_NS_FD.
     pub fn descriptor(&mut self, at: &Namespace) -> Result<RawFd, Error> {
-        let position = self.space(at)?;
-        Ok(self.spaces[position].file.as_ref().unwrap_or(&self.host.file).as_raw_fd())
+        match self.host {
+            Host::Real(real) => {
+                let position = self.space(at)?;
+                Ok(self.spaces[position].file.as_ref().unwrap_or(&real.file).as_raw_fd())
+            }
+            Host::Fake(fake) => fake.descriptor(at),
+        }
     }
 
-    /// Does something inside a namespace.
+    /// Does something on a thread inside a namespace of the real kernel.
     pub fn within<T: Send>(
         &mut self,
+        real: &Real,
         at: &Namespace,
         action: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
         let position = self.space(at)?;
         match &self.spaces[position].file {
             Some(file) => namespace::within(file.as_fd(), action),
-            None => self.host.within(action),
+            None => real.within(action),
         }
     }
 
     fn using<T>(
         &mut self,
+        real: &Real,
         at: &Namespace,
         protocol: Protocol,
         action: impl FnOnce(&mut Socket) -> Result<T, Error>,
@@ -140,8 +163,8 @@ impl<'h> Session<'h> {
         let known = space.sockets.iter().position(|(p, _)| *p == protocol);
         let mut socket = match (known, &space.file) {
             (Some(known), _) => space.sockets.swap_remove(known).1,
-            (None, Some(file)) => self.host.doorman.open(file.as_fd(), self.host.file.as_fd(), protocol)?,
-            (None, None) => self.host.take(protocol)?,
+            (None, Some(file)) => real.doorman.open(file.as_fd(), real.file.as_fd(), protocol)?,
+            (None, None) => real.take(protocol)?,
         };
         // After an error answers may still be on their way: that socket is not used again.
         let result = action(&mut socket)?;
@@ -164,7 +187,11 @@ impl<'h> Session<'h> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
+        let real = match self.host {
+            Host::Real(real) => real,
+            Host::Fake(fake) => return fake.settle(),
+        };
         let host = self.spaces.drain(..).filter(|s| s.file.is_none());
-        self.host.give_back(host.flat_map(|s| s.sockets));
+        real.give_back(host.flat_map(|s| s.sockets));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use super::host::Host;
 use super::session::Session;
 use super::{Error, Namespace, Sysctl};
 
@@ -11,17 +12,24 @@ const ROOT: &str = "/proc/sys/net";
 /// Reads a setting.
 pub(super) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
     let path = path(sysctl)?;
-    session.within(at, || read(&path, sysctl))
+    match session.host() {
+        Host::Real(real) => session.within(real, at, || read(&format!("{ROOT}/{path}"), sysctl)),
+        Host::Fake(fake) => fake.setting(at, &path)?.map_err(|errno| failed(&errno.into(), sysctl)),
+    }
 }
 
 /// Writes a setting and answers the value before.
 pub(super) fn set(session: &mut Session, at: &Namespace, sysctl: &Sysctl, value: i32) -> Result<i32, Error> {
     let path = path(sysctl)?;
-    session.within(at, || {
-        let old = read(&path, sysctl)?;
-        fs::write(&path, format!("{value}\n")).map_err(|e| failed(&e, sysctl))?;
-        Ok(old)
-    })
+    match session.host() {
+        Host::Real(real) => session.within(real, at, || {
+            let file = format!("{ROOT}/{path}");
+            let old = read(&file, sysctl)?;
+            fs::write(&file, format!("{value}\n")).map_err(|e| failed(&e, sysctl))?;
+            Ok(old)
+        }),
+        Host::Fake(fake) => fake.set_setting(at, &path, value)?.map_err(|errno| failed(&errno.into(), sysctl)),
+    }
 }
 
 fn read(path: &str, sysctl: &Sysctl) -> Result<i32, Error> {
@@ -36,13 +44,14 @@ fn failed(error: &io::Error, sysctl: &Sysctl) -> Error {
     }
 }
 
+/// Below [`ROOT`].
 fn path(sysctl: &Sysctl) -> Result<String, Error> {
     match sysctl {
-        Sysctl::Namespace(path) => Ok(format!("{ROOT}/{path}")),
+        Sysctl::Namespace(path) => Ok((*path).to_owned()),
         // The kernel makes no such entries for links of these names; they stand for every link.
         Sysctl::Link { link, .. } if ["all", "default"].contains(&link.as_str()) => {
             Err(Error::refused(format!("a link named {link} has no settings of its own")))
         }
-        Sysctl::Link { family, link, name } => Ok(format!("{ROOT}/{family}/conf/{link}/{name}")),
+        Sysctl::Link { family, link, name } => Ok(format!("{family}/conf/{link}/{name}")),
     }
 }

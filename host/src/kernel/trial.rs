@@ -70,7 +70,7 @@ pub type Tried = (Feature, Result<(), Error>);
 /// Tries each feature. Fails where no namespace can be made: with EPERM for others than root.
 pub fn try_features() -> Result<Vec<Tried>, Error> {
     namespace::within_new(|| {
-        let config = Config { host: namespace::current()?, instance: 0, run_folder: PathBuf::new() };
+        let config = Config { host: namespace::current()?.into(), instance: 0, run_folder: PathBuf::new() };
         let scratch = Scratch { kernel: Kernel::new(config)? };
         Ok(Feature::ALL.map(|feature| (feature, scratch.has(feature))).into())
     })

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use netlink_sys::{Socket as Raw, SocketAddr};
@@ -28,10 +29,17 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// See the module. One thread waits; any other may end that.
 #[derive(Debug)]
 pub struct Watch {
-    raw: Raw,
-    /// The table of family inet that is watched beside those of iptables.
-    table: String,
+    source: Source,
     ended: AtomicBool,
+}
+
+/// Where changes come from.
+#[derive(Debug)]
+enum Source {
+    /// The kernel, which tells of every change: of those to this table of family inet and to iptables' own, whoever waits hears.
+    Kernel { raw: Raw, table: String },
+    /// A fake, in which nobody else has a firewall: it only ends.
+    Nobody { end: Mutex<()>, told: Condvar },
 }
 
 /// What came while somebody waited.
@@ -51,11 +59,30 @@ impl Watch {
         let failed = |e: io::Error| Error::io("subscribing to changes of nftables", &e);
         let mut raw = Raw::new(Protocol::Netfilter as isize).map_err(failed)?;
         raw.bind(&SocketAddr::new(0, GROUP)).map_err(failed)?;
-        Ok(Self { raw, table: table.to_owned(), ended: AtomicBool::new(false) })
+        Ok(Self { source: Source::Kernel { raw, table: table.to_owned() }, ended: AtomicBool::new(false) })
+    }
+
+    /// One that nothing ever comes to.
+    pub(super) fn of_nobody() -> Self {
+        Self { source: Source::Nobody { end: Mutex::default(), told: Condvar::new() }, ended: AtomicBool::new(false) }
     }
 
     /// Waits for a change; without `patience`, as long as it takes.
     pub fn wait(&self, patience: Option<Duration>) -> Result<Seen, Error> {
+        match &self.source {
+            Source::Kernel { raw, table } => self.listen(raw, table, patience),
+            Source::Nobody { end, told } => {
+                let guard = end.lock().unwrap_or_else(PoisonError::into_inner);
+                let goes_on = |(): &mut ()| !self.ended.load(Ordering::Acquire);
+                // As long as it takes is, here, until the end.
+                let patience = patience.unwrap_or(Duration::MAX);
+                drop(told.wait_timeout_while(guard, patience, goes_on));
+                Ok(if self.ended.load(Ordering::Acquire) { Seen::End } else { Seen::Nothing })
+            }
+        }
+    }
+
+    fn listen(&self, raw: &Raw, table: &str, patience: Option<Duration>) -> Result<Seen, Error> {
         let deadline = patience.map(|patience| Instant::now() + patience);
         let mut piece = Vec::with_capacity(PIECE);
         while !self.ended.load(Ordering::Acquire) {
@@ -63,12 +90,12 @@ impl Watch {
             if left == Some(Duration::ZERO) {
                 return Ok(Seen::Nothing);
             }
-            set_socket_timeout(&self.raw, Timeout::Recv, left.map(|left| left.max(SHORTEST)))
+            set_socket_timeout(raw, Timeout::Recv, left.map(|left| left.max(SHORTEST)))
                 .map_err(|e| Error::system("waiting for changes of nftables", e))?;
             piece.clear();
-            match self.raw.recv_from(&mut piece, 0) {
+            match raw.recv_from(&mut piece, 0) {
                 // Any process may send to a netlink socket; the kernel's own address is 0.
-                Ok((_, from)) if from.port_number() == 0 && self.concerns(&piece) => return Ok(Seen::Change),
+                Ok((_, from)) if from.port_number() == 0 && concerns(&piece, table) => return Ok(Seen::Change),
                 Ok(_) => {}
                 // There was more than the socket holds.
                 Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Ok(Seen::Change),
@@ -81,37 +108,47 @@ impl Watch {
 
     /// Lets whoever waits now or later see [`Seen::End`].
     pub fn end(&self) -> Result<(), Error> {
+        let raw = match &self.source {
+            Source::Kernel { raw, .. } => raw,
+            Source::Nobody { end, told } => {
+                let _guard = end.lock().unwrap_or_else(PoisonError::into_inner);
+                self.ended.store(true, Ordering::Release);
+                told.notify_all();
+                return Ok(());
+            }
+        };
         self.ended.store(true, Ordering::Release);
         // A question whose answer comes to the one who waits.
         let mut question = Vec::new();
         nft::get_generation().write(0, &mut question)?;
-        let sent = self.raw.send_to(&question, &SocketAddr::new(0, 0), 0);
+        let sent = raw.send_to(&question, &SocketAddr::new(0, 0), 0);
         sent.map(|_| ()).map_err(|e| Error::io("ending to wait for changes of nftables", &e))
     }
+}
 
-    fn concerns(&self, mut bytes: &[u8]) -> bool {
-        while let Some((length, _)) = bytes.split_first_chunk() {
-            let length = u32::from_ne_bytes(*length) as usize;
-            let Some(message) = bytes.get(..length).filter(|m| m.len() >= HEADER) else { return false };
-            if self.is_about_watched(message) {
-                return true;
-            }
-            bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+/// Whether one of the messages is about a table that is watched.
+fn concerns(mut bytes: &[u8], table: &str) -> bool {
+    while let Some((length, _)) = bytes.split_first_chunk() {
+        let length = u32::from_ne_bytes(*length) as usize;
+        let Some(message) = bytes.get(..length).filter(|m| m.len() >= HEADER) else { return false };
+        if is_about_watched(message, table) {
+            return true;
         }
-        false
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
+    false
+}
 
-    fn is_about_watched(&self, message: &[u8]) -> bool {
-        let kind = u16::from_ne_bytes([message[4], message[5]]);
-        if kind >> 8 != nft::NFT_SUBSYSTEM || kind & 0xff == nft::NFT_MSG_NEWGEN {
-            return false;
-        }
-        let table = attributes(&message[HEADER..]).find(TABLE).ok().flatten().map(text).unwrap_or_default();
-        match message[16] {
-            NFPROTO_IPV4 | NFPROTO_IPV6 => table == "filter",
-            NFPROTO_INET => table == self.table,
-            _ => false,
-        }
+fn is_about_watched(message: &[u8], watched: &str) -> bool {
+    let kind = u16::from_ne_bytes([message[4], message[5]]);
+    if kind >> 8 != nft::NFT_SUBSYSTEM || kind & 0xff == nft::NFT_MSG_NEWGEN {
+        return false;
+    }
+    let table = attributes(&message[HEADER..]).find(TABLE).ok().flatten().map(text).unwrap_or_default();
+    match message[16] {
+        NFPROTO_IPV4 | NFPROTO_IPV6 => table == "filter",
+        NFPROTO_INET => table == watched,
+        _ => false,
     }
 }
 
@@ -121,7 +158,7 @@ mod tests {
 
     #[test]
     fn odd_messages_concern_nobody() {
-        let watch = Watch::open("t").unwrap();
+        let concerns = |bytes: &[u8]| super::concerns(bytes, "t");
         let message = |kind: u16, family: u8, table: &str| {
             let attribute = [&[table.len() as u8 + 5, 0, 1, 0], table.as_bytes(), &[0]].concat();
             let length = (HEADER + attribute.len()) as u32;
@@ -132,19 +169,19 @@ mod tests {
         };
         let rule = nft::NFT_SUBSYSTEM << 8 | 6;
         for (family, table) in [(2, "filter"), (10, "filter"), (1, "t")] {
-            assert!(watch.concerns(&message(rule, family, table)));
-            assert!(watch.concerns(&[message(rule, 1, "other"), message(rule, family, table)].concat()));
+            assert!(concerns(&message(rule, family, table)));
+            assert!(concerns(&[message(rule, 1, "other"), message(rule, family, table)].concat()));
         }
         let other = [message(rule, 2, "nat"), message(rule, 1, "filter"), message(2, 2, "filter")].concat();
-        assert!(!watch.concerns(&other));
+        assert!(!concerns(&other));
         let good = message(rule, 2, "filter");
         // Its last byte pads it.
-        (0..good.len() - 1).for_each(|end| assert!(!watch.concerns(&good[..end])));
+        (0..good.len() - 1).for_each(|end| assert!(!concerns(&good[..end])));
         for position in 0..good.len() {
             for value in [0, 1, 3, 15, 127, 255] {
                 let mut odd = good.clone();
                 odd[position] = value;
-                watch.concerns(&odd);
+                concerns(&odd);
             }
         }
     }

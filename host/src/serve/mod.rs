@@ -15,7 +15,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Written};
-use crate::controller::{Controller, Place};
+use crate::controller::{Controller, Host, Place};
 use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
 use crate::frontend::docker::Plugins;
 use crate::frontend::socket::Inherited;
@@ -75,7 +75,7 @@ pub async fn run(config: &Config, inherited: Inherited, shutdown: impl Future<Ou
 async fn start(config: &Config) -> Result<Controller> {
     let (state, run) = (config.state.clone(), config.run.clone());
     let place =
-        Place { state, run, compiler: OURSELVES.into(), namespace: None, deadline: crate::engine::limit::DEADLINE };
+        Place { state, run, compiler: OURSELVES.into(), host: Host::Own, deadline: crate::engine::limit::DEADLINE };
     let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
     let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
     folder::load(&controller, &config.drivers).await;

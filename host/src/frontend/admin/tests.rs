@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 use super::limits::{MAX_COMPONENT, MAX_JSON};
 use super::*;
-use crate::controller::Place;
+use crate::controller::{Host, Place};
 use crate::operation::Kind;
 
 /// A controller that the tests here hardly get to: they end before or beside it. Its folders stay until the tests have ended.
@@ -27,7 +27,7 @@ fn controller() -> Controller {
             state,
             run,
             compiler: "/nonexistent".into(),
-            namespace: None,
+            host: Host::Fake(crate::kernel::Fake::new()),
             deadline: crate::engine::limit::DEADLINE,
         };
         Controller::start(&place).unwrap()

@@ -9,8 +9,10 @@ use super::super::attribute::Writer;
 use super::super::{NftCondition, NftProperty, NftRule, NftVerdict};
 
 const NFTA_LIST_ELEM: u16 = 1;
-pub(super) const NFTA_EXPR_NAME: u16 = 1;
-pub(super) const NFTA_EXPR_DATA: u16 = 2;
+pub(in super::super) const NFTA_EXPR_NAME: u16 = 1;
+pub(in super::super) const NFTA_EXPR_DATA: u16 = 2;
+/// Which translation a `nat` is: NFT_NAT_SNAT or NFT_NAT_DNAT.
+pub(in super::super) const NFTA_NAT_TYPE: u16 = 1;
 const NFTA_DATA_VALUE: u16 = 1;
 pub(super) const NFTA_DATA_VERDICT: u16 = 2;
 pub(super) const NFTA_VERDICT_CODE: u16 = 1;
@@ -202,7 +204,7 @@ impl Expressions {
             IpAddr::V6(v6) => (NFPROTO_IPV6, v6.octets().to_vec()),
         };
         let load = |register, bytes: &[u8]| Writer::default().put_big(1, register).nest(2, data(bytes));
-        let nat = Writer::default().put_big(1, kind).put_big(2, family.into()).put_big(3, REGISTER);
+        let nat = Writer::default().put_big(NFTA_NAT_TYPE, kind).put_big(2, family.into()).put_big(3, REGISTER);
         let this = self.add("immediate", load(REGISTER, &bytes));
         match port {
             None => this.add("nat", nat),

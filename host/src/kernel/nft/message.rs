@@ -6,41 +6,41 @@ use super::super::{Error, NftChain, NftRule};
 use super::{NFPROTO_INET, chain, expression};
 
 /// `struct nfgenmsg`.
-pub(super) const HEADER: usize = 4;
-pub(super) const NFTA_TABLE_NAME: u16 = 1;
-pub(super) const NFTA_TABLE_USE: u16 = 3;
-pub(super) const NFTA_CHAIN_USE: u16 = 6;
-pub(super) const NFTA_RULE_CHAIN: u16 = 2;
-pub(super) const NFTA_RULE_HANDLE: u16 = 3;
-pub(super) const NFTA_RULE_USERDATA: u16 = 7;
-pub(super) const NFTA_GEN_ID: u16 = 1;
+pub(in super::super) const HEADER: usize = 4;
+pub(in super::super) const NFTA_TABLE_NAME: u16 = 1;
+pub(in super::super) const NFTA_TABLE_USE: u16 = 3;
+pub(in super::super) const NFTA_CHAIN_USE: u16 = 6;
+pub(in super::super) const NFTA_RULE_CHAIN: u16 = 2;
+pub(in super::super) const NFTA_RULE_HANDLE: u16 = 3;
+pub(in super::super) const NFTA_RULE_USERDATA: u16 = 7;
+pub(in super::super) const NFTA_GEN_ID: u16 = 1;
 
 /// NFNL_SUBSYS_NFTABLES, the high byte of every message type here.
 pub(in super::super) const NFT_SUBSYSTEM: u16 = 10;
-const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
-const NFNL_MSG_BATCH_END: u16 = 0x11;
-const NFNL_BATCH_GENID: u16 = 1;
-const NFT_MSG_NEWTABLE: u16 = 0;
-const NFT_MSG_GETTABLE: u16 = 1;
-const NFT_MSG_DELTABLE: u16 = 2;
-const NFT_MSG_NEWCHAIN: u16 = 3;
-pub(super) const NFT_MSG_GETCHAIN: u16 = 4;
-const NFT_MSG_DELCHAIN: u16 = 5;
-pub(super) const NFT_MSG_NEWRULE: u16 = 6;
-pub(super) const NFT_MSG_GETRULE: u16 = 7;
-pub(super) const NFT_MSG_DELRULE: u16 = 8;
+pub(in super::super) const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
+pub(in super::super) const NFNL_MSG_BATCH_END: u16 = 0x11;
+pub(in super::super) const NFNL_BATCH_GENID: u16 = 1;
+pub(in super::super) const NFT_MSG_NEWTABLE: u16 = 0;
+pub(in super::super) const NFT_MSG_GETTABLE: u16 = 1;
+pub(in super::super) const NFT_MSG_DELTABLE: u16 = 2;
+pub(in super::super) const NFT_MSG_NEWCHAIN: u16 = 3;
+pub(in super::super) const NFT_MSG_GETCHAIN: u16 = 4;
+pub(in super::super) const NFT_MSG_DELCHAIN: u16 = 5;
+pub(in super::super) const NFT_MSG_NEWRULE: u16 = 6;
+pub(in super::super) const NFT_MSG_GETRULE: u16 = 7;
+pub(in super::super) const NFT_MSG_DELRULE: u16 = 8;
 /// Ends the notifications of a transaction.
 pub(in super::super) const NFT_MSG_NEWGEN: u16 = 15;
-const NFT_MSG_GETGEN: u16 = 16;
-pub(super) const NFTA_CHAIN_TABLE: u16 = 1;
-pub(super) const NFTA_CHAIN_NAME: u16 = 3;
-pub(super) const NFTA_CHAIN_HOOK: u16 = 4;
-pub(super) const NFTA_CHAIN_POLICY: u16 = 5;
-const NFTA_CHAIN_TYPE: u16 = 7;
-pub(super) const NFTA_HOOK_HOOKNUM: u16 = 1;
-const NFTA_HOOK_PRIORITY: u16 = 2;
-pub(super) const NFTA_RULE_TABLE: u16 = 1;
-pub(super) const NFTA_RULE_EXPRESSIONS: u16 = 4;
+pub(in super::super) const NFT_MSG_GETGEN: u16 = 16;
+pub(in super::super) const NFTA_CHAIN_TABLE: u16 = 1;
+pub(in super::super) const NFTA_CHAIN_NAME: u16 = 3;
+pub(in super::super) const NFTA_CHAIN_HOOK: u16 = 4;
+pub(in super::super) const NFTA_CHAIN_POLICY: u16 = 5;
+pub(in super::super) const NFTA_CHAIN_TYPE: u16 = 7;
+pub(in super::super) const NFTA_HOOK_HOOKNUM: u16 = 1;
+pub(in super::super) const NFTA_HOOK_PRIORITY: u16 = 2;
+pub(in super::super) const NFTA_RULE_TABLE: u16 = 1;
+pub(in super::super) const NFTA_RULE_EXPRESSIONS: u16 = 4;
 const NF_ACCEPT: u32 = 1;
 pub(super) const NLM_F_APPEND: u16 = 0x800;
 /// NFTNL_UDATA_RULE_COMMENT: a type and a length of one byte each before the value.
@@ -173,7 +173,7 @@ fn rule_body(table: &str, chain: NftChain) -> Writer {
 }
 
 /// The comment in a rule's user data.
-pub(super) fn comment(mut userdata: &[u8]) -> String {
+pub(in super::super) fn comment(mut userdata: &[u8]) -> String {
     while let [kind, length, rest @ ..] = userdata {
         let (value, others) = rest.split_at(usize::from(*length).min(rest.len()));
         if *kind == COMMENT {

@@ -1,9 +1,9 @@
 //! nftables: rules in tables of family inet, each change one transaction over NETLINK_NETFILTER (linux/netfilter/nf_tables.h).
 
 mod chain;
-mod expression;
+pub(super) mod expression;
 mod iptables;
-mod message;
+pub(super) mod message;
 mod removal;
 
 use rustix::io::Errno;

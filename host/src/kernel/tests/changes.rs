@@ -40,7 +40,7 @@ fn rule(priority: u32) -> Rule {
 
 #[test]
 fn links_there_and_back() {
-    in_world(|world| {
+    in_both(|world| {
         let stage = stage(world);
         there_and_back(world, Change::AddLink(bridge("br1", &["10.8.0.1/24"])));
         let pair = veth(end(&Namespace::Host, "a"), end(&Namespace::Host, "b"));
@@ -61,7 +61,7 @@ fn links_there_and_back() {
 
 #[test]
 fn a_link_that_goes_down_comes_back_with_its_addresses_and_routes() {
-    in_world(|world| {
+    in_both(|world| {
         let stage = stage(world);
         world.all(&[
             Change::AddRoute(route(&stage.bridge, "10.50.0.0/16", Some("10.9.0.7"))),
@@ -74,7 +74,7 @@ fn a_link_that_goes_down_comes_back_with_its_addresses_and_routes() {
 
 #[test]
 fn prefix_names_get_the_lowest_number() {
-    in_world(|world| {
+    in_both(|world| {
         let new = |prefix: &str| LinkEnd { name: NewName::Prefix(name(prefix)), ..end(&Namespace::Host, "x") };
         let (a, b) = world.link(veth(new("eth"), new("eth")));
         assert_eq!((a.name.as_str(), b.unwrap().name.as_str()), ("eth1", "eth0"));
@@ -86,7 +86,7 @@ fn prefix_names_get_the_lowest_number() {
 
 #[test]
 fn addresses_routes_and_rules_there_and_back() {
-    in_world(|world| {
+    in_both(|world| {
         let stage = stage(world);
         let Stage { bridge, inner, .. } = &stage;
         let (v4, v6) = (net("10.7.0.1/24"), net("fd00:7::1/64"));
@@ -127,7 +127,7 @@ fn addresses_routes_and_rules_there_and_back() {
 
 #[test]
 fn the_other_addresses_of_a_subnet_come_back_with_the_first() {
-    in_world(|world| {
+    in_both(|world| {
         let inner = stage(world).inner;
         for address in ["10.7.0.1/24", "10.7.0.2/24", "10.7.0.3/24"] {
             world.one(Change::AddAddress(inner.key.clone(), net(address)));
@@ -138,7 +138,7 @@ fn the_other_addresses_of_a_subnet_come_back_with_the_first() {
 
 #[test]
 fn neighbours_and_forwardings_there_and_back() {
-    in_world(|world| {
+    in_both(|world| {
         let Stage { bridge, port, .. } = stage(world);
         let mac = |last| MacAddress([2, 0, 0, 0, 9, last]);
         for address in ["10.9.0.9", "fd00:9::9"] {
@@ -160,7 +160,7 @@ fn neighbours_and_forwardings_there_and_back() {
 
 #[test]
 fn forwardings_of_a_tunnel_there_and_back() {
-    in_world(|world| {
+    in_both(|world| {
         let (tunnel, _) = world.link(LinkSpec { end: end(&Namespace::Host, "vx0"), kind: super::links::vxlan(77) });
         let entry = |remote: &str| Forwarding {
             link: tunnel.key.clone(),
@@ -177,7 +177,7 @@ fn forwardings_of_a_tunnel_there_and_back() {
 
 #[test]
 fn settings_there_and_back() {
-    in_world(|world| {
+    in_both(|world| {
         let Stage { bridge, .. } = stage(world);
         let set =
             |sysctl: &Sysctl, value| Change::SetSysctl { namespace: Namespace::Host, sysctl: sysctl.clone(), value };
@@ -200,10 +200,10 @@ fn settings_there_and_back() {
 
 #[test]
 fn a_failure_in_the_middle_leaves_everything_as_it_was() {
-    in_world(|world| {
+    in_both(|world| {
         let Stage { bridge, port, inner } = stage(world);
         let sandbox = Sandbox::new(world);
-        let (before, before_there) = (dump(), sandbox.within(dump));
+        let (before, before_there) = (world.dump(), sandbox.dump());
         let (key, address) = (inner.key.clone(), net("10.7.0.1/24"));
         let down = LinkChanges { up: Some(false), mtu: Some(1400), ..LinkChanges::default() };
         let peer = LinkEnd { addresses: vec![address], ..end(&sandbox.namespace(), "eth0") };
@@ -234,8 +234,8 @@ fn a_failure_in_the_middle_leaves_everything_as_it_was() {
                 list.insert(position, bad.clone());
                 let error = world.fails(&list);
                 assert!(error.message.starts_with(&bad.to_string()), "{error}");
-                same(&before, &format!("{bad} at {position}"));
-                assert_eq!(before_there, sandbox.within(dump));
+                world.same(&before, &format!("{bad} at {position}"));
+                assert_eq!(before_there, sandbox.dump());
             }
         }
     });
@@ -243,7 +243,7 @@ fn a_failure_in_the_middle_leaves_everything_as_it_was() {
 
 #[test]
 fn each_change_is_attempted_by_itself() {
-    in_world(|world| {
+    in_both(|world| {
         let Stage { bridge, inner, .. } = stage(world);
         let foreign = LinkKey { index: 1, namespace: Namespace::Host };
         let errors = world.kernel.attempt(&[
@@ -263,12 +263,12 @@ fn each_change_is_attempted_by_itself() {
 
 #[test]
 fn two_instances_leave_each_other_alone() {
-    in_world(|world| {
-        let other = World::kernel(INSTANCE + 1, &world.folder);
+    in_both(|world| {
+        let other = world.other(INSTANCE + 1);
         let (link, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
         let theirs = route(&link, "10.50.0.0/16", Some("10.9.0.7"));
         world.all(&[Change::AddRoute(theirs.clone()), Change::AddRule(rule(100))]);
-        let before = dump();
+        let before = world.dump();
         assert_eq!(other.link(&link.key).unwrap().unwrap().mark, Mark::Foreign);
         assert_eq!(other.routes(&link.key), Ok(Vec::new()));
         assert_eq!(other.rules(&Namespace::Host), Ok(Vec::new()));
@@ -283,6 +283,6 @@ fn two_instances_leave_each_other_alone() {
         assert!(other.condemn(std::slice::from_ref(&link.key)).is_err());
         assert_eq!(other.attempt(&[Change::RemoveRoute(theirs), Change::RemoveRule(rule(100))]), []);
         assert_eq!(other.reap(&Namespace::Host), Ok(0));
-        same(&before, "the other instance");
+        world.same(&before, "the other instance");
     });
 }

@@ -11,12 +11,12 @@ fn pair(world: &World, bridge: &NewLink, at: &Namespace) -> (LinkKey, LinkKey) {
 
 #[test]
 fn a_condemned_pair_makes_room_at_once() {
-    in_world(|world| {
+    in_both(|world| {
         let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
         let sandbox = Sandbox::new(world);
         for at in [Namespace::Host, sandbox.namespace()] {
-            let before = dump();
-            let there = sandbox.within(dump);
+            let before = world.dump();
+            let there = sandbox.dump();
             for _ in 0..3 {
                 let (first, peer) = pair(world, &bridge, &at);
                 // In one namespace the other end is found.
@@ -33,15 +33,15 @@ fn a_condemned_pair_makes_room_at_once() {
             let count = if at == Namespace::Host { 6 } else { 3 };
             assert_eq!(world.kernel.reap(&Namespace::Host), Ok(count));
             assert_eq!(world.kernel.reap(&Namespace::Host), Ok(0));
-            same(&before, "after reaping");
-            assert_eq!(there, sandbox.within(dump));
+            world.same(&before, "after reaping");
+            assert_eq!(there, sandbox.dump());
         }
     });
 }
 
 #[test]
 fn what_can_not_wait_is_deleted_at_once() {
-    in_world(|world| {
+    in_both(|world| {
         let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
         let sandbox = Sandbox::new(world);
         let (first, _) = pair(world, &bridge, &sandbox.namespace());
@@ -56,7 +56,7 @@ fn what_can_not_wait_is_deleted_at_once() {
 
 #[test]
 fn a_sandbox_that_is_gone_takes_no_one_along() {
-    in_world(|world| {
+    in_both(|world| {
         let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
         let sandbox = Sandbox::new(world);
         let (first, peer) = pair(world, &bridge, &sandbox.namespace());

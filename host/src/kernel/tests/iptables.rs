@@ -21,7 +21,7 @@ const FAMILIES: [(IptablesFamily, &str); 2] = [(IptablesFamily::Ipv4, "ip"), (Ip
 
 #[test]
 fn rules_are_those_that_iptables_makes() {
-    in_world(|world| {
+    in_real(|world| {
         let names = ["br-1234567890ab", "b", "eth0.5@_"];
         for (family, ip) in FAMILIES {
             docker(ip);
@@ -63,7 +63,7 @@ fn rules_are_those_that_iptables_makes() {
 
 #[test]
 fn what_is_there_is_read() {
-    in_world(|world| {
+    in_real(|world| {
         let read = |family| world.kernel.iptables(family).unwrap();
         for (family, ip) in FAMILIES {
             assert_eq!((read(family).forward, read(family).docker_user), (None, None));
@@ -89,7 +89,7 @@ fn what_is_there_is_read() {
 
 #[test]
 fn changes_are_tied_to_what_was_read() {
-    in_world(|world| {
+    in_real(|world| {
         docker("ip");
         let family = IptablesFamily::Ipv4;
         let filter = world.kernel.iptables(family).unwrap();
@@ -113,7 +113,7 @@ fn changes_are_tied_to_what_was_read() {
 
 #[test]
 fn changes_of_others_are_seen() {
-    in_world(|world| {
+    in_real(|world| {
         docker("ip");
         let watch = world.kernel.watch("mine").unwrap();
         let soon = Some(Duration::from_millis(50));
@@ -142,7 +142,7 @@ fn changes_of_others_are_seen() {
 
 #[test]
 fn legacy_iptables_are_noticed() {
-    in_world(|world| {
+    in_real(|world| {
         assert_eq!(world.kernel.has_legacy_iptables(IptablesFamily::Ipv4), Ok(false));
         sh("iptables-legacy -P FORWARD DROP");
         assert_eq!(world.kernel.has_legacy_iptables(IptablesFamily::Ipv4), Ok(true));

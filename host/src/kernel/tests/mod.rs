@@ -1,9 +1,16 @@
-//! Tests against the real kernel. Each has namespaces of its own that go with its threads, so nothing is left behind even by a panic.
+//! One suite for the real kernel and the fake. On the real one each test has namespaces of its own that go with its threads, so nothing is left
+//! behind even by a panic.
+//!
+//! - [`in_both`] runs a test on each, one after the other: the world that it is given makes sandboxes, and tells all that there is
+//!   ([`World::dump`]), in the words of `ip` and `nft` or in the fake's own. What is asked of the kernel layer itself is the same.
+//! - [`in_real`] is for what only the real one has: packets, iptables, nft's own encoding, files that are no namespaces.
+//! - `lockstep`: random operations on both, with the same answers.
 
 mod changes;
 mod condemning;
 mod iptables;
 mod links;
+mod lockstep;
 mod namespaces;
 mod nftables;
 mod ports;
@@ -18,21 +25,29 @@ use std::thread;
 
 use super::*;
 
-/// A fresh "host" namespace, which the test's thread is in.
+/// A fresh host, and a kernel layer that works with it.
 struct World {
     kernel: Kernel,
     folder: PathBuf,
+    /// None: the host is a namespace of the real kernel, which the test's thread is in.
+    fake: Option<Fake>,
 }
 
 const INSTANCE: u32 = 0x2_4680;
 
-/// Runs a test in a fresh namespace.
-fn in_world(test: impl FnOnce(&World) + Send) {
+/// Runs a test on the real kernel, and on the fake.
+fn in_both(test: impl Fn(&World) + Sync) {
+    in_real(&test);
+    test(&World::new(Some(Fake::new())));
+}
+
+/// Runs a test in a fresh namespace of the real kernel.
+fn in_real(test: impl FnOnce(&World) + Send) {
     thread::scope(|scope| {
         let run = || {
             namespace::enter_new().unwrap();
             link_set::loopback_up().unwrap();
-            let world = World::new();
+            let world = World::new(None);
             test(&world);
         };
         if let Err(panic) = scope.spawn(run).join() {
@@ -42,17 +57,57 @@ fn in_world(test: impl FnOnce(&World) + Send) {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(fake: Option<Fake>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("pontoon-kernel-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        Self { kernel: Self::kernel(INSTANCE, &folder), folder }
+        let kernel = Self::layer(fake.as_ref(), INSTANCE, &folder);
+        Self { kernel, folder, fake }
     }
 
-    fn kernel(instance: u32, folder: &Path) -> Kernel {
-        let host = Kernel::current_namespace().unwrap();
+    /// A kernel layer of another instance on the same host.
+    fn other(&self, instance: u32) -> Kernel {
+        Self::layer(self.fake.as_ref(), instance, &self.folder)
+    }
+
+    fn layer(fake: Option<&Fake>, instance: u32, folder: &Path) -> Kernel {
+        let host = match fake {
+            Some(fake) => fake.clone().into(),
+            None => Kernel::current_namespace().unwrap().into(),
+        };
         Kernel::new(Config { host, instance, run_folder: folder.to_owned() }).unwrap()
+    }
+
+    /// Everything that the layer can change on the host; of a fake, everywhere.
+    fn dump(&self) -> String {
+        self.fake.as_ref().map_or_else(dump, Fake::state)
+    }
+
+    /// Makes sure that all is as it was.
+    #[track_caller]
+    fn same(&self, before: &str, what: &str) {
+        let after = self.dump();
+        let gone: Vec<&str> = before.lines().filter(|l| !after.lines().any(|a| a == *l)).collect();
+        let new: Vec<&str> = after.lines().filter(|l| !before.lines().any(|b| b == *l)).collect();
+        assert!(gone.is_empty() && new.is_empty(), "{what}\ngone: {gone:#?}\nnew: {new:#?}");
+    }
+
+    /// [`Self::dump`], once the kernel has done what it does later.
+    fn settled(&self) -> String {
+        let mut before = self.dump();
+        loop {
+            thread::sleep(std::time::Duration::from_millis(if self.is_real() { 20 } else { 0 }));
+            let now = self.dump();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
+    fn is_real(&self) -> bool {
+        self.fake.is_none()
     }
 
     /// Makes one change that must work.
@@ -82,15 +137,30 @@ impl Drop for World {
     }
 }
 
-/// Another namespace, held by a thread inside.
+/// Another namespace, which dies with this.
 struct Sandbox {
     at: NamespacePath,
-    file: OwnedFd,
-    _leave: mpsc::Sender<()>,
+    kept: Kept,
+}
+
+/// What keeps a sandbox.
+enum Kept {
+    /// A thread inside.
+    Thread { file: OwnedFd, _leave: mpsc::Sender<()> },
+    /// The fake.
+    Fake(Fake),
 }
 
 impl Sandbox {
     fn new(world: &World) -> Self {
+        let Some(fake) = &world.fake else { return Self::real(world) };
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let path = format!("/proc/fake-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        fake.add_namespace(Path::new(&path)).unwrap();
+        Self { at: world.kernel.sandbox(Path::new(&path)).unwrap(), kept: Kept::Fake(fake.clone()) }
+    }
+
+    fn real(world: &World) -> Self {
         let (tell, told) = mpsc::channel();
         let (leave, stay) = mpsc::channel::<()>();
         thread::spawn(move || {
@@ -102,15 +172,42 @@ impl Sandbox {
         });
         let (thread, file) = told.recv().unwrap();
         let path = PathBuf::from(format!("/proc/{}/task/{thread}/ns/net", std::process::id()));
-        Self { at: world.kernel.sandbox(&path).unwrap(), file, _leave: leave }
+        Self { at: world.kernel.sandbox(&path).unwrap(), kept: Kept::Thread { file, _leave: leave } }
     }
 
     fn namespace(&self) -> Namespace {
         Namespace::At(self.at.clone())
     }
 
+    fn file(&self) -> &OwnedFd {
+        match &self.kept {
+            Kept::Thread { file, .. } => file,
+            Kept::Fake(_) => panic!("a sandbox of the fake has no file"),
+        }
+    }
+
+    /// Does something on a thread inside, where there is an inside.
     fn within<T: Send>(&self, action: impl FnOnce() -> T + Send) -> T {
-        namespace::within(self.file.as_fd(), || Ok(action())).unwrap()
+        match &self.kept {
+            Kept::Thread { file, .. } => namespace::within(file.as_fd(), || Ok(action())).unwrap(),
+            Kept::Fake(_) => action(),
+        }
+    }
+
+    /// Everything that the layer can change there.
+    fn dump(&self) -> String {
+        match &self.kept {
+            Kept::Thread { .. } => self.within(dump),
+            Kept::Fake(fake) => fake.state(),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Kept::Fake(fake) = &self.kept {
+            fake.remove_namespace(&self.at.path);
+        }
     }
 }
 
@@ -127,35 +224,7 @@ fn dump() -> String {
         ip neigh show nud permanent; bridge fdb | grep -E 'permanent|static' | grep -vE '^(33:33|01:00:5e)' | sort; bridge -d link; nft -a list ruleset
         cat /proc/sys/net/ipv4/conf/*/proxy_arp /proc/sys/net/ipv4/ip_forward; } |
         sed -E 's/[a-z_]*timer +[0-9.]+//g; s/ state [A-Za-z]+//g; s/NO-CARRIER,|,LOWER_UP//g; s/(tso_max_size|tso_max_segs) [0-9]+//g
-        s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g; /fe80::|ff00::/d'")
-}
-
-/// [`dump`], once the kernel has done what it does later.
-fn settled() -> String {
-    let mut before = dump();
-    loop {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        let now = dump();
-        if now == before {
-            return now;
-        }
-        before = now;
-    }
-}
-
-/// Makes sure that all is as it was.
-#[track_caller]
-fn same(before: &str, what: &str) {
-    let begin = std::time::Instant::now();
-    let mut after = dump();
-    while after != before && begin.elapsed() < std::time::Duration::from_secs(2) {
-        // The kernel does some of it later: IPv6's local routes, for one.
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        after = dump();
-    }
-    let gone: Vec<&str> = before.lines().filter(|l| !after.lines().any(|a| a == *l)).collect();
-    let new: Vec<&str> = after.lines().filter(|l| !before.lines().any(|b| b == *l)).collect();
-    assert!(gone.is_empty() && new.is_empty(), "{what}\ngone: {gone:#?}\nnew: {new:#?}");
+        s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g; /fe80::|ff00::/d; /^local .* pref medium/d'")
 }
 
 fn name(name: &str) -> LinkName {
@@ -187,9 +256,9 @@ fn veth(first: LinkEnd, peer: LinkEnd) -> LinkSpec {
 
 /// Makes a change, takes it back, and makes sure that all is as before.
 fn there_and_back(world: &World, change: Change) {
-    let before = settled();
+    let before = world.settled();
     let applied = world.one(change.clone());
-    assert_ne!(before, dump(), "{change} did nothing");
+    assert_ne!(before, world.dump(), "{change} did nothing");
     assert_eq!(world.kernel.undo(&[applied]), []);
-    same(&before, &format!("{change} was not undone"));
+    world.same(&before, &format!("{change} was not undone"));
 }

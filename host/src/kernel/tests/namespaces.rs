@@ -13,7 +13,7 @@ impl Drop for Bound<'_> {
 
 #[test]
 fn namespaces_are_made_and_removed() {
-    in_world(|world| {
+    in_both(|world| {
         let _bound = Bound(world, "n1-a");
         let add = Change::AddNamespace("n1-a".into());
         let applied = world.one(add.clone());
@@ -41,8 +41,30 @@ fn namespaces_are_made_and_removed() {
 }
 
 #[test]
+fn a_sandbox_must_be_there() {
+    in_both(|world| {
+        let error = world.kernel.sandbox(&world.folder.join("missing")).unwrap_err();
+        assert!(error.message.contains("missing") && error.errno == Some(2), "{error}");
+    });
+}
+
+/// Whoever works with it finds another machine.
+#[test]
+fn a_fake_that_boots_again_has_nothing() {
+    let world = World::new(Some(Fake::new()));
+    let (fake, empty) = (world.fake.clone().unwrap(), world.dump());
+    let (identity, sandbox) = (world.kernel.identity().unwrap(), Sandbox::new(&world));
+    world.link(bridge("br0", &["10.9.0.1/24"]));
+    assert_eq!(world.other(INSTANCE).identity(), Ok(identity.clone()));
+    fake.reboot();
+    assert_ne!(world.kernel.identity().unwrap().boot, identity.boot);
+    assert!(!world.kernel.exists(&sandbox.namespace()));
+    assert_eq!(world.dump(), empty);
+}
+
+#[test]
 fn a_sandbox_must_be_another_network_namespace() {
-    in_world(|world| {
+    in_real(|world| {
         let file = world.folder.join("file");
         let fifo = world.folder.join("fifo");
         std::fs::write(&file, "").unwrap();
@@ -64,7 +86,7 @@ fn the_identity_is_the_namespaces() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let mut found = None;
-        in_world(|world| {
+        in_real(|world| {
             found = Some(world.kernel.identity().unwrap());
             assert_eq!(found, Some(world.kernel.identity().unwrap()));
             // Also from a thread that is elsewhere.
@@ -79,7 +101,7 @@ fn the_identity_is_the_namespaces() {
 
 #[test]
 fn a_kernel_works_from_any_thread() {
-    in_world(|world| {
+    in_real(|world| {
         let sandbox = Sandbox::new(world);
         sandbox.within(|| world.one(Change::AddLink(bridge("br0", &[]))));
         assert!(world.kernel.link_by_name(&Namespace::Host, &name("br0")).unwrap().is_some());

@@ -1,5 +1,6 @@
 //! Ports of the host: taken, given back, held again.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
 use rustix::io::Errno;
@@ -31,10 +32,33 @@ impl World {
     }
 }
 
+/// What another program has of a port, until it is dropped.
+#[expect(dead_code, reason = "it is held")]
+enum Listening {
+    Tcp(TcpListener),
+    Udp(UdpSocket),
+    Fake(FakePort),
+}
+
+/// Another program listens.
+fn listen(world: &World, protocol: u8, address: IpAddr, port: u16) -> Result<Listening, ErrorKind> {
+    if let Some(fake) = &world.fake {
+        let taken = fake.take_port(self::port(protocol, address, port));
+        return taken
+            .map(Listening::Fake)
+            .map_err(|error| std::io::Error::from_raw_os_error(error.errno.unwrap()).kind());
+    }
+    let bound = match protocol {
+        TCP => TcpListener::bind((address, port)).map(Listening::Tcp),
+        _ => UdpSocket::bind((address, port)).map(Listening::Udp),
+    };
+    bound.map_err(|error| error.kind())
+}
+
 /// Whether another program could listen on all addresses of both families.
-fn is_free(port: u16) -> bool {
-    let tcp = || ALL.iter().all(|address| TcpListener::bind((*address, port)).is_ok());
-    at_last(|| tcp() && ALL.iter().all(|address| UdpSocket::bind((*address, port)).is_ok()))
+fn is_free(world: &World, port: u16) -> bool {
+    let all = |protocol| ALL.iter().all(|address| listen(world, protocol, *address, port).is_ok());
+    at_last(|| all(TCP) && all(UDP))
 }
 
 /// A closed socket lives on for a moment in a program that another test starts: until that is what it is to be.
@@ -49,35 +73,35 @@ fn at_last(check: impl Fn() -> bool) -> bool {
 
 #[test]
 fn nobody_else_gets_what_is_taken() {
-    in_world(|world| {
+    in_both(|world| {
         let taken = world.take(wish(TCP, &ALL, 8080, 8080));
         assert_eq!(taken.outcome, Outcome::Port(8080));
         for address in ALL.into_iter().chain(LOOPBACK) {
-            assert_eq!(TcpListener::bind((address, 8080)).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+            assert_eq!(listen(world, TCP, address, 8080).err(), Some(ErrorKind::AddrInUse));
             let (errno, message) = world.refuses(wish(TCP, &[address], 8080, 8080));
             assert_eq!(errno, Some(Errno::ADDRINUSE));
             assert!(message.ends_with("is in use by an endpoint already"), "{message}");
         }
-        UdpSocket::bind((ALL[0], 8080)).expect("another protocol's port is another one");
+        assert!(listen(world, UDP, ALL[0], 8080).is_ok(), "another protocol's port is another one");
         world.take(wish(UDP, &[LOOPBACK[0]], 8080, 8080));
-        UdpSocket::bind((LOOPBACK[1], 8080)).expect("so is another family's");
+        assert!(listen(world, UDP, LOOPBACK[1], 8080).is_ok(), "so is another family's");
         assert_eq!(world.kernel.undo(&[taken]), []);
         world.one(Change::ReleasePort(port(UDP, LOOPBACK[0], 8080)));
         world.one(Change::ReleasePort(port(UDP, LOOPBACK[0], 8080)));
-        assert!(is_free(8080));
+        assert!(is_free(world, 8080));
     });
 }
 
 #[test]
 fn what_another_program_has_is_not_taken() {
-    in_world(|world| {
-        let listener = TcpListener::bind((LOOPBACK[1], 8080)).unwrap();
+    in_both(|world| {
+        let listener = listen(world, TCP, LOOPBACK[1], 8080).unwrap();
         let (errno, message) = world.refuses(wish(TCP, &ALL, 8080, 8080));
         assert_eq!(
             (errno, message.as_str()),
             (Some(Errno::ADDRINUSE), "host port 8080/tcp is in use by another program, or was a minute ago")
         );
-        assert!(at_last(|| TcpListener::bind((ALL[0], 8080)).is_ok()), "the other family's was let go");
+        assert!(at_last(|| listen(world, TCP, ALL[0], 8080).is_ok()), "the other family's was let go");
         assert_eq!(world.take(wish(TCP, &ALL, 8080, 8081)).outcome, Outcome::Port(8081));
         let (_, message) = world.refuses(wish(TCP, &ALL, 8080, 8081));
         assert_eq!(message, "host ports 8080-8081/tcp are all in use");
@@ -91,7 +115,7 @@ fn what_another_program_has_is_not_taken() {
 
 #[test]
 fn any_port_is_one_of_the_ephemeral_ones() {
-    in_world(|world| {
+    in_real(|world| {
         sh("sysctl -qw net.ipv4.ip_local_port_range='40000 40003'");
         let taken: Vec<_> = (0..4).map(|_| world.take(wish(UDP, &ALL, 0, 0)).outcome).collect();
         assert!((40_000..=40_003).all(|port| taken.contains(&Outcome::Port(port))), "{taken:?}");
@@ -102,7 +126,7 @@ fn any_port_is_one_of_the_ephemeral_ones() {
 
 #[test]
 fn what_is_free_for_a_wish_is_kept() {
-    in_world(|world| {
+    in_both(|world| {
         world.take(wish(TCP, &ALL[..1], 8080, 8080));
         let own = vec![port(TCP, ALL[0], 8080)];
         let taken = world.take(PortWish { own, ..wish(TCP, &ALL, 8080, 8080) });
@@ -113,7 +137,7 @@ fn what_is_free_for_a_wish_is_kept() {
 /// With or without SCTP in the kernel.
 #[test]
 fn sctp_ports_are_told_apart() {
-    in_world(|world| {
+    in_both(|world| {
         let taken = world.take(wish(SCTP, &ALL, 8080, 8080));
         let (_, message) = world.refuses(wish(SCTP, &LOOPBACK[..1], 8080, 8080));
         assert_eq!(message, "host port 8080/sctp of 127.0.0.1 is in use by an endpoint already");
@@ -124,12 +148,12 @@ fn sctp_ports_are_told_apart() {
 
 #[test]
 fn after_a_restart_they_are_held_again() {
-    in_world(|world| {
+    in_both(|world| {
         let (mine, lost) = (port(TCP, ALL[0], 8080), port(TCP, ALL[0], 8081));
-        let listener = TcpListener::bind((ALL[0], 8081)).unwrap();
+        let listener = listen(world, TCP, ALL[0], 8081).unwrap();
         world.kernel.hold_port(mine).unwrap();
         world.kernel.hold_port(mine).unwrap();
-        assert!(TcpListener::bind((ALL[0], 8080)).is_err());
+        assert!(listen(world, TCP, ALL[0], 8080).is_err());
         let error = world.kernel.hold_port(lost).unwrap_err();
         assert!(error.message.starts_with("host port 8081/tcp is in use by another program"), "{error}");
         drop(listener);
@@ -137,29 +161,29 @@ fn after_a_restart_they_are_held_again() {
         assert_eq!(message, "host port 8081/tcp is in use by an endpoint already");
         world.one(Change::ReleasePort(mine));
         world.one(Change::ReleasePort(lost));
-        assert!(is_free(8080) && is_free(8081));
+        assert!(is_free(world, 8080) && is_free(world, 8081));
     });
 }
 
 #[test]
 fn sockets_are_the_hosts_wherever_the_caller_is() {
-    in_world(|world| {
+    in_real(|world| {
         let sandbox = Sandbox::new(world);
         sandbox.within(|| {
             world.take(wish(TCP, &ALL, 8080, 8080));
-            assert!(is_free(8080), "in the sandbox");
+            assert!(is_free(world, 8080), "in the sandbox");
         });
-        assert!(!is_free(8080), "on the host");
+        assert!(!is_free(world, 8080), "on the host");
     });
 }
 
 /// A failure later in the list takes the port back, and one that was released comes back.
 #[test]
 fn ports_in_a_list_that_fails() {
-    in_world(|world| {
+    in_both(|world| {
         world.take(wish(TCP, &ALL[..1], 8080, 8080));
         let released = Change::ReleasePort(port(TCP, ALL[0], 8080));
         world.fails(&[released, Change::TakePort(wish(TCP, &ALL, 8081, 8081)), Change::AddLink(bridge("lo", &[]))]);
-        assert!(!is_free(8080) && is_free(8081));
+        assert!(!is_free(world, 8080) && is_free(world, 8081));
     });
 }

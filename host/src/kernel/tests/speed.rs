@@ -12,7 +12,7 @@ fn report(what: &str, mut times: Vec<u128>) {
 #[test]
 #[ignore = "measures"]
 fn speed_of_an_endpoint() {
-    in_world(|world| {
+    in_real(|world| {
         let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/16"]));
         let (mut add, mut look, mut delete) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..60 {
@@ -54,7 +54,7 @@ fn speed_of_an_endpoint() {
 #[test]
 #[ignore = "measures"]
 fn speed_of_the_end() {
-    in_world(|world| {
+    in_real(|world| {
         let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/16"]));
         for condemned in [false, true, false, true] {
             // The kernel is still busy with the namespaces of the round before.
@@ -95,7 +95,7 @@ fn speed_of_the_end() {
 #[test]
 #[ignore = "measures"]
 fn speed_of_rules() {
-    in_world(|world| {
+    in_real(|world| {
         let (mut add, mut remove, mut table) = (Vec::new(), Vec::new(), Vec::new());
         let rules = || {
             let all: Vec<NftRule> = super::nftables::examples().into_iter().map(|(rule, _)| rule).collect();
@@ -129,7 +129,7 @@ fn speed_of_rules() {
 #[test]
 #[ignore = "measures"]
 fn speed_of_a_door() {
-    in_world(|world| {
+    in_real(|world| {
         let sandbox = Sandbox::new(world);
         let (mut alone, mut doorman) = (Vec::new(), Vec::new());
         let home = Kernel::current_namespace().unwrap();
@@ -137,10 +137,10 @@ fn speed_of_a_door() {
         let route = super::super::socket::Protocol::Route;
         for _ in 0..300 {
             let start = Instant::now();
-            namespace::within(sandbox.file.as_fd(), || super::super::socket::Socket::open(route)).unwrap();
+            namespace::within(sandbox.file().as_fd(), || super::super::socket::Socket::open(route)).unwrap();
             alone.push(start.elapsed().as_micros());
             let start = Instant::now();
-            keeper.open(sandbox.file.as_fd(), home.as_fd(), route).unwrap();
+            keeper.open(sandbox.file().as_fd(), home.as_fd(), route).unwrap();
             doorman.push(start.elapsed().as_micros());
         }
         report("a socket by a thread of its own", alone);

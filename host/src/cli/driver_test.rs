@@ -1,0 +1,154 @@
+//! `pontoon driver test`: the conformance suite, in this process. It needs no daemon.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::exit::{Failure, PROBLEM};
+use super::output::{Format, Session};
+use super::values::{pair, unique};
+use crate::conformance::{self, CHECKS, Outcome, Plan, Report, Verdict};
+use crate::operation::{Error, Kind, Name};
+use crate::serve::folder::{name_of, read_component};
+
+/// Runs a driver through the conformance suite.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// The component
+    #[arg(required_unless_present = "list")]
+    file: Option<PathBuf>,
+    /// What the driver's configuration answers for KEY (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    configuration: Vec<(String, String)>,
+    /// A label of every network that is made (repeatable)
+    #[arg(long = "opt", short = 'o', value_name = "KEY=VALUE", value_parser = pair)]
+    labels: Vec<(String, String)>,
+    /// Only this check (repeatable)
+    #[arg(long = "check", value_name = "NAME")]
+    checks: Vec<String>,
+    /// Fail where the driver leaves something for the host to sweep
+    #[arg(long)]
+    strict: bool,
+    /// On a kernel in memory: needs no root, and has no packets
+    #[arg(long)]
+    fake: bool,
+    /// Also write the results to FILE, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// List the checks
+    #[arg(long)]
+    list: bool,
+}
+
+impl Test {
+    /// Does it.
+    pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let Some(file) = self.file.as_ref().filter(|_| !self.list) else {
+            return session.print(&super::output::table(
+                ["CHECK", "WHAT IT SHOWS"],
+                CHECKS.iter().map(|check| [check.name.to_owned(), check.about.to_owned()]),
+            ));
+        };
+        let plan = Plan {
+            name: name_of(file).or_else(|_| Name::new("driver"))?,
+            component: read_component(file)?,
+            configuration: unique(self.configuration)?,
+            labels: unique(self.labels)?,
+            checks: self.checks,
+            strict: self.strict,
+            fake: self.fake,
+        };
+        let report = watched(plan, session).await?;
+        if let Some(file) = self.junit {
+            std::fs::write(&file, report.junit())
+                .map_err(|e| Error::internal(format!("can't write {}: {e}", file.display())))?;
+        }
+        summary(&report, session)?;
+        match report.is_good() {
+            true => Ok(()),
+            false => Err(Failure { code: PROBLEM, error: verdict(&report) }),
+        }
+    }
+}
+
+/// Runs the suite on a thread of its own and prints each check as it ends. After SIGINT or SIGTERM no check begins any more,
+/// and nothing stays behind.
+async fn watched(plan: Plan, session: &mut Session<'_>) -> Result<Report, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let failed = |e| Error::internal(format!("can't handle signals: {e}"));
+    let mut ended = signal(SignalKind::terminate()).map_err(failed)?;
+    let (sender, mut outcomes) = unbounded_channel();
+    let suite = {
+        let stop = stop.clone();
+        // Nobody to tell: the command line is gone.
+        std::thread::spawn(move || conformance::run(&plan, &stop, |outcome| drop(sender.send(outcome.clone()))))
+    };
+    loop {
+        tokio::select! {
+            outcome = outcomes.recv() => match outcome {
+                Some(outcome) => tell(&outcome, session)?,
+                None => break,
+            },
+            _ = tokio::signal::ctrl_c() => stop.store(true, Ordering::Relaxed),
+            _ = ended.recv() => stop.store(true, Ordering::Relaxed),
+        }
+    }
+    let report = suite.join().map_err(|_| Error::internal("the suite panicked"))??;
+    match stop.load(Ordering::Relaxed) {
+        true => Err(Error::new(Kind::Unavailable, "interrupted").into()),
+        false => Ok(report),
+    }
+}
+
+fn tell(outcome: &Outcome, session: &mut Session<'_>) -> Result<(), Failure> {
+    if session.format == Format::Json {
+        return session.json(&json(outcome)?);
+    }
+    session.print(&lines(outcome))
+}
+
+fn summary(report: &Report, session: &mut Session<'_>) -> Result<(), Failure> {
+    if session.format == Format::Json {
+        return session.json(&json(report)?);
+    }
+    let Report { passed, failed, skipped, seconds, .. } = report;
+    session.print(&format!("\n{passed} passed, {failed} failed, {skipped} skipped in {seconds:.1} s"))
+}
+
+fn verdict(report: &Report) -> Error {
+    let names: Vec<_> =
+        report.outcomes.iter().filter(|o| o.result == Verdict::Failed).map(|outcome| outcome.check).collect();
+    match names.is_empty() {
+        true => Error::invalid(format!("the driver {} passed no check at all", report.driver)),
+        false => Error::invalid(format!("the driver {} failed: {}", report.driver, names.join(", "))),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|e| Error::internal(e.to_string()))
+}
+
+/// A check for people: a line, and below it what is wrong.
+fn lines(outcome: &Outcome) -> String {
+    let result = match outcome.result {
+        Verdict::Passed => "ok",
+        Verdict::Failed => "FAILED",
+        Verdict::Skipped => "skipped",
+    };
+    let clean = |text: &str| super::output::clean(text);
+    let reason = outcome.reason.as_ref().map(|reason| format!("  {}", clean(reason))).unwrap_or_default();
+    let mut text = format!("{:<24} {result:<8} {:>6.2} s{reason}\n", outcome.check, outcome.seconds);
+    let warnings = outcome.warnings.iter().map(|warning| ("warning", warning.as_str()));
+    let failure = outcome.failure.iter().flat_map(|failure| {
+        let what = [("call", &failure.call), ("expected", &failure.expected), ("got", &failure.got)];
+        let what = what.into_iter().map(|(name, value)| (name, value.as_str()));
+        what.chain(failure.difference.iter().map(|line| ("", line.as_str())))
+    });
+    for (name, value) in warnings.chain(failure) {
+        text += &format!("    {name:<10} {}\n", clean(value));
+    }
+    text
+}

@@ -1,0 +1,185 @@
+//! A run: the driver is loaded once, and each check starts with a copy of what that left.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::runtime::Runtime;
+
+use super::ask::families;
+use super::cast::Families;
+use super::ground::Ground;
+use super::report::{Outcome, Report, Verdict};
+use super::stop::{Failure, Stop};
+use super::world::World;
+use super::{CHECKS, Check, Part};
+use crate::controller::{Controller, Place};
+use crate::operation::driver::LoadDriver;
+use crate::operation::engine::Labels;
+use crate::operation::{Error, Name, Result};
+
+/// Checks at once: most of their time is the kernel's, which waits when links are deleted.
+const AT_ONCE: usize = 6;
+
+/// What to run.
+pub struct Plan {
+    /// The driver's name.
+    pub name: Name,
+    /// The component.
+    pub component: Vec<u8>,
+    /// What its `configuration` answers.
+    pub configuration: BTreeMap<String, String>,
+    /// Labels of every network.
+    pub labels: Labels,
+    /// The names of the checks; empty: all.
+    pub checks: Vec<String>,
+    /// Warnings are failures.
+    pub strict: bool,
+    /// On the kernel in memory, which needs no root.
+    pub fake: bool,
+}
+
+/// What all worlds of a run share.
+pub struct Suite {
+    /// The driver's name.
+    pub driver: Name,
+    /// What operations run on.
+    pub runtime: Runtime,
+    /// Labels of every network.
+    pub labels: Labels,
+    /// The families that the driver takes.
+    pub families: Families,
+    /// On the kernel in memory.
+    pub fake: bool,
+    parts: Vec<String>,
+    /// A state folder with the driver in it.
+    loaded: Ground,
+}
+
+impl Suite {
+    fn load(plan: &Plan) -> Result<Self> {
+        let loaded = Ground::new(plan.fake)?;
+        let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
+        let place = Place {
+            state: loaded.path("state"),
+            run: loaded.path("run"),
+            compiler: PathBuf::from("/proc/self/exe"),
+            host: loaded.host("host")?,
+            deadline: crate::engine::limit::DEADLINE,
+        };
+        let controller = Controller::start(&place)?;
+        let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
+        runtime.block_on(controller.load_driver(LoadDriver { name, component, configuration }))?;
+        let parts = controller.loaded(&plan.name)?.admitted.parts.clone();
+        drop(controller);
+        let (driver, labels, families) = (plan.name.clone(), plan.labels.clone(), Families::Dual);
+        let mut suite = Self { driver, runtime, labels, families, fake: plan.fake, parts, loaded };
+        suite.families = match families_of(&suite) {
+            Ok(families) => families,
+            Err(Stop::Broken(error)) => return Err(error),
+            Err(_) => Families::Dual,
+        };
+        Ok(suite)
+    }
+
+    /// The state folder that worlds begin with.
+    pub fn loaded_state(&self) -> PathBuf {
+        self.loaded.path("state")
+    }
+
+    fn exports(&self, part: Part) -> bool {
+        part == Part::Driver || self.parts.iter().any(|name| name == part.name())
+    }
+
+    fn check(&self, check: &Check, strict: bool) -> Outcome {
+        let begin = Instant::now();
+        let (ended, warnings) = match self.exports(check.part) {
+            true => self.run(check),
+            false => (Err(Stop::skipped(format!("the driver does not export {}", check.part.name()))), Vec::new()),
+        };
+        let mut outcome = Outcome {
+            check: check.name,
+            result: Verdict::Passed,
+            failure: None,
+            reason: None,
+            warnings,
+            seconds: begin.elapsed().as_secs_f64(),
+        };
+        match ended {
+            Ok(()) if strict && !outcome.warnings.is_empty() => outcome.failure = Some(intolerable(&outcome.warnings)),
+            Ok(()) => {}
+            Err(Stop::Failed(failure)) => outcome.failure = Some(*failure),
+            Err(Stop::Skipped(why)) => (outcome.result, outcome.reason) = (Verdict::Skipped, Some(why)),
+            Err(Stop::Broken(error)) => outcome.failure = Some(broken(error)),
+        }
+        if outcome.failure.is_some() {
+            outcome.result = Verdict::Failed;
+        }
+        outcome
+    }
+
+    fn run(&self, check: &Check) -> (std::result::Result<(), Stop>, Vec<String>) {
+        match World::new(self) {
+            Err(error) => (Err(error.into()), Vec::new()),
+            Ok(mut world) => {
+                let ended = (check.run)(&mut world);
+                (ended, world.take_warnings())
+            }
+        }
+    }
+}
+
+fn families_of(suite: &Suite) -> std::result::Result<Families, Stop> {
+    families(&World::new(suite)?)
+}
+
+/// With `--strict`.
+fn intolerable(warnings: &[String]) -> Failure {
+    Failure {
+        call: "all calls of this check".into(),
+        expected: "the driver itself removes what it made (--strict)".into(),
+        got: warnings.join("; "),
+        difference: Vec::new(),
+    }
+}
+
+fn broken(error: Error) -> Failure {
+    Failure {
+        call: "the suite itself".into(),
+        expected: "a world for the check".into(),
+        got: error.message,
+        difference: Vec::new(),
+    }
+}
+
+/// Runs checks, several at once, and tells of each as it ends. `stop` ends the run after those that have begun.
+pub fn run(plan: &Plan, stop: &AtomicBool, tell: impl Fn(&Outcome) + Sync) -> Result<Report> {
+    let begin = Instant::now();
+    let checks = chosen(&plan.checks)?;
+    let suite = Suite::load(plan)?;
+    let (next, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while !stop.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(check) = checks.get(number) else { return };
+            let outcome = suite.check(check, plan.strict);
+            tell(&outcome);
+            ended.lock().unwrap_or_else(PoisonError::into_inner).push((number, outcome));
+        }
+    };
+    std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
+    let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ended.sort_by_key(|(number, _)| *number);
+    let outcomes = ended.into_iter().map(|(_, outcome)| outcome).collect();
+    Ok(Report::new(plan.name.as_str(), outcomes, begin.elapsed().as_secs_f64()))
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Check>> {
+    if let Some(unknown) = names.iter().find(|name| !CHECKS.iter().any(|check| check.name == **name)) {
+        let all: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+        return Err(Error::invalid(format!("there is no check {unknown:?}: {}", all.join(", "))));
+    }
+    Ok(CHECKS.iter().filter(|check| names.is_empty() || names.iter().any(|name| check.name == *name)).collect())
+}

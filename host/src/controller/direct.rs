@@ -1,0 +1,102 @@
+//! A driver's functions, called as they stand: what the conformance suite needs beyond an engine's requests.
+//!
+//! A front end's request is looked up first, so that no driver is ever called for a network that is not there, or again for one that is.
+//! Whether a driver answers well then, only a call past that shows.
+
+use std::sync::PoisonError;
+
+use super::call::Call;
+use super::request::engine_network;
+use super::{Controller, Inner};
+use crate::engine::{self, CallState, Code, Outcome};
+use crate::kernel::Kernel;
+use crate::operation::driver::CallTrace;
+use crate::operation::engine::{CreateNetwork, Interface};
+use crate::operation::{Error, Id, Name, Result};
+use crate::store::Store;
+
+/// A call that is made directly.
+#[derive(Clone, Debug)]
+pub(crate) struct Direct {
+    /// The exported function, e.g. `join`.
+    pub function: &'static str,
+    /// The network at hand, recorded or not; none: the function gets no kernel, store or tables.
+    pub network: Option<CreateNetwork>,
+    /// The endpoint at hand.
+    pub endpoint: Option<Id>,
+    /// What is chosen of the endpoint's interface already.
+    pub interface: Interface,
+}
+
+/// A driver's call, as it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Called {
+    /// What it was, and what it asked of the host.
+    pub trace: CallTrace,
+    /// Why it failed, or its commit did.
+    pub error: Option<Error>,
+    /// What it left behind and the host swept.
+    pub swept: Vec<String>,
+}
+
+impl Controller {
+    /// Calls a driver. What it changes is committed, and nothing else is recorded.
+    pub(crate) async fn direct<T: Send + 'static>(
+        &self,
+        driver: &Name,
+        direct: Direct,
+        run: impl Fn(&Code, CallState) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        let driver = driver.clone();
+        self.plain(move |inner| inner.direct(&driver, direct, run)).await
+    }
+
+    /// The driver calls since this was asked last. The first question begins the count.
+    pub(crate) fn take_calls(&self) -> Vec<Called> {
+        let mut calls = self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.replace(Vec::new()).unwrap_or_default()
+    }
+
+    /// The kernel, to read from.
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.inner.kernel
+    }
+
+    /// The store, to read from.
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// A loaded driver.
+    pub(crate) fn loaded(&self, driver: &Name) -> Result<std::sync::Arc<crate::driver::Driver>> {
+        self.inner.drivers.get(driver)
+    }
+}
+
+impl Inner {
+    fn direct<T>(&self, driver: &Name, direct: Direct, run: impl Fn(&Code, CallState) -> Outcome<T>) -> Result<T> {
+        let driver = self.drivers.get(driver)?;
+        let Direct { function, network, endpoint, interface } = direct;
+        let made = |create: CreateNetwork| {
+            let CreateNetwork { network, options, ipv4, ipv6 } = create;
+            engine_network(&driver, network, options, &[ipv4, ipv6].concat())
+        };
+        let network = network.map(made).transpose()?;
+        let call = match (&network, &endpoint) {
+            (Some(network), Some(endpoint)) => Call::endpoint(&driver, function, network, endpoint),
+            (Some(network), None) => Call::network(&driver, function, network),
+            (None, _) => Call::pure(&driver, function),
+        };
+        let Interface { mac, address, address_ipv6 } = interface;
+        let interface = engine::Interface { mac, address, address_ipv6, sandbox: None };
+        Ok(self.call(&Call { interface, ..call }, &mut Vec::new(), run, |_, _| Ok(Vec::new()))?.value)
+    }
+
+    /// Notes a call for whoever asked for them.
+    pub(super) fn note_call(&self, called: impl FnOnce() -> Called) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(calls) = calls.as_mut() {
+            calls.push(called());
+        }
+    }
+}

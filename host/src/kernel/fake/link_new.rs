@@ -1,0 +1,313 @@
+//! Making links (RTM_NEWLINK; rtnl_newlink and each kind's `newlink`).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use rustix::io::Errno;
+
+use super::super::link_read::{
+    HEADER, IFF_UP, IFLA_ADDRESS, IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, IFLA_MASTER,
+    IFLA_MTU,
+};
+use super::device::{PASSTHRU, is_unicast};
+use super::fields::Fields;
+use super::link::{Bridge, Kind, Link, LinkId, MTUS, Mac, Vxlan};
+use super::machine::{Machine, Reply, SpaceId};
+
+/// linux/if_link.h, linux/veth.h.
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_INFO_DATA: u16 = 2;
+const VETH_INFO_PEER: u16 = 1;
+/// The kind's own attribute for the mode, of both macvlan and ipvlan, and the VLAN's number.
+const FIRST: u16 = 1;
+const IFLA_IPVLAN_FLAGS: u16 = 2;
+const IFLA_VXLAN_ID: u16 = 1;
+const IFLA_VXLAN_GROUP: u16 = 2;
+const IFLA_VXLAN_LINK: u16 = 3;
+const IFLA_VXLAN_LOCAL: u16 = 4;
+const IFLA_VXLAN_LEARNING: u16 = 7;
+const IFLA_VXLAN_PROXY: u16 = 11;
+const IFLA_VXLAN_PORT: u16 = 15;
+const IFLA_VXLAN_GROUP6: u16 = 16;
+const IFLA_VXLAN_LOCAL6: u16 = 17;
+/// VXLAN_N_VID.
+const VNIS: u32 = 1 << 24;
+/// VLAN_VID_MASK.
+const LAST_VLAN: u16 = 4095;
+/// IFNAMSIZ without the NUL.
+const LONGEST_NAME: usize = 15;
+
+/// One end of what is made.
+struct End {
+    space: SpaceId,
+    name: String,
+    mac: Option<Mac>,
+    mtu: Option<u32>,
+    group: u32,
+}
+
+impl Machine {
+    pub fn link_new(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let info = fields.nested(IFLA_LINKINFO, 0)?.ok_or(Errno::INVAL)?;
+        let kind = info.text(IFLA_INFO_KIND).ok_or(Errno::INVAL)?;
+        let data = info.nested(IFLA_INFO_DATA, 0)?;
+        let end = self.end(at, &fields, &kind)?;
+        let id = match (kind.as_str(), data) {
+            ("veth", data) => self.new_veth(at, end, data)?,
+            (_, data) => {
+                self.check(&end, &kind)?;
+                let lower = fields.number(IFLA_LINK)?;
+                let lower = |machine: &Self| machine.by_index(at, lower.ok_or(Errno::INVAL)?).ok_or(Errno::NODEV);
+                match (kind.as_str(), data) {
+                    ("bridge", _) => {
+                        // Choosing a MAC makes it look at its ports (br_stp_change_bridge_id), of which it has none.
+                        let carrier = end.mac.is_none();
+                        self.register(&end, Kind::Bridge(Bridge { carrier, entries: BTreeMap::new() }))?
+                    }
+                    ("dummy", _) => self.register(&end, Kind::Dummy)?,
+                    ("vxlan", Some(data)) => self.new_vxlan(at, &end, &data)?,
+                    ("macvlan", Some(data)) => self.new_macvlan(lower(self)?, &end, &data)?,
+                    ("ipvlan", Some(data)) => self.new_ipvlan(lower(self)?, &end, &data)?,
+                    ("vlan", Some(data)) => self.new_vlan(lower(self)?, &end, &data)?,
+                    _ => return Err(Errno::OPNOTSUPP),
+                }
+            }
+        };
+        self.configure(id, &fields).inspect_err(|_| self.remove_links(&[id]))?;
+        self.settle_one(id);
+        Ok(Vec::new())
+    }
+
+    /// Up, then its master; an error unmakes the link.
+    fn configure(&mut self, id: LinkId, fields: &Fields) -> Result<(), Errno> {
+        if fields.header_number(8)? & IFF_UP != 0 {
+            self.set_up(id, true)?;
+        }
+        fields.number(IFLA_MASTER)?.map_or(Ok(()), |master| self.set_master(id, master))
+    }
+
+    /// An end, checked as far as it can be by itself.
+    fn end(&self, at: SpaceId, fields: &Fields, kind: &str) -> Result<End, Errno> {
+        let space = match fields.number(IFLA_NET_NS_FD)? {
+            Some(descriptor) => self.by_descriptor(descriptor).ok_or(Errno::BADF)?,
+            None => at,
+        };
+        let (mac, mtu) = (fields.mac(IFLA_ADDRESS)?, fields.number(IFLA_MTU)?);
+        if mac.is_some_and(|mac| !is_unicast(mac)) {
+            return Err(Errno::ADDRNOTAVAIL);
+        }
+        if ["veth", "vxlan"].contains(&kind) && !fits(mtu) {
+            return Err(Errno::INVAL);
+        }
+        let name = fields.text(IFLA_IFNAME).unwrap_or_else(|| format!("{kind}%d"));
+        if name.len() > LONGEST_NAME {
+            return Err(Errno::RANGE);
+        }
+        Ok(End { space, name, mac, mtu, group: fields.number(IFLA_GROUP)?.unwrap_or(0) })
+    }
+
+    fn check_name(&self, end: &End) -> Result<(), Errno> {
+        if self.by_name(end.space, &end.name).is_some() { Err(Errno::EXIST) } else { Ok(()) }
+    }
+
+    /// What rtnl_newlink and rtnl_create_link check before the kind's own part.
+    fn check(&self, end: &End, kind: &str) -> Result<(), Errno> {
+        self.check_name(end)?;
+        if kind == "dummy" || fits(end.mtu) { Ok(()) } else { Err(Errno::INVAL) }
+    }
+
+    fn register(&mut self, end: &End, kind: Kind) -> Result<LinkId, Errno> {
+        let name = self.valid_name(end.space, &end.name)?;
+        let id = self.add_link(end.space, name, kind);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.group = end.group;
+            link.mac_chosen = end.mac.is_some();
+            link.mac = end.mac.unwrap_or(link.mac);
+            link.mtu = end.mtu.unwrap_or(link.mtu);
+        }
+        Ok(id)
+    }
+
+    fn new_veth(&mut self, at: SpaceId, end: End, data: Option<Fields>) -> Result<LinkId, Errno> {
+        let peer = data.map(|data| data.nested(VETH_INFO_PEER, HEADER)).transpose()?.flatten();
+        let peer = peer.map(|peer| self.end(at, &peer, "veth")).transpose()?;
+        self.check_name(&end)?;
+        let peer = peer.unwrap_or(End { space: at, name: "veth%d".into(), mac: None, mtu: None, group: 0 });
+        let second = self.register(&peer, Kind::Veth { peer: 0 })?;
+        let first =
+            self.register(&end, Kind::Veth { peer: second }).inspect_err(|_| drop(self.links.remove(&second)))?;
+        if let Some(link) = self.links.get_mut(&second) {
+            link.kind = Kind::Veth { peer: first };
+        }
+        Ok(first)
+    }
+
+    /// A link on a parent: with the parent's MTU, or less.
+    fn on_parent(&mut self, lower: LinkId, end: &End, kind: Kind) -> Result<LinkId, Errno> {
+        let most = self.links.get(&lower).map_or(1500, |lower| lower.mtu);
+        if end.mtu.is_some_and(|mtu| mtu > most) {
+            return Err(Errno::INVAL);
+        }
+        let id = self.register(end, kind)?;
+        if let Some(link) = self.links.get_mut(&id) {
+            link.mtu = end.mtu.unwrap_or(most);
+        }
+        Ok(id)
+    }
+
+    /// Whether a parent's packets can be taken: by a link of the kind that takes them already, or of none.
+    fn may_receive(&self, lower: LinkId, same: impl Fn(&Kind) -> bool) -> Result<(), Errno> {
+        let Some(link) = self.links.get(&lower) else { return Err(Errno::NODEV) };
+        let others = self.uppers_of(lower);
+        let mut others = others.iter().filter_map(|upper| self.links.get(upper)).map(|upper| &upper.kind);
+        let taken = others.any(|kind| kind.receives_for_parent() && !same(kind));
+        match link.kind {
+            Kind::Loopback => Err(Errno::INVAL),
+            _ if taken || link.master.is_some() => Err(Errno::BUSY),
+            _ => Ok(()),
+        }
+    }
+
+    fn new_macvlan(&mut self, lower: LinkId, end: &End, data: &Fields) -> Result<LinkId, Errno> {
+        let mode = data.number(FIRST)?.unwrap_or(2);
+        // One on another lies on that one's parent.
+        let lower = match self.links.get(&lower).map(|link| &link.kind) {
+            Some(Kind::Macvlan { lower, .. }) => *lower,
+            _ => lower,
+        };
+        let modes: Vec<u32> = self.uppers_of(lower).iter().filter_map(|upper| self.macvlan_mode(*upper)).collect();
+        let most = self.links.get(&lower).map_or(0, |link| link.mtu);
+        if end.mtu.is_some_and(|mtu| mtu > most) {
+            return Err(Errno::INVAL);
+        }
+        self.may_receive(lower, |kind| matches!(kind, Kind::Macvlan { .. }))?;
+        if modes.contains(&PASSTHRU) || mode == PASSTHRU && !modes.is_empty() {
+            return Err(Errno::INVAL);
+        }
+        let id = self.on_parent(lower, end, Kind::Macvlan { lower, mode })?;
+        let mac = self.links.get(&lower).map(|link| link.mac);
+        if let (Some(link), Some(mac), PASSTHRU) = (self.links.get_mut(&id), mac, mode) {
+            link.mac = mac;
+        }
+        Ok(id)
+    }
+
+    fn macvlan_mode(&self, id: LinkId) -> Option<u32> {
+        match self.links.get(&id)?.kind {
+            Kind::Macvlan { mode, .. } => Some(mode),
+            _ => None,
+        }
+    }
+
+    fn new_ipvlan(&mut self, lower: LinkId, end: &End, data: &Fields) -> Result<LinkId, Errno> {
+        let (mode, flags) = (short(data, FIRST)?, short(data, IFLA_IPVLAN_FLAGS)?);
+        let lower = match self.links.get(&lower).map(|link| &link.kind) {
+            Some(Kind::Ipvlan { lower, .. }) => *lower,
+            _ => lower,
+        };
+        self.may_receive(lower, |kind| matches!(kind, Kind::Ipvlan { .. }))?;
+        let id = self.on_parent(lower, end, Kind::Ipvlan { lower, mode, flags })?;
+        // It shares its parent's, whatever was asked for.
+        let mac = self.links.get(&lower).map(|link| link.mac);
+        if let (Some(link), Some(mac)) = (self.links.get_mut(&id), mac) {
+            link.mac = mac;
+        }
+        Ok(id)
+    }
+
+    fn new_vlan(&mut self, lower: LinkId, end: &End, data: &Fields) -> Result<LinkId, Errno> {
+        let id = short(data, FIRST)?;
+        if id >= LAST_VLAN {
+            return Err(Errno::RANGE);
+        }
+        let parent = self.links.get(&lower).ok_or(Errno::NODEV)?;
+        if matches!(parent.kind, Kind::Loopback) {
+            return Err(Errno::OPNOTSUPP);
+        }
+        let is_it = |link: &Link| matches!(link.kind, Kind::Vlan { id: other, .. } if other == id);
+        if self.uppers_of(lower).iter().filter_map(|upper| self.links.get(upper)).any(is_it) {
+            return Err(Errno::EXIST);
+        }
+        let mac = parent.mac;
+        let made = self.on_parent(lower, end, Kind::Vlan { lower, id })?;
+        if let (Some(link), None) = (self.links.get_mut(&made), end.mac) {
+            link.mac = mac;
+        }
+        Ok(made)
+    }
+
+    fn new_vxlan(&mut self, at: SpaceId, end: &End, data: &Fields) -> Result<LinkId, Errno> {
+        let vni = data.number(IFLA_VXLAN_ID)?.ok_or(Errno::INVAL)?;
+        if vni >= VNIS {
+            return Err(Errno::RANGE);
+        }
+        let either = |one, other| Ok(data.ip(one)?.or(data.ip(other)?));
+        let local: Option<IpAddr> = either(IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6)?;
+        let remote: Option<IpAddr> = either(IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)?;
+        let flag = |kind| data.get(kind).is_some_and(|value| value.first().is_some_and(|on| *on != 0));
+        let port = data.get(IFLA_VXLAN_PORT).and_then(|value| value.try_into().ok()).map_or(8472, u16::from_be_bytes);
+        let (learning, proxy) = (flag(IFLA_VXLAN_LEARNING), flag(IFLA_VXLAN_PROXY));
+        let entries = remote.map(|remote| ([0; 6], remote)).into_iter().collect();
+        let mut vxlan = Vxlan { space: at, lower: None, vni, port, local, remote, learning, proxy, entries };
+        check_scopes(&vxlan)?;
+        let lower = data.number(IFLA_VXLAN_LINK)?;
+        vxlan.lower = lower.map(|index| self.by_index(at, index).ok_or(Errno::NODEV)).transpose()?;
+        let lower = vxlan.lower;
+        self.check_vxlan(&vxlan)?;
+        let most = lower
+            .and_then(|lower| self.links.get(&lower))
+            .map(|lower| lower.mtu.saturating_sub(vxlan.headroom()).max(*MTUS.start()));
+        let id = self.register(end, Kind::Vxlan(vxlan))?;
+        if let (Some(link), Some(most)) = (self.links.get_mut(&id), most) {
+            link.mtu = end.mtu.unwrap_or(most).min(most);
+        }
+        Ok(id)
+    }
+
+    /// The rest of vxlan_config_validate, with the parent.
+    fn check_vxlan(&self, new: &Vxlan) -> Result<(), Errno> {
+        let needs_lower = is_link_local(new.local) || new.remote.is_some_and(|remote| remote.is_multicast());
+        if needs_lower && new.lower.is_none() {
+            return Err(Errno::INVAL);
+        }
+        let lower = new.lower.and_then(|lower| self.links.get(&lower));
+        if new.is_ipv6() && lower.is_some_and(|lower| Self::has_ipv6(lower) && lower.settings.disable_ipv6 != 0) {
+            return Err(Errno::PERM);
+        }
+        let same = |other: &Vxlan| {
+            (other.space, other.vni, other.port, other.is_ipv6()) == (new.space, new.vni, new.port, new.is_ipv6())
+                && is_link_local(other.local) == is_link_local(new.local)
+                && (!is_link_local(new.local) || other.lower == new.lower)
+        };
+        let is_there = |link: &Link| matches!(&link.kind, Kind::Vxlan(other) if same(other));
+        if self.links.values().any(is_there) { Err(Errno::EXIST) } else { Ok(()) }
+    }
+
+    /// What a request means by a descriptor: the namespace's inode.
+    pub fn by_descriptor(&self, descriptor: u32) -> Option<SpaceId> {
+        Some(SpaceId::from(descriptor)).filter(|id| self.spaces.contains_key(id))
+    }
+}
+
+fn check_scopes(new: &Vxlan) -> Result<(), Errno> {
+    let families = new.local.zip(new.remote).is_none_or(|(local, remote)| local.is_ipv4() == remote.is_ipv4());
+    let scopes = match is_link_local(new.local) {
+        true => new.remote.is_none() || is_link_local(new.remote),
+        false => !is_link_local(new.remote),
+    };
+    let unicast = new.local.is_none_or(|local| !local.is_multicast());
+    if families && scopes && unicast { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+fn is_link_local(address: Option<IpAddr>) -> bool {
+    matches!(address, Some(IpAddr::V6(v6)) if v6.is_unicast_link_local())
+}
+
+fn fits(mtu: Option<u32>) -> bool {
+    mtu.is_none_or(|mtu| MTUS.contains(&mtu))
+}
+
+fn short(data: &Fields, kind: u16) -> Result<u16, Errno> {
+    data.must(kind)?.try_into().map(u16::from_ne_bytes).map_err(|_| Errno::INVAL)
+}

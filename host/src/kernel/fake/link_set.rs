@@ -1,0 +1,126 @@
+//! Changing, moving and deleting links (RTM_SETLINK, RTM_DELLINK; do_setlink and rtnl_dellink).
+
+use rustix::io::Errno;
+
+use super::super::link_read::{
+    HEADER, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE, IFLA_GROUP,
+    IFLA_IFNAME, IFLA_MASTER, IFLA_MTU,
+};
+use super::AF_BRIDGE;
+use super::fields::Fields;
+use super::link::{Kind, LinkId, Port};
+use super::machine::{Machine, Reply, SpaceId};
+use super::setting::LinkSettings;
+
+const IFLA_PROTINFO: u16 = 12;
+const IFLA_NET_NS_FD: u16 = 28;
+
+impl Machine {
+    /// One change after the other; those before one that fails stay made.
+    pub fn link_set(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let id = self.by_index(at, fields.header_number(4)?).ok_or(Errno::NODEV)?;
+        let done = match fields.header_byte(0) {
+            AF_BRIDGE => self.set_port(id, &fields),
+            _ => self.set(id, &fields),
+        };
+        self.settle_one(id);
+        done.map(|()| Vec::new())
+    }
+
+    fn set(&mut self, id: LinkId, fields: &Fields) -> Result<(), Errno> {
+        let name = fields.text(IFLA_IFNAME);
+        if name.as_ref().is_some_and(|name| name.len() > 15) {
+            return Err(Errno::RANGE);
+        }
+        if let Some(descriptor) = fields.number(IFLA_NET_NS_FD)? {
+            self.move_link(id, self.by_descriptor(descriptor).ok_or(Errno::BADF)?)?;
+        }
+        if let Some(mac) = fields.mac(IFLA_ADDRESS)? {
+            self.set_mac(id, mac)?;
+        }
+        if let Some(mtu) = fields.number(IFLA_MTU)? {
+            self.set_mtu(id, mtu)?;
+        }
+        if let (Some(group), Some(link)) = (fields.number(IFLA_GROUP)?, self.links.get_mut(&id)) {
+            link.group = group;
+        }
+        if let Some(name) = name {
+            self.rename(id, &name)?;
+        }
+        if fields.header_number(12)? & IFF_UP != 0 {
+            self.set_up(id, fields.header_number(8)? & IFF_UP != 0)?;
+        }
+        fields.number(IFLA_MASTER)?.map_or(Ok(()), |master| self.set_master(id, master))
+    }
+
+    fn rename(&mut self, id: LinkId, wanted: &str) -> Result<(), Errno> {
+        let link = self.links.get(&id).ok_or(Errno::NODEV)?;
+        if link.name != wanted {
+            let name = self.valid_name(link.space, wanted)?;
+            self.links.get_mut(&id).ok_or(Errno::NODEV)?.name = name;
+        }
+        Ok(())
+    }
+
+    fn set_port(&mut self, id: LinkId, fields: &Fields) -> Result<(), Errno> {
+        let set = fields.nested(IFLA_PROTINFO, 0)?.ok_or(Errno::INVAL)?;
+        let link = self.links.get_mut(&id).ok_or(Errno::NODEV)?;
+        if link.master.is_none() {
+            return Err(Errno::OPNOTSUPP);
+        }
+        let flag = |kind, now: bool| set.get(kind).and_then(|value| value.first()).map_or(now, |on| *on != 0);
+        let Port { hairpin, isolated, learning, forwarding } = link.port;
+        link.port = Port {
+            hairpin: flag(IFLA_BRPORT_MODE, hairpin),
+            isolated: flag(IFLA_BRPORT_ISOLATED, isolated),
+            learning: flag(IFLA_BRPORT_LEARNING, learning),
+            forwarding,
+        };
+        Ok(())
+    }
+
+    /// A link arrives down and without addresses, under its index if that is free.
+    fn move_link(&mut self, id: LinkId, to: SpaceId) -> Result<(), Errno> {
+        let link = self.links.get(&id).ok_or(Errno::NODEV)?;
+        if link.space == to {
+            return Ok(());
+        }
+        if matches!(link.kind, Kind::Loopback | Kind::Bridge(_)) {
+            return Err(Errno::INVAL);
+        }
+        if self.by_name(to, &link.name).is_some() {
+            return Err(Errno::EXIST);
+        }
+        let index = link.index;
+        // A tunnel does not outlive that its parent leaves, other links on it do.
+        let is_tunnel = |upper: &LinkId| matches!(self.links.get(upper).map(|link| &link.kind), Some(Kind::Vxlan(_)));
+        let tunnels: Vec<LinkId> = self.uppers_of(id).into_iter().filter(is_tunnel).collect();
+        self.remove_links(&tunnels);
+        self.detach(id);
+        let index = if self.by_index(to, index).is_some() { self.next_index(to) } else { index };
+        let settings = self.spaces.get(&to).map(|space| LinkSettings::new(&space.settings)).unwrap_or_default();
+        if let Some(link) = self.links.get_mut(&id) {
+            (link.space, link.index, link.settings) = (to, index, settings);
+        }
+        Ok(())
+    }
+
+    /// A link of an index, or all of a group.
+    pub fn link_delete(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let doomed = match (fields.header_number(4)?, fields.number(IFLA_GROUP)?) {
+            (0, Some(group)) => self.links_of(at).filter(|(_, link)| link.group == group).map(|(id, _)| id).collect(),
+            (index, _) => self.by_index(at, index).into_iter().collect::<Vec<_>>(),
+        };
+        let deletable = |id: &LinkId| self.links.get(id).is_some_and(|link| link.kind.name().is_some());
+        if doomed.is_empty() {
+            return Err(Errno::NODEV);
+        }
+        if !doomed.iter().all(deletable) {
+            return Err(Errno::OPNOTSUPP);
+        }
+        self.remove_links(&doomed);
+        Ok(Vec::new())
+    }
+}

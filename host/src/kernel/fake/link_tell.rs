@@ -1,0 +1,78 @@
+//! What the fake says of a link (RTM_GETLINK).
+
+use rustix::io::Errno;
+
+use super::super::attribute::Writer;
+use super::super::link_read::{
+    HEADER, IFF_RUNNING, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE,
+    IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO,
+    IFLA_MASTER, IFLA_MTU,
+};
+use super::super::socket::Message;
+use super::fields::Fields;
+use super::link::{Kind, Link, LinkId};
+use super::machine::{Machine, Reply, SpaceId};
+
+impl Machine {
+    pub fn link_get(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let id = match (fields.header_number(4)?, fields.text(IFLA_IFNAME)) {
+            (0, Some(name)) => self.by_name(at, &name),
+            (index, _) => self.by_index(at, index),
+        };
+        let id = id.ok_or(Errno::NODEV)?;
+        self.catch_up(id);
+        Ok(self.links.get(&id).map(|link| self.tell(id, link)).into_iter().collect())
+    }
+
+    pub fn link_list(&self, at: SpaceId) -> Reply {
+        let links = self.listed(at).into_iter().filter_map(|id| Some(self.tell(id, self.links.get(&id)?)));
+        Ok(links.collect())
+    }
+
+    fn tell(&self, id: LinkId, link: &Link) -> Message {
+        let flags = if link.up { IFF_UP } else { 0 } | if self.running(id) { IFF_RUNNING } else { 0 };
+        let head = [[0; 4], link.index.to_ne_bytes(), flags.to_ne_bytes(), [0; 4]].concat();
+        let mut written = Writer::after(&head)
+            .put_text(IFLA_IFNAME, &link.name)
+            .put(IFLA_MTU, &link.mtu.to_ne_bytes())
+            .put(IFLA_GROUP, &link.group.to_ne_bytes())
+            .put(IFLA_ADDRESS, &link.mac);
+        if let Some(master) = link.master.and_then(|master| self.links.get(&master)) {
+            written = written.put(IFLA_MASTER, &master.index.to_ne_bytes());
+        }
+        let (below, elsewhere) = self.parent(link);
+        if elsewhere {
+            // The number that the kernel gives the other namespace; which one it is does not matter here.
+            written = written.put(IFLA_LINK_NETNSID, &[0; 4]);
+        }
+        if let Some(index) = below.filter(|index| elsewhere || *index != link.index) {
+            written = written.put(IFLA_LINK, &index.to_ne_bytes());
+        }
+        if let Some(kind) = link.kind.name() {
+            let mut info = Writer::default().put_text(IFLA_INFO_KIND, kind);
+            if link.master.is_some() {
+                info = info.nest(IFLA_INFO_SLAVE_DATA, port(link));
+            }
+            written = written.nest(IFLA_LINKINFO, info);
+        }
+        Message { body: written.finish() }
+    }
+
+    /// The index of what IFLA_LINK names, and whether that is in another namespace. A tunnel names itself.
+    fn parent(&self, link: &Link) -> (Option<u32>, bool) {
+        let other = match &link.kind {
+            Kind::Vxlan(vxlan) => return (Some(link.index), vxlan.space != link.space),
+            Kind::Veth { peer } => self.links.get(peer),
+            kind => kind.lower().and_then(|lower| self.links.get(&lower)),
+        };
+        (other.map(|other| other.index), other.is_some_and(|other| other.space != link.space))
+    }
+}
+
+fn port(link: &Link) -> Writer {
+    Writer::default()
+        .put(IFLA_BRPORT_MODE, &[link.port.hairpin.into()])
+        .put(IFLA_BRPORT_ISOLATED, &[link.port.isolated.into()])
+        .put(IFLA_BRPORT_LEARNING, &[link.port.learning.into()])
+}

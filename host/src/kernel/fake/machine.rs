@@ -1,0 +1,224 @@
+//! The whole of the fake: a machine's namespaces and links, and where its namespaces are bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::super::error::Refusal;
+use super::super::socket::{Answer, Message, Protocol, Request};
+use super::super::{Error, NamespacePath};
+use super::super::{HostPort, Namespace, address, link_new, link_read, link_set, namespace, neighbour, route, rule};
+use super::link::{Kind, LOOPBACK, Link, LinkId, Port};
+use super::nft::Nft;
+use super::route::Entry;
+use super::rule::Line;
+use super::setting::{LinkSettings, Settings};
+
+/// A namespace of the machine: its inode, which is never given out again, and what stands for a descriptor of it.
+pub(super) type SpaceId = u64;
+
+/// What a request of rtnetlink's is answered.
+pub(super) type Reply = Result<Vec<Message>, Errno>;
+
+/// The first inode. Like the kernel's own for namespaces it looks like no file's.
+const FIRST_INODE: SpaceId = 0x1000_0000;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Machine {
+    /// Which boot this is.
+    pub boot: u64,
+    pub host: SpaceId,
+    pub spaces: BTreeMap<SpaceId, Space>,
+    pub paths: BTreeMap<PathBuf, SpaceId>,
+    pub links: BTreeMap<LinkId, Link>,
+    /// Ports of the host that some program has.
+    pub ports: BTreeSet<HostPort>,
+    next_space: SpaceId,
+    next_link: LinkId,
+    next_mac: u32,
+}
+
+/// One network namespace, without its links.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    /// The next link gets this index, or the first free one after it.
+    pub next_index: u32,
+    pub routes: Vec<Entry>,
+    pub rules: Vec<Line>,
+    pub nft: Nft,
+    pub settings: Settings,
+}
+
+impl Machine {
+    pub fn new() -> Self {
+        let mut machine = Self {
+            boot: 1,
+            host: 0,
+            spaces: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            links: BTreeMap::new(),
+            ports: BTreeSet::new(),
+            next_space: FIRST_INODE,
+            next_link: 1,
+            next_mac: 1,
+        };
+        machine.host = machine.add_space();
+        machine
+    }
+
+    /// Another boot: everything is gone but the numbers that were given out.
+    pub fn reboot(&mut self) {
+        self.boot += 1;
+        self.spaces.clear();
+        self.paths.clear();
+        self.links.clear();
+        self.ports.clear();
+        self.host = self.add_space();
+    }
+
+    /// A namespace with its loopback up.
+    pub fn add_space(&mut self) -> SpaceId {
+        let id = self.next_space;
+        self.next_space += 1;
+        self.spaces.insert(id, Space { next_index: 1, ..Space::default() });
+        let loopback = self.add_link(id, LOOPBACK.into(), Kind::Loopback);
+        if let Some(link) = self.links.get_mut(&loopback) {
+            link.mac = [0; 6];
+            link.mtu = 65_536;
+            link.up = true;
+            link.settings.accept_dad = -1;
+        }
+        self.settle();
+        id
+    }
+
+    /// A namespace dies with all that is in it, and what other namespaces have of that.
+    pub fn remove_space(&mut self, id: SpaceId) {
+        let from_there = |link: &Link| matches!(&link.kind, Kind::Vxlan(vxlan) if vxlan.space == id);
+        let doomed: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.space == id || from_there(link)).map(|(id, _)| *id).collect();
+        self.remove_links(&doomed);
+        self.spaces.remove(&id);
+        self.paths.retain(|_, space| *space != id);
+        self.settle();
+    }
+
+    /// Binds a new namespace at a path.
+    pub fn bind(&mut self, path: &Path) -> Result<NamespacePath, Errno> {
+        if self.paths.contains_key(path) {
+            return Err(Errno::EXIST);
+        }
+        let inode = self.add_space();
+        self.paths.insert(path.to_owned(), inode);
+        Ok(NamespacePath { path: path.to_owned(), inode })
+    }
+
+    /// Unbinds a namespace, which has no other user.
+    pub fn unbind(&mut self, path: &Path) -> bool {
+        let bound = self.paths.remove(path);
+        bound.into_iter().for_each(|id| self.remove_space(id));
+        bound.is_some()
+    }
+
+    /// The namespace that is meant, if it is still the same.
+    pub fn open(&self, at: &Namespace) -> Result<SpaceId, Error> {
+        let at = match at {
+            Namespace::Host => return Ok(self.host),
+            Namespace::At(at) => at,
+        };
+        match self.paths.get(&at.path) {
+            Some(id) if *id == at.inode => Ok(*id),
+            Some(_) => Err(namespace::gone(&at.path, ": another one is there now")),
+            None => Err(namespace::gone(&at.path, "")),
+        }
+    }
+
+    /// A new link, down and without anything.
+    pub fn add_link(&mut self, space: SpaceId, name: String, kind: Kind) -> LinkId {
+        let (id, index) = (self.next_link, self.next_index(space));
+        self.next_link += 1;
+        let settings = self.spaces.get(&space).map(|space| LinkSettings::new(&space.settings)).unwrap_or_default();
+        let link = Link {
+            space,
+            index,
+            name,
+            kind,
+            mac: self.next_mac(),
+            mac_chosen: false,
+            mtu: 1500,
+            mtu_chosen: false,
+            up: false,
+            settled: true,
+            group: 0,
+            master: None,
+            port: Port::default(),
+            ipv4: Vec::new(),
+            ipv6: Vec::new(),
+            ready: false,
+            neighbours: BTreeMap::new(),
+            filters: BTreeSet::new(),
+            settings,
+        };
+        self.links.insert(id, link);
+        id
+    }
+
+    /// The lowest index from the last one on that no link has (xa_alloc_cyclic).
+    pub fn next_index(&mut self, space: SpaceId) -> u32 {
+        let next = self.spaces.get(&space).map_or(1, |space| space.next_index);
+        let index = (next..).find(|index| self.by_index(space, *index).is_none()).unwrap_or(next);
+        if let Some(space) = self.spaces.get_mut(&space) {
+            space.next_index = index + 1;
+        }
+        index
+    }
+
+    /// A locally administered address that no link has had.
+    fn next_mac(&mut self) -> [u8; 6] {
+        let [a, b, c, d] = self.next_mac.to_be_bytes();
+        self.next_mac += 1;
+        [0xf6, 0xfa, a, b, c, d]
+    }
+
+    /// Answers requests of one datagram, one after the other.
+    pub fn exchange(&mut self, at: SpaceId, protocol: Protocol, requests: &[Request]) -> Vec<Answer> {
+        match protocol {
+            Protocol::Route => requests.iter().map(|request| refusal(self.answer(at, request))).collect(),
+            Protocol::Netfilter => {
+                let Some(space) = self.spaces.get_mut(&at) else { return Vec::new() };
+                space.nft.exchange(requests).into_iter().map(refusal).collect()
+            }
+        }
+    }
+
+    fn answer(&mut self, at: SpaceId, request: &Request) -> Reply {
+        let dump = request.flags & super::super::socket::flag::DUMP == super::super::socket::flag::DUMP;
+        match request.kind {
+            link_new::RTM_NEWLINK => self.link_new(at, &request.body),
+            link_set::RTM_SETLINK => self.link_set(at, &request.body),
+            link_set::RTM_DELLINK => self.link_delete(at, &request.body),
+            link_read::RTM_GETLINK if dump => self.link_list(at),
+            link_read::RTM_GETLINK => self.link_get(at, &request.body),
+            address::RTM_NEWADDR => self.address_new(at, &request.body),
+            address::RTM_DELADDR => self.address_delete(at, &request.body),
+            address::RTM_GETADDR => self.address_list(at, &request.body),
+            route::RTM_NEWROUTE => self.route_new(at, &request.body),
+            route::RTM_DELROUTE => self.route_delete(at, &request.body),
+            route::RTM_GETROUTE => self.route_list(at, &request.body),
+            rule::RTM_NEWRULE => self.rule_new(at, &request.body),
+            rule::RTM_DELRULE => self.rule_delete(at, &request.body),
+            rule::RTM_GETRULE => self.rule_list(at, &request.body),
+            neighbour::RTM_NEWNEIGH => self.neighbour_new(at, &request.body),
+            neighbour::RTM_DELNEIGH => self.neighbour_delete(at, &request.body),
+            neighbour::RTM_GETNEIGH if dump => self.neighbour_list(at, &request.body),
+            neighbour::RTM_GETNEIGH => self.neighbour_get(at, &request.body),
+            _ => Err(Errno::OPNOTSUPP),
+        }
+    }
+}
+
+fn refusal(reply: Reply) -> Answer {
+    reply.map_err(|errno| Refusal { errno: errno.raw_os_error(), text: None })
+}

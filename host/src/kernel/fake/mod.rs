@@ -1,0 +1,163 @@
+//! A kernel in memory: for tests and tools that must not need root, or that make a thousand hosts a second.
+//!
+//! It is put in where the layer would send its messages, and answers the very messages that the real one gets: what is above (lists that
+//! are made as a whole, undo, marks, condemned links) is the layer's own for both. What follows from a change is there when the change is
+//! answered, which takes the real kernel a moment: a carrier, a link-local address, the end of a namespace.
+//!
+//! The suite in `kernel::tests` runs over both, and random operations are made on both and compared. What it can't do is refused: it has no
+//! packets, no learnt neighbours, no iptables.
+//!
+//! - `machine`: the namespaces, and which message goes where; `fields`: a message's attributes
+//! - `link`: what a link is; `device`: what happens to one; `bridge`: ports
+//! - `link_new`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `port`: the objects
+//! - `fib`: whether a gateway can be reached
+//! - `state`: all of it as text
+
+mod address;
+mod bridge;
+mod device;
+mod fib;
+mod fields;
+mod link;
+mod link_new;
+mod link_set;
+mod link_tell;
+mod machine;
+mod neighbour;
+mod nft;
+mod port;
+mod route;
+mod rule;
+mod setting;
+mod state;
+
+use std::fmt;
+use std::os::fd::RawFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+use super::socket::{Answer, Protocol, Request, malformed};
+use super::{Error, HostIdentity, Namespace, NamespacePath};
+use machine::Machine;
+
+pub use port::FakePort;
+
+/// Address families (linux/socket.h).
+const AF_INET: u8 = 2;
+const AF_BRIDGE: u8 = 7;
+const AF_INET6: u8 = 10;
+
+/// A machine in memory. Clones are the same one, and it outlives the [`Kernel`](super::Kernel)s that work with it: a new one finds what the
+/// last one left, as after a crash.
+#[derive(Clone)]
+pub struct Fake {
+    machine: Arc<Mutex<Machine>>,
+}
+
+impl Fake {
+    /// A machine that has just booted: a host with a loopback.
+    pub fn new() -> Self {
+        Self { machine: Arc::new(Mutex::new(Machine::new())) }
+    }
+
+    /// A new namespace, its loopback up, at a path where nothing needs to be. Where one is already: `EEXIST`.
+    pub fn add_namespace(&self, path: &Path) -> Result<NamespacePath, Error> {
+        let doing = || format!("making the network namespace {}", path.display());
+        self.lock().bind(path).map_err(|errno| Error::system(doing(), errno))
+    }
+
+    /// Kills the namespace at a path with all that is in it, as when a container ends; false: there is none.
+    pub fn remove_namespace(&self, path: &Path) -> bool {
+        self.lock().unbind(path)
+    }
+
+    /// Boots again: everything is gone, and [`Kernel::identity`](super::Kernel::identity) another.
+    pub fn reboot(&self) {
+        self.lock().reboot();
+    }
+
+    /// Everything that there is, as text: the same before and after what takes itself back. Indexes and handles, which are never used again,
+    /// and what only follows from the rest are left out.
+    pub fn state(&self) -> String {
+        self.lock().text()
+    }
+
+    pub(super) fn identity(&self) -> HostIdentity {
+        let machine = self.lock();
+        HostIdentity { boot: format!("fake-{}", machine.boot), namespace: machine.host }
+    }
+
+    pub(super) fn namespace(&self, path: &Path) -> Result<NamespacePath, Error> {
+        let doing = || format!("opening the network namespace {}", path.display());
+        let inode = self.lock().paths.get(path).copied().ok_or_else(|| Error::system(doing(), Errno::NOENT))?;
+        Ok(NamespacePath { path: path.to_owned(), inode })
+    }
+
+    pub(super) fn exists(&self, at: &Namespace) -> bool {
+        self.lock().open(at).is_ok()
+    }
+
+    pub(super) fn bound_in(&self, folder: &Path) -> Vec<String> {
+        let machine = self.lock();
+        let inside = machine.paths.keys().filter(|path| path.parent() == Some(folder));
+        inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+    }
+
+    pub(super) fn exchange(
+        &self,
+        at: &Namespace,
+        protocol: Protocol,
+        requests: &[Request],
+    ) -> Result<Vec<Answer>, Error> {
+        let mut machine = self.lock();
+        let at = machine.open(at)?;
+        Ok(machine.exchange(at, protocol, requests))
+    }
+
+    /// A call of the layer ends: what the real kernel does a moment later is done now.
+    pub(super) fn settle(&self) {
+        self.lock().settle();
+    }
+
+    pub(super) fn ask(&self, at: &Namespace, protocol: Protocol, request: &Request) -> Result<Answer, Error> {
+        self.exchange(at, protocol, std::slice::from_ref(request))?.pop().ok_or_else(malformed)
+    }
+
+    /// What stands for a namespace's descriptor in a message: its inode.
+    pub(super) fn descriptor(&self, at: &Namespace) -> Result<RawFd, Error> {
+        let inode = self.lock().open(at)?;
+        RawFd::try_from(inode).map_err(|_| Error::refused("the fake kernel has no more namespaces"))
+    }
+
+    pub(super) fn setting(&self, at: &Namespace, path: &str) -> Result<Result<i32, Errno>, Error> {
+        let mut machine = self.lock();
+        let at = machine.open(at)?;
+        Ok(machine.setting(at, path))
+    }
+
+    /// Writes a setting and answers the value before.
+    pub(super) fn set_setting(&self, at: &Namespace, path: &str, value: i32) -> Result<Result<i32, Errno>, Error> {
+        let mut machine = self.lock();
+        let at = machine.open(at)?;
+        let old = machine.setting(at, path);
+        Ok(old.and_then(|old| machine.set_setting(at, path, value).map(|()| old)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fake")
+    }
+}

@@ -1,0 +1,185 @@
+//! Permanent neighbours of links, and forwarding entries of bridges and tunnels (net/core/neighbour.c, net/bridge/br_fdb.c,
+//! drivers/net/vxlan).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rustix::io::Errno;
+
+use super::super::attribute::Writer;
+use super::super::neighbour::{HEADER, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NTF_SELF, NUD_NOARP, NUD_PERMANENT};
+use super::super::socket::Message;
+use super::fields::{Fields, octets};
+use super::link::{Kind, LinkId, Mac};
+use super::machine::{Machine, Reply, SpaceId};
+use super::{AF_BRIDGE, AF_INET, AF_INET6};
+
+/// Which table of which link a message is about.
+enum Table {
+    /// Its neighbours.
+    Neighbours(LinkId),
+    /// The bridge's that it is a port of: NTF_MASTER.
+    Bridge { bridge: LinkId, port: LinkId },
+    /// A tunnel's own: NTF_SELF.
+    Tunnel(LinkId),
+    /// The MACs that any other link listens to, which is what NTF_SELF means there.
+    Filters(LinkId),
+}
+
+impl Machine {
+    pub fn neighbour_new(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let mac = fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?;
+        match self.table(at, &fields)? {
+            Table::Neighbours(id) => {
+                let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
+                let link = self.links.get_mut(&id).ok_or(Errno::NODEV)?;
+                if address.is_ipv6() && (!Self::has_ipv6(link) || link.settings.disable_ipv6 != 0) {
+                    return Err(Errno::INVAL);
+                }
+                // Of a loopback every IPv4 neighbour is the same one (arp_constructor).
+                let one = matches!(link.kind, Kind::Loopback) && address.is_ipv4();
+                link.neighbours.insert(if one { Ipv4Addr::UNSPECIFIED.into() } else { address }, mac);
+            }
+            Table::Bridge { .. } if mac == [0; 6] => return Err(Errno::INVAL),
+            Table::Bridge { bridge, port } => {
+                if let Some(Kind::Bridge(bridge)) = self.links.get_mut(&bridge).map(|link| &mut link.kind) {
+                    bridge.entries.insert(mac, port);
+                }
+            }
+            Table::Filters(id) => drop(self.links.get_mut(&id).map(|link| link.filters.insert(mac))),
+            Table::Tunnel(id) => self.add_to_tunnel(id, mac, fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?)?,
+        }
+        Ok(Vec::new())
+    }
+
+    fn add_to_tunnel(&mut self, id: LinkId, mac: Mac, remote: IpAddr) -> Result<(), Errno> {
+        let Some(Kind::Vxlan(vxlan)) = self.links.get_mut(&id).map(|link| &mut link.kind) else {
+            return Err(Errno::OPNOTSUPP);
+        };
+        if remote.is_ipv6() != vxlan.is_ipv6() {
+            return Err(Errno::AFNOSUPPORT);
+        }
+        // Only unicast entries are replaced.
+        if vxlan.entries.contains_key(&mac) && (mac == [0; 6] || mac[0] & 1 == 1) {
+            return Err(Errno::OPNOTSUPP);
+        }
+        vxlan.entries.insert(mac, remote);
+        Ok(())
+    }
+
+    pub fn neighbour_delete(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let gone = match self.table(at, &fields)? {
+            Table::Neighbours(id) => {
+                let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
+                self.links.get_mut(&id).and_then(|link| link.neighbours.remove(&address)).is_none()
+            }
+            Table::Bridge { bridge, port } => {
+                let mac = fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?;
+                match self.links.get_mut(&bridge).map(|link| &mut link.kind) {
+                    Some(Kind::Bridge(bridge)) if bridge.entries.get(&mac) == Some(&port) => {
+                        bridge.entries.remove(&mac).is_none()
+                    }
+                    _ => true,
+                }
+            }
+            Table::Filters(_) => return Err(Errno::OPNOTSUPP),
+            Table::Tunnel(id) => {
+                let (mac, remote) = (fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?, fields.ip(NDA_DST)?);
+                match self.links.get_mut(&id).map(|link| &mut link.kind) {
+                    Some(Kind::Vxlan(vxlan)) if remote.is_none() || vxlan.entries.get(&mac).copied() == remote => {
+                        vxlan.entries.remove(&mac).is_none()
+                    }
+                    _ => true,
+                }
+            }
+        };
+        if gone { Err(Errno::NOENT) } else { Ok(Vec::new()) }
+    }
+
+    pub fn neighbour_get(&self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let all = match self.table(at, &fields)? {
+            Table::Neighbours(id) => {
+                let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
+                let mac = self.links.get(&id).and_then(|link| link.neighbours.get(&address));
+                mac.map(|mac| self.tell_neighbour(id, address, *mac))
+            }
+            Table::Bridge { bridge, .. } => {
+                let mac = fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?;
+                self.entries(bridge).into_iter().find(|(_, other)| *other == mac).map(|(message, _)| message)
+            }
+            Table::Filters(_) => return Err(Errno::OPNOTSUPP),
+            Table::Tunnel(id) => {
+                let mac = fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?;
+                self.entries(id).into_iter().find(|(_, other)| *other == mac).map(|(message, _)| message)
+            }
+        };
+        all.map(|message| vec![message]).ok_or(Errno::NOENT)
+    }
+
+    pub fn neighbour_list(&self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        let family = fields.header_byte(0);
+        let index = if family == AF_BRIDGE { Some(fields.header_number(4)?) } else { fields.number(NDA_IFINDEX)? };
+        let id = self.by_index(at, index.unwrap_or(0)).ok_or(Errno::NODEV)?;
+        let link = self.links.get(&id).ok_or(Errno::NODEV)?;
+        if family == AF_BRIDGE {
+            let holders = link.master.into_iter().chain([id]);
+            return Ok(holders.flat_map(|holder| self.entries(holder)).map(|(message, _)| message).collect());
+        }
+        let of_family = link.neighbours.iter().filter(|(address, _)| (family == AF_INET) == address.is_ipv4());
+        Ok(of_family.map(|(address, mac)| self.tell_neighbour(id, *address, *mac)).collect())
+    }
+
+    fn table(&self, at: SpaceId, fields: &Fields) -> Result<Table, Errno> {
+        let id = self.by_index(at, fields.header_number(4)?).ok_or(Errno::NODEV)?;
+        let link = self.links.get(&id).ok_or(Errno::NODEV)?;
+        match fields.header_byte(0) {
+            AF_INET | AF_INET6 => Ok(Table::Neighbours(id)),
+            AF_BRIDGE if matches!(link.kind, Kind::Loopback) => Err(Errno::INVAL),
+            AF_BRIDGE if fields.header_byte(10) & NTF_SELF != 0 => match link.kind {
+                Kind::Vxlan(_) => Ok(Table::Tunnel(id)),
+                // Of a bridge it would be a local entry, which nobody asks this layer for; the others refuse it.
+                Kind::Bridge(_) | Kind::Macvlan { .. } => Err(Errno::OPNOTSUPP),
+                _ => Ok(Table::Filters(id)),
+            },
+            AF_BRIDGE => match link.master {
+                Some(bridge) => Ok(Table::Bridge { bridge, port: id }),
+                None => Err(Errno::OPNOTSUPP),
+            },
+            _ => Err(Errno::AFNOSUPPORT),
+        }
+    }
+
+    fn tell_neighbour(&self, id: LinkId, address: IpAddr, mac: Mac) -> Message {
+        let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+        let written = self.header(id, family, NUD_PERMANENT, 0).put(NDA_DST, &octets(address)).put(NDA_LLADDR, &mac);
+        Message { body: written.finish() }
+    }
+
+    /// The forwarding entries of a bridge or a tunnel.
+    fn entries(&self, holder: LinkId) -> Vec<(Message, Mac)> {
+        let tell = |written: Writer, mac: &Mac| (Message { body: written.put(NDA_LLADDR, mac).finish() }, *mac);
+        match self.links.get(&holder).map(|link| &link.kind) {
+            Some(Kind::Bridge(bridge)) => {
+                let one = |(mac, port): (&Mac, &LinkId)| tell(self.header(*port, AF_BRIDGE, NUD_NOARP, 0), mac);
+                bridge.entries.iter().map(one).collect()
+            }
+            Some(Kind::Vxlan(vxlan)) => {
+                let one = |(mac, remote): (&Mac, &IpAddr)| {
+                    let header = self.header(holder, AF_BRIDGE, NUD_NOARP | NUD_PERMANENT, NTF_SELF);
+                    tell(header.put(NDA_DST, &octets(*remote)), mac)
+                };
+                vxlan.entries.iter().map(one).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn header(&self, id: LinkId, family: u8, state: u16, flags: u8) -> Writer {
+        let index = self.links.get(&id).map_or(0, |link| link.index);
+        let [low, high] = state.to_ne_bytes();
+        Writer::after(&[[family, 0, 0, 0], index.to_ne_bytes(), [low, high, flags, 0]].concat())
+    }
+}

@@ -1,0 +1,52 @@
+//! Ports of the host, as programs have them (bind): one for each address, or for all.
+
+use std::net::IpAddr;
+
+use rustix::io::Errno;
+
+use super::super::{Error, HostPort, port};
+use super::Fake;
+use super::machine::Machine;
+
+/// A port that a program has, until this is dropped.
+#[derive(Debug)]
+pub struct FakePort {
+    fake: Fake,
+    port: HostPort,
+}
+
+impl Fake {
+    /// Takes a port, as any program does that listens there.
+    pub fn take_port(&self, wanted: HostPort) -> Result<FakePort, Error> {
+        let taken = self.lock().take_port(wanted);
+        taken.map_err(|errno| port::refused(wanted, errno))?;
+        Ok(FakePort { fake: self.clone(), port: wanted })
+    }
+}
+
+impl Drop for FakePort {
+    fn drop(&mut self) {
+        self.fake.lock().ports.remove(&self.port);
+    }
+}
+
+impl Machine {
+    fn take_port(&mut self, wanted: HostPort) -> Result<(), Errno> {
+        if ![6, 17, 132].contains(&wanted.protocol) {
+            return Err(Errno::PROTONOSUPPORT);
+        }
+        let has = match wanted.address {
+            any if any.is_unspecified() => true,
+            IpAddr::V4(v4) => self.is_local4(self.host, v4),
+            IpAddr::V6(v6) => self.is_local6(self.host, v6),
+        };
+        if !has {
+            return Err(Errno::ADDRNOTAVAIL);
+        }
+        if self.ports.iter().any(|other| other.clashes(&wanted)) {
+            return Err(Errno::ADDRINUSE);
+        }
+        self.ports.insert(wanted);
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! All of a fake machine as text, to compare before and after.
+
+use std::fmt::Write;
+
+use super::link::{Kind, Link, LinkId};
+use super::machine::{Machine, SpaceId};
+use super::nft::{Nft, Table};
+
+impl Machine {
+    /// See [`Fake::state`](super::Fake::state).
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let bound = self.paths.iter().map(|(path, id)| (path.display().to_string(), *id));
+        for (name, id) in [("the host".to_owned(), self.host)].into_iter().chain(bound) {
+            let _ = writeln!(text, "# {name}");
+            self.write_space(id, &mut text);
+        }
+        for port in &self.ports {
+            let _ = writeln!(text, "port {port:#}");
+        }
+        text
+    }
+
+    fn write_space(&self, id: SpaceId, text: &mut String) {
+        let Some(space) = self.spaces.get(&id) else { return };
+        let mut lines: Vec<String> = self.links_of(id).flat_map(|(_, link)| self.lines_of_link(link)).collect();
+        lines.extend(space.routes.iter().map(|route| {
+            let (through, table) = (self.name_of(route.link), route.table);
+            let (gateway, source) = (route.gateway, route.source);
+            format!("route {} {through} {gateway:?} {source:?} table {table} metric {}", route.net, route.metric)
+        }));
+        lines.extend(space.rules.iter().map(|rule| format!("rule {rule:?}")));
+        lines.sort_unstable();
+        lines.extend(lines_of_nft(&space.nft));
+        lines.push(format!("{:?}", space.settings));
+        for line in lines {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+
+    fn lines_of_link(&self, link: &Link) -> Vec<String> {
+        let Link { name, mtu, group, port, settings, .. } = link;
+        let master = link.master.map(|master| self.name_of(master));
+        // A bridge's follows its ports', unless somebody chose it.
+        let follows = matches!(link.kind, Kind::Bridge(_)) && !link.mac_chosen;
+        let mac = if follows { "a MAC".into() } else { format!("{:02x?}", link.mac) };
+        let what = self.what(&link.kind);
+        let mut lines =
+            vec![format!("link {name} {what} {mac} mtu {mtu} up {} group {group:x} of {master:?}", link.up)];
+        if link.master.is_some() {
+            let (hairpin, isolated, learning) = (port.hairpin, port.isolated, port.learning);
+            lines.push(format!("link {name} hairpin {hairpin} isolated {isolated} learning {learning}"));
+        }
+        lines.push(format!("link {name} {settings:?}"));
+        lines.extend(link.ipv4.iter().map(|address| format!("link {name} address {}", address.net)));
+        let chosen = link.ipv6.iter().filter(|net| !net.addr().is_unicast_link_local());
+        lines.extend(chosen.map(|net| format!("link {name} address {net}")));
+        lines.extend(link.neighbours.iter().map(|(address, mac)| format!("link {name} has {address} at {mac:02x?}")));
+        lines.extend(link.filters.iter().map(|mac| format!("link {name} listens to {mac:02x?}")));
+        lines.extend(self.entries_of(&link.kind).into_iter().map(|entry| format!("link {name} forwards {entry}")));
+        lines
+    }
+
+    fn what(&self, kind: &Kind) -> String {
+        let on = |lower: &LinkId| self.name_of(*lower);
+        match kind {
+            Kind::Loopback => "loopback".into(),
+            Kind::Dummy => "dummy".into(),
+            Kind::Bridge(_) => "bridge".into(),
+            Kind::Veth { peer } => format!("veth with {}", self.name_of(*peer)),
+            Kind::Vxlan(v) => {
+                let lower = v.lower.as_ref().map(on);
+                let (local, remote) = (v.local, v.remote);
+                format!("vxlan {} {} {lower:?} {local:?} {remote:?} {} {}", v.vni, v.port, v.learning, v.proxy)
+            }
+            Kind::Macvlan { lower, mode } => format!("macvlan {mode} on {}", on(lower)),
+            Kind::Ipvlan { lower, mode, flags } => format!("ipvlan {mode} {flags} on {}", on(lower)),
+            Kind::Vlan { lower, id } => format!("vlan {id} on {}", on(lower)),
+        }
+    }
+
+    fn entries_of(&self, kind: &Kind) -> Vec<String> {
+        match kind {
+            Kind::Bridge(b) => b.entries.iter().map(|(mac, id)| format!("{mac:02x?} {}", self.name_of(*id))).collect(),
+            Kind::Vxlan(v) => v.entries.iter().map(|(mac, remote)| format!("{mac:02x?} {remote}")).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn name_of(&self, id: LinkId) -> &str {
+        self.links.get(&id).map_or("nothing", |link| &link.name)
+    }
+}
+
+fn lines_of_nft(nft: &Nft) -> Vec<String> {
+    let of_table = |table: &Table| {
+        let chains = table.chains.iter().flat_map(|chain| {
+            chain.rules.iter().map(|rule| {
+                format!("nft {} {} {} {:02x?}", table.name, chain.name, super::nft::remark(rule), rule.expressions)
+            })
+        });
+        std::iter::once(format!("nft {}", table.name)).chain(chains).collect::<Vec<_>>()
+    };
+    nft.tables.iter().flat_map(of_table).collect()
+}

@@ -1,0 +1,124 @@
+//! Which kernel there is: the real one, or a fake. Messages to it are a session's; this is what goes another way.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use super::fake::{Fake, FakePort};
+use super::session::Real;
+use super::{Error, HostIdentity, HostPort, IptablesFamily, Namespace, NamespacePath, Watch};
+use super::{iptables, link_set, namespace, port};
+
+/// The host's namespace, of which kernel.
+#[derive(Debug)]
+pub(super) enum Host {
+    /// The machine's own.
+    Real(Real),
+    /// In memory.
+    Fake(Fake),
+}
+
+/// What holds a port, until it is dropped. Nothing asks it anything.
+#[derive(Debug)]
+pub(super) enum Holding {
+    #[expect(dead_code, reason = "it is held")]
+    Socket(OwnedFd),
+    #[expect(dead_code, reason = "it is held")]
+    Fake(FakePort),
+}
+
+impl Host {
+    /// See [`Kernel::identity`](super::Kernel::identity).
+    pub fn identity(&self) -> Result<HostIdentity, Error> {
+        const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+        let real = match self {
+            Self::Real(real) => real,
+            Self::Fake(fake) => return Ok(fake.identity()),
+        };
+        let boot = std::fs::read_to_string(BOOT).map_err(|e| Error::io(format!("reading {BOOT}"), &e))?;
+        let namespace = real.within(|| Ok(namespace::cookie()))?.unwrap_or(real.inode());
+        Ok(HostIdentity { boot: boot.trim().to_owned(), namespace })
+    }
+
+    /// A namespace that is not the host's own.
+    pub fn sandbox(&self, path: &Path) -> Result<NamespacePath, Error> {
+        let real = match self {
+            Self::Real(real) => real,
+            Self::Fake(fake) => return fake.namespace(path),
+        };
+        let (_, inode) = namespace::examine(path)?;
+        if inode == real.inode() {
+            return Err(Error::refused(format!("{} is the host's own network namespace", path.display())));
+        }
+        Ok(NamespacePath { path: path.to_owned(), inode })
+    }
+
+    /// Whether a namespace is still there.
+    pub fn exists(&self, namespace: &Namespace) -> bool {
+        match (self, namespace) {
+            (_, Namespace::Host) => true,
+            (Self::Real(_), Namespace::At(at)) => namespace::open(at).is_ok(),
+            (Self::Fake(fake), Namespace::At(_)) => fake.exists(namespace),
+        }
+    }
+
+    /// The names of what is bound in a folder.
+    pub fn made_namespaces(&self, folder: &Path) -> Result<Vec<String>, Error> {
+        match self {
+            Self::Real(_) => namespace::made(folder),
+            Self::Fake(fake) => Ok(fake.bound_in(folder)),
+        }
+    }
+
+    /// Makes a namespace with its loopback up, and binds it in a folder.
+    pub fn make_namespace(&self, folder: &Path, name: &str) -> Result<NamespacePath, Error> {
+        match self {
+            Self::Real(_) => namespace::make(folder, name, link_set::loopback_up),
+            Self::Fake(fake) => fake.add_namespace(&namespace::place(folder, name)?),
+        }
+    }
+
+    /// Unbinds it. Ok if it is gone.
+    pub fn remove_namespace(&self, folder: &Path, name: &str) -> Result<(), Error> {
+        match self {
+            Self::Real(_) => namespace::remove(folder, name),
+            Self::Fake(fake) => {
+                let path: PathBuf = namespace::place(folder, name)?;
+                fake.remove_namespace(&path);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a port from all other programs; none where it can be taken from nobody ([`port::open`]).
+    pub fn hold(&self, port: HostPort) -> Result<Option<Holding>, Error> {
+        match self {
+            Self::Real(real) => Ok(real.within(|| port::open(port))?.map(Holding::Socket)),
+            Self::Fake(fake) => Ok(Some(Holding::Fake(fake.take_port(port)?))),
+        }
+    }
+
+    /// The ports for whoever wants any.
+    pub fn ephemeral(&self) -> Result<(u16, u16), Error> {
+        match self {
+            Self::Real(real) => real.within(port::ephemeral),
+            // The kernel's own choice.
+            Self::Fake(_) => Ok((32_768, 60_999)),
+        }
+    }
+
+    /// See [`Kernel::has_legacy_iptables`](super::Kernel::has_legacy_iptables).
+    pub fn has_legacy_iptables(&self, family: IptablesFamily) -> Result<bool, Error> {
+        match self {
+            Self::Real(real) => real.within(|| iptables::has_legacy(family)),
+            Self::Fake(_) => Ok(false),
+        }
+    }
+
+    /// See [`Kernel::watch`](super::Kernel::watch).
+    pub fn watch(&self, table: &str) -> Result<Watch, Error> {
+        match self {
+            Self::Real(real) => real.within(|| Watch::open(table)),
+            Self::Fake(_) => Ok(Watch::of_nobody()),
+        }
+    }
+}

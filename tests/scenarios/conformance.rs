@@ -1,0 +1,196 @@
+//! The conformance suite finds what is wrong with a driver, and nothing wrong with a good one.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use pontoon_tests::{driver, pontoon};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The planted fault, the check that has to find it, the call that its message names, and a part of what it says was expected.
+const FAULTS: &[[&str; 4]] = &[
+    ["overlooks-errors", "faults-create", "join (after create-endpoint whose host call", "ok"],
+    ["ignores-mtu", "mtu", "create-endpoint of a", "MTU 1300"],
+    ["forgets-ipv6", "life-dual", "join", "a gateway of both families"],
+    ["remembers-in-memory", "life-ipv4", "create-endpoint of a", "each call is a fresh instance"],
+    ["deletes-once", "removals", "delete-network of a network that is not there", "ok"],
+    ["makes-twice", "twice", "create-network of a network that is there", "already-exists"],
+    ["ignores-mac", "mac", "create-endpoint of a", "the MAC 02:77:01:02:03:04 asked for"],
+    ["sets-mac-again", "mac", "create-endpoint of a (with the MAC", "ok"],
+    ["names-host-link", "link", "join of a", "the container's end"],
+    ["internal-for-unknown", "unknown", "create-endpoint on a network that is not there", "not-found"],
+    ["refuses-unknown-options", "unknown-options", "create-network of n (with unknown options)", "ok"],
+    ["forgets-port", "ports-revoke", "revoke-external-connectivity", "as before program-external-connectivity"],
+    ["doubles-rules", "ports-replace", "program-external-connectivity a second time", "as after the first time"],
+    [
+        "stays-connected",
+        "ports-leave",
+        "leave without revoke-external-connectivity",
+        "as before program-external-connectivity",
+    ],
+    ["gateway-inside", "life-internal", "join on internal", "no gateway"],
+    ["shares-state", "apart", "join of a (beside another network)", "ok"],
+    ["needs-pools", "life-no-pools", "create-network of no-pools", "ok"],
+    ["hears-once", "events-again", "event-notify of an entry that was created, told again", "ok, as the first time"],
+    ["decode-traps", "decode", "decode-table-entry of each byte once", "an explanation, or invalid-argument"],
+    ["cuts-ids", "ids", "create-endpoint of 0123456789ab", "ok"],
+    [
+        "remembers-others",
+        "reboot",
+        "create-network of first, again after a reboot",
+        "the network's part of the store is empty",
+    ],
+    ["accepts-bad-mtu", "bad-options", "create-network with com.docker.network.driver.mtu=large", "invalid-argument"],
+    ["frees-once", "allocate", "network-free a second time", "ok"],
+    ["releases-all", "release-ipv6", "join of a (after release-ipv6)", "ok"],
+    ["skips-by-chance", "gateways", "skip-gateway-allocation", "the same answer each time"],
+    ["forgets-bridge", "reach", "create-endpoint and join of two endpoints", "a connection"],
+    ["removes-all-links", "siblings", "the life of an endpoint beside another one", "as before its create-endpoint"],
+    ["tells-no-json", "life-ipv4", "endpoint-oper-info of a", "JSON text for \"mac\""],
+];
+
+/// A run of `pontoon driver test`, which has to leave its folder for temporary files empty.
+struct Run {
+    code: Option<i32>,
+    /// One document for each check, and the summary.
+    lines: Vec<Value>,
+    junit: String,
+    err: String,
+}
+
+impl Run {
+    fn of(component: &Path, more: &[&str]) -> Self {
+        let (temporary, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let junit = folder.path().join("junit.xml");
+        let mut command = Command::new(pontoon());
+        command.args(["--output", "json", "driver", "test"]).arg(component).arg("--junit").arg(&junit).args(more);
+        let output = command.env("TMPDIR", temporary.path()).output().unwrap();
+        let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+        assert!(left.is_empty(), "left behind: {left:?}");
+        let out = String::from_utf8(output.stdout).unwrap();
+        Self {
+            code: output.status.code(),
+            lines: out.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            junit: std::fs::read_to_string(junit).unwrap_or_default(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The checks, but for the summary, which ended like this.
+    fn ended<'a>(&'a self, result: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.lines.iter().filter(move |line| line["result"] == result)
+    }
+}
+
+fn passes(component: &str) -> Run {
+    let run = Run::of(&driver(component), &["--strict"]);
+    let failed: Vec<_> = run.ended("failed").collect();
+    assert!(failed.is_empty() && run.code == Some(0), "{component}: {failed:#?} {}", run.err);
+    run
+}
+
+#[test]
+fn bridge_passes() {
+    let run = passes("bridge");
+    assert!(run.ended("passed").count() > 30, "{:#?}", run.lines);
+    let skipped: Vec<_> = run.ended("skipped").filter(|line| !line["reason"].to_string().contains("export")).collect();
+    assert!(skipped.is_empty(), "{skipped:#?}");
+    let summary = run.lines.last().unwrap();
+    assert_eq!((&summary["driver"], &summary["failed"]), (&"bridge".into(), &0.into()));
+    let cases = run.junit.matches("<testcase classname=\"bridge\"").count();
+    assert_eq!(cases, run.lines.len() - 1, "{}", run.junit);
+    assert!(run.junit.contains("failures=\"0\"") && run.junit.contains("<skipped message="), "{}", run.junit);
+}
+
+/// It makes no links, and the checks that need one say so.
+#[test]
+fn null_passes() {
+    let run = passes("null");
+    let skipped = run.ended("skipped").find(|line| line["check"] == "mtu").unwrap();
+    assert!(skipped["reason"].as_str().unwrap().contains("makes no link"), "{skipped}");
+}
+
+#[test]
+fn the_driver_with_no_fault_passes_all() {
+    let run = passes("test/faulty");
+    assert_eq!(run.ended("skipped").collect::<Vec<_>>(), [&Value::Null; 0]);
+}
+
+/// Some at a time: most of the time is the kernel's, which waits when links are deleted.
+#[test]
+fn each_planted_fault_is_found() {
+    let at_once = |some: &'static [[&str; 4]]| {
+        let running: Vec<_> = some.iter().map(|fault| std::thread::spawn(|| miss(fault))).collect();
+        running.into_iter().filter_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    };
+    let missed: Vec<_> = FAULTS.chunks(4).flat_map(at_once).collect();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// What the suite says of a planted fault, if that is not what it has to say.
+fn miss([fault, check, call, expected]: &[&str; 4]) -> Option<String> {
+    let run = Run::of(&driver("test/faulty"), &["--set", &format!("fault={fault}"), "--check", check]);
+    let says = |line: &Value, field: &str, part: &str| line["failure"][field].as_str().unwrap().contains(part);
+    match run.ended("failed").next() {
+        Some(line) if says(line, "call", call) && says(line, "expected", expected) && run.code == Some(10) => None,
+        other => Some(format!("{fault}: {other:?} {:?} {}", run.code, run.err)),
+    }
+}
+
+/// What the host has to sweep is a warning, and a failure if one asks for it.
+#[test]
+fn leftovers_are_warnings() {
+    let leaves = ["--set", "fault=leaves-links", "--check", "tidy"];
+    let run = Run::of(&driver("test/faulty"), &leaves);
+    let tidy = run.ended("passed").next().unwrap();
+    assert!(tidy["warnings"][0].as_str().unwrap().contains("delete-endpoint itself leaves behind"), "{tidy}");
+    assert_eq!(run.code, Some(0));
+    let run = Run::of(&driver("test/faulty"), &[leaves.as_slice(), &["--strict"]].concat());
+    assert_eq!((run.code, run.ended("failed").count()), (Some(10), 1));
+    assert!(run.junit.contains("<failure message=\"all calls of this check"), "{}", run.junit);
+}
+
+/// On the kernel in memory the same checks pass, but for the one that needs packets, and whoever runs them is not root.
+#[test]
+fn on_the_fake_kernel_nobody_needs_to_be_root() {
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let [program, component] = ["pontoon", "bridge.wasm"].map(|name| folder.path().join(name));
+    std::fs::copy(pontoon(), &program).unwrap();
+    std::fs::copy(driver("bridge"), &component).unwrap();
+    let run = |more: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(["--output", "json", "driver", "test"]).arg(&component).args(more).env("TMPDIR", folder.path());
+        command.output().unwrap()
+    };
+    let output = run(&["--fake", "--strict"]);
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains(r#""check":"reach","result":"skipped","reason":"the fake kernel has no packets""#), "{out}");
+    let output = run(&[]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(6) && err.contains("run this as root, or with --fake"), "{err}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "left behind");
+}
+
+/// A failure shows what is different in the kernel.
+#[test]
+fn a_failure_has_the_difference() {
+    let run = Run::of(&driver("test/faulty"), &["--set", "fault=forgets-port", "--check", "ports-revoke"]);
+    let failure = &run.ended("failed").next().unwrap()["failure"];
+    let difference = failure["difference"].as_array().unwrap();
+    assert!(difference.iter().any(|line| line.as_str().unwrap().starts_with("+ host port 8080/tcp")), "{failure:#}");
+}
+
+#[test]
+fn what_is_no_driver_or_no_check_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("x.wasm");
+    std::fs::write(&file, "no component").unwrap();
+    assert_eq!(Run::of(&file, &[]).code, Some(7));
+    assert_eq!(Run::of(&folder.path().join("nothing.wasm"), &[]).code, Some(4));
+    let run = Run::of(&driver("null"), &["--check", "nonsense"]);
+    assert!(run.code == Some(7) && run.err.contains("there is no check"), "{}", run.err);
+}
