@@ -1,6 +1,7 @@
 //! One of the two kernels, with what was made on it, and all that it tells.
 
-use super::operation::{Operation, Step};
+use super::operation::Operation;
+use super::step::Step;
 use super::*;
 
 /// The names of nftables tables and settings that operations speak of.
