@@ -33,11 +33,7 @@ impl Machine {
             let addresses = std::mem::take(&mut link.ipv4);
             let space = link.space;
             self.lose_ip(id);
-            for address in addresses.iter().map(|address| address.net.addr()) {
-                if !self.is_local4(space, address) {
-                    self.drop_routes(space, |route| route.source == Some(address.into()));
-                }
-            }
+            self.lose_sources(space, &addresses);
         }
     }
 
