@@ -1,9 +1,11 @@
 //! The daemon's configuration in two forms: [`Written`] is what a file or the command line says, [`Config`] is what it means.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tracing_subscriber::EnvFilter;
 
 use crate::operation::{Error, Result};
@@ -114,19 +116,19 @@ impl Written {
 /// Reads a file; none if it is not there.
 fn read(file: &Path) -> Result<Option<Written>> {
     match std::fs::read_to_string(file) {
-        Ok(text) => parse(file, &text).map(Some),
+        Ok(text) => from_toml(file.display(), &text).map(Some),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::internal(format!("can't read {}: {e}", file.display()))),
     }
 }
 
-/// Reads the text of a file. An error is one line with file, line and what was wrong there.
-fn parse(file: &Path, text: &str) -> Result<Written> {
+/// Reads TOML text. An error is one line with the place, the line there and what was wrong.
+pub fn from_toml<T: DeserializeOwned>(place: impl Display, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|e| {
         let start = e.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(start).filter(|b| *b == b'\n').count();
         let message: Vec<_> = e.message().split_whitespace().collect();
-        Error::invalid(format!("{}:{line}: {}", file.display(), message.join(" ")))
+        Error::invalid(format!("{place}:{line}: {}", message.join(" ")))
     })
 }
 
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn flags_go_over_the_file_and_paths_are_made_absolute() {
-        let written: Written = parse(Path::new("f"), "run = '/r'\nstate = '/s'\nlog = 'warn'").unwrap();
+        let written: Written = from_toml("f", "run = '/r'\nstate = '/s'\nlog = 'warn'").unwrap();
         let flags = Written { state: Some("mine".into()), log: Some("debug".to_owned()), ..Written::default() };
         let config = Config::meaning(flags.or(written)).unwrap();
         assert_eq!(config.state, std::env::current_dir().unwrap().join("mine"));

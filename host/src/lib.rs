@@ -14,12 +14,14 @@
 //! - [`firewall`]: keeps links that forward excepted from somebody else's firewall
 //! - [`kernel`]: netlink, nftables, settings and namespaces
 //! - [`store`]: what must be known after the daemon was killed
+//! - [`doctor`]: what stands between a machine and a working driver
 //! - [`config`], [`serve`], [`cli`]: the program around it
 
 pub mod capability;
 pub mod cli;
 pub mod config;
 pub mod controller;
+pub mod doctor;
 pub mod driver;
 pub mod engine;
 pub mod firewall;

@@ -302,7 +302,7 @@ fn the_hosts_firewall_is_told() {
     let bench = Bench::new();
     let found = |family| bench.wait(bench.controller.firewall(family)).unwrap();
     let (ipv4, ipv6) = (IptablesFamily::Ipv4, IptablesFamily::Ipv6);
-    assert_eq!(found(ipv4).to_string(), "nothing drops what is forwarded");
+    assert_eq!(found(ipv4).to_string(), "iptables-nft drops nothing that is forwarded");
     iptables(&bench.host, "-P FORWARD DROP");
     assert_eq!(found(ipv4).chain, Some(IptablesChain::Forward));
     dockerd_starts(&bench.host);

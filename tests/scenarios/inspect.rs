@@ -1,7 +1,8 @@
 //! What the command line tells: of a driver, and for programs, where every answer is what the API's description says.
 
+use pontoon::grant::HostCall;
 use pontoon::operation::driver::DriverDetails;
-use pontoon_tests::{Daemon, Namespace, driver};
+use pontoon_tests::{Daemon, Namespace, Ran, driver};
 use serde_json::Value;
 
 use crate::http::get;
@@ -27,12 +28,19 @@ fn leb128(mut number: usize) -> Vec<u8> {
     }
 }
 
-const MANIFEST: &str = "{\n  \"needs\": [\"links\", \"nftables\"],\n  \"author\": \"Zoë\"\n}\n";
+const MANIFEST: &str = "\
+name = 'blue'
+version = '1.2.0' # the second one
+description = 'Zoë made it.'
+licence = 'MIT'
+[asks]
+permissions = ['store', 'links']
+";
 
-/// Loads the bridge with these manifests, as `name`.
-fn load_with(daemon: &Daemon, name: &str, manifests: &[&[u8]]) -> pontoon_tests::Ran {
-    let bridge = std::fs::read(driver("bridge")).unwrap();
-    let bytes = manifests.iter().fold(bridge, |bytes, manifest| with_section(&bytes, "pontoon-manifest", manifest));
+/// Loads the probe with these manifests, as `name`.
+fn load_with(daemon: &Daemon, name: &str, manifests: &[&[u8]]) -> Ran {
+    let probe = std::fs::read(driver("test/probe")).unwrap();
+    let bytes = manifests.iter().fold(probe, |bytes, manifest| with_section(&bytes, "pontoon-manifest", manifest));
     let path = daemon.file(&format!("{name}.wasm"));
     std::fs::write(&path, bytes).unwrap();
     daemon.cli(&format!("driver load {}", path.display()))
@@ -41,7 +49,8 @@ fn load_with(daemon: &Daemon, name: &str, manifests: &[&[u8]]) -> pontoon_tests:
 #[test]
 fn a_driver_shows_its_parts_its_imports_and_its_manifest() {
     let mut daemon = Daemon::start();
-    assert_eq!(load_with(&daemon, "bridge", &[MANIFEST.as_bytes()]).code, 0);
+    daemon.load("bridge");
+    assert_eq!(load_with(&daemon, "blue", &[MANIFEST.as_bytes()]).code, 0);
     for _ in 0..2 {
         let details: DriverDetails = serde_json::from_value(daemon.json("driver inspect bridge")).unwrap();
         let parts = ["driver", "external-connectivity", "gateway-allocation-checker", "ipv6-releaser"];
@@ -50,45 +59,76 @@ fn a_driver_shows_its_parts_its_imports_and_its_manifest() {
             assert!(details.imports.contains(&format!("pontoon:driver/{import}")), "{import}: {:?}", details.imports);
         }
         assert!(details.imports.iter().all(|i| i.starts_with("pontoon:driver/") && i.contains("@0.1.0#")));
-        assert_eq!(details.manifest.as_deref(), Some(MANIFEST));
+        let manifest = daemon.json("driver inspect blue")["manifest"].clone();
+        let asks = serde_json::json!({ "permissions": ["links", "store"] });
+        let said = serde_json::json!({
+            "name": "blue", "version": "1.2.0", "description": "Zoë made it.", "licence": "MIT", "asks": asks
+        });
+        assert_eq!(manifest, said);
         // The same after a restart, when it comes from the state folder.
         daemon.restart();
     }
-    let text = daemon.ok("driver inspect bridge");
-    let parts = [
-        "EXPORTS",
-        "IMPORTS",
-        "MANIFEST",
-        "external-connectivity@0.1.0",
-        "\"needs\": [\"links\", \"nftables\"]",
-        "Zoë",
-    ];
-    for part in parts {
-        assert!(text.contains(part), "{part}: {text}");
+    let text = daemon.ok("driver inspect blue");
+    for line in ["EXPORTS", "IMPORTS", "MANIFEST", "blue 1.2.0", "Zoë made it.", "MIT", "ASKS FOR", "links, store"] {
+        assert!(text.contains(line), "{line}: {text}");
     }
-    daemon.load("null");
-    let null = daemon.json("driver inspect null");
-    assert_eq!(null["manifest"], Value::Null);
-    assert!(daemon.ok("driver inspect null").lines().any(|l| l.starts_with("MANIFEST") && l.ends_with("none")));
+    daemon.ok("driver rm blue");
+    assert_eq!(load_with(&daemon, "none", &[]).code, 0);
+    assert_eq!(daemon.json("driver inspect none")["manifest"], Value::Null);
+    assert!(daemon.ok("driver inspect none").lines().any(|l| l.starts_with("MANIFEST") && l.ends_with("none")));
 }
 
 #[test]
-fn a_manifest_that_can_not_be_shown_is_refused() {
+fn the_sample_drivers_ask_for_what_they_import() {
     let daemon = Daemon::start();
-    let long = vec![b'x'; (64 << 10) + 1];
-    let cases: [(&[&[u8]], &str); 3] =
-        [(&[&long], "65537 bytes"), (&[&[0xff, 0xfe]], "UTF-8"), (&[b"one", b"two"], "more than one")];
+    for name in ["bridge", "null"] {
+        daemon.load(name);
+        let details: DriverDetails = serde_json::from_value(daemon.json(&format!("driver inspect {name}"))).unwrap();
+        let needed = details.imports.iter().filter_map(|import| {
+            let (interface, function) = import.strip_prefix("pontoon:driver/")?.split_once("@0.1.0#")?;
+            let call = format!("{interface}.{}", function.rsplit(']').next()?);
+            HostCall::ALL.into_iter().find(|known| known.name() == call).unwrap().permission()
+        });
+        let manifest = details.manifest.unwrap();
+        assert_eq!(manifest.asks.permissions, needed.collect(), "{name}");
+        assert_eq!((manifest.name.as_str(), details.lacks), (name, Vec::new()));
+    }
+}
+
+#[test]
+fn a_manifest_that_can_not_be_read_is_refused() {
+    let daemon = Daemon::start();
+    let long = vec![b' '; (64 << 10) + 1];
+    let newer = format!("{MANIFEST}parents = ['eth0']\n");
+    let hostile = format!("{MANIFEST}\"\u{202e}\u{9b}\" = 1\n");
+    let one = MANIFEST.as_bytes();
+    let cases: [(&[&[u8]], &str); 7] = [
+        (&[&long], "65537 bytes"),
+        (&[&[0xff, 0xfe]], "UTF-8"),
+        (&[one, one], "more than one"),
+        (&[b"{ \"needs\": [] }"], "manifest:1: "),
+        (&[b""], "missing field `name`"),
+        (&[newer.as_bytes()], "the component's manifest:7: unknown field `parents`, expected `permissions`"),
+        (&[hostile.as_bytes()], "the component's manifest:7: "),
+    ];
     for (manifests, says) in cases {
         let ran = load_with(&daemon, "b", manifests);
-        assert!(ran.code == 7 && ran.err.contains(says) && ran.err.lines().count() == 1, "{ran:?}");
+        assert!(ran.code == 7 && ran.err.contains(says) && ran.err.lines().count() == 1, "{says}: {ran:?}");
+        assert!(!ran.err.contains(['\u{9b}', '\u{202e}']), "{ran:?}");
     }
-    let hostile = "\u{1b}]0;owned\u{7}\n\u{202e}txet";
-    assert_eq!(load_with(&daemon, "b", &[hostile.as_bytes()]).code, 0);
-    let text = daemon.ok("driver inspect b");
-    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
-    let json = daemon.ok("--output json driver inspect b");
-    assert!(!json.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{json:?}");
-    assert_eq!(daemon.json("driver inspect b")["manifest"], hostile);
+    assert_eq!(daemon.json("driver ls"), serde_json::json!([]));
+}
+
+#[test]
+fn a_manifest_does_not_reach_into_the_terminal() {
+    let daemon = Daemon::start();
+    let description = "\u{202e}txet\u{200f}";
+    assert_eq!(load_with(&daemon, "b", &[MANIFEST.replace("Zoë made it.", description).as_bytes()]).code, 0);
+    for line in ["driver inspect b", "--output json driver inspect b"] {
+        let text = daemon.ok(line);
+        assert!(!text.contains(['\u{200f}', '\u{202e}']), "{text:?}");
+    }
+    assert_eq!(daemon.json("driver inspect b")["manifest"]["description"], description);
 }
 
 #[test]

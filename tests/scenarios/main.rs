@@ -1,9 +1,12 @@
 //! All scenarios, in one program.
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
+mod author;
+mod doctor;
 mod fake;
 mod faults;
 mod firewall;
+mod forgotten;
 mod http;
 mod inspect;
 mod interface;

@@ -32,7 +32,7 @@ fn request(method: &str, body: &str) -> String {
 }
 
 /// Asks for something, and gives back the answer's status and text.
-fn ask(daemon: &Daemon, name: &str, method: &str, body: &str) -> (u16, String) {
+pub fn ask(daemon: &Daemon, name: &str, method: &str, body: &str) -> (u16, String) {
     let mut stream = connect(daemon, name);
     // One that refuses may close before all is sent.
     let _ = stream.write_all(request(method, body).as_bytes());
@@ -124,6 +124,63 @@ fn one_drivers_networks_are_not_anothers() {
         "with its endpoints"
     );
     assert_eq!(daemon.json("network ls"), serde_json::json!([]));
+}
+
+/// dockerd's retries, its crashes and its versions bring the removals in any order, more than once, or not at all.
+#[test]
+fn removals_come_in_any_order_and_twice() {
+    let daemon = daemon();
+    let ok = |method: &str, body: &str| {
+        let (status, answer) = ask(&daemon, "attacked", &format!("NetworkDriver.{method}"), body);
+        assert_eq!(status, 200, "{method}: {answer}");
+        answer
+    };
+    let network = r#"{"NetworkID":"n1"}"#;
+    let endpoint = r#"{"NetworkID":"n1","EndpointID":"e1"}"#;
+    let removals = [
+        ("RevokeExternalConnectivity", endpoint),
+        ("Leave", endpoint),
+        ("DeleteEndpoint", endpoint),
+        ("DeleteNetwork", network),
+    ];
+    let cycle = |order: &[usize]| {
+        ok("CreateNetwork", r#"{"NetworkID":"n1","IPv4Data":[{"Pool":"10.31.0.0/24","Gateway":"10.31.0.1/24"}]}"#);
+        let interface = r#"{"NetworkID":"n1","EndpointID":"e1","Interface":{"Address":"10.31.0.2/24"}}"#;
+        assert!(ok("CreateEndpoint", interface).contains("02:42:0a:1f:00:02"));
+        let joined = ok("Join", r#"{"NetworkID":"n1","EndpointID":"e1","SandboxKey":"/var/run/docker/netns/0123"}"#);
+        assert!(joined.contains(r#""Gateway":"10.31.0.1""#) && joined.contains("SrcName"), "{joined}");
+        let ports = r#"{"NetworkID":"n1","EndpointID":"e1","Options":{"com.docker.network.portmap":[{"Proto":6,"Port":80,"HostPort":8080}]}}"#;
+        ok("ProgramExternalConnectivity", ports);
+        assert!(daemon.host.run("nft list ruleset").contains("8080"));
+        for &index in order {
+            let (method, body) = removals[index];
+            ok(method, body);
+            ok(method, body);
+        }
+    };
+    cycle(&[0, 1, 2, 3]);
+    let bare = daemon.host.dump();
+    for order in permutations(4) {
+        cycle(&order);
+        assert_eq!(daemon.json("network ls"), serde_json::json!([]), "{order:?}");
+        pontoon_tests::same_at_last(|| daemon.host.dump(), &bare);
+    }
+    for last in [&[3][..], &[2, 3], &[1, 3], &[0, 3]] {
+        cycle(last);
+        pontoon_tests::same_at_last(|| daemon.host.dump(), &bare);
+    }
+}
+
+fn permutations(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = permutations(count - 1);
+    let longer = |order: &Vec<usize>| {
+        let order = order.clone();
+        (0..count).map(move |place| [&order[..place], &[count - 1], &order[place..]].concat())
+    };
+    shorter.iter().flat_map(longer).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The daemon goes and comes back, and the machine does: networks stay, packets go on.
 
-use pontoon_tests::{Daemon, Namespace, Pinging, fetch, outside, same_at_last};
+use pontoon_tests::{Daemon, Namespace, Pinging, fetch, outside, same_at_last, until};
 
 use crate::packets::address;
 
@@ -15,6 +15,8 @@ fn none_lost(pinging: Pinging) {
 pub fn used_once(daemon: &Daemon) -> String {
     let first = Namespace::new("first");
     daemon.ok(&format!("endpoint attach n {}", first.text()));
+    // A moment after the port's first sign of life.
+    until("the bridge", || daemon.host.run("ip -o -6 address show type bridge").contains("fe80"));
     daemon.ok(&format!("endpoint detach n {}", first.text()));
     while daemon.host.run("ip -o link show type bridge").contains("state UP") {
         std::thread::sleep(std::time::Duration::from_millis(20));

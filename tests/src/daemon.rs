@@ -35,7 +35,7 @@ pub struct Ran {
 
 impl Ran {
     /// Runs a command.
-    pub(crate) fn of(command: &mut Command) -> Self {
+    pub fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         Self {
             code: output.status.code().unwrap_or(-1),
@@ -73,7 +73,7 @@ impl Daemon {
     pub fn serve(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.host.text())).arg("--").arg(pontoon()).arg("serve");
-        for folder in ["state", "run", "plugins", "drivers"] {
+        for folder in ["state", "run", "plugins", "drivers", "docker"] {
             command.arg(format!("--{folder}")).arg(self.file(folder));
         }
         command.arg("--socket").arg(self.socket()).args(["--log", "warn"]);

@@ -62,8 +62,8 @@
 //! - Every call is a transaction. What it changed stays if it returns `Ok`, and is undone if it returns an error or panics.
 //! - There is no WASI: files, sockets, `std::time` and `println!` do nothing or panic. Use [`log`](mod@log), [`clock`], [`random`].
 //!
-//! The crate type is `cdylib` (and `rlib` for tests), the target `wasm32-unknown-unknown` with `wasm-component-ld` as linker;
-//! `sample-drivers/build` shows how.
+//! `pontoon driver new NAME` makes a project of this driver. The crate type is `cdylib` (and `rlib` for tests), the target
+//! `wasm32-unknown-unknown` with `wasm-component-ld` as linker: the project's script `build-component` knows how.
 //!
 //! - [`driver`]: what a driver is, a trait and an export macro for each part that it can have.
 //! - [`capabilities`]: what a call is handed to work with.

@@ -1,5 +1,8 @@
 //! `nftables`: rules in a table of the network's own.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 use wasmtime::component::Resource;
 
 use super::handle::{self, Link, Namespace};
@@ -9,7 +12,8 @@ use crate::engine::CallState;
 use crate::engine::bindings::imports::nftables as wit;
 use crate::grant::{HostCall, Object, Tie};
 use crate::kernel::{Change, LinkName, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome};
-use crate::store::Thing;
+use crate::operation::Error;
+use crate::store::{self, Thing};
 
 /// Conditions of one rule.
 const CONDITIONS: usize = 16;
@@ -63,7 +67,7 @@ impl wit::Host for CallState {
     }
 }
 
-fn rule(call: &CallState, rule: &wit::Rule) -> Answer<NftRule> {
+fn rule(call: &mut CallState, rule: &wit::Rule) -> Answer<NftRule> {
     if rule.conditions.len() > CONDITIONS {
         return Err(Refusal::invalid(format!("a rule has at most {CONDITIONS} conditions")));
     }
@@ -74,6 +78,7 @@ fn rule(call: &CallState, rule: &wit::Rule) -> Answer<NftRule> {
     check_verdict(chain, &verdict)?;
     if let NftVerdict::DestinationNat(to, _) = verdict {
         call.gate.permit(HostCall::NftablesAdd, Object::Target(to))?;
+        check_redirected(call, &conditions, to)?;
     }
     let tied = call.gate.permit(HostCall::NftablesAdd, Object::Rule(&ties(&conditions, &verdict)));
     // What is wrong is the rule: no grant could help.
@@ -81,6 +86,50 @@ fn rule(call: &CallState, rule: &wit::Rule) -> Answer<NftRule> {
     let owner = call.facts.endpoint.as_ref().unwrap_or(&call.network()?.id);
     let comment = format!("{} {}", call.facts.driver, owner).chars().take(120).collect();
     Ok(NftRule { chain, conditions, verdict, comment })
+}
+
+/// Whose packets a rule sends elsewhere: those that come in by the driver's own link, those to addresses of the network's pools, or those to
+/// a port of the host that the call's owner has taken. Any others are somebody else's.
+fn check_redirected(call: &mut CallState, conditions: &[NftCondition], to: IpAddr) -> Answer<()> {
+    let plain = || conditions.iter().filter(|condition| !condition.negated).map(|condition| &condition.property);
+    let in_pools = |net: IpNet| call.gate.permit(HostCall::NftablesAdd, Object::Destination(net)).is_ok();
+    let own = plain().any(|property| match property {
+        NftProperty::InputLink(_) => true,
+        NftProperty::Destination(net) => in_pools(*net),
+        _ => false,
+    });
+    if own {
+        return Ok(());
+    }
+    let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let (mut protocol, mut port, mut address) = (None, None, None);
+    for property in plain() {
+        match property {
+            NftProperty::Protocol(number) => protocol = Some(*number),
+            NftProperty::DestinationPort(first, last) if first == last => port = Some(*first),
+            NftProperty::DestinationLocal => address = Some(any),
+            NftProperty::Destination(net) if net.prefix_len() == net.max_prefix_len() => address = Some(net.addr()),
+            _ => {}
+        }
+    }
+    let (Some(protocol), Some(port), Some(address)) = (protocol, port, address) else {
+        return Err(Error::forbidden(
+            "packets that are not the network's can be sent to it only by a port: with a protocol, one destination port, and an address of the host",
+        )
+        .into());
+    };
+    let is_taken = |object: &store::Object| {
+        matches!(object.thing, Thing::Port(taken) if taken.protocol == protocol
+            && taken.port == port
+            && (taken.address == address || taken.address == any))
+    };
+    match call.transaction()?.owners_objects()?.iter().any(is_taken) {
+        true => Ok(()),
+        false => {
+            Err(Error::forbidden(format!("port {port} of {address} is not taken by this endpoint: see `ports.take`"))
+                .into())
+        }
+    }
 }
 
 fn chain(chain: &wit::Chain) -> NftChain {

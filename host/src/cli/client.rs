@@ -1,5 +1,6 @@
 //! The admin API's client: one connection a request, over the unix socket.
 
+use std::io;
 use std::path::PathBuf;
 
 use http_body_util::Full;
@@ -71,9 +72,12 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, why: &str) -> Failure {
+    fn unreachable(&self, why: &io::Error) -> Failure {
         let socket = self.socket.display();
-        Failure::unreachable(format!("can't reach the daemon at {socket}: {why}: is `pontoon serve` running?"))
+        let message = format!("can't reach the daemon at {socket}: {why}: is `pontoon serve` running?");
+        let mut failure = Failure::unreachable(message);
+        failure.error.errno = why.raw_os_error();
+        failure
     }
 
     fn broken(&self, why: &str) -> Failure {

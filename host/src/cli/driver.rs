@@ -1,13 +1,14 @@
-//! `pontoon driver`: load, ls, inspect, rm.
+//! `pontoon driver`: load, ls, inspect, rm; and for authors: new, pack.
 
 use std::path::PathBuf;
 
 use super::client::{encode, path};
 use super::exit::Failure;
 use super::output::{Session, listing, table};
-use super::values::{lines, pair, short, unique};
+use super::values::{lines, list, pair, short, unique};
+use super::{new, pack};
 use crate::operation::Name;
-use crate::operation::driver::{Driver, DriverDetails, Scope};
+use crate::operation::driver::{Driver, DriverDetails, Manifest, Scope};
 use crate::serve::folder::{name_of, read_component};
 
 /// Drivers.
@@ -28,6 +29,10 @@ pub enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<Name>,
     },
+    /// Begin a driver of your own: a Rust project that builds and passes its tests
+    New(new::New),
+    /// Put the manifest into a component: name, version, what the driver asks for
+    Pack(pack::Pack),
 }
 
 /// Loads a driver.
@@ -57,6 +62,8 @@ impl Command {
                 session.answer(&reply, |details| show(&details))
             }
             Self::Rm { names } => remove(&names, session).await,
+            Self::New(new) => new.run(session),
+            Self::Pack(pack) => pack.run(session),
         }
     }
 }
@@ -73,8 +80,12 @@ impl Load {
         }
         let component = read_component(&self.file)?;
         let reply = session.client.upload(&format!("/drivers?{query}"), component).await?;
-        if let Some(why) = reply.read::<DriverDetails>()?.unpublished {
+        let details: DriverDetails = reply.read()?;
+        if let Some(why) = details.unpublished {
             session.note(&format!("Docker does not see it: {why}"));
+        }
+        if !details.lacks.is_empty() {
+            session.note(&format!("{name} asks for more than it may: {}", list(details.lacks)));
         }
         session.done(&reply, name.as_str())
     }
@@ -113,7 +124,9 @@ fn show(details: &DriverDetails) -> String {
         ("DOCKER PLUGIN", plugin(details)),
         ("EXPORTS", details.exports.join("\n")),
         ("IMPORTS", details.imports.join("\n")),
-        ("MANIFEST", details.manifest.clone().unwrap_or_else(|| "none".to_owned())),
+        ("MANIFEST", details.manifest.as_ref().map_or_else(|| "none".to_owned(), said)),
+        ("ASKS FOR", details.manifest.as_ref().map(|m| list(&m.asks.permissions)).unwrap_or_default()),
+        ("LACKS", list(&details.lacks)),
         ("CONFIGURATION", lines(&details.configuration)),
     ]);
     let calls = details
@@ -121,6 +134,13 @@ fn show(details: &DriverDetails) -> String {
         .iter()
         .map(|call| [call.function.clone(), call.count.to_string(), call.failed.to_string(), call.micros.to_string()]);
     format!("{facts}\n{}", table(["CALL", "COUNT", "FAILED", "MICROSECONDS"], calls))
+}
+
+/// What the author says, a line for each thing.
+fn said(manifest: &Manifest) -> String {
+    let Manifest { name, version, description, source, licence, asks: _ } = manifest;
+    let lines = [Some(&format!("{name} {version}")), description.as_ref(), source.as_ref(), licence.as_ref()];
+    lines.into_iter().flatten().cloned().collect::<Vec<_>>().join("\n")
 }
 
 fn plugin(details: &DriverDetails) -> String {

@@ -22,6 +22,8 @@ pub const INVALID_ARGUMENT: u8 = 7;
 pub const NOT_IMPLEMENTED: u8 = 8;
 /// It may work later.
 pub const UNAVAILABLE: u8 = 9;
+/// The doctor found a problem.
+pub const PROBLEM: u8 = 10;
 
 /// The codes, for `--help`.
 pub const HELP: &str = "\
@@ -36,6 +38,7 @@ Exit codes:
   7  invalid argument
   8  not implemented
   9  unavailable: it may work later
+  10  pontoon doctor found a problem
 
 With several names, all are tried, and the code is the first error's.
 With --output json, standard output has one JSON document a line and standard error the error as JSON.";
@@ -97,7 +100,7 @@ mod tests {
         ];
         assert_eq!(kinds.map(code), [1, 4, 5, 6, 7, 8, 9]);
         assert_eq!((OK, Failure::usage("").code, Failure::unreachable("").code), (0, 2, 3));
-        for code in 0..=9 {
+        for code in 0..=10 {
             assert!(HELP.contains(&format!("\n  {code}  ")), "{code}");
         }
     }

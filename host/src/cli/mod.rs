@@ -1,18 +1,22 @@
 //! The command line: `pontoon serve` is the daemon, everything else asks a running one over its admin API.
 //!
 //! - [`main`]: from the process's arguments to its exit code
-//! - `driver`, `network`, `endpoint`, `table`, `system`: the commands, one file per object: arguments, request, what is printed
+//! - `driver`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
+//! - `new`, `pack`: what a driver's author needs, without a daemon
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
 //! - [`exit`]: exit codes
 
 mod client;
+mod doctor;
 mod driver;
 mod endpoint;
 pub mod exit;
 mod network;
+mod new;
 mod output;
+mod pack;
 mod pools;
 mod publish;
 mod system;
@@ -64,7 +68,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, rm
+    /// Drivers: load, ls, inspect, rm; new, pack
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm
@@ -78,6 +82,9 @@ enum Ask {
     Table(table::Command),
     /// Remove what nothing owns any more: endpoints whose namespace is gone, what dockerd has forgotten, kernel objects without a record
     Gc,
+    /// Look for what stands between this machine and a working driver
+    #[command(long_about = doctor::HELP)]
+    Doctor(Box<Written>),
     /// Show the versions of the command line and of the daemon
     Version,
 }
@@ -149,7 +156,7 @@ fn block(ask: Ask, socket: Option<PathBuf>, format: Format) -> ExitCode {
 
 /// Asks the daemon and prints its answer; answers the exit code.
 async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let client = Client::new(socket.unwrap_or_else(|| DEFAULT_SOCKET.into()));
+    let client = Client::new(socket.clone().unwrap_or_else(|| DEFAULT_SOCKET.into()));
     let mut session = Session::new(client, format, out, err);
     let ended = match ask {
         Ask::Driver(command) => command.run(&mut session).await,
@@ -157,6 +164,7 @@ async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Wr
         Ask::Endpoint(command) => command.run(&mut session).await,
         Ask::Table(command) => command.run(&mut session).await,
         Ask::Gc => system::gc(&mut session).await,
+        Ask::Doctor(written) => doctor::run(Written { socket, ..*written }, &mut session).await,
         Ask::Version => system::version(&mut session).await,
     };
     if let Err(failure) = ended {

@@ -122,7 +122,7 @@ async fn an_attach_is_asked_for_whole() {
     assert!(daemon.asked()[0].contains(&format!(r#""namespace":"{}""#, here.display())), "a path from here does not");
 }
 
-const DRIVER: &str = r#"{"name":"bridge","network_type":"bridge","data_scope":"local","connectivity_scope":"local","digest":"ab","size":1234,"networks":1,"state":"ready","exports":["x","y"],"imports":["z"],"manifest":"[grant]\nlinks = true","configuration":{},"unpublished":"it is dockerd's own name","calls":[{"function":"join","count":2,"failed":1,"micros":80}]}"#;
+const DRIVER: &str = r#"{"name":"bridge","network_type":"bridge","data_scope":"local","connectivity_scope":"local","digest":"ab","size":1234,"networks":1,"state":"ready","exports":["x","y"],"imports":["z"],"manifest":{"name":"blue","version":"1.2.0","licence":"MIT","asks":{"permissions":["links","host-ports"]}},"lacks":["host-ports"],"configuration":{},"unpublished":"it is dockerd's own name","calls":[{"function":"join","count":2,"failed":1,"micros":80}]}"#;
 
 #[tokio::test]
 async fn a_driver_is_sent_with_its_configuration() {
@@ -130,10 +130,11 @@ async fn a_driver_is_sent_with_its_configuration() {
     let file = daemon.folder.path().join("bridge.wasm");
     std::fs::write(&file, "bytes").unwrap();
     let line = format!("driver load {} --set a=b&c --set d=", file.display());
-    assert_eq!(
-        daemon.pontoon(&line).await,
-        (0, "bridge\n".to_owned(), "pontoon: Docker does not see it: it is dockerd's own name\n".to_owned())
-    );
+    let notes = "\
+pontoon: Docker does not see it: it is dockerd's own name
+pontoon: bridge asks for more than it may: host-ports
+";
+    assert_eq!(daemon.pontoon(&line).await, (0, "bridge\n".to_owned(), notes.to_owned()));
     assert_eq!(daemon.asked(), ["POST /drivers?name=bridge&set=a%3Db%26c&set=d%3D bytes"]);
     assert_eq!(daemon.pontoon(&format!("{line} --name other")).await.1, "other\n");
     let unnamed = daemon.pontoon("driver load /a/.b*.wasm").await;
@@ -189,7 +190,14 @@ async fn every_view_can_be_shown() {
     assert_eq!(daemon.pontoon("network create a").await.1, "n1\n");
     let (code, out, _) = Daemon::answering(200, DRIVER).pontoon("driver inspect bridge").await;
     assert_eq!(code, 0);
-    for part in ["EXPORTS             x\n                    y\n", "links = true\n", "join  2      1       80\n"] {
+    let parts = [
+        "EXPORTS             x\n                    y\n",
+        "MANIFEST            blue 1.2.0\n                    MIT\n",
+        "ASKS FOR            links, host-ports\n",
+        "LACKS               host-ports\n",
+        "join  2      1       80\n",
+    ];
+    for part in parts {
         assert!(out.contains(part), "{part}: {out}");
     }
     let collected = r#"{"endpoints":["a","b"],"objects":[],"events":3,"networks":[],"forgotten":["pool c"]}"#;

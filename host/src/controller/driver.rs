@@ -35,10 +35,12 @@ impl Inner {
         let (mut exports, mut imports) = (driver.admitted.exports.clone(), driver.code.imports());
         exports.sort();
         imports.sort();
+        let asks = driver.admitted.manifest.as_ref().map(|manifest| &manifest.asks);
         Ok(DriverDetails {
             driver: self.summary(&driver.record, READY.into())?,
             exports,
             imports,
+            lacks: asks.map(|asks| driver.grant.lacks(asks)).unwrap_or_default(),
             manifest: driver.admitted.manifest.clone(),
             configuration: (*driver.configuration).clone(),
             plugin_socket: None,
@@ -55,6 +57,7 @@ impl Inner {
             connectivity_scope: record.connectivity_scope,
             digest: record.digest.clone(),
             size: record.size,
+            parts: record.parts.clone(),
             networks: self.store.network_count(&record.name)?,
             state,
         })

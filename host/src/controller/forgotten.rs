@@ -3,12 +3,14 @@
 //! Two witnesses: the kernel, which removes a pair of links with its container's namespace, and the engine, if it can be asked. What
 //! carries a container's packets stays, whatever the engine says: it may not be the one that made it.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use super::Inner;
-use super::network::now;
-use crate::kernel::{LinkName, Mark, Namespace};
-use crate::operation::Result;
+use crate::kernel::{LinkKey, LinkName, Mark, Namespace};
 use crate::operation::engine::Known;
 use crate::operation::table::Collected;
+use crate::operation::{Error, Result};
 use crate::store::{Endpoint, Network, Thing};
 
 /// Seconds in which a thing may be on its way: made here, and not written down by the engine yet.
@@ -28,11 +30,13 @@ enum Pair {
 }
 
 impl Inner {
+    /// All of it. `known`: what the engine knew a moment ago.
     pub(super) fn remove_forgotten(&self, known: Option<&Known>, collected: &mut Collected) -> Result<()> {
-        for network in self.store.networks()?.into_iter().filter(|network| network.by_engine) {
-            self.remove_endpoints_of(&network, known, collected)?;
-            let is_known = known.is_none_or(|known| known.networks.contains(&network.id));
-            if !is_known && is_old(network.created) && self.store.endpoint_count(&network.id)? == 0 {
+        for network in self.networks_of_engines()? {
+            self.remove_endpoints_of(&network, known, &mut collected.endpoints)?;
+            let Some(known) = known else { continue };
+            let unknown = !known.networks.contains(&network.id) && is_old(network.created, known);
+            if unknown && self.store.endpoint_count(&network.id)? == 0 {
                 collected.forgotten.push(format!("network {}", network.name));
                 self.delete_engine_network(&network.driver, &network.id)?;
             }
@@ -43,29 +47,53 @@ impl Inner {
         }
     }
 
-    fn remove_endpoints_of(&self, network: &Network, known: Option<&Known>, collected: &mut Collected) -> Result<()> {
+    /// Only endpoints, and only of networks that the engine knows: so it is the one that made them.
+    pub(super) fn remove_forgotten_endpoints(&self, known: &Known) -> Result<Vec<String>> {
+        let mut removed = Vec::new();
+        for network in self.networks_of_engines()?.iter().filter(|network| known.networks.contains(&network.id)) {
+            self.remove_endpoints_of(network, Some(known), &mut removed)?;
+        }
+        Ok(removed)
+    }
+
+    fn networks_of_engines(&self) -> Result<Vec<Network>> {
+        Ok(self.store.networks()?.into_iter().filter(|network| network.by_engine).collect())
+    }
+
+    fn remove_endpoints_of(&self, network: &Network, known: Option<&Known>, removed: &mut Vec<String>) -> Result<()> {
         for endpoint in self.store.endpoints(Some(&network.id))? {
-            let unknown = known.is_some_and(|known| !known.endpoints.contains(&endpoint.id));
             let pair = self.pair(&endpoint)?;
-            if pair == Pair::Gone || unknown && pair != Pair::InUse && is_old(endpoint.created) {
-                let address = endpoint.address.map(|address| address.to_string()).unwrap_or_default();
-                collected.endpoints.push(format!("{} {address} of network {}", endpoint.name, network.name));
-                self.forget_endpoint(network, &endpoint)?;
+            let forgotten = match known {
+                None => pair == Pair::Gone,
+                Some(known) if known.endpoints.contains(&endpoint.id) => false,
+                Some(known) => pair == Pair::Gone || pair != Pair::InUse && is_old(endpoint.created, known),
+            };
+            if !forgotten {
+                continue;
+            }
+            let address = endpoint.address.map(|address| address.to_string()).unwrap_or_default();
+            match self.forget_endpoint(network, &endpoint) {
+                Ok(_) => removed.push(format!("{} {address} of network {}", endpoint.name, network.name)),
+                // It must not keep the others.
+                Err(error) => {
+                    tracing::warn!(network = %network.name, endpoint = %endpoint.name, "can't remove: {error}")
+                }
             }
         }
         Ok(())
     }
 
     fn release_forgotten_pools(&self, known: &Known, collected: &mut Collected) -> Result<()> {
+        let used = self.addresses_of_endpoints()?;
         for pool in self.store.taken_pools()? {
-            if !known.subnets.contains(&pool.pool.subnet) && is_old(pool.created) {
+            if !known.subnets.contains(&pool.pool.subnet) && is_old(pool.created, known) {
                 collected.forgotten.push(format!("pool {}", pool.pool.subnet));
-                self.store.release_taken_pool(&pool.id)?;
+                self.release_pool(&pool.id)?;
                 continue;
             }
             for lease in self.store.leases(&pool.id)? {
-                let since = super::taken_pool::since(&lease.owner);
-                if since.is_some_and(is_old) && !known.addresses.contains(&lease.address) {
+                let old = super::taken_pool::since(&lease.owner).is_some_and(|since| is_old(since, known));
+                if old && !known.addresses.contains(&lease.address) && !used.contains(&lease.address) {
                     collected.forgotten.push(format!("address {} of pool {}", lease.address, pool.pool.subnet));
                     self.store.release_address(&pool.id, lease.address)?;
                 }
@@ -74,10 +102,18 @@ impl Inner {
         Ok(())
     }
 
+    fn addresses_of_endpoints(&self) -> Result<BTreeSet<IpAddr>> {
+        let of = |endpoint: Endpoint| {
+            let ipv4 = endpoint.address.map(|net| IpAddr::from(net.addr()));
+            ipv4.into_iter().chain(endpoint.address_ipv6.map(|net| net.addr().into()))
+        };
+        Ok(self.store.endpoints(None)?.into_iter().flat_map(of).collect())
+    }
+
     /// The endpoints whose links the kernel has removed.
     pub(super) fn dead_endpoints(&self) -> Result<Vec<Endpoint>> {
         let mut dead = Vec::new();
-        for network in self.store.networks()?.into_iter().filter(|network| network.by_engine) {
+        for network in self.networks_of_engines()? {
             for endpoint in self.store.endpoints(Some(&network.id))? {
                 if self.pair(&endpoint)? == Pair::Gone {
                     dead.push(endpoint);
@@ -100,23 +136,34 @@ impl Inner {
     }
 
     fn pair(&self, endpoint: &Endpoint) -> Result<Pair> {
-        let (mut ends, mut on_host) = (0, 0);
+        let (mut ends, mut there) = (0, 0);
         for object in self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))? {
-            let Thing::Link { name, peer: Some(_), .. } = object.thing else { continue };
+            let Thing::Link { namespace, index, name, peer: Some(_) } = object.thing else { continue };
             ends += 1;
-            // By name: dockerd moves an end to a container and back, and that may change its index.
-            let link = self.kernel.link_by_name(&Namespace::Host, &LinkName::new(&name)?)?;
-            on_host += u32::from(link.is_some_and(|link| link.mark == Mark::Owned));
+            there += u32::from(self.has_end(&LinkKey { namespace, index }, &name)?);
         }
-        Ok(match (ends, on_host) {
+        Ok(match (ends, there) {
             (0, _) => Pair::Unknown,
             (_, 0) => Pair::Gone,
-            (ends, on_host) if on_host < ends => Pair::InUse,
+            (ends, there) if there < ends => Pair::InUse,
             _ => Pair::OnHost,
         })
     }
+
+    /// Whether an end is where it was made, or back on the host: by its index, which a new name does not change, or by its name, because
+    /// dockerd moves one end to its container and back, and that may change its index.
+    fn has_end(&self, key: &LinkKey, name: &str) -> Result<bool> {
+        let is_ours = |mark: Mark| mark == Mark::Owned;
+        match self.kernel.link(key).map_err(Error::from) {
+            Ok(Some(link)) if is_ours(link.mark) => return Ok(true),
+            Err(error) if self.kernel.exists(&key.namespace) => return Err(error),
+            _ => {}
+        }
+        let named = self.kernel.link_by_name(&Namespace::Host, &LinkName::new(name)?)?;
+        Ok(named.is_some_and(|link| is_ours(link.mark)))
+    }
 }
 
-fn is_old(created: u64) -> bool {
-    now().saturating_sub(created) >= ON_ITS_WAY
+fn is_old(created: u64, known: &Known) -> bool {
+    created + ON_ITS_WAY <= known.asked
 }

@@ -5,16 +5,18 @@
 //! operation that has begun ends, also when whoever asked for it has gone.
 //!
 //! - `call`: one call of a driver, as a transaction
-//! - `network`, `endpoint`, `table`, `driver`: the operations
+//! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: the operations
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
 //! - `pool`: address pools
 //! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
 
+mod attach;
 mod call;
 mod driver;
 mod endpoint;
 mod forgotten;
+mod gateway;
 mod network;
 mod pool;
 mod request;
@@ -33,7 +35,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 
 use crate::driver::Drivers;
 use crate::engine::{Fault, limit::CALLS};
-use crate::firewall::{Firewall, Found};
+use crate::firewall::{Exceptions, Firewall, Found};
 use crate::kernel::{self, Fake, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
@@ -224,18 +226,22 @@ impl Controller {
 
     /// Removes what nothing owns, and catches up with what was put off. Alone. `known`: what the container engine knew a moment ago.
     pub async fn collect_garbage(&self, known: Option<Known>) -> Result<Collected> {
-        let alone = self.running.clone().write_owned().await;
-        let inner = self.inner.clone();
-        spawn(move || {
-            let _alone = alone;
-            inner.collect_garbage(known.as_ref())
-        })
-        .await
+        self.alone(move |inner| inner.collect_garbage(known.as_ref())).await
+    }
+
+    /// Removes the endpoints of which the container engine does not know, where it knows their network. Alone. Answers what they were.
+    pub async fn remove_forgotten_endpoints(&self, known: Known) -> Result<Vec<String>> {
+        self.alone(move |inner| inner.remove_forgotten_endpoints(&known)).await
     }
 
     /// What the host's firewall is for links that forward.
     pub async fn firewall(&self, family: kernel::IptablesFamily) -> Result<Found> {
         self.plain(move |inner| Ok(inner.firewall.found(family)?)).await
+    }
+
+    /// How the rules for links that forward stand there.
+    pub async fn exceptions(&self, family: kernel::IptablesFamily) -> Result<Exceptions> {
+        self.plain(move |inner| inner.firewall.exceptions(family)).await
     }
 
     /// Which Pontoon this is.
@@ -262,6 +268,18 @@ impl Controller {
     async fn plain<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
         let running = self.running.clone().read_owned().await;
+        let inner = self.inner.clone();
+        spawn(move || {
+            let _held = (slot, running);
+            work(&inner)
+        })
+        .await
+    }
+
+    /// Runs an operation beside which no other runs.
+    async fn alone<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
+        let running = self.running.clone().write_owned().await;
         let inner = self.inner.clone();
         spawn(move || {
             let _held = (slot, running);

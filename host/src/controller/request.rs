@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 
+use rustix::io::Errno;
+
 use super::call::{Call, ipam_data};
 use super::endpoint::sandbox_key;
 use super::network::now;
@@ -35,7 +37,7 @@ impl Controller {
     pub async fn request(&self, driver: &Name, request: Request) -> Result<Reply> {
         match self.in_turn(driver, request.clone()).await {
             // A dockerd that was killed never tells of the endpoints that it lost, and its next life wants their ports again.
-            Err(error) if error.kind == Kind::AlreadyExists && self.remove_dead_endpoints().await? => {
+            Err(error) if is_taken(&error) && self.remove_dead_endpoints().await? => {
                 tracing::info!("{error}: tried again without dead endpoints");
                 self.in_turn(driver, request).await
             }
@@ -60,6 +62,11 @@ impl Controller {
         }
         Ok(!dead.is_empty())
     }
+}
+
+/// Somebody has it: a name, an address, or (of a range, where the driver can't say who) a port of the host.
+fn is_taken(error: &Error) -> bool {
+    error.kind == Kind::AlreadyExists || error.errno == Some(Errno::ADDRINUSE.raw_os_error())
 }
 
 /// The network whose turn a request waits for.
@@ -255,9 +262,11 @@ impl Inner {
     fn leave_engine_sandbox(&self, driver: &Name, key: &EndpointKey) -> Result<Reply> {
         let Some((network, endpoint)) = self.endpoint_of_engine(driver, key)? else { return Ok(Reply::Done) };
         let driver = self.drivers.get(driver)?;
-        // With live-restore the revoke never comes.
-        if endpoint.is_gateway || endpoint.is_gateway_ipv6 {
-            self.revoke_for_engine(&driver, &network, &endpoint)?;
+        // With live-restore the revoke never comes. One that fails here is made again when the endpoint is deleted.
+        if (endpoint.is_gateway || endpoint.is_gateway_ipv6)
+            && let Err(error) = self.revoke_for_engine(&driver, &network, &endpoint)
+        {
+            tracing::warn!(network = %network.name, endpoint = %endpoint.name, "{error}");
         }
         let call = Call::endpoint(&driver, "leave", &network, &endpoint.id);
         let left = Endpoint { joined: None, ..unconnected(&endpoint) };
@@ -274,16 +283,20 @@ impl Inner {
             let why = format!("the driver {} does not export external-connectivity", driver.record.name);
             return Err(Error::new(Kind::NotImplemented, why));
         }
-        // The protocol does not say for which families the endpoint is the gateway: for those that it has.
-        let other_ipv6 = options.other.get(NO_PROXY_6TO4).is_some_and(|value| value == "true");
+        // The protocol does not say for which families the endpoint is the gateway: for those that it has, and no other of its sandbox is.
+        let others = self.others_of_sandbox(&endpoint)?;
+        let other = others.iter().find(|other| other.is_gateway).map(|other| &other.id);
+        let other_ipv6 = others.iter().find(|other| other.is_gateway_ipv6).map(|other| &other.id);
+        let elsewhere = options.other.get(NO_PROXY_6TO4).is_some_and(|value| value == "true");
         let connected = Endpoint {
-            is_gateway: endpoint.address.is_some(),
-            is_gateway_ipv6: endpoint.address_ipv6.is_some() && !other_ipv6,
+            is_gateway: endpoint.address.is_some() && other.is_none(),
+            is_gateway_ipv6: endpoint.address_ipv6.is_some() && other_ipv6.is_none() && !elsewhere,
             ports: options.port_bindings.clone(),
             ..endpoint
         };
         let id = &connected.id;
-        let gateways = [connected.is_gateway, connected.is_gateway_ipv6].map(|is_gateway| is_gateway.then_some(id));
+        let gateways =
+            [other.or(connected.is_gateway.then_some(id)), other_ipv6.or(connected.is_gateway_ipv6.then_some(id))];
         let call = Call::endpoint(&driver, "program-external-connectivity", &network, id);
         self.call(
             &call,
@@ -309,6 +322,14 @@ impl Inner {
         let run = |code: &Code, state| code.revoke_external_connectivity(state, &network.id, &endpoint.id);
         self.call(&call, &mut Vec::new(), run, |(), _| Ok(vec![Write::PutEndpoint(unconnected(endpoint))]))?;
         Ok(())
+    }
+
+    /// The other endpoints of the sandbox that an endpoint has joined.
+    fn others_of_sandbox(&self, endpoint: &Endpoint) -> Result<Vec<Endpoint>> {
+        let Some(sandbox) = endpoint.joined.as_ref().and_then(|path| path.to_str()) else { return Ok(Vec::new()) };
+        let mut found = self.store.find_endpoint(None, sandbox)?;
+        found.retain(|other| other.joined == endpoint.joined && other.id != endpoint.id);
+        Ok(found)
     }
 
     /// An engine's network that this driver serves.

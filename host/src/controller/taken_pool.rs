@@ -43,7 +43,13 @@ impl Inner {
     }
 
     pub(super) fn release_pool(&self, pool: &Id) -> Result<Reply> {
-        self.store.release_taken_pool(pool)?;
+        // dockerd gives a network's pools back before it removes the network, and until then nobody else may have them.
+        let subnet = self.store.taken_pool(pool)?.map(|taken| taken.pool.subnet);
+        let has_it = |network: &store::Network| {
+            network.by_engine && network.pools.iter().any(|pool| Some(pool.subnet) == subnet)
+        };
+        let heir = self.store.networks()?.into_iter().find(has_it).map(|network| network.id);
+        self.store.release_taken_pool(pool, heir.as_ref())?;
         Ok(Reply::Done)
     }
 

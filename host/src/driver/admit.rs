@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
 
+use super::manifest;
 use crate::capability::convert::{MESSAGE_BYTES, printable};
 use crate::grant::HostCall;
+use crate::operation::driver::Manifest;
 use crate::operation::{Error, Result};
 
 /// The interface package that this host offers to drivers.
@@ -27,12 +29,6 @@ const PARTS: [&str; 6] = [
 /// Bytes of a component: a Python one has 18 MB.
 pub const SIZE: usize = 64 << 20;
 
-/// The custom section that holds the manifest.
-const MANIFEST: &str = "pontoon-manifest";
-
-/// Bytes of a manifest.
-const MANIFEST_BYTES: usize = 64 << 10;
-
 /// What an admitted component says of itself.
 #[derive(Debug)]
 pub struct Admitted {
@@ -43,7 +39,7 @@ pub struct Admitted {
     /// Everything that it imports, as written.
     pub imports: Vec<String>,
     /// Its manifest.
-    pub manifest: Option<String>,
+    pub manifest: Option<Manifest>,
 }
 
 /// Admits a component, or says in one line why not.
@@ -64,7 +60,8 @@ fn look(bytes: &[u8]) -> Result<Admitted> {
     Ok(admitted)
 }
 
-fn check_header(bytes: &[u8]) -> Result<()> {
+/// Whether it begins as a component does.
+pub fn check_header(bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(b"\0asm") {
         return Err(Error::invalid("this is no WebAssembly: a driver is a component, a .wasm file"));
     }
@@ -95,7 +92,7 @@ fn walk(bytes: &[u8]) -> Result<Admitted> {
                     found.exports.push(export.map_err(damaged)?.name.name.to_owned());
                 }
             }
-            Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST => {
+            Payload::CustomSection(section) if depth == 0 && section.name() == manifest::SECTION => {
                 add_manifest(&mut found, section.data())?;
             }
             _ => {}
@@ -107,21 +104,15 @@ fn walk(bytes: &[u8]) -> Result<Admitted> {
     Ok(found)
 }
 
-fn damaged(error: BinaryReaderError) -> Error {
+/// What the parser can't read.
+pub fn damaged(error: BinaryReaderError) -> Error {
     Error::invalid(format!("the component is damaged or cut off: {error}"))
 }
 
 fn add_manifest(found: &mut Admitted, data: &[u8]) -> Result<()> {
-    if data.len() > MANIFEST_BYTES {
-        return Err(Error::invalid(format!(
-            "the component's manifest has {} bytes: at most {MANIFEST_BYTES}",
-            data.len()
-        )));
-    }
-    let text = std::str::from_utf8(data).map_err(|_| Error::invalid("the component's manifest is no UTF-8 text"))?;
-    match found.manifest.replace(text.to_owned()) {
+    match found.manifest.replace(manifest::read("the component's manifest", data)?) {
         None => Ok(()),
-        Some(_) => Err(Error::invalid(format!("the component has more than one section {MANIFEST}"))),
+        Some(_) => Err(Error::invalid(format!("the component has more than one section {}", manifest::SECTION))),
     }
 }
 

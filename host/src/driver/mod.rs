@@ -1,11 +1,15 @@
 //! Loaded drivers: which bytes are admitted, compiled and kept, and what is known of each.
 //!
 //! - [`admit`]: what a component must be before anything runs
+//! - [`manifest`]: what the author says of it
+//! - [`pack`]: puts a manifest into a component
 //! - [`compile`]: the child process that compiles, and the cache of its output
 //! - [`Drivers`]: those that are loaded, by name
 
 pub mod admit;
 pub mod compile;
+pub mod manifest;
+pub mod pack;
 mod registry;
 
 pub use registry::{Driver, Drivers};

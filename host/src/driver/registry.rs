@@ -88,6 +88,7 @@ impl Drivers {
             network_type: said.network_type,
             data_scope: said.data_scope,
             connectivity_scope: said.connectivity_scope,
+            parts: admitted.parts.clone(),
             configuration: (*configuration).clone(),
         };
         let driver = Arc::new(Driver::new(record.clone(), code, admitted, configuration));

@@ -48,6 +48,15 @@ pub struct Found {
     pub legacy: bool,
 }
 
+/// How the rules for the links that forward stand in the host's firewall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceptions {
+    /// How many links forward.
+    pub links: usize,
+    /// How many rules are missing or too many.
+    pub amiss: usize,
+}
+
 struct Keeper {
     kernel: Arc<Kernel>,
     store: Arc<Store>,
@@ -81,9 +90,22 @@ impl Firewall {
 
     /// What the host's firewall is.
     pub fn found(&self, family: IptablesFamily) -> Result<Found, kernel::Error> {
-        let chain = plan::place(&self.keeper.kernel.iptables(family)?);
-        Ok(Found { chain, legacy: self.keeper.kernel.has_legacy_iptables(family)? })
+        found(&self.keeper.kernel, family)
     }
+
+    /// How the rules for the links that forward stand.
+    pub fn exceptions(&self, family: IptablesFamily) -> crate::operation::Result<Exceptions> {
+        let [ipv4, ipv6] = self.keeper.asked()?;
+        let (_, links) = if ipv4.0 == family { ipv4 } else { ipv6 };
+        let changes = plan::changes(&self.keeper.kernel.iptables(family)?, &self.keeper.tag, &links);
+        Ok(Exceptions { links: links.len(), amiss: changes.len() })
+    }
+}
+
+/// What the host's firewall is, whoever keeps rules there.
+pub fn found(kernel: &Kernel, family: IptablesFamily) -> Result<Found, kernel::Error> {
+    let chain = plan::place(&kernel.iptables(family)?);
+    Ok(Found { chain, legacy: kernel.has_legacy_iptables(family)? })
 }
 
 /// Whether a rule may speak of a link of this name. What `iptables-save` writes, it writes without quotes: `br+` would come back as every link that
@@ -101,7 +123,7 @@ pub fn table(store: &Store) -> String {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.chain {
-            None => f.write_str("nothing drops what is forwarded")?,
+            None => f.write_str("iptables-nft drops nothing that is forwarded")?,
             Some(IptablesChain::DockerUser) => f.write_str("iptables-nft, with the chain DOCKER-USER")?,
             Some(IptablesChain::Forward) => f.write_str("iptables-nft, where the chain FORWARD drops")?,
         }

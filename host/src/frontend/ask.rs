@@ -1,6 +1,7 @@
 //! One HTTP request over a unix socket, for those that ask: the command line its daemon, the daemon a dockerd.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -16,15 +17,15 @@ const MAX_ANSWER: usize = 256 << 20;
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Unanswered {
-    /// Nobody is there.
-    Unreachable(String),
+    /// Nobody is there, or nobody for this user.
+    Unreachable(io::Error),
     /// Somebody is, and broke off.
     Broken(String),
 }
 
 /// Sends a request and reads its answer, whole.
 pub async fn ask(socket: &Path, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Unanswered> {
-    let stream = UnixStream::connect(socket).await.map_err(|e| Unanswered::Unreachable(e.to_string()))?;
+    let stream = UnixStream::connect(socket).await.map_err(Unanswered::Unreachable)?;
     let broken = |e: &dyn fmt::Display| Unanswered::Broken(e.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
     let running = tokio::spawn(connection);
@@ -38,7 +39,7 @@ pub async fn ask(socket: &Path, request: Request<Full<Bytes>>) -> Result<(Status
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(why) => f.write_str(why),
+            Self::Unreachable(why) => why.fmt(f),
             Self::Broken(why) => write!(f, "the connection was broken off: {why}"),
         }
     }

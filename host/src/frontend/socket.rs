@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use listenfd::ListenFd;
 use tokio::net::UnixListener;
@@ -26,9 +25,10 @@ pub struct Bound {
     file: Option<SocketFile>,
 }
 
-/// The sockets that the service manager bound for this daemon (sd_listen_fds(3)), by path.
+/// The sockets that the service manager bound for this daemon (sd_listen_fds(3)), by path. They stay open here, also while nobody is
+/// served on one: the service manager's own listen anyway, and can't be bound again.
 #[derive(Default)]
-pub struct Inherited(Mutex<BTreeMap<PathBuf, StdListener>>);
+pub struct Inherited(BTreeMap<PathBuf, StdListener>);
 
 /// The socket's file; it is removed with this.
 pub struct SocketFile {
@@ -77,19 +77,26 @@ impl Inherited {
                 ),
             }
         }
-        Self(Mutex::new(sockets))
+        Self(sockets)
+    }
+
+    /// Whether the socket at a path is the service manager's.
+    pub fn has(&self, path: &Path) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// The paths of all.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.keys().map(PathBuf::as_path)
     }
 
     /// The socket at a path: the service manager's, or one that is bound now.
     pub fn take_or_bind(&self, path: &Path) -> Result<Bound> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(path) {
-            Some(listener) => {
-                let failed = |e: io::Error| Error::internal(format!("can't use the socket {}: {e}", path.display()));
-                listener.set_nonblocking(true).map_err(failed)?;
-                Ok(Bound { listener, file: None })
-            }
-            None => Bound::bind(path),
-        }
+        let Some(listener) = self.0.get(path) else { return Bound::bind(path) };
+        let failed = |e: io::Error| Error::internal(format!("can't use the socket {}: {e}", path.display()));
+        let listener = listener.try_clone().map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        Ok(Bound { listener, file: None })
     }
 }
 

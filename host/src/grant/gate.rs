@@ -77,7 +77,7 @@ impl Gate {
                 )));
             }
             if !self.grant.permissions.contains(&needed) {
-                return Err(Error::forbidden(format!("{name}: the driver's grant lacks {needed:?}")));
+                return Err(Error::forbidden(format!("{name}: the driver's grant lacks {needed}")));
             }
         }
         match self.refuses(object) {

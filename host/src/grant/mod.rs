@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 pub use gate::{Gate, Object, Permit, Tie};
 pub use permission::Permission;
 
+use crate::operation::driver::Asks;
+
 include!(concat!(env!("OUT_DIR"), "/host_call.rs"));
 
 /// What a driver may do beside what every driver may. Nothing named, nothing allowed.
@@ -31,5 +33,25 @@ impl Grant {
         Self {
             permissions: permissions.into_iter().chain([P::Forwarding, P::HostPorts, P::Store, P::Tables]).collect(),
         }
+    }
+
+    /// What is asked for and not granted.
+    pub fn lacks(&self, asks: &Asks) -> Vec<Permission> {
+        asks.permissions.difference(&self.permissions).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_beyond_the_grant() {
+        let permissions = BTreeSet::from([Permission::Links, Permission::HostPorts, Permission::Store]);
+        let (asks, some) = (Asks { permissions }, Grant { permissions: BTreeSet::from([Permission::Links]) });
+        assert_eq!(some.lacks(&asks), [Permission::HostPorts, Permission::Store]);
+        assert_eq!(Grant::standard().lacks(&asks), []);
+        assert_eq!(Grant::default().lacks(&Asks::default()), []);
+        assert_eq!(Permission::HostPorts.to_string(), "host-ports");
     }
 }

@@ -1,9 +1,15 @@
 //! Which permission each host call needs.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::HostCall;
 
-/// A kind of host calls that a grant allows or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A kind of host calls that a grant allows or not. Written as one word, e.g. `packet-filter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Permission {
     /// Links, addresses and neighbours in its own networks.
     Links,
@@ -25,6 +31,13 @@ pub enum Permission {
     Store,
     /// Tables of its own networks.
     Tables,
+}
+
+impl fmt::Display for Permission {
+    /// The word that is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl HostCall {

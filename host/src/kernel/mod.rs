@@ -37,6 +37,7 @@ mod socket;
 mod sysctl;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod value;
 mod watch;
 
@@ -48,6 +49,7 @@ use session::{Real, Session};
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
 pub use port::{HostPort, PortWish};
+pub use trial::{Feature, try_features};
 pub use value::*;
 pub use watch::{Seen, Watch};
 
@@ -232,6 +234,11 @@ impl Kernel {
     /// The rules of a table with their comments; none where there is no such table.
     pub fn nft_rules(&self, namespace: &Namespace, table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
         nft::rules(&mut self.session(), namespace, table)
+    }
+
+    /// The base chains of nftables, in whose table ever, that drop what is forwarded unless a rule accepts it: `FAMILY TABLE CHAIN`.
+    pub fn dropping_chains(&self, namespace: &Namespace) -> Result<Vec<String>, Error> {
+        nft::dropping(&mut self.session(), namespace)
     }
 
     /// What stands in the way of forwarding in the table `filter` of iptables-nft on the host.

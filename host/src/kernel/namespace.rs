@@ -125,6 +125,14 @@ fn on_thread<T: Send>(action: impl FnOnce() -> Result<T, Error> + Send) -> Resul
     })
 }
 
+/// Does something on a thread of its own inside a new namespace, which goes with the thread.
+pub(super) fn within_new<T: Send>(action: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    on_thread(|| {
+        new_namespace().map_err(|e| Error::system("making a network namespace", e))?;
+        action()
+    })
+}
+
 /// Makes a namespace, prepares it on a thread inside, and binds it at `folder/name`.
 pub(super) fn make(
     folder: &Path,

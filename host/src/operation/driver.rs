@@ -1,12 +1,13 @@
 //! Drivers: load, list, inspect, remove.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Name;
+use crate::grant::Permission;
 
 /// The state of a driver that can be called.
 pub const READY: &str = "ready";
@@ -37,6 +38,9 @@ pub struct Driver {
     pub digest: String,
     /// Bytes of the component.
     pub size: u64,
+    /// The parts of the interface that it exports, e.g. `external-connectivity`.
+    #[serde(default)]
+    pub parts: Vec<String>,
     /// How many networks it serves.
     pub networks: usize,
     /// `ready`, or why it can't be called.
@@ -53,8 +57,11 @@ pub struct DriverDetails {
     pub exports: Vec<String>,
     /// The interfaces and functions that it imports, e.g. `pontoon:driver/links@0.1.0#add`.
     pub imports: Vec<String>,
-    /// The manifest section of the component; none where its author wrote none.
-    pub manifest: Option<String>,
+    /// The manifest of the component; none where its author wrote none.
+    pub manifest: Option<Manifest>,
+    /// What the manifest asks for and the driver's grant does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Permission>,
     /// What `configuration` answers.
     pub configuration: BTreeMap<String, String>,
     /// Where dockerd finds it: its plugin socket.
@@ -66,6 +73,35 @@ pub struct DriverDetails {
     pub unpublished: Option<String>,
     /// What was called since the start of the daemon: exported functions and the host calls that they made.
     pub calls: Vec<CallCount>,
+}
+
+/// What a driver's author says of it. It is a claim: only the grant counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Manifest {
+    /// What the author calls the driver.
+    pub name: Name,
+    /// Its version, e.g. `1.2.0`.
+    pub version: String,
+    /// What it does, in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where its source is: a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The licence of its source, as SPDX writes it, e.g. `Apache-2.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// What the driver asks for.
+    pub asks: Asks,
+}
+
+/// What a driver asks its operator for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asks {
+    /// Kinds of host calls.
+    #[serde(default)]
+    pub permissions: BTreeSet<Permission>,
 }
 
 /// Calls of one function.

@@ -288,6 +288,8 @@ pub struct RequestAddress {
 /// What a container engine still knows of, when it is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
+    /// When it was asked, in seconds since 1970-01-01T00:00:00Z: what is younger it may not have written down.
+    pub asked: u64,
     /// Networks.
     pub networks: BTreeSet<Id>,
     /// Endpoints of running containers.

@@ -3,12 +3,14 @@
 //! - [`Name`] and [`Id`]: checked text
 //! - [`Error`]: a kind, a message, an errno
 //! - [`network`], [`endpoint`], [`driver`], [`table`]: requests and replies, one file per object
+//! - [`finding`]: what `pontoon doctor` found
 //! - [`engine`]: what a container engine asks of a network driver, with ids and addresses of its own choice
 
 pub mod driver;
 pub mod endpoint;
 pub mod engine;
 mod error;
+pub mod finding;
 pub mod network;
 pub mod table;
 mod text;

@@ -52,7 +52,7 @@ pub struct Collected {
     pub networks: Vec<String>,
     /// Networks and address pools that their container engine has forgotten.
     pub forgotten: Vec<String>,
-    /// Why dockerd could not be asked what it has forgotten; none: it was asked, or no driver is published for it.
+    /// Why dockerd could not be asked what it has forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
 }

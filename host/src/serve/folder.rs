@@ -32,9 +32,7 @@ pub fn name_of(file: &Path) -> Result<Name> {
 
 /// Reads a component, and no more than one may have.
 pub fn read_component(file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|f| f.take(MAX_COMPONENT as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|e| Error::new(kind(&e), format!("can't read {}: {e}", file.display())))?;
+    let bytes = read_beyond(file, MAX_COMPONENT)?;
     match bytes.len() {
         0 => Err(Error::invalid(format!("{} is empty", file.display()))),
         n if n > MAX_COMPONENT => {
@@ -42,6 +40,14 @@ pub fn read_component(file: &Path) -> Result<Vec<u8>> {
         }
         _ => Ok(bytes),
     }
+}
+
+/// Reads a file; of one that is larger than `most` bytes only one byte more.
+pub fn read_beyond(file: &Path, most: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|f| f.take(most as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Error::new(kind(&e), format!("can't read {}: {e}", file.display())))?;
+    Ok(bytes)
 }
 
 /// The folder's components in the order of their names; a folder that is not there has none.

@@ -61,7 +61,8 @@ pub async fn run(config: &Config, inherited: Inherited, shutdown: impl Future<Ou
         tracing::info!("stopping");
         notify(&[NotifyState::Stopping]);
     };
-    admin::serve(listener, admin::router(controller.clone(), plugins.clone()), stopping).await;
+    let router = admin::router(controller.clone(), plugins.clone(), config.clone());
+    admin::serve(listener, router, stopping).await;
     let left = SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed());
     if tokio::time::timeout(left, plugins.close()).await.is_err() {
         tracing::warn!("dockerd's requests in flight did not finish in time");

@@ -30,6 +30,8 @@ pub struct Driver {
     pub data_scope: Scope,
     /// Pinned.
     pub connectivity_scope: Scope,
+    /// The parts of the interface that it exports, e.g. `driver`.
+    pub parts: Vec<String>,
     /// What `configuration` answers.
     pub configuration: BTreeMap<String, String>,
 }

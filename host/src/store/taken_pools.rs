@@ -30,14 +30,17 @@ impl Store {
         self.read(|c| all(c, "SELECT record FROM taken_pools ORDER BY id", [], record))
     }
 
-    /// Gives a pool back, with its addresses. Ok if it is gone.
-    pub fn release_taken_pool(&self, id: &Id) -> super::Result<()> {
-        self.write(Durability::Power, |c| release(c, id))
+    /// Gives a pool back, with its addresses. Ok if it is gone. `heir`: the network that has its subnet from now on.
+    pub fn release_taken_pool(&self, id: &Id, heir: Option<&Id>) -> super::Result<()> {
+        self.write(Durability::Power, |c| release(c, id, heir))
     }
 }
 
-fn release(c: &Connection, id: &Id) -> Result<()> {
+fn release(c: &Connection, id: &Id, heir: Option<&Id>) -> Result<()> {
     run(c, "DELETE FROM taken_pools WHERE id = ?1", [id.as_str()])?;
     leases::clear(c, id)?;
+    if let Some(heir) = heir {
+        run(c, "UPDATE pools SET network = ?2 WHERE network = ?1", [id.as_str(), heir.as_str()])?;
+    }
     pools::replace(c, id, &[])
 }

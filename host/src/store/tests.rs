@@ -88,6 +88,7 @@ fn driver(text: &str) -> Driver {
         network_type: "bridge".into(),
         data_scope: Scope::Local,
         connectivity_scope: Scope::Global,
+        parts: vec!["driver".into()],
         configuration: BTreeMap::from([("a".into(), "b\"ä".into())]),
     }
 }

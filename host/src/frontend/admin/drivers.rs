@@ -1,6 +1,7 @@
 //! `/drivers`: load, list, inspect, remove.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,7 +13,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Segments};
-use crate::frontend::docker::Plugins;
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::{Error, Name};
 
@@ -42,7 +42,8 @@ pub async fn load(
         // Held to the end, so that components that wait for the compiler are counted, too.
         let _slot = slot;
         let loaded = c.load_driver(load).await?;
-        Ok(published(&plugins, loaded).await)
+        let socket = plugins.publish(&loaded.driver.name).await;
+        Ok(with_socket(loaded, socket))
     });
     Ok((StatusCode::CREATED, Json(loaded.await?)))
 }
@@ -60,7 +61,8 @@ pub async fn list(State(api): State<Api>) -> Answer<Json<Vec<Driver>>> {
     responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
 pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<DriverDetails>> {
     let details = api.controller.driver(&Name::new(&name)?).await?;
-    Ok(Json(published(&api.plugins, details).await))
+    let socket = api.plugins.find(&details.driver.name).await;
+    Ok(Json(with_socket(details, socket)))
 }
 
 /// Removes a driver that serves no network.
@@ -80,8 +82,8 @@ pub async fn remove(State(api): State<Api>, Segments(name): Segments<String>) ->
 }
 
 /// A driver with what dockerd sees of it.
-async fn published(plugins: &Plugins, details: DriverDetails) -> DriverDetails {
-    match plugins.publish(&details.driver.name).await {
+fn with_socket(details: DriverDetails, socket: Result<PathBuf, Error>) -> DriverDetails {
+    match socket {
         Ok(socket) => DriverDetails { plugin_socket: Some(socket), ..details },
         Err(error) => DriverDetails { unpublished: Some(error.message), ..details },
     }

@@ -32,6 +32,7 @@ use utoipa_axum::routes;
 use self::answer::{Answer, no_method, no_route};
 use self::limits::{Limits, MAX_UPLOADS};
 pub use self::server::{serve, serve_within};
+use crate::config::Config;
 use crate::controller::Controller;
 use crate::frontend::docker::Plugins;
 use crate::operation::{Error, Result};
@@ -41,15 +42,17 @@ use crate::operation::{Error, Result};
 struct Api {
     controller: Controller,
     plugins: Plugins,
+    config: Arc<Config>,
     limits: Limits,
     uploads: Arc<Semaphore>,
     changes: Arc<Semaphore>,
 }
 
 impl Api {
-    fn new(controller: Controller, plugins: Plugins, limits: Limits) -> Self {
+    fn new(controller: Controller, plugins: Plugins, config: Config, limits: Limits) -> Self {
         let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
-        Self { controller, plugins, limits, uploads, changes: Arc::new(Semaphore::new(limits.changes)) }
+        let (config, changes) = (Arc::new(config), Arc::new(Semaphore::new(limits.changes)));
+        Self { controller, plugins, config, limits, uploads, changes }
     }
 
     /// Runs a change to its end, even if the client hangs up meanwhile: a dropped connection must not stop it halfway.
@@ -80,14 +83,15 @@ impl Api {
 struct Description;
 
 /// The API as a service: it needs no socket.
-pub fn router(controller: Controller, plugins: Plugins) -> Router {
-    router_within(controller, plugins, Limits::default())
+pub fn router(controller: Controller, plugins: Plugins, config: Config) -> Router {
+    router_within(controller, plugins, config, Limits::default())
 }
 
 /// [`router`] with limits of one's own.
-pub fn router_within(controller: Controller, plugins: Plugins, limits: Limits) -> Router {
+pub fn router_within(controller: Controller, plugins: Plugins, config: Config, limits: Limits) -> Router {
     let (router, _) = routes().split_for_parts();
-    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(Api::new(controller, plugins, limits))
+    let api = Api::new(controller, plugins, config, limits);
+    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(api)
 }
 
 /// The API's OpenAPI 3.1 description.
@@ -100,6 +104,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(system::version))
         .routes(routes!(system::openapi))
         .routes(routes!(system::gc))
+        .routes(routes!(system::doctor))
         .routes(routes!(drivers::list, drivers::load))
         .routes(routes!(drivers::inspect, drivers::remove))
         .routes(routes!(networks::list, networks::create))

@@ -1,11 +1,13 @@
-//! What belongs to no object: the version, the API's description, garbage collection.
+//! What belongs to no object: the version, the API's description, garbage collection, the doctor.
 
 use axum::Json;
 use axum::extract::State;
 
 use super::Api;
 use super::answer::Answer;
+use crate::doctor::{Daemon, examine};
 use crate::operation::Error;
+use crate::operation::finding::Finding;
 use crate::operation::table::{Collected, Version};
 
 /// Tells which Pontoon this is.
@@ -27,11 +29,13 @@ pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     responses((status = 200, body = Collected), (status = "default", body = Error, description = "Why not.")))]
 pub async fn gc(State(api): State<Api>) -> Answer<Json<Collected>> {
     let plugins = api.plugins.clone();
-    let collected = api.change(move |c| async move {
-        match plugins.known().await {
-            Ok(known) => c.collect_garbage(Some(known)).await,
-            Err(error) => Ok(Collected { unasked: Some(error.message), ..c.collect_garbage(None).await? }),
-        }
-    });
-    Ok(Json(collected.await?))
+    Ok(Json(api.change(move |_| async move { plugins.collect_garbage().await }).await?))
+}
+
+/// Looks at what stands between this machine and a working driver.
+#[utoipa::path(get, path = "/doctor", tag = "system", operation_id = "doctor",
+    responses((status = 200, body = Vec<Finding>), (status = "default", body = Error, description = "Why not.")))]
+pub async fn doctor(State(api): State<Api>) -> Json<Vec<Finding>> {
+    let daemon = Daemon { controller: &api.controller, plugins: &api.plugins };
+    Json(examine(&api.config, Some(daemon)).await)
 }

@@ -40,9 +40,13 @@ fn plugins() -> Plugins {
     Plugins::new(controller(), "/nonexistent".into(), "/nonexistent".into(), Arc::default())
 }
 
+fn config() -> Config {
+    Config::meaning(crate::config::Written::default()).unwrap()
+}
+
 async fn ask(method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, Vec<u8>) {
     let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
-    let response = router(controller(), plugins()).oneshot(request).await.unwrap();
+    let response = router(controller(), plugins(), config()).oneshot(request).await.unwrap();
     let status = response.status();
     (status, to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec())
 }
@@ -102,7 +106,10 @@ async fn bodies_have_a_limit() {
 async fn a_length_that_is_too_large_is_refused_unread() {
     let body = Body::new(Never);
     let request = Request::post("/drivers?name=a").header("content-length", MAX_COMPONENT + 1).body(body).unwrap();
-    assert_eq!(router(controller(), plugins()).oneshot(request).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        router(controller(), plugins(), config()).oneshot(request).await.unwrap().status(),
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
 }
 
 #[tokio::test]
@@ -110,7 +117,7 @@ async fn a_body_must_arrive_in_time() {
     let limits = Limits { body: Duration::from_millis(20), ..Limits::default() };
     let body = Body::new(Never);
     let request = Request::post("/networks").body(body).unwrap();
-    let response = router_within(controller(), plugins(), limits).oneshot(request).await.unwrap();
+    let response = router_within(controller(), plugins(), config(), limits).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
 }
 
@@ -132,7 +139,7 @@ impl hyper::body::Body for Never {
 #[tokio::test]
 async fn uploads_take_turns() {
     let limits = Limits { body: Duration::from_millis(50), ..Limits::default() };
-    let router = router_within(controller(), plugins(), limits);
+    let router = router_within(controller(), plugins(), config(), limits);
     let upload = || {
         let body = Body::new(Never);
         router.clone().oneshot(Request::post("/drivers?name=a").body(body).unwrap())
@@ -189,14 +196,14 @@ const VERSION: &[u8] = b"GET /version HTTP/1.1\r\nhost: p\r\nconnection: close\r
 
 #[tokio::test]
 async fn a_request_crosses_the_socket() {
-    let served = Served::start(router(controller(), plugins()), Limits::default());
+    let served = Served::start(router(controller(), plugins(), config()), Limits::default());
     let answer = served.ask(VERSION).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\"wasmtime\""), "{answer}");
 }
 
 #[tokio::test]
 async fn a_head_has_a_limit() {
-    let served = Served::start(router(controller(), plugins()), Limits::default());
+    let served = Served::start(router(controller(), plugins(), config()), Limits::default());
     let mut request = b"GET /version HTTP/1.1\r\nx: ".to_vec();
     request.resize(limits::MAX_HEAD + 100, b'x');
     let answer = served.ask(&request).await;
@@ -205,8 +212,10 @@ async fn a_head_has_a_limit() {
 
 #[tokio::test]
 async fn a_silent_connection_is_closed() {
-    let served =
-        Served::start(router(controller(), plugins()), Limits { head: Duration::from_millis(20), ..Limits::default() });
+    let served = Served::start(
+        router(controller(), plugins(), config()),
+        Limits { head: Duration::from_millis(20), ..Limits::default() },
+    );
     assert_eq!(read(&mut served.connect().await).await, "", "nothing said");
     let answer = served.ask(b"GET /version HTTP/1.1\r\nhost:").await;
     assert!(!answer.contains("200"), "half a head: {answer}");
@@ -216,7 +225,8 @@ async fn a_silent_connection_is_closed() {
 
 #[tokio::test]
 async fn connections_wait_for_a_free_place() {
-    let served = Served::start(router(controller(), plugins()), Limits { connections: 1, ..Limits::default() });
+    let served =
+        Served::start(router(controller(), plugins(), config()), Limits { connections: 1, ..Limits::default() });
     let first = served.connect().await;
     let mut second = served.connect().await;
     second.write_all(VERSION).await.unwrap();
@@ -265,7 +275,7 @@ async fn requests_in_flight_are_given_up_in_the_end() {
 
 #[tokio::test]
 async fn a_change_outlives_its_client() {
-    let api = Api::new(controller(), plugins(), Limits::default());
+    let api = Api::new(controller(), plugins(), config(), Limits::default());
     let (done, finished) = oneshot::channel();
     let change = api.change(|_| async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -280,7 +290,7 @@ async fn a_change_outlives_its_client() {
 
 #[tokio::test]
 async fn changes_without_a_client_have_a_limit() {
-    let api = Api::new(controller(), plugins(), Limits { changes: 1, ..Limits::default() });
+    let api = Api::new(controller(), plugins(), config(), Limits { changes: 1, ..Limits::default() });
     let (finish, finished) = oneshot::channel::<()>();
     let first = api.change(|_| async move {
         drop(finished.await);
@@ -307,7 +317,7 @@ async fn the_description_has_every_route_and_type() {
         .collect();
     let expected = "delete /drivers/{name}, delete /endpoints/{endpoint}, delete /networks/{network}, \
         delete /networks/{network}/endpoints/{endpoint}, delete /networks/{network}/tables/{table}/{key}, \
-        get /drivers, get /drivers/{name}, get /endpoints, get /networks, get /networks/{network}, \
+        get /doctor, get /drivers, get /drivers/{name}, get /endpoints, get /networks, get /networks/{network}, \
         get /networks/{network}/endpoints, get /networks/{network}/tables, get /networks/{network}/tables/{table}, \
         get /openapi.json, get /version, post /drivers, post /gc, post /networks, post /networks/{network}/endpoints, \
         put /networks/{network}/tables/{table}/{key}";
@@ -325,6 +335,7 @@ async fn the_description_has_every_route_and_type() {
         "Endpoint",
         "Entry",
         "Error",
+        "Finding",
         "HostCallTrace",
         "Id",
         "Kind",
@@ -338,6 +349,7 @@ async fn the_description_has_every_route_and_type() {
         "PutEntry",
         "Removed",
         "Scope",
+        "Status",
         "Version",
     ] {
         assert!(document["components"]["schemas"][name].is_object(), "{name}");

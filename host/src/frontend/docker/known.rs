@@ -3,22 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use http_body_util::Full;
-use hyper::Request;
-use hyper::body::Bytes;
-use hyper::header::HOST;
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use crate::frontend::ask::ask;
+use super::api::find;
 use crate::operation::engine::Known;
-use crate::operation::{Error, Id, Kind, Name, Result};
-
-/// How long dockerd may take for one answer: it may be busy, but nobody waits for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::operation::{Id, Name, Result};
 
 /// A network, as `GET /networks` and `GET /networks/ID` have it (API 1.24 and later).
 #[derive(Deserialize)]
@@ -62,22 +54,27 @@ struct Container {
 /// Asks for all that has to do with these drivers.
 pub async fn known(socket: &Path, drivers: &BTreeSet<Name>) -> Result<Known> {
     let is_ours = |name: &str| drivers.iter().any(|driver| driver.as_str() == name);
-    let mut known = Known::default();
-    for listed in get::<Vec<Network>>(socket, "/networks").await? {
+    let mut known = Known { asked: now(), ..Known::default() };
+    for listed in find::<Vec<Network>>(socket, "/networks").await?.unwrap_or_default() {
         if !is_ours(&listed.driver) && !is_ours(&listed.ipam.driver) {
             continue;
         }
         let id = Id::new(&listed.id)?;
         known.add_pools(listed.ipam);
-        let details: Network = get(socket, &format!("/networks/{id}")).await?;
+        let details: Option<Network> = find(socket, &format!("/networks/{id}")).await?;
         known.networks.insert(id);
-        for container in details.containers.unwrap_or_default().into_values() {
+        // None: it has just been removed.
+        for container in details.and_then(|network| network.containers).unwrap_or_default().into_values() {
             known.endpoints.extend(Id::new(&container.endpoint).ok());
             let addresses = [container.ipv4, container.ipv6];
             known.addresses.extend(addresses.iter().filter_map(|a| Some(a.parse::<IpNet>().ok()?.addr())));
         }
     }
     Ok(known)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 impl Known {
@@ -88,18 +85,4 @@ impl Known {
             self.addresses.extend(auxiliary.values().filter_map(|address| address.parse::<IpAddr>().ok()));
         }
     }
-}
-
-async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Error::new(Kind::Unavailable, format!("dockerd can't be asked at {}: {why}", socket.display()))
-    };
-    let request = Request::get(path).header(HOST, "docker").body(Full::<Bytes>::default());
-    let request = request.map_err(|e| failed(&e))?;
-    let answer = tokio::time::timeout(PATIENCE, ask(socket, request)).await;
-    let (status, body) = answer.map_err(|_| failed(&"no answer"))?.map_err(|e| failed(&e))?;
-    if !status.is_success() {
-        return Err(failed(&format_args!("{path} answered {status}")));
-    }
-    serde_json::from_slice(&body).map_err(|e| failed(&format_args!("{path} can't be read: {e}")))
 }

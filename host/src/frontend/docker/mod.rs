@@ -14,10 +14,11 @@
 //! - `options`, `wire`: Docker's option maps, and JSON as Go reads it
 //! - `calls`: one request on its way to the engine
 //! - `answer`: what goes back
-//! - `known`: what dockerd still knows of
+//! - [`api`]: dockerd's own API; `known`: what dockerd still knows of
 //! - [`limits`]: what a client may take of the daemon
 
 mod answer;
+pub mod api;
 mod calls;
 mod ipam_driver;
 mod known;
@@ -30,6 +31,7 @@ mod tests;
 mod wire;
 
 use std::error::Error as _;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -40,6 +42,7 @@ use axum::http::{Method, StatusCode};
 use http_body_util::LengthLimitError;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
+use tokio::sync::Notify;
 
 use self::answer::Answer;
 use self::calls::Calls;
@@ -57,22 +60,34 @@ pub trait Engine: Clone + Send + Sync + 'static {
     fn call(&self, driver: &Name, request: Request) -> impl Future<Output = Result<Reply>> + Send;
 }
 
+/// What a plugin socket says of its driver. dockerd asks once in its life, so a driver's next version must not change it.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities {
+    /// How far its networks connect.
+    pub connectivity_scope: Scope,
+    /// It says itself whether a network needs gateway addresses.
+    pub checks_gateways: bool,
+}
+
 impl Engine for Controller {
     async fn call(&self, driver: &Name, request: Request) -> Result<Reply> {
         self.request(driver, request).await
     }
 }
 
-/// What a plugin socket says of its driver. dockerd asks once in its life, so a driver's next version must not change it.
+/// A plugin socket's driver.
 #[derive(Clone, Debug)]
 pub struct Plugin {
     /// The driver's name: the socket's, without `.sock`.
     pub name: Name,
-    /// How far its networks connect.
-    pub connectivity_scope: Scope,
-    /// It says itself whether a network needs gateway addresses.
-    pub checks_gateways: bool,
+    /// What is said of it. A socket that the service manager holds is there before its driver.
+    pub capabilities: Arc<Mutex<Capabilities>>,
+    /// Told when dockerd speaks to the plugin for the first time in its life.
+    pub activated: Arc<Notify>,
 }
+
+/// dockerd's first word, once in its life.
+const ACTIVATE: &str = "/Plugin.Activate";
 
 /// Names that dockerd keeps for itself (`moby/daemon/libnetwork/drivers_linux.go`, and `default` for address management): a
 /// socket of such a name is never asked.
@@ -116,6 +131,9 @@ async fn handle<E: Engine>(State((plugin, calls)): State<(Plugin, Calls<E>)>, re
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
+    if path == ACTIVATE {
+        plugin.activated.notify_one();
+    }
     if let Some(known) = from_memory(&plugin, &path) {
         return Answer::ok(known);
     }
@@ -159,17 +177,18 @@ async fn read(request: HttpRequest) -> std::result::Result<Bytes, Answer> {
 
 /// What dockerd asks while it holds a lock of its whole process, and what there is nothing to do for.
 fn from_memory(plugin: &Plugin, path: &str) -> Option<Value> {
+    let capabilities = *plugin.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
     let scope = |scope| match scope {
         Scope::Local => "local",
         Scope::Global => "global",
     };
     Some(match path {
-        "/Plugin.Activate" => json!({"Implements": ["NetworkDriver", "IpamDriver"]}),
+        ACTIVATE => json!({"Implements": ["NetworkDriver", "IpamDriver"]}),
         // A plugin on a socket can't serve a swarm's networks, and with `global` dockerd in a swarm refuses the local ones too.
         "/NetworkDriver.GetCapabilities" => json!({
             "Scope": "local",
-            "ConnectivityScope": scope(plugin.connectivity_scope),
-            "GwAllocChecker": plugin.checks_gateways,
+            "ConnectivityScope": scope(capabilities.connectivity_scope),
+            "GwAllocChecker": capabilities.checks_gateways,
         }),
         // No replay: the pools are in the store.
         "/IpamDriver.GetCapabilities" => json!({"RequiresMACAddress": false, "RequiresRequestReplay": false}),

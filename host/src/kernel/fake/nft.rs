@@ -3,14 +3,12 @@
 use rustix::io::Errno;
 
 use super::super::attribute::{Writer, big_number};
-use super::super::nft::message as m;
+use super::super::nft::{NFPROTO_INET, message as m};
 use super::super::socket::{Message, Request, flag};
 use super::fields::Fields;
 use super::machine::Reply;
 use super::nft_table::handle;
 
-/// NFPROTO_INET.
-const INET: u8 = 1;
 /// The kernel's answer to a batch of an older generation.
 const ERESTART: i32 = 85;
 /// The tables, in the order in which they were made.
@@ -76,7 +74,7 @@ impl Nft {
     fn change(&mut self, request: &Request) -> Reply {
         let fields = Fields::after(&request.body, m::HEADER)?;
         let name = fields.text(m::NFTA_TABLE_NAME).ok_or(Errno::INVAL)?;
-        let inet = fields.header_byte(0) == INET;
+        let inet = fields.header_byte(0) == NFPROTO_INET;
         let position = self.tables.iter().position(|table| inet && table.name == name);
         match request.kind & 0xff {
             m::NFT_MSG_NEWTABLE if !inet => Err(Errno::OPNOTSUPP),
@@ -104,14 +102,18 @@ impl Nft {
 
     fn ask(&self, request: &Request) -> Reply {
         let fields = Fields::after(&request.body, m::HEADER)?;
-        let table = |name: &str| self.tables.iter().find(|table| fields.header_byte(0) == INET && table.name == name);
+        let table =
+            |name: &str| self.tables.iter().find(|table| fields.header_byte(0) == NFPROTO_INET && table.name == name);
         let named = || table(&fields.text(m::NFTA_TABLE_NAME).unwrap_or_default()).ok_or(Errno::NOENT);
         let dump = request.flags & flag::DUMP == flag::DUMP;
         match request.kind & 0xff {
             m::NFT_MSG_GETGEN => Ok(vec![Message { body: inet().put_big(m::NFTA_GEN_ID, self.generation).finish() }]),
             m::NFT_MSG_GETTABLE if dump => Ok(self.tables.iter().map(Table::tell).collect()),
             m::NFT_MSG_GETTABLE => Ok(vec![named()?.tell()]),
-            m::NFT_MSG_GETCHAIN => named()?.chain(&fields).map(|chain| vec![chain.tell()]),
+            m::NFT_MSG_GETCHAIN if dump => Ok(self.tables.iter().flat_map(Table::tell_chains).collect()),
+            m::NFT_MSG_GETCHAIN => named()?
+                .chain(&fields)
+                .map(|chain| vec![chain.tell(&fields.text(m::NFTA_TABLE_NAME).unwrap_or_default())]),
             m::NFT_MSG_GETRULE if dump => Ok(named().map(Table::tell_rules).unwrap_or_default()),
             m::NFT_MSG_GETRULE => {
                 let (table, chain) = (named()?, named()?.rule_chain(&fields)?);
@@ -125,7 +127,7 @@ impl Nft {
 }
 
 pub(super) fn inet() -> Writer {
-    Writer::after(&[INET, 0, 0, 0])
+    Writer::after(&[NFPROTO_INET, 0, 0, 0])
 }
 
 /// The comment of a rule's user data, for people.

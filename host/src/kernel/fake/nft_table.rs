@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::super::attribute::{attributes, big_long, big_number};
+use super::super::attribute::{Writer, attributes, big_long, big_number};
 use super::super::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_NAT_TYPE};
 use super::super::nft::message as m;
 use super::super::socket::Message;
@@ -87,15 +87,26 @@ impl Table {
         Message { body: inet().put_text(m::NFTA_TABLE_NAME, &self.name).put_big(m::NFTA_TABLE_USE, used).finish() }
     }
 
+    pub fn tell_chains(&self) -> Vec<Message> {
+        self.chains.iter().map(|chain| chain.tell(&self.name)).collect()
+    }
+
     pub fn tell_rules(&self) -> Vec<Message> {
         self.chains.iter().flat_map(|chain| chain.rules.iter().map(|rule| rule.tell(self, chain))).collect()
     }
 }
 
 impl Chain {
-    pub fn tell(&self) -> Message {
+    pub fn tell(&self, table: &str) -> Message {
         let used = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
-        Message { body: inet().put_text(m::NFTA_CHAIN_NAME, &self.name).put_big(m::NFTA_CHAIN_USE, used).finish() }
+        let hook = Writer::default().put_big(m::NFTA_HOOK_HOOKNUM, self.hook);
+        let written = inet()
+            .put_text(m::NFTA_CHAIN_TABLE, table)
+            .put_text(m::NFTA_CHAIN_NAME, &self.name)
+            .nest(m::NFTA_CHAIN_HOOK, hook)
+            .put_big(m::NFTA_CHAIN_POLICY, m::NF_ACCEPT)
+            .put_big(m::NFTA_CHAIN_USE, used);
+        Message { body: written.finish() }
     }
 }
 

@@ -15,12 +15,9 @@ use super::expression::{
     NFTA_VERDICT_CODE, Test,
 };
 use super::message::{self, all, one};
-use super::{find, first_refusal, is_overtaken, list, transaction};
+use super::{NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, find, first_refusal, is_overtaken, list, transaction};
 
 const TABLE: &str = "filter";
-const NFPROTO_IPV4: u8 = 2;
-const NFPROTO_IPV6: u8 = 10;
-const NF_DROP: u32 = 0;
 const NFT_RETURN: u32 = (-5i32).cast_unsigned();
 const NFTA_RULE_COMPAT: u16 = 5;
 const NFTA_RULE_POSITION: u16 = 6;

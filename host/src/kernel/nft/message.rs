@@ -3,7 +3,7 @@
 use super::super::attribute::Writer;
 use super::super::socket::{Request, flag};
 use super::super::{Error, NftChain, NftRule};
-use super::{chain, expression};
+use super::{NFPROTO_INET, chain, expression};
 
 /// `struct nfgenmsg`.
 pub(in super::super) const HEADER: usize = 4;
@@ -15,7 +15,6 @@ pub(in super::super) const NFTA_RULE_HANDLE: u16 = 3;
 pub(in super::super) const NFTA_RULE_USERDATA: u16 = 7;
 pub(in super::super) const NFTA_GEN_ID: u16 = 1;
 
-const NFPROTO_INET: u8 = 1;
 /// NFNL_SUBSYS_NFTABLES, the high byte of every message type here.
 pub(in super::super) const NFT_SUBSYSTEM: u16 = 10;
 pub(in super::super) const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
@@ -42,7 +41,7 @@ pub(in super::super) const NFTA_HOOK_HOOKNUM: u16 = 1;
 pub(in super::super) const NFTA_HOOK_PRIORITY: u16 = 2;
 pub(in super::super) const NFTA_RULE_TABLE: u16 = 1;
 pub(in super::super) const NFTA_RULE_EXPRESSIONS: u16 = 4;
-const NF_ACCEPT: u32 = 1;
+pub(in super::super) const NF_ACCEPT: u32 = 1;
 pub(super) const NLM_F_APPEND: u16 = 0x800;
 /// NFTNL_UDATA_RULE_COMMENT: a type and a length of one byte each before the value.
 const COMMENT: u8 = 0;
@@ -103,6 +102,11 @@ pub(super) fn get_table(table: &str) -> Request {
 /// Asks for all tables of family inet.
 pub(super) fn list_tables() -> Request {
     all(NFT_MSG_GETTABLE, inet())
+}
+
+/// Asks for all chains of all families.
+pub(super) fn list_chains() -> Request {
+    all(NFT_MSG_GETCHAIN, Writer::after(&[0; HEADER]))
 }
 
 /// Asks for the generation, which every change of the namespace's rules raises.

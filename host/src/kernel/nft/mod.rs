@@ -8,16 +8,20 @@ mod removal;
 
 use rustix::io::Errno;
 
-use super::attribute::{after, big_long, text};
+use super::attribute::{after, attributes, big_long, big_number, text};
 use super::error::Refusal;
 use super::session::Session;
 use super::socket::{Answer, Message, Protocol, Request, malformed};
-use super::{Applied, Change, Error, Namespace, NftChain, NftHandle, NftRule, Outcome};
+use super::{Applied, Change, Error, Namespace, NftChain, NftHandle, NftHook, NftRule, Outcome};
 
 pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
 pub(super) use removal::remove;
 
+pub(super) const NFPROTO_INET: u8 = 1;
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_IPV6: u8 = 10;
+const NF_DROP: u32 = 0;
 /// The answers to more rules than these might not fit into the socket's buffer.
 const RULES_PER_CHANGE: usize = 1000;
 
@@ -69,6 +73,31 @@ pub(super) fn remove_table(session: &mut Session, at: &Namespace, table: &str) -
 pub(super) fn tables(session: &mut Session, at: &Namespace) -> Result<Vec<String>, Error> {
     let messages = list(session, at, "nftables tables", message::list_tables())?;
     messages.iter().map(|m| find(m, message::NFTA_TABLE_NAME).map(text)).collect()
+}
+
+/// The base chains of any table that drop what is forwarded unless a rule of theirs accepts it: `FAMILY TABLE CHAIN`, as nft has them.
+pub(super) fn dropping(session: &mut Session, at: &Namespace) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for message in list(session, at, "nftables chains", message::list_chains())? {
+        let family = match message.body.first() {
+            Some(&NFPROTO_INET) => "inet",
+            Some(&NFPROTO_IPV4) => "ip",
+            Some(&NFPROTO_IPV6) => "ip6",
+            // The others see no packets that are routed.
+            _ => continue,
+        };
+        let chain = |attribute| after(&message.body, message::HEADER)?.find(attribute);
+        let (Some(hook), Some(policy)) = (chain(message::NFTA_CHAIN_HOOK)?, chain(message::NFTA_CHAIN_POLICY)?) else {
+            continue;
+        };
+        let hook = attributes(hook).find(message::NFTA_HOOK_HOOKNUM)?.map(big_number).transpose()?;
+        if hook == Some(chain::hook_number(NftHook::Forward)) && big_number(policy)? == NF_DROP {
+            let name = |attribute| find(&message, attribute).map(text);
+            let (table, chain) = (name(message::NFTA_CHAIN_TABLE)?, name(message::NFTA_CHAIN_NAME)?);
+            found.push(format!("{family} {table} {chain}"));
+        }
+    }
+    Ok(found)
 }
 
 /// The rules of a table in the chains that [`add`] makes, with their comments.

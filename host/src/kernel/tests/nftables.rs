@@ -100,6 +100,22 @@ pub fn examples() -> Vec<(NftRule, &'static str)> {
 }
 
 #[test]
+fn chains_that_drop_what_is_forwarded() {
+    in_real(|world| {
+        let dropping = || world.kernel.dropping_chains(&Namespace::Host).unwrap();
+        assert_eq!(dropping(), [""; 0]);
+        sh("nft add table inet a; nft add table ip6 b; nft add table bridge c
+            nft 'add chain inet a x { type filter hook forward priority 5; policy drop; }'
+            nft 'add chain inet a open { type filter hook forward priority 6; }'
+            nft 'add chain inet a in { type filter hook input priority 0; policy drop; }'
+            nft add chain inet a no-base
+            nft 'add chain ip6 b FORWARD { type filter hook forward priority 0; policy drop; }'
+            nft 'add chain bridge c y { type filter hook forward priority 0; policy drop; }'");
+        assert_eq!(dropping(), ["inet a x", "ip6 b FORWARD"]);
+    });
+}
+
+#[test]
 fn rules_are_encoded_as_nft_does_it() {
     in_real(|world| {
         sh("nft 'add table inet a; add chain inet a filter-forward-0 { type filter hook forward priority 0; policy accept; };

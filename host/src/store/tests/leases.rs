@@ -187,12 +187,14 @@ fn orphans_are_freed() {
     store.take_pool(&taken).unwrap();
     store.lease_address(&id("p1"), &taken.pool, None, "endpoint 1").unwrap();
     assert_eq!(store.release_orphans().unwrap(), 3);
-    assert_eq!(store.taken_pools().unwrap(), [taken.clone()]);
+    assert_eq!(store.taken_pools().unwrap(), std::slice::from_ref(&taken));
     assert_eq!(store.leases(&id("p1")).unwrap().len(), 1);
     let overlapping = TakenPool { id: id("p2"), pool: pool("10.2.0.128/25"), created: 1 };
     assert!(matches!(store.take_pool(&overlapping), Err(Error::Exists(_))));
     assert_eq!(store.taken_pool(&id("p2")).unwrap(), None);
-    store.release_taken_pool(&id("p1")).unwrap();
+    store.release_taken_pool(&id("p1"), Some(&id("n1"))).unwrap();
+    assert!(matches!(store.take_pool(&overlapping), Err(Error::Exists(_))), "it is the network's now");
+    store.claim_pools(&id("n1"), &["10.0.0.0/24".parse().unwrap()]).unwrap();
     assert_eq!((store.taken_pool(&id("p1")).unwrap(), store.leases(&id("p1")).unwrap().len()), (None, 0));
     store.take_pool(&overlapping).unwrap();
     assert_eq!(store.release_orphans().unwrap(), 0);

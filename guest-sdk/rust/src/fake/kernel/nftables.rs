@@ -1,6 +1,7 @@
 //! Packet rules, checked and told as text.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -51,7 +52,34 @@ fn check(state: &State, rule: &Rule) -> Result<()> {
     if !is_tied(state, rule) {
         return Err(Error::invalid_argument("a rule that is not tied to the network"));
     }
+    if let Verdict::DestinationNat(target) = rule.verdict
+        && !takes_own_packets(state, rule, target.address)
+    {
+        return Err(Error::forbidden("a rule that redirects packets that are not the network's: see ports.take"));
+    }
     Ok(())
+}
+
+/// What a rule redirects comes in by a link of the driver's, or goes to the network's addresses, or to a port that its owner has taken.
+fn takes_own_packets(state: &State, rule: &Rule, to: IpAddr) -> bool {
+    let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+    let (mut protocol, mut port, mut address) = (None, None, None);
+    for Condition { property, .. } in rule.conditions.iter().filter(|condition| !condition.negated) {
+        match property {
+            Property::InputLink(_) => return true,
+            Property::Destination(network) if state.is_in_pools(network.addr()) => return true,
+            Property::Destination(network) if network.prefix_len() == network.max_prefix_len() => {
+                address = Some(network.addr());
+            }
+            Property::DestinationLocal => address = Some(any),
+            Property::Protocol(number) => protocol = Some(*number),
+            Property::DestinationPort(range) if range.first == range.last => port = Some(range.first),
+            _ => {}
+        }
+    }
+    let (Some(protocol), Some(port), Some(address)) = (protocol, port, address) else { return false };
+    let owner = Some(state.owner.clone());
+    [address, any].iter().any(|address| state.ports.get(&(protocol, port, *address)) == Some(&owner))
 }
 
 /// Ports stand behind a protocol that has them.

@@ -58,7 +58,9 @@ impl Engine for Recorder {
 }
 
 fn plugin() -> Plugin {
-    Plugin { name: "p".parse().unwrap(), connectivity_scope: Scope::Local, checks_gateways: true }
+    let capabilities = Capabilities { connectivity_scope: Scope::Local, checks_gateways: true };
+    let capabilities = Arc::new(Mutex::new(capabilities));
+    Plugin { name: "p".parse().unwrap(), capabilities, activated: Arc::default() }
 }
 
 /// An engine that does everything and has nothing to tell.

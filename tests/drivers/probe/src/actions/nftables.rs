@@ -1,6 +1,8 @@
 //! Packet filter and address translation.
 
-use pontoon_sdk::ErrorKind::InvalidArgument;
+use pontoon_sdk::ErrorKind::{Forbidden, InvalidArgument};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use pontoon_sdk::ipnet::IpNet;
 use pontoon_sdk::links::Link;
 use pontoon_sdk::nftables::Property::{
@@ -9,7 +11,7 @@ use pontoon_sdk::nftables::Property::{
 };
 use pontoon_sdk::nftables::Verdict::{Accept, DestinationNat, Drop, Masquerade, SourceNat};
 use pontoon_sdk::nftables::{Chain, ConnectionStates, PortRange, Rule, Target, add, list, remove};
-use pontoon_sdk::{Protocol as Ip, Result};
+use pontoon_sdk::{Protocol as Ip, Result, ports};
 
 use super::Stage;
 use super::kernel::last_address;
@@ -20,7 +22,10 @@ pub(super) fn nftables(stage: &Stage) -> Result<()> {
     let bridge = stage.bridge()?;
     let before = list()?;
     for pool in stage.network.pools() {
-        add(None, &translations(&bridge, pool))?;
+        let any = if pool.addr().is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let port = ports::take_any(Ip::TCP, &[any])?;
+        add(None, &translations(&bridge, pool, port))?;
+        foreign_packets(pool, port)?;
     }
     let ids = add(None, &filters(&bridge))?;
     same(ids.len(), filters(&bridge).len(), "the number of ids from nftables.add")?;
@@ -55,7 +60,31 @@ fn filters(bridge: &Link) -> [Rule<'_>; 4] {
     ]
 }
 
-fn translations(bridge: &Link, pool: IpNet) -> [Rule<'_>; 4] {
+/// Packets that are nobody's, or somebody else's.
+fn foreign_packets(pool: IpNet, port: u16) -> Result<()> {
+    let redirect = || {
+        let target = Target { address: last_address(pool), port: None };
+        Rule::new(Chain::NAT_PREROUTING, DestinationNat(target))
+    };
+    let tcp = || redirect().when(DestinationLocal).when(Protocol(Ip::TCP));
+    let range = PortRange { first: port, last: port.saturating_add(1) };
+    let rules = [
+        redirect(),
+        redirect().when(DestinationLocal),
+        tcp(),
+        tcp().when(DestinationPort(22.into())),
+        tcp().when(DestinationPort(range)),
+        tcp().unless(DestinationPort(port.into())),
+        redirect().when(DestinationLocal).when(Protocol(Ip::UDP)).when(DestinationPort(port.into())),
+        redirect().when(Protocol(Ip::TCP)).when(DestinationPort(port.into())),
+    ];
+    for rule in rules {
+        refused(add(None, &[rule]), Forbidden, "nftables.add that redirects what is not the network's")?;
+    }
+    Ok(())
+}
+
+fn translations(bridge: &Link, pool: IpNet, port: u16) -> [Rule<'_>; 5] {
     let address = last_address(pool);
     [
         Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(pool)).unless(OutputLink(bridge)),
@@ -66,11 +95,12 @@ fn translations(bridge: &Link, pool: IpNet) -> [Rule<'_>; 4] {
         Rule::new(Chain::NAT_PREROUTING, DestinationNat(Target { address, port: Some(80) }))
             .when(DestinationLocal)
             .when(Protocol(Ip::TCP))
-            .when(DestinationPort(4242.into())),
+            .when(DestinationPort(port.into())),
         Rule::new(Chain::NAT_OUTPUT, DestinationNat(Target { address, port: None }))
             .when(DestinationLocal)
             .when(Protocol(Ip::TCP))
-            .when(DestinationPort(4243.into())),
+            .when(DestinationPort(port.into())),
+        Rule::new(Chain::NAT_PREROUTING, DestinationNat(Target { address, port: None })).when(InputLink(bridge)),
     ]
 }
 

@@ -1,0 +1,187 @@
+//! `pontoon driver new`: a project in which a driver can be written at once. No daemon is asked.
+//!
+//! Its files are those of `guest-sdk/rust/template`.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::exit::Failure;
+use super::output::{Format, Session};
+use crate::operation::{Error, Name, Result};
+
+/// A file of the project.
+struct Template {
+    path: &'static str,
+    text: &'static str,
+    mode: u32,
+}
+
+macro_rules! template {
+    ($path:literal, $file:literal, $mode:literal) => {
+        Template { path: $path, text: include_str!(concat!("../../../guest-sdk/rust/template/", $file)), mode: $mode }
+    };
+}
+
+/// The project. Where a text says `@NAME@`, `@CRATE@` and `@SDK@`, it gets the driver's name, the same as Rust's compiler writes it,
+/// and where the SDK is.
+const PROJECT: [Template; 7] = [
+    template!("Cargo.toml", "Cargo.toml.in", 0o644),
+    template!("src/lib.rs", "src/lib.rs", 0o644),
+    template!("pontoon.toml", "pontoon.toml", 0o644),
+    template!("Makefile", "Makefile", 0o644),
+    template!("build-component", "build-component", 0o755),
+    template!("README.md", "README.md", 0o644),
+    template!(".gitignore", "gitignore", 0o644),
+];
+
+/// The SDK's package.
+const SDK: &str = "pontoon-sdk";
+
+/// What Cargo does not take as a package's name: Rust's keywords, crates and folders that are there already; and the SDK's.
+const TAKEN: &str = " abstract as async await become box break const continue crate do dyn else enum extern false final fn for gen if impl \
+    in let loop macro match mod move mut override priv pub ref return self static struct super trait true try type typeof unsafe \
+    unsized use virtual where while yield alloc core proc-macro proc_macro std test build deps examples incremental pontoon-sdk \
+    pontoon_sdk ";
+
+/// Begins a driver.
+#[derive(Debug, clap::Args)]
+pub struct New {
+    /// The driver's name, which is the Rust package's, too: lower-case letters, digits, '-' and '_'
+    #[arg(value_parser = name)]
+    name: Name,
+    /// The project's folder, which is made [default: NAME, in the current folder]
+    #[arg(long, value_name = "FOLDER")]
+    path: Option<PathBuf>,
+    /// Take the SDK from this folder, and not from the registry
+    #[arg(long, value_name = "FOLDER")]
+    sdk: Option<PathBuf>,
+}
+
+impl New {
+    /// Does it.
+    pub fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+        let sdk = match &self.sdk {
+            Some(folder) => from_folder(folder)?,
+            None => format!("{:?}", env!("CARGO_PKG_VERSION")),
+        };
+        let name = self.name.as_str();
+        let folder = self.path.unwrap_or_else(|| name.into());
+        make(&folder, |text| {
+            text.replace("@NAME@", name).replace("@CRATE@", &name.replace('-', "_")).replace("@SDK@", &sdk)
+        })?;
+        session.note(&format!("`make test` in {} runs its tests, `make` builds {name}.wasm", folder.display()));
+        match session.format {
+            Format::Table => session.print(&folder.display().to_string()),
+            Format::Json => session.json(&serde_json::json!({ "folder": folder.display().to_string() }).to_string()),
+        }
+    }
+}
+
+/// A name for a driver and for a Rust package.
+fn name(text: &str) -> Result<Name> {
+    let name = Name::new(text)?;
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.bytes().all(word) {
+        return Err(Error::invalid(format!(
+            "{text:?} is no name for a Rust package: lower-case letters, digits, '-' or '_', the first a letter"
+        )));
+    }
+    if TAKEN.contains(&format!(" {text} ")) {
+        return Err(Error::invalid(format!("{text:?} is no name for a Rust package: it has a meaning already")));
+    }
+    Ok(name)
+}
+
+/// The SDK in a folder, as Cargo.toml says it.
+fn from_folder(folder: &Path) -> Result<String> {
+    let path = folder.display();
+    let absolute = std::fs::canonicalize(folder).map_err(|e| Error::not_found(format!("--sdk {path}: {e}")))?;
+    let package = std::fs::read_to_string(absolute.join("Cargo.toml")).unwrap_or_default();
+    if !package.contains(&format!("name = \"{SDK}\"")) {
+        return Err(Error::invalid(format!(
+            "--sdk {path}: this is not the folder of the package {SDK}: guest-sdk/rust of Pontoon"
+        )));
+    }
+    // JSON's strings are TOML's basic strings.
+    let text = absolute.to_str().and_then(|text| serde_json::to_string(text).ok());
+    let text = text.ok_or_else(|| Error::invalid(format!("--sdk {path}: the path is not UTF-8")))?;
+    Ok(format!("{{ path = {text} }}"))
+}
+
+/// Makes the project's folder, with all of its files or not at all.
+fn make(folder: &Path, fill_in: impl Fn(&str) -> String) -> Result<()> {
+    DirBuilder::new().create(folder).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => Error::exists(format!("{} is there already", folder.display())),
+        _ => Error::internal(format!("can't make {}: {e}", folder.display())),
+    })?;
+    let made = PROJECT.iter().try_for_each(|file| {
+        let path = folder.join(file.path);
+        write(&path, &fill_in(file.text), file.mode)
+            .map_err(|e| Error::internal(format!("can't write {}: {e}", path.display())))
+    });
+    if made.is_err() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    made
+}
+
+fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_a_drivers_and_a_packages() {
+        for good in ["a", "blue", "my-driver2", "a_b"] {
+            assert_eq!(name(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a/b", "..", "Blue", "a.b", "2a", "_a", "-a", "ä", &"x".repeat(65)] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+        for taken in ["fn", "self", "yield", "abstract", "std", "test", "pontoon-sdk", "proc_macro"] {
+            assert!(name(taken).unwrap_err().message.contains("has a meaning already"), "{taken}");
+        }
+    }
+
+    #[test]
+    fn the_driver_is_the_one_in_the_sdks_documentation() {
+        let documentation = include_str!("../../../guest-sdk/rust/src/lib.rs");
+        let code: String = documentation.lines().filter_map(|line| line.strip_prefix("//! ")).collect();
+        let template = PROJECT.iter().find(|file| file.path == "src/lib.rs").unwrap().text.replace("@NAME@", "simple");
+        let (driver, _tests) = template.split_once("#[cfg(test)]").unwrap();
+        // Documentation has longer lines.
+        let bare = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")").replace(",}", "}");
+        let driver = bare(driver.split_once("\n\n").unwrap().1);
+        assert!(bare(&code).contains(&driver), "guest-sdk/rust/src/lib.rs and template/src/lib.rs differ");
+    }
+
+    #[test]
+    fn every_place_is_filled_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("blue");
+        make(&place, |text| text.replace("@NAME@", "n").replace("@CRATE@", "c").replace("@SDK@", "s")).unwrap();
+        for file in &PROJECT {
+            let text = std::fs::read_to_string(place.join(file.path)).unwrap();
+            assert!(!text.is_empty() && !text.contains("@NAME") && !text.contains("@CRATE") && !text.contains("@SDK"));
+        }
+        assert!(make(&place, str::to_owned).unwrap_err().message.ends_with("blue is there already"));
+    }
+
+    #[test]
+    fn the_manifest_says_what_pack_understands() {
+        let manifest = PROJECT.iter().find(|file| file.path == "pontoon.toml").unwrap().text.replace("@NAME@", "blue");
+        let said = crate::driver::manifest::read("pontoon.toml", manifest.as_bytes()).unwrap();
+        assert_eq!(said.asks.permissions.into_iter().map(|p| p.to_string()).collect::<Vec<_>>(), ["links"]);
+        for permission in crate::grant::Grant::standard().permissions {
+            assert!(manifest.contains(&permission.to_string()), "{permission} is not named");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `pontoon driver pack`: puts a manifest into a component. No daemon is asked.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::Failure;
+use super::output::{Format, Session};
+use crate::driver::compile::write_whole;
+use crate::driver::{manifest, pack};
+use crate::operation::{Error, Result};
+use crate::serve::folder::{read_beyond, read_component};
+
+/// Packs a component.
+#[derive(Debug, clap::Args)]
+pub struct Pack {
+    /// The component
+    component: PathBuf,
+    /// The manifest, in TOML [default: pontoon.toml beside the component, or else in the current folder]
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Where the packed component goes [default: in the place of the component]
+    #[arg(short = 'o', value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
+impl Pack {
+    /// Does it.
+    pub fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+        let component = read_component(&self.component)?;
+        let file = match self.manifest {
+            Some(file) => file,
+            None => find(&self.component)?,
+        };
+        let text = read_beyond(&file, manifest::SIZE)?;
+        let said = manifest::read(&file.display().to_string(), &text)?;
+        let packed = pack::pack(&component, &text).map_err(|e| e.context(self.component.display()))?;
+        let to = self.to.unwrap_or(self.component);
+        write(&to, &packed)?;
+        session.note(&format!("{} {}, as {} says", said.name, said.version, file.display()));
+        match session.format {
+            Format::Table => session.print(&to.display().to_string()),
+            Format::Json => {
+                session.json(&serde_json::json!({ "file": to.display().to_string(), "manifest": said }).to_string())
+            }
+        }
+    }
+}
+
+/// The manifest beside the component, or in the current folder.
+fn find(component: &Path) -> Result<PathBuf> {
+    let places = [component.with_file_name(manifest::FILE), PathBuf::from(manifest::FILE)];
+    places.into_iter().find(|file| file.exists()).ok_or_else(|| {
+        Error::not_found(format!(
+            "there is no {} beside {} and none in the current folder: write one, or name one with --manifest",
+            manifest::FILE,
+            component.display()
+        ))
+    })
+}
+
+/// Writes a file whole or not at all. One that is there is replaced, also behind a link; a device or folder is not.
+fn write(to: &Path, packed: &[u8]) -> Result<()> {
+    let place = std::fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
+    if place.exists() && !place.is_file() {
+        return Err(Error::invalid(format!("can't write to {}: it is no file", to.display())));
+    }
+    write_whole(&place, packed).map_err(|e| e.context("can't write the packed component"))
+}

@@ -1,0 +1,144 @@
+//! The manifest: what a driver's author says of it, in TOML. `pontoon driver pack` puts the text into the component as it is written,
+//! so that it is the same for every language.
+//!
+//! Two forms: [`Written`] is what the text says, [`Manifest`] is what it means. A key that is not known is refused: a newer
+//! manifest must not be half understood.
+
+use serde::Deserialize;
+
+use crate::config::from_toml;
+use crate::operation::driver::{Asks, Manifest};
+use crate::operation::{Error, Name, Result};
+
+/// The custom section that holds it.
+pub const SECTION: &str = "pontoon-manifest";
+
+/// The file that `pontoon driver pack` looks for.
+pub const FILE: &str = "pontoon.toml";
+
+/// Bytes of a manifest: it is read by people.
+pub const SIZE: usize = 64 << 10;
+
+/// Characters of each text in it: a line.
+const TEXT: usize = 256;
+
+/// What is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: Name,
+    version: String,
+    description: Option<String>,
+    source: Option<String>,
+    licence: Option<String>,
+    #[serde(default)]
+    asks: Asks,
+}
+
+/// Reads a manifest and checks what it says. An error is one line that begins with the place.
+pub fn read(place: &str, bytes: &[u8]) -> Result<Manifest> {
+    if bytes.len() > SIZE {
+        return Err(Error::invalid(format!("{place} has {} bytes: at most {SIZE}", bytes.len())));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::invalid(format!("{place} is no UTF-8 text")))?;
+    meaning(from_toml(place, text)?).map_err(|e| e.context(place))
+}
+
+fn meaning(written: Written) -> Result<Manifest> {
+    let Written { name, version, description, source, licence, asks } = written;
+    check("version", Some(&version), "no version such as 1.2.0", is_version)?;
+    check("description", description.as_ref(), "empty", |text| !text.trim().is_empty())?;
+    check("source", source.as_ref(), "no URL that begins with https:// or http://", is_url)?;
+    check("licence", licence.as_ref(), "no SPDX licence such as Apache-2.0", is_licence)?;
+    Ok(Manifest { name, version, description, source, licence, asks })
+}
+
+fn check(key: &str, text: Option<&String>, otherwise: &str, fits: impl Fn(&str) -> bool) -> Result<()> {
+    let Some(text) = text else { return Ok(()) };
+    if text.chars().count() > TEXT || text.chars().any(char::is_control) {
+        return Err(Error::invalid(format!("{key}: not one line of at most {TEXT} characters")));
+    }
+    if fits(text) { Ok(()) } else { Err(Error::invalid(format!("{key}: {text:?} is {otherwise}"))) }
+}
+
+/// Three numbers, and what semantic versioning lets follow them.
+fn is_version(text: &str) -> bool {
+    semver::Version::parse(text).is_ok()
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
+}
+
+/// The characters of an SPDX expression, e.g. `MIT OR (Apache-2.0 WITH LLVM-exception)`. Its words are not looked up.
+fn is_licence(text: &str) -> bool {
+    !text.trim().is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.+:() ".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::Permission;
+
+    const WHOLE: &str = "\
+name = 'blue'                       # a comment of its author
+version = '1.2.0-rc.1+7'
+description = 'Gives every container a blue link.'
+source = 'https://example.org/blue'
+licence = 'MIT OR (Apache-2.0 WITH LLVM-exception)'
+
+[asks]
+permissions = ['store', 'links', 'packet-filter']
+";
+
+    fn refusal(text: &str) -> String {
+        read("p.toml", text.as_bytes()).unwrap_err().message
+    }
+
+    #[test]
+    fn a_manifest_says_who_and_what_it_asks_for() {
+        let manifest = read("p.toml", WHOLE.as_bytes()).unwrap();
+        assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("blue", "1.2.0-rc.1+7"));
+        assert_eq!(manifest.source.as_deref(), Some("https://example.org/blue"));
+        let asked: Vec<_> = manifest.asks.permissions.iter().map(Permission::to_string).collect();
+        assert_eq!(asked, ["links", "packet-filter", "store"]);
+        let least = read("p.toml", b"name = 'blue'\nversion = '0.0.1'").unwrap();
+        assert_eq!((least.description, least.source, least.licence), (None, None, None));
+        assert_eq!(least.asks, Asks::default(), "nothing asked for");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_its_place() {
+        let with = |line: &str| format!("name = 'blue'\nversion = '1.0.0'\n{line}\n");
+        let table = [
+            (String::new(), "p.toml:1: missing field `name`"),
+            ("name = 'blue'".to_owned(), "missing field `version`"),
+            ("name = 'a/b'\nversion = '1.0.0'".to_owned(), "p.toml:1: \"a/b\" is no name"),
+            (with("author = 'Zoë'"), "p.toml:3: unknown field `author`, expected one of `name`"),
+            (with("[asks]\nparents = ['eth0']"), "p.toml:4: unknown field `parents`, expected `permissions`"),
+            (with("[asks]\npermissions = [\n'links',\n'link']"), "p.toml:6: unknown variant `link`, expected one of"),
+            (with("[asks]\npermissions = 'links'"), "p.toml:4: invalid type"),
+            (with("name = 'blue'"), "p.toml:3: duplicate key"),
+            (with("version 1"), "p.toml:3: "),
+            ("name = 'blue'\nversion = '1'".to_owned(), "p.toml: version: \"1\" is no version such as 1.2.0"),
+            (with("source = 'ftp://example.org'"), "p.toml: source: "),
+            (with("source = 'https://'"), "p.toml: source: "),
+            (with("licence = 'what you like!'"), "p.toml: licence: "),
+            (with("description = ' '"), "p.toml: description: "),
+            (with(r#"description = "one\ntwo""#), "p.toml: description: not one line"),
+            (with(&format!("description = '{}'", "x".repeat(TEXT + 1))), "at most 256 characters"),
+        ];
+        for (text, says) in table {
+            let said = refusal(&text);
+            assert!(said.contains(says) && !said.contains('\n'), "{text:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn its_size_is_limited() {
+        assert!(refusal(&" ".repeat(SIZE + 1)).contains("p.toml has 65537 bytes: at most 65536"));
+        assert!(read("p.toml", format!("{WHOLE}#{}", "x".repeat(SIZE - WHOLE.len() - 1)).as_bytes()).is_ok());
+        assert!(read("p.toml", &[0xff, 0xfe]).unwrap_err().message.contains("p.toml is no UTF-8 text"));
+    }
+}

@@ -1,0 +1,216 @@
+//! A driver's author: `driver new` and `driver pack`, as commands. Neither asks a daemon.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pontoon_tests::{Daemon, Namespace, Ran, driver, pontoon};
+use tempfile::TempDir;
+
+use crate::packets::address;
+
+const MANIFEST: &str = "name = 'blue'\nversion = '1.2.0'\n[asks]\npermissions = ['links']\n";
+
+fn repository() -> PathBuf {
+    std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
+}
+
+/// Runs `pontoon driver LINE` in a folder. There is no daemon where it would look for one.
+fn author(folder: &TempDir, line: &str) -> Ran {
+    let mut command = Command::new(pontoon());
+    command.arg("driver").args(line.split_whitespace()).current_dir(folder).env("PONTOON_SOCKET", "/nonexistent");
+    Ran::of(&mut command)
+}
+
+/// Runs a command that has to succeed.
+fn ok(command: &mut Command) -> String {
+    let ran = Ran::of(command);
+    assert_eq!(ran.code, 0, "{command:?}: {}\n{}", ran.out, ran.err);
+    ran.out
+}
+
+/// The files below a folder with their bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| match path.is_dir() {
+        true => files(&path).into_iter().chain([(path, Vec::new())]).collect::<Vec<_>>(),
+        false => vec![(path.clone(), std::fs::read(path).unwrap())],
+    });
+    files.collect()
+}
+
+/// Has each line refused with this code, in one line that says its words, and nothing changes.
+fn all_refused(folder: &TempDir, cases: &[(&str, i32, &str)]) {
+    let before = files(folder.path());
+    for (line, code, says) in cases {
+        let ran = author(folder, line);
+        assert!(ran.code == *code && ran.out.is_empty() && ran.err.contains(says), "{line}: {says}: {ran:?}");
+        assert_eq!(ran.err.trim_end().lines().count(), 1, "{line}: {ran:?}");
+        assert!(files(folder.path()) == before, "{line}: something changed");
+    }
+}
+
+/// A folder with a driver, `blue.wasm`, that has no manifest.
+fn with_a_component() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(driver("test/probe"), folder.path().join("blue.wasm")).unwrap();
+    folder
+}
+
+#[test]
+fn a_driver_from_nothing_to_packets() {
+    let (folder, repository) = (tempfile::tempdir().unwrap(), repository());
+    let made = author(&folder, &format!("new my-blue --sdk {}", repository.join("guest-sdk/rust").display()));
+    assert_eq!((made.code, made.out.as_str()), (0, "my-blue\n"), "{made:?}");
+    let project = folder.path().join("my-blue");
+    // The crates that are here already, and no others: this is a test without a network.
+    std::fs::copy(repository.join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    let in_project = |program: &str, line: &str, target: &str| {
+        let mut command = Command::new(program);
+        command.args(line.split_whitespace()).current_dir(&project).env("PONTOON", pontoon());
+        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository.join("target").join(target));
+        ok(&mut command)
+    };
+    in_project("cargo", "fmt --check", "author");
+    let tested = in_project("make", "test", "author");
+    assert!(tested.contains("2 passed"), "{tested}");
+    in_project("make", "", "wasm");
+
+    let daemon = Daemon::start();
+    let before = daemon.host.dump();
+    assert_eq!(daemon.ok(&format!("driver load {}/my-blue.wasm", project.display())), "my-blue\n");
+    let details = daemon.json("driver inspect my-blue");
+    assert_eq!((&details["manifest"]["name"], &details["network_type"]), (&"my-blue".into(), &"my-blue".into()));
+    assert_eq!(details["manifest"]["asks"]["permissions"], serde_json::json!(["links"]));
+    daemon.ok("network create -d my-blue n");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    for namespace in [&a, &b] {
+        daemon.ok(&format!("endpoint attach n {}", namespace.text()));
+    }
+    assert!(a.pings(&address(&daemon, "n", "b", "address")));
+    assert!(b.pings(&address(&daemon, "n", "a", "address")));
+    for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-blue"] {
+        daemon.ok(line);
+    }
+    assert_eq!(daemon.host.dump(), before);
+}
+
+#[test]
+fn packing_again_replaces_the_manifest() {
+    let folder = with_a_component();
+    let file = |name: &str| folder.path().join(name);
+    let bare = std::fs::read(file("blue.wasm")).unwrap();
+    std::fs::write(file("pontoon.toml"), MANIFEST).unwrap();
+    std::fs::write(file("other.toml"), MANIFEST.replace("1.2.0", "1.3.0")).unwrap();
+
+    let ran = author(&folder, "pack blue.wasm -o packed.wasm");
+    assert_eq!((ran.code, ran.out.as_str()), (0, "packed.wasm\n"));
+    assert_eq!(ran.err, "pontoon: blue 1.2.0, as pontoon.toml says\n");
+    let packed = std::fs::read(file("packed.wasm")).unwrap();
+    assert!(packed.starts_with(&bare) && packed.ends_with(MANIFEST.as_bytes()));
+    assert!(std::fs::read(file("blue.wasm")).unwrap() == bare, "it was only read");
+
+    std::os::unix::fs::symlink("packed.wasm", file("link.wasm")).unwrap();
+    let ran = author(&folder, "pack link.wasm --manifest other.toml --output json");
+    let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&said["file"], &said["manifest"]["version"]), (&"link.wasm".into(), &"1.3.0".into()));
+    let other = std::fs::read(file("packed.wasm")).unwrap();
+    assert!(other.len() == packed.len() && other.ends_with(&std::fs::read(file("other.toml")).unwrap()));
+    assert_eq!(author(&folder, "pack packed.wasm").code, 0);
+    assert!(std::fs::read(file("packed.wasm")).unwrap() == packed, "the same bytes again");
+
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {}", file("packed.wasm").display()));
+    assert_eq!(daemon.json("driver inspect packed")["manifest"]["version"], "1.2.0");
+}
+
+#[test]
+fn the_manifest_beside_the_component_comes_first() {
+    let folder = with_a_component();
+    let file = |name: &str| folder.path().join(name);
+    std::fs::create_dir(file("built")).unwrap();
+    std::fs::rename(file("blue.wasm"), file("built/blue.wasm")).unwrap();
+    std::fs::write(file("pontoon.toml"), MANIFEST).unwrap();
+    assert_eq!(author(&folder, "pack built/blue.wasm").err, "pontoon: blue 1.2.0, as pontoon.toml says\n");
+    std::fs::write(file("built/pontoon.toml"), MANIFEST.replace("1.2", "1.3")).unwrap();
+    assert_eq!(author(&folder, "pack built/blue.wasm").err, "pontoon: blue 1.3.0, as built/pontoon.toml says\n");
+}
+
+#[test]
+fn what_can_not_be_packed() {
+    let folder = with_a_component();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    all_refused(&folder, &[("pack blue.wasm", 4, "there is no pontoon.toml beside blue.wasm and none in the current")]);
+    write("pontoon.toml", MANIFEST.as_bytes());
+    write("newer.toml", format!("{MANIFEST}parents = ['eth0']\n").as_bytes());
+    write("large.toml", &vec![b'#'; (64 << 10) + 1]);
+    write("text.wasm", b"hello");
+    write("core.wasm", b"\0asm\x01\0\0\0");
+    write("none.wasm", b"\0asm\x0d\0\x01\0");
+    write("empty.wasm", b"");
+    let whole = std::fs::read(folder.path().join("blue.wasm")).unwrap();
+    write("cut.wasm", &whole[..whole.len() / 2]);
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    all_refused(
+        &folder,
+        &[
+            ("pack text.wasm", 7, "text.wasm: this is no WebAssembly"),
+            ("pack core.wasm", 7, "core module and no component"),
+            ("pack none.wasm", 7, "the component is no driver"),
+            ("pack empty.wasm", 7, "empty.wasm is empty"),
+            ("pack cut.wasm", 7, "cut.wasm: the component is damaged or cut off"),
+            ("pack gone.wasm", 4, "can't read gone.wasm"),
+            ("pack folder", 7, "can't read folder"),
+            (
+                "pack blue.wasm --manifest newer.toml",
+                7,
+                "newer.toml:5: unknown field `parents`, expected `permissions`",
+            ),
+            ("pack blue.wasm --manifest large.toml", 7, "large.toml has 65537 bytes: at most 65536"),
+            ("pack blue.wasm --manifest blue.wasm", 7, "blue.wasm has 65537 bytes"),
+            ("pack blue.wasm --manifest gone.toml", 4, "can't read gone.toml"),
+            ("pack blue.wasm -o gone/blue.wasm", 1, "can't write the packed component: gone/blue.wasm"),
+            ("pack blue.wasm -o folder", 7, "can't write to folder: it is no file"),
+            ("pack blue.wasm -o /dev/null", 7, "can't write to /dev/null: it is no file"),
+            ("pack", 2, "<COMPONENT>"),
+        ],
+    );
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+}
+
+#[test]
+fn what_can_not_be_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("there")).unwrap();
+    std::fs::write(folder.path().join("file"), "mine").unwrap();
+    all_refused(
+        &folder,
+        &[
+            ("new there", 5, "there is there already"),
+            ("new blue --path there", 5, "there is there already"),
+            ("new blue --path file", 5, "file is there already"),
+            ("new blue --path gone/blue", 1, "can't make gone/blue"),
+            ("new Blue", 2, "no name for a Rust package"),
+            ("new ../blue", 2, "is no name"),
+            ("new fn", 2, "has a meaning already"),
+            ("new blue --sdk gone", 4, "--sdk gone"),
+            ("new blue --sdk there", 7, "--sdk there: this is not the folder of the package pontoon-sdk"),
+            ("new", 2, "<NAME>"),
+        ],
+    );
+}
+
+#[test]
+fn what_fails_half_way_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // Files of at most 1024 bytes: the first is written, the second is not.
+    let mut command = Command::new("bash");
+    command.args(["-c", r#"trap '' XFSZ; ulimit -f 1; exec "$0" driver new blue"#]).arg(pontoon()).current_dir(&folder);
+    let ran = Ran::of(&mut command);
+    assert!(ran.code == 1 && ran.err.contains("can't write blue/src/lib.rs: File too large"), "{ran:?}");
+    assert_eq!(files(folder.path()), BTreeMap::new());
+    assert_eq!(author(&folder, "new blue").code, 0, "and then it works");
+    let cargo = std::fs::read_to_string(folder.path().join("blue/Cargo.toml")).unwrap();
+    assert!(cargo.contains(&format!("pontoon-sdk = \"{}\"\n", env!("CARGO_PKG_VERSION"))), "{cargo}");
+}
