@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::super::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
 use super::super::attribute::Writer;
+use super::super::route::RT_TABLE_MAIN;
 use super::super::socket::Message;
 use super::fields::{Fields, octets};
 use super::link::{Address4, Kind, Link, LinkId};
@@ -84,12 +85,17 @@ impl Machine {
             link.neighbours.retain(|address, _| address.is_ipv6());
             self.drop_routes(space, |route| route.link == id && route.net.addr().is_ipv4());
         }
+        self.lose_sources(space, &gone);
+        Ok(())
+    }
+
+    /// Routes of the main table go with the address that they have as their source, those of others stay (fib_sync_down_addr).
+    pub fn lose_sources(&mut self, space: SpaceId, gone: &[Address4]) {
         for address in gone.iter().map(|address| address.net.addr()) {
             if !self.is_local4(space, address) {
-                self.drop_routes(space, |route| route.source == Some(address.into()));
+                self.drop_routes(space, |r| r.table == RT_TABLE_MAIN && r.source == Some(address.into()));
             }
         }
-        Ok(())
     }
 
     fn remove_ipv6(&mut self, id: LinkId, net: Ipv6Net) -> Result<(), Errno> {

@@ -1,12 +1,10 @@
 //! What happens to a link, and what that does to others: up and down, MAC, MTU, removal (net/core/dev.c and who listens to its notices).
 
-use std::collections::BTreeSet;
-
 use ipnet::Ipv6Net;
 use rustix::io::Errno;
 
 use super::link::{Kind, LEAST_FOR_IPV6, LOOPBACK, Link, LinkId, MTUS, Mac};
-use super::machine::{Machine, SpaceId};
+use super::machine::Machine;
 
 impl Machine {
     /// IFF_UP.
@@ -53,7 +51,7 @@ impl Machine {
     }
 
     /// What a link that goes down loses: its IPv6 addresses, all routes and all neighbours.
-    fn lose_ip(&mut self, id: LinkId) {
+    pub fn lose_ip(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.neighbours.clear();
         let space = link.space;
@@ -156,50 +154,6 @@ impl Machine {
             }
         }
         master.into_iter().for_each(|bridge| self.recalculate(bridge));
-    }
-
-    /// Removes links with what goes along: other ends of pairs, and what lies on them.
-    pub fn remove_links(&mut self, ids: &[LinkId]) {
-        let (mut doomed, mut left) = (BTreeSet::new(), ids.to_vec());
-        while let Some(id) = left.pop() {
-            let Some(link) = self.links.get(&id).filter(|_| doomed.insert(id)) else { continue };
-            left.extend(self.uppers_of(id));
-            left.extend(if let Kind::Veth { peer } = link.kind { Some(peer) } else { None });
-        }
-        for id in &doomed {
-            self.detach(*id);
-            self.links.remove(id);
-        }
-    }
-
-    /// Takes a link out of everything that its namespace has of it.
-    pub fn detach(&mut self, id: LinkId) {
-        for port in self.ports_of(id) {
-            self.leave_bridge(port);
-        }
-        self.leave_bridge(id);
-        if let Some(link) = self.links.get_mut(&id) {
-            link.up = false;
-            let addresses = std::mem::take(&mut link.ipv4);
-            let space = link.space;
-            self.lose_ip(id);
-            for address in addresses.iter().map(|address| address.net.addr()) {
-                if !self.is_local4(space, address) {
-                    self.drop_routes(space, |route| route.source == Some(address.into()));
-                }
-            }
-        }
-    }
-
-    /// A name that is free, from one with or without `%d` (dev_get_valid_name).
-    pub fn valid_name(&self, space: SpaceId, wanted: &str) -> Result<String, Errno> {
-        let Some((prefix, rest)) = wanted.split_once("%d") else {
-            let taken = self.by_name(space, wanted).is_some();
-            return if taken { Err(Errno::EXIST) } else { Ok(wanted.to_owned()) };
-        };
-        let numbers = 0..32_768;
-        let mut names = numbers.map(|number| format!("{prefix}{number}{rest}")).filter(|name| name.len() <= 15);
-        names.find(|name| self.by_name(space, name).is_none()).ok_or(Errno::NFILE)
     }
 
     /// What the kernel does a moment after a change (linkwatch_event), and here is done with the call of the layer: ports forward or not, and a

@@ -8,8 +8,8 @@
 //! packets, no learnt neighbours, no iptables.
 //!
 //! - `machine`: the namespaces, and which message goes where; `fields`: a message's attributes
-//! - `link`: what a link is; `device`: what happens to one; `bridge`: ports
-//! - `link_new`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `port`: the objects
+//! - `link`: what a link is; `device`: what happens to one; `removal`: its end; `bridge`: ports
+//! - `link_new` and `vxlan`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `port`: the objects
 //! - `fib`: whether a gateway can be reached
 //! - `state`: all of it as text
 
@@ -25,11 +25,14 @@ mod link_tell;
 mod machine;
 mod neighbour;
 mod nft;
+mod nft_table;
 mod port;
+mod removal;
 mod route;
 mod rule;
 mod setting;
 mod state;
+mod vxlan;
 
 use std::fmt;
 use std::os::fd::RawFd;

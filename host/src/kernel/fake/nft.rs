@@ -2,25 +2,15 @@
 
 use rustix::io::Errno;
 
-use super::super::attribute::{Writer, attributes, big_long, big_number};
-use super::super::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_NAT_TYPE};
-use super::super::nft::message as m;
+use super::super::attribute::{Writer, big_number};
+use super::super::nft::{NFPROTO_INET, message as m};
 use super::super::socket::{Message, Request, flag};
 use super::fields::Fields;
 use super::machine::Reply;
+use super::nft_table::handle;
 
-/// NFPROTO_INET.
-const INET: u8 = 1;
 /// The kernel's answer to a batch of an older generation.
 const ERESTART: i32 = 85;
-/// NF_INET_*, as bits, that a NAT chain can be at: all but forward; and what each of its verdicts can.
-const NAT_HOOKS: u32 = 0b11011;
-const SOURCE_HOOKS: u32 = 1 << 4 | 1 << 1;
-const DESTINATION_HOOKS: u32 = 1 | 1 << 3;
-const MASQUERADE_HOOKS: u32 = 1 << 4;
-/// NF_IP_PRI_CONNTRACK: translation comes after it.
-const PRIORITY_CONNTRACK: i32 = -200;
-
 /// The tables, in the order in which they were made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Nft {
@@ -31,15 +21,15 @@ pub(super) struct Nft {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Table {
     pub name: String,
-    last_handle: u64,
+    pub last_handle: u64,
     pub chains: Vec<Chain>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chain {
     pub name: String,
-    nat: bool,
-    hook: u32,
+    pub nat: bool,
+    pub hook: u32,
     pub rules: Vec<Rule>,
 }
 
@@ -84,7 +74,7 @@ impl Nft {
     fn change(&mut self, request: &Request) -> Reply {
         let fields = Fields::after(&request.body, m::HEADER)?;
         let name = fields.text(m::NFTA_TABLE_NAME).ok_or(Errno::INVAL)?;
-        let inet = fields.header_byte(0) == INET;
+        let inet = fields.header_byte(0) == NFPROTO_INET;
         let position = self.tables.iter().position(|table| inet && table.name == name);
         match request.kind & 0xff {
             m::NFT_MSG_NEWTABLE if !inet => Err(Errno::OPNOTSUPP),
@@ -112,14 +102,18 @@ impl Nft {
 
     fn ask(&self, request: &Request) -> Reply {
         let fields = Fields::after(&request.body, m::HEADER)?;
-        let table = |name: &str| self.tables.iter().find(|table| fields.header_byte(0) == INET && table.name == name);
+        let table =
+            |name: &str| self.tables.iter().find(|table| fields.header_byte(0) == NFPROTO_INET && table.name == name);
         let named = || table(&fields.text(m::NFTA_TABLE_NAME).unwrap_or_default()).ok_or(Errno::NOENT);
         let dump = request.flags & flag::DUMP == flag::DUMP;
         match request.kind & 0xff {
             m::NFT_MSG_GETGEN => Ok(vec![Message { body: inet().put_big(m::NFTA_GEN_ID, self.generation).finish() }]),
             m::NFT_MSG_GETTABLE if dump => Ok(self.tables.iter().map(Table::tell).collect()),
             m::NFT_MSG_GETTABLE => Ok(vec![named()?.tell()]),
-            m::NFT_MSG_GETCHAIN => named()?.chain(&fields).map(|chain| vec![chain.tell()]),
+            m::NFT_MSG_GETCHAIN if dump => Ok(self.tables.iter().flat_map(Table::tell_chains).collect()),
+            m::NFT_MSG_GETCHAIN => named()?
+                .chain(&fields)
+                .map(|chain| vec![chain.tell(&fields.text(m::NFTA_TABLE_NAME).unwrap_or_default())]),
             m::NFT_MSG_GETRULE if dump => Ok(named().map(Table::tell_rules).unwrap_or_default()),
             m::NFT_MSG_GETRULE => {
                 let (table, chain) = (named()?, named()?.rule_chain(&fields)?);
@@ -132,126 +126,8 @@ impl Nft {
     }
 }
 
-impl Table {
-    fn chain(&self, fields: &Fields) -> Result<&Chain, Errno> {
-        let name = fields.text(m::NFTA_CHAIN_NAME).ok_or(Errno::INVAL)?;
-        self.chains.iter().find(|chain| chain.name == name).ok_or(Errno::NOENT)
-    }
-
-    fn rule_chain(&self, fields: &Fields) -> Result<&Chain, Errno> {
-        let name = fields.text(m::NFTA_RULE_CHAIN).ok_or(Errno::INVAL)?;
-        self.chains.iter().find(|chain| chain.name == name).ok_or(Errno::NOENT)
-    }
-
-    fn new_chain(&mut self, fields: &Fields) -> Reply {
-        let name = fields.text(m::NFTA_CHAIN_NAME).ok_or(Errno::INVAL)?;
-        let nat = match fields.text(m::NFTA_CHAIN_TYPE).as_deref() {
-            Some("nat") => true,
-            Some("filter") => false,
-            _ => return Err(Errno::NOENT),
-        };
-        let at = fields.nested(m::NFTA_CHAIN_HOOK, 0)?.ok_or(Errno::INVAL)?;
-        let number = |kind| at.must(kind).and_then(|value| big_number(value).map_err(|_| Errno::INVAL));
-        let (hook, priority) = (number(m::NFTA_HOOK_HOOKNUM)?, number(m::NFTA_HOOK_PRIORITY)?.cast_signed());
-        if self.chains.iter().any(|chain| chain.name == name) {
-            return Ok(Vec::new());
-        }
-        if nat && (NAT_HOOKS & 1 << hook == 0 || priority <= PRIORITY_CONNTRACK) {
-            return Err(Errno::OPNOTSUPP);
-        }
-        self.last_handle += 1;
-        self.chains.push(Chain { name, nat, hook, rules: Vec::new() });
-        Ok(Vec::new())
-    }
-
-    fn delete_chain(&mut self, fields: &Fields) -> Reply {
-        let name = self.chain(fields)?.name.clone();
-        if !self.chain(fields)?.rules.is_empty() {
-            return Err(Errno::BUSY);
-        }
-        self.chains.retain(|chain| chain.name != name);
-        Ok(Vec::new())
-    }
-
-    fn new_rule(&mut self, fields: &Fields, echo: bool) -> Reply {
-        let expressions = fields.get(m::NFTA_RULE_EXPRESSIONS).unwrap_or_default();
-        let chain = self.rule_chain(fields)?;
-        check(chain, expressions)?;
-        let userdata = fields.get(m::NFTA_RULE_USERDATA).unwrap_or_default().to_vec();
-        let handle = self.last_handle + 1;
-        let rule = Rule { handle, expressions: expressions.to_vec(), userdata };
-        let told = rule.tell(self, chain);
-        let name = chain.name.clone();
-        let chain = self.chains.iter_mut().find(|chain| chain.name == name).ok_or(Errno::NOENT)?;
-        chain.rules.push(rule);
-        self.last_handle = handle;
-        Ok(if echo { vec![told] } else { Vec::new() })
-    }
-
-    fn delete_rule(&mut self, fields: &Fields) -> Reply {
-        let (handle, name) = (handle(fields)?, self.rule_chain(fields)?.name.clone());
-        let chain = self.chains.iter_mut().find(|chain| chain.name == name).ok_or(Errno::NOENT)?;
-        let position = chain.rules.iter().position(|rule| rule.handle == handle).ok_or(Errno::NOENT)?;
-        chain.rules.remove(position);
-        Ok(Vec::new())
-    }
-
-    fn tell(&self) -> Message {
-        let used = u32::try_from(self.chains.len()).unwrap_or(u32::MAX);
-        Message { body: inet().put_text(m::NFTA_TABLE_NAME, &self.name).put_big(m::NFTA_TABLE_USE, used).finish() }
-    }
-
-    fn tell_rules(&self) -> Vec<Message> {
-        self.chains.iter().flat_map(|chain| chain.rules.iter().map(|rule| rule.tell(self, chain))).collect()
-    }
-}
-
-impl Chain {
-    fn tell(&self) -> Message {
-        let used = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
-        Message { body: inet().put_text(m::NFTA_CHAIN_NAME, &self.name).put_big(m::NFTA_CHAIN_USE, used).finish() }
-    }
-}
-
-impl Rule {
-    fn tell(&self, table: &Table, chain: &Chain) -> Message {
-        let written = inet()
-            .put_text(m::NFTA_RULE_TABLE, &table.name)
-            .put_text(m::NFTA_RULE_CHAIN, &chain.name)
-            .put(m::NFTA_RULE_HANDLE, &self.handle.to_be_bytes())
-            .put(m::NFTA_RULE_EXPRESSIONS, &self.expressions)
-            .put(m::NFTA_RULE_USERDATA, &self.userdata);
-        Message { body: written.finish() }
-    }
-}
-
-/// Translation is for chains of its own kind, each form of it at its hooks.
-fn check(chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
-    for expression in attributes(expressions) {
-        let (_, expression) = expression.map_err(|_| Errno::INVAL)?;
-        let fields = Fields::after(expression, 0)?;
-        let hooks = match fields.text(NFTA_EXPR_NAME).as_deref() {
-            Some("masq") => MASQUERADE_HOOKS,
-            Some("nat") => {
-                let kind = fields.nested(NFTA_EXPR_DATA, 0)?.ok_or(Errno::INVAL)?;
-                let source = kind.must(NFTA_NAT_TYPE)?.iter().all(|byte| *byte == 0);
-                if source { SOURCE_HOOKS } else { DESTINATION_HOOKS }
-            }
-            _ => continue,
-        };
-        if !chain.nat || hooks & 1 << chain.hook == 0 {
-            return Err(Errno::OPNOTSUPP);
-        }
-    }
-    Ok(())
-}
-
-fn handle(fields: &Fields) -> Result<u64, Errno> {
-    fields.must(m::NFTA_RULE_HANDLE).and_then(|value| big_long(value).map_err(|_| Errno::INVAL))
-}
-
-fn inet() -> Writer {
-    Writer::after(&[INET, 0, 0, 0])
+pub(super) fn inet() -> Writer {
+    Writer::after(&[NFPROTO_INET, 0, 0, 0])
 }
 
 /// The comment of a rule's user data, for people.

@@ -41,7 +41,7 @@ pub(in super::super) const NFTA_HOOK_HOOKNUM: u16 = 1;
 pub(in super::super) const NFTA_HOOK_PRIORITY: u16 = 2;
 pub(in super::super) const NFTA_RULE_TABLE: u16 = 1;
 pub(in super::super) const NFTA_RULE_EXPRESSIONS: u16 = 4;
-const NF_ACCEPT: u32 = 1;
+pub(in super::super) const NF_ACCEPT: u32 = 1;
 pub(super) const NLM_F_APPEND: u16 = 0x800;
 /// NFTNL_UDATA_RULE_COMMENT: a type and a length of one byte each before the value.
 const COMMENT: u8 = 0;

@@ -18,7 +18,7 @@ pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
 pub(super) use removal::remove;
 
-const NFPROTO_INET: u8 = 1;
+pub(super) const NFPROTO_INET: u8 = 1;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 const NF_DROP: u32 = 0;

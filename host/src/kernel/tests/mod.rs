@@ -22,6 +22,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -84,10 +85,29 @@ impl World {
         self.fake.as_ref().map_or_else(dump, Fake::state)
     }
 
+    /// The same, once the kernel has done what it does later.
+    fn settled(&self) -> String {
+        let mut before = self.dump();
+        while self.is_real() {
+            thread::sleep(Duration::from_millis(20));
+            let now = self.dump();
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        before
+    }
+
     /// Makes sure that all is as it was.
     #[track_caller]
     fn same(&self, before: &str, what: &str) {
-        let after = self.dump();
+        let (begin, mut after) = (Instant::now(), self.dump());
+        while self.is_real() && after != before && begin.elapsed() < Duration::from_secs(2) {
+            // The kernel does some of it later: IPv6's local routes, for one.
+            thread::sleep(Duration::from_millis(20));
+            after = self.dump();
+        }
         let gone: Vec<&str> = before.lines().filter(|l| !after.lines().any(|a| a == *l)).collect();
         let new: Vec<&str> = after.lines().filter(|l| !before.lines().any(|b| b == *l)).collect();
         assert!(gone.is_empty() && new.is_empty(), "{what}\ngone: {gone:#?}\nnew: {new:#?}");
@@ -224,7 +244,7 @@ fn dump() -> String {
         ip neigh show nud permanent; bridge fdb | grep -E 'permanent|static' | grep -vE '^(33:33|01:00:5e)' | sort; bridge -d link; nft -a list ruleset
         cat /proc/sys/net/ipv4/conf/*/proxy_arp /proc/sys/net/ipv4/ip_forward; } |
         sed -E 's/[a-z_]*timer +[0-9.]+//g; s/ state [A-Za-z]+//g; s/NO-CARRIER,|,LOWER_UP//g; s/(tso_max_size|tso_max_segs) [0-9]+//g
-        s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g; /fe80::|ff00::/d; /^local .* pref medium/d'")
+        s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g; /fe80::|ff00::/d'")
 }
 
 fn name(name: &str) -> LinkName {

@@ -2,7 +2,7 @@
 //! answers to every question that the layer can ask.
 //!
 //! - `random`: numbers from a seed, and what operations speak of: few names and addresses, so that they meet
-//! - `operation`: the operations
+//! - `operation`: the operations; `step` and `value`: what is in them
 //! - `side`: one of the kernels, and all that it tells
 //!
 //! A sequence is known by its seed: `PONTOON_LOCKSTEP=SEED cargo test --release lockstep` repeats one, `SEED-SEED` many.
@@ -10,6 +10,8 @@
 mod operation;
 mod random;
 mod side;
+mod step;
+mod value;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

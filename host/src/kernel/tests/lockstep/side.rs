@@ -1,6 +1,7 @@
 //! One of the two kernels, with what was made on it, and all that it tells.
 
-use super::operation::{Operation, Step};
+use super::operation::Operation;
+use super::step::Step;
 use super::*;
 
 /// The names of nftables tables and settings that operations speak of.
@@ -159,7 +160,7 @@ impl<'w> Side<'w> {
         let addresses = kernel.all_addresses(space)?.into_iter().filter(|(_, net)| self.is_certain(net));
         told.push(format!("addresses {:?}", addresses.map(|(index, net)| (index, address(net))).collect::<Vec<_>>()));
         told.extend(kernel.rules(space)?.iter().map(rule_text));
-        told.push(format!("tables {:?}", kernel.nft_tables(space)?));
+        told.push(format!("tables {:?} {:?}", kernel.nft_tables(space)?, kernel.dropping_chains(space)?));
         for table in TABLES {
             let rules = kernel.nft_rules(space, table)?.into_iter().map(|(handle, comment)| (handle.chain, comment));
             told.push(format!("{table} {:?}", rules.collect::<Vec<_>>()));

@@ -1,0 +1,148 @@
+//! What is in an nftables table: base chains, and rules in them.
+
+use rustix::io::Errno;
+
+use super::super::attribute::{Writer, attributes, big_long, big_number};
+use super::super::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_NAT_TYPE};
+use super::super::nft::message as m;
+use super::super::socket::Message;
+use super::fields::Fields;
+use super::machine::Reply;
+use super::nft::{Chain, Rule, Table, inet};
+
+/// NF_INET_*, as bits, that a NAT chain can be at: all but forward; and what each of its verdicts can.
+const NAT_HOOKS: u32 = 0b11011;
+const SOURCE_HOOKS: u32 = 1 << 4 | 1 << 1;
+const DESTINATION_HOOKS: u32 = 1 | 1 << 3;
+const MASQUERADE_HOOKS: u32 = 1 << 4;
+/// NF_IP_PRI_CONNTRACK: translation comes after it.
+const PRIORITY_CONNTRACK: i32 = -200;
+
+impl Table {
+    pub fn chain(&self, fields: &Fields) -> Result<&Chain, Errno> {
+        let name = fields.text(m::NFTA_CHAIN_NAME).ok_or(Errno::INVAL)?;
+        self.chains.iter().find(|chain| chain.name == name).ok_or(Errno::NOENT)
+    }
+
+    pub fn rule_chain(&self, fields: &Fields) -> Result<&Chain, Errno> {
+        let name = fields.text(m::NFTA_RULE_CHAIN).ok_or(Errno::INVAL)?;
+        self.chains.iter().find(|chain| chain.name == name).ok_or(Errno::NOENT)
+    }
+
+    pub fn new_chain(&mut self, fields: &Fields) -> Reply {
+        let name = fields.text(m::NFTA_CHAIN_NAME).ok_or(Errno::INVAL)?;
+        let nat = match fields.text(m::NFTA_CHAIN_TYPE).as_deref() {
+            Some("nat") => true,
+            Some("filter") => false,
+            _ => return Err(Errno::NOENT),
+        };
+        let at = fields.nested(m::NFTA_CHAIN_HOOK, 0)?.ok_or(Errno::INVAL)?;
+        let number = |kind| at.must(kind).and_then(|value| big_number(value).map_err(|_| Errno::INVAL));
+        let (hook, priority) = (number(m::NFTA_HOOK_HOOKNUM)?, number(m::NFTA_HOOK_PRIORITY)?.cast_signed());
+        if self.chains.iter().any(|chain| chain.name == name) {
+            return Ok(Vec::new());
+        }
+        if nat && (NAT_HOOKS & 1 << hook == 0 || priority <= PRIORITY_CONNTRACK) {
+            return Err(Errno::OPNOTSUPP);
+        }
+        self.last_handle += 1;
+        self.chains.push(Chain { name, nat, hook, rules: Vec::new() });
+        Ok(Vec::new())
+    }
+
+    pub fn delete_chain(&mut self, fields: &Fields) -> Reply {
+        let name = self.chain(fields)?.name.clone();
+        if !self.chain(fields)?.rules.is_empty() {
+            return Err(Errno::BUSY);
+        }
+        self.chains.retain(|chain| chain.name != name);
+        Ok(Vec::new())
+    }
+
+    pub fn new_rule(&mut self, fields: &Fields, echo: bool) -> Reply {
+        let expressions = fields.get(m::NFTA_RULE_EXPRESSIONS).unwrap_or_default();
+        let chain = self.rule_chain(fields)?;
+        check(chain, expressions)?;
+        let userdata = fields.get(m::NFTA_RULE_USERDATA).unwrap_or_default().to_vec();
+        let handle = self.last_handle + 1;
+        let rule = Rule { handle, expressions: expressions.to_vec(), userdata };
+        let told = rule.tell(self, chain);
+        let name = chain.name.clone();
+        let chain = self.chains.iter_mut().find(|chain| chain.name == name).ok_or(Errno::NOENT)?;
+        chain.rules.push(rule);
+        self.last_handle = handle;
+        Ok(if echo { vec![told] } else { Vec::new() })
+    }
+
+    pub fn delete_rule(&mut self, fields: &Fields) -> Reply {
+        let (handle, name) = (handle(fields)?, self.rule_chain(fields)?.name.clone());
+        let chain = self.chains.iter_mut().find(|chain| chain.name == name).ok_or(Errno::NOENT)?;
+        let position = chain.rules.iter().position(|rule| rule.handle == handle).ok_or(Errno::NOENT)?;
+        chain.rules.remove(position);
+        Ok(Vec::new())
+    }
+
+    pub fn tell(&self) -> Message {
+        let used = u32::try_from(self.chains.len()).unwrap_or(u32::MAX);
+        Message { body: inet().put_text(m::NFTA_TABLE_NAME, &self.name).put_big(m::NFTA_TABLE_USE, used).finish() }
+    }
+
+    pub fn tell_chains(&self) -> Vec<Message> {
+        self.chains.iter().map(|chain| chain.tell(&self.name)).collect()
+    }
+
+    pub fn tell_rules(&self) -> Vec<Message> {
+        self.chains.iter().flat_map(|chain| chain.rules.iter().map(|rule| rule.tell(self, chain))).collect()
+    }
+}
+
+impl Chain {
+    pub fn tell(&self, table: &str) -> Message {
+        let used = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
+        let hook = Writer::default().put_big(m::NFTA_HOOK_HOOKNUM, self.hook);
+        let written = inet()
+            .put_text(m::NFTA_CHAIN_TABLE, table)
+            .put_text(m::NFTA_CHAIN_NAME, &self.name)
+            .nest(m::NFTA_CHAIN_HOOK, hook)
+            .put_big(m::NFTA_CHAIN_POLICY, m::NF_ACCEPT)
+            .put_big(m::NFTA_CHAIN_USE, used);
+        Message { body: written.finish() }
+    }
+}
+
+impl Rule {
+    pub fn tell(&self, table: &Table, chain: &Chain) -> Message {
+        let written = inet()
+            .put_text(m::NFTA_RULE_TABLE, &table.name)
+            .put_text(m::NFTA_RULE_CHAIN, &chain.name)
+            .put(m::NFTA_RULE_HANDLE, &self.handle.to_be_bytes())
+            .put(m::NFTA_RULE_EXPRESSIONS, &self.expressions)
+            .put(m::NFTA_RULE_USERDATA, &self.userdata);
+        Message { body: written.finish() }
+    }
+}
+
+/// Translation is for chains of its own kind, each form of it at its hooks.
+fn check(chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
+    for expression in attributes(expressions) {
+        let (_, expression) = expression.map_err(|_| Errno::INVAL)?;
+        let fields = Fields::after(expression, 0)?;
+        let hooks = match fields.text(NFTA_EXPR_NAME).as_deref() {
+            Some("masq") => MASQUERADE_HOOKS,
+            Some("nat") => {
+                let kind = fields.nested(NFTA_EXPR_DATA, 0)?.ok_or(Errno::INVAL)?;
+                let source = kind.must(NFTA_NAT_TYPE)?.iter().all(|byte| *byte == 0);
+                if source { SOURCE_HOOKS } else { DESTINATION_HOOKS }
+            }
+            _ => continue,
+        };
+        if !chain.nat || hooks & 1 << chain.hook == 0 {
+            return Err(Errno::OPNOTSUPP);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn handle(fields: &Fields) -> Result<u64, Errno> {
+    fields.must(m::NFTA_RULE_HANDLE).and_then(|value| big_long(value).map_err(|_| Errno::INVAL))
+}

@@ -1,0 +1,180 @@
+//! Random changes, and the same change for either kernel.
+
+use super::side::{OF_NAMESPACE, SETTINGS, Side, TABLES};
+use super::value::{changes, kind, new_end, nft_rule, route, rule};
+use super::*;
+
+/// A namespace's number and an index there.
+pub type At = (usize, u32);
+
+/// A change. The one of the fake is meant for it alone where it has a namespace in it.
+#[derive(Debug)]
+pub enum Step {
+    /// The first end's namespace, the other's, and the link as if both were on the host.
+    AddLink(usize, usize, LinkSpec),
+    SetLink(At, LinkChanges),
+    MoveLink(At, usize),
+    RemoveLink(At),
+    Address(At, IpNet, bool),
+    /// As if on the host.
+    Route(At, Route, bool),
+    Rule(usize, Rule, bool),
+    Neighbour(At, std::net::IpAddr, MacAddress, bool),
+    Forwarding(At, MacAddress, Option<std::net::IpAddr>, bool),
+    AddNftRules(usize, String, Vec<NftRule>),
+    /// By their numbers in the order in which they were made.
+    RemoveNftRules(usize, String, Vec<usize>),
+    RemoveNftTable(usize, String),
+    Sysctl(usize, Sysctl, i32),
+    Namespace(String, bool),
+    TakePort(PortWish),
+    ReleasePort(HostPort),
+}
+
+/// Mostly one that is there.
+pub fn link(random: &mut Random, side: &Side) -> At {
+    let space = if random.one_in(3) { random.below(side.spaces.len()) } else { 0 };
+    let there = side.kernel().links(&side.spaces[space]).unwrap_or_default();
+    let own: Vec<u32> = there.iter().filter(|link| link.mark != Mark::Foreign).map(|link| link.index).collect();
+    match random.below(12) {
+        0 => (space, 1),
+        1 => (space, random.below(9) as u32 + 1),
+        _ if own.is_empty() => (space, 77),
+        _ => (space, random.pick(&own)),
+    }
+}
+
+/// Mostly the host.
+fn spaces(random: &mut Random, side: &Side) -> usize {
+    if random.one_in(3) { random.below(side.spaces.len()) } else { 0 }
+}
+
+impl Step {
+    pub fn random(random: &mut Random, side: &Side) -> Self {
+        let (space, other) = (spaces(random, side), spaces(random, side));
+        let at = link(random, side);
+        let add = !random.one_in(4);
+        match random.below(32) {
+            0..=5 => {
+                let spec = LinkSpec { end: new_end(random, side, space), kind: kind(random, side, other) };
+                Self::AddLink(space, other, spec)
+            }
+            6..=10 => Self::SetLink(at, changes(random, side, at.0)),
+            11 => Self::MoveLink(at, other),
+            12..=15 => Self::Address(at, random.address(), add),
+            16..=19 => {
+                let route = route(random);
+                // An IPv6 route through a loopback is one to nowhere, and not the layer's.
+                let at = if at.1 == 1 && route.destination.addr().is_ipv6() { (at.0, 2) } else { at };
+                Self::Route(at, route, add)
+            }
+            20..=21 => Self::Rule(space, rule(random), add),
+            22 => Self::Neighbour(at, if random.one_in(2) { random.ipv4() } else { random.ipv6() }, random.mac(), add),
+            23 => {
+                // A remote is for tunnels; of a bridge itself it would make an entry of another kind.
+                let key = side.key(at);
+                let is_bridge = side.kernel().link(&key).ok().flatten().is_some_and(|link| link.kind == "bridge");
+                let remote = if is_bridge { None } else { random.maybe(Random::ipv4) };
+                let mac = MacAddress([2, 0, 0, 0, 9, random.below(3) as u8]);
+                Self::Forwarding(at, mac, remote, add)
+            }
+            24..=25 => Self::AddNftRules(
+                space,
+                random.pick(&TABLES).into(),
+                (0..random.below(4)).map(|_| nft_rule(random)).collect(),
+            ),
+            26..=27 => {
+                let (family, setting) = random.pick(&SETTINGS);
+                let sysctl = match random.one_in(4) {
+                    true => Sysctl::Namespace(random.pick(&OF_NAMESPACE)),
+                    false => Sysctl::Link { family, link: random.name(), name: setting },
+                };
+                Self::Sysctl(space, sysctl, random.pick(&[0, 1, 1, 2]))
+            }
+            28 if random.one_in(3) => Self::Namespace(random.pick(&["n1", "n2"]).into(), add),
+            29 => {
+                let any: std::net::IpAddr = random.text(&["0.0.0.0", "::", "10.0.0.1", "127.0.0.1", "fd00::1"]);
+                let (protocol, port) = (random.pick(&[6, 17]), random.pick(&[8080, 8081]));
+                if add {
+                    Self::TakePort(PortWish {
+                        protocol,
+                        addresses: vec![any],
+                        first: port,
+                        last: 8082,
+                        own: Vec::new(),
+                    })
+                } else {
+                    Self::ReleasePort(HostPort { protocol, port, address: any })
+                }
+            }
+            _ => Self::removal(random, side),
+        }
+    }
+
+    pub fn removal(random: &mut Random, side: &Side) -> Self {
+        let (space, at) = (spaces(random, side), link(random, side));
+        match random.below(8) {
+            0..=1 => Self::RemoveLink(at),
+            2 => Self::Address(at, random.address(), false),
+            3 => Self::Route(at, route(random), false),
+            4 => Self::Rule(space, rule(random), false),
+            5 if !side.handles.is_empty() => {
+                let numbers = (0..=random.below(3)).map(|_| random.below(side.handles.len())).collect();
+                Self::RemoveNftRules(space, random.pick(&TABLES).into(), numbers)
+            }
+            6 => Self::Neighbour(at, random.ipv4(), random.mac(), false),
+            _ => Self::RemoveNftTable(space, random.pick(&TABLES).into()),
+        }
+    }
+
+    /// The change, in a side's own words.
+    pub fn change(&self, side: &Side) -> Change {
+        let space = |number: usize| side.spaces[number].clone();
+        match self {
+            Self::AddLink(first, second, spec) => {
+                let mut spec = spec.clone();
+                spec.end.namespace = space(*first);
+                if let LinkKind::Veth(peer) = &mut spec.kind {
+                    peer.namespace = space(*second);
+                }
+                Change::AddLink(spec)
+            }
+            Self::SetLink(at, changes) => Change::SetLink(side.key(*at), changes.clone()),
+            Self::MoveLink(at, to) => Change::MoveLink(side.key(*at), space(*to)),
+            Self::RemoveLink(at) => Change::RemoveLink(side.key(*at)),
+            Self::Address(at, net, true) => Change::AddAddress(side.key(*at), *net),
+            Self::Address(at, net, false) => Change::RemoveAddress(side.key(*at), *net),
+            Self::Route(at, route, add) => {
+                let route = Route { link: side.key(*at), ..route.clone() };
+                if *add { Change::AddRoute(route) } else { Change::RemoveRoute(route) }
+            }
+            Self::Rule(at, rule, add) => {
+                let rule = Rule { namespace: space(*at), ..rule.clone() };
+                if *add { Change::AddRule(rule) } else { Change::RemoveRule(rule) }
+            }
+            Self::Neighbour(at, address, mac, add) => {
+                let neighbour = Neighbour { link: side.key(*at), address: *address, mac: *mac };
+                if *add { Change::AddNeighbour(neighbour) } else { Change::RemoveNeighbour(neighbour) }
+            }
+            Self::Forwarding(at, mac, remote, add) => {
+                let entry = Forwarding { link: side.key(*at), mac: *mac, remote: *remote };
+                if *add { Change::AddForwarding(entry) } else { Change::RemoveForwarding(entry) }
+            }
+            Self::AddNftRules(at, table, rules) => {
+                Change::AddNftRules { namespace: space(*at), table: table.clone(), rules: rules.clone() }
+            }
+            Self::RemoveNftRules(at, table, numbers) => {
+                let rules = numbers.iter().map(|number| side.handles[*number].1.clone()).collect();
+                Change::RemoveNftRules { namespace: space(*at), table: table.clone(), rules }
+            }
+            Self::RemoveNftTable(at, table) => Change::RemoveNftTable { namespace: space(*at), table: table.clone() },
+            Self::Sysctl(at, sysctl, value) => {
+                Change::SetSysctl { namespace: space(*at), sysctl: sysctl.clone(), value: *value }
+            }
+            Self::Namespace(name, true) => Change::AddNamespace(name.clone()),
+            Self::Namespace(name, false) => Change::RemoveNamespace(name.clone()),
+            Self::TakePort(wish) => Change::TakePort(wish.clone()),
+            Self::ReleasePort(port) => Change::ReleasePort(*port),
+        }
+    }
+}
