@@ -113,19 +113,6 @@ impl World {
         assert!(gone.is_empty() && new.is_empty(), "{what}\ngone: {gone:#?}\nnew: {new:#?}");
     }
 
-    /// [`Self::dump`], once the kernel has done what it does later.
-    fn settled(&self) -> String {
-        let mut before = self.dump();
-        loop {
-            thread::sleep(std::time::Duration::from_millis(if self.is_real() { 20 } else { 0 }));
-            let now = self.dump();
-            if now == before {
-                return now;
-            }
-            before = now;
-        }
-    }
-
     fn is_real(&self) -> bool {
         self.fake.is_none()
     }
