@@ -151,6 +151,9 @@ impl Inner {
             return Err(Error::exists(format!("the network {id} is there already")));
         }
         let mut network = engine_network(&driver, id, options, &[ipv4, ipv6].concat())?;
+        if self.store.find_network(network.name.as_str())?.iter().any(|other| other.name == network.name) {
+            network.name = long_name(&network.id)?;
+        }
         // Pools that were taken from here are claimed already.
         if network.address_space != ADDRESS_SPACE {
             let subnets: Vec<_> = network.pools.iter().map(|pool| pool.subnet).collect();
@@ -183,6 +186,9 @@ impl Inner {
             return Err(Error::exists(format!("the endpoint {id} is there already")));
         }
         let driver = self.drivers.get(driver)?;
+        let short = short_name(&id)?;
+        let others = self.store.find_endpoint(Some(&network.id), short.as_str())?;
+        let name = if others.iter().any(|other| other.name == short) { long_name(&id)? } else { short };
         let completed = |state: &CallState| {
             let engine::Interface { mac, address, address_ipv6, .. } = state.interface;
             Interface { mac, address, address_ipv6 }
@@ -195,8 +201,8 @@ impl Inner {
             &mut Vec::new(),
             |code, state| code.create_endpoint(state, &network.id, &id, &options),
             |(), state| {
-                let endpoint = engine_endpoint(&network, &id, &completed(state), &options.generic)?;
-                Ok(vec![Write::PutEndpoint(endpoint)])
+                let endpoint = engine_endpoint(&network, &id, &completed(state), &options.generic);
+                Ok(vec![Write::PutEndpoint(Endpoint { name: name.clone(), ..endpoint? })])
             },
         )?;
         Ok(Reply::Chosen(completed(&done.state)))
@@ -411,7 +417,15 @@ fn unconnected(endpoint: &Endpoint) -> Endpoint {
 
 /// A name for what has only an id: its first digits, as Docker shows them, or of another sort of id its digest's.
 fn short_name(id: &Id) -> Result<Name> {
+    Name::new(&digits(id)[..SHORT])
+}
+
+/// A name where another id begins alike.
+fn long_name(id: &Id) -> Result<Name> {
+    Name::new(&digits(id))
+}
+
+fn digits(id: &Id) -> String {
     let is_dockers = id.as_str().len() == 64 && id.as_str().bytes().all(|b| b.is_ascii_hexdigit());
-    let digits = if is_dockers { id.to_string() } else { compile::digest(id.as_str().as_bytes()) };
-    Name::new(&digits[..SHORT])
+    if is_dockers { id.to_string() } else { compile::digest(id.as_str().as_bytes()) }
 }
