@@ -101,13 +101,7 @@ impl Drop for Bench {
 
 /// Where a controller works that has its folders below this one.
 pub(crate) fn place(folder: &Path, host: Host) -> Place {
-    Place {
-        state: folder.join("state"),
-        run: folder.join("run"),
-        compiler: compiler(folder),
-        host,
-        deadline: pontoon::engine::limit::DEADLINE,
-    }
+    Place { compiler: compiler(folder), ..Place::new(folder.join("state"), folder.join("run"), host) }
 }
 
 /// A request to load a driver that was built.

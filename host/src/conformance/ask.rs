@@ -146,7 +146,14 @@ impl World<'_> {
         self.expect(&what, Request::ProgramExternalConnectivity(end.outside())).map(drop)
     }
 
-    /// Takes that back.
+    /// Makes an endpoint, which joins its sandbox and is connected with the outside.
+    pub fn bring_up(&self, end: &End) -> Checked<()> {
+        self.add(end)?;
+        self.join(end)?;
+        self.connect(end)
+    }
+
+    /// Takes the connection with the outside back.
     pub fn disconnect(&self, end: &End) -> Checked<()> {
         let what = format!("revoke-external-connectivity of {}", end.name);
         self.expect(&what, Request::RevokeExternalConnectivity(end.key())).map(drop)

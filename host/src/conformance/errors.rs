@@ -74,9 +74,7 @@ pub fn removals(world: &mut World<'_>) -> Checked<()> {
     world.same(&before, "removals of what is not there", "before the calls")?;
 
     let end = net.end("a", 2)?.port(Protocol::Tcp, 8080);
-    world.add(&end)?;
-    world.join(&end)?;
-    world.connect(&end)?;
+    world.bring_up(&end)?;
     for function in &removals {
         world.works(function, &net, Some(&end), "of an endpoint that is there")?;
         world.works(function, &net, Some(&end), "a second time")?;
@@ -91,9 +89,7 @@ pub fn tidy(world: &mut World<'_>) -> Checked<()> {
     let net = world.create(&world.net("n", 1)?)?;
     let quiet = world.look()?;
     let end = net.end("a", 2)?.port(Protocol::Tcp, 8080);
-    world.add(&end)?;
-    world.join(&end)?;
-    world.connect(&end)?;
+    world.bring_up(&end)?;
     world.works("delete-endpoint", &net, Some(&end), "of an endpoint that has neither left nor been revoked")?;
     left(world, &quiet, "delete-endpoint")?;
     world.works("delete-network", &net, None, "of a network without endpoints")?;

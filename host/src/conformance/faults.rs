@@ -89,7 +89,7 @@ pub fn removing(world: &mut World<'_>) -> Checked<()> {
         for fault in faults() {
             number += 1;
             let end = net.end(&format!("e{number}"), 2)?.port(Protocol::Tcp, 8080);
-            live(world, &end)?;
+            world.bring_up(&end)?;
             let (answer, calls) = world.failing(function, fault, || world.ask(request(end.key())))?;
             let at = named(&calls, function, fault);
             let reached = reached(&calls, function, fault);
@@ -159,12 +159,6 @@ fn each(
         }
     }
     Ok(())
-}
-
-fn live(world: &World<'_>, end: &End) -> Checked<()> {
-    world.add(end)?;
-    world.join(end)?;
-    world.connect(end)
 }
 
 /// A failure and a trap at the first host call, the second, and so on.

@@ -70,9 +70,7 @@ pub fn again(world: &mut World<'_>) -> Checked<()> {
         let net = world.create(&world.net("n", 1)?).map_err(when)?;
         for _ in 0..3 {
             let end = net.end("a", 2)?.port(Protocol::Tcp, 8080);
-            world.add(&end).map_err(when)?;
-            world.join(&end).map_err(when)?;
-            world.connect(&end).map_err(when)?;
+            world.bring_up(&end).map_err(when)?;
             world.remove(&end).map_err(when)?;
         }
         world.delete(&net).map_err(when)?;

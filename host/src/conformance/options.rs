@@ -21,9 +21,7 @@ pub fn unknown(world: &mut World<'_>) -> Checked<()> {
     end.create.options.generic.insert("org.example.unknown".into(), "x".into());
     end.create.options.other.insert("org.example.json".into(), "[]".into());
     end.sandbox.other.insert("org.example.json".into(), r#""text""#.into());
-    world.add(&end).map_err(when)?;
-    world.join(&end).map_err(when)?;
-    world.connect(&end).map_err(when)?;
+    world.bring_up(&end).map_err(when)?;
     world.remove(&end).map_err(when)?;
     world.delete(&net).map_err(when)?;
     world.same(&empty, "delete-network", "before create-network")

@@ -28,9 +28,7 @@ pub fn reboot(world: &mut World<'_>) -> Checked<()> {
     let when = |stop: Stop| stop.after("after a reboot");
     for (net, port) in nets.iter().zip(8080..) {
         let end = net.end(&format!("a of {}", net.name), 2)?.port(Protocol::Tcp, port);
-        world.add(&end).map_err(when)?;
-        world.join(&end).map_err(when)?;
-        world.connect(&end).map_err(when)?;
+        world.bring_up(&end).map_err(when)?;
         world.remove(&end).map_err(when)?;
     }
     nets.iter().try_for_each(|net| world.delete(net)).map_err(when)?;

@@ -62,13 +62,7 @@ impl Suite {
     fn load(plan: &Plan) -> Result<Self> {
         let loaded = Ground::new(plan.fake)?;
         let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
-        let place = Place {
-            state: loaded.path("state"),
-            run: loaded.path("run"),
-            compiler: PathBuf::from("/proc/self/exe"),
-            host: loaded.host("host")?,
-            deadline: crate::engine::limit::DEADLINE,
-        };
+        let place = Place::new(loaded.path("state"), loaded.path("run"), loaded.host("host")?);
         let controller = Controller::start(&place)?;
         let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
         runtime.block_on(controller.load_driver(LoadDriver { name, component, configuration }))?;

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::ground::{Ground, copy};
@@ -42,13 +41,7 @@ impl<'a> World<'a> {
     }
 
     fn start(&mut self) -> Result<()> {
-        let place = Place {
-            state: self.ground.path("state"),
-            run: self.ground.path("run"),
-            compiler: PathBuf::from("/proc/self/exe"),
-            host: self.host.clone(),
-            deadline: crate::engine::limit::DEADLINE,
-        };
+        let place = Place::new(self.ground.path("state"), self.ground.path("run"), self.host.clone());
         let controller = Controller::start(&place)?;
         controller.take_calls();
         self.controller = Some(controller);

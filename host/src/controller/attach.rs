@@ -9,25 +9,24 @@ use rustix::io::Errno;
 use super::Inner;
 use super::call::{Call, endpoint_options};
 use super::endpoint::{place, reply, sandbox_key};
-use super::network::now;
 use crate::driver::Driver;
 use crate::engine::{CallState, Code, Interface, Join, Outcome};
 use crate::kernel::{Namespace, NamespacePath, Sysctl};
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::{Attach, Attached};
-use crate::operation::{Error, Id, Kind, Name, Result};
+use crate::operation::{Error, Id, Kind, Name, Result, now};
 use crate::store::{Batch, Durability, Endpoint, Network, Write};
 
 /// An endpoint on its way: what it is, and the calls so far.
 pub(super) struct Attaching<'a> {
-    pub inner: &'a Inner,
-    pub driver: &'a Driver,
-    pub network: &'a Network,
-    pub endpoint: Endpoint,
-    pub sandbox: NamespacePath,
+    inner: &'a Inner,
+    driver: &'a Driver,
+    network: &'a Network,
+    endpoint: Endpoint,
+    sandbox: NamespacePath,
     /// Its IPv6 address was given back: its namespace can't use it.
-    pub without_ipv6: bool,
-    pub calls: Vec<CallTrace>,
+    without_ipv6: bool,
+    calls: Vec<CallTrace>,
 }
 
 impl Inner {
@@ -46,15 +45,7 @@ impl Inner {
         let driver = self.drivers.get(&network.driver)?;
         let sandbox = self.sandbox(&attach.namespace)?;
         let endpoint = self.new_endpoint(&network, &driver, &attach, &sandbox)?;
-        let mut attaching = Attaching {
-            inner: self,
-            driver: &driver,
-            network: &network,
-            endpoint,
-            sandbox,
-            without_ipv6: false,
-            calls: Vec::new(),
-        };
+        let mut attaching = Attaching::new(self, &driver, &network, endpoint, sandbox);
         match attaching.run(&attach) {
             Ok(info) => {
                 let Attaching { endpoint, calls, .. } = attaching;
@@ -184,7 +175,17 @@ impl Inner {
     }
 }
 
-impl Attaching<'_> {
+impl<'a> Attaching<'a> {
+    pub(super) fn new(
+        inner: &'a Inner,
+        driver: &'a Driver,
+        network: &'a Network,
+        endpoint: Endpoint,
+        sandbox: NamespacePath,
+    ) -> Self {
+        Self { inner, driver, network, endpoint, sandbox, without_ipv6: false, calls: Vec::new() }
+    }
+
     /// All steps. Answers what the driver tells of the endpoint.
     fn run(&mut self, attach: &Attach) -> Result<Vec<(String, String)>> {
         self.create(attach)?;

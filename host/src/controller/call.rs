@@ -47,16 +47,7 @@ pub(super) struct Done<T> {
 impl<'a> Call<'a> {
     /// A call for a network.
     pub fn network(driver: &'a Driver, function: &'static str, network: &'a Network) -> Self {
-        let durability = Durability::Power;
-        Self {
-            driver,
-            function,
-            network: Some(network),
-            endpoint: None,
-            interface: Interface::default(),
-            sweep: false,
-            durability,
-        }
+        Self { network: Some(network), durability: Durability::Power, ..Self::pure(driver, function) }
     }
 
     /// A call for an endpoint. Its records die with the machine, so they need not outlive it.

@@ -37,15 +37,7 @@ impl Inner {
         let newly = Endpoint { is_gateway, is_gateway_ipv6, ..endpoint.clone() };
         let routes: Vec<Change> = self.default_routes(&key, &newly).into_iter().map(Change::AddRoute).collect();
         self.kernel.apply(&routes)?;
-        let mut electing = Attaching {
-            inner: self,
-            driver: &driver,
-            network: &network,
-            endpoint,
-            sandbox,
-            without_ipv6: false,
-            calls: Vec::new(),
-        };
+        let mut electing = Attaching::new(self, &driver, &network, endpoint, sandbox);
         electing.connect_outside()?;
         electing.record()
     }

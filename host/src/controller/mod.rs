@@ -37,7 +37,8 @@ pub(crate) use direct::{Called, Direct};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
 
 use crate::driver::Drivers;
-use crate::engine::{Fault, limit::CALLS};
+use crate::engine::Fault;
+use crate::engine::limit::{CALLS, DEADLINE};
 use crate::firewall::{Exceptions, Firewall, Found};
 use crate::kernel::{self, Fake, Kernel};
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
@@ -62,6 +63,14 @@ pub struct Place {
     pub host: Host,
     /// How long a driver's call may take.
     pub deadline: Duration,
+}
+
+impl Place {
+    /// One whose components this program compiles, from its file, also when an upgrade has replaced it on disk: what is compiled must fit
+    /// what runs here.
+    pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
+        Self { state, run, compiler: "/proc/self/exe".into(), host, deadline: DEADLINE }
+    }
 }
 
 /// Where a controller's host is, and of which kernel.

@@ -1,7 +1,5 @@
 //! Operations on networks.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::Inner;
 use super::call::{Call, ipam_data, network_options};
 use crate::driver::Driver;
@@ -9,7 +7,7 @@ use crate::engine::CallState;
 use crate::operation::driver::{CallTrace, Scope};
 use crate::operation::engine::{Labels, NetworkOptions};
 use crate::operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
-use crate::operation::{Error, Id, Kind, Result};
+use crate::operation::{Error, Id, Kind, Result, now};
 use crate::store::{Durability, Network, Write};
 use crate::transaction;
 
@@ -246,9 +244,4 @@ impl Inner {
             endpoints: self.store.endpoint_count(&network.id)?,
         })
     }
-}
-
-/// Seconds since 1970-01-01T00:00:00Z.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

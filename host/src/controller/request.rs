@@ -9,7 +9,6 @@ use rustix::io::Errno;
 
 use super::call::{Call, ipam_data};
 use super::endpoint::sandbox_key;
-use super::network::now;
 use super::sandbox::check_gateways;
 use super::{Controller, Inner};
 use crate::driver::{Driver, compile};
@@ -20,7 +19,7 @@ use crate::operation::engine::{
     Joined, Labels, NetworkOptions, PoolData, Reply, Request, StaticRoute,
 };
 use crate::operation::network::Pool;
-use crate::operation::{Error, Id, Kind, Name, Result};
+use crate::operation::{Error, Id, Kind, Name, Result, now};
 use crate::store::{Endpoint, Network, Write};
 
 /// Set by dockerd where another endpoint is the sandbox's IPv6 gateway (28.0).
@@ -201,8 +200,8 @@ impl Inner {
             &mut Vec::new(),
             |code, state| code.create_endpoint(state, &network.id, &id, &options),
             |(), state| {
-                let endpoint = engine_endpoint(&network, &id, &completed(state), &options.generic);
-                Ok(vec![Write::PutEndpoint(Endpoint { name: name.clone(), ..endpoint? })])
+                let name = name.clone();
+                Ok(vec![Write::PutEndpoint(engine_endpoint(&network, &id, name, &completed(state), &options.generic))])
             },
         )?;
         Ok(Reply::Chosen(completed(&done.state)))
@@ -388,11 +387,11 @@ fn pool(data: &PoolData) -> Option<Pool> {
     })
 }
 
-fn engine_endpoint(network: &Network, id: &Id, interface: &Interface, options: &Labels) -> Result<Endpoint> {
-    Ok(Endpoint {
+fn engine_endpoint(network: &Network, id: &Id, name: Name, interface: &Interface, options: &Labels) -> Endpoint {
+    Endpoint {
         id: id.clone(),
         network: network.id.clone(),
-        name: short_name(id)?,
+        name,
         sandbox: None,
         joined: None,
         interface: None,
@@ -407,7 +406,7 @@ fn engine_endpoint(network: &Network, id: &Id, interface: &Interface, options: &
         options: options.clone(),
         attached: true,
         created: now(),
-    })
+    }
 }
 
 /// The endpoint without its ports.

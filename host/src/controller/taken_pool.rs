@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ipnet::IpNet;
 
 use super::Inner;
-use super::network::now;
 use super::pool::{checked, ipv4_candidates};
 use crate::operation::engine::{Labels, Reply, RequestAddress, RequestPool, TakenPool};
 use crate::operation::network::PoolRequest;
-use crate::operation::{Error, Id, Result};
+use crate::operation::{Error, Id, Result, now};
 use crate::store;
 
 /// Reserve no gateway address: the engine asks for it by itself.

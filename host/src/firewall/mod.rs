@@ -141,7 +141,7 @@ impl Keeper {
 
     fn mend(&self) -> crate::operation::Result<()> {
         let mut asked = self.asked()?;
-        for (family, links) in &mut asked {
+        for (family, links) in asked.iter_mut().filter(|(_, links)| !links.is_empty()) {
             self.tell_of_legacy(*family, links)?;
             if plan::place(&self.kernel.iptables(*family)?).is_none() {
                 links.clear();

@@ -15,5 +15,12 @@ pub mod network;
 pub mod table;
 mod text;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 pub use error::{Error, Kind, Result};
 pub use text::{Id, Name};
+
+/// Seconds since 1970-01-01T00:00:00Z, by this host's clock: for whatever is compared by age.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}

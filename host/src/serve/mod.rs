@@ -24,9 +24,6 @@ use crate::operation::{Error, Result};
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// This program's file, also when an upgrade has replaced it on disk: what the child compiles must fit what runs here.
-const OURSELVES: &str = "/proc/self/exe";
-
 /// Runs the daemon until SIGTERM or SIGINT.
 pub fn main(flags: Written) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
@@ -73,9 +70,7 @@ pub async fn run(config: &Config, inherited: Inherited, shutdown: impl Future<Ou
 
 /// Puts store and kernel in order and loads the drivers.
 async fn start(config: &Config) -> Result<Controller> {
-    let (state, run) = (config.state.clone(), config.run.clone());
-    let place =
-        Place { state, run, compiler: OURSELVES.into(), host: Host::Own, deadline: crate::engine::limit::DEADLINE };
+    let place = Place::new(config.state.clone(), config.run.clone(), Host::Own);
     let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
     let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
     folder::load(&controller, &config.drivers).await;

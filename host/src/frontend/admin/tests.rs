@@ -23,13 +23,8 @@ fn controller() -> Controller {
     static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     static CONTROLLER: LazyLock<Controller> = LazyLock::new(|| {
         let (state, run) = (FOLDER.path().join("state"), FOLDER.path().join("run"));
-        let place = Place {
-            state,
-            run,
-            compiler: "/nonexistent".into(),
-            host: Host::Fake(crate::kernel::Fake::new()),
-            deadline: crate::engine::limit::DEADLINE,
-        };
+        let host = Host::Fake(crate::kernel::Fake::new());
+        let place = Place { compiler: "/nonexistent".into(), ..Place::new(state, run, host) };
         Controller::start(&place).unwrap()
     });
     CONTROLLER.clone()

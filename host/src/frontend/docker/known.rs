@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::api::find;
 use crate::operation::engine::Known;
-use crate::operation::{Id, Name, Result};
+use crate::operation::{Id, Name, Result, now};
 
 /// A network, as `GET /networks` and `GET /networks/ID` have it (API 1.24 and later).
 #[derive(Deserialize)]
@@ -71,10 +70,6 @@ pub async fn known(socket: &Path, drivers: &BTreeSet<Name>) -> Result<Known> {
         }
     }
     Ok(known)
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 impl Known {
