@@ -1,17 +1,11 @@
 //! The controller on a kernel in memory: a driver's whole life, and what is found after a crash and after a reboot.
 
-use std::time::{Duration, Instant};
-
 use pontoon_tests::{FakeBench, attach_path, create};
 use serde_json::json;
 
 /// Condemned links are deleted a moment later.
-fn same_at_last(bench: &FakeBench, before: &str) {
-    let begin = Instant::now();
-    while bench.fake.state() != before && begin.elapsed() < Duration::from_secs(5) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    assert_eq!(bench.fake.state(), before);
+fn same_at_last(bench: &FakeBench, before: &String) {
+    pontoon_tests::same_at_last(|| bench.fake.state(), before);
 }
 
 /// The switches for forwarding stay on once a network asked for them.
@@ -20,6 +14,7 @@ fn with_bridge() -> FakeBench {
     bench.load("bridge", "bridge");
     make_network(&bench);
     bench.wait(bench.controller().remove_network("n")).unwrap();
+    pontoon_tests::until("the last of the first network", || !bench.fake.state().contains(" bridge ["));
     bench
 }
 

@@ -101,7 +101,10 @@ fn what_is_in_use_stays_whatever_dockerd_says() {
     create(&daemon, "bridge-b", "n2", 32);
     std::thread::sleep(OLD_ENOUGH + Duration::from_secs(1));
     create(&daemon, "bridge-b", "n3", 33);
+    let ports = || daemon.host.run("ip -o link show type veth").lines().filter(|line| line.contains("master")).count();
+    assert_eq!(ports(), 3);
     drop(dead);
+    pontoon_tests::until("the kernel", || ports() == 2);
     let collected = daemon.json("gc");
     assert_eq!(
         ids(&daemon.json("endpoint ls n1")),

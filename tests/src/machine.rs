@@ -338,7 +338,7 @@ impl Drop for Machine {
 pub fn until(what: &str, mut ready: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !ready() {
-        assert!(begin.elapsed() < PATIENCE, "{what} did not come up");
+        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
