@@ -189,8 +189,17 @@ impl Stage {
 
 /// Those of the ports that a driver takes here which no program of the host could bind: no dump shows a socket that does nothing.
 fn taken_ports(host: &Namespace) -> Vec<u16> {
-    let is_taken = |port: &u16| ["0.0.0.0", "::"].iter().any(|all| TcpListener::bind((*all, *port)).is_err());
-    let is_taken_udp = |port: &u16| ["0.0.0.0", "::"].iter().any(|all| UdpSocket::bind((*all, *port)).is_err());
+    const ALL: [&str; 2] = ["0.0.0.0", "::"];
+    // A process that another test starts has copies of this one's sockets for a moment, until it executes its program.
+    let stays = |taken: &dyn Fn() -> bool| {
+        let still = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            taken()
+        };
+        taken() && (0..20).all(still)
+    };
+    let is_taken = move |port: &u16| stays(&|| ALL.iter().any(|all| TcpListener::bind((*all, *port)).is_err()));
+    let is_taken_udp = move |port: &u16| stays(&|| ALL.iter().any(|all| UdpSocket::bind((*all, *port)).is_err()));
     let ports = || (4240..4260).chain([8080]);
     host.enter(move || ports().filter(is_taken).chain(ports().filter(is_taken_udp)).collect()).join().unwrap()
 }
