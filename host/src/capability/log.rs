@@ -10,8 +10,14 @@ impl Host for CallState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         Ok(self.ask(HostCall::LogLog, |call, _| {
             call.log_lines += 1;
-            if call.log_lines <= LOG_LINES {
-                line(call, level, &printable(&message, MESSAGE_BYTES));
+            let message = printable(&message, MESSAGE_BYTES);
+            if call.log_lines <= LOG_LINES
+                && let Some(unlogged) = call.gate.logs(message.len())
+            {
+                if unlogged > 0 {
+                    line(call, Level::Warn, &format!("({unlogged} lines were left out: more than the grant allows)"));
+                }
+                line(call, level, &message);
             }
             Ok(())
         })?)

@@ -1,7 +1,7 @@
 //! The command line: `pontoon serve` is the daemon, everything else asks a running one over its admin API.
 //!
 //! - [`main`]: from the process's arguments to its exit code
-//! - `driver`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
+//! - `driver`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
 //! - `new`, `pack`, `driver_test`: what a driver's author needs, without a daemon
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
@@ -14,6 +14,7 @@ mod driver;
 mod driver_test;
 mod endpoint;
 pub mod exit;
+mod grant;
 mod network;
 mod new;
 mod output;
@@ -69,7 +70,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, rm; new, pack, test
+    /// Drivers: load, ls, inspect, grant, audit, rm; new, pack, test
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

@@ -6,7 +6,7 @@ use wasmtime::{Store, Trap};
 
 use super::bindings::imports::types as wit;
 use super::code::{Code, ticks};
-use super::limit::{HOST_CALL_BYTES, MEMORY};
+use super::limit::HOST_CALL_BYTES;
 use super::state::{CallState, DEADLINE_PASSED};
 use crate::capability::convert;
 use crate::operation::{Error, Kind};
@@ -61,13 +61,15 @@ pub(super) fn run<T>(
     let result = match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::Refused(convert::error(error))),
-        Err(trap) => Err(Failure::Trapped(trapped(function, &trap, state.memory.exceeded))),
+        Err(trap) => {
+            Err(Failure::Trapped(trapped(function, &trap, state.memory.exceeded.then_some(state.memory.most))))
+        }
     };
     Outcome { state, result }
 }
 
 /// The error for a trap: what the author can act on, in one line.
-fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error {
+fn trapped(function: &str, trap: &wasmtime::Error, exceeded: Option<usize>) -> Error {
     let text = format!("{trap:#}");
     if matches!(trap.downcast_ref::<Trap>(), Some(Trap::Interrupt)) || text.ends_with(DEADLINE_PASSED) {
         return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
@@ -76,7 +78,7 @@ fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error
         return Error::internal(format!("{function} returned without dropping every handle that it had borrowed"));
     }
     let hint =
-        if out_of_memory { format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20) } else { String::new() };
+        exceeded.map(|most| format!(" (it asked for more than {} MiB of memory)", most >> 20)).unwrap_or_default();
     // The backtrace's lines are for the log.
     tracing::warn!(function, "a driver trapped: {text}");
     let cause = trap.root_cause().to_string();

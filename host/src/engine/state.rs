@@ -8,9 +8,9 @@ use std::time::Instant;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use wasmtime::component::ResourceTable;
 
-use super::limit::{HANDLES, HOST_CALLS, Memory};
+use super::limit::{HANDLES, Memory};
 use crate::capability::{Answer, Refusal};
-use crate::grant::{Gate, HostCall, Object, Permit};
+use crate::grant::{Gate, HostCall, Limit, Object, Permit};
 use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
 use crate::operation::driver::HostCallTrace;
 use crate::operation::network::Pool;
@@ -135,6 +135,7 @@ pub struct CallState {
     pub deadline: Instant,
     fault: Option<Fault>,
     host_calls: u32,
+    most_host_calls: usize,
 }
 
 impl CallState {
@@ -148,6 +149,9 @@ impl CallState {
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
+        let limit = |limit| usize::try_from(gate.limit(limit)).unwrap_or(usize::MAX);
+        let memory = Memory::new(limit(Limit::MemoryMib).saturating_mul(1 << 20));
+        let most_host_calls = limit(Limit::HostCalls);
         Self {
             facts,
             gate,
@@ -157,19 +161,20 @@ impl CallState {
             new_pools: None,
             trace: Vec::new(),
             table,
-            memory: Memory::default(),
+            memory,
             log_lines: 0,
             deadline,
             fault,
             host_calls: 0,
+            most_host_calls,
         }
     }
 
     /// Every host call comes through here: counted, under the deadline, past the gate, and noted.
     pub fn ask<T>(&mut self, call: HostCall, body: impl FnOnce(&mut Self, Permit) -> Answer<T>) -> Answer<T> {
         self.host_calls += 1;
-        if self.host_calls > HOST_CALLS {
-            return Err(Refusal::trap(format!("more than {HOST_CALLS} host calls in one call")));
+        if self.host_calls as usize > self.most_host_calls {
+            return Err(Refusal::trap(format!("more than {} host calls in one call", self.most_host_calls)));
         }
         let start = Instant::now();
         if start > self.deadline {

@@ -12,8 +12,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Api;
 use super::answer::{Answer, Refusal};
-use super::input::{Asked, Component, Segments};
-use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use super::input::{Asked, Component, Given, Segments};
+use crate::grant::Grant;
+use crate::operation::driver::{Audited, Driver, DriverDetails, Granting, LoadDriver};
 use crate::operation::{Error, Name};
 
 /// Loads a driver.
@@ -22,6 +23,8 @@ use crate::operation::{Error, Name};
         ("name" = Name, Query, description = "The name that networks say."),
         ("set" = Option<Vec<String>>, Query, style = Form, explode = true,
             description = "KEY=VALUE: what the driver's `configuration` import answers. May be repeated."),
+        ("grant" = Option<String>, Query, description = "A Grant as JSON text: what the driver may do. Without it: nothing."),
+        ("grant-asked" = Option<bool>, Query, description = "`true`, instead of `grant`: whatever the driver asks for."),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
     responses(
@@ -33,10 +36,10 @@ pub async fn load(
     Asked(pairs): Asked<Vec<(String, String)>>,
     request: Request,
 ) -> Answer<(StatusCode, Json<DriverDetails>)> {
-    let (name, configuration) = settings(pairs)?;
+    let (name, configuration, grant) = settings(pairs)?;
     let slot = upload_slot(&api, api.limits.body).await?;
     let Component(component) = Component::from_request(request, &api).await?;
-    let load = LoadDriver { name, component, configuration };
+    let load = LoadDriver { name, component, configuration, grant };
     let plugins = api.plugins.clone();
     let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
@@ -65,6 +68,27 @@ pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -
     Ok(Json(with_socket(details, socket)))
 }
 
+/// Changes what a driver may do, from its next call on.
+#[utoipa::path(put, path = "/drivers/{name}/grant", tag = "drivers", operation_id = "set_grant",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
+pub async fn set_grant(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Given(grant): Given<Grant>,
+) -> Answer<Json<DriverDetails>> {
+    let name = Name::new(&name)?;
+    Ok(Json(api.change(move |c| async move { c.set_grant(&name, grant).await }).await?))
+}
+
+/// Tells what a driver was allowed and refused.
+#[utoipa::path(get, path = "/drivers/{name}/audit", tag = "drivers", operation_id = "audit",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = Audited), (status = "default", body = Error, description = "Why not.")))]
+pub async fn audit(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<Audited>> {
+    Ok(Json(api.controller.audit(&Name::new(&name)?).await?))
+}
+
 /// Removes a driver that serves no network.
 #[utoipa::path(delete, path = "/drivers/{name}", tag = "drivers", operation_id = "remove_driver",
     params(("name" = Name, Path, description = "The driver.")),
@@ -89,20 +113,37 @@ fn with_socket(details: DriverDetails, socket: Result<PathBuf, Error>) -> Driver
     }
 }
 
-/// The name and the configuration in a query. It is read by hand because `set` repeats.
-fn settings(pairs: Vec<(String, String)>) -> Result<(Name, BTreeMap<String, String>), Error> {
+/// The name, the configuration and the grant in a query. It is read by hand because `set` repeats.
+fn settings(pairs: Vec<(String, String)>) -> Result<(Name, BTreeMap<String, String>, Granting), Error> {
     let mut name = None;
+    let mut grant = Granting::Unsaid;
     let mut configuration = BTreeMap::new();
     for (key, value) in pairs {
         match key.as_str() {
             "name" if name.is_some() => return Err(Error::invalid("the query has more than one name=")),
             "name" => name = Some(Name::new(&value)?),
             "set" => set(&mut configuration, &value)?,
-            _ => return Err(Error::invalid(format!("the query can't be read: unknown field {key:?}: name or set"))),
+            "grant" | "grant-asked" if grant != Granting::Unsaid => {
+                return Err(Error::invalid("the query has more than one of grant= and grant-asked="));
+            }
+            "grant" => grant = Granting::Written(read_grant(&value)?),
+            "grant-asked" if value == "true" => grant = Granting::Asked,
+            "grant-asked" => return Err(Error::invalid(format!("grant-asked={value:?} is not true"))),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "the query can't be read: unknown field {key:?}: name, set, grant or grant-asked"
+                )));
+            }
         }
     }
     let name = name.ok_or_else(|| Error::invalid("the query must have name=: the name that networks say"))?;
-    Ok((name, configuration))
+    Ok((name, configuration, grant))
+}
+
+fn read_grant(text: &str) -> Result<Grant, Error> {
+    let grant: Grant = serde_json::from_str(text).map_err(|e| Error::invalid(format!("grant= can't be read: {e}")))?;
+    grant.check().map_err(|e| e.context("grant="))?;
+    Ok(grant)
 }
 
 fn set(configuration: &mut BTreeMap<String, String>, text: &str) -> Result<(), Error> {
@@ -132,8 +173,9 @@ mod tests {
 
     #[test]
     fn a_query_is_a_name_and_settings() {
-        let (name, set) =
+        let (name, set, grant) =
             settings(pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c=")])).unwrap();
+        assert_eq!(grant, Granting::Unsaid);
         assert_eq!(name.as_str(), "bridge");
         let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
         assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
@@ -141,13 +183,17 @@ mod tests {
 
     #[test]
     fn a_bad_query_names_what_was_wrong() {
-        let table: [(&[(&str, &str)], &str); 6] = [
+        let table: [(&[(&str, &str)], &str); 10] = [
             (&[], "name="),
             (&[("name", "a"), ("name", "b")], "more than one name="),
             (&[("name", "a/b")], "a/b"),
             (&[("name", "a"), ("set", "b")], "\"b\" is not KEY=VALUE"),
             (&[("name", "a"), ("set", "=b")], "is not KEY=VALUE"),
             (&[("name", "a"), ("set", "b=1"), ("set", "b=2")], "\"b\" is set more than once"),
+            (&[("name", "a"), ("grant", "{}"), ("grant-asked", "true")], "more than one of grant= and grant-asked="),
+            (&[("name", "a"), ("grant-asked", "yes")], "grant-asked=\"yes\" is not true"),
+            (&[("name", "a"), ("grant", "{\"links\": 1}")], "grant= can't be read: unknown field `links`"),
+            (&[("name", "a"), ("grant", "{\"parents\": [\"a/b\"]}")], "grant=: parents: "),
         ];
         for (query, part) in table {
             let error = settings(pairs(query)).unwrap_err();
