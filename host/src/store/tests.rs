@@ -2,6 +2,7 @@
 
 mod commits;
 mod files;
+mod held;
 mod kill;
 mod leases;
 mod pools;
