@@ -177,6 +177,7 @@ fn load(bench: &Bench, component: Vec<u8>) -> Error {
         component,
         configuration: BTreeMap::new(),
         grant: Granting::Unsaid,
+        replace: false,
     };
     bench.wait(bench.controller.load_driver(load)).unwrap_err()
 }

@@ -110,7 +110,7 @@ pub(crate) fn load(name: &str, file: &str, configuration: &[(&str, &str)]) -> Lo
     let configuration = configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let (name, file) = (Name::new(name).unwrap(), driver(file));
     let grant = grant_beside(&file).unwrap().map_or(Granting::Unsaid, Granting::Written);
-    LoadDriver { name, component: std::fs::read(file).unwrap(), configuration, grant }
+    LoadDriver { name, component: std::fs::read(file).unwrap(), configuration, grant, replace: false }
 }
 
 /// Stands in for `pontoon compile`: what that program has once made of a component is kept beside the drivers.

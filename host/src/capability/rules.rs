@@ -13,7 +13,7 @@ use crate::store::Thing;
 
 impl Host for CallState {
     fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
-        self.ask(HostCall::RulesAdd, |call, permit| {
+        self.ask(HostCall::RulesAdd, arguments!(namespace, rules), |call, permit| {
             handle::check_owned(call, rules.iter().filter_map(|r| r.input_link.as_ref()))?;
             let rules = check(call, HostCall::RulesAdd, namespace.as_ref(), &rules)?;
             super::check_holding(call, HostCall::RulesAdd, Limit::Rules, rules.len() as u64)?;
@@ -31,7 +31,7 @@ impl Host for CallState {
     }
 
     fn remove(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
-        self.ask(HostCall::RulesRemove, |call, _| {
+        self.ask(HostCall::RulesRemove, arguments!(namespace, rules), |call, _| {
             for rule in check(call, HostCall::RulesRemove, namespace.as_ref(), &rules)? {
                 let objects = call.transaction()?.objects()?;
                 let Some(object) = objects.into_iter().find(|o| o.thing == Thing::Rule(rule.clone())) else { continue };
@@ -43,7 +43,7 @@ impl Host for CallState {
     }
 
     fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<RuleInfo>> {
-        self.ask(HostCall::RulesList, |call, _| {
+        self.ask(HostCall::RulesList, arguments!(namespace), |call, _| {
             let namespace = or_host(call, HostCall::RulesList, namespace.as_ref())?;
             let objects = call.transaction()?.objects()?;
             let rules = objects.into_iter().filter_map(|o| match o.thing {

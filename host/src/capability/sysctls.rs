@@ -11,7 +11,7 @@ use crate::kernel::{self, Change, Sysctl};
 
 impl Host for CallState {
     fn get_link(&mut self, link: Resource<Link>, name: LinkSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetLink, |call, _| {
+        self.ask(HostCall::SysctlsGetLink, arguments!(link, name), |call, _| {
             call.gate.permit(HostCall::SysctlsGetLink, Object::Sysctl(grant::Sysctl::of_link(name as usize)))?;
             let (namespace, sysctl) = of_link(call, &link, name)?;
             Ok(call.transaction()?.kernel().sysctl(&namespace, &sysctl)?)
@@ -19,7 +19,7 @@ impl Host for CallState {
     }
 
     fn set_link(&mut self, link: Resource<Link>, name: LinkSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetLink, |call, _| {
+        self.ask(HostCall::SysctlsSetLink, arguments!(link, name, value), |call, _| {
             let (namespace, sysctl) = of_link(call, &link, name)?;
             let setting = Object::Sysctl(grant::Sysctl::of_link(name as usize));
             let permit = call.gate.permit(HostCall::SysctlsSetLink, setting)?;
@@ -29,7 +29,7 @@ impl Host for CallState {
     }
 
     fn get_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetNamespace, |call, _| {
+        self.ask(HostCall::SysctlsGetNamespace, arguments!(namespace, name), |call, _| {
             let namespace = call.table.get(&namespace)?.clone();
             call.gate.permit(HostCall::SysctlsGetNamespace, setting(&namespace, name))?;
             Ok(call.transaction()?.kernel().sysctl(&namespace.namespace, &Sysctl::Namespace(namespace_path(name)))?)
@@ -37,7 +37,7 @@ impl Host for CallState {
     }
 
     fn set_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetNamespace, |call, _| {
+        self.ask(HostCall::SysctlsSetNamespace, arguments!(namespace, name, value), |call, _| {
             let namespace = call.table.get(&namespace)?.clone();
             let permit = call.gate.permit(HostCall::SysctlsSetNamespace, setting(&namespace, name))?;
             let change = Change::SetSysctl {

@@ -1,11 +1,14 @@
-//! `pontoon driver`: load, ls, inspect, grant, audit, rm; and for authors: new, pack, test.
+//! `pontoon driver`: load, ls, inspect, grant, audit, rm; and for authors: new, dev, pack, test, trace, replay.
 
 use std::path::PathBuf;
 
 use super::client::{encode, path};
+use super::dev::Dev;
 use super::driver_test::Test;
+use super::driver_trace::Trace;
 use super::exit::Failure;
 use super::output::{Session, listing, table};
+use super::replay::Replay;
 use super::values::{lines, pair, short, unique};
 use super::{grant, new, pack};
 use crate::driver::admit::admit;
@@ -45,25 +48,34 @@ pub enum Command {
     Pack(pack::Pack),
     /// Run a component through the conformance suite, in network namespaces of its own; needs no daemon
     Test(Test),
+    /// Build and load the driver in a folder, again whenever a file of it changes, and show its calls as they happen
+    Dev(Dev),
+    /// Record the calls of a driver that runs, with all that it asks of the host and is answered
+    Trace(Trace),
+    /// Make a recorded call again and compare; needs no daemon, no kernel and no root
+    Replay(Replay),
 }
 
 /// Loads a driver.
 #[derive(Debug, clap::Args)]
 pub struct Load {
     /// The component
-    file: PathBuf,
+    pub file: PathBuf,
     /// The name that networks say [default: the file's name without .wasm]
     #[arg(long)]
-    name: Option<Name>,
+    pub name: Option<Name>,
     /// What the driver's configuration answers for KEY (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
-    configuration: Vec<(String, String)>,
-    /// What it may do, in TOML [default: bridge.grant.toml beside bridge.wasm, or else nothing]
+    pub configuration: Vec<(String, String)>,
+    /// Put it in the place of the driver that is loaded under this name: calls that run end in the old one, networks stay
+    #[arg(long)]
+    pub replace: bool,
+    /// What it may do, in TOML [default: bridge.grant.toml beside bridge.wasm, or else nothing; with --replace, what it may already]
     #[arg(long, value_name = "FILE", conflicts_with = "grant_asked")]
-    grant: Option<PathBuf>,
+    pub grant: Option<PathBuf>,
     /// Grant whatever it asks for
     #[arg(long)]
-    grant_asked: bool,
+    pub grant_asked: bool,
 }
 
 impl Command {
@@ -88,12 +100,16 @@ impl Command {
             Self::New(new) => new.run(session),
             Self::Pack(pack) => pack.run(session),
             Self::Test(test) => test.run(session).await,
+            Self::Dev(dev) => dev.run(session).await,
+            Self::Trace(trace) => trace.run(session).await,
+            Self::Replay(replay) => replay.run(session),
         }
     }
 }
 
 impl Load {
-    async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+    /// Does it.
+    pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let name = match self.name {
             Some(name) => name,
             None => name_of(&self.file).map_err(|e| e.context(format!("{} needs a --name", self.file.display())))?,
@@ -101,6 +117,9 @@ impl Load {
         let mut query = format!("name={}", encode(name.as_str()));
         for (key, value) in unique(self.configuration)? {
             query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
+        }
+        if self.replace {
+            query.push_str("&replace=true");
         }
         let component = read_component(&self.file)?;
         // Whether it can be used is the daemon's to say.

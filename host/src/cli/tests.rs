@@ -199,7 +199,7 @@ async fn every_view_can_be_shown() {
     let parts = [
         "EXPORTS             x\n                    y\n",
         "MANIFEST            blue 1.2.0\n                    MIT\n",
-        "ASKS FOR            links, host-ports\n",
+        "ASKS FOR            permissions: links\n                    permissions: host-ports\n",
         "LACKS               host-ports\n",
         "join  2      1       80\n",
     ];

@@ -73,7 +73,8 @@ impl Suite {
         let controller = Controller::start(&place)?;
         let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
         let grant = Granting::Written(plan.grant.clone().unwrap_or_default());
-        runtime.block_on(controller.load_driver(LoadDriver { name, component, configuration, grant }))?;
+        let load = LoadDriver { name, component, configuration, grant, replace: false };
+        runtime.block_on(controller.load_driver(load))?;
         let parts = controller.loaded(&plan.name)?.admitted.parts.clone();
         drop(controller);
         let (driver, labels, families) = (plan.name.clone(), plan.labels.clone(), Families::Dual);

@@ -23,6 +23,8 @@ pub struct LoadDriver {
     pub configuration: BTreeMap<String, String>,
     /// What it may do.
     pub grant: Granting,
+    /// It may take the place of a loaded driver of this name.
+    pub replace: bool,
 }
 
 /// Where a driver's grant comes from.

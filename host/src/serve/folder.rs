@@ -91,10 +91,8 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
         // New, or one whose files in the state folder were lost or damaged.
         _ => {
             let grant = grant.map_or(Granting::Unsaid, Granting::Written);
-            controller
-                .load_driver(LoadDriver { name, component, configuration: BTreeMap::new(), grant })
-                .await
-                .map(drop)
+            let load = LoadDriver { name, component, configuration: BTreeMap::new(), grant, replace: false };
+            controller.load_driver(load).await.map(drop)
         }
     }
 }
