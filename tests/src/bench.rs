@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use pontoon::controller::{Controller, Host, Place};
 use pontoon::operation::Name;
-use pontoon::operation::driver::{Granting, LoadDriver};
+use pontoon::operation::driver::LoadDriver;
 use pontoon::operation::endpoint::Attach;
 use pontoon::operation::network::CreateNetwork;
 use pontoon::serve::folder::grant_beside;
@@ -109,7 +109,7 @@ pub(crate) fn place(folder: &Path, host: Host) -> Place {
 pub(crate) fn load(name: &str, file: &str, configuration: &[(&str, &str)]) -> LoadDriver {
     let configuration = configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let (name, file) = (Name::new(name).unwrap(), driver(file));
-    let grant = grant_beside(&file).unwrap().map_or(Granting::Unsaid, Granting::Written);
+    let grant = grant_beside(&file).unwrap().into();
     LoadDriver { name, component: std::fs::read(file).unwrap(), configuration, grant, replace: false }
 }
 

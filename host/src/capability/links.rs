@@ -237,7 +237,7 @@ fn parent(call: &mut CallState, parent: &Resource<Link>) -> Answer<u32> {
     };
     if !link.is_own {
         call.gate.permit(HostCall::LinksAdd, Object::Parent(Some(link.name.as_str())))?;
-        if !call.transaction()?.kernel().link(&link.key)?.is_some_and(|info| info.name == link.name.as_str()) {
+        if call.transaction()?.kernel().link(&link.key)?.is_none_or(|info| info.name != link.name.as_str()) {
             return Err(Error::not_found(format!("{} is gone, or has another name by now", link.name)).into());
         }
     }

@@ -17,7 +17,7 @@ use super::world::World;
 use super::{CHECKS, Check, Part};
 use crate::controller::{Controller, Place};
 use crate::grant::{Grant, Needed};
-use crate::operation::driver::{Granting, LoadDriver};
+use crate::operation::driver::LoadDriver;
 use crate::operation::engine::Labels;
 use crate::operation::{Error, Name, Result};
 
@@ -72,7 +72,7 @@ impl Suite {
         let place = Place { needed: needed.clone(), ..place };
         let controller = Controller::start(&place)?;
         let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
-        let grant = Granting::Written(plan.grant.clone().unwrap_or_default());
+        let grant = plan.grant.clone().into();
         let load = LoadDriver { name, component, configuration, grant, replace: false };
         runtime.block_on(controller.load_driver(load))?;
         let parts = controller.loaded(&plan.name)?.admitted.parts.clone();

@@ -169,7 +169,7 @@ impl Drivers {
         let asks = admitted.manifest.as_ref().map(|manifest| manifest.asks.clone()).unwrap_or_default();
         let grant = match grant {
             Granting::Asked => asks.clone(),
-            Granting::Written(grant) => grant.clone(),
+            Granting::Written(grant) => (**grant).clone(),
             Granting::Unsaid => self.store.driver(name)?.map(|record| record.grant).unwrap_or_default(),
         };
         let lacks: Vec<_> = grant.lacks(&asks).iter().map(Item::to_string).collect();

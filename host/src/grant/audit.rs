@@ -24,13 +24,14 @@ pub struct Audit {
     logged: Rate,
 }
 
-impl Audit {
-    /// An empty one.
-    pub fn new() -> Self {
+impl Default for Audit {
+    fn default() -> Self {
         let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
         Self { allowed: zeros(), refused: zeros(), last: Mutex::default(), logged: Rate::new() }
     }
+}
 
+impl Audit {
     /// Counts what was allowed.
     pub fn allowed(&self, call: HostCall) {
         self.allowed[call as usize].fetch_add(1, Ordering::Relaxed);

@@ -159,7 +159,7 @@ impl Gate {
     }
 
     fn missing(&self, object: Object<'_>) -> Option<Missing> {
-        let named = |item: Item, why: String| (!self.has(&item)).then(|| Missing(Some(item), why));
+        let named = |item: Item, why: String| if self.has(&item) { None } else { Some(Missing(Some(item), why)) };
         match object {
             Object::Own => None,
             Object::Namespace(kind) => named(Item::Namespace(kind), format!("it is in the {kind}'s namespace")),

@@ -21,7 +21,7 @@ pub type Needed = Arc<Mutex<Grant>>;
 impl Policy {
     /// By this grant. With `needed`, everything that a grant can name is allowed, and what the grant lacks is noted there.
     pub fn new(grant: Grant, needed: Option<Needed>) -> Self {
-        Self { grant: RwLock::new(Arc::new(grant)), audit: Audit::new(), log: Rate::new(), needed }
+        Self { grant: RwLock::new(Arc::new(grant)), audit: Audit::default(), log: Rate::new(), needed }
     }
 
     /// The grant.

@@ -33,9 +33,15 @@ pub enum Granting {
     /// Nobody said: nothing is granted, or what was when the driver was loaded before.
     Unsaid,
     /// The operator wrote it.
-    Written(Grant),
+    Written(Box<Grant>),
     /// The operator grants whatever the driver asks for.
     Asked,
+}
+
+impl From<Option<Grant>> for Granting {
+    fn from(written: Option<Grant>) -> Self {
+        written.map_or(Self::Unsaid, |grant| Self::Written(Box::new(grant)))
+    }
 }
 
 /// A loaded driver.

@@ -9,7 +9,7 @@ use crate::controller::Controller;
 use crate::driver::compile::digest;
 use crate::frontend::admin::limits::MAX_COMPONENT;
 use crate::grant::{self, Grant};
-use crate::operation::driver::{Granting, LoadDriver, READY};
+use crate::operation::driver::{LoadDriver, READY};
 use crate::operation::{Error, Kind, Name, Result};
 
 /// Loads the folder's components under their files' names. One that can't be loaded is reported, and the others still are:
@@ -90,8 +90,8 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
         }
         // New, or one whose files in the state folder were lost or damaged.
         _ => {
-            let grant = grant.map_or(Granting::Unsaid, Granting::Written);
-            let load = LoadDriver { name, component, configuration: BTreeMap::new(), grant, replace: false };
+            let configuration = BTreeMap::new();
+            let load = LoadDriver { name, component, configuration, grant: grant.into(), replace: false };
             controller.load_driver(load).await.map(drop)
         }
     }

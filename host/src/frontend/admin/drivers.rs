@@ -178,7 +178,7 @@ fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
             "grant" | "grant-asked" if grant != Granting::Unsaid => {
                 return Err(Error::invalid("the query has more than one of grant= and grant-asked="));
             }
-            "grant" => grant = Granting::Written(read_grant(&value)?),
+            "grant" => grant = Some(read_grant(&value)?).into(),
             "grant-asked" if value == "true" => grant = Granting::Asked,
             "grant-asked" => return Err(Error::invalid(format!("grant-asked={value:?} is not true"))),
             "replace" => {
