@@ -61,7 +61,7 @@ fn race_a_rename(stage: &Stage) -> Result<()> {
 fn rule_in_another_namespace(_: &Stage) -> Result<()> {
     let own = namespaces::add("own")?;
     let end = LinkEnd { namespace: Some(&own), ..LinkEnd::named("eth0") };
-    let link = links::add_one(LinkSpec { end, kind: LinkKind::Dummy })?.link;
+    let link = links::add_one(LinkSpec::bridge(end))?.link;
     nftables::add(None, &[Rule::new(Chain::FORWARD, Drop).when(InputLink(&link))]).map(drop)
 }
 

@@ -33,6 +33,9 @@ pub(crate) struct Stage {
     pool: IpNet,
 }
 
+/// Names of attacks that one message tells: it has its limit.
+const PAGE: usize = 25;
+
 /// An attack in a call of a network.
 type Attack = fn(&Stage) -> Result<()>;
 
@@ -84,9 +87,9 @@ impl Driver for Hostile {
             Some(_) => return walk::walk(info),
             None => {}
         }
-        if options.generic.get("list").is_some() {
-            let names: Vec<_> =
-                attacks().map(|(name, _)| name).chain(join::ATTACKS.iter().map(|(name, _)| *name)).collect();
+        if let Some(page) = options.generic.get("list").and_then(|page| page.parse::<usize>().ok()) {
+            let names = attacks().map(|(name, _)| name).chain(join::ATTACKS.iter().map(|(name, _)| *name));
+            let names: Vec<_> = names.skip(page * PAGE).take(PAGE).collect();
             return Err(Error::invalid_argument(names.join(" ")));
         }
         Key::new(format!("network/{network}")).set(&())?;
