@@ -1,11 +1,28 @@
 /* A bridge for every network and a pair of links for every container. */
 #include "pontoon.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
-/* The kernel's names have at most 15 bytes. */
+/* Docker's name for a network's MTU. */
+static const char MTU[] = "com.docker.network.driver.mtu";
+
+/* One of the kernel's names, of at most 15 bytes. It has a hash of the id (FNV-1a), because ids may begin alike. */
 static pontoon_string name(const char *prefix, const driver_string_t *id) {
-  return pontoon_format("%s-%.6s", prefix, pontoon_chars(id));
+  uint32_t hash = 0x811c9dc5;
+  for (size_t i = 0; i < id->len; i++) hash = (hash ^ id->ptr[i]) * 0x01000193;
+  return pontoon_format("%s-%08lx", prefix, (unsigned long)hash);
+}
+
+static bool read_mtu(const pontoon_texts *labels, driver_option_u32_t *mtu, pontoon_error *err) {
+  const pontoon_string *label = pontoon_find(labels, MTU);
+  *mtu = (driver_option_u32_t){false};
+  if (!label) return true;
+  char *text = pontoon_chars(label), *end;
+  unsigned long number = strtoul(text, &end, 10);
+  if (*end || end == text || number > 65535)
+    return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INVALID_ARGUMENT, "%s=\"%s\": no MTU", MTU, text);
+  *mtu = (driver_option_u32_t){number != 0, number};
+  return true;
 }
 
 static bool add(pontoon_driver_links_link_spec_t *spec, pontoon_error *err) {
@@ -27,6 +44,7 @@ bool exports_pontoon_driver_driver_create_network(
       .end = {.name = {.val.exact = name("simple", network)}, .addresses = {.ptr = addresses}, .up = true},
       .kind = {.tag = PONTOON_DRIVER_LINKS_LINK_KIND_BRIDGE},
   };
+  if (!read_mtu(&options->generic, &spec.end.mtu, err)) return false;
   if (ipv4->len && ipv4->ptr[0].gateway.is_some) addresses[spec.end.addresses.len++] = ipv4->ptr[0].gateway.val;
   return add(&spec, err);
 }
@@ -46,9 +64,13 @@ bool exports_pontoon_driver_driver_create_endpoint(
   pontoon_string bridge_name = name("simple", network);
   pontoon_link bridge;
   if (!pontoon_driver_links_get(NULL, &bridge_name, &bridge, err)) return false;
+  pontoon_driver_links_borrow_link_t master = pontoon_driver_links_borrow_link(bridge);
+  pontoon_driver_links_link_info_t is;
+  if (!pontoon_driver_links_method_link_info(master, &is, err)) return false;
+  pontoon_driver_links_link_end_t container = {.name = {.val.exact = name("cont", endpoint)}, .mac_address = {true, mac}, .mtu = {true, is.mtu}};
   pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = name("host", endpoint)}, .master = {true, pontoon_driver_links_borrow_link(bridge)}, .up = true},
-      .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VETH, {.veth = {.name = {.val.exact = name("cont", endpoint)}, .mac_address = {true, mac}}}},
+      .end = {.name = {.val.exact = name("host", endpoint)}, .master = {true, master}, .mtu = container.mtu, .up = true},
+      .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VETH, {.veth = container}},
   };
   return add(&spec, err);
 }

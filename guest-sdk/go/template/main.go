@@ -2,13 +2,19 @@
 package main
 
 import (
+	"fmt"
+	"hash/fnv"
 	"net"
+	"strconv"
 
 	pontoon "pontoon.internal/sdk"
 	links "pontoon.internal/sdk/bindings/pontoon_driver_links"
 	namespaces "pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
 	_ "pontoon.internal/sdk/bindings/wit_exports"
 )
+
+// labelMTU is Docker's name for a network's MTU.
+const labelMTU = "com.docker.network.driver.mtu"
 
 type simple struct{}
 
@@ -20,8 +26,15 @@ func (simple) Register() pontoon.Registration {
 	return pontoon.Registration{NetworkType: "@NAME@"}
 }
 
-func (simple) CreateNetwork(network string, _ *pontoon.NetworkOptions, _ *pontoon.NetworkInfo, ipv4, _ []pontoon.IpamData) error {
+func (simple) CreateNetwork(network string, options *pontoon.NetworkOptions, _ *pontoon.NetworkInfo, ipv4, _ []pontoon.IpamData) error {
 	bridge := links.LinkEnd{Name: links.MakeLinkNameExact(name("simple", network)), Up: true}
+	if label, ok := pontoon.Text(options.Generic, labelMTU); ok {
+		mtu, err := strconv.ParseUint(label, 10, 16)
+		if err != nil {
+			return pontoon.Errorf(pontoon.InvalidArgument, "%s=%q: no MTU", labelMTU, label)
+		}
+		bridge.Mtu = pontoon.NonZero(uint32(mtu))
+	}
 	for _, data := range ipv4 {
 		if data.Gateway.IsSome() {
 			bridge.Addresses = append(bridge.Addresses, data.Gateway.Some())
@@ -43,9 +56,15 @@ func (simple) CreateEndpoint(network, endpoint string, info *pontoon.InterfaceIn
 	if err != nil {
 		return err
 	}
-	host := links.LinkEnd{Name: links.MakeLinkNameExact(name("host", endpoint)), Master: pontoon.Some(bridge), Up: true}
+	is, err := pontoon.Try(bridge.Info())
+	if err != nil {
+		return err
+	}
+	mtu := pontoon.Some(is.Mtu)
+	host := links.LinkEnd{Name: links.MakeLinkNameExact(name("host", endpoint)), Master: pontoon.Some(bridge), Mtu: mtu, Up: true}
 	container := links.LinkEnd{
 		Name:       links.MakeLinkNameExact(name("cont", endpoint)),
+		Mtu:        mtu,
 		MacAddress: pontoon.Some(pontoon.MacAddress(mac)),
 	}
 	return add(host, links.MakeLinkKindVeth(container))
@@ -79,9 +98,11 @@ func chooseMacAddress(info *pontoon.InterfaceInfo) (net.HardwareAddr, error) {
 	return mac, pontoon.Do(info.SetMacAddress(pontoon.MacAddress(mac)))
 }
 
-// The kernel's names have at most 15 bytes.
+// name is one of the kernel's, of at most 15 bytes. It has a hash of the id, because ids may begin alike.
 func name(prefix, id string) string {
-	return prefix + "-" + id[:min(6, len(id))]
+	sum := fnv.New32a()
+	sum.Write([]byte(id))
+	return fmt.Sprintf("%s-%08x", prefix, sum.Sum32())
 }
 
 func add(end links.LinkEnd, kind links.LinkKind) error {

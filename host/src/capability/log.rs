@@ -11,7 +11,11 @@ impl Host for CallState {
         Ok(self.ask(HostCall::LogLog, |call, _| {
             call.log_lines += 1;
             if call.log_lines <= LOG_LINES {
-                line(call, level, &printable(&message, MESSAGE_BYTES));
+                let message = printable(&message, MESSAGE_BYTES);
+                line(call, level, &message);
+                if level == Level::Error {
+                    call.last_words = Some(message);
+                }
             }
             Ok(())
         })?)

@@ -49,7 +49,8 @@ pub const CALLS: u32 = 64;
 /// Counts the memory of a call, summed over its memories.
 #[derive(Default)]
 pub struct Memory {
-    used: usize,
+    /// Bytes, as far as they grew.
+    pub used: usize,
     /// A growth was refused.
     pub exceeded: bool,
 }

@@ -50,7 +50,6 @@ pub(super) fn run<T>(
     state: CallState,
     body: impl FnOnce(&mut Store<CallState>) -> wasmtime::Result<Result<T, wit::Error>>,
 ) -> Outcome<T> {
-    let function = state.facts.function;
     let left = state.deadline.saturating_duration_since(Instant::now());
     let mut store = Store::new(&code.engine, state);
     store.limiter(|state| &mut state.memory);
@@ -61,24 +60,33 @@ pub(super) fn run<T>(
     let result = match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::Refused(convert::error(error))),
-        Err(trap) => Err(Failure::Trapped(trapped(function, &trap, state.memory.exceeded))),
+        Err(trap) => Err(Failure::Trapped(trapped(&state, &trap))),
     };
     Outcome { state, result }
 }
 
 /// The error for a trap: what the author can act on, in one line.
-fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error {
+fn trapped(state: &CallState, trap: &wasmtime::Error) -> Error {
+    let function = state.facts.function;
     let text = format!("{trap:#}");
     if matches!(trap.downcast_ref::<Trap>(), Some(Trap::Interrupt)) || text.ends_with(DEADLINE_PASSED) {
         return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
     }
     if text.contains("borrow handles still remain") {
-        return Error::internal(format!("{function} returned without dropping every handle that it had borrowed"));
+        return Error::internal(format!(
+            "{function} returned without dropping every handle that it had borrowed (the SDKs do it; bindings of one's own: wit-bindgen c \
+             --autodrop-borrows yes, and in Go defer info.Drop())"
+        ));
     }
-    let hint =
-        if out_of_memory { format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20) } else { String::new() };
+    let hint = if state.memory.exceeded {
+        format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20)
+    } else {
+        String::new()
+    };
+    let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
     // The backtrace's lines are for the log.
     tracing::warn!(function, "a driver trapped: {text}");
     let cause = trap.root_cause().to_string();
-    Error::internal(format!("{function} trapped{hint}: {}", convert::printable(&cause, convert::MESSAGE_BYTES)))
+    let text = format!("{function} trapped{hint}: {cause}{said}");
+    Error::internal(convert::printable(&text, convert::MESSAGE_BYTES))
 }

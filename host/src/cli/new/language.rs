@@ -75,9 +75,37 @@ const RUST: &[Template] = files! {
     ".gitignore": "rust/template/gitignore",
 };
 
-const GO: &[Template] = files! {};
+const GO: &[Template] = files! {
+    "main.go": "go/template/main.go",
+    "go.mod": "go/template/go.mod.in",
+    "go.sum": "go/template/go.sum",
+    "Makefile": "go/template/Makefile",
+    "README.md": "go/template/README.md",
+    ".gitignore": "go/template/gitignore",
+    "sdk/go.mod": "go/go.mod",
+    "sdk/call.go": "go/call.go",
+    "sdk/driver.go": "go/driver.go",
+    "sdk/error.go": "go/error.go",
+    "sdk/state.go": "go/state.go",
+    "sdk/values.go": "go/values.go",
+    "sdk/exports/export_pontoon_driver_driver/driver.go": "go/exports/export_pontoon_driver_driver/driver.go",
+    "sdk/exports/export_pontoon_driver_external_connectivity/external_connectivity.go": "go/exports/export_pontoon_driver_external_connectivity/external_connectivity.go",
+    "sdk/exports/export_pontoon_driver_gateway_allocation_checker/gateway_allocation_checker.go": "go/exports/export_pontoon_driver_gateway_allocation_checker/gateway_allocation_checker.go",
+    "sdk/exports/export_pontoon_driver_ipv6_releaser/ipv6_releaser.go": "go/exports/export_pontoon_driver_ipv6_releaser/ipv6_releaser.go",
+    "sdk/exports/export_pontoon_driver_network_allocator/network_allocator.go": "go/exports/export_pontoon_driver_network_allocator/network_allocator.go",
+    "sdk/exports/export_pontoon_driver_table_watcher/table_watcher.go": "go/exports/export_pontoon_driver_table_watcher/table_watcher.go",
+    "sdk/wasi.wat": "wasi/wasi.wat",
+};
 
-const C: &[Template] = files! {};
+const C: &[Template] = files! {
+    "driver.c": "c/template/driver.c",
+    "Makefile": "c/template/Makefile",
+    "README.md": "c/template/README.md",
+    ".gitignore": "c/template/gitignore",
+    "sdk/pontoon.c": "c/pontoon.c",
+    "sdk/pontoon.h": "c/pontoon.h",
+    "sdk/wasi.wat": "wasi/wasi.wat",
+};
 
 #[cfg(test)]
 mod tests {
