@@ -51,11 +51,14 @@ const GO: &[Mistake] = &[
     },
     // Sockets are refused when the component is linked; files are not there.
     Mistake {
-        edits: &[[
-            "main.go",
-            "return nil // What a network",
-            "_, err := net.FileListener(nil); return err // What a network",
-        ]],
+        edits: &[
+            [
+                "main.go",
+                "return nil // What a network",
+                "l, err := net.FileListener(os.NewFile(3, \"\")); if err == nil { l.Accept() }; return err // What a network",
+            ],
+            ["main.go", "\"net\"\n", "\"net\"\n\t\"os\"\n"],
+        ],
         says: &["wasi_snapshot_preview1", "sock_"],
     },
     Mistake {
