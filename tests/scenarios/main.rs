@@ -13,6 +13,7 @@ mod hostile;
 mod http;
 mod inspect;
 mod interface;
+mod languages;
 mod limits;
 mod packets;
 mod plugin_socket;

@@ -53,7 +53,8 @@ pub const CALLS: u32 = 64;
 pub struct Memory {
     /// Bytes that it may have.
     pub most: usize,
-    used: usize,
+    /// Bytes, as far as they grew.
+    pub used: usize,
     /// A growth was refused.
     pub exceeded: bool,
 }

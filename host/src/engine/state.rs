@@ -158,6 +158,8 @@ pub struct CallState {
     pub memory: Memory,
     /// Lines logged.
     pub log_lines: u32,
+    /// The last line that it logged as an error: a language's runtime says there why it traps.
+    pub last_words: Option<String>,
     /// When the call has to be over.
     pub deadline: Instant,
     fault: Option<Fault>,
@@ -195,6 +197,7 @@ impl CallState {
             table,
             memory,
             log_lines: 0,
+            last_words: None,
             deadline,
             fault,
             host_calls: 0,
