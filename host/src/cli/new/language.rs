@@ -33,6 +33,8 @@ pub enum Language {
     Go,
     /// clang with wasi-libc, wit-bindgen, wasm-tools
     C,
+    /// Python 3.11 or newer: componentize-py
+    Python,
 }
 
 impl Language {
@@ -42,6 +44,7 @@ impl Language {
             Self::Rust => RUST,
             Self::Go => GO,
             Self::C => C,
+            Self::Python => PYTHON,
         }
     }
 
@@ -105,6 +108,21 @@ const C: &[Template] = files! {
     "sdk/pontoon.c": "c/pontoon.c",
     "sdk/pontoon.h": "c/pontoon.h",
     "sdk/wasi.wat": "wasi/wasi.wat",
+};
+
+const PYTHON: &[Template] = files! {
+    "app.py": "python/template/app.py",
+    "Makefile": "python/template/Makefile",
+    "README.md": "python/template/README.md",
+    ".gitignore": "python/template/gitignore",
+    "sdk/pontoon/__init__.py": "python/pontoon/__init__.py",
+    "sdk/pontoon/error.py": "python/pontoon/error.py",
+    "sdk/pontoon/links.py": "python/pontoon/links.py",
+    "sdk/pontoon/nftables.py": "python/pontoon/nftables.py",
+    "sdk/pontoon/part.py": "python/pontoon/part.py",
+    "sdk/pontoon/runtime.py": "python/pontoon/runtime.py",
+    "sdk/pontoon/store.py": "python/pontoon/store.py",
+    "sdk/pontoon/values.py": "python/pontoon/values.py",
 };
 
 #[cfg(test)]
