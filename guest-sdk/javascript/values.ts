@@ -19,9 +19,9 @@ export function witAddress(value: Address): IpAddress {
     : { tag: 'ipv6', val: (value as ipaddr.IPv6).parts as Ipv6Address };
 }
 
-/** Text to an address of the family given, or undefined. */
-export function parse(text: string, family: 'ipv4' | 'ipv6'): IpAddress | undefined {
-  const known = family === 'ipv4' ? ipaddr.IPv4.isValidFourPartDecimal(text) : ipaddr.IPv6.isValid(text);
+/** The address that a text says, or undefined. */
+export function parse(text: string): IpAddress | undefined {
+  const known = ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
   return known ? witAddress(ipaddr.parse(text)) : undefined;
 }
 

@@ -35,6 +35,8 @@ pub enum Language {
     C,
     /// Python 3.11 or newer: componentize-py
     Python,
+    /// Node.js 18 or newer with npm: TypeScript and componentize-js
+    Javascript,
 }
 
 impl Language {
@@ -45,6 +47,7 @@ impl Language {
             Self::Go => GO,
             Self::C => C,
             Self::Python => PYTHON,
+            Self::Javascript => JAVASCRIPT,
         }
     }
 
@@ -123,6 +126,25 @@ const PYTHON: &[Template] = files! {
     "sdk/pontoon/runtime.py": "python/pontoon/runtime.py",
     "sdk/pontoon/store.py": "python/pontoon/store.py",
     "sdk/pontoon/values.py": "python/pontoon/values.py",
+};
+
+const JAVASCRIPT: &[Template] = files! {
+    "driver.ts": "javascript/template/driver.ts",
+    "package.json": "javascript/template/package.json",
+    "package-lock.json": "javascript/template/package-lock.json",
+    "tsconfig.json": "javascript/template/tsconfig.json",
+    "build.mjs": "javascript/template/build.mjs",
+    "Makefile": "javascript/template/Makefile",
+    "README.md": "javascript/template/README.md",
+    ".gitignore": "javascript/template/gitignore",
+    "sdk/index.ts": "javascript/index.ts",
+    "sdk/errors.ts": "javascript/errors.ts",
+    "sdk/globals.d.ts": "javascript/globals.d.ts",
+    "sdk/nftables.ts": "javascript/nftables.ts",
+    "sdk/part.ts": "javascript/part.ts",
+    "sdk/runtime.ts": "javascript/runtime.ts",
+    "sdk/store.ts": "javascript/store.ts",
+    "sdk/values.ts": "javascript/values.ts",
 };
 
 #[cfg(test)]
