@@ -86,6 +86,11 @@ _Noreturn void pontoon_panic(const char *format, ...) {
   __builtin_trap();
 }
 
+/* What a failed assert calls, instead of the library's own, which says it piece by piece. */
+_Noreturn void __assert_fail(const char *condition, const char *file, int line, const char *function) {
+  pontoon_panic("%s:%d: %s: %s does not hold", file, line, function, condition);
+}
+
 pontoon_mac pontoon_random_mac(void) {
   driver_list_u8_t b;
   pontoon_driver_random_bytes(6, &b);

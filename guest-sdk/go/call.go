@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"strings"
 
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
@@ -27,14 +27,30 @@ type handle interface{ Drop() }
 // trap, which knows no message: the operator is told before.
 func End(borrowed handle) {
 	if reason := recover(); reason != nil {
-		// The first lines are the runtime's own and this function's.
-		stack := strings.SplitN(string(debug.Stack()), "\n", 10)
-		LogError("panic: %v\n%s", reason, stack[len(stack)-1])
+		LogError("panic: %v%s", reason, where())
 		os.Exit(2)
 	}
 	if borrowed != nil {
 		borrowed.Drop()
 	}
+}
+
+// Where a panic began, in the driver's own functions, as one line.
+func where() string {
+	var places strings.Builder
+	counters := make([]uintptr, 32)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters)])
+	for more := true; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		if strings.HasPrefix(frame.Function, "pontoon.internal/sdk/exports/") {
+			break
+		}
+		if !strings.HasPrefix(frame.Function, "runtime.") {
+			fmt.Fprintf(&places, ", in %s (%s:%d)", frame.Function, frame.File, frame.Line)
+		}
+	}
+	return places.String()
 }
 
 // Reply is the result of a call without a value; for the SDK's packages below exports.

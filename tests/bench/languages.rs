@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pontoon::engine::{CallState, Code, Engine, Facts};
-use pontoon::grant::{Gate, Grant};
+use pontoon::grant::{About, Gate, Grant, Policy};
 use pontoon::operation::Name;
 use pontoon_tests::{Bench, LANGUAGES, Namespace, Timings, attach, bridge_in, create, driver, pontoon};
 use serde_json::json;
@@ -66,15 +66,17 @@ fn compile(file: &str) -> Vec<u8> {
 
 /// Asks for the registration, and gives the bytes of linear memory that the call had.
 fn registers(code: &Code) -> usize {
+    let name = Name::new("bridge").unwrap();
     let facts = Facts {
-        driver: Name::new("bridge").unwrap(),
-        function: "register",
+        driver: name.clone(),
+        function: "register".to_owned(),
         network: None,
         endpoint: None,
         configuration: Arc::default(),
         watches_tables: false,
     };
-    let gate = Gate::new(Arc::new(Grant::default()), None);
+    let about = About { driver: name, function: "register", network: None, endpoint: None };
+    let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
     let state = CallState::new(facts, gate, None, Instant::now() + code.deadline, None);
     let outcome = code.register(state);
     outcome.result.unwrap();

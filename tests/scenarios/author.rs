@@ -12,7 +12,8 @@ use crate::packets::address;
 
 const MANIFEST: &str = "name = 'blue'\nversion = '1.2.0'\n[asks]\npermissions = ['links']\n";
 
-fn repository() -> PathBuf {
+/// The folder that all is in.
+pub fn repository() -> PathBuf {
     std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
 }
 
@@ -24,7 +25,7 @@ fn author(folder: &TempDir, line: &str) -> Ran {
 }
 
 /// Runs a command that has to succeed.
-fn ok(command: &mut Command) -> String {
+pub fn ok(command: &mut Command) -> String {
     let ran = Ran::of(command);
     assert_eq!(ran.code, 0, "{command:?}: {}\n{}", ran.out, ran.err);
     ran.out
@@ -79,7 +80,7 @@ fn a_driver_from_nothing_to_packets() {
 
     let daemon = Daemon::start();
     let before = daemon.host.dump();
-    assert_eq!(daemon.ok(&format!("driver load {}/my-blue.wasm", project.display())), "my-blue\n");
+    assert_eq!(daemon.ok(&format!("driver load {}/my-blue.wasm --grant-asked", project.display())), "my-blue\n");
     let details = daemon.json("driver inspect my-blue");
     assert_eq!((&details["manifest"]["name"], &details["network_type"]), (&"my-blue".into(), &"my-blue".into()));
     assert_eq!(details["manifest"]["asks"]["permissions"], serde_json::json!(["links"]));
@@ -121,7 +122,7 @@ fn packing_again_replaces_the_manifest() {
     assert!(std::fs::read(file("packed.wasm")).unwrap() == packed, "the same bytes again");
 
     let daemon = Daemon::start();
-    daemon.ok(&format!("driver load {}", file("packed.wasm").display()));
+    daemon.ok(&format!("driver load {} --grant-asked", file("packed.wasm").display()));
     assert_eq!(daemon.json("driver inspect packed")["manifest"]["version"], "1.2.0");
 }
 

@@ -8,14 +8,19 @@ use crate::grant::HostCall;
 
 impl Host for CallState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        Ok(self.ask(HostCall::LogLog, |call, _| {
+        Ok(self.ask(HostCall::LogLog, arguments!(level, message), |call, _| {
             call.log_lines += 1;
-            if call.log_lines <= LOG_LINES {
-                let message = printable(&message, MESSAGE_BYTES);
-                line(call, level, &message);
-                if level == Level::Error {
-                    call.last_words = Some(message);
+            let message = printable(&message, MESSAGE_BYTES);
+            if call.log_lines <= LOG_LINES
+                && let Some(unlogged) = call.gate.logs(message.len())
+            {
+                if unlogged > 0 {
+                    line(call, Level::Warn, &format!("({unlogged} lines were left out: more than the grant allows)"));
                 }
+                line(call, level, &message);
+            }
+            if level == Level::Error {
+                call.last_words = Some(message);
             }
             Ok(())
         })?)

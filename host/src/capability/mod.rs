@@ -6,6 +6,14 @@
 //! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `nftables`, `sysctls`, `forwarding`, `ports`: the kernel
 //! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
 
+/// What a host call was asked, as text.
+macro_rules! arguments {
+    ($($argument:expr),*) => {{
+        let parts: Vec<String> = vec![$(format!("{:?}", $argument)),*];
+        parts.join(", ")
+    }};
+}
+
 mod addresses;
 mod capabilities;
 mod clock;
@@ -26,9 +34,12 @@ pub mod store;
 mod sysctls;
 pub mod tables;
 
+use std::collections::BTreeMap;
+
 use crate::engine::CallState;
 use crate::engine::bindings::imports::types as wit;
-use crate::kernel;
+use crate::grant::{HostCall, Limit, Object};
+use crate::kernel::{self, LinkKey};
 use crate::operation::{Error, Kind};
 
 /// Why a host call did not happen.
@@ -55,6 +66,15 @@ impl Refusal {
     }
 }
 
+/// Bytes as text: those that can be printed as they are, the others escaped.
+struct Bytes<'a>(&'a [u8]);
+
+impl std::fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "b\"{}\"", self.0.escape_ascii())
+    }
+}
+
 /// Items of one list: several datagrams' worth; a driver that needs more asks again.
 const ITEMS: usize = 1_000;
 
@@ -63,6 +83,21 @@ fn check_length<T>(items: &[T]) -> Answer<()> {
     if items.len() > ITEMS {
         return Err(Refusal::invalid(format!("at most {ITEMS} items at once; these are {}", items.len())));
     }
+    Ok(())
+}
+
+/// How many of a list are on each link.
+fn by_link<'a>(links: impl IntoIterator<Item = &'a LinkKey>) -> BTreeMap<&'a LinkKey, u64> {
+    links.into_iter().fold(BTreeMap::new(), |mut counts, link| {
+        *counts.entry(link).or_default() += 1;
+        counts
+    })
+}
+
+/// Refuses more of what a driver's networks hold than its grant allows.
+fn check_holding(call: &mut CallState, of: HostCall, limit: Limit, more: u64) -> Answer<()> {
+    let holds = call.transaction()?.holds(limit)?;
+    call.gate.permit(of, Object::Amount(limit, holds.saturating_add(more)))?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::handle::Namespace;
 use super::{Answer, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::namespaces::{Host, HostNamespace};
-use crate::grant::HostCall;
+use crate::grant::{self, HostCall, NamespaceKind};
 use crate::kernel::{self, Change, Outcome};
 use crate::operation::Error;
 use crate::store::{Object, Thing};
@@ -16,13 +16,17 @@ const NAME: usize = 32;
 
 impl Host for CallState {
     fn host(&mut self) -> wasmtime::Result<Resource<Namespace>> {
-        Ok(self.ask(HostCall::NamespacesHost, |call, _| {
-            Ok(call.table.push(Namespace { namespace: kernel::Namespace::Host, made: None })?)
+        Ok(self.ask(HostCall::NamespacesHost, arguments!(), |call, _| {
+            Ok(call.table.push(Namespace {
+                namespace: kernel::Namespace::Host,
+                kind: NamespaceKind::Host,
+                made: None,
+            })?)
         })?)
     }
 
     fn add(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesAdd, |call, permit| {
+        self.ask(HostCall::NamespacesAdd, arguments!(name), |call, permit| {
             let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) {
                 return Err(Refusal::invalid(format!("a namespace's name is 1 to {NAME} letters, digits, '-' or '_'")));
@@ -37,23 +41,25 @@ impl Host for CallState {
                 return Err(Refusal::trap("the kernel layer did not answer with a namespace"));
             };
             transaction.made(Thing::Namespace { name: name.clone(), path: path.clone() });
-            Ok(call.table.push(Namespace { namespace: kernel::Namespace::At(path), made: Some(name) })?)
+            let namespace = kernel::Namespace::At(path);
+            Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
         })
     }
 
     fn get(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesGet, |call, _| {
+        self.ask(HostCall::NamespacesGet, arguments!(name), |call, _| {
             let Some(Object { thing: Thing::Namespace { path, .. }, .. }) = find(call, &name)? else {
                 return Err(Error::not_found("the network has no namespace of that name").into());
             };
-            Ok(call.table.push(Namespace { namespace: kernel::Namespace::At(path), made: Some(name) })?)
+            let namespace = kernel::Namespace::At(path);
+            Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
         })
     }
 }
 
 impl HostNamespace for CallState {
     fn same(&mut self, this: Resource<Namespace>, other: Resource<Namespace>) -> wasmtime::Result<bool> {
-        Ok(self.ask(HostCall::NamespacesNamespaceSame, |call, _| {
+        Ok(self.ask(HostCall::NamespacesNamespaceSame, arguments!(this, other), |call, _| {
             let inode = |n: &kernel::Namespace| match n {
                 kernel::Namespace::Host => None,
                 kernel::Namespace::At(at) => Some(at.inode),
@@ -63,7 +69,7 @@ impl HostNamespace for CallState {
     }
 
     fn remove(&mut self, this: Resource<Namespace>) -> Answer<()> {
-        self.ask(HostCall::NamespacesNamespaceRemove, |call, permit| {
+        self.ask(HostCall::NamespacesNamespaceRemove, arguments!(this), |call, permit| {
             let Some(name) = call.table.get(&this)?.made.clone() else {
                 return Err(Error::forbidden("only a namespace that the driver made can be removed").into());
             };
@@ -75,8 +81,7 @@ impl HostNamespace for CallState {
     }
 
     fn drop(&mut self, this: Resource<Namespace>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+        self.drop_handle(this)
     }
 }
 
@@ -86,10 +91,15 @@ fn find(call: &mut CallState, name: &str) -> Answer<Option<Object>> {
     Ok(call.transaction()?.objects()?.into_iter().find(is_it))
 }
 
-/// The namespace that an optional handle means.
-pub fn or_host(call: &CallState, handle: Option<&Resource<Namespace>>) -> Answer<kernel::Namespace> {
-    match handle {
-        Some(handle) => Ok(call.table.get(handle)?.namespace.clone()),
-        None => Ok(kernel::Namespace::Host),
-    }
+/// The namespace that an optional handle means, for a host call that is about something in it.
+pub fn or_host(call: &CallState, of: HostCall, handle: Option<&Resource<Namespace>>) -> Answer<kernel::Namespace> {
+    let (namespace, kind) = match handle {
+        Some(handle) => {
+            let Namespace { namespace, kind, made: _ } = call.table.get(handle)?;
+            (namespace.clone(), *kind)
+        }
+        None => (kernel::Namespace::Host, NamespaceKind::Host),
+    };
+    call.gate.permit(of, grant::Object::Namespace(kind))?;
+    Ok(namespace)
 }

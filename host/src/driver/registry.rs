@@ -1,15 +1,17 @@
 //! The drivers that are loaded, by name.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::admit::{self, Admitted};
 use super::compile::{self, Cache};
+use super::recorder::Recorder;
+use crate::controller::Place;
 use crate::engine::{CallState, Code, Engine, Facts, Registration};
-use crate::grant::{Gate, Grant};
-use crate::operation::driver::{CallCount, CallTrace, LoadDriver};
+use crate::grant::{About, Gate, Grant, Item, Needed, Policy};
+use crate::operation::driver::{CallCount, CallTrace, Granting, LoadDriver};
 use crate::operation::{Error, Kind, Name, Result};
 use crate::store::{self, Batch, Durability, Store, Write};
 
@@ -21,10 +23,12 @@ pub struct Driver {
     pub code: Code,
     /// What its component says of itself.
     pub admitted: Admitted,
-    /// What it may do.
-    pub grant: Arc<Grant>,
+    /// What it may do, and what it did.
+    pub policy: Arc<Policy>,
     /// What `configuration` answers.
     pub configuration: Arc<BTreeMap<String, String>>,
+    /// Its recorded calls.
+    pub recorder: Arc<Recorder>,
     calls: Mutex<BTreeMap<String, (u64, u64, u64)>>,
 }
 
@@ -38,18 +42,23 @@ pub struct Drivers {
     cache: Cache,
     components: PathBuf,
     loaded: RwLock<BTreeMap<Name, Loaded>>,
+    /// See [`Policy::new`].
+    needed: Option<Needed>,
 }
 
 impl Drivers {
-    /// Loads every recorded driver; a call of one may take as long as `deadline`. One that can't be loaded keeps its place, with
+    /// Loads every recorded driver. One that can't be loaded keeps its place, with
     /// the reason.
-    pub fn start(store: Arc<Store>, state: &Path, compiler: PathBuf, deadline: Duration) -> Result<Self> {
-        let engine = Engine::new(deadline).map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
+    pub fn start(store: Arc<Store>, place: &Place) -> Result<Self> {
+        let (state, compiler) = (&place.state, place.compiler.clone());
+        let engine =
+            Engine::new(place.deadline).map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
         let components = state.join("components");
         compile::make_private(&components)?;
         compile::remove_parts(&components);
         let cache = Cache::new(state.join("compiled"), compiler)?;
-        let drivers = Self { engine, store, cache, components, loaded: RwLock::default() };
+        let drivers =
+            Self { engine, store, cache, components, loaded: RwLock::default(), needed: place.needed.clone() };
         for record in drivers.store.drivers()? {
             let name = record.name.clone();
             let driver = drivers.restore(record).map(Arc::new);
@@ -61,11 +70,12 @@ impl Drivers {
         Ok(drivers)
     }
 
-    /// Loads a component under a new name and records it; or again under the name of a driver that could not be loaded, if it is
-    /// the same component. What is refused leaves nothing behind.
+    /// Loads a component under a new name and records it; or in place of the loaded one, if that is asked for; or again under the name
+    /// of a driver that could not be loaded, if it is the same component. What is refused leaves all as it was. Calls that run end in
+    /// the component in which they began.
     pub fn load(&self, load: LoadDriver) -> Result<Arc<Driver>> {
         let digest = compile::digest(&load.component);
-        self.check_name(&self.read(), &load.name, &digest)?;
+        self.check_name(&self.read(), &load, &digest)?;
         let admitted = admit::admit(&load.component)?;
         let entered =
             self.code(&digest, &load.component, &admitted).and_then(|code| self.enter(load, &digest, code, admitted));
@@ -77,51 +87,121 @@ impl Drivers {
 
     /// Makes the first call and records the driver.
     fn enter(&self, load: LoadDriver, digest: &str, code: Code, admitted: Admitted) -> Result<Arc<Driver>> {
-        let LoadDriver { name, component, configuration } = load;
-        let configuration = Arc::new(self.configuration(&name, configuration)?);
+        let name = load.name.clone();
+        let configuration = Arc::new(self.configuration(&name, &load.configuration)?);
+        let policy = self.policy(&name, &load.grant, &admitted)?;
         check_types(&code, &name, &configuration)?;
         let said = register(&code, &name, &configuration)?;
         let record = store::Driver {
             name: name.clone(),
             digest: digest.to_owned(),
-            size: component.len() as u64,
+            size: load.component.len() as u64,
             network_type: said.network_type,
             data_scope: said.data_scope,
             connectivity_scope: said.connectivity_scope,
             parts: admitted.parts.clone(),
             configuration: (*configuration).clone(),
+            grant: (*policy.grant()).clone(),
         };
-        let driver = Arc::new(Driver::new(record.clone(), code, admitted, configuration));
+        let mut driver = Driver::new(record.clone(), code, admitted, configuration, policy);
         // Under the lock, so that nobody forgets the file before its record is there.
         let mut loaded = self.write();
-        self.check_name(&loaded, &name, digest)?;
-        compile::write_whole(&self.component_path(digest), &component)?;
+        self.check_name(&loaded, &load, digest)?;
+        let before = loaded.get(&name).and_then(|driver| driver.as_ref().ok()).cloned();
+        if let Some(before) = &before {
+            self.check_successor(&before.record, &record)?;
+            driver.recorder = before.recorder.clone();
+        }
+        compile::write_whole(&self.component_path(digest), &load.component)?;
         let writes = vec![Write::PutDriver(record)];
         self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        let driver = Arc::new(driver);
         loaded.insert(name, Ok(driver.clone()));
+        if let Some(before) = before {
+            self.forget_unused(&loaded, &before.record.digest)?;
+        }
         Ok(driver)
     }
 
-    /// The name is free, or its driver could not be loaded and this is its component.
-    fn check_name(&self, loaded: &BTreeMap<Name, Loaded>, name: &Name, digest: &str) -> Result<()> {
+    /// A driver that serves networks can be replaced by one that does at least as much.
+    fn check_successor(&self, before: &store::Driver, after: &store::Driver) -> Result<()> {
+        let name = &before.name;
+        let Some(network) = self.store.networks_of_driver(name)?.into_iter().next() else { return Ok(()) };
+        let scopes = |record: &store::Driver| (record.data_scope, record.connectivity_scope);
+        let gone = before.parts.iter().find(|part| !after.parts.contains(part));
+        let why = match gone {
+            Some(part) => format!("does not export {part}"),
+            None if scopes(before) != scopes(after) => "has another scope".to_owned(),
+            None => return Ok(()),
+        };
+        Err(Error::invalid(format!(
+            "the driver {name} serves the network {}, and this component {why}: load it under another name with --name, or remove the networks first",
+            network.name
+        )))
+    }
+
+    /// The name is free, or its driver is to be replaced, or could not be loaded and this is its component.
+    fn check_name(&self, loaded: &BTreeMap<Name, Loaded>, load: &LoadDriver, digest: &str) -> Result<()> {
+        let name = &load.name;
         match loaded.get(name) {
             None => Ok(()),
+            Some(_) if load.replace => Ok(()),
             Some(Ok(_)) => Err(Error::exists(format!(
-                "a driver {name} is loaded already: remove it first, or load under another name with --name"
+                "a driver {name} is loaded already: put this one in its place with --replace, or load it under another name with --name"
             ))),
             Some(Err(_)) if self.store.driver(name)?.is_some_and(|record| record.digest == digest) => Ok(()),
             Some(Err(_)) => Err(Error::exists(format!(
-                "the driver {name} could not be loaded, and this is another component: load its own again, or remove it first"
+                "the driver {name} could not be loaded, and this is another component: load its own again, put this one in its place with --replace, or remove it first"
             ))),
         }
     }
 
     /// What is given; a driver that is loaded again keeps what it had, if nothing is.
-    fn configuration(&self, name: &Name, given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    fn configuration(&self, name: &Name, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
         match self.store.driver(name)? {
             Some(record) if given.is_empty() => Ok(record.configuration),
-            _ => Ok(given),
+            _ => Ok(given.clone()),
         }
+    }
+
+    /// What the driver may do. A driver that is loaded again keeps what it had, if nothing is said.
+    fn policy(&self, name: &Name, grant: &Granting, admitted: &Admitted) -> Result<Policy> {
+        let asks = admitted.manifest.as_ref().map(|manifest| manifest.asks.clone()).unwrap_or_default();
+        let grant = match grant {
+            Granting::Asked => asks.clone(),
+            Granting::Written(grant) => (**grant).clone(),
+            Granting::Unsaid => self.store.driver(name)?.map(|record| record.grant).unwrap_or_default(),
+        };
+        let lacks: Vec<_> = grant.lacks(&asks).iter().map(Item::to_string).collect();
+        if lacks.is_empty() || self.needed.is_some() {
+            return Ok(Policy::new(grant, self.needed.clone()));
+        }
+        let lacks = lacks.join(", ");
+        let message = if grant == Grant::default() {
+            format!(
+                "the driver {name} asks for what it is not granted: {lacks}: name a grant with --grant, or grant what it asks for with --grant-asked"
+            )
+        } else {
+            format!(
+                "the driver {name} asks for more than its grant has, which lacks {lacks}: add that to the grant, or do without the driver"
+            )
+        };
+        Err(Error::forbidden(message))
+    }
+
+    /// Changes what a driver may do, from its next call on. It may lack what the driver asks for.
+    pub fn set_grant(&self, name: &Name, grant: Grant) -> Result<Arc<Driver>> {
+        grant.check()?;
+        let driver = self.get(name)?;
+        // Under the lock, so that what is stored is what counts.
+        let _alone = self.write();
+        let Some(record) = self.store.driver(name)? else {
+            return Err(Error::not_found(format!("there is no driver {name}")));
+        };
+        let writes = vec![Write::PutDriver(store::Driver { grant: grant.clone(), ..record })];
+        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        driver.policy.set_grant(grant);
+        Ok(driver)
     }
 
     /// Removes the files of a component that no driver has.
@@ -131,6 +211,12 @@ impl Drivers {
             self.cache.remove(&self.store, digest)?;
         }
         Ok(())
+    }
+
+    /// A loaded driver's component.
+    pub fn component(&self, name: &Name) -> Result<Vec<u8>> {
+        let path = self.component_path(&self.get(name)?.record.digest);
+        std::fs::read(&path).map_err(|e| compile::io(&path, &e))
     }
 
     /// A driver that can be called.
@@ -173,7 +259,8 @@ impl Drivers {
         let code = self.code(&record.digest, &component, &admitted)?;
         let configuration = Arc::new(record.configuration.clone());
         check_types(&code, &record.name, &configuration)?;
-        Ok(Driver::new(record, code, admitted, configuration))
+        let policy = Policy::new(record.grant.clone(), self.needed.clone());
+        Ok(Driver::new(record, code, admitted, configuration, policy))
     }
 
     /// The code of a component. Code of another wasmtime or another processor is compiled again.
@@ -208,8 +295,10 @@ impl Driver {
         code: Code,
         admitted: Admitted,
         configuration: Arc<BTreeMap<String, String>>,
+        policy: Policy,
     ) -> Self {
-        Self { record, code, admitted, grant: Arc::new(Grant::standard()), configuration, calls: Mutex::default() }
+        let (policy, recorder, calls) = (Arc::new(policy), Arc::default(), Mutex::default());
+        Self { record, code, admitted, policy, configuration, recorder, calls }
     }
 
     /// Counts a call and the host calls that it made.
@@ -247,13 +336,14 @@ fn outside_networks(
 ) -> CallState {
     let facts = Facts {
         driver: name.clone(),
-        function,
+        function: function.to_owned(),
         network: None,
         endpoint: None,
         configuration: configuration.clone(),
         watches_tables: false,
     };
-    let gate = Gate::new(Arc::new(Grant::default()), None);
+    let about = About { driver: name.clone(), function, network: None, endpoint: None };
+    let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
     CallState::new(facts, gate, None, Instant::now() + code.deadline, None)
 }
 

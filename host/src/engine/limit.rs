@@ -22,6 +22,9 @@ pub const HOST_CALLS: u32 = 10_000;
 /// Host calls of a call that are kept for its trace.
 pub const TRACED: usize = 200;
 
+/// Bytes of a call's host calls and their answers that are recorded: a bridge's call has about 4,000.
+pub const RECORDED: usize = 1 << 20;
+
 /// Bytes that a call may push to the host with one host call.
 pub const HOST_CALL_BYTES: usize = 1 << 20;
 
@@ -47,18 +50,26 @@ pub const STACK: usize = 512 << 10;
 pub const CALLS: u32 = 64;
 
 /// Counts the memory of a call, summed over its memories.
-#[derive(Default)]
 pub struct Memory {
+    /// Bytes that it may have.
+    pub most: usize,
     /// Bytes, as far as they grew.
     pub used: usize,
     /// A growth was refused.
     pub exceeded: bool,
 }
 
+impl Memory {
+    /// None used yet.
+    pub fn new(most: usize) -> Self {
+        Self { most, used: 0, exceeded: false }
+    }
+}
+
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(desired.saturating_sub(current));
-        let fits = used <= MEMORY;
+        let fits = used <= self.most;
         if fits {
             self.used = used;
         }

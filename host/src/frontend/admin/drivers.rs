@@ -1,4 +1,4 @@
-//! `/drivers`: load, list, inspect, remove.
+//! `/drivers`: load, list, inspect, remove; a driver's component and its recorded calls.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,12 +8,19 @@ use axum::Json;
 use axum::extract::FromRequest;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::answer::{Answer, Refusal};
-use super::input::{Asked, Component, Segments};
-use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use super::input::{Asked, Component, Given, Segments};
+use super::limits::MAX_WAIT;
+use crate::grant::Grant;
+use crate::operation::driver::{Audited, Driver, DriverDetails, Granting, LoadDriver};
+use crate::operation::recording::Recording;
 use crate::operation::{Error, Name};
 
 /// Loads a driver.
@@ -22,6 +29,9 @@ use crate::operation::{Error, Name};
         ("name" = Name, Query, description = "The name that networks say."),
         ("set" = Option<Vec<String>>, Query, style = Form, explode = true,
             description = "KEY=VALUE: what the driver's `configuration` import answers. May be repeated."),
+        ("grant" = Option<String>, Query, description = "A Grant as JSON text: what the driver may do. Without it: nothing."),
+        ("grant-asked" = Option<bool>, Query, description = "`true`, instead of `grant`: whatever the driver asks for."),
+        ("replace" = Option<bool>, Query, description = "It may take the place of a loaded driver of this name."),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
     responses(
@@ -33,10 +43,10 @@ pub async fn load(
     Asked(pairs): Asked<Vec<(String, String)>>,
     request: Request,
 ) -> Answer<(StatusCode, Json<DriverDetails>)> {
-    let (name, configuration) = settings(pairs)?;
+    let Settings { name, configuration, grant, replace } = settings(pairs)?;
     let slot = upload_slot(&api, api.limits.body).await?;
     let Component(component) = Component::from_request(request, &api).await?;
-    let load = LoadDriver { name, component, configuration };
+    let load = LoadDriver { name, component, configuration, grant, replace };
     let plugins = api.plugins.clone();
     let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
@@ -65,6 +75,65 @@ pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -
     Ok(Json(with_socket(details, socket)))
 }
 
+/// Changes what a driver may do, from its next call on.
+#[utoipa::path(put, path = "/drivers/{name}/grant", tag = "drivers", operation_id = "set_grant",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
+pub async fn set_grant(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Given(grant): Given<Grant>,
+) -> Answer<Json<DriverDetails>> {
+    let name = Name::new(&name)?;
+    Ok(Json(api.change(move |c| async move { c.set_grant(&name, grant).await }).await?))
+}
+
+/// Tells what a driver was allowed and refused.
+#[utoipa::path(get, path = "/drivers/{name}/audit", tag = "drivers", operation_id = "audit",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = Audited), (status = "default", body = Error, description = "Why not.")))]
+pub async fn audit(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<Audited>> {
+    Ok(Json(api.controller.audit(&Name::new(&name)?).await?))
+}
+
+/// Answers a driver's component.
+#[utoipa::path(get, path = "/drivers/{name}/component", tag = "drivers", operation_id = "driver_component",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/wasm", description = "As it was loaded."),
+        (status = "default", body = Error, description = "Why not."),
+    ))]
+pub async fn component(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<impl IntoResponse> {
+    let component = api.controller.component(&Name::new(&name)?).await?;
+    Ok(([(CONTENT_TYPE, "application/wasm")], component))
+}
+
+/// Answers recorded calls. From the first question on, and for a minute after the last one, all calls of the driver are recorded; those
+/// that trap always are. Of both, only the last are kept.
+#[utoipa::path(get, path = "/drivers/{name}/recordings", tag = "drivers", operation_id = "driver_recordings",
+    params(("name" = Name, Path, description = "The driver."), After),
+    responses((status = 200, body = Vec<Recording>), (status = "default", body = Error, description = "Why not.")))]
+pub async fn recordings(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Asked(After { after, wait }): Asked<After>,
+) -> Answer<Response> {
+    let wait = Duration::from_secs(wait.unwrap_or(0).min(MAX_WAIT));
+    let found = api.controller.recordings(&Name::new(&name)?, after.unwrap_or(0), wait).await?;
+    Ok(Json(found.iter().map(AsRef::as_ref).collect::<Vec<&Recording>>()).into_response())
+}
+
+/// Which recordings.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// Those with a greater number; left out: all that are kept.
+    after: Option<u64>,
+    /// Waits for so many seconds, at most 5, if there is none.
+    wait: Option<u64>,
+}
+
 /// Removes a driver that serves no network.
 #[utoipa::path(delete, path = "/drivers/{name}", tag = "drivers", operation_id = "remove_driver",
     params(("name" = Name, Path, description = "The driver.")),
@@ -89,20 +158,48 @@ fn with_socket(details: DriverDetails, socket: Result<PathBuf, Error>) -> Driver
     }
 }
 
-/// The name and the configuration in a query. It is read by hand because `set` repeats.
-fn settings(pairs: Vec<(String, String)>) -> Result<(Name, BTreeMap<String, String>), Error> {
-    let mut name = None;
+/// How to load a driver.
+struct Settings {
+    name: Name,
+    configuration: BTreeMap<String, String>,
+    grant: Granting,
+    replace: bool,
+}
+
+/// What a query says. It is read by hand because `set` repeats.
+fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
+    let (mut name, mut grant, mut replace) = (None, Granting::Unsaid, false);
     let mut configuration = BTreeMap::new();
     for (key, value) in pairs {
         match key.as_str() {
             "name" if name.is_some() => return Err(Error::invalid("the query has more than one name=")),
             "name" => name = Some(Name::new(&value)?),
             "set" => set(&mut configuration, &value)?,
-            _ => return Err(Error::invalid(format!("the query can't be read: unknown field {key:?}: name or set"))),
+            "grant" | "grant-asked" if grant != Granting::Unsaid => {
+                return Err(Error::invalid("the query has more than one of grant= and grant-asked="));
+            }
+            "grant" => grant = Some(read_grant(&value)?).into(),
+            "grant-asked" if value == "true" => grant = Granting::Asked,
+            "grant-asked" => return Err(Error::invalid(format!("grant-asked={value:?} is not true"))),
+            "replace" => {
+                let no_bool = |_| Error::invalid(format!("replace={value:?} is neither true nor false"));
+                replace = value.parse().map_err(no_bool)?;
+            }
+            _ => {
+                return Err(Error::invalid(format!(
+                    "the query can't be read: unknown field {key:?}: name, set, grant, grant-asked or replace"
+                )));
+            }
         }
     }
     let name = name.ok_or_else(|| Error::invalid("the query must have name=: the name that networks say"))?;
-    Ok((name, configuration))
+    Ok(Settings { name, configuration, grant, replace })
+}
+
+fn read_grant(text: &str) -> Result<Grant, Error> {
+    let grant: Grant = serde_json::from_str(text).map_err(|e| Error::invalid(format!("grant= can't be read: {e}")))?;
+    grant.check().map_err(|e| e.context("grant="))?;
+    Ok(grant)
 }
 
 fn set(configuration: &mut BTreeMap<String, String>, text: &str) -> Result<(), Error> {
@@ -132,27 +229,32 @@ mod tests {
 
     #[test]
     fn a_query_is_a_name_and_settings() {
-        let (name, set) =
-            settings(pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c=")])).unwrap();
-        assert_eq!(name.as_str(), "bridge");
+        let said = pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c="), ("replace", "true")]);
+        let Settings { name, configuration: set, grant, replace } = settings(said).unwrap();
+        assert_eq!((name.as_str(), grant, replace), ("bridge", Granting::Unsaid, true));
         let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
         assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
     }
 
     #[test]
     fn a_bad_query_names_what_was_wrong() {
-        let table: [(&[(&str, &str)], &str); 6] = [
+        let table: [(&[(&str, &str)], &str); 11] = [
             (&[], "name="),
             (&[("name", "a"), ("name", "b")], "more than one name="),
             (&[("name", "a/b")], "a/b"),
+            (&[("name", "a"), ("replace", "yes")], "replace=\"yes\" is neither"),
             (&[("name", "a"), ("set", "b")], "\"b\" is not KEY=VALUE"),
             (&[("name", "a"), ("set", "=b")], "is not KEY=VALUE"),
             (&[("name", "a"), ("set", "b=1"), ("set", "b=2")], "\"b\" is set more than once"),
+            (&[("name", "a"), ("grant", "{}"), ("grant-asked", "true")], "more than one of grant= and grant-asked="),
+            (&[("name", "a"), ("grant-asked", "yes")], "grant-asked=\"yes\" is not true"),
+            (&[("name", "a"), ("grant", "{\"links\": 1}")], "grant= can't be read: unknown field `links`"),
+            (&[("name", "a"), ("grant", "{\"parents\": [\"a/b\"]}")], "grant=: parents: "),
         ];
         for (query, part) in table {
-            let error = settings(pairs(query)).unwrap_err();
+            let error = settings(pairs(query)).err().unwrap();
             assert!(error.message.contains(part), "{query:?}: {error}");
         }
-        assert!(settings(pairs(&[("nam", "a")])).unwrap_err().message.contains("unknown field \"nam\""));
+        assert!(settings(pairs(&[("nam", "a")])).err().unwrap().message.contains("unknown field \"nam\""));
     }
 }
