@@ -4,11 +4,14 @@ A driver has no WASI: the functions that Python calls for the time, random bytes
 one that it had when the component was built: the same "random" MAC in every call.
 """
 
+import builtins
+import errno
 import io
 import os
 import random as random_module
 import sys
 import time
+from typing import Any, Callable, NoReturn
 
 from wit_world.imports import clock, log
 from wit_world.imports import random as host_random
@@ -36,6 +39,14 @@ def _bytes(count: int) -> bytes:
     return b"".join(host_random.bytes(min(4096, count - start)) for start in range(0, count, 4096))
 
 
+def _without(what: str) -> Callable[..., NoReturn]:
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise OSError(errno.ENOSYS, f"a driver has no {what}: there is no WASI")
+
+    return refuse
+
+
+_FILES, _SLEEP = _without("files"), _without("timers")
 _OUT, _ERR = Lines(log.Level.INFO), Lines(log.Level.ERROR)
 _RANDOM = {
     name: getattr(random_module.SystemRandom(), name)
@@ -50,3 +61,5 @@ def begin() -> None:
     time.time, time.time_ns = (lambda: clock.now() / 1e9), clock.now
     os.urandom = random_module._urandom = _bytes  # type: ignore[attr-defined]
     vars(random_module).update(_RANDOM)
+    builtins.open = io.open = os.open = _FILES
+    time.sleep = _SLEEP
