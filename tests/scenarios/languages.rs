@@ -156,7 +156,7 @@ const JAVASCRIPT: &[Mistake] = &[
         says: &["driver.ts", "'joined' does not exist in type"],
     },
     Mistake {
-        edits: &[["wit/world.wit", "include", "include pontoon:driver/ipv6-releaser-part@0.1.0;\n  include"]],
+        edits: &[["wit/world.wit", "  include", "  include pontoon:driver/ipv6-releaser-part@0.1.0;\n  include"]],
         says: &["ipv6Releaser"],
     },
     Mistake {
