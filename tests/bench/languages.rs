@@ -66,16 +66,15 @@ fn compile(file: &str) -> Vec<u8> {
 
 /// Asks for the registration, and gives the bytes of linear memory that the call had.
 fn registers(code: &Code) -> usize {
-    let name = Name::new("bridge").unwrap();
     let facts = Facts {
-        driver: name.clone(),
+        driver: Name::new("bridge").unwrap(),
         function: "register".to_owned(),
         network: None,
         endpoint: None,
         configuration: Arc::default(),
         watches_tables: false,
     };
-    let about = About { driver: name, function: "register", network: None, endpoint: None };
+    let about = About { driver: facts.driver.clone(), function: "register", network: None, endpoint: None };
     let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
     let state = CallState::new(facts, gate, None, Instant::now() + code.deadline, None);
     let outcome = code.register(state);

@@ -8,9 +8,13 @@ use crate::grant::HostCall;
 
 impl Host for CallState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        Ok(self.ask(HostCall::LogLog, arguments!(level, message), |call, _| {
+        let asked = arguments!(level, message);
+        let message = printable(&message, MESSAGE_BYTES);
+        if level == Level::Error {
+            self.last_words = Some(message.clone());
+        }
+        Ok(self.ask(HostCall::LogLog, asked, |call, _| {
             call.log_lines += 1;
-            let message = printable(&message, MESSAGE_BYTES);
             if call.log_lines <= LOG_LINES
                 && let Some(unlogged) = call.gate.logs(message.len())
             {
@@ -18,9 +22,6 @@ impl Host for CallState {
                     line(call, Level::Warn, &format!("({unlogged} lines were left out: more than the grant allows)"));
                 }
                 line(call, level, &message);
-            }
-            if level == Level::Error {
-                call.last_words = Some(message);
             }
             Ok(())
         })?)

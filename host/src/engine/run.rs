@@ -90,7 +90,7 @@ fn place(store: &mut Store<CallState>, trap: &wasmtime::Error) -> TrapPlace {
 
 /// The error for a trap: what the author can act on, in one line.
 fn trapped(state: &CallState, trap: &wasmtime::Error) -> Error {
-    let function = state.facts.function.as_str();
+    let function = &state.facts.function;
     let text = format!("{trap:#}");
     if matches!(trap.downcast_ref::<Trap>(), Some(Trap::Interrupt)) || text.ends_with(DEADLINE_PASSED) {
         return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
@@ -101,10 +101,9 @@ fn trapped(state: &CallState, trap: &wasmtime::Error) -> Error {
              --autodrop-borrows yes, and in Go defer info.Drop())"
         ));
     }
-    let hint = if state.memory.exceeded {
-        format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20)
-    } else {
-        String::new()
+    let hint = match state.memory.exceeded {
+        true => format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20),
+        false => String::new(),
     };
     let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
     // The backtrace's lines are for the log.
