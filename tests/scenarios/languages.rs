@@ -203,6 +203,23 @@ fn the_bridge_passes_the_suite(language: &str) {
     assert_eq!((fake.code, fake.ended("failed").collect::<Vec<_>>()), (Some(0), Vec::new()), "{}", fake.err);
 }
 
+#[test]
+fn the_sdk_for_python_passes_its_own_tests() {
+    if bridge_in("python").is_none() {
+        return;
+    }
+    let bindings = tempfile::tempdir().unwrap();
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/python");
+    let mut command = with_tools("componentize-py");
+    command.args(["-q", "-d", "../../wit", "-w", "complete", "bindings"]).arg(bindings.path().join("b"));
+    let made = Ran::of(command.current_dir(&sdk));
+    assert_eq!(made.code, 0, "{made:?}");
+    let mut command = with_tools("python3");
+    command.env("PYTHONPATH", format!("{}:.", bindings.path().join("b").display())).env("PYTHONDONTWRITEBYTECODE", "1");
+    let ran = Ran::of(command.arg("tests/test_sdk.py").current_dir(&sdk));
+    assert!(ran.code == 0 && ran.err.contains("\nOK"), "{ran:?}");
+}
+
 /// A new project in a folder of its own.
 fn new(language: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
