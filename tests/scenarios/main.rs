@@ -8,6 +8,8 @@ mod fake;
 mod faults;
 mod firewall;
 mod forgotten;
+mod grants;
+mod hostile;
 mod http;
 mod inspect;
 mod interface;
