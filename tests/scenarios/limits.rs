@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pontoon::engine::limit::{CALLS, LOG_LINES, TRACED};
-use pontoon::operation::driver::LoadDriver;
+use pontoon::driver::aside::TRAPS;
+use pontoon::engine::limit::{CALLS, LOG_BURST, LOG_BYTES_PER_SECOND, LOG_LINES, TRACED};
+use pontoon::operation::driver::{LoadDriver, PUT_ASIDE, READY};
 use pontoon::operation::{Error, Kind, Name};
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
 use serde_json::{Value, json};
@@ -121,11 +122,13 @@ fn a_driver_that_spins_is_ended_and_holds_up_nobody_else() {
 #[test]
 fn so_many_calls_run_at_a_time_and_the_rest_wait() {
     let bench = probe_within(DEADLINE);
+    // Several drivers: one that traps ten times in a row is put aside.
+    (0..8).for_each(|number| bench.load(&format!("probe{number}"), "test/probe", &[]));
     let begin = Instant::now();
     let networks = (0..CALLS + 2).map(|number| {
         let create = create(
             &format!("n{number}"),
-            "probe",
+            &format!("probe{}", number % 8),
             &json!({"no_pools": true, "options": {"probe.spin": "create-network", "probe.links": "no"}}),
         );
         let controller = bench.controller.clone();
@@ -242,6 +245,64 @@ fn the_child_that_compiles_has_limits() {
         assert!(begin.elapsed() < Duration::from_secs(20), "{}", limits());
         std::thread::sleep(Duration::from_millis(10));
     }
+    // It has given up all that it does not need before it reads a byte.
+    let field = |name: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches(':').trim().to_owned()
+    };
+    pontoon_tests::until("its seccomp filter", || field("Seccomp") == "2" && field("Seccomp_filters") == "2");
+    assert_eq!(["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"].map(field), ["0".repeat(16).as_str(); 5]);
+    assert_eq!(field("NoNewPrivs"), "1");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_driver_that_keeps_trapping_is_put_aside_and_gets_another_try() {
+    let bench = probe();
+    let name = Name::new("probe").unwrap();
+    let state = || bench.wait(bench.controller.driver(&name)).unwrap().driver.state;
+    for _ in 0..TRAPS {
+        assert_eq!(state(), READY);
+        let error = refused(&bench, json!({"probe.trap": "create-network"}));
+        assert!(error.message.contains("trapped"), "{error}");
+    }
+    assert!(state().starts_with("put aside: it trapped 10 times in a row; it is called again in "), "{}", state());
+    let listed = bench.wait(bench.controller.drivers()).unwrap();
+    assert!(listed[0].state.starts_with(PUT_ASIDE), "{listed:?}");
+    let error = refused(&bench, json!({}));
+    assert_eq!(error.kind, Kind::Unavailable);
+    assert!(error.message.contains("the driver probe is put aside"), "{error}");
+    pontoon_tests::until("another try", || state() == READY);
+    make(&bench, "n", &json!({}));
+    // That forgave all.
+    refused(&bench, json!({"probe.trap": "create-network"}));
+    assert_eq!(state(), READY);
+}
+
+#[test]
+fn a_driver_logs_so_many_bytes_over_time() {
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    let mut serve = daemon.serve();
+    serve.stderr(std::fs::File::create(&log).unwrap());
+    daemon.run_as(serve);
+    daemon.ok(&format!("driver load {}", driver("test/probe").display()));
+    let begin = Instant::now();
+    let text = || std::fs::read_to_string(&log).unwrap();
+    for number in 0..20 {
+        daemon.ok(&format!("network create n{number} -d probe -o probe.do=flood"));
+    }
+    let most = LOG_BURST + LOG_BYTES_PER_SECOND * (begin.elapsed().as_secs() as usize + 1);
+    let lines = text().lines().filter(|line| line.contains(" line ")).map(str::len).sum::<usize>();
+    assert!(lines <= most && lines > LOG_BURST / 4, "{lines} of at most {most} bytes");
+    // 20 calls of 256 lines would be 5120.
+    let kept = text().lines().filter(|line| line.contains(" line ")).count();
+    assert!(kept < 20 * LOG_LINES as usize, "{kept} lines");
+    pontoon_tests::until("a word about what was dropped", || {
+        daemon.ok("network rm n0");
+        daemon.ok("network create n0 -d probe -o probe.do=flood");
+        text().contains("lines of this driver were dropped: it logs too much")
+    });
 }

@@ -34,6 +34,7 @@ impl Host for CallState {
         self.ask(HostCall::StoreSet, |call, permit| {
             check_key(&key)?;
             check_value(call, &value)?;
+            call.transaction()?.check_state_room(key.len() + value.len())?;
             call.transaction()?.set_state(permit, key, Some(value));
             Ok(())
         })

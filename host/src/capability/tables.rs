@@ -59,6 +59,7 @@ pub fn put(
 ) -> Answer<()> {
     check(&table, &key)?;
     check_value(call, &value)?;
+    call.transaction()?.check_entry_room(key.len() + value.len())?;
     match call.transaction()?.entry(&table, &key)? {
         Some((_, true)) if !replace => Err(Error::exists(format!("{table} has an entry {key:?} already")).into()),
         Some((_, false)) if replace => Err(foreign(&table, &key)),

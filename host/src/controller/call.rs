@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Called, Inner};
 use crate::driver::Driver;
 use crate::engine::limit::TRACED;
-use crate::engine::{CallState, Code, Facts, Failure, Interface, NetworkFacts, Outcome};
+use crate::engine::{CallState, Code, Facts, Failure, Fault, Interface, NetworkFacts, Outcome};
 use crate::grant::Gate;
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::PortBinding;
@@ -100,7 +100,13 @@ impl Inner {
         finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
     ) -> std::result::Result<Result<Done<T>>, store::Error> {
         let start = Instant::now();
-        let mut outcome = run(&call.driver.code, self.state(call, start));
+        let fault = self.fault_for(call.function);
+        if let Some(aside) = call.driver.aside.get(start) {
+            let name = &call.driver.record.name;
+            let error = Error::new(Kind::Unavailable, format!("the driver {name} is {aside}"));
+            return Ok(Err(error));
+        }
+        let mut outcome = run(&call.driver.code, self.state(call, start, fault));
         let transaction = outcome.state.transaction.take();
         let committed = match outcome.result {
             Err(failure) => Err(failure),
@@ -115,6 +121,10 @@ impl Inner {
             host_calls: std::mem::take(&mut outcome.state.trace),
         };
         call.driver.count(&trace, committed.is_err());
+        // A trap that was asked for says nothing of the driver.
+        if fault.is_none() {
+            call.driver.aside.ended(matches!(committed, Err(Failure::Trapped(_))), Instant::now());
+        }
         trace.host_calls.truncate(TRACED);
         self.note_call(|| {
             let (error, swept) = match &committed {
@@ -132,7 +142,13 @@ impl Inner {
         })
     }
 
-    fn state(&self, call: &Call<'_>, start: Instant) -> CallState {
+    /// The failure to inject into a function, if there is one.
+    fn fault_for(&self, function: &str) -> Option<Fault> {
+        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.filter(|(into, _)| into.is_none_or(|into| into == function)).map(|(_, fault)| fault)
+    }
+
+    fn state(&self, call: &Call<'_>, start: Instant, fault: Option<Fault>) -> CallState {
         let pools = call.network.map(|n| n.pools.iter().map(|p| p.subnet).collect::<Vec<_>>());
         let facts = Facts {
             driver: call.driver.record.name.clone(),
@@ -145,6 +161,7 @@ impl Inner {
             endpoint: call.endpoint.cloned(),
             configuration: call.driver.configuration.clone(),
             watches_tables: call.driver.code.watches_tables(),
+            log_rate: call.driver.log_rate.clone(),
         };
         let transaction = call.network.map(|network| {
             let owner = Owner {
@@ -155,8 +172,6 @@ impl Inner {
             Transaction::new(self.kernel.clone(), self.reaper.clone(), self.firewall.clone(), self.store.clone(), owner)
         });
         let gate = Gate::new(call.driver.grant.clone(), pools);
-        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let fault = fault.filter(|(function, _)| function.is_none_or(|f| f == call.function)).map(|(_, fault)| fault);
         let mut state = CallState::new(facts, gate, transaction, start + call.driver.code.deadline, fault);
         state.interface = call.interface.clone();
         state

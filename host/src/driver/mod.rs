@@ -4,9 +4,11 @@
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
 //! - [`compile`]: the child process that compiles, and the cache of its output
+//! - [`aside`]: what becomes of one that keeps trapping
 //! - [`Drivers`]: those that are loaded, by name
 
 pub mod admit;
+pub mod aside;
 pub mod compile;
 pub mod manifest;
 pub mod pack;

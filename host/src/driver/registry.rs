@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::time::{Duration, Instant};
 
 use super::admit::{self, Admitted};
+use super::aside::Aside;
 use super::compile::{self, Cache};
-use crate::engine::{CallState, Code, Engine, Facts, Registration};
+use crate::engine::{CallState, Code, Engine, Facts, LogRate, Registration};
 use crate::grant::{Gate, Grant};
 use crate::operation::driver::{CallCount, CallTrace, LoadDriver};
 use crate::operation::{Error, Kind, Name, Result};
@@ -25,6 +26,10 @@ pub struct Driver {
     pub grant: Arc<Grant>,
     /// What `configuration` answers.
     pub configuration: Arc<BTreeMap<String, String>>,
+    /// Whether it is put aside.
+    pub aside: Aside,
+    /// What it may log over time.
+    pub log_rate: Arc<LogRate>,
     calls: Mutex<BTreeMap<String, (u64, u64, u64)>>,
 }
 
@@ -209,7 +214,8 @@ impl Driver {
         admitted: Admitted,
         configuration: Arc<BTreeMap<String, String>>,
     ) -> Self {
-        Self { record, code, admitted, grant: Arc::new(Grant::standard()), configuration, calls: Mutex::default() }
+        let (grant, aside, log_rate) = (Arc::new(Grant::standard()), Aside::default(), Arc::default());
+        Self { record, code, admitted, grant, configuration, aside, log_rate, calls: Mutex::default() }
     }
 
     /// Counts a call and the host calls that it made.
@@ -252,6 +258,7 @@ fn outside_networks(
         endpoint: None,
         configuration: configuration.clone(),
         watches_tables: false,
+        log_rate: Arc::default(),
     };
     let gate = Gate::new(Arc::new(Grant::default()), None);
     CallState::new(facts, gate, None, Instant::now() + code.deadline, None)

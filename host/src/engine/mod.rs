@@ -1,6 +1,6 @@
 //! wasmtime: one call of a driver in a fresh instance, under limits.
 //!
-//! - [`limit`]: the limits, each with its reason
+//! - [`limit`]: the limits, each with its reason; [`LogRate`]: the one over time
 //! - [`bindings`]: what is generated from `wit/`
 //! - [`CallState`]: what a call has on the host's side
 //! - [`Code`]: a component that is ready to be called, and which parts it exports
@@ -11,10 +11,12 @@ pub mod bindings;
 mod code;
 mod export;
 pub mod limit;
+mod log_rate;
 mod run;
 mod state;
 
 pub use code::{Code, Engine, compile};
 pub use export::{Registration, TableEvent};
+pub use log_rate::LogRate;
 pub use run::{Failure, Outcome};
 pub use state::{CallState, Facts, Fault, Interface, Join, Names, NetworkFacts, StaticRoute};

@@ -6,7 +6,7 @@ use wasmtime::{Store, Trap};
 
 use super::bindings::imports::types as wit;
 use super::code::{Code, ticks};
-use super::limit::{HOST_CALL_BYTES, MEMORY};
+use super::limit::{HOST_CALL_BYTES, MEMORY, TRAP_BYTES};
 use super::state::{CallState, DEADLINE_PASSED};
 use crate::capability::convert;
 use crate::operation::{Error, Kind};
@@ -77,8 +77,9 @@ fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error
     }
     let hint =
         if out_of_memory { format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20) } else { String::new() };
-    // The backtrace's lines are for the log.
-    tracing::warn!(function, "a driver trapped: {text}");
+    // The backtrace's lines are for the log; the names in it are the driver's.
+    let lines: Vec<_> = text.split_whitespace().collect();
+    tracing::warn!(function, "a driver trapped: {}", convert::printable(&lines.join(" "), TRAP_BYTES));
     let cause = trap.root_cause().to_string();
     Error::internal(format!("{function} trapped{hint}: {}", convert::printable(&cause, convert::MESSAGE_BYTES)))
 }

@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use wasmtime::component::ResourceTable;
 
 use super::limit::{HANDLES, HOST_CALLS, Memory};
+use super::log_rate::LogRate;
 use crate::capability::{Answer, Refusal};
 use crate::grant::{Gate, HostCall, Object, Permit};
 use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
@@ -35,6 +36,8 @@ pub struct Facts {
     pub configuration: Arc<BTreeMap<String, String>>,
     /// The driver exports `table-watcher`.
     pub watches_tables: bool,
+    /// What it may log over time.
+    pub log_rate: Arc<LogRate>,
 }
 
 /// The network that a call is about.

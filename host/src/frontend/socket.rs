@@ -42,7 +42,7 @@ impl Bound {
     /// Binds it. Clients can connect from now on, and wait.
     pub fn bind(path: &Path) -> Result<Self> {
         let failed = |e: io::Error| Error::new(kind(&e), format!("can't bind the socket {}: {e}", path.display()));
-        make_folder(path)?;
+        path.parent().map_or(Ok(()), make_folder)?;
         let lock = lock(path)?;
         check_free(path)?;
         // Under another name until it is complete: it never stands there with wrong permissions, and a dead one is replaced in one step.
@@ -109,9 +109,11 @@ impl Drop for SocketFile {
     }
 }
 
-/// Makes the folder of the socket; one that is there stays as it is.
-fn make_folder(path: &Path) -> Result<()> {
-    let Some(folder) = path.parent().filter(|folder| !folder.exists()) else { return Ok(()) };
+/// Makes a folder for sockets; one that is there stays as it is.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
     let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
     // Again, because the umask takes bits from the mode.
     let made = made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE)));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::controller::Controller;
 use crate::driver::compile::digest;
 use crate::frontend::admin::limits::MAX_COMPONENT;
-use crate::operation::driver::{LoadDriver, READY};
+use crate::operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY};
 use crate::operation::{Error, Kind, Name, Result};
 
 /// Loads the folder's components under their files' names. One that can't be loaded is reported, and the others still are:
@@ -66,13 +66,18 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
     let (name, component) = (name_of(file)?, read_component(file)?);
     let loaded = controller.drivers().await?.into_iter().find(|driver| driver.name == name);
     match loaded {
-        Some(driver) if driver.digest == digest(&component) && driver.state == READY => Ok(()),
+        Some(driver) if driver.digest == digest(&component) && is_loaded(&driver) => Ok(()),
         Some(driver) if driver.digest != digest(&component) => {
             Err(Error::exists(format!("another component is loaded as {name}; remove that one, and start again")))
         }
         // New, or one whose files in the state folder were lost or damaged.
         _ => controller.load_driver(LoadDriver { name, component, configuration: BTreeMap::new() }).await.map(drop),
     }
+}
+
+/// It can be called, or could if it did not trap.
+fn is_loaded(driver: &Driver) -> bool {
+    driver.state == READY || driver.state.starts_with(PUT_ASIDE)
 }
 
 fn kind(error: &io::Error) -> Kind {

@@ -1,12 +1,13 @@
 //! `pontoon serve`: the daemon in the foreground, from its configuration to its last request.
 //!
-//! - [`main`]: the process: who runs it, configuration, log, runtime, signals
+//! - [`main`]: the process: who runs it, configuration, log, what it gives up, runtime, signals
 //! - [`run`]: bind, start, serve, stop; the signal to stop is an argument
 //! - [`folder`]: the components that are loaded at start
 
 pub mod folder;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Written};
 use crate::controller::{Controller, Host, Place};
+use crate::driver::compile::make_private;
 use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
 use crate::frontend::docker::Plugins;
-use crate::frontend::socket::Inherited;
+use crate::frontend::socket::{Inherited, make_folder};
+use crate::kernel;
 use crate::operation::{Error, Result};
 
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
@@ -34,9 +37,21 @@ pub fn main(flags: Written) -> Result<()> {
     // While there is one thread: this takes variables out of the environment.
     let inherited = Inherited::from_environment();
     raise_file_limit();
+    confine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
     runtime.block_on(async { run(&config, inherited, stop_signal()?).await })
+}
+
+/// Gives up what the daemon does not need. Its folders must be there: what it may reach is told to the kernel by file, not by name.
+fn confine(config: &Config) -> Result<()> {
+    make_private(&config.state)?;
+    make_folder(&config.run)?;
+    config.socket.parent().map_or(Ok(()), make_folder)?;
+    make_folder(&config.plugins)?;
+    kernel::start_keyholder(Path::new("/proc/self/exe"), &config.run.join(kernel::NAMESPACES))?;
+    crate::confine::daemon(config);
+    Ok(())
 }
 
 /// Serves until `shutdown` is ready, then lets requests in flight finish. Networks stay.
