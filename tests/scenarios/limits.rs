@@ -263,17 +263,20 @@ fn a_driver_that_keeps_trapping_is_put_aside_and_gets_another_try() {
     let bench = probe();
     let name = Name::new("probe").unwrap();
     let state = || bench.wait(bench.controller.driver(&name)).unwrap().driver.state;
+    let trap = || refused(&bench, json!({"probe.trap": "create-network"}));
     for _ in 0..TRAPS {
         assert_eq!(state(), READY);
-        let error = refused(&bench, json!({"probe.trap": "create-network"}));
+        let error = trap();
         assert!(error.message.contains("trapped"), "{error}");
     }
-    assert!(state().starts_with("put aside: it trapped 10 times in a row; it is called again in "), "{}", state());
-    let listed = bench.wait(bench.controller.drivers()).unwrap();
-    assert!(listed[0].state.starts_with(PUT_ASIDE), "{listed:?}");
-    let error = refused(&bench, json!({}));
-    assert_eq!(error.kind, Kind::Unavailable);
-    assert!(error.message.contains("the driver probe is put aside"), "{error}");
+    // The first time is short; on a slow machine it is over before anybody looks, and then comes a longer one.
+    pontoon_tests::until("it to be put aside", || {
+        let listed = bench.wait(bench.controller.drivers()).unwrap();
+        let (error, state) = (trap(), state());
+        let said =
+            error.kind == Kind::Unavailable && error.message.contains("the driver probe is put aside: it trapped");
+        said && state.contains("times in a row; it is called again in ") && listed[0].state.starts_with(PUT_ASIDE)
+    });
     pontoon_tests::until("another try", || state() == READY);
     make(&bench, "n", &json!({}));
     // That forgave all.
