@@ -273,8 +273,8 @@ fn a_driver_that_keeps_trapping_is_put_aside_and_gets_another_try() {
     pontoon_tests::until("it to be put aside", || {
         let listed = bench.wait(bench.controller.drivers()).unwrap();
         let (error, state) = (trap(), state());
-        let said =
-            error.kind == Kind::Unavailable && error.message.contains("the driver probe is put aside: it trapped");
+        let said = error.kind == Kind::Unavailable
+            && error.message.contains("the driver probe: put aside: create-network trapped");
         said && state.contains("times in a row; it is called again in ") && listed[0].state.starts_with(PUT_ASIDE)
     });
     pontoon_tests::until("another try", || state() == READY);

@@ -101,10 +101,9 @@ impl Inner {
     ) -> std::result::Result<Result<Done<T>>, store::Error> {
         let start = Instant::now();
         let fault = self.fault_for(call.function);
-        if let Some(aside) = call.driver.aside.get(start) {
-            let name = &call.driver.record.name;
-            let error = Error::new(Kind::Unavailable, format!("the driver {name} is {aside}"));
-            return Ok(Err(error));
+        if let Some(aside) = call.driver.aside.get(call.function, start) {
+            let error = Error::new(Kind::Unavailable, aside.to_string());
+            return Ok(Err(error.context(format!("the driver {}", call.driver.record.name))));
         }
         let mut outcome = run(&call.driver.code, self.state(call, start, fault));
         let transaction = outcome.state.transaction.take();
@@ -123,7 +122,7 @@ impl Inner {
         call.driver.count(&trace, committed.is_err());
         // A trap that was asked for says nothing of the driver.
         if fault.is_none() {
-            call.driver.aside.ended(matches!(committed, Err(Failure::Trapped(_))), Instant::now());
+            call.driver.aside.ended(call.function, matches!(committed, Err(Failure::Trapped(_))), Instant::now());
         }
         trace.host_calls.truncate(TRACED);
         self.note_call(|| {

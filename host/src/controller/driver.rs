@@ -67,5 +67,5 @@ impl Inner {
 
 /// The state of a driver that is loaded.
 fn state(driver: &driver::Driver) -> String {
-    driver.aside.get(Instant::now()).map_or_else(|| READY.into(), |aside| aside.to_string())
+    driver.aside.any(Instant::now()).map_or_else(|| READY.into(), |aside| aside.to_string())
 }

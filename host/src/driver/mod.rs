@@ -4,7 +4,7 @@
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
 //! - [`compile`]: the child process that compiles, and the cache of its output
-//! - [`aside`]: what becomes of one that keeps trapping
+//! - [`aside`]: what becomes of a function that keeps trapping
 //! - [`Drivers`]: those that are loaded, by name
 
 pub mod admit;

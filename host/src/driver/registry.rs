@@ -26,7 +26,7 @@ pub struct Driver {
     pub grant: Arc<Grant>,
     /// What `configuration` answers.
     pub configuration: Arc<BTreeMap<String, String>>,
-    /// Whether it is put aside.
+    /// Which of its functions are put aside.
     pub aside: Aside,
     /// What it may log over time.
     pub log_rate: Arc<LogRate>,

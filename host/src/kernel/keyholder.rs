@@ -175,7 +175,8 @@ fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
 }
 
 fn ended() -> Error {
-    Error::refused("the process for namespaces has ended: restart the daemon")
+    let message = "the process for namespaces has ended: restart the daemon".into();
+    Error { message, errno: Some(rustix::io::Errno::PIPE.raw_os_error()) }
 }
 
 fn send(to: BorrowedFd<'_>, message: &impl Serialize, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
@@ -268,7 +269,8 @@ mod tests {
         for name in ["..", "../a", "/a", "", "a/b"] {
             assert!(keyholder.bind(name, own.as_fd()).unwrap_err().message.contains("is no name"), "{name}");
         }
-        assert!(keyholder.bind("link", own.as_fd()).is_err(), "a link that leads out is not followed");
+        let error = keyholder.bind("link", own.as_fd()).unwrap_err();
+        assert!(error.message.contains("is no regular file"), "a link that leads out is not followed: {error}");
         keyholder.bind("a", own.as_fd()).unwrap();
         namespace::examine_here(&file).unwrap();
         keyholder.unbind("a").unwrap();

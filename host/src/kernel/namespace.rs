@@ -11,7 +11,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use rustix::fs::{Mode, OFlags, fstat, fstatfs, open as open_file, openat, stat};
+use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, open as open_file, openat, stat};
 use rustix::io::Errno;
 use rustix::ioctl;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
@@ -221,8 +221,12 @@ pub(super) fn bind_here(folder: BorrowedFd<'_>, name: &str, namespace: BorrowedF
     if fstatfs(namespace).map_err(failed)?.f_type != NSFS_MAGIC || kind(namespace).map_err(failed)? != CLONE_NEWNET {
         return Err(Error::refused(format!("what is to be bound as {name} is no network namespace")));
     }
-    let place = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-    mount_bind(by_number(&namespace), by_number(&place.map_err(failed)?)).map_err(failed)
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = openat(folder, name, flags, Mode::empty()).map_err(failed)?;
+    if !FileType::from_raw_mode(fstat(&place).map_err(failed)?.st_mode).is_file() {
+        return Err(Error::refused(format!("{name}, where a network namespace is to be bound, is no regular file")));
+    }
+    mount_bind(by_number(&namespace), by_number(&place)).map_err(failed)
 }
 
 /// Unbinds what is bound to a name in a folder. Ok if nothing is.

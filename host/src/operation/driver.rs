@@ -12,7 +12,7 @@ use crate::grant::Permission;
 /// The state of a driver that can be called.
 pub const READY: &str = "ready";
 
-/// What the state of a driver begins with that trapped too often and is not called for a while.
+/// What the state of a driver begins with of which a function trapped too often and is not called for a while.
 pub const PUT_ASIDE: &str = "put aside";
 
 /// Loads a component under a name. A loaded driver stays loaded over restarts.
