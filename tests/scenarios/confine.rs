@@ -74,7 +74,7 @@ fn the_keyholder_ends_with_the_daemon_and_the_daemon_says_when_it_has_none() {
     let process = rustix::process::Pid::from_raw(keyholder.cast_signed()).unwrap();
     rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
     let a = Namespace::new("a");
-    let said = daemon.refused(1, &format!("endpoint attach n {}", a.text()));
+    let said = daemon.refused(9, &format!("endpoint attach n {}", a.text()));
     assert!(said.contains("the process for namespaces has ended: restart the daemon"), "{said}");
     daemon.restart();
     daemon.ok(&format!("endpoint attach n {}", a.text()));

@@ -17,5 +17,6 @@ mod packets;
 mod plugin_socket;
 mod ports;
 mod races;
+mod recordings;
 mod refusals;
 mod restart;

@@ -13,7 +13,7 @@ const AROUND: usize = 250;
 
 impl Host for CallState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        Ok(self.ask(HostCall::LogLog, |call, _| {
+        Ok(self.ask(HostCall::LogLog, arguments!(level, message), |call, _| {
             call.log_lines += 1;
             let message = printable(&message, MESSAGE_BYTES);
             if call.log_lines > LOG_LINES || !is_shown(level) {

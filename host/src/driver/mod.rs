@@ -4,6 +4,7 @@
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
 //! - [`compile`]: the child process that compiles, and the cache of its output
+//! - [`Recorder`]: the recorded calls that are kept
 //! - [`aside`]: what becomes of a function that keeps trapping
 //! - [`Drivers`]: those that are loaded, by name
 
@@ -12,6 +13,8 @@ pub mod aside;
 pub mod compile;
 pub mod manifest;
 pub mod pack;
+mod recorder;
 mod registry;
 
+pub use recorder::Recorder;
 pub use registry::{Driver, Drivers};
