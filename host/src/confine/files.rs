@@ -58,3 +58,77 @@ fn restrict(rules: impl FnOnce() -> Result<RulesetCreated, RulesetError>) -> Res
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, write};
+    use std::io::ErrorKind::PermissionDenied;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::config::Written;
+
+    /// A daemon's folders.
+    fn config(folder: &std::path::Path) -> Config {
+        let path = |name: &str| {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            Some(path)
+        };
+        let written = Written { state: path("s"), run: path("r"), plugins: path("p"), ..Written::default() };
+        Config::meaning(Written { drivers: path("d"), ..written }).unwrap()
+    }
+
+    /// Landlock holds for a thread and what it starts.
+    fn on_thread(work: impl FnOnce() + Send + 'static) {
+        std::thread::spawn(work).join().unwrap();
+    }
+
+    #[test]
+    fn the_daemon_reaches_its_own_files_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, outside) = (config(folder.path()), folder.path().join("outside"));
+        write(&outside, "").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        on_thread(move || {
+            only_those_of_the_daemon(&config).unwrap();
+            let denied = |e: std::io::Error| e.kind() == PermissionDenied;
+            assert!(File::open(&outside).is_err_and(denied) && File::open("/etc/passwd").is_err_and(denied));
+            assert!(write(config.drivers.join("d.wasm"), "").is_err_and(denied), "drivers are read");
+            assert!(TcpStream::connect(listener.local_addr().unwrap()).is_err_and(denied));
+            let mounted = rustix::mount::mount_bind(&config.state, &config.run);
+            assert_eq!(mounted, Err(rustix::io::Errno::PERM));
+            for folder in [&config.state, &config.run, &config.plugins] {
+                write(folder.join("a"), "a").unwrap();
+                std::fs::rename(folder.join("a"), folder.join("b")).unwrap();
+                std::fs::remove_file(folder.join("b")).unwrap();
+            }
+            drop(std::os::unix::net::UnixListener::bind(config.plugins.join("p.sock")).unwrap());
+            std::fs::read_dir(&config.drivers).unwrap();
+            File::options().write(true).open("/proc/sys/net/ipv4/ip_forward").unwrap();
+            assert!(std::process::Command::new("/proc/self/exe").arg("--list").output().unwrap().status.success());
+        });
+    }
+
+    #[test]
+    fn the_compiler_reaches_none() {
+        on_thread(|| {
+            none().unwrap();
+            assert!(File::open("/dev/null").is_err_and(|e| e.kind() == PermissionDenied));
+        });
+    }
+
+    #[test]
+    fn a_kernel_that_has_none_is_told() {
+        on_thread(|| {
+            let unknown = seccompiler::SeccompAction::Errno(libc::ENOSYS as u32);
+            let calls = [(libc::SYS_landlock_create_ruleset, Vec::new())].into_iter().collect();
+            let architecture = std::env::consts::ARCH.try_into().unwrap();
+            let filter =
+                seccompiler::SeccompFilter::new(calls, seccompiler::SeccompAction::Allow, unknown, architecture);
+            seccompiler::apply_filter(&seccompiler::BpfProgram::try_from(filter.unwrap()).unwrap()).unwrap();
+            assert!(none().unwrap_err().contains("this kernel has none"));
+            File::open("/dev/null").unwrap();
+        });
+    }
+}
