@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pontoon::driver::aside::TRAPS;
-use pontoon::engine::limit::{CALLS, LOG_BURST, LOG_BYTES_PER_SECOND, LOG_LINES, TRACED};
-use pontoon::operation::driver::{LoadDriver, PUT_ASIDE, READY};
+use pontoon::engine::limit::{CALLS, LOG_LINES, TRACED};
+use pontoon::operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
 use pontoon::operation::{Error, Kind, Name};
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
 use serde_json::{Value, json};
@@ -175,8 +175,13 @@ fn by_hand(module: &str, instances: &str) -> Vec<u8> {
 }
 
 fn load(bench: &Bench, component: Vec<u8>) -> Error {
-    let load =
-        LoadDriver { name: Name::new("by-hand").unwrap(), component, configuration: BTreeMap::new(), replace: false };
+    let load = LoadDriver {
+        name: Name::new("by-hand").unwrap(),
+        component,
+        configuration: BTreeMap::new(),
+        grant: Granting::Unsaid,
+        replace: false,
+    };
     bench.wait(bench.controller.load_driver(load)).unwrap_err()
 }
 
@@ -283,30 +288,4 @@ fn a_driver_that_keeps_trapping_is_put_aside_and_gets_another_try() {
     // That forgave all.
     refused(&bench, json!({"probe.trap": "create-network"}));
     assert_eq!(state(), READY);
-}
-
-#[test]
-fn a_driver_logs_so_many_bytes_over_time() {
-    let mut daemon = Daemon::stopped();
-    let log = daemon.file("log");
-    let mut serve = daemon.serve();
-    serve.stderr(std::fs::File::create(&log).unwrap());
-    daemon.run_as(serve);
-    daemon.ok(&format!("driver load {}", driver("test/probe").display()));
-    let begin = Instant::now();
-    let text = || std::fs::read_to_string(&log).unwrap();
-    for number in 0..20 {
-        daemon.ok(&format!("network create n{number} -d probe -o probe.do=flood"));
-    }
-    let most = LOG_BURST + LOG_BYTES_PER_SECOND * (begin.elapsed().as_secs() as usize + 1);
-    let lines = text().lines().filter(|line| line.contains(" line ")).map(str::len).sum::<usize>();
-    assert!(lines <= most && lines > LOG_BURST / 4, "{lines} of at most {most} bytes");
-    // 20 calls of 256 lines would be 5120.
-    let kept = text().lines().filter(|line| line.contains(" line ")).count();
-    assert!(kept < 20 * LOG_LINES as usize, "{kept} lines");
-    pontoon_tests::until("a word about what was dropped", || {
-        daemon.ok("network rm n0");
-        daemon.ok("network create n0 -d probe -o probe.do=flood");
-        text().contains("lines of this driver were dropped: it logs too much")
-    });
 }

@@ -12,6 +12,7 @@ mod forgotten;
 mod http;
 mod inspect;
 mod interface;
+mod languages;
 mod limits;
 mod packets;
 mod plugin_socket;

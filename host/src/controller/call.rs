@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Called, Inner};
 use crate::driver::Driver;
@@ -10,7 +10,7 @@ use crate::engine::limit::TRACED;
 use crate::engine::{
     Asked, CallState, Code, Facts, Failure, Fault, Interface, NetworkFacts, Outcome, TrapPlace, micros,
 };
-use crate::grant::Gate;
+use crate::grant::{About, Gate, Limit};
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::PortBinding;
 use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
@@ -186,7 +186,6 @@ impl Inner {
             endpoint: call.endpoint.cloned(),
             configuration: call.driver.configuration.clone(),
             watches_tables: call.driver.code.watches_tables(),
-            log_rate: call.driver.log_rate.clone(),
         };
         let transaction = call.network.map(|network| {
             let owner = Owner {
@@ -196,8 +195,15 @@ impl Inner {
             };
             Transaction::new(self.kernel.clone(), self.reaper.clone(), self.firewall.clone(), self.store.clone(), owner)
         });
-        let gate = Gate::new(call.driver.grant.clone(), pools);
-        let mut state = CallState::new(facts, gate, transaction, start + call.driver.code.deadline, fault);
+        let about = About {
+            driver: facts.driver.clone(),
+            function: call.function,
+            network: call.network.map(|n| n.id.clone()),
+            endpoint: call.endpoint.cloned(),
+        };
+        let gate = Gate::new(about, call.driver.policy.clone(), pools);
+        let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.code.deadline);
+        let mut state = CallState::new(facts, gate, transaction, start + time, fault);
         state.interface = call.interface.clone();
         state
     }

@@ -31,12 +31,6 @@ pub const HOST_CALL_BYTES: usize = 1 << 20;
 /// Log lines of a call that are kept.
 pub const LOG_LINES: u32 = 256;
 
-/// Log bytes of a driver in a second, over all its calls,
-pub const LOG_BYTES_PER_SECOND: usize = 8 << 10;
-
-/// and at once: a call that goes wrong says what it has to say.
-pub const LOG_BURST: usize = 512 << 10;
-
 /// Bytes of a trap's text, with its backtrace, that are logged.
 pub const TRAP_BYTES: usize = 4 << 10;
 
@@ -45,12 +39,6 @@ pub const CHANGES: usize = 10_000;
 
 /// Kernel objects of one network: a bridge has 1023 ports, and an endpoint with published ports some 20 objects.
 pub const OBJECTS: usize = 32_000;
-
-/// Bytes of keys and values in a driver's store.
-pub const STORE_BYTES: u64 = 32 << 20;
-
-/// Bytes of keys and values of a network's own table entries.
-pub const ENTRY_BYTES: u64 = 16 << 20;
 
 /// Keys that one call may write.
 pub const WRITTEN_KEYS: usize = 1_000;
@@ -71,17 +59,26 @@ pub const STACK: usize = 512 << 10;
 pub const CALLS: u32 = 64;
 
 /// Counts the memory of a call, summed over its memories.
-#[derive(Default)]
 pub struct Memory {
-    used: usize,
+    /// Bytes that it may have.
+    pub most: usize,
+    /// Bytes, as far as they grew.
+    pub used: usize,
     /// A growth was refused.
     pub exceeded: bool,
+}
+
+impl Memory {
+    /// None used yet.
+    pub fn new(most: usize) -> Self {
+        Self { most, used: 0, exceeded: false }
+    }
 }
 
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(desired.saturating_sub(current));
-        let fits = used <= MEMORY;
+        let fits = used <= self.most;
         if fits {
             self.used = used;
         }

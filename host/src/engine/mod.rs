@@ -1,6 +1,6 @@
 //! wasmtime: one call of a driver in a fresh instance, under limits.
 //!
-//! - [`limit`]: the limits, each with its reason; [`LogRate`]: the one over time
+//! - [`limit`]: the limits, each with its reason
 //! - [`bindings`]: what is generated from `wit/`
 //! - [`CallState`]: what a call has on the host's side
 //! - [`Code`]: a component that is ready to be called, and which parts it exports
@@ -14,7 +14,6 @@ pub mod bindings;
 mod code;
 mod export;
 pub mod limit;
-mod log_rate;
 mod replay;
 mod run;
 mod state;
@@ -22,7 +21,6 @@ mod state;
 pub use arguments::Arguments;
 pub use code::{Code, Engine, compile};
 pub use export::{Registration, TableEvent};
-pub use log_rate::LogRate;
 pub use replay::{Difference, Replayed};
 pub use run::{Failure, Outcome};
 pub use state::{Asked, CallState, Facts, Fault, Interface, Join, Names, NetworkFacts, StaticRoute, TrapPlace, micros};

@@ -1,4 +1,4 @@
--- The layout, version 1. A record is JSON text beside the columns that it is found by.
+-- The layout, version 1; what came later is in the steps from one version to the next. A record is JSON text beside the columns that it is found by.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 

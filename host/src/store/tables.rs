@@ -38,14 +38,6 @@ impl Store {
         Ok((entries.collect(), version))
     }
 
-    /// Bytes of the keys and values that a network's driver itself put into tables.
-    pub fn entry_bytes(&self, network: &Id) -> super::Result<u64> {
-        let sql = "SELECT coalesce(sum(length(key) + length(value)), 0) FROM entries
-                   WHERE network = ?1 AND owner = 'self' AND value IS NOT NULL";
-        let bytes = self.read(|c| one(c, sql, [network.as_str()], |row| Ok(row.get::<_, i64>(0)?)))?;
-        Ok(bytes.unwrap_or_default().cast_unsigned())
-    }
-
     /// The tables that a network's driver wants to be told of, with their object types (1 to 3).
     pub fn watches(&self, network: &Id) -> super::Result<Vec<(String, u8)>> {
         let sql = "SELECT tab, object_type FROM watches WHERE network = ?1 ORDER BY tab";
