@@ -37,8 +37,8 @@ pub const TRAP_BYTES: usize = 4 << 10;
 /// Kernel changes of one call: each is kept until the commit, to be undone.
 pub const CHANGES: usize = 10_000;
 
-/// Kernel objects of one network: a bridge has 1023 ports, and an endpoint with published ports some 20 objects.
-pub const OBJECTS: usize = 32_000;
+/// Kernel objects of one network, whatever a grant says of each kind: they are read as one list when the network goes.
+pub const OBJECTS: usize = 100_000;
 
 /// Keys that one call may write.
 pub const WRITTEN_KEYS: usize = 1_000;

@@ -18,6 +18,9 @@ const SOCKET_MODE: u32 = 0o660;
 /// Everybody may look into the folder: the plugin sockets of Docker are found by path.
 const FOLDER_MODE: u32 = 0o755;
 
+/// What the name of a socket ends with until it is complete.
+const NEW: &str = "new";
+
 /// A bound socket on which nobody is served yet.
 pub struct Bound {
     listener: StdListener,
@@ -46,7 +49,7 @@ impl Bound {
         let lock = lock(path)?;
         check_free(path)?;
         // Under another name until it is complete: it never stands there with wrong permissions, and a dead one is replaced in one step.
-        let new = beside(path, ".new");
+        let new = beside(path, &format!(".{NEW}"));
         drop(std::fs::remove_file(&new));
         let listener = StdListener::bind(&new).map_err(failed)?;
         std::fs::set_permissions(&new, Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
@@ -107,6 +110,12 @@ impl Drop for SocketFile {
             drop(std::fs::remove_file(&self.path));
         }
     }
+}
+
+/// Where a socket's file is. The kernel knows the name that it was bound under, which for one of ours was another.
+pub fn path_of(listener: &UnixListener) -> Option<PathBuf> {
+    let path = listener.local_addr().ok()?.as_pathname()?.to_owned();
+    Some(if path.extension().is_some_and(|ending| ending == NEW) { path.with_extension("") } else { path })
 }
 
 /// Makes a folder for sockets; one that is there stays as it is.

@@ -87,7 +87,7 @@ mod tests {
         let add = Change::AddRoute(route());
         call.check_object_room(std::slice::from_ref(&add)).unwrap();
         let error = call.check_object_room(&[add.clone(), add]).unwrap_err();
-        assert!(error.message.contains("at most 32000 kernel objects; this one has 31999 already"), "{error}");
+        assert!(error.message.contains("at most 100000 kernel objects; this one has 99999 already"), "{error}");
         assert_eq!(operation::Error::from(error).kind, Kind::Unavailable);
         // What is no object of its own, and what goes, is not held up.
         call.check_object_room(&vec![Change::RemoveRoute(route()); CHANGES]).unwrap();

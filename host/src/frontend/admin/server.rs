@@ -1,6 +1,5 @@
 //! Connections: accepted up to a number and from those who may, each with its time limits, and let finish at the end.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tokio::task::JoinSet;
 use super::limits::{Limits, MAX_HEAD};
 use super::patience::Patient;
 use crate::frontend::peer;
+use crate::frontend::socket::path_of;
 
 /// How long to wait after an accept that failed: mostly for lack of file descriptors, which others must give back first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -29,7 +29,7 @@ pub async fn serve_within(listener: UnixListener, router: Router, shutdown: impl
     let slots = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
-    let path = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
+    let path = path_of(&listener);
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
