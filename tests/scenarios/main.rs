@@ -3,6 +3,7 @@
 
 mod author;
 mod conformance;
+mod crash;
 mod doctor;
 mod fake;
 mod faults;
@@ -11,10 +12,13 @@ mod forgotten;
 mod http;
 mod inspect;
 mod interface;
+mod killed;
 mod limits;
 mod packets;
 mod plugin_socket;
 mod ports;
+mod property;
 mod races;
 mod refusals;
 mod restart;
+mod transactions;

@@ -7,4 +7,6 @@
 pub mod admin;
 pub mod ask;
 pub mod docker;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod socket;

@@ -1,0 +1,91 @@
+//! A driver call is a transaction: overtaken, it is run again; late, it is undone, also what the kernel was still busy with; and a second
+//! Pontoon in the same namespace has transactions of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pontoon_tests::{Daemon, FakeBench, Namespace, create, same_at_last, until};
+use serde_json::json;
+
+use crate::restart::used_once;
+
+/// Rounds in which two calls have met for sure.
+const ROUNDS: usize = 100;
+
+/// The bridge driver reads all of its networks when it makes one: of two at the same time, the second one's commit finds that out.
+#[test]
+fn a_call_that_was_overtaken_is_run_again() {
+    let bench = FakeBench::new();
+    bench.load("bridge", "bridge");
+    let names = ["a", "b", "c", "d"];
+    for round in 0..=ROUNDS {
+        assert!(round < ROUNDS, "no call was overtaken");
+        let making = names.map(|name| {
+            let controller = bench.controller().clone();
+            bench.spawn(async move { controller.create_network(create(name, "bridge", &json!({}))).await })
+        });
+        let made = making.map(|making| bench.wait(making).unwrap().unwrap());
+        let again = made.iter().filter(|m| m.calls.iter().filter(|c| c.function == "create-network").count() > 1).count();
+        assert_eq!(bench.fake.state().matches(" bridge ").count(), names.len(), "{}", bench.fake.state());
+        for name in names {
+            bench.wait(bench.controller().remove_network(name)).unwrap();
+        }
+        until("the reaper", || !bench.fake.state().contains(" bridge "));
+        if again > 0 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_the_kernel_was_still_busy_with_when_time_was_up_is_undone() {
+    const DEADLINE: Duration = Duration::from_millis(400);
+    let bench = FakeBench::with_deadline(DEADLINE);
+    bench.load("bridge", "bridge");
+    let before = (bench.fake.state(), bench.stored());
+    for slow in 1..5 {
+        let changes = AtomicUsize::new(0);
+        bench.fake.look_on(Some(Box::new(move |_| {
+            if changes.fetch_add(1, Ordering::Relaxed) + 1 == slow {
+                std::thread::sleep(DEADLINE);
+            }
+        })));
+        let error = bench.wait(bench.controller().create_network(create("n", "bridge", &json!({"ipv6": true}))));
+        bench.fake.look_on(None);
+        let error = error.unwrap_err();
+        assert!(error.message.contains("ran past its deadline"), "{slow}: {error}");
+        assert_eq!((bench.fake.state(), bench.stored()), before, "{slow}");
+    }
+}
+
+#[test]
+fn two_in_one_namespace_leave_each_other_alone() {
+    let mut one = Daemon::start();
+    let mut other = Daemon::stopped();
+    other.host = Namespace::at(one.host.path());
+    other.run();
+    for (daemon, subnet) in [(&one, "10.5.1.0/24"), (&other, "10.5.2.0/24")] {
+        daemon.load("bridge");
+        daemon.ok(&format!("network create n --subnet {subnet}"));
+        used_once(daemon);
+    }
+    let bare = one.host.dump();
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    other.ok(&format!("endpoint attach n {} -p 8081:80", b.text()));
+    let others = one.host.dump();
+    one.ok(&format!("endpoint attach n {} -p 8080:80", a.text()));
+    let both = one.host.dump();
+    one.kill();
+    one.run();
+    other.restart();
+    for daemon in [&one, &other] {
+        let collected = daemon.json("gc");
+        assert_eq!(collected["objects"], json!([]), "{collected}");
+    }
+    assert_eq!(one.host.dump(), both);
+    one.ok("endpoint detach n a");
+    same_at_last(|| one.host.dump(), &others);
+    assert!(one.host.pings("10.5.2.2"), "the other's endpoint answers");
+    other.ok("endpoint detach n b");
+    same_at_last(|| one.host.dump(), &bare);
+}
