@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use crate::firewall::Firewall;
 use crate::grant::Permit;
-use crate::kernel::{self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route};
+use crate::kernel::{
+    self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route, Sysctl,
+};
 use crate::operation::{Error, Id, Name};
 use crate::reaper::Reaper;
 
@@ -391,6 +393,11 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         for error in self.kernel.undo(&self.applied) {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
+        }
+        // Somebody else's link may need what it switched off again.
+        let switched = |c: &Change| matches!(c, Change::SetSysctl { sysctl: Sysctl::Namespace(_), .. });
+        if self.applied.iter().any(|applied| applied.undo.iter().any(switched)) {
+            self.firewall.sync();
         }
         if !self.notes.is_empty()
             && let Err(error) = self.store.forget_notes(&self.notes)

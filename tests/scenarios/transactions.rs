@@ -7,6 +7,7 @@ use std::time::Duration;
 use pontoon_tests::{Daemon, FakeBench, Namespace, create, same_at_last, until};
 use serde_json::json;
 
+use crate::packets::address;
 use crate::restart::used_once;
 
 /// Rounds in which two calls have met for sure.
@@ -25,12 +26,13 @@ fn a_call_that_was_overtaken_is_run_again() {
             bench.spawn(async move { controller.create_network(create(name, "bridge", &json!({}))).await })
         });
         let made = making.map(|making| bench.wait(making).unwrap().unwrap());
-        let again = made.iter().filter(|m| m.calls.iter().filter(|c| c.function == "create-network").count() > 1).count();
-        assert_eq!(bench.fake.state().matches(" bridge ").count(), names.len(), "{}", bench.fake.state());
+        let again =
+            made.iter().filter(|m| m.calls.iter().filter(|c| c.function == "create-network").count() > 1).count();
+        assert_eq!(bench.fake.state().matches(" bridge [").count(), names.len(), "{}", bench.fake.state());
         for name in names {
             bench.wait(bench.controller().remove_network(name)).unwrap();
         }
-        until("the reaper", || !bench.fake.state().contains(" bridge "));
+        until("the reaper", || !bench.fake.state().contains(" bridge ["));
         if again > 0 {
             return;
         }
@@ -85,7 +87,27 @@ fn two_in_one_namespace_leave_each_other_alone() {
     assert_eq!(one.host.dump(), both);
     one.ok("endpoint detach n a");
     same_at_last(|| one.host.dump(), &others);
-    assert!(one.host.pings("10.5.2.2"), "the other's endpoint answers");
+    assert!(one.host.pings(&address(&other, "n", "b", "address")), "the other's endpoint answers");
     other.ok("endpoint detach n b");
     same_at_last(|| one.host.dump(), &bare);
+}
+
+/// A call that is undone switches off again what it found off, but not what another network's links need.
+#[test]
+fn forwarding_stays_on_as_long_as_a_link_needs_it() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok(&format!("driver load {} --name probe", pontoon_tests::driver("test/probe").display()));
+    daemon.ok("network create --ipv6 n");
+    let switches = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.forwarding"];
+    let switch_off = || daemon.host.run(&format!("sysctl -w {}", switches.map(|s| format!("{s}=0")).join(" ")));
+    let are_on = || daemon.host.run(&format!("sysctl -n {}", switches.join(" "))) == "1\n1\n1\n";
+    switch_off();
+    let failing =
+        ["network", "create", "m", "-d", "probe", "-o", "probe.do=forwarding", "-o", "probe.fail=create-network"];
+    assert_ne!(daemon.cli(&failing.join(" ")).code, 0);
+    assert!(are_on(), "after a call that found them off, switched them on, and failed");
+    switch_off();
+    daemon.ok("gc");
+    assert!(are_on(), "after a collection");
 }

@@ -84,7 +84,9 @@ pub(crate) fn stored(file: &Path) -> String {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let store = Connection::open_with_flags(file, flags).unwrap();
     let mut all = String::new();
-    for table in ["drivers", "networks", "endpoints", "objects", "state", "entries", "watches", "pools", "leases"] {
+    for table in
+        ["drivers", "networks", "endpoints", "objects", "notes", "state", "entries", "watches", "pools", "leases"]
+    {
         let mut statement = store.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns = statement.column_count();
         let mut rows = statement.query([]).unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pontoon::controller::{Controller, Host, Place};
 use pontoon::engine::limit::DEADLINE;
 use pontoon::kernel::Fake;
+use pontoon::operation::Kind;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::bench::{load, objects, place, stored};
 use crate::left::{Left, Watched};
+use crate::machine::until;
 
 /// A controller, the machine that it works on, and its folders, which outlive it.
 pub struct FakeBench {
@@ -43,7 +45,15 @@ impl FakeBench {
         self.controller = None;
         let place = place(self.folder.path(), Host::Fake(self.fake.clone()));
         let place = Place { deadline: self.deadline, ..place };
-        self.controller = Some(Controller::start(&place).unwrap());
+        // What still runs of the last one holds the folder for a moment.
+        let mut started = Controller::start(&place);
+        until("the state folder", || {
+            if started.as_ref().is_err_and(|error| error.kind == Kind::Unavailable) {
+                started = Controller::start(&place);
+            }
+            !started.as_ref().is_err_and(|error| error.kind == Kind::Unavailable)
+        });
+        self.controller = Some(started.unwrap());
     }
 
     /// Does something, and answers with it what a kill would have left: before each change of the kernel, and after each commit.

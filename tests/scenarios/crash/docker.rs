@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::client::Sockets;
 use super::load::{Known, Worker};
 
-/// An id as Docker has them.
+/// An id as Docker has them: the first digits are what names are made of.
 fn id(number: usize) -> String {
-    format!("{number:064x}")
+    format!("{number:012x}{:052x}", 0)
 }
 
 fn network(number: usize, subnet: &str) -> Value {
@@ -135,6 +135,8 @@ impl Worker for Docker {
 pub struct Container {
     pub namespace: Namespace,
     pub address: String,
+    /// The index that its link had on the host.
+    pub link: u64,
 }
 
 impl Container {
@@ -153,13 +155,15 @@ impl Container {
             let namespace = Namespace::new(&format!("container-{number}"));
             let joined = ask("Join", &endpoint(1, number, json!({"SandboxKey": namespace.text(), "Options": {}})));
             let link = joined["InterfaceName"]["SrcName"].as_str().unwrap();
+            let shown: Value = serde_json::from_str(&daemon.host.run(&format!("ip -j link show {link}"))).unwrap();
+            let index = shown[0]["ifindex"].as_u64().unwrap();
             daemon.host.run(&format!("ip link set {link} netns {}", namespace.text()));
             namespace.run(&format!("ip link set {link} name eth0"));
             namespace.run(&format!("ip address add {address}/24 dev eth0"));
             namespace.run("ip link set eth0 up");
             let ready = || namespace.run("ip -o -6 address show dev eth0").contains("fe80");
             pontoon_tests::until("the container's interface", ready);
-            Self { namespace, address }
+            Self { namespace, address, link: index }
         };
         [2, 3].map(start).into()
     }

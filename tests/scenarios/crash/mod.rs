@@ -67,14 +67,14 @@ fn killed_at_random_moments() {
             killed_at_its_start(&daemon, random.moment(START));
         }
         daemon.run();
-        agree(&daemon, &format!("seed {seed}, kill {number} after {load:?}"));
+        agree(&daemon, &steady.moved, &format!("seed {seed}, kill {number} after {load:?}"));
         for worker in &mut workers {
             worker.check(&daemon, &sockets);
         }
     }
     workers.iter_mut().for_each(|worker| worker.tidy(&sockets));
     same_at_last(|| daemon.host.dump(), &empty);
-    agree(&daemon, "after the last");
+    agree(&daemon, &steady.moved, "after the last");
     let counts: Vec<String> = workers.iter().map(|worker| worker.tell()).collect();
     eprintln!("{}; {}", steady.end(), counts.join(", "));
 }
@@ -89,6 +89,8 @@ fn killed_at_its_start(daemon: &Daemon, moment: Duration) {
 /// What is there all the time: two pairs of containers that ping each other.
 struct Steady {
     pinging: Vec<Pinging>,
+    /// The links of Docker's.
+    moved: Vec<u64>,
     _namespaces: Vec<Namespace>,
     _containers: Vec<Container>,
 }
@@ -112,7 +114,8 @@ impl Steady {
             Pinging::start(&namespaces[0], &address("address_ipv6")),
             Pinging::start(&containers[0].namespace, &containers[1].address),
         ];
-        Self { pinging, _namespaces: namespaces.into(), _containers: containers }
+        let moved = containers.iter().map(|container| container.link).collect();
+        Self { pinging, moved, _namespaces: namespaces.into(), _containers: containers }
     }
 
     fn end(self) -> String {

@@ -101,7 +101,7 @@ impl Stage {
     }
 
     fn check(&self, model: &mut BTreeMap<Thing, Known>, story: &str) {
-        agree(&self.daemon, story);
+        agree(&self.daemon, &[], story);
         let list = |what: &str| self.daemon.json(what).as_array().unwrap().clone();
         let (networks, endpoints) = (list("network ls"), list("endpoint ls"));
         for ((network, sandbox), known) in model {
