@@ -12,7 +12,8 @@ use crate::packets::address;
 
 const MANIFEST: &str = "name = 'blue'\nversion = '1.2.0'\n[asks]\npermissions = ['links']\n";
 
-fn repository() -> PathBuf {
+/// The folder that all is in.
+pub fn repository() -> PathBuf {
     std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
 }
 
@@ -24,7 +25,7 @@ fn author(folder: &TempDir, line: &str) -> Ran {
 }
 
 /// Runs a command that has to succeed.
-fn ok(command: &mut Command) -> String {
+pub fn ok(command: &mut Command) -> String {
     let ran = Ran::of(command);
     assert_eq!(ran.code, 0, "{command:?}: {}\n{}", ran.out, ran.err);
     ran.out

@@ -172,7 +172,8 @@ fn by_hand(module: &str, instances: &str) -> Vec<u8> {
 }
 
 fn load(bench: &Bench, component: Vec<u8>) -> Error {
-    let load = LoadDriver { name: Name::new("by-hand").unwrap(), component, configuration: BTreeMap::new() };
+    let load =
+        LoadDriver { name: Name::new("by-hand").unwrap(), component, configuration: BTreeMap::new(), replace: false };
     bench.wait(bench.controller.load_driver(load)).unwrap_err()
 }
 

@@ -19,6 +19,7 @@ mod plugin_socket;
 mod ports;
 mod property;
 mod races;
+mod recordings;
 mod refusals;
 mod restart;
 mod transactions;

@@ -122,7 +122,12 @@ pub(crate) fn place(folder: &Path, host: Host) -> Place {
 /// A request to load a driver that was built.
 pub(crate) fn load(name: &str, file: &str, configuration: &[(&str, &str)]) -> LoadDriver {
     let configuration = configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    LoadDriver { name: Name::new(name).unwrap(), component: std::fs::read(driver(file)).unwrap(), configuration }
+    LoadDriver {
+        name: Name::new(name).unwrap(),
+        component: std::fs::read(driver(file)).unwrap(),
+        configuration,
+        replace: false,
+    }
 }
 
 /// Stands in for `pontoon compile`: what that program has once made of a component is kept beside the drivers.

@@ -12,7 +12,7 @@ use crate::kernel::{Change, LinkKey};
 
 impl Host for CallState {
     fn add(&mut self, addresses: Vec<LinkAddress>) -> Answer<()> {
-        self.ask(HostCall::AddressesAdd, |call, permit| {
+        self.ask(HostCall::AddressesAdd, arguments!(addresses), |call, permit| {
             let addresses = check(call, addresses)?;
             for (_, address) in &addresses {
                 call.gate.permit(HostCall::AddressesAdd, Object::Address(*address))?;
@@ -25,7 +25,7 @@ impl Host for CallState {
     }
 
     fn remove(&mut self, addresses: Vec<LinkAddress>) -> Answer<()> {
-        self.ask(HostCall::AddressesRemove, |call, permit| {
+        self.ask(HostCall::AddressesRemove, arguments!(addresses), |call, permit| {
             let addresses = check(call, addresses)?;
             let changes = addresses.into_iter().map(|(link, address)| Change::RemoveAddress(link, address)).collect();
             call.transaction()?.remove_plain(permit, changes);
@@ -34,7 +34,7 @@ impl Host for CallState {
     }
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<IpNetwork>> {
-        self.ask(HostCall::AddressesList, |call, _| {
+        self.ask(HostCall::AddressesList, arguments!(link), |call, _| {
             let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().addresses(&key)?;

@@ -4,7 +4,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use wasmtime::component::Resource;
 
 use super::handle::{self, InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
-use super::{Answer, Refusal, convert, tables};
+use super::{Answer, Bytes, Refusal, convert, tables};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::capabilities::{
     Host, HostInterfaceInfo, HostInterfaceNameInfo, HostJoinInfo, HostNetworkInfo, IpamData, Ipv4Address, Ipv6Address,
@@ -28,7 +28,7 @@ impl Host for CallState {}
 
 impl HostNetworkInfo for CallState {
     fn table_event_register(&mut self, _: Resource<NetworkInfo>, table: String, object_type: ObjectType) -> Answer<()> {
-        self.ask(H::CapabilitiesNetworkInfoTableEventRegister, |call, permit| {
+        self.ask(H::CapabilitiesNetworkInfoTableEventRegister, arguments!(table, object_type), |call, permit| {
             tables::check_table(&table)?;
             if !call.facts.watches_tables {
                 return Err(Error::new(
@@ -50,7 +50,7 @@ impl HostNetworkInfo for CallState {
     }
 
     fn update_ipam_config(&mut self, _: Resource<NetworkInfo>, ipv4: Vec<IpamData>) -> Answer<()> {
-        self.ask(H::CapabilitiesNetworkInfoUpdateIpamConfig, |call, _| {
+        self.ask(H::CapabilitiesNetworkInfoUpdateIpamConfig, arguments!(ipv4), |call, _| {
             if !call.network()?.pools.is_empty() || call.new_pools.is_some() {
                 return Err(Error::forbidden("the network has pools already").into());
             }
@@ -87,7 +87,7 @@ fn pool(data: IpamData) -> Answer<Pool> {
 
 impl HostInterfaceInfo for CallState {
     fn set_mac_address(&mut self, _: Resource<InterfaceInfo>, mac: MacAddress) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceInfoSetMacAddress, |call, _| {
+        self.ask(H::CapabilitiesInterfaceInfoSetMacAddress, arguments!(mac), |call, _| {
             let mac = convert::mac(mac);
             if mac.0[0] & 1 == 1 || mac.0 == [0; 6] {
                 return Err(Refusal::invalid(format!(
@@ -99,7 +99,7 @@ impl HostInterfaceInfo for CallState {
     }
 
     fn set_ip_address(&mut self, _: Resource<InterfaceInfo>, address: IpNetwork) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceInfoSetIpAddress, |call, _| {
+        self.ask(H::CapabilitiesInterfaceInfoSetIpAddress, arguments!(address), |call, _| {
             let address = convert::network(address)?;
             let taken = match address {
                 IpNet::V4(_) => call.interface.address.is_some(),
@@ -120,24 +120,25 @@ impl HostInterfaceInfo for CallState {
     }
 
     fn mac_address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<MacAddress>> {
-        Ok(self
-            .ask(H::CapabilitiesInterfaceInfoMacAddress, |call, _| Ok(call.interface.mac.map(convert::mac_to_wit)))?)
+        Ok(self.ask(H::CapabilitiesInterfaceInfoMacAddress, arguments!(), |call, _| {
+            Ok(call.interface.mac.map(convert::mac_to_wit))
+        })?)
     }
 
     fn address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoAddress, |call, _| {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoAddress, arguments!(), |call, _| {
             Ok(call.interface.address.map(|a: Ipv4Net| convert::network_to_wit(a.into())))
         })?)
     }
 
     fn address_ipv6(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoAddressIpv6, |call, _| {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoAddressIpv6, arguments!(), |call, _| {
             Ok(call.interface.address_ipv6.map(|a| convert::network_to_wit(a.into())))
         })?)
     }
 
     fn sandbox(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, |call, _| sandbox(call))?)
+        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, arguments!(), |call, _| sandbox(call))?)
     }
 
     fn drop(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<()> {
@@ -167,7 +168,7 @@ impl HostInterfaceNameInfo for CallState {
         prefix: String,
         name: Option<String>,
     ) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceNameInfoSetNames, |call, _| {
+        self.ask(H::CapabilitiesInterfaceNameInfoSetNames, arguments!(source, prefix, name), |call, _| {
             let source = handle::link(call, &source)?;
             let prefix = convert::link_name(&prefix)?;
             let name = name.as_deref().map(convert::link_name).transpose()?;
@@ -203,22 +204,22 @@ fn check_route(call: &CallState, destination: IpNet) -> Answer<()> {
 
 impl HostJoinInfo for CallState {
     fn interface_name(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Resource<InterfaceNameInfo>> {
-        Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, |_, _| Ok(Resource::new_own(0)))?)
+        Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, arguments!(), |_, _| Ok(Resource::new_own(0)))?)
     }
 
     fn sandbox(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
-        Ok(self.ask(H::CapabilitiesJoinInfoSandbox, |call, _| sandbox(call))?)
+        Ok(self.ask(H::CapabilitiesJoinInfoSandbox, arguments!(), |call, _| sandbox(call))?)
     }
 
     fn set_gateway(&mut self, _: Resource<JoinInfo>, gateway: Ipv4Address) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoSetGateway, |call, _| {
+        self.ask(H::CapabilitiesJoinInfoSetGateway, arguments!(gateway), |call, _| {
             call.join.gateway = Some(convert::ipv4(gateway));
             Ok(())
         })
     }
 
     fn set_gateway_ipv6(&mut self, _: Resource<JoinInfo>, gateway: Ipv6Address) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoSetGatewayIpv6, |call, _| {
+        self.ask(H::CapabilitiesJoinInfoSetGatewayIpv6, arguments!(gateway), |call, _| {
             call.join.gateway_ipv6 = Some(convert::ipv6(gateway));
             Ok(())
         })
@@ -231,7 +232,7 @@ impl HostJoinInfo for CallState {
         route_type: RouteType,
         next_hop: Option<IpAddress>,
     ) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoAddStaticRoute, |call, _| {
+        self.ask(H::CapabilitiesJoinInfoAddStaticRoute, arguments!(destination, route_type, next_hop), |call, _| {
             let destination = convert::network(destination)?;
             let next_hop = next_hop.map(convert::address);
             match (route_type, next_hop) {
@@ -257,28 +258,28 @@ impl HostJoinInfo for CallState {
     }
 
     fn disable_gateway_service(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoDisableGatewayService, |call, _| {
+        Ok(self.ask(H::CapabilitiesJoinInfoDisableGatewayService, arguments!(), |call, _| {
             call.join.disable_gateway_service = true;
             Ok(())
         })?)
     }
 
     fn force_gateway_ipv4(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv4, |call, _| {
+        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv4, arguments!(), |call, _| {
             call.join.force_gateway_ipv4 = true;
             Ok(())
         })?)
     }
 
     fn force_gateway_ipv6(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv6, |call, _| {
+        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv6, arguments!(), |call, _| {
             call.join.force_gateway_ipv6 = true;
             Ok(())
         })?)
     }
 
     fn add_table_entry(&mut self, _: Resource<JoinInfo>, table: String, key: String, value: Vec<u8>) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoAddTableEntry, |call, permit| {
+        self.ask(H::CapabilitiesJoinInfoAddTableEntry, arguments!(table, key, Bytes(&value)), |call, permit| {
             tables::put(call, permit, table, key, value, false)
         })
     }

@@ -14,7 +14,7 @@ use crate::store::Thing;
 
 impl Host for CallState {
     fn allow(&mut self, link: Resource<Link>, ipv4: bool, ipv6: bool) -> Answer<()> {
-        self.ask(HostCall::ForwardingAllow, |call, permit| {
+        self.ask(HostCall::ForwardingAllow, arguments!(link, ipv4, ipv6), |call, permit| {
             let link = handle::link(call, &link)?;
             if link.key.namespace != Namespace::Host {
                 return Err(Refusal::invalid(format!(
@@ -46,7 +46,7 @@ impl Host for CallState {
     }
 
     fn disallow(&mut self, link: Resource<Link>) -> Answer<()> {
-        self.ask(HostCall::ForwardingDisallow, |call, _| {
+        self.ask(HostCall::ForwardingDisallow, arguments!(link), |call, _| {
             let link = call.table.get(&link)?.name.to_string();
             for object in call.transaction()?.objects()? {
                 if matches!(&object.thing, Thing::Forward { name, .. } if *name == link) {

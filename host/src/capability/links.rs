@@ -17,7 +17,7 @@ const LINKS: usize = 256;
 
 impl wit::Host for CallState {
     fn add(&mut self, links: Vec<wit::LinkSpec>) -> Answer<Vec<wit::AddedLink>> {
-        self.ask(HostCall::LinksAdd, |call, permit| {
+        self.ask(HostCall::LinksAdd, arguments!(links), |call, permit| {
             if links.len() > LINKS {
                 return Err(Refusal::invalid(format!("at most {LINKS} links at once")));
             }
@@ -29,7 +29,7 @@ impl wit::Host for CallState {
     }
 
     fn get(&mut self, namespace: Option<Resource<Namespace>>, name: String) -> Answer<Resource<Link>> {
-        self.ask(HostCall::LinksGet, |call, _| {
+        self.ask(HostCall::LinksGet, arguments!(namespace, name), |call, _| {
             let namespace = or_host(call, namespace.as_ref())?;
             let name = convert::link_name(&name)?;
             let transaction = call.transaction()?;
@@ -47,7 +47,7 @@ impl wit::Host for CallState {
     }
 
     fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<wit::LinkInfo>> {
-        self.ask(HostCall::LinksList, |call, _| {
+        self.ask(HostCall::LinksList, arguments!(namespace), |call, _| {
             let namespace = or_host(call, namespace.as_ref())?;
             let transaction = call.transaction()?;
             let mut infos = Vec::new();
@@ -66,7 +66,7 @@ impl wit::Host for CallState {
 
 impl wit::HostLink for CallState {
     fn info(&mut self, this: Resource<Link>) -> Answer<wit::LinkInfo> {
-        self.ask(HostCall::LinksLinkInfo, |call, _| {
+        self.ask(HostCall::LinksLinkInfo, arguments!(this), |call, _| {
             let link = handle::link(call, &this)?;
             let transaction = call.transaction()?;
             let info = transaction.kernel().link(&link.key)?;
@@ -84,7 +84,7 @@ impl wit::HostLink for CallState {
     }
 
     fn set(&mut self, this: Resource<Link>, changes: wit::LinkChanges) -> Answer<()> {
-        self.ask(HostCall::LinksLinkSet, |call, permit| {
+        self.ask(HostCall::LinksLinkSet, arguments!(this, changes), |call, permit| {
             let key = handle::link(call, &this)?.key;
             let master = match &changes.master {
                 None => None,
@@ -111,15 +111,14 @@ impl wit::HostLink for CallState {
     }
 
     fn remove(&mut self, this: Resource<Link>) -> Answer<()> {
-        self.ask(HostCall::LinksLinkRemove, |call, permit| {
+        self.ask(HostCall::LinksLinkRemove, arguments!(this), |call, permit| {
             let key = call.table.get(&this)?.key.clone();
             Ok(call.transaction()?.remove_link(permit, &key)?)
         })
     }
 
     fn drop(&mut self, this: Resource<Link>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+        self.drop_handle(this)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::grant::HostCall;
 
 impl Host for CallState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        Ok(self.ask(HostCall::LogLog, |call, _| {
+        Ok(self.ask(HostCall::LogLog, arguments!(level, message), |call, _| {
             call.log_lines += 1;
             if call.log_lines <= LOG_LINES {
                 line(call, level, &printable(&message, MESSAGE_BYTES));

@@ -6,6 +6,14 @@
 //! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `nftables`, `sysctls`, `forwarding`, `ports`: the kernel
 //! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
 
+/// What a host call was asked, as text.
+macro_rules! arguments {
+    ($($argument:expr),*) => {{
+        let parts: Vec<String> = vec![$(format!("{:?}", $argument)),*];
+        parts.join(", ")
+    }};
+}
+
 mod addresses;
 mod capabilities;
 mod clock;
@@ -52,6 +60,15 @@ impl Refusal {
     /// A trap with a message.
     pub fn trap(message: impl std::fmt::Display) -> Self {
         Self::Trap(wasmtime::Error::msg(message.to_string()))
+    }
+}
+
+/// Bytes as text: those that can be printed as they are, the others escaped.
+struct Bytes<'a>(&'a [u8]);
+
+impl std::fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "b\"{}\"", self.0.escape_ascii())
     }
 }
 

@@ -16,13 +16,13 @@ const NAME: usize = 32;
 
 impl Host for CallState {
     fn host(&mut self) -> wasmtime::Result<Resource<Namespace>> {
-        Ok(self.ask(HostCall::NamespacesHost, |call, _| {
+        Ok(self.ask(HostCall::NamespacesHost, arguments!(), |call, _| {
             Ok(call.table.push(Namespace { namespace: kernel::Namespace::Host, made: None })?)
         })?)
     }
 
     fn add(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesAdd, |call, permit| {
+        self.ask(HostCall::NamespacesAdd, arguments!(name), |call, permit| {
             let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) {
                 return Err(Refusal::invalid(format!("a namespace's name is 1 to {NAME} letters, digits, '-' or '_'")));
@@ -42,7 +42,7 @@ impl Host for CallState {
     }
 
     fn get(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesGet, |call, _| {
+        self.ask(HostCall::NamespacesGet, arguments!(name), |call, _| {
             let Some(Object { thing: Thing::Namespace { path, .. }, .. }) = find(call, &name)? else {
                 return Err(Error::not_found("the network has no namespace of that name").into());
             };
@@ -53,7 +53,7 @@ impl Host for CallState {
 
 impl HostNamespace for CallState {
     fn same(&mut self, this: Resource<Namespace>, other: Resource<Namespace>) -> wasmtime::Result<bool> {
-        Ok(self.ask(HostCall::NamespacesNamespaceSame, |call, _| {
+        Ok(self.ask(HostCall::NamespacesNamespaceSame, arguments!(this, other), |call, _| {
             let inode = |n: &kernel::Namespace| match n {
                 kernel::Namespace::Host => None,
                 kernel::Namespace::At(at) => Some(at.inode),
@@ -63,7 +63,7 @@ impl HostNamespace for CallState {
     }
 
     fn remove(&mut self, this: Resource<Namespace>) -> Answer<()> {
-        self.ask(HostCall::NamespacesNamespaceRemove, |call, permit| {
+        self.ask(HostCall::NamespacesNamespaceRemove, arguments!(this), |call, permit| {
             let Some(name) = call.table.get(&this)?.made.clone() else {
                 return Err(Error::forbidden("only a namespace that the driver made can be removed").into());
             };
@@ -75,8 +75,7 @@ impl HostNamespace for CallState {
     }
 
     fn drop(&mut self, this: Resource<Namespace>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+        self.drop_handle(this)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::kernel::{self, Change};
 
 impl Host for CallState {
     fn add(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {
-        self.ask(HostCall::NeighboursAdd, |call, permit| {
+        self.ask(HostCall::NeighboursAdd, arguments!(neighbours), |call, permit| {
             let changes: Vec<_> = check(call, neighbours)?.into_iter().map(Change::AddNeighbour).collect();
             call.transaction()?.change(permit, &changes)?;
             Ok(())
@@ -19,7 +19,7 @@ impl Host for CallState {
     }
 
     fn remove(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {
-        self.ask(HostCall::NeighboursRemove, |call, permit| {
+        self.ask(HostCall::NeighboursRemove, arguments!(neighbours), |call, permit| {
             let changes = check(call, neighbours)?.into_iter().map(Change::RemoveNeighbour).collect();
             call.transaction()?.remove_plain(permit, changes);
             Ok(())
@@ -27,7 +27,7 @@ impl Host for CallState {
     }
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<NeighbourInfo>> {
-        self.ask(HostCall::NeighboursList, |call, _| {
+        self.ask(HostCall::NeighboursList, arguments!(link), |call, _| {
             let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().neighbours(&key)?;
@@ -42,7 +42,7 @@ impl Host for CallState {
     }
 
     fn add_forwarding(&mut self, entries: Vec<ForwardingEntry>) -> Answer<()> {
-        self.ask(HostCall::NeighboursAddForwarding, |call, permit| {
+        self.ask(HostCall::NeighboursAddForwarding, arguments!(entries), |call, permit| {
             let changes: Vec<_> = check_forwarding(call, entries)?.into_iter().map(Change::AddForwarding).collect();
             call.transaction()?.change(permit, &changes)?;
             Ok(())
@@ -50,7 +50,7 @@ impl Host for CallState {
     }
 
     fn remove_forwarding(&mut self, entries: Vec<ForwardingEntry>) -> Answer<()> {
-        self.ask(HostCall::NeighboursRemoveForwarding, |call, permit| {
+        self.ask(HostCall::NeighboursRemoveForwarding, arguments!(entries), |call, permit| {
             let changes = check_forwarding(call, entries)?.into_iter().map(Change::RemoveForwarding).collect();
             call.transaction()?.remove_plain(permit, changes);
             Ok(())
@@ -58,7 +58,7 @@ impl Host for CallState {
     }
 
     fn list_forwarding(&mut self, link: Resource<Link>) -> Answer<Vec<ForwardingInfo>> {
-        self.ask(HostCall::NeighboursListForwarding, |call, _| {
+        self.ask(HostCall::NeighboursListForwarding, arguments!(link), |call, _| {
             let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().forwardings(&key)?;

@@ -23,7 +23,7 @@ const WITH_PORTS: [u8; 3] = [6, 17, 132];
 
 impl wit::Host for CallState {
     fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<wit::Rule>) -> Answer<Vec<u64>> {
-        self.ask(HostCall::NftablesAdd, |call, permit| {
+        self.ask(HostCall::NftablesAdd, arguments!(namespace, rules), |call, permit| {
             check_length(&rules)?;
             if rules.is_empty() {
                 return Ok(Vec::new());
@@ -45,7 +45,7 @@ impl wit::Host for CallState {
     }
 
     fn remove(&mut self, ids: Vec<u64>) -> Answer<()> {
-        self.ask(HostCall::NftablesRemove, |call, _| {
+        self.ask(HostCall::NftablesRemove, arguments!(ids), |call, _| {
             check_length(&ids)?;
             let objects = call.transaction()?.objects()?;
             for object in objects {
@@ -59,7 +59,7 @@ impl wit::Host for CallState {
     }
 
     fn list(&mut self) -> Answer<Vec<u64>> {
-        self.ask(HostCall::NftablesList, |call, _| {
+        self.ask(HostCall::NftablesList, arguments!(), |call, _| {
             let objects = call.transaction()?.owners_objects()?;
             let rules = objects.into_iter().filter(|o| matches!(o.thing, Thing::NftRule { .. }));
             Ok(rules.map(|o| o.id.cast_unsigned()).collect())

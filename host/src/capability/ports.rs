@@ -15,7 +15,7 @@ const ADDRESSES: usize = 8;
 
 impl Host for CallState {
     fn take(&mut self, protocol: u8, addresses: Vec<IpAddress>, first: u16, last: u16) -> Answer<u16> {
-        self.ask(HostCall::PortsTake, |call, permit| {
+        self.ask(HostCall::PortsTake, arguments!(protocol, addresses, first, last), |call, permit| {
             if first > last && first != 0 {
                 return Err(Refusal::invalid(format!("host ports {first}-{last}: the last is below the first")));
             }
@@ -27,7 +27,7 @@ impl Host for CallState {
     }
 
     fn release(&mut self, protocol: u8, addresses: Vec<IpAddress>, port: u16) -> Answer<()> {
-        self.ask(HostCall::PortsRelease, |call, permit| {
+        self.ask(HostCall::PortsRelease, arguments!(protocol, addresses, port), |call, permit| {
             let ports = check(protocol, addresses, port)?;
             Ok(call.transaction()?.release_ports(permit, &ports)?)
         })

@@ -16,7 +16,7 @@ const MAIN: u32 = 254;
 
 impl Host for CallState {
     fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
-        self.ask(HostCall::RoutesAdd, |call, permit| {
+        self.ask(HostCall::RoutesAdd, arguments!(routes), |call, permit| {
             let routes = check(call, routes)?;
             for route in &routes {
                 call.gate.permit(HostCall::RoutesAdd, Object::Destination(route.destination))?;
@@ -28,7 +28,7 @@ impl Host for CallState {
     }
 
     fn remove(&mut self, routes: Vec<Route>) -> Answer<()> {
-        self.ask(HostCall::RoutesRemove, |call, permit| {
+        self.ask(HostCall::RoutesRemove, arguments!(routes), |call, permit| {
             let routes = check(call, routes)?;
             call.transaction()?.remove_plain(permit, routes.into_iter().map(Change::RemoveRoute).collect());
             Ok(())
@@ -36,7 +36,7 @@ impl Host for CallState {
     }
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<RouteInfo>> {
-        self.ask(HostCall::RoutesList, |call, _| {
+        self.ask(HostCall::RoutesList, arguments!(link), |call, _| {
             let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().routes(&key)?;

@@ -13,7 +13,7 @@ use crate::store::Thing;
 
 impl Host for CallState {
     fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
-        self.ask(HostCall::RulesAdd, |call, permit| {
+        self.ask(HostCall::RulesAdd, arguments!(namespace, rules), |call, permit| {
             let rules = check(call, namespace.as_ref(), &rules)?;
             for rule in &rules {
                 call.gate.permit(HostCall::RulesAdd, Object::Rule(&ties(rule)))?;
@@ -29,7 +29,7 @@ impl Host for CallState {
     }
 
     fn remove(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
-        self.ask(HostCall::RulesRemove, |call, _| {
+        self.ask(HostCall::RulesRemove, arguments!(namespace, rules), |call, _| {
             for rule in check(call, namespace.as_ref(), &rules)? {
                 let objects = call.transaction()?.objects()?;
                 let Some(object) = objects.into_iter().find(|o| o.thing == Thing::Rule(rule.clone())) else { continue };
@@ -41,7 +41,7 @@ impl Host for CallState {
     }
 
     fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<RuleInfo>> {
-        self.ask(HostCall::RulesList, |call, _| {
+        self.ask(HostCall::RulesList, arguments!(namespace), |call, _| {
             let namespace = or_host(call, namespace.as_ref())?;
             let objects = call.transaction()?.objects()?;
             let rules = objects.into_iter().filter_map(|o| match o.thing {

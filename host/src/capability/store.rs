@@ -1,6 +1,6 @@
 //! `store`: what a driver remembers between calls.
 
-use super::{Answer, Refusal};
+use super::{Answer, Bytes, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::store::Host;
 use crate::engine::limit::{WRITTEN_BYTES, WRITTEN_KEYS};
@@ -15,14 +15,14 @@ pub const VALUE: usize = 64 << 10;
 
 impl Host for CallState {
     fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
-        self.ask(HostCall::StoreGet, |call, _| {
+        self.ask(HostCall::StoreGet, arguments!(key), |call, _| {
             check_key(&key)?;
             Ok(call.transaction()?.state(&key)?)
         })
     }
 
     fn list(&mut self, prefix: String) -> Answer<Vec<(String, Vec<u8>)>> {
-        self.ask(HostCall::StoreList, |call, _| {
+        self.ask(HostCall::StoreList, arguments!(prefix), |call, _| {
             if !prefix.is_empty() {
                 check_key(&prefix)?;
             }
@@ -31,7 +31,7 @@ impl Host for CallState {
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
-        self.ask(HostCall::StoreSet, |call, permit| {
+        self.ask(HostCall::StoreSet, arguments!(key, Bytes(&value)), |call, permit| {
             check_key(&key)?;
             check_value(call, &value)?;
             call.transaction()?.set_state(permit, key, Some(value));
@@ -40,7 +40,7 @@ impl Host for CallState {
     }
 
     fn remove(&mut self, key: String) -> Answer<()> {
-        self.ask(HostCall::StoreRemove, |call, permit| {
+        self.ask(HostCall::StoreRemove, arguments!(key), |call, permit| {
             check_key(&key)?;
             check_value(call, &[])?;
             call.transaction()?.set_state(permit, key, None);

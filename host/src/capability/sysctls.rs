@@ -11,14 +11,14 @@ use crate::kernel::{self, Change, Sysctl};
 
 impl Host for CallState {
     fn get_link(&mut self, link: Resource<Link>, name: LinkSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetLink, |call, _| {
+        self.ask(HostCall::SysctlsGetLink, arguments!(link, name), |call, _| {
             let (namespace, sysctl) = of_link(call, &link, name)?;
             Ok(call.transaction()?.kernel().sysctl(&namespace, &sysctl)?)
         })
     }
 
     fn set_link(&mut self, link: Resource<Link>, name: LinkSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetLink, |call, permit| {
+        self.ask(HostCall::SysctlsSetLink, arguments!(link, name, value), |call, permit| {
             let (namespace, sysctl) = of_link(call, &link, name)?;
             call.transaction()?.change(permit, &[Change::SetSysctl { namespace, sysctl, value }])?;
             Ok(())
@@ -26,7 +26,7 @@ impl Host for CallState {
     }
 
     fn get_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetNamespace, |call, _| {
+        self.ask(HostCall::SysctlsGetNamespace, arguments!(namespace, name), |call, _| {
             let namespace = call.table.get(&namespace)?.clone();
             call.gate.permit(HostCall::SysctlsGetNamespace, Object::Namespace { foreign: namespace.made.is_none() })?;
             Ok(call.transaction()?.kernel().sysctl(&namespace.namespace, &Sysctl::Namespace(namespace_path(name)))?)
@@ -34,7 +34,7 @@ impl Host for CallState {
     }
 
     fn set_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetNamespace, |call, _| {
+        self.ask(HostCall::SysctlsSetNamespace, arguments!(namespace, name, value), |call, _| {
             let namespace = call.table.get(&namespace)?.clone();
             let permit = call
                 .gate

@@ -2,7 +2,7 @@
 
 pub use super::store::check_key;
 use super::store::check_value;
-use super::{Answer, Refusal};
+use super::{Answer, Bytes, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::tables::{Entry, Host};
 use crate::grant::{HostCall, Permit};
@@ -13,7 +13,7 @@ const NAME: usize = 128;
 
 impl Host for CallState {
     fn get(&mut self, table: String, key: String) -> Answer<Option<Entry>> {
-        self.ask(HostCall::TablesGet, |call, _| {
+        self.ask(HostCall::TablesGet, arguments!(table, key), |call, _| {
             check(&table, &key)?;
             let found = call.transaction()?.entry(&table, &key)?;
             Ok(found.map(|(value, is_own)| Entry { key, value, is_own }))
@@ -21,7 +21,7 @@ impl Host for CallState {
     }
 
     fn list(&mut self, table: String) -> Answer<Vec<Entry>> {
-        self.ask(HostCall::TablesList, |call, _| {
+        self.ask(HostCall::TablesList, arguments!(table), |call, _| {
             check_table(&table)?;
             let found = call.transaction()?.entry_list(&table)?;
             Ok(found.into_iter().map(|(key, value, is_own)| Entry { key, value, is_own }).collect())
@@ -29,11 +29,13 @@ impl Host for CallState {
     }
 
     fn put(&mut self, table: String, key: String, value: Vec<u8>) -> Answer<()> {
-        self.ask(HostCall::TablesPut, |call, permit| put(call, permit, table, key, value, true))
+        self.ask(HostCall::TablesPut, arguments!(table, key, Bytes(&value)), |call, permit| {
+            put(call, permit, table, key, value, true)
+        })
     }
 
     fn remove(&mut self, table: String, key: String) -> Answer<()> {
-        self.ask(HostCall::TablesRemove, |call, permit| {
+        self.ask(HostCall::TablesRemove, arguments!(table, key), |call, permit| {
             check(&table, &key)?;
             check_value(call, &[])?;
             match call.transaction()?.entry(&table, &key)? {

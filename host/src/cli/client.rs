@@ -95,6 +95,11 @@ impl Reply {
         }
     }
 
+    /// What came, whatever it is.
+    pub fn bytes(self) -> Bytes {
+        self.0
+    }
+
     /// The JSON text as a value.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.0)

@@ -1,11 +1,14 @@
-//! `pontoon driver`: load, ls, inspect, rm; and for authors: new, pack, test.
+//! `pontoon driver`: load, ls, inspect, rm; and for authors: new, dev, pack, test, trace, replay.
 
 use std::path::PathBuf;
 
 use super::client::{encode, path};
+use super::dev::Dev;
 use super::driver_test::Test;
+use super::driver_trace::Trace;
 use super::exit::Failure;
 use super::output::{Session, listing, table};
+use super::replay::Replay;
 use super::values::{lines, list, pair, short, unique};
 use super::{new, pack};
 use crate::operation::Name;
@@ -36,19 +39,28 @@ pub enum Command {
     Pack(pack::Pack),
     /// Run a component through the conformance suite, in network namespaces of its own; needs no daemon
     Test(Test),
+    /// Build and load the driver in a folder, again whenever a file of it changes, and show its calls as they happen
+    Dev(Dev),
+    /// Record the calls of a driver that runs, with all that it asks of the host and is answered
+    Trace(Trace),
+    /// Make a recorded call again and compare; needs no daemon, no kernel and no root
+    Replay(Replay),
 }
 
 /// Loads a driver.
 #[derive(Debug, clap::Args)]
 pub struct Load {
     /// The component
-    file: PathBuf,
+    pub file: PathBuf,
     /// The name that networks say [default: the file's name without .wasm]
     #[arg(long)]
-    name: Option<Name>,
+    pub name: Option<Name>,
     /// What the driver's configuration answers for KEY (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
-    configuration: Vec<(String, String)>,
+    pub configuration: Vec<(String, String)>,
+    /// Put it in the place of the driver that is loaded under this name: calls that run end in the old one, networks stay
+    #[arg(long)]
+    pub replace: bool,
 }
 
 impl Command {
@@ -68,12 +80,16 @@ impl Command {
             Self::New(new) => new.run(session),
             Self::Pack(pack) => pack.run(session),
             Self::Test(test) => test.run(session).await,
+            Self::Dev(dev) => dev.run(session).await,
+            Self::Trace(trace) => trace.run(session).await,
+            Self::Replay(replay) => replay.run(session),
         }
     }
 }
 
 impl Load {
-    async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+    /// Does it.
+    pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let name = match self.name {
             Some(name) => name,
             None => name_of(&self.file).map_err(|e| e.context(format!("{} needs a --name", self.file.display())))?,
@@ -81,6 +97,9 @@ impl Load {
         let mut query = format!("name={}", encode(name.as_str()));
         for (key, value) in unique(self.configuration)? {
             query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
+        }
+        if self.replace {
+            query.push_str("&replace=true");
         }
         let component = read_component(&self.file)?;
         let reply = session.client.upload(&format!("/drivers?{query}"), component).await?;

@@ -22,7 +22,7 @@ pub const INVALID_ARGUMENT: u8 = 7;
 pub const NOT_IMPLEMENTED: u8 = 8;
 /// It may work later.
 pub const UNAVAILABLE: u8 = 9;
-/// The doctor found a problem, or the conformance suite a fault.
+/// The doctor found a problem, the conformance suite a fault, a replay a difference.
 pub const PROBLEM: u8 = 10;
 
 /// The codes, for `--help`.
@@ -38,7 +38,7 @@ Exit codes:
   7  invalid argument
   8  not implemented
   9  unavailable: it may work later
-  10  pontoon doctor or pontoon driver test found a problem
+  10  pontoon doctor, pontoon driver test or pontoon driver replay found a problem
 
 With several names, all are tried, and the code is the first error's.
 With --output json, standard output has one JSON document a line and standard error the error as JSON.";

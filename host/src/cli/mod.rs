@@ -2,16 +2,19 @@
 //!
 //! - [`main`]: from the process's arguments to its exit code
 //! - `driver`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
-//! - `new`, `pack`, `driver_test`: what a driver's author needs, without a daemon
+//! - `new`, `pack`, `driver_test`, `replay`: what a driver's author needs, without a daemon
+//! - `dev`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
 //! - [`exit`]: exit codes
 
 mod client;
+mod dev;
 mod doctor;
 mod driver;
 mod driver_test;
+mod driver_trace;
 mod endpoint;
 pub mod exit;
 mod network;
@@ -20,6 +23,8 @@ mod output;
 mod pack;
 mod pools;
 mod publish;
+mod recording;
+mod replay;
 mod system;
 mod table;
 #[cfg(test)]

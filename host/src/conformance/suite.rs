@@ -65,7 +65,7 @@ impl Suite {
         let place = Place::new(loaded.path("state"), loaded.path("run"), loaded.host("host")?);
         let controller = Controller::start(&place)?;
         let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
-        runtime.block_on(controller.load_driver(LoadDriver { name, component, configuration }))?;
+        runtime.block_on(controller.load_driver(LoadDriver { name, component, configuration, replace: false }))?;
         let parts = controller.loaded(&plan.name)?.admitted.parts.clone();
         drop(controller);
         let (driver, labels, families) = (plan.name.clone(), plan.labels.clone(), Families::Dual);

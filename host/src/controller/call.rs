@@ -1,17 +1,19 @@
 //! One call of a driver, as a transaction.
 
+use std::fmt::Debug;
 use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::{Called, Inner};
 use crate::driver::Driver;
 use crate::engine::limit::TRACED;
-use crate::engine::{CallState, Code, Facts, Failure, Interface, NetworkFacts, Outcome};
+use crate::engine::{Asked, CallState, Code, Facts, Failure, Interface, NetworkFacts, Outcome, TrapPlace, micros};
 use crate::grant::Gate;
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::PortBinding;
 use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
 use crate::operation::network::Pool;
+use crate::operation::recording::{End, Recording, Trap};
 use crate::operation::{Error, Id, Kind, Result};
 use crate::store::{self, Durability, Endpoint, Network, Write};
 use crate::transaction::{Owner, Transaction};
@@ -72,7 +74,7 @@ impl<'a> Call<'a> {
 
 impl Inner {
     /// Makes a call. When it returns ok, its changes and what `finish` adds are committed together; else all is undone.
-    pub(super) fn call<T>(
+    pub(super) fn call<T: Debug>(
         &self,
         call: &Call<'_>,
         traces: &mut Vec<CallTrace>,
@@ -92,7 +94,7 @@ impl Inner {
     }
 
     /// Runs the call once. The outer error is the commit's.
-    fn round<T>(
+    fn round<T: Debug>(
         &self,
         call: &Call<'_>,
         traces: &mut Vec<CallTrace>,
@@ -102,6 +104,9 @@ impl Inner {
         let start = Instant::now();
         let mut outcome = run(&call.driver.code, self.state(call, start));
         let transaction = outcome.state.transaction.take();
+        let recorder = &call.driver.recorder;
+        let end = (recorder.is_wanted() || matches!(outcome.result, Err(Failure::Trapped(_))))
+            .then(|| end(&outcome.result, &mut outcome.state.trap));
         let committed = match outcome.result {
             Err(failure) => Err(failure),
             Ok(value) => match finish(&value, &outcome.state).map_err(Failure::Refused) {
@@ -109,17 +114,36 @@ impl Inner {
                 Err(failure) => Err(failure),
             },
         };
+        let asked = std::mem::take(&mut outcome.state.asked);
         let mut trace = CallTrace {
             function: call.function.to_owned(),
-            micros: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
-            host_calls: std::mem::take(&mut outcome.state.trace),
+            micros: micros(start),
+            host_calls: asked.iter().map(Asked::trace).collect(),
         };
         call.driver.count(&trace, committed.is_err());
         trace.host_calls.truncate(TRACED);
+        if let Some(end) = end {
+            let undone = committed.as_ref().err().filter(|_| matches!(end, End::Returned(_))).map(Failure::as_error);
+            recorder.keep(Recording {
+                number: 0,
+                driver: call.driver.record.name.clone(),
+                component: call.driver.record.digest.clone(),
+                interface: crate::driver::admit::interface(),
+                function: call.function.to_owned(),
+                arguments: serde_json::to_value(&outcome.state.arguments).unwrap_or_default(),
+                network: call.network.map(|network| network.id.clone()),
+                endpoint: call.endpoint.cloned(),
+                host_calls: asked.into_iter().map(Asked::recorded).collect(),
+                cut: outcome.state.cut,
+                end,
+                undone: undone.cloned(),
+                micros: trace.micros,
+            });
+        }
         self.note_call(|| {
             let (error, swept) = match &committed {
                 Ok((_, swept)) => (None, swept.clone()),
-                Err(Failure::Refused(error) | Failure::Trapped(error)) => (Some(error.clone()), Vec::new()),
+                Err(failure) => (Some(failure.as_error().clone()), Vec::new()),
             };
             Called { trace: trace.clone(), error, swept }
         });
@@ -136,7 +160,7 @@ impl Inner {
         let pools = call.network.map(|n| n.pools.iter().map(|p| p.subnet).collect::<Vec<_>>());
         let facts = Facts {
             driver: call.driver.record.name.clone(),
-            function: call.function,
+            function: call.function.to_owned(),
             network: call.network.map(|n| NetworkFacts {
                 id: n.id.clone(),
                 nft_table: self.nft_table(&n.id),
@@ -171,6 +195,17 @@ impl Inner {
     /// What the names of this instance's nftables tables begin with.
     pub(super) fn nft_prefix(&self) -> String {
         self.store.tag()
+    }
+}
+
+/// How the driver ended its call, for a recording.
+fn end<T: Debug>(result: &std::result::Result<T, Failure>, trap: &mut TrapPlace) -> End {
+    match result {
+        Ok(value) => End::Returned(format!("{value:?}")),
+        Err(Failure::Refused(error)) => End::Failed(error.clone()),
+        Err(Failure::Trapped(error)) => {
+            End::Trapped(Trap { message: error.message.clone(), backtrace: std::mem::take(&mut trap.backtrace) })
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Called {
 
 impl Controller {
     /// Calls a driver. What it changes is committed, and nothing else is recorded.
-    pub(crate) async fn direct<T: Send + 'static>(
+    pub(crate) async fn direct<T: std::fmt::Debug + Send + 'static>(
         &self,
         driver: &Name,
         direct: Direct,
@@ -74,7 +74,12 @@ impl Controller {
 }
 
 impl Inner {
-    fn direct<T>(&self, driver: &Name, direct: Direct, run: impl Fn(&Code, CallState) -> Outcome<T>) -> Result<T> {
+    fn direct<T: std::fmt::Debug>(
+        &self,
+        driver: &Name,
+        direct: Direct,
+        run: impl Fn(&Code, CallState) -> Outcome<T>,
+    ) -> Result<T> {
         let driver = self.drivers.get(driver)?;
         let Direct { function, network, endpoint, interface } = direct;
         let made = |create: CreateNetwork| {

@@ -45,6 +45,7 @@ use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
 use crate::operation::engine::Known;
 use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
+use crate::operation::recording::Recording;
 use crate::operation::table::{Collected, Entry, PutEntry, Version};
 use crate::operation::{Error, Id, Kind, Name, Result};
 use crate::reaper::Reaper;
@@ -162,6 +163,18 @@ impl Controller {
     pub async fn driver(&self, name: &Name) -> Result<DriverDetails> {
         let name = name.clone();
         self.plain(move |inner| inner.driver(&name)).await
+    }
+
+    /// A driver's component.
+    pub async fn component(&self, name: &Name) -> Result<Vec<u8>> {
+        let name = name.clone();
+        self.plain(move |inner| inner.drivers.component(&name)).await
+    }
+
+    /// Recorded calls of a driver after a number; waits for one, but no longer than this.
+    pub async fn recordings(&self, name: &Name, after: u64, wait: Duration) -> Result<Vec<Arc<Recording>>> {
+        let recorder = self.inner.drivers.get(name)?.recorder.clone();
+        Ok(recorder.after(after, wait).await)
     }
 
     /// Forgets a driver that serves no network.
@@ -346,7 +359,7 @@ fn closing() -> Error {
 pub fn version() -> Version {
     Version {
         version: env!("CARGO_PKG_VERSION").into(),
-        interface: format!("{}@{}", crate::driver::admit::PACKAGE, crate::driver::admit::VERSION),
+        interface: crate::driver::admit::interface(),
         wasmtime: WASMTIME.into(),
         schema: store::SCHEMA,
     }

@@ -16,6 +16,11 @@ pub const PACKAGE: &str = "pontoon:driver";
 /// Its version.
 pub const VERSION: &str = "0.1.0";
 
+/// Both, as a component says them.
+pub fn interface() -> String {
+    format!("{PACKAGE}@{VERSION}")
+}
+
 /// The interfaces that a driver can export.
 const PARTS: [&str; 6] = [
     "driver",

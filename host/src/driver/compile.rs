@@ -68,7 +68,7 @@ impl Cache {
 
     /// Compiles, and replaces what the cache has.
     pub fn compile(&self, store: &Store, digest_of_component: &str, component: &[u8]) -> Result<Vec<u8>> {
-        let compiled = run(&self.compiler, component)?;
+        let compiled = in_child(&self.compiler, component)?;
         let path = self.path(digest_of_component);
         write_whole(&path, &compiled)?;
         store.set_meta(&key(digest_of_component), &digest(&compiled))?;
@@ -141,7 +141,8 @@ pub fn io(path: &Path, error: &std::io::Error) -> Error {
     Error::internal(format!("{}: {error}", path.display()))
 }
 
-fn run(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
+/// Compiles a component in a child process of this program.
+pub fn in_child(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
     let mut child = Command::new(compiler)
         .arg(SUBCOMMAND)
         .env_clear()

@@ -4,12 +4,15 @@
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
 //! - [`compile`]: the child process that compiles, and the cache of its output
+//! - [`Recorder`]: the recorded calls that are kept
 //! - [`Drivers`]: those that are loaded, by name
 
 pub mod admit;
 pub mod compile;
 pub mod manifest;
 pub mod pack;
+mod recorder;
 mod registry;
 
+pub use recorder::Recorder;
 pub use registry::{Driver, Drivers};

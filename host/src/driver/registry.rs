@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::admit::{self, Admitted};
 use super::compile::{self, Cache};
+use super::recorder::Recorder;
 use crate::engine::{CallState, Code, Engine, Facts, Registration};
 use crate::grant::{Gate, Grant};
 use crate::operation::driver::{CallCount, CallTrace, LoadDriver};
@@ -25,6 +26,8 @@ pub struct Driver {
     pub grant: Arc<Grant>,
     /// What `configuration` answers.
     pub configuration: Arc<BTreeMap<String, String>>,
+    /// Its recorded calls.
+    pub recorder: Arc<Recorder>,
     calls: Mutex<BTreeMap<String, (u64, u64, u64)>>,
 }
 
@@ -61,11 +64,12 @@ impl Drivers {
         Ok(drivers)
     }
 
-    /// Loads a component under a new name and records it; or again under the name of a driver that could not be loaded, if it is
-    /// the same component. What is refused leaves nothing behind.
+    /// Loads a component under a new name and records it; or in place of the loaded one, if that is asked for; or again under the name
+    /// of a driver that could not be loaded, if it is the same component. What is refused leaves all as it was. Calls that run end in
+    /// the component in which they began.
     pub fn load(&self, load: LoadDriver) -> Result<Arc<Driver>> {
         let digest = compile::digest(&load.component);
-        self.check_name(&self.read(), &load.name, &digest)?;
+        self.check_name(&self.read(), &load, &digest)?;
         let admitted = admit::admit(&load.component)?;
         let entered =
             self.code(&digest, &load.component, &admitted).and_then(|code| self.enter(load, &digest, code, admitted));
@@ -77,50 +81,78 @@ impl Drivers {
 
     /// Makes the first call and records the driver.
     fn enter(&self, load: LoadDriver, digest: &str, code: Code, admitted: Admitted) -> Result<Arc<Driver>> {
-        let LoadDriver { name, component, configuration } = load;
-        let configuration = Arc::new(self.configuration(&name, configuration)?);
+        let name = load.name.clone();
+        let configuration = Arc::new(self.configuration(&name, &load.configuration)?);
         check_types(&code, &name, &configuration)?;
         let said = register(&code, &name, &configuration)?;
         let record = store::Driver {
             name: name.clone(),
             digest: digest.to_owned(),
-            size: component.len() as u64,
+            size: load.component.len() as u64,
             network_type: said.network_type,
             data_scope: said.data_scope,
             connectivity_scope: said.connectivity_scope,
             parts: admitted.parts.clone(),
             configuration: (*configuration).clone(),
         };
-        let driver = Arc::new(Driver::new(record.clone(), code, admitted, configuration));
+        let mut driver = Driver::new(record.clone(), code, admitted, configuration);
         // Under the lock, so that nobody forgets the file before its record is there.
         let mut loaded = self.write();
-        self.check_name(&loaded, &name, digest)?;
-        compile::write_whole(&self.component_path(digest), &component)?;
+        self.check_name(&loaded, &load, digest)?;
+        let before = loaded.get(&name).and_then(|driver| driver.as_ref().ok()).cloned();
+        if let Some(before) = &before {
+            self.check_successor(&before.record, &record)?;
+            driver.recorder = before.recorder.clone();
+        }
+        compile::write_whole(&self.component_path(digest), &load.component)?;
         let writes = vec![Write::PutDriver(record)];
         self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        let driver = Arc::new(driver);
         loaded.insert(name, Ok(driver.clone()));
+        if let Some(before) = before {
+            self.forget_unused(&loaded, &before.record.digest)?;
+        }
         Ok(driver)
     }
 
-    /// The name is free, or its driver could not be loaded and this is its component.
-    fn check_name(&self, loaded: &BTreeMap<Name, Loaded>, name: &Name, digest: &str) -> Result<()> {
+    /// A driver that serves networks can be replaced by one that does at least as much.
+    fn check_successor(&self, before: &store::Driver, after: &store::Driver) -> Result<()> {
+        let name = &before.name;
+        let Some(network) = self.store.networks_of_driver(name)?.into_iter().next() else { return Ok(()) };
+        let scopes = |record: &store::Driver| (record.data_scope, record.connectivity_scope);
+        let gone = before.parts.iter().find(|part| !after.parts.contains(part));
+        let why = match gone {
+            Some(part) => format!("does not export {part}"),
+            None if scopes(before) != scopes(after) => "has another scope".to_owned(),
+            None => return Ok(()),
+        };
+        Err(Error::invalid(format!(
+            "the driver {name} serves the network {}, and this component {why}: load it under another name with --name, or remove the networks first",
+            network.name
+        )))
+    }
+
+    /// The name is free, or its driver is to be replaced, or could not be loaded and this is its component.
+    fn check_name(&self, loaded: &BTreeMap<Name, Loaded>, load: &LoadDriver, digest: &str) -> Result<()> {
+        let name = &load.name;
         match loaded.get(name) {
             None => Ok(()),
+            Some(_) if load.replace => Ok(()),
             Some(Ok(_)) => Err(Error::exists(format!(
-                "a driver {name} is loaded already: remove it first, or load under another name with --name"
+                "a driver {name} is loaded already: put this one in its place with --replace, or load it under another name with --name"
             ))),
             Some(Err(_)) if self.store.driver(name)?.is_some_and(|record| record.digest == digest) => Ok(()),
             Some(Err(_)) => Err(Error::exists(format!(
-                "the driver {name} could not be loaded, and this is another component: load its own again, or remove it first"
+                "the driver {name} could not be loaded, and this is another component: load its own again, put this one in its place with --replace, or remove it first"
             ))),
         }
     }
 
     /// What is given; a driver that is loaded again keeps what it had, if nothing is.
-    fn configuration(&self, name: &Name, given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    fn configuration(&self, name: &Name, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
         match self.store.driver(name)? {
             Some(record) if given.is_empty() => Ok(record.configuration),
-            _ => Ok(given),
+            _ => Ok(given.clone()),
         }
     }
 
@@ -131,6 +163,12 @@ impl Drivers {
             self.cache.remove(&self.store, digest)?;
         }
         Ok(())
+    }
+
+    /// A loaded driver's component.
+    pub fn component(&self, name: &Name) -> Result<Vec<u8>> {
+        let path = self.component_path(&self.get(name)?.record.digest);
+        std::fs::read(&path).map_err(|e| compile::io(&path, &e))
     }
 
     /// A driver that can be called.
@@ -209,7 +247,8 @@ impl Driver {
         admitted: Admitted,
         configuration: Arc<BTreeMap<String, String>>,
     ) -> Self {
-        Self { record, code, admitted, grant: Arc::new(Grant::standard()), configuration, calls: Mutex::default() }
+        let (grant, recorder, calls) = (Arc::new(Grant::standard()), Arc::default(), Mutex::default());
+        Self { record, code, admitted, grant, configuration, recorder, calls }
     }
 
     /// Counts a call and the host calls that it made.
@@ -247,7 +286,7 @@ fn outside_networks(
 ) -> CallState {
     let facts = Facts {
         driver: name.clone(),
-        function,
+        function: function.to_owned(),
         network: None,
         endpoint: None,
         configuration: configuration.clone(),

@@ -57,7 +57,17 @@ pub fn compile(component: &[u8]) -> wasmtime::Result<Vec<u8>> {
 impl Engine {
     /// An engine whose calls may take this long, and the thread that ticks its epoch for as long as it lives.
     pub fn new(deadline: Duration) -> wasmtime::Result<Self> {
+        Self::with(deadline, false)
+    }
+
+    /// One that takes a core dump of a call that traps, which has the size of the call's memory.
+    pub fn with_coredumps(deadline: Duration) -> wasmtime::Result<Self> {
+        Self::with(deadline, true)
+    }
+
+    fn with(deadline: Duration, coredumps: bool) -> wasmtime::Result<Self> {
         let mut config = config();
+        config.coredump_on_trap(coredumps);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
         let engine = wasmtime::Engine::new(&config)?;
         let weak = engine.weak();

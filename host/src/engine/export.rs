@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
+use super::arguments::Arguments;
 use super::bindings::imports::types as wit;
 use super::bindings::{
     driver_part, exported, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker,
@@ -34,7 +36,8 @@ pub struct Registration {
 }
 
 /// What happened to a table entry: the bytes before and after.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the WIT's cases, documented there")]
 pub enum TableEvent {
     Created(Vec<u8>),
@@ -46,7 +49,7 @@ impl Code {
     /// Whether every part that it exports has the types of the interface. wasmtime compares the types of exported functions when
     /// they are looked up in an instance, which for a part would be at its first use.
     pub fn fits(&self, state: CallState) -> Outcome<()> {
-        run(self, state, |store| {
+        run(self, state, None, |store| {
             let instance = self.driver.instance_pre().instantiate(&mut *store)?;
             let mut parts = vec![("driver", driver_part::DriverPart::new(&mut *store, &instance).map(drop))];
             if self.allocator.is_some() {
@@ -79,7 +82,7 @@ impl Code {
 
     /// `driver.register`
     pub fn register(&self, state: CallState) -> Outcome<Registration> {
-        run(self, state, |store| {
+        run(self, state, None, |store| {
             let r = self.driver.instantiate(&mut *store)?.pontoon_driver_driver().call_register(&mut *store)?;
             Ok(Ok(Registration {
                 network_type: r.network_type,
@@ -99,7 +102,13 @@ impl Code {
         ipv4: &[PoolData],
         ipv6: &[PoolData],
     ) -> Outcome<()> {
-        run(self, state, |store| {
+        let arguments = Arguments::CreateNetwork {
+            network: network.clone(),
+            options: options.clone(),
+            ipv4: ipv4.to_vec(),
+            ipv6: ipv6.to_vec(),
+        };
+        run(self, state, arguments, |store| {
             let instance = self.driver.instantiate(&mut *store)?;
             let info = Resource::<NetworkInfo>::new_borrow(0);
             let (ipv4, ipv6) = (pools(ipv4), pools(ipv6));
@@ -116,7 +125,8 @@ impl Code {
 
     /// `driver.delete-network`
     pub fn delete_network(&self, state: CallState, network: &Id) -> Outcome<()> {
-        self.plain(state, |driver, store| driver.call_delete_network(store, network.as_str()))
+        let arguments = Arguments::DeleteNetwork { network: network.clone() };
+        self.plain(state, arguments, |driver, store| driver.call_delete_network(store, network.as_str()))
     }
 
     /// `driver.create-endpoint`
@@ -127,8 +137,13 @@ impl Code {
         endpoint: &Id,
         options: &EndpointOptions,
     ) -> Outcome<()> {
+        let arguments = Arguments::CreateEndpoint {
+            network: network.clone(),
+            endpoint: endpoint.clone(),
+            options: options.clone(),
+        };
         let options = endpoint_options(options);
-        self.plain(state, |driver, store| {
+        self.plain(state, arguments, |driver, store| {
             let info = Resource::<InterfaceInfo>::new_borrow(0);
             driver.call_create_endpoint(store, network.as_str(), endpoint.as_str(), info, &options)
         })
@@ -136,13 +151,18 @@ impl Code {
 
     /// `driver.delete-endpoint`
     pub fn delete_endpoint(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
-        self.plain(state, |driver, store| driver.call_delete_endpoint(store, network.as_str(), endpoint.as_str()))
+        let arguments = Arguments::DeleteEndpoint { network: network.clone(), endpoint: endpoint.clone() };
+        self.plain(state, arguments, |driver, store| {
+            driver.call_delete_endpoint(store, network.as_str(), endpoint.as_str())
+        })
     }
 
     /// `driver.endpoint-oper-info`
     pub fn endpoint_oper_info(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<Labels> {
-        let outcome = self
-            .plain(state, |driver, store| driver.call_endpoint_oper_info(store, network.as_str(), endpoint.as_str()));
+        let arguments = Arguments::EndpointOperInfo { network: network.clone(), endpoint: endpoint.clone() };
+        let outcome = self.plain(state, arguments, |driver, store| {
+            driver.call_endpoint_oper_info(store, network.as_str(), endpoint.as_str())
+        });
         Outcome { state: outcome.state, result: outcome.result.map(|map| map.into_iter().collect()) }
     }
 
@@ -155,8 +175,14 @@ impl Code {
         sandbox: &str,
         options: &EndpointOptions,
     ) -> Outcome<()> {
+        let arguments = Arguments::Join {
+            network: network.clone(),
+            endpoint: endpoint.clone(),
+            sandbox: sandbox.to_owned(),
+            options: options.clone(),
+        };
         let options = endpoint_options(options);
-        self.plain(state, |driver, store| {
+        self.plain(state, arguments, |driver, store| {
             let info = Resource::<JoinInfo>::new_borrow(0);
             driver.call_join(store, network.as_str(), endpoint.as_str(), sandbox, info, &options)
         })
@@ -164,15 +190,17 @@ impl Code {
 
     /// `driver.leave`
     pub fn leave(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
-        self.plain(state, |driver, store| driver.call_leave(store, network.as_str(), endpoint.as_str()))
+        let arguments = Arguments::Leave { network: network.clone(), endpoint: endpoint.clone() };
+        self.plain(state, arguments, |driver, store| driver.call_leave(store, network.as_str(), endpoint.as_str()))
     }
 
     fn plain<T>(
         &self,
         state: CallState,
+        arguments: Arguments,
         call: impl FnOnce(&exported::Guest, &mut Store<CallState>) -> wasmtime::Result<Result<T, wit::Error>>,
     ) -> Outcome<T> {
-        run(self, state, |store| {
+        run(self, state, arguments, |store| {
             let instance = self.driver.instantiate(&mut *store)?;
             call(instance.pontoon_driver_driver(), store)
         })
@@ -187,8 +215,14 @@ impl Code {
         ipv4: &[PoolData],
         ipv6: &[PoolData],
     ) -> Outcome<Labels> {
+        let arguments = Arguments::NetworkAllocate {
+            network: network.clone(),
+            options: options.clone(),
+            ipv4: ipv4.to_vec(),
+            ipv6: ipv6.to_vec(),
+        };
         let options = text(options);
-        let outcome = run(self, state, |store| {
+        let outcome = run(self, state, arguments, |store| {
             let Some(part) = &self.allocator else { return Ok(Err(absent("network-allocator"))) };
             let instance = part.instantiate(&mut *store)?;
             let (ipv4, ipv6) = (pools(ipv4), pools(ipv6));
@@ -205,7 +239,8 @@ impl Code {
 
     /// `network-allocator.network-free`
     pub fn network_free(&self, state: CallState, network: &Id) -> Outcome<()> {
-        run(self, state, |store| {
+        let arguments = Arguments::NetworkFree { network: network.clone() };
+        run(self, state, arguments, |store| {
             let Some(part) = &self.allocator else { return Ok(Ok(())) };
             part.instantiate(&mut *store)?.pontoon_driver_network_allocator().call_network_free(store, network.as_str())
         })
@@ -220,12 +255,18 @@ impl Code {
         key: &str,
         event: TableEvent,
     ) -> Outcome<()> {
+        let arguments = Arguments::EventNotify {
+            network: network.clone(),
+            table: table.to_owned(),
+            key: key.to_owned(),
+            event: event.clone(),
+        };
         let event = match event {
             TableEvent::Created(value) => wit::TableEvent::Created(value),
             TableEvent::Updated { previous, value } => wit::TableEvent::Updated(wit::TableUpdate { previous, value }),
             TableEvent::Deleted(previous) => wit::TableEvent::Deleted(previous),
         };
-        run(self, state, |store| {
+        run(self, state, arguments, |store| {
             let Some(part) = &self.watcher else { return Ok(Err(absent("table-watcher"))) };
             let instance = part.instantiate(&mut *store)?;
             instance.pontoon_driver_table_watcher().call_event_notify(store, network.as_str(), table, key, &event)
@@ -240,7 +281,9 @@ impl Code {
         key: &str,
         value: &[u8],
     ) -> Outcome<(String, Labels)> {
-        let outcome = run(self, state, |store| {
+        let arguments =
+            Arguments::DecodeTableEntry { table: table.to_owned(), key: key.to_owned(), value: value.to_vec() };
+        let outcome = run(self, state, arguments, |store| {
             let Some(part) = &self.watcher else { return Ok(Err(absent("table-watcher"))) };
             let instance = part.instantiate(&mut *store)?;
             instance.pontoon_driver_table_watcher().call_decode_table_entry(store, table, key, value)
@@ -257,8 +300,14 @@ impl Code {
         gateways: [Option<&Id>; 2],
         options: &EndpointOptions,
     ) -> Outcome<()> {
+        let arguments = Arguments::ProgramExternalConnectivity {
+            network: network.clone(),
+            endpoint: endpoint.clone(),
+            gateways: gateways.map(|g| g.cloned()),
+            options: options.clone(),
+        };
         let options = endpoint_options(options);
-        run(self, state, |store| {
+        run(self, state, arguments, |store| {
             let Some(part) = &self.connectivity else { return Ok(Err(absent("external-connectivity"))) };
             let instance = part.instantiate(&mut *store)?;
             let [ipv4, ipv6] = gateways.map(|g| g.map(Id::as_str));
@@ -269,7 +318,8 @@ impl Code {
 
     /// `external-connectivity.revoke-external-connectivity`
     pub fn revoke_external_connectivity(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
-        run(self, state, |store| {
+        let arguments = Arguments::RevokeExternalConnectivity { network: network.clone(), endpoint: endpoint.clone() };
+        run(self, state, arguments, |store| {
             let Some(part) = &self.connectivity else { return Ok(Ok(())) };
             let instance = part.instantiate(&mut *store)?;
             let part = instance.pontoon_driver_external_connectivity();
@@ -279,7 +329,8 @@ impl Code {
 
     /// `ipv6-releaser.release-ipv6`
     pub fn release_ipv6(&self, state: CallState, network: &Id, endpoint: &Id) -> Outcome<()> {
-        run(self, state, |store| {
+        let arguments = Arguments::ReleaseIpv6 { network: network.clone(), endpoint: endpoint.clone() };
+        run(self, state, arguments, |store| {
             let Some(part) = &self.releaser else { return Ok(Ok(())) };
             part.instantiate(&mut *store)?.pontoon_driver_ipv6_releaser().call_release_ipv6(
                 store,
@@ -291,7 +342,8 @@ impl Code {
 
     /// `gateway-allocation-checker.skip-gateway-allocation`: whether to skip IPv4 and IPv6.
     pub fn skip_gateway_allocation(&self, state: CallState, options: &NetworkOptions) -> Outcome<(bool, bool)> {
-        run(self, state, |store| {
+        let arguments = Arguments::SkipGatewayAllocation { options: options.clone() };
+        run(self, state, arguments, |store| {
             let Some(part) = &self.checker else { return Ok(Ok((false, false))) };
             let instance = part.instantiate(&mut *store)?;
             let part = instance.pontoon_driver_gateway_allocation_checker();

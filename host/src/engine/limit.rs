@@ -22,6 +22,9 @@ pub const HOST_CALLS: u32 = 10_000;
 /// Host calls of a call that are kept for its trace.
 pub const TRACED: usize = 200;
 
+/// Bytes of a call's host calls and their answers that are recorded: a bridge's call has about 4,000.
+pub const RECORDED: usize = 1 << 20;
+
 /// Bytes that a call may push to the host with one host call.
 pub const HOST_CALL_BYTES: usize = 1 << 20;
 

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use wasmtime::{Store, Trap};
+use wasmtime::{FrameInfo, Store, Trap, WasmBacktrace, WasmCoreDump};
 
+use super::arguments::Arguments;
 use super::bindings::imports::types as wit;
 use super::code::{Code, ticks};
 use super::limit::{HOST_CALL_BYTES, MEMORY};
-use super::state::{CallState, DEADLINE_PASSED};
+use super::state::{CallState, DEADLINE_PASSED, TrapPlace};
 use crate::capability::convert;
 use crate::operation::{Error, Kind};
 
@@ -42,28 +43,50 @@ impl Failure {
             Self::Refused(error) | Self::Trapped(error) => error,
         }
     }
+
+    /// The same, to look at.
+    pub fn as_error(&self) -> &Error {
+        match self {
+            Self::Refused(error) | Self::Trapped(error) => error,
+        }
+    }
 }
 
 /// Runs `body` in a fresh store with this state.
 pub(super) fn run<T>(
     code: &Code,
-    state: CallState,
+    mut state: CallState,
+    arguments: impl Into<Option<Arguments>>,
     body: impl FnOnce(&mut Store<CallState>) -> wasmtime::Result<Result<T, wit::Error>>,
 ) -> Outcome<T> {
-    let function = state.facts.function;
+    state.arguments = arguments.into();
     let left = state.deadline.saturating_duration_since(Instant::now());
     let mut store = Store::new(&code.engine, state);
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(HOST_CALL_BYTES);
     store.set_epoch_deadline(ticks(left));
-    let result = body(&mut store);
-    let state = store.into_data();
-    let result = match result {
+    let result = match body(&mut store) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::Refused(convert::error(error))),
-        Err(trap) => Err(Failure::Trapped(trapped(function, &trap, state.memory.exceeded))),
+        Err(trap) => {
+            store.data_mut().trap = place(&mut store, &trap);
+            let state = store.data();
+            Err(Failure::Trapped(trapped(&state.facts.function, &trap, state.memory.exceeded)))
+        }
     };
-    Outcome { state, result }
+    Outcome { state: store.into_data(), result }
+}
+
+fn place(store: &mut Store<CallState>, trap: &wasmtime::Error) -> TrapPlace {
+    let backtrace = trap.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
+    let frame = |frame: &FrameInfo| {
+        let name = frame.func_name().map_or_else(|| format!("wasm function {}", frame.func_index()), str::to_owned);
+        let offset = frame.module_offset().map_or_else(String::new, |offset| format!("{offset:#x} "));
+        convert::printable(&format!("{offset}{name}"), convert::MESSAGE_BYTES)
+    };
+    let backtrace = backtrace.iter().map(frame).collect();
+    let coredump = trap.downcast_ref::<WasmCoreDump>().map(|dump| dump.serialize(store, "driver"));
+    TrapPlace { backtrace, coredump }
 }
 
 /// The error for a trap: what the author can act on, in one line.

@@ -8,12 +8,16 @@ use std::time::Instant;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use wasmtime::component::ResourceTable;
 
-use super::limit::{HANDLES, HOST_CALLS, Memory};
+use super::answer::{Answered, size};
+use super::arguments::Arguments;
+use super::limit::{HANDLES, HOST_CALLS, Memory, RECORDED};
+use super::replay::Replay;
 use crate::capability::{Answer, Refusal};
 use crate::grant::{Gate, HostCall, Object, Permit};
 use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
 use crate::operation::driver::HostCallTrace;
 use crate::operation::network::Pool;
+use crate::operation::recording::{HostAnswer, RecordedHostCall};
 use crate::operation::{Error, Id, Name};
 use crate::transaction::Transaction;
 
@@ -26,7 +30,7 @@ pub struct Facts {
     /// The driver.
     pub driver: Name,
     /// The exported function, e.g. `create-endpoint`.
-    pub function: &'static str,
+    pub function: String,
     /// The network at hand.
     pub network: Option<NetworkFacts>,
     /// The endpoint at hand.
@@ -109,6 +113,23 @@ pub enum Fault {
     Trap(u32),
 }
 
+/// A host call that was made.
+pub struct Asked {
+    call: HostCall,
+    arguments: String,
+    answer: HostAnswer,
+    micros: u64,
+}
+
+/// Where a call trapped.
+#[derive(Debug, Default)]
+pub struct TrapPlace {
+    /// Frames of WebAssembly, the innermost first.
+    pub backtrace: Vec<String>,
+    /// A core dump in WebAssembly's own format, from engines that take one.
+    pub coredump: Option<Vec<u8>>,
+}
+
 /// One call, for as long as it runs.
 pub struct CallState {
     /// What the call is about.
@@ -123,8 +144,14 @@ pub struct CallState {
     pub join: Join,
     /// Pools that the driver gave to its network.
     pub new_pools: Option<Vec<Pool>>,
+    /// What the driver was called with.
+    pub arguments: Option<Arguments>,
     /// What the driver asked of the host.
-    pub trace: Vec<HostCallTrace>,
+    pub asked: Vec<Asked>,
+    /// What was asked and answered has become too large to be kept whole.
+    pub cut: bool,
+    /// Where it trapped.
+    pub trap: TrapPlace,
     /// Handles.
     pub table: ResourceTable,
     /// Memory.
@@ -135,6 +162,8 @@ pub struct CallState {
     pub deadline: Instant,
     fault: Option<Fault>,
     host_calls: u32,
+    recorded: usize,
+    pub(super) replay: Option<Replay>,
 }
 
 impl CallState {
@@ -155,34 +184,51 @@ impl CallState {
             interface: Interface::default(),
             join: Join::default(),
             new_pools: None,
-            trace: Vec::new(),
+            arguments: None,
+            asked: Vec::new(),
+            cut: false,
+            trap: TrapPlace::default(),
             table,
             memory: Memory::default(),
             log_lines: 0,
             deadline,
             fault,
             host_calls: 0,
+            recorded: 0,
+            replay: None,
         }
     }
 
-    /// Every host call comes through here: counted, under the deadline, past the gate, and noted.
-    pub fn ask<T>(&mut self, call: HostCall, body: impl FnOnce(&mut Self, Permit) -> Answer<T>) -> Answer<T> {
-        self.host_calls += 1;
-        if self.host_calls > HOST_CALLS {
-            return Err(Refusal::trap(format!("more than {HOST_CALLS} host calls in one call")));
-        }
+    /// Every host call comes through here: counted, under the deadline, past the gate, and recorded. `arguments` are for people, and for
+    /// the comparison when the call is made again.
+    pub fn ask<T: Answered>(
+        &mut self,
+        call: HostCall,
+        arguments: String,
+        body: impl FnOnce(&mut Self, Permit) -> Answer<T>,
+    ) -> Answer<T> {
         let start = Instant::now();
-        if start > self.deadline {
-            return Err(Refusal::trap(DEADLINE_PASSED));
-        }
-        let answer = self.answer(call, body);
-        let error = answer.as_ref().err().map(ToString::to_string);
-        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.trace.push(HostCallTrace { function: call.name().into(), micros, error });
+        self.host_calls += 1;
+        let answer = match &mut self.replay {
+            Some(replay) => replay.answer(call, &arguments),
+            None => self.answer(start, call, body),
+        };
+        self.record(call, arguments, &answer, start);
         answer
     }
 
-    fn answer<T>(&mut self, call: HostCall, body: impl FnOnce(&mut Self, Permit) -> Answer<T>) -> Answer<T> {
+    fn answer<T>(
+        &mut self,
+        start: Instant,
+        call: HostCall,
+        body: impl FnOnce(&mut Self, Permit) -> Answer<T>,
+    ) -> Answer<T> {
+        if self.host_calls > HOST_CALLS {
+            return Err(Refusal::trap(format!("more than {HOST_CALLS} host calls in one call")));
+        }
+        if start > self.deadline {
+            return Err(Refusal::trap(DEADLINE_PASSED));
+        }
         if self.fault == Some(Fault::Error(self.host_calls)) {
             return Err(Error::internal("a failure that was asked for").into());
         }
@@ -191,6 +237,34 @@ impl CallState {
             return Err(Refusal::trap("a trap that was asked for"));
         }
         answer
+    }
+
+    fn record<T: Answered>(&mut self, call: HostCall, mut arguments: String, answer: &Answer<T>, start: Instant) {
+        let mut answer = match answer {
+            Ok(value) => HostAnswer::Ok(value.keep()),
+            Err(Refusal::Error(error)) => HostAnswer::Error(error.clone()),
+            Err(Refusal::Trap(trap)) => HostAnswer::Trap(trap.to_string()),
+        };
+        self.recorded += arguments.len();
+        if let HostAnswer::Ok(value) = &answer {
+            self.recorded += size(value);
+        }
+        if self.recorded > RECORDED {
+            self.cut = true;
+            arguments = String::new();
+            if let HostAnswer::Ok(_) = answer {
+                answer = HostAnswer::Cut;
+            }
+        }
+        self.asked.push(Asked { call, arguments, answer, micros: micros(start) });
+    }
+
+    /// A handle is dropped: nothing stands behind those of a call that is made again.
+    pub fn drop_handle<T: 'static>(&mut self, handle: wasmtime::component::Resource<T>) -> wasmtime::Result<()> {
+        if self.replay.is_none() {
+            self.table.delete(handle)?;
+        }
+        Ok(())
     }
 
     /// The call's changes, and its network. Calls without one were refused by the gate.
@@ -202,6 +276,29 @@ impl CallState {
     pub fn network(&self) -> Answer<&NetworkFacts> {
         self.facts.network.as_ref().ok_or_else(|| Refusal::trap("a call without a network came past the gate"))
     }
+}
+
+impl Asked {
+    /// In short.
+    pub fn trace(&self) -> HostCallTrace {
+        let error = match &self.answer {
+            HostAnswer::Ok(_) | HostAnswer::Cut => None,
+            HostAnswer::Error(error) => Some(error.to_string()),
+            HostAnswer::Trap(trap) => Some(format!("trap: {trap}")),
+        };
+        HostCallTrace { function: self.call.name().into(), micros: self.micros, error }
+    }
+
+    /// Whole.
+    pub fn recorded(self) -> RecordedHostCall {
+        let Self { call, arguments, answer, micros } = self;
+        RecordedHostCall { function: call.name().into(), arguments, answer, micros }
+    }
+}
+
+/// Microseconds since then.
+pub fn micros(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 impl std::fmt::Display for Refusal {

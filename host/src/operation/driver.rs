@@ -21,6 +21,8 @@ pub struct LoadDriver {
     pub component: Vec<u8>,
     /// What the driver's `configuration` import answers.
     pub configuration: BTreeMap<String, String>,
+    /// It may take the place of a loaded driver of this name.
+    pub replace: bool,
 }
 
 /// A loaded driver.

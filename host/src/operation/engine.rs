@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
 
 use super::Id;
 use super::endpoint::{PortBinding, Protocol};
@@ -115,7 +116,7 @@ pub struct CreateNetwork {
 }
 
 /// What the user asked of a network.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkOptions {
     /// It has IPv4 addresses.
     pub ipv4: bool,
@@ -130,7 +131,7 @@ pub struct NetworkOptions {
 }
 
 /// A pool that the engine has taken for a network: libnetwork's IPAMData.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolData {
     /// The address space that it is from.
     pub address_space: String,
@@ -165,7 +166,7 @@ pub struct Interface {
 }
 
 /// What the user asked of an endpoint, or the engine of its sandbox.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointOptions {
     /// The MAC that the user asked for. It stands in the interface, too.
     pub mac: Option<MacAddress>,
@@ -180,7 +181,7 @@ pub struct EndpointOptions {
 }
 
 /// A port of the transport layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransportPort {
     /// TCP, UDP or SCTP.
     pub protocol: Protocol,

@@ -4,6 +4,7 @@
 //! - [`Error`]: a kind, a message, an errno
 //! - [`network`], [`endpoint`], [`driver`], [`table`]: requests and replies, one file per object
 //! - [`finding`]: what `pontoon doctor` found
+//! - [`recording`]: calls of a driver, kept whole
 //! - [`engine`]: what a container engine asks of a network driver, with ids and addresses of its own choice
 
 pub mod driver;
@@ -12,6 +13,7 @@ pub mod engine;
 mod error;
 pub mod finding;
 pub mod network;
+pub mod recording;
 pub mod table;
 mod text;
 

@@ -71,7 +71,10 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
             Err(Error::exists(format!("another component is loaded as {name}; remove that one, and start again")))
         }
         // New, or one whose files in the state folder were lost or damaged.
-        _ => controller.load_driver(LoadDriver { name, component, configuration: BTreeMap::new() }).await.map(drop),
+        _ => controller
+            .load_driver(LoadDriver { name, component, configuration: BTreeMap::new(), replace: false })
+            .await
+            .map(drop),
     }
 }
 

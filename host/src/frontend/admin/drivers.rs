@@ -1,4 +1,4 @@
-//! `/drivers`: load, list, inspect, remove.
+//! `/drivers`: load, list, inspect, remove; a driver's component and its recorded calls.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,12 +8,18 @@ use axum::Json;
 use axum::extract::FromRequest;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Segments};
+use super::limits::MAX_WAIT;
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use crate::operation::recording::Recording;
 use crate::operation::{Error, Name};
 
 /// Loads a driver.
@@ -22,6 +28,7 @@ use crate::operation::{Error, Name};
         ("name" = Name, Query, description = "The name that networks say."),
         ("set" = Option<Vec<String>>, Query, style = Form, explode = true,
             description = "KEY=VALUE: what the driver's `configuration` import answers. May be repeated."),
+        ("replace" = Option<bool>, Query, description = "It may take the place of a loaded driver of this name."),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
     responses(
@@ -33,10 +40,10 @@ pub async fn load(
     Asked(pairs): Asked<Vec<(String, String)>>,
     request: Request,
 ) -> Answer<(StatusCode, Json<DriverDetails>)> {
-    let (name, configuration) = settings(pairs)?;
+    let Settings { name, configuration, replace } = settings(pairs)?;
     let slot = upload_slot(&api, api.limits.body).await?;
     let Component(component) = Component::from_request(request, &api).await?;
-    let load = LoadDriver { name, component, configuration };
+    let load = LoadDriver { name, component, configuration, replace };
     let plugins = api.plugins.clone();
     let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
@@ -65,6 +72,44 @@ pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -
     Ok(Json(with_socket(details, socket)))
 }
 
+/// Answers a driver's component.
+#[utoipa::path(get, path = "/drivers/{name}/component", tag = "drivers", operation_id = "driver_component",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/wasm", description = "As it was loaded."),
+        (status = "default", body = Error, description = "Why not."),
+    ))]
+pub async fn component(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<impl IntoResponse> {
+    let component = api.controller.component(&Name::new(&name)?).await?;
+    Ok(([(CONTENT_TYPE, "application/wasm")], component))
+}
+
+/// Answers recorded calls. From the first question on, and for a minute after the last one, all calls of the driver are recorded; those
+/// that trap always are. Of both, only the last are kept.
+#[utoipa::path(get, path = "/drivers/{name}/recordings", tag = "drivers", operation_id = "driver_recordings",
+    params(("name" = Name, Path, description = "The driver."), After),
+    responses((status = 200, body = Vec<Recording>), (status = "default", body = Error, description = "Why not.")))]
+pub async fn recordings(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Asked(After { after, wait }): Asked<After>,
+) -> Answer<Response> {
+    let wait = Duration::from_secs(wait.unwrap_or(0).min(MAX_WAIT));
+    let found = api.controller.recordings(&Name::new(&name)?, after.unwrap_or(0), wait).await?;
+    Ok(Json(found.iter().map(AsRef::as_ref).collect::<Vec<&Recording>>()).into_response())
+}
+
+/// Which recordings.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// Those with a greater number; left out: all that are kept.
+    after: Option<u64>,
+    /// Waits for so many seconds, at most 5, if there is none.
+    wait: Option<u64>,
+}
+
 /// Removes a driver that serves no network.
 #[utoipa::path(delete, path = "/drivers/{name}", tag = "drivers", operation_id = "remove_driver",
     params(("name" = Name, Path, description = "The driver.")),
@@ -89,20 +134,34 @@ fn with_socket(details: DriverDetails, socket: Result<PathBuf, Error>) -> Driver
     }
 }
 
-/// The name and the configuration in a query. It is read by hand because `set` repeats.
-fn settings(pairs: Vec<(String, String)>) -> Result<(Name, BTreeMap<String, String>), Error> {
-    let mut name = None;
+/// How to load a driver.
+struct Settings {
+    name: Name,
+    configuration: BTreeMap<String, String>,
+    replace: bool,
+}
+
+/// What a query says. It is read by hand because `set` repeats.
+fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
+    let (mut name, mut replace) = (None, false);
     let mut configuration = BTreeMap::new();
     for (key, value) in pairs {
         match key.as_str() {
             "name" if name.is_some() => return Err(Error::invalid("the query has more than one name=")),
             "name" => name = Some(Name::new(&value)?),
             "set" => set(&mut configuration, &value)?,
-            _ => return Err(Error::invalid(format!("the query can't be read: unknown field {key:?}: name or set"))),
+            "replace" => {
+                let no_bool = |_| Error::invalid(format!("replace={value:?} is neither true nor false"));
+                replace = value.parse().map_err(no_bool)?;
+            }
+            _ => {
+                let message = format!("the query can't be read: unknown field {key:?}: name, set or replace");
+                return Err(Error::invalid(message));
+            }
         }
     }
     let name = name.ok_or_else(|| Error::invalid("the query must have name=: the name that networks say"))?;
-    Ok((name, configuration))
+    Ok(Settings { name, configuration, replace })
 }
 
 fn set(configuration: &mut BTreeMap<String, String>, text: &str) -> Result<(), Error> {
@@ -132,27 +191,28 @@ mod tests {
 
     #[test]
     fn a_query_is_a_name_and_settings() {
-        let (name, set) =
-            settings(pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c=")])).unwrap();
-        assert_eq!(name.as_str(), "bridge");
+        let said = pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c="), ("replace", "true")]);
+        let Settings { name, configuration: set, replace } = settings(said).unwrap();
+        assert_eq!((name.as_str(), replace), ("bridge", true));
         let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
         assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
     }
 
     #[test]
     fn a_bad_query_names_what_was_wrong() {
-        let table: [(&[(&str, &str)], &str); 6] = [
+        let table: [(&[(&str, &str)], &str); 7] = [
             (&[], "name="),
             (&[("name", "a"), ("name", "b")], "more than one name="),
             (&[("name", "a/b")], "a/b"),
+            (&[("name", "a"), ("replace", "yes")], "replace=\"yes\" is neither"),
             (&[("name", "a"), ("set", "b")], "\"b\" is not KEY=VALUE"),
             (&[("name", "a"), ("set", "=b")], "is not KEY=VALUE"),
             (&[("name", "a"), ("set", "b=1"), ("set", "b=2")], "\"b\" is set more than once"),
         ];
         for (query, part) in table {
-            let error = settings(pairs(query)).unwrap_err();
+            let error = settings(pairs(query)).err().unwrap();
             assert!(error.message.contains(part), "{query:?}: {error}");
         }
-        assert!(settings(pairs(&[("nam", "a")])).unwrap_err().message.contains("unknown field \"nam\""));
+        assert!(settings(pairs(&[("nam", "a")])).err().unwrap().message.contains("unknown field \"nam\""));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Seconds for which a client may wait for something to happen.
+pub const MAX_WAIT: u64 = 5;
 /// Bytes of a component: the largest driver measured (Python, with its interpreter) is below 20 MiB.
 pub const MAX_COMPONENT: usize = 64 << 20;
 /// Bytes of a JSON body: a network with a thousand labels is below 100 KiB.

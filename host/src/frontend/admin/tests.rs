@@ -312,7 +312,8 @@ async fn the_description_has_every_route_and_type() {
         .collect();
     let expected = "delete /drivers/{name}, delete /endpoints/{endpoint}, delete /networks/{network}, \
         delete /networks/{network}/endpoints/{endpoint}, delete /networks/{network}/tables/{table}/{key}, \
-        get /doctor, get /drivers, get /drivers/{name}, get /endpoints, get /networks, get /networks/{network}, \
+        get /doctor, get /drivers, get /drivers/{name}, get /drivers/{name}/component, \
+        get /drivers/{name}/recordings, get /endpoints, get /networks, get /networks/{network}, \
         get /networks/{network}/endpoints, get /networks/{network}/tables, get /networks/{network}/tables/{table}, \
         get /openapi.json, get /version, post /drivers, post /gc, post /networks, post /networks/{network}/endpoints, \
         put /networks/{network}/tables/{table}/{key}";
@@ -342,6 +343,7 @@ async fn the_description_has_every_route_and_type() {
         "PortBinding",
         "Protocol",
         "PutEntry",
+        "Recording",
         "Removed",
         "Scope",
         "Status",

@@ -1,0 +1,147 @@
+//! `pontoon driver dev`: an author's loop. It builds with `make`, so it knows no language.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use ignore::WalkBuilder;
+use tokio::process::Command;
+
+use super::driver::Load;
+use super::driver_trace::{Recordings, tell};
+use super::exit::Failure;
+use super::output::Session;
+use super::values::pair;
+use crate::operation::{Error, Name, Result};
+use crate::serve::folder::name_of;
+
+/// How often to look whether a file has changed.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Builds and loads the driver in a folder, again whenever a file of it changes.
+#[derive(Debug, clap::Args)]
+pub struct Dev {
+    /// The project's folder, in which `make` builds a component
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// The name that networks say [default: the component's name without .wasm]
+    #[arg(long)]
+    name: Option<Name>,
+    /// What the driver's configuration answers for KEY (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    configuration: Vec<(String, String)>,
+}
+
+/// The project's files as they stand, but for those that its .gitignore names, hidden ones and components.
+type Files = Vec<(PathBuf, Option<SystemTime>, u64)>;
+
+impl Dev {
+    /// Does it, until it is interrupted. The driver stays loaded.
+    pub async fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+        tokio::select! {
+            ended = self.each_change(session) => ended,
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        }
+    }
+
+    async fn each_change(&self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+        let mut recordings = None;
+        loop {
+            let before = files(&self.folder);
+            match self.build_and_load(session).await {
+                Ok(name) if recordings.is_none() => {
+                    let mut new = Recordings::of(name);
+                    new.skip(session).await?;
+                    recordings = Some(new);
+                }
+                Ok(_) => {}
+                Err(failure) if failure.code == super::exit::UNREACHABLE => return Err(failure),
+                Err(failure) => session.note(&format!("{}; waiting for a change", failure.error.message)),
+            }
+            while files(&self.folder) == before {
+                let Some(recordings) = &mut recordings else {
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                };
+                let mut new = Vec::new();
+                tokio::select! {
+                    came = recordings.next(session, 1) => new = came?,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+                for recording in new {
+                    tell(&recording, session)?;
+                }
+            }
+        }
+    }
+
+    async fn build_and_load(&self, session: &mut Session<'_>) -> std::result::Result<Name, Failure> {
+        session.note(&format!("building in {}", self.folder.display()));
+        let failed = |why: String| Error::internal(format!("`make` in {}: {why}", self.folder.display()));
+        let pontoon = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
+        // Standard output is for what was asked for.
+        let mut make = Command::new("make");
+        make.current_dir(&self.folder).env("PONTOON", pontoon).stdin(Stdio::null()).stdout(io::stderr());
+        let status = make.kill_on_drop(true).status().await.map_err(|e| failed(e.to_string()))?;
+        if !status.success() {
+            return Err(failed(status.to_string()).into());
+        }
+        let file = component(&self.folder)?;
+        let name = self.name.clone().map_or_else(|| name_of(&file), Ok)?;
+        let load = Load { file, name: Some(name.clone()), configuration: self.configuration.clone(), replace: true };
+        load.run(session).await?;
+        Ok(name)
+    }
+}
+
+/// The one component that lies in a folder.
+fn component(folder: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "wasm")).collect();
+    match (found.pop(), found.pop()) {
+        (Some(file), None) => Ok(file),
+        (None, _) => Err(Error::not_found(format!("`make` left no component (NAME.wasm) in {}", folder.display()))),
+        _ => Err(Error::invalid(format!("there is more than one component in {}", folder.display()))),
+    }
+}
+
+fn files(folder: &Path) -> Files {
+    let entries = WalkBuilder::new(folder).require_git(false).sort_by_file_path(Path::cmp).build().flatten();
+    let files = entries.filter(|e| e.file_type().is_some_and(|t| t.is_file())).map(ignore::DirEntry::into_path);
+    let sources = files.filter(|path| path.extension().is_none_or(|e| e != "wasm"));
+    let stamp = |path: PathBuf| {
+        let read = path.metadata().ok();
+        let (changed, size) = (read.as_ref().and_then(|m| m.modified().ok()), read.map_or(0, |m| m.len()));
+        (path, changed, size)
+    };
+    sources.map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_as_a_change() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(".gitignore", "/target\n");
+        write("src/lib.rs", "a");
+        let before = files(root.path());
+        assert_eq!(before.len(), 1);
+        write("target/x", "built");
+        write("driver.wasm", "built");
+        write(".git/index", "x");
+        assert_eq!(files(root.path()), before);
+        assert_eq!(component(root.path()).unwrap(), root.path().join("driver.wasm"));
+        write("src/lib.rs", "ab");
+        assert_ne!(files(root.path()), before);
+        write("another.wasm", "built");
+        assert!(component(root.path()).unwrap_err().message.contains("more than one"));
+    }
+}
