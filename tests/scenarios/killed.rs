@@ -10,21 +10,10 @@ use pontoon::operation::engine::{
     PoolData, Request,
 };
 use pontoon::operation::{Id, Name};
-use pontoon_tests::{FakeBench, Left, attach_path, create, until};
+use pontoon_tests::{FakeBench, Left, attach_path, create};
 use serde_json::{Value, json};
 
-/// Kernel and store, as text.
-type Seen = (String, String);
-
-fn see(bench: &FakeBench) -> Seen {
-    (bench.fake.state(), bench.stored())
-}
-
-/// What is there once the reaper has done its work.
-fn rest(bench: &FakeBench) -> Seen {
-    until("the reaper", || !bench.fake.state().contains(" pc"));
-    see(bench)
-}
+use crate::property::seen::{Seen, differ, rest};
 
 /// Does one operation, and answers what a kill would have left in it, and what it left itself.
 fn watched<T>(bench: &FakeBench, work: impl FnOnce(&FakeBench) -> T) -> (Vec<Left>, Seen) {
@@ -62,15 +51,6 @@ fn at_each_moment(bench: &mut FakeBench, life: &[Operation]) {
         assert_eq!(rest(bench), after);
     }
     eprintln!("{moments} moments of {} operations", life.len());
-}
-
-fn differ(one: &Seen, other: &Seen) -> String {
-    let [one, other] = [one, other].map(|(kernel, store)| format!("{kernel}{store}"));
-    let only = |these: &str, those: &str, sign: char| {
-        let lines = these.lines().filter(|line| !those.lines().any(|l| l == *line));
-        lines.map(|line| format!("\n  {sign} {}", line.get(..300).unwrap_or(line))).collect::<String>()
-    };
-    only(&one, &other, '-') + &only(&other, &one, '+')
 }
 
 fn make(network: &'static str, more: Value) -> Operation {

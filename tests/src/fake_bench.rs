@@ -1,6 +1,6 @@
 //! A controller in this process on a kernel in memory: it enters no namespace, needs no root, and can be killed and started again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pontoon::controller::{Controller, Host, Place};
 use pontoon::engine::limit::DEADLINE;
@@ -79,6 +79,15 @@ impl FakeBench {
     /// The objects that its store has.
     pub fn objects(&self) -> Vec<Value> {
         objects(&self.folder.path().join("state/pontoon.db"))
+    }
+
+    /// Waits until the reaper has done its work. It is quick here, and waited for often.
+    pub fn reaped(&self) {
+        let begin = Instant::now();
+        while self.fake.state().contains(" pc") {
+            assert!(begin.elapsed() < Duration::from_secs(30), "the reaper reaps nothing: {}", self.fake.state());
+            std::thread::sleep(Duration::from_micros(300));
+        }
     }
 
     /// The controller.

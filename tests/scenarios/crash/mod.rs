@@ -13,7 +13,7 @@ mod load;
 
 use std::time::Duration;
 
-use pontoon_tests::{Daemon, Namespace, Pinging, Random, same_at_last};
+use pontoon_tests::{Daemon, Namespace, Pinging, Random, same_at_last, until};
 
 pub use agree::agree;
 pub use client::Sockets;
@@ -51,7 +51,7 @@ fn killed_at_random_moments() {
         Box::new(Docker::new(0x200)),
     ];
     let sockets = Sockets::of(&daemon);
-    let empty = daemon.host.dump();
+    let empty = settled(&daemon.host);
     for number in 0..kills {
         let load = random.moment(LOAD);
         std::thread::scope(|scope| {
@@ -77,6 +77,17 @@ fn killed_at_random_moments() {
     agree(&daemon, &steady.moved, "after the last");
     let counts: Vec<String> = workers.iter().map(|worker| worker.tell()).collect();
     eprintln!("{}; {}", steady.end(), counts.join(", "));
+}
+
+/// What is there once the kernel has come to rest: carriers and link-local addresses follow a moment after their links.
+fn settled(host: &Namespace) -> String {
+    let mut dump = host.dump();
+    until("the kernel to come to rest", || {
+        std::thread::sleep(Duration::from_secs(2));
+        let before = std::mem::replace(&mut dump, host.dump());
+        dump == before && !dump.contains("tentative")
+    });
+    dump
 }
 
 fn killed_at_its_start(daemon: &Daemon, moment: Duration) {

@@ -8,7 +8,7 @@
 
 mod fake;
 mod real;
-mod seen;
+pub mod seen;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

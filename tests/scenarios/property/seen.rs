@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pontoon_tests::{FakeBench, until};
+use pontoon_tests::FakeBench;
 use serde_json::Value;
 
 /// Kernel and store, as text.
@@ -10,7 +10,7 @@ pub type Seen = (String, String);
 
 /// What is there once the reaper has done its work.
 pub fn rest(bench: &FakeBench) -> Seen {
-    until("the reaper", || !bench.fake.state().contains(" pc"));
+    bench.reaped();
     (bench.fake.state(), bench.stored())
 }
 
