@@ -11,6 +11,7 @@ mod client;
 mod docker;
 mod load;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pontoon_tests::{Daemon, Namespace, Pinging, Random, same_at_last, until};
@@ -23,8 +24,10 @@ use load::{Endpoints, Networks, Worker};
 
 /// Kills in an ordinary test run.
 const KILLS: usize = 12;
-/// The load runs at most so long before the kill.
-const LOAD: Duration = Duration::from_millis(80);
+/// Of the load, fewer than so many requests are answered before the kill,
+const ANSWERS: usize = 12;
+/// and it comes within this after the last of them.
+const MOMENT: Duration = Duration::from_millis(40);
 /// A start that is killed itself lives at most so long.
 const START: Duration = Duration::from_millis(60);
 
@@ -53,21 +56,27 @@ fn killed_at_random_moments() {
     let sockets = Sockets::of(&daemon);
     let empty = settled(&daemon.host);
     for number in 0..kills {
-        let load = random.moment(LOAD);
+        let (answers, moment) = (random.below(ANSWERS), random.moment(MOMENT));
+        let answered = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for worker in &mut workers {
                 let mut random = Random::new(seed << 32 | number as u64);
-                let sockets = &sockets;
-                scope.spawn(move || while worker.step(sockets, &mut random) {});
+                let (sockets, answered) = (&sockets, &answered);
+                scope.spawn(move || {
+                    while worker.step(sockets, &mut random) {
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
             }
-            std::thread::sleep(load);
+            until("the load", || answered.load(Ordering::Relaxed) >= answers);
+            std::thread::sleep(moment);
             daemon.kill();
         });
         while random.one_in(4) {
             killed_at_its_start(&daemon, random.moment(START));
         }
         daemon.run();
-        agree(&daemon, &steady.moved, &format!("seed {seed}, kill {number} after {load:?}"));
+        agree(&daemon, &steady.moved, &format!("seed {seed}, kill {number} after {answers} answers and {moment:?}"));
         for worker in &mut workers {
             worker.check(&daemon, &sockets);
         }
