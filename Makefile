@@ -4,7 +4,7 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
-.PHONY: help build drivers setup dockerds demo test crash property fuzz bench bench-docker lint deny clean
+.PHONY: help build drivers languages setup dockerds demo test crash property fuzz bench bench-docker bench-languages lint deny clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
@@ -15,6 +15,9 @@ build: ## The program: target/release/pontoon
 drivers: ## The sample drivers: target/drivers/NAME.wasm
 	sample-drivers/build
 
+languages: build ## The bridge driver in other languages: target/drivers/bridge-LANGUAGE.wasm, and their tools
+	sample-drivers/languages
+
 setup:
 	@tests/setup
 
@@ -24,7 +27,7 @@ demo: setup build drivers ## Two namespaces ping each other over a sandboxed dri
 dockerds:
 	@tests/dockerd/fetch
 
-test: setup lint build drivers dockerds ## The whole test suite
+test: setup lint build drivers languages dockerds ## The whole test suite
 	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
 	tests/fuzz/run 60
 
@@ -46,6 +49,9 @@ bench: setup build drivers ## What an endpoint costs, beside what the kernel tak
 
 bench-docker: setup build drivers dockerds ## What a container's start costs, beside dockerd's own bridge
 	$(CARGO) bench --locked -p pontoon-tests --bench docker
+
+bench-languages: setup build drivers languages ## What a driver costs, by the language that it is written in
+	$(CARGO) bench --locked -p pontoon-tests --bench languages
 
 deny: ## Licences, sources and duplicates of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

@@ -1,4 +1,5 @@
-//! Reads `wit/` into one enumeration of host calls, so that an import without a declared permission does not compile.
+//! Reads `wit/` into one enumeration of host calls, so that an import without a declared permission does not compile, and the names of
+//! kernel settings, which grants say.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -42,7 +43,29 @@ fn host_calls(wit: &Path) -> Result<String, Box<dyn std::error::Error>> {
         writeln!(source, "            Self::{} => {call:?},", camel(call))?;
     }
     source.push_str("        }\n    }\n}\n");
+    for (name, constant) in [("link-sysctl", "LINK_SYSCTLS"), ("namespace-sysctl", "NAMESPACE_SYSCTLS")] {
+        let cases = cases(&resolve, package, name)?;
+        let count = cases.len();
+        writeln!(
+            source,
+            "\n/// The cases of `{name}`, in their order.\npub const {constant}: [&str; {count}] = {cases:?};"
+        )?;
+    }
     Ok(source)
+}
+
+/// The cases of an enumeration of `sysctls`.
+fn cases<'a>(
+    resolve: &'a wit_parser::Resolve,
+    package: wit_parser::PackageId,
+    name: &str,
+) -> Result<Vec<&'a str>, Box<dyn std::error::Error>> {
+    let interface = resolve.packages[package].interfaces.get("sysctls").ok_or("no interface sysctls")?;
+    let id = resolve.interfaces[*interface].types.get(name).ok_or("no such enumeration")?;
+    match &resolve.types[*id].kind {
+        wit_parser::TypeDefKind::Enum(found) => Ok(found.cases.iter().map(|case| case.name.as_str()).collect()),
+        _ => Err(format!("{name} is no enumeration").into()),
+    }
 }
 
 /// `links.link.set` as `LinksLinkSet`.

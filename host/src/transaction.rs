@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::firewall::Firewall;
-use crate::grant::Permit;
+use crate::grant::{Limit, Permit};
 use crate::kernel::{
     self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route, Sysctl,
 };
@@ -238,6 +238,38 @@ impl Transaction {
         let ours = object.network == self.owner.network
             || self.store.network(&object.network)?.is_some_and(|n| n.driver == self.owner.driver);
         Ok(ours.then_some(object))
+    }
+
+    /// The link that the kernel has there now, if it is this driver's.
+    pub fn drivers_link(&self, key: &LinkKey) -> Result<Option<LinkInfo>, Error> {
+        let Some(info) = self.kernel.link(key)? else { return Ok(None) };
+        Ok(self.link_object(&key.namespace, &info)?.map(|_| info))
+    }
+
+    /// How many of something the driver's networks hold, with what this call made.
+    pub fn holds(&self, limit: Limit) -> Result<u64, store::Error> {
+        let kinds: &[&str] = match limit {
+            Limit::Links => &["Link"],
+            Limit::Rules => &["NftRule", "Rule"],
+            Limit::TableEntries => &[store::ENTRY],
+            _ => &[],
+        };
+        let is_it = |thing: &Thing| match thing {
+            Thing::Link { .. } => limit == Limit::Links,
+            Thing::NftRule { .. } | Thing::Rule(_) => limit == Limit::Rules,
+            _ => false,
+        };
+        let made = self.made.iter().filter(|object| is_it(&object.thing) && !self.dropped.contains(&object.id)).count();
+        let put = if limit == Limit::TableEntries { self.entries.values().flatten().count() } else { 0 };
+        Ok(self.store.held(&self.owner.driver, kinds)? + (made + put) as u64)
+    }
+
+    /// The bytes that the driver's state has, with what this call wrote: what it replaces counts twice until it is committed.
+    pub fn state_bytes(&self) -> Result<u64, store::Error> {
+        let bytes =
+            |(key, value): (&String, &Option<Vec<u8>>)| value.as_ref().map_or(0, |value| key.len() + value.len());
+        let written: usize = self.state.iter().map(bytes).sum();
+        Ok(self.store.state_size(&self.owner.driver)?.1 + written as u64)
     }
 
     /// Whether a link belongs to the endpoint at hand.

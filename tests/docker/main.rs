@@ -3,6 +3,7 @@
 //! - `containers`: what users do with containers and networks
 //! - `restarts`: either daemon goes and comes back, by every signal, while containers run
 //! - `failures`: a driver whose every method fails in turn
+//! - `languages`: drivers that are not written in Rust carry packets
 //! - `doctor`: what `pontoon doctor` says of them
 //! - `record`: what dockerds send, and that they still send it
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
@@ -10,6 +11,7 @@
 mod containers;
 mod doctor;
 mod failures;
+mod languages;
 mod record;
 mod restarts;
 

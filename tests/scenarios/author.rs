@@ -80,7 +80,7 @@ fn a_driver_from_nothing_to_packets() {
 
     let daemon = Daemon::start();
     let before = daemon.host.dump();
-    assert_eq!(daemon.ok(&format!("driver load {}/my-blue.wasm", project.display())), "my-blue\n");
+    assert_eq!(daemon.ok(&format!("driver load {}/my-blue.wasm --grant-asked", project.display())), "my-blue\n");
     let details = daemon.json("driver inspect my-blue");
     assert_eq!((&details["manifest"]["name"], &details["network_type"]), (&"my-blue".into(), &"my-blue".into()));
     assert_eq!(details["manifest"]["asks"]["permissions"], serde_json::json!(["links"]));
@@ -122,7 +122,7 @@ fn packing_again_replaces_the_manifest() {
     assert!(std::fs::read(file("packed.wasm")).unwrap() == packed, "the same bytes again");
 
     let daemon = Daemon::start();
-    daemon.ok(&format!("driver load {}", file("packed.wasm").display()));
+    daemon.ok(&format!("driver load {} --grant-asked", file("packed.wasm").display()));
     assert_eq!(daemon.json("driver inspect packed")["manifest"]["version"], "1.2.0");
 }
 
@@ -192,9 +192,11 @@ fn what_can_not_be_begun() {
             ("new blue --path there", 5, "there is there already"),
             ("new blue --path file", 5, "file is there already"),
             ("new blue --path gone/blue", 1, "can't make gone/blue"),
-            ("new Blue", 2, "no name for a Rust package"),
+            ("new Blue", 2, "no name for a project"),
             ("new ../blue", 2, "is no name"),
-            ("new fn", 2, "has a meaning already"),
+            ("new fn", 7, "has a meaning already"),
+            ("new blue --language cobol", 2, "possible values: rust, go"),
+            ("new blue --language c --sdk .", 7, "--sdk is for Rust"),
             ("new blue --sdk gone", 4, "--sdk gone"),
             ("new blue --sdk there", 7, "--sdk there: this is not the folder of the package pontoon-sdk"),
             ("new", 2, "<NAME>"),

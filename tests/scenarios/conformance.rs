@@ -51,16 +51,16 @@ const FAULTS: &[[&str; 4]] = &[
 ];
 
 /// A run of `pontoon driver test`, which has to leave its folder for temporary files empty.
-struct Run {
-    code: Option<i32>,
+pub struct Run {
+    pub code: Option<i32>,
     /// One document for each check, and the summary.
-    lines: Vec<Value>,
+    pub lines: Vec<Value>,
     junit: String,
-    err: String,
+    pub err: String,
 }
 
 impl Run {
-    fn of(component: &Path, more: &[&str]) -> Self {
+    pub fn of(component: &Path, more: &[&str]) -> Self {
         let (temporary, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let junit = folder.path().join("junit.xml");
         let mut command = Command::new(pontoon());
@@ -78,12 +78,12 @@ impl Run {
     }
 
     /// The checks, but for the summary, which ended like this.
-    fn ended<'a>(&'a self, result: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub fn ended<'a>(&'a self, result: &'a str) -> impl Iterator<Item = &'a Value> {
         self.lines.iter().filter(move |line| line["result"] == result)
     }
 }
 
-fn passes(component: &str) -> Run {
+pub fn passes(component: &str) -> Run {
     let run = Run::of(&driver(component), &["--strict"]);
     let failed: Vec<_> = run.ended("failed").collect();
     assert!(failed.is_empty() && run.code == Some(0), "{component}: {failed:#?} {}", run.err);

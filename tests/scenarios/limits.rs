@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pontoon::engine::limit::{CALLS, LOG_LINES, TRACED};
-use pontoon::operation::driver::LoadDriver;
+use pontoon::operation::driver::{Granting, LoadDriver};
 use pontoon::operation::{Error, Kind, Name};
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
 use serde_json::{Value, json};
@@ -172,8 +172,13 @@ fn by_hand(module: &str, instances: &str) -> Vec<u8> {
 }
 
 fn load(bench: &Bench, component: Vec<u8>) -> Error {
-    let load =
-        LoadDriver { name: Name::new("by-hand").unwrap(), component, configuration: BTreeMap::new(), replace: false };
+    let load = LoadDriver {
+        name: Name::new("by-hand").unwrap(),
+        component,
+        configuration: BTreeMap::new(),
+        grant: Granting::Unsaid,
+        replace: false,
+    };
     bench.wait(bench.controller.load_driver(load)).unwrap_err()
 }
 

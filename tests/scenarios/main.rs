@@ -13,6 +13,7 @@ mod http;
 mod inspect;
 mod interface;
 mod killed;
+mod languages;
 mod limits;
 mod packets;
 mod plugin_socket;

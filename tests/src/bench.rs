@@ -9,6 +9,7 @@ use pontoon::operation::Name;
 use pontoon::operation::driver::LoadDriver;
 use pontoon::operation::endpoint::Attach;
 use pontoon::operation::network::CreateNetwork;
+use pontoon::serve::folder::grant_beside;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -122,12 +123,9 @@ pub(crate) fn place(folder: &Path, host: Host) -> Place {
 /// A request to load a driver that was built.
 pub(crate) fn load(name: &str, file: &str, configuration: &[(&str, &str)]) -> LoadDriver {
     let configuration = configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    LoadDriver {
-        name: Name::new(name).unwrap(),
-        component: std::fs::read(driver(file)).unwrap(),
-        configuration,
-        replace: false,
-    }
+    let (name, file) = (Name::new(name).unwrap(), driver(file));
+    let grant = grant_beside(&file).unwrap().into();
+    LoadDriver { name, component: std::fs::read(file).unwrap(), configuration, grant, replace: false }
 }
 
 /// Stands in for `pontoon compile`: what that program has once made of a component is kept beside the drivers.

@@ -6,12 +6,14 @@
 //! - [`Bench`]: a controller in this process, in a namespace of its own
 //! - [`FakeBench`]: the same on a kernel in memory, without root
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
+//! - [`LANGUAGES`]: those other than Rust that drivers are written in
 //! - [`Timings`]: what things take, for the benches
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
 mod bench;
 mod daemon;
 mod fake_bench;
+mod language;
 mod left;
 mod machine;
 mod namespace;
@@ -24,6 +26,7 @@ use std::path::PathBuf;
 pub use bench::{Bench, attach, attach_path, create};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
+pub use language::{LANGUAGES, bridge_in, with_tools};
 pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};

@@ -4,18 +4,23 @@ use ipnet::IpNet;
 use wasmtime::component::Resource;
 
 use super::handle::{self, Link};
-use super::{Answer, check_length, convert};
+use super::{Answer, by_link, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::addresses::{Host, IpNetwork, LinkAddress};
-use crate::grant::{HostCall, Object};
+use crate::grant::{HostCall, Limit, Object};
 use crate::kernel::{Change, LinkKey};
 
 impl Host for CallState {
     fn add(&mut self, addresses: Vec<LinkAddress>) -> Answer<()> {
         self.ask(HostCall::AddressesAdd, arguments!(addresses), |call, permit| {
+            handle::check_owned(call, addresses.iter().map(|a| &a.link))?;
             let addresses = check(call, addresses)?;
             for (_, address) in &addresses {
                 call.gate.permit(HostCall::AddressesAdd, Object::Address(*address))?;
+            }
+            for (link, count) in by_link(addresses.iter().map(|(link, _)| link)) {
+                let there = call.transaction()?.kernel().addresses(link)?.len() as u64;
+                call.gate.permit(HostCall::AddressesAdd, Object::Amount(Limit::Addresses, there + count))?;
             }
             let changes: Vec<_> =
                 addresses.into_iter().map(|(link, address)| Change::AddAddress(link, address)).collect();
@@ -46,6 +51,6 @@ impl Host for CallState {
 
 fn check(call: &CallState, addresses: Vec<LinkAddress>) -> Answer<Vec<(LinkKey, IpNet)>> {
     check_length(&addresses)?;
-    let one = |a: LinkAddress| Ok((call.table.get(&a.link)?.key.clone(), convert::network(a.address)?));
+    let one = |a: LinkAddress| Ok((handle::own_link(call, &a.link)?.key, convert::network(a.address)?));
     addresses.into_iter().map(one).collect()
 }

@@ -1,6 +1,6 @@
 //! `capabilities`: libnetwork's call-back objects. Their state is the call's.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 use wasmtime::component::Resource;
 
 use super::handle::{self, InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
@@ -12,14 +12,10 @@ use crate::engine::bindings::imports::capabilities::{
 };
 use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
 use crate::engine::{Names, StaticRoute};
-use crate::grant::{HostCall as H, Object};
+use crate::grant::{HostCall as H, NamespaceKind, Object};
 
 use crate::operation::network::Pool;
 use crate::operation::{Error, Kind};
-
-/// 169.254.0.0/16 and fe80::/10.
-const LINK_LOCAL: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(169, 254, 0, 0), 16);
-const LINK_LOCAL_IPV6: Ipv6Net = Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
 
 /// Static routes of one endpoint.
 const ROUTES: usize = 1_000;
@@ -30,6 +26,7 @@ impl HostNetworkInfo for CallState {
     fn table_event_register(&mut self, _: Resource<NetworkInfo>, table: String, object_type: ObjectType) -> Answer<()> {
         self.ask(H::CapabilitiesNetworkInfoTableEventRegister, arguments!(table, object_type), |call, permit| {
             tables::check_table(&table)?;
+            call.gate.permit(H::CapabilitiesNetworkInfoTableEventRegister, Object::Table(&table))?;
             if !call.facts.watches_tables {
                 return Err(Error::new(
                     Kind::NotImplemented,
@@ -109,7 +106,7 @@ impl HostInterfaceInfo for CallState {
                 return Err(Error::forbidden("the endpoint's address is set already").into());
             }
             if call.network()?.pools.iter().any(|p| p.addr().is_ipv4() == address.addr().is_ipv4()) {
-                call.gate.permit(H::CapabilitiesInterfaceInfoSetIpAddress, Object::Address(address))?;
+                call.gate.permit(H::CapabilitiesInterfaceInfoSetIpAddress, Object::Endpoint(address))?;
             }
             match address {
                 IpNet::V4(v4) => call.interface.address = Some(v4),
@@ -149,7 +146,7 @@ impl HostInterfaceInfo for CallState {
 /// A handle for the container's namespace.
 fn sandbox(call: &mut CallState) -> Answer<Option<Resource<Namespace>>> {
     let Some(namespace) = call.interface.sandbox.clone() else { return Ok(None) };
-    Ok(Some(call.table.push(Namespace { namespace, made: None })?))
+    Ok(Some(call.table.push(Namespace { namespace, kind: NamespaceKind::Container, made: None })?))
 }
 
 fn set_once<T>(field: &mut Option<T>, value: T, what: &str) -> Answer<()> {
@@ -186,18 +183,13 @@ impl HostInterfaceNameInfo for CallState {
     }
 }
 
-/// A container's traffic for the network's own addresses is the driver's business; whatever else it routes, it takes from others. Link-local
-/// addresses are nobody's, and a gateway may have one (RFC 3927, RFC 4291).
+/// A container's traffic for the network's own addresses is the driver's business; whatever else it routes, it takes from others.
 fn check_route(call: &CallState, destination: IpNet) -> Answer<()> {
-    let is_link_local = match destination {
-        IpNet::V4(v4) => LINK_LOCAL.contains(&v4),
-        IpNet::V6(v6) => LINK_LOCAL_IPV6.contains(&v6),
-    };
     let is_ipv4 = destination.addr().is_ipv4();
     let has_pools = call.network()?.pools.iter().any(|pool| pool.addr().is_ipv4() == is_ipv4);
     // A network without pools has none to be outside of, but a default route is never its own.
-    if !is_link_local && (has_pools || destination.prefix_len() == 0) {
-        call.gate.permit(H::CapabilitiesJoinInfoAddStaticRoute, Object::Destination(destination))?;
+    if has_pools || destination.prefix_len() == 0 {
+        call.gate.permit(H::CapabilitiesJoinInfoAddStaticRoute, Object::StaticRoute(destination))?;
     }
     Ok(())
 }

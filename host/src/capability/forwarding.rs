@@ -15,7 +15,7 @@ use crate::store::Thing;
 impl Host for CallState {
     fn allow(&mut self, link: Resource<Link>, ipv4: bool, ipv6: bool) -> Answer<()> {
         self.ask(HostCall::ForwardingAllow, arguments!(link, ipv4, ipv6), |call, permit| {
-            let link = handle::link(call, &link)?;
+            let link = handle::owned_link(call, &link)?;
             if link.key.namespace != Namespace::Host {
                 return Err(Refusal::invalid(format!(
                     "{} is not in the host's namespace, and the host forwards only there",
@@ -47,7 +47,7 @@ impl Host for CallState {
 
     fn disallow(&mut self, link: Resource<Link>) -> Answer<()> {
         self.ask(HostCall::ForwardingDisallow, arguments!(link), |call, _| {
-            let link = call.table.get(&link)?.name.to_string();
+            let link = handle::own_link(call, &link)?.name.to_string();
             for object in call.transaction()?.objects()? {
                 if matches!(&object.thing, Thing::Forward { name, .. } if *name == link) {
                     let permit = call.gate.permit(HostCall::ForwardingDisallow, Object::Own)?;

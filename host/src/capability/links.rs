@@ -7,7 +7,7 @@ use super::namespaces::or_host;
 use super::{Answer, Refusal, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::links as wit;
-use crate::grant::{HostCall, Object};
+use crate::grant::{HostCall, Limit, Object};
 use crate::kernel::{self, Change, LinkInfo, LinkKey, NewLink, NewName, Outcome};
 use crate::operation::Error;
 use crate::store::Thing;
@@ -22,6 +22,8 @@ impl wit::Host for CallState {
                 return Err(Refusal::invalid(format!("at most {LINKS} links at once")));
             }
             let specs = links.iter().map(|l| spec(call, l)).collect::<Answer<Vec<_>>>()?;
+            let count = specs.iter().map(|spec| 1 + u64::from(matches!(spec.kind, kernel::LinkKind::Veth(_)))).sum();
+            super::check_holding(call, HostCall::LinksAdd, Limit::Links, count)?;
             let changes: Vec<_> = specs.into_iter().map(Change::AddLink).collect();
             let outcomes = call.transaction()?.change(permit, &changes)?;
             outcomes.into_iter().map(|o| added(call, o)).collect()
@@ -30,25 +32,32 @@ impl wit::Host for CallState {
 
     fn get(&mut self, namespace: Option<Resource<Namespace>>, name: String) -> Answer<Resource<Link>> {
         self.ask(HostCall::LinksGet, arguments!(namespace, name), |call, _| {
-            let namespace = or_host(call, namespace.as_ref())?;
+            let namespace = or_host(call, HostCall::LinksGet, namespace.as_ref())?;
             let name = convert::link_name(&name)?;
             let transaction = call.transaction()?;
             let info = transaction.kernel().link_by_name(&namespace, &name)?;
-            let ours = match &info {
+            let is_own = match &info {
                 Some(info) => transaction.link_object(&namespace, info)?.is_some(),
                 None => false,
             };
-            // A foreign link and none at all read the same: a driver learns nothing of what is not its own.
-            let Some(info) = info.filter(|_| ours) else {
-                return Err(Error::not_found(format!("the driver has no link {name} there")).into());
+            let is_parent = || {
+                let named = Object::Parent(Some(name.as_str()));
+                namespace == kernel::Namespace::Host && call.gate.would_permit(HostCall::LinksGet, named)
             };
-            Ok(call.table.push(Link { key: LinkKey { namespace, index: info.index }, name })?)
+            // A foreign link and none at all read the same: a driver learns nothing of what is not its own.
+            let Some(info) = info.filter(|info| is_own || info.mark == kernel::Mark::Foreign && is_parent()) else {
+                return Err(Error::not_found(format!(
+                    "the driver has no link {name} there, and its grant names no such parent"
+                ))
+                .into());
+            };
+            Ok(call.table.push(Link { key: LinkKey { namespace, index: info.index }, name, is_own })?)
         })
     }
 
     fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<wit::LinkInfo>> {
         self.ask(HostCall::LinksList, arguments!(namespace), |call, _| {
-            let namespace = or_host(call, namespace.as_ref())?;
+            let namespace = or_host(call, HostCall::LinksList, namespace.as_ref())?;
             let transaction = call.transaction()?;
             let mut infos = Vec::new();
             for object in transaction.objects()? {
@@ -85,7 +94,7 @@ impl wit::HostLink for CallState {
 
     fn set(&mut self, this: Resource<Link>, changes: wit::LinkChanges) -> Answer<()> {
         self.ask(HostCall::LinksLinkSet, arguments!(this, changes), |call, permit| {
-            let key = handle::link(call, &this)?.key;
+            let key = handle::owned_link(call, &this)?.key;
             let master = match &changes.master {
                 None => None,
                 Some(wit::NewMaster::Nothing) => Some(0),
@@ -112,7 +121,7 @@ impl wit::HostLink for CallState {
 
     fn remove(&mut self, this: Resource<Link>) -> Answer<()> {
         self.ask(HostCall::LinksLinkRemove, arguments!(this), |call, permit| {
-            let key = call.table.get(&this)?.key.clone();
+            let key = handle::own_link(call, &this)?.key;
             Ok(call.transaction()?.remove_link(permit, &key)?)
         })
     }
@@ -132,7 +141,7 @@ fn added(call: &mut CallState, outcome: Outcome) -> Answer<wit::AddedLink> {
         let other = if link.key == keys.0 { keys.1.clone() } else { Some(keys.0.clone()) };
         let LinkKey { namespace, index } = link.key.clone();
         call.transaction()?.made(Thing::Link { namespace, index, name: link.name.to_string(), peer: other });
-        Ok::<_, Refusal>(call.table.push(Link { key: link.key, name: link.name })?)
+        Ok::<_, Refusal>(call.table.push(Link { key: link.key, name: link.name, is_own: true })?)
     };
     Ok(wit::AddedLink { link: push(link)?, peer: peer.map(push).transpose()? })
 }
@@ -161,7 +170,8 @@ fn spec(call: &mut CallState, spec: &wit::LinkSpec) -> Answer<kernel::LinkSpec> 
 }
 
 fn link_end(call: &mut CallState, end: &wit::LinkEnd) -> Answer<kernel::LinkEnd> {
-    let namespace = or_host(call, end.namespace.as_ref())?;
+    let namespace = or_host(call, HostCall::LinksAdd, end.namespace.as_ref())?;
+    call.gate.permit(HostCall::LinksAdd, Object::Amount(Limit::Addresses, end.addresses.len() as u64))?;
     let name = match &end.name {
         wit::LinkName::Exact(name) => NewName::Exact(convert::link_name(name)?),
         wit::LinkName::Prefix(prefix) => NewName::Prefix(convert::link_name(prefix)?),
@@ -192,10 +202,17 @@ fn vxlan(call: &mut CallState, options: &wit::VxlanOptions) -> Answer<kernel::Vx
     if !(1..1 << 24).contains(&options.vni) {
         return Err(Refusal::invalid(format!("{} is no VXLAN network identifier: 1 to 16777215", options.vni)));
     }
+    let parent = match &options.parent {
+        Some(handle) => Some(parent(call, handle)?),
+        None => {
+            call.gate.permit(HostCall::LinksAdd, Object::Parent(None))?;
+            None
+        }
+    };
     Ok(kernel::Vxlan {
         vni: options.vni,
         port: options.port,
-        parent: options.parent.as_ref().map(|p| parent(call, p)).transpose()?,
+        parent,
         local: options.local.map(convert::address),
         remote: options.remote.map(convert::address),
         learning: options.learning,
@@ -205,16 +222,25 @@ fn vxlan(call: &mut CallState, options: &wit::VxlanOptions) -> Answer<kernel::Vx
 
 /// The ifindex of a master, which must be in the namespace of its port.
 fn master(call: &mut CallState, namespace: &kernel::Namespace, bridge: &Resource<Link>) -> Answer<u32> {
-    let link = handle::link(call, bridge)?;
+    let link = handle::owned_link(call, bridge)?;
     if link.key.namespace != *namespace {
         return Err(Refusal::invalid(format!("the bridge {} is in another namespace than its port", link.name)));
     }
     Ok(link.key.index)
 }
 
-/// The ifindex of a parent in the host's namespace.
+/// The ifindex of a parent in the host's namespace: the driver's own, or one that its grant names, which must still have that name.
 fn parent(call: &mut CallState, parent: &Resource<Link>) -> Answer<u32> {
-    let link = handle::link(call, parent)?;
+    let link = match call.table.get(parent)?.is_own {
+        true => handle::owned_link(call, parent)?,
+        false => handle::link(call, parent)?,
+    };
+    if !link.is_own {
+        call.gate.permit(HostCall::LinksAdd, Object::Parent(Some(link.name.as_str())))?;
+        if call.transaction()?.kernel().link(&link.key)?.is_none_or(|info| info.name != link.name.as_str()) {
+            return Err(Error::not_found(format!("{} is gone, or has another name by now", link.name)).into());
+        }
+    }
     if link.key.namespace != kernel::Namespace::Host {
         return Err(Refusal::invalid(format!("the parent {} is not in the host's namespace", link.name)));
     }

@@ -8,10 +8,20 @@ use crate::grant::HostCall;
 
 impl Host for CallState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        Ok(self.ask(HostCall::LogLog, arguments!(level, message), |call, _| {
+        let asked = arguments!(level, message);
+        let message = printable(&message, MESSAGE_BYTES);
+        if level == Level::Error {
+            self.last_words = Some(message.clone());
+        }
+        Ok(self.ask(HostCall::LogLog, asked, |call, _| {
             call.log_lines += 1;
-            if call.log_lines <= LOG_LINES {
-                line(call, level, &printable(&message, MESSAGE_BYTES));
+            if call.log_lines <= LOG_LINES
+                && let Some(unlogged) = call.gate.logs(message.len())
+            {
+                if unlogged > 0 {
+                    line(call, Level::Warn, &format!("({unlogged} lines were left out: more than the grant allows)"));
+                }
+                line(call, level, &message);
             }
             Ok(())
         })?)

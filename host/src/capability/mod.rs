@@ -34,9 +34,12 @@ pub mod store;
 mod sysctls;
 pub mod tables;
 
+use std::collections::BTreeMap;
+
 use crate::engine::CallState;
 use crate::engine::bindings::imports::types as wit;
-use crate::kernel;
+use crate::grant::{HostCall, Limit, Object};
+use crate::kernel::{self, LinkKey};
 use crate::operation::{Error, Kind};
 
 /// Why a host call did not happen.
@@ -80,6 +83,21 @@ fn check_length<T>(items: &[T]) -> Answer<()> {
     if items.len() > ITEMS {
         return Err(Refusal::invalid(format!("at most {ITEMS} items at once; these are {}", items.len())));
     }
+    Ok(())
+}
+
+/// How many of a list are on each link.
+fn by_link<'a>(links: impl IntoIterator<Item = &'a LinkKey>) -> BTreeMap<&'a LinkKey, u64> {
+    links.into_iter().fold(BTreeMap::new(), |mut counts, link| {
+        *counts.entry(link).or_default() += 1;
+        counts
+    })
+}
+
+/// Refuses more of what a driver's networks hold than its grant allows.
+fn check_holding(call: &mut CallState, of: HostCall, limit: Limit, more: u64) -> Answer<()> {
+    let holds = call.transaction()?.holds(limit)?;
+    call.gate.permit(of, Object::Amount(limit, holds.saturating_add(more)))?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::handle::Namespace;
 use super::{Answer, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::namespaces::{Host, HostNamespace};
-use crate::grant::HostCall;
+use crate::grant::{self, HostCall, NamespaceKind};
 use crate::kernel::{self, Change, Outcome};
 use crate::operation::Error;
 use crate::store::{Object, Thing};
@@ -17,7 +17,11 @@ const NAME: usize = 32;
 impl Host for CallState {
     fn host(&mut self) -> wasmtime::Result<Resource<Namespace>> {
         Ok(self.ask(HostCall::NamespacesHost, arguments!(), |call, _| {
-            Ok(call.table.push(Namespace { namespace: kernel::Namespace::Host, made: None })?)
+            Ok(call.table.push(Namespace {
+                namespace: kernel::Namespace::Host,
+                kind: NamespaceKind::Host,
+                made: None,
+            })?)
         })?)
     }
 
@@ -37,7 +41,8 @@ impl Host for CallState {
                 return Err(Refusal::trap("the kernel layer did not answer with a namespace"));
             };
             transaction.made(Thing::Namespace { name: name.clone(), path: path.clone() });
-            Ok(call.table.push(Namespace { namespace: kernel::Namespace::At(path), made: Some(name) })?)
+            let namespace = kernel::Namespace::At(path);
+            Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
         })
     }
 
@@ -46,7 +51,8 @@ impl Host for CallState {
             let Some(Object { thing: Thing::Namespace { path, .. }, .. }) = find(call, &name)? else {
                 return Err(Error::not_found("the network has no namespace of that name").into());
             };
-            Ok(call.table.push(Namespace { namespace: kernel::Namespace::At(path), made: Some(name) })?)
+            let namespace = kernel::Namespace::At(path);
+            Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
         })
     }
 }
@@ -85,10 +91,15 @@ fn find(call: &mut CallState, name: &str) -> Answer<Option<Object>> {
     Ok(call.transaction()?.objects()?.into_iter().find(is_it))
 }
 
-/// The namespace that an optional handle means.
-pub fn or_host(call: &CallState, handle: Option<&Resource<Namespace>>) -> Answer<kernel::Namespace> {
-    match handle {
-        Some(handle) => Ok(call.table.get(handle)?.namespace.clone()),
-        None => Ok(kernel::Namespace::Host),
-    }
+/// The namespace that an optional handle means, for a host call that is about something in it.
+pub fn or_host(call: &CallState, of: HostCall, handle: Option<&Resource<Namespace>>) -> Answer<kernel::Namespace> {
+    let (namespace, kind) = match handle {
+        Some(handle) => {
+            let Namespace { namespace, kind, made: _ } = call.table.get(handle)?;
+            (namespace.clone(), *kind)
+        }
+        None => (kernel::Namespace::Host, NamespaceKind::Host),
+    };
+    call.gate.permit(of, grant::Object::Namespace(kind))?;
+    Ok(namespace)
 }

@@ -6,13 +6,18 @@ use super::handle::{self, Link};
 use super::{Answer, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::neighbours::{ForwardingEntry, ForwardingInfo, Host, Neighbour, NeighbourInfo};
-use crate::grant::HostCall;
+use crate::grant::{HostCall, Object};
 use crate::kernel::{self, Change};
 
 impl Host for CallState {
     fn add(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {
         self.ask(HostCall::NeighboursAdd, arguments!(neighbours), |call, permit| {
-            let changes: Vec<_> = check(call, neighbours)?.into_iter().map(Change::AddNeighbour).collect();
+            handle::check_owned(call, neighbours.iter().map(|n| &n.link))?;
+            let neighbours = check(call, neighbours)?;
+            for neighbour in &neighbours {
+                call.gate.permit(HostCall::NeighboursAdd, Object::Target(neighbour.address))?;
+            }
+            let changes: Vec<_> = neighbours.into_iter().map(Change::AddNeighbour).collect();
             call.transaction()?.change(permit, &changes)?;
             Ok(())
         })
@@ -28,6 +33,7 @@ impl Host for CallState {
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<NeighbourInfo>> {
         self.ask(HostCall::NeighboursList, arguments!(link), |call, _| {
+            handle::own_link(call, &link)?;
             let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().neighbours(&key)?;
@@ -43,6 +49,7 @@ impl Host for CallState {
 
     fn add_forwarding(&mut self, entries: Vec<ForwardingEntry>) -> Answer<()> {
         self.ask(HostCall::NeighboursAddForwarding, arguments!(entries), |call, permit| {
+            handle::check_owned(call, entries.iter().map(|e| &e.link))?;
             let changes: Vec<_> = check_forwarding(call, entries)?.into_iter().map(Change::AddForwarding).collect();
             call.transaction()?.change(permit, &changes)?;
             Ok(())
@@ -59,6 +66,7 @@ impl Host for CallState {
 
     fn list_forwarding(&mut self, link: Resource<Link>) -> Answer<Vec<ForwardingInfo>> {
         self.ask(HostCall::NeighboursListForwarding, arguments!(link), |call, _| {
+            handle::own_link(call, &link)?;
             let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().forwardings(&key)?;
@@ -76,7 +84,7 @@ impl Host for CallState {
 fn check(call: &CallState, neighbours: Vec<Neighbour>) -> Answer<Vec<kernel::Neighbour>> {
     check_length(&neighbours)?;
     let one = |n: Neighbour| {
-        let link = call.table.get(&n.link)?.key.clone();
+        let link = handle::own_link(call, &n.link)?.key;
         Ok(kernel::Neighbour { link, address: convert::address(n.address), mac: convert::mac(n.mac_address) })
     };
     neighbours.into_iter().map(one).collect()
@@ -85,7 +93,7 @@ fn check(call: &CallState, neighbours: Vec<Neighbour>) -> Answer<Vec<kernel::Nei
 fn check_forwarding(call: &CallState, entries: Vec<ForwardingEntry>) -> Answer<Vec<kernel::Forwarding>> {
     check_length(&entries)?;
     let one = |e: ForwardingEntry| {
-        let link = call.table.get(&e.link)?.key.clone();
+        let link = handle::own_link(call, &e.link)?.key;
         Ok(kernel::Forwarding { link, mac: convert::mac(e.mac_address), remote: e.remote.map(convert::address) })
     };
     entries.into_iter().map(one).collect()

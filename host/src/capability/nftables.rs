@@ -5,13 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use wasmtime::component::Resource;
 
-use super::handle::{self, Link, Namespace};
+use super::handle::{self, Link};
 use super::namespaces::or_host;
 use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::nftables as wit;
-use crate::grant::{HostCall, Object, Tie};
-use crate::kernel::{Change, LinkName, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome};
+use crate::grant::{Hook, HostCall, Limit, Object, Tie};
+use crate::kernel::{
+    Change, LinkName, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome,
+};
 use crate::operation::Error;
 use crate::store::{self, Thing};
 
@@ -22,14 +24,16 @@ const CONDITIONS: usize = 16;
 const WITH_PORTS: [u8; 3] = [6, 17, 132];
 
 impl wit::Host for CallState {
-    fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<wit::Rule>) -> Answer<Vec<u64>> {
+    fn add(&mut self, namespace: Option<Resource<handle::Namespace>>, rules: Vec<wit::Rule>) -> Answer<Vec<u64>> {
         self.ask(HostCall::NftablesAdd, arguments!(namespace, rules), |call, permit| {
             check_length(&rules)?;
             if rules.is_empty() {
                 return Ok(Vec::new());
             }
-            let namespace = or_host(call, namespace.as_ref())?;
-            let rules = rules.iter().map(|r| rule(call, r)).collect::<Answer<Vec<_>>>()?;
+            let namespace = or_host(call, HostCall::NftablesAdd, namespace.as_ref())?;
+            super::check_holding(call, HostCall::NftablesAdd, Limit::Rules, rules.len() as u64)?;
+            check_links(call, &rules)?;
+            let rules = rules.iter().map(|r| rule(call, &namespace, r)).collect::<Answer<Vec<_>>>()?;
             let table = call.network()?.nft_table.clone();
             let change = Change::AddNftRules { namespace: namespace.clone(), table: table.clone(), rules };
             let transaction = call.transaction()?;
@@ -67,21 +71,35 @@ impl wit::Host for CallState {
     }
 }
 
-fn rule(call: &mut CallState, rule: &wit::Rule) -> Answer<NftRule> {
+/// The driver's own links that rules name are checked; a parent interface can stand in a condition, too.
+fn check_links(call: &mut CallState, rules: &[wit::Rule]) -> Answer<()> {
+    let named = rules.iter().flat_map(|rule| &rule.conditions).filter_map(|condition| match &condition.property {
+        wit::Property::InputLink(link) | wit::Property::OutputLink(link) => Some(link),
+        _ => None,
+    });
+    let own: Vec<_> = named.filter(|link| call.table.get(link).is_ok_and(|link| link.is_own)).collect();
+    handle::check_owned(call, own)
+}
+
+fn rule(call: &mut CallState, namespace: &Namespace, rule: &wit::Rule) -> Answer<NftRule> {
     if rule.conditions.len() > CONDITIONS {
         return Err(Refusal::invalid(format!("a rule has at most {CONDITIONS} conditions")));
     }
     let chain = chain(&rule.chain);
-    let conditions = rule.conditions.iter().map(|c| condition(call, c)).collect::<Answer<Vec<_>>>()?;
+    call.gate.permit(HostCall::NftablesAdd, Object::Chain(hook(chain.hook), chain.priority))?;
+    let (mut conditions, mut parents) = (Vec::new(), Vec::new());
+    for given in &rule.conditions {
+        conditions.push(condition(call, namespace, given, &mut parents)?);
+    }
     check_ports(&conditions)?;
     let verdict = verdict(&rule.verdict);
     check_verdict(chain, &verdict)?;
     if let NftVerdict::DestinationNat(to, _) = verdict {
         call.gate.permit(HostCall::NftablesAdd, Object::Target(to))?;
-        check_redirected(call, &conditions, to)?;
+        check_redirected(call, &conditions, &parents, to)?;
     }
-    let tied = call.gate.permit(HostCall::NftablesAdd, Object::Rule(&ties(&conditions, &verdict)));
-    // What is wrong is the rule: no grant could help.
+    let tied = call.gate.permit(HostCall::NftablesAdd, Object::Rule(&ties(&conditions, &parents, &verdict)));
+    // What is wrong is the rule.
     tied.map_err(|e| Refusal::invalid(e.message))?;
     let owner = call.facts.endpoint.as_ref().unwrap_or(&call.network()?.id);
     let comment = format!("{} {}", call.facts.driver, owner).chars().take(120).collect();
@@ -90,11 +108,11 @@ fn rule(call: &mut CallState, rule: &wit::Rule) -> Answer<NftRule> {
 
 /// Whose packets a rule sends elsewhere: those that come in by the driver's own link, those to addresses of the network's pools, or those to
 /// a port of the host that the call's owner has taken. Any others are somebody else's.
-fn check_redirected(call: &mut CallState, conditions: &[NftCondition], to: IpAddr) -> Answer<()> {
+fn check_redirected(call: &mut CallState, conditions: &[NftCondition], parents: &[LinkName], to: IpAddr) -> Answer<()> {
     let plain = || conditions.iter().filter(|condition| !condition.negated).map(|condition| &condition.property);
-    let in_pools = |net: IpNet| call.gate.permit(HostCall::NftablesAdd, Object::Destination(net)).is_ok();
+    let in_pools = |net: IpNet| call.gate.would_permit(HostCall::NftablesAdd, Object::Rule(&[Tie::Range(net)]));
     let own = plain().any(|property| match property {
-        NftProperty::InputLink(_) => true,
+        NftProperty::InputLink(link) => !parents.contains(link),
         NftProperty::Destination(net) => in_pools(*net),
         _ => false,
     });
@@ -143,8 +161,34 @@ fn chain(chain: &wit::Chain) -> NftChain {
     NftChain { nat: matches!(chain.chain_type, wit::ChainType::Nat), hook, priority: chain.priority }
 }
 
-fn condition(call: &CallState, condition: &wit::Condition) -> Answer<NftCondition> {
-    let name = |link: &Resource<Link>| -> Answer<LinkName> { Ok(handle::link(call, link)?.name) };
+fn hook(hook: NftHook) -> Hook {
+    match hook {
+        NftHook::Prerouting => Hook::Prerouting,
+        NftHook::Input => Hook::Input,
+        NftHook::Forward => Hook::Forward,
+        NftHook::Output => Hook::Output,
+        NftHook::Postrouting => Hook::Postrouting,
+    }
+}
+
+/// A condition. A link in it that is a parent interface is noted: it ties no rule to the network.
+fn condition(
+    call: &CallState,
+    namespace: &Namespace,
+    condition: &wit::Condition,
+    parents: &mut Vec<LinkName>,
+) -> Answer<NftCondition> {
+    let mut name = |link: &Resource<Link>| -> Answer<LinkName> {
+        let Link { key, name, is_own } = handle::link(call, link)?;
+        // The rule goes by name, and there the name is another link's.
+        if key.namespace != *namespace {
+            return Err(Refusal::invalid(format!("{name} is in another namespace than the rule")));
+        }
+        if !is_own {
+            parents.push(name.clone());
+        }
+        Ok(name)
+    };
     let property = match &condition.property {
         wit::Property::InputLink(link) => NftProperty::InputLink(name(link)?),
         wit::Property::OutputLink(link) => NftProperty::OutputLink(name(link)?),
@@ -222,11 +266,13 @@ fn check_verdict(chain: NftChain, verdict: &NftVerdict) -> Answer<()> {
     Ok(())
 }
 
-/// What ties the rule to the network: a negated condition does not.
-fn ties(conditions: &[NftCondition], verdict: &NftVerdict) -> Vec<Tie> {
+/// What ties the rule to the network: a negated condition does not, and a parent interface does not.
+fn ties(conditions: &[NftCondition], parents: &[LinkName], verdict: &NftVerdict) -> Vec<Tie> {
     let of_condition = |c: &NftCondition| match c {
         NftCondition { negated: true, .. } => None,
-        NftCondition { property: NftProperty::InputLink(_) | NftProperty::OutputLink(_), .. } => Some(Tie::Link),
+        NftCondition { property: NftProperty::InputLink(link) | NftProperty::OutputLink(link), .. } => {
+            (!parents.contains(link)).then_some(Tie::Link)
+        }
         NftCondition { property: NftProperty::Source(net) | NftProperty::Destination(net), .. } => {
             Some(Tie::Range(*net))
         }

@@ -4,11 +4,11 @@ use ipnet::IpNet;
 use wasmtime::component::Resource;
 
 use super::handle::{self, Link};
-use super::{Answer, Refusal, check_length, convert};
+use super::{Answer, Refusal, by_link, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::routes::{Host, Route, RouteInfo};
 use crate::engine::bindings::imports::types::IpAddress;
-use crate::grant::{HostCall, Object};
+use crate::grant::{HostCall, Limit, Object};
 use crate::kernel::{self, Change};
 
 /// The main routing table (RT_TABLE_MAIN).
@@ -17,9 +17,14 @@ const MAIN: u32 = 254;
 impl Host for CallState {
     fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
         self.ask(HostCall::RoutesAdd, arguments!(routes), |call, permit| {
+            handle::check_owned(call, routes.iter().map(|r| &r.link))?;
             let routes = check(call, routes)?;
             for route in &routes {
                 call.gate.permit(HostCall::RoutesAdd, Object::Destination(route.destination))?;
+            }
+            for (link, count) in by_link(routes.iter().map(|r| &r.link)) {
+                let there = call.transaction()?.kernel().routes(link)?.len() as u64;
+                call.gate.permit(HostCall::RoutesAdd, Object::Amount(Limit::Routes, there + count))?;
             }
             let changes: Vec<_> = routes.into_iter().map(Change::AddRoute).collect();
             call.transaction()?.change(permit, &changes)?;
@@ -37,6 +42,7 @@ impl Host for CallState {
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<RouteInfo>> {
         self.ask(HostCall::RoutesList, arguments!(link), |call, _| {
+            handle::own_link(call, &link)?;
             let key = handle::link(call, &link)?.key;
             let transaction = call.transaction()?;
             let found = transaction.kernel().routes(&key)?;
@@ -62,7 +68,7 @@ fn check(call: &CallState, routes: Vec<Route>) -> Answer<Vec<kernel::Route>> {
             return Err(Refusal::invalid(format!("the route to {destination} can't have an IPv4 gateway")));
         }
         Ok(kernel::Route {
-            link: call.table.get(&route.link)?.key.clone(),
+            link: handle::own_link(call, &route.link)?.key,
             destination,
             gateway: route.gateway.map(convert::address),
             source: route.source.map(convert::address),

@@ -2,19 +2,21 @@
 
 use wasmtime::component::Resource;
 
-use super::handle::{self, Namespace};
+use super::handle::{self, Link, Namespace};
 use super::namespaces::or_host;
 use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::rules::{Host, Rule, RuleInfo};
-use crate::grant::{HostCall, Object, Tie};
-use crate::kernel::{self, Change};
+use crate::grant::{HostCall, Limit, Object, Tie};
+use crate::kernel::{self, Change, LinkName};
 use crate::store::Thing;
 
 impl Host for CallState {
     fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
         self.ask(HostCall::RulesAdd, arguments!(namespace, rules), |call, permit| {
-            let rules = check(call, namespace.as_ref(), &rules)?;
+            handle::check_owned(call, rules.iter().filter_map(|r| r.input_link.as_ref()))?;
+            let rules = check(call, HostCall::RulesAdd, namespace.as_ref(), &rules)?;
+            super::check_holding(call, HostCall::RulesAdd, Limit::Rules, rules.len() as u64)?;
             for rule in &rules {
                 call.gate.permit(HostCall::RulesAdd, Object::Rule(&ties(rule)))?;
             }
@@ -30,7 +32,7 @@ impl Host for CallState {
 
     fn remove(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
         self.ask(HostCall::RulesRemove, arguments!(namespace, rules), |call, _| {
-            for rule in check(call, namespace.as_ref(), &rules)? {
+            for rule in check(call, HostCall::RulesRemove, namespace.as_ref(), &rules)? {
                 let objects = call.transaction()?.objects()?;
                 let Some(object) = objects.into_iter().find(|o| o.thing == Thing::Rule(rule.clone())) else { continue };
                 let permit = call.gate.permit(HostCall::RulesRemove, Object::Own)?;
@@ -42,7 +44,7 @@ impl Host for CallState {
 
     fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<RuleInfo>> {
         self.ask(HostCall::RulesList, arguments!(namespace), |call, _| {
-            let namespace = or_host(call, namespace.as_ref())?;
+            let namespace = or_host(call, HostCall::RulesList, namespace.as_ref())?;
             let objects = call.transaction()?.objects()?;
             let rules = objects.into_iter().filter_map(|o| match o.thing {
                 Thing::Rule(rule) if rule.namespace == namespace => Some(info(rule)),
@@ -68,10 +70,24 @@ fn ties(rule: &kernel::Rule) -> Vec<Tie> {
     ranges.chain(rule.input.iter().map(|_| Tie::Link)).collect()
 }
 
-fn check(call: &CallState, namespace: Option<&Resource<Namespace>>, rules: &[Rule]) -> Answer<Vec<kernel::Rule>> {
+fn check(
+    call: &CallState,
+    of: HostCall,
+    namespace: Option<&Resource<Namespace>>,
+    rules: &[Rule],
+) -> Answer<Vec<kernel::Rule>> {
     check_length(rules)?;
-    let namespace = or_host(call, namespace)?;
+    let namespace = or_host(call, of, namespace)?;
     rules.iter().map(|rule| one(call, &namespace, rule)).collect()
+}
+
+/// The name of one of the driver's links, which must be where the rule is: there the name would be another link's.
+fn link_in(call: &CallState, namespace: &kernel::Namespace, link: &Resource<Link>) -> Answer<LinkName> {
+    let link = handle::own_link(call, link)?;
+    if link.key.namespace != *namespace {
+        return Err(Refusal::invalid(format!("{} is in another namespace than the rule", link.name)));
+    }
+    Ok(link.name)
 }
 
 fn one(call: &CallState, namespace: &kernel::Namespace, rule: &Rule) -> Answer<kernel::Rule> {
@@ -80,7 +96,7 @@ fn one(call: &CallState, namespace: &kernel::Namespace, rule: &Rule) -> Answer<k
     }
     let source = rule.source.map(convert::network).transpose()?.map(|n| n.trunc());
     let destination = rule.destination.map(convert::network).transpose()?.map(|n| n.trunc());
-    let input = rule.input_link.as_ref().map(|l| handle::link(call, l).map(|l| l.name)).transpose()?;
+    let input = rule.input_link.as_ref().map(|l| link_in(call, namespace, l)).transpose()?;
     if source.is_none() && destination.is_none() && input.is_none() {
         return Err(Refusal::invalid(
             "a rule needs a source, a destination or an input link, or it would catch foreign packets",

@@ -4,7 +4,7 @@ use super::{Answer, Bytes, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::store::Host;
 use crate::engine::limit::{WRITTEN_BYTES, WRITTEN_KEYS};
-use crate::grant::HostCall;
+use crate::grant::{HostCall, Limit, Object};
 use crate::operation::{Error, Kind};
 
 /// Bytes of a key.
@@ -34,6 +34,8 @@ impl Host for CallState {
         self.ask(HostCall::StoreSet, arguments!(key, Bytes(&value)), |call, permit| {
             check_key(&key)?;
             check_value(call, &value)?;
+            let bytes = call.transaction()?.state_bytes()?.saturating_add((key.len() + value.len()) as u64);
+            call.gate.permit(HostCall::StoreSet, Object::Amount(Limit::StoreBytes, bytes))?;
             call.transaction()?.set_state(permit, key, Some(value));
             Ok(())
         })

@@ -6,20 +6,23 @@ use super::Answer;
 use super::handle::{self, Link, Namespace};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::sysctls::{Host, LinkSysctl, NamespaceSysctl};
-use crate::grant::{HostCall, Object};
+use crate::grant::{self, HostCall, Object};
 use crate::kernel::{self, Change, Sysctl};
 
 impl Host for CallState {
     fn get_link(&mut self, link: Resource<Link>, name: LinkSysctl) -> Answer<i32> {
         self.ask(HostCall::SysctlsGetLink, arguments!(link, name), |call, _| {
+            call.gate.permit(HostCall::SysctlsGetLink, Object::Sysctl(grant::Sysctl::of_link(name as usize)))?;
             let (namespace, sysctl) = of_link(call, &link, name)?;
             Ok(call.transaction()?.kernel().sysctl(&namespace, &sysctl)?)
         })
     }
 
     fn set_link(&mut self, link: Resource<Link>, name: LinkSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetLink, arguments!(link, name, value), |call, permit| {
+        self.ask(HostCall::SysctlsSetLink, arguments!(link, name, value), |call, _| {
             let (namespace, sysctl) = of_link(call, &link, name)?;
+            let setting = Object::Sysctl(grant::Sysctl::of_link(name as usize));
+            let permit = call.gate.permit(HostCall::SysctlsSetLink, setting)?;
             call.transaction()?.change(permit, &[Change::SetSysctl { namespace, sysctl, value }])?;
             Ok(())
         })
@@ -28,7 +31,7 @@ impl Host for CallState {
     fn get_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl) -> Answer<i32> {
         self.ask(HostCall::SysctlsGetNamespace, arguments!(namespace, name), |call, _| {
             let namespace = call.table.get(&namespace)?.clone();
-            call.gate.permit(HostCall::SysctlsGetNamespace, Object::Namespace { foreign: namespace.made.is_none() })?;
+            call.gate.permit(HostCall::SysctlsGetNamespace, setting(&namespace, name))?;
             Ok(call.transaction()?.kernel().sysctl(&namespace.namespace, &Sysctl::Namespace(namespace_path(name)))?)
         })
     }
@@ -36,9 +39,7 @@ impl Host for CallState {
     fn set_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl, value: i32) -> Answer<()> {
         self.ask(HostCall::SysctlsSetNamespace, arguments!(namespace, name, value), |call, _| {
             let namespace = call.table.get(&namespace)?.clone();
-            let permit = call
-                .gate
-                .permit(HostCall::SysctlsSetNamespace, Object::Namespace { foreign: namespace.made.is_none() })?;
+            let permit = call.gate.permit(HostCall::SysctlsSetNamespace, setting(&namespace, name))?;
             let change = Change::SetSysctl {
                 namespace: namespace.namespace,
                 sysctl: Sysctl::Namespace(namespace_path(name)),
@@ -50,8 +51,13 @@ impl Host for CallState {
     }
 }
 
-fn of_link(call: &CallState, link: &Resource<Link>, name: LinkSysctl) -> Answer<(kernel::Namespace, Sysctl)> {
-    let link = handle::link(call, link)?;
+/// A namespace's setting, as a grant says it.
+fn setting(namespace: &Namespace, name: NamespaceSysctl) -> Object<'static> {
+    Object::Sysctl(grant::Sysctl::of_namespace(namespace.kind, name as usize))
+}
+
+fn of_link(call: &mut CallState, link: &Resource<Link>, name: LinkSysctl) -> Answer<(kernel::Namespace, Sysctl)> {
+    let link = handle::owned_link(call, link)?;
     let (family, file) = link_path(name);
     Ok((link.key.namespace, Sysctl::Link { family, link: link.name, name: file }))
 }

@@ -5,7 +5,7 @@ use super::store::check_value;
 use super::{Answer, Bytes, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::tables::{Entry, Host};
-use crate::grant::{HostCall, Permit};
+use crate::grant::{HostCall, Limit, Object, Permit};
 use crate::operation::Error;
 
 /// Bytes of a table's name.
@@ -14,7 +14,7 @@ const NAME: usize = 128;
 impl Host for CallState {
     fn get(&mut self, table: String, key: String) -> Answer<Option<Entry>> {
         self.ask(HostCall::TablesGet, arguments!(table, key), |call, _| {
-            check(&table, &key)?;
+            check(call, HostCall::TablesGet, &table, &key)?;
             let found = call.transaction()?.entry(&table, &key)?;
             Ok(found.map(|(value, is_own)| Entry { key, value, is_own }))
         })
@@ -23,6 +23,7 @@ impl Host for CallState {
     fn list(&mut self, table: String) -> Answer<Vec<Entry>> {
         self.ask(HostCall::TablesList, arguments!(table), |call, _| {
             check_table(&table)?;
+            call.gate.permit(HostCall::TablesList, Object::Table(&table))?;
             let found = call.transaction()?.entry_list(&table)?;
             Ok(found.into_iter().map(|(key, value, is_own)| Entry { key, value, is_own }).collect())
         })
@@ -36,7 +37,7 @@ impl Host for CallState {
 
     fn remove(&mut self, table: String, key: String) -> Answer<()> {
         self.ask(HostCall::TablesRemove, arguments!(table, key), |call, permit| {
-            check(&table, &key)?;
+            check(call, HostCall::TablesRemove, &table, &key)?;
             check_value(call, &[])?;
             match call.transaction()?.entry(&table, &key)? {
                 None => Err(Error::not_found(format!("{table} has no entry {key:?}")).into()),
@@ -59,8 +60,9 @@ pub fn put(
     value: Vec<u8>,
     replace: bool,
 ) -> Answer<()> {
-    check(&table, &key)?;
+    check(call, permit.call(), &table, &key)?;
     check_value(call, &value)?;
+    super::check_holding(call, permit.call(), Limit::TableEntries, 1)?;
     match call.transaction()?.entry(&table, &key)? {
         Some((_, true)) if !replace => Err(Error::exists(format!("{table} has an entry {key:?} already")).into()),
         Some((_, false)) if replace => Err(foreign(&table, &key)),
@@ -87,7 +89,9 @@ pub fn check_table(table: &str) -> Answer<()> {
     )))
 }
 
-fn check(table: &str, key: &str) -> Answer<()> {
+fn check(call: &CallState, of: HostCall, table: &str, key: &str) -> Answer<()> {
     check_table(table)?;
-    check_key(key)
+    check_key(key)?;
+    call.gate.permit(of, Object::Table(table))?;
+    Ok(())
 }

@@ -89,7 +89,8 @@ impl Dev {
         }
         let file = component(&self.folder)?;
         let name = self.name.clone().map_or_else(|| name_of(&file), Ok)?;
-        let load = Load { file, name: Some(name.clone()), configuration: self.configuration.clone(), replace: true };
+        let (configuration, grant) = (self.configuration.clone(), None);
+        let load = Load { file, name: Some(name.clone()), configuration, replace: true, grant, grant_asked: true };
         load.run(session).await?;
         Ok(name)
     }

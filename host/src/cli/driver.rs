@@ -1,4 +1,4 @@
-//! `pontoon driver`: load, ls, inspect, rm; and for authors: new, dev, pack, test, trace, replay.
+//! `pontoon driver`: load, ls, inspect, grant, audit, rm; and for authors: new, dev, pack, test, trace, replay.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,13 @@ use super::driver_trace::Trace;
 use super::exit::Failure;
 use super::output::{Session, listing, table};
 use super::replay::Replay;
-use super::values::{lines, list, pair, short, unique};
-use super::{new, pack};
+use super::values::{lines, pair, short, unique};
+use super::{grant, new, pack};
+use crate::driver::admit::admit;
+use crate::grant::Grant;
 use crate::operation::Name;
 use crate::operation::driver::{Driver, DriverDetails, Manifest, Scope};
-use crate::serve::folder::{name_of, read_component};
+use crate::serve::folder::{grant_beside, name_of, read_component, read_grant};
 
 /// Drivers.
 #[derive(Debug, clap::Subcommand)]
@@ -24,6 +26,13 @@ pub enum Command {
     Ls,
     /// Show a driver: its parts, imports, manifest, configuration and calls
     Inspect {
+        /// The driver
+        name: Name,
+    },
+    /// Show or change what a driver may do; or find out what a component needs
+    Grant(grant::Command),
+    /// Show what a driver was allowed and refused since the start of the daemon
+    Audit {
         /// The driver
         name: Name,
     },
@@ -61,6 +70,12 @@ pub struct Load {
     /// Put it in the place of the driver that is loaded under this name: calls that run end in the old one, networks stay
     #[arg(long)]
     pub replace: bool,
+    /// What it may do, in TOML [default: bridge.grant.toml beside bridge.wasm, or else nothing; with --replace, what it may already]
+    #[arg(long, value_name = "FILE", conflicts_with = "grant_asked")]
+    pub grant: Option<PathBuf>,
+    /// Grant whatever it asks for
+    #[arg(long)]
+    pub grant_asked: bool,
 }
 
 impl Command {
@@ -75,6 +90,11 @@ impl Command {
             Self::Inspect { name } => {
                 let reply = session.client.get(&path(&["drivers", name.as_str()])).await?;
                 session.answer(&reply, |details| show(&details))
+            }
+            Self::Grant(command) => command.run(session).await,
+            Self::Audit { name } => {
+                let reply = session.client.get(&path(&["drivers", name.as_str(), "audit"])).await?;
+                session.answer(&reply, |audited| grant::audit(&audited))
             }
             Self::Rm { names } => remove(&names, session).await,
             Self::New(new) => new.run(session),
@@ -102,13 +122,24 @@ impl Load {
             query.push_str("&replace=true");
         }
         let component = read_component(&self.file)?;
+        // Whether it can be used is the daemon's to say.
+        let asks = admit(&component).ok().and_then(|found| found.manifest).map(|found| found.asks).unwrap_or_default();
+        let grant = match &self.grant {
+            Some(file) => Some(read_grant(file)?),
+            None if self.grant_asked => None,
+            None => grant_beside(&self.file)?,
+        };
+        if self.grant_asked {
+            query.push_str("&grant-asked=true");
+        } else if let Some(grant) = &grant {
+            query.push_str(&format!("&grant={}", encode(&grant::json(grant)?)));
+        }
+        let granted = if self.grant_asked { asks.clone() } else { grant.unwrap_or_default() };
+        session.tell(&grant::comparison(&asks, &granted));
         let reply = session.client.upload(&format!("/drivers?{query}"), component).await?;
         let details: DriverDetails = reply.read()?;
         if let Some(why) = details.unpublished {
             session.note(&format!("Docker does not see it: {why}"));
-        }
-        if !details.lacks.is_empty() {
-            session.note(&format!("{name} asks for more than it may: {}", list(details.lacks)));
         }
         session.done(&reply, name.as_str())
     }
@@ -148,8 +179,9 @@ fn show(details: &DriverDetails) -> String {
         ("EXPORTS", details.exports.join("\n")),
         ("IMPORTS", details.imports.join("\n")),
         ("MANIFEST", details.manifest.as_ref().map_or_else(|| "none".to_owned(), said)),
-        ("ASKS FOR", details.manifest.as_ref().map(|m| list(&m.asks.permissions)).unwrap_or_default()),
-        ("LACKS", list(&details.lacks)),
+        ("ASKS FOR", details.manifest.as_ref().map(|m| items(&m.asks)).unwrap_or_default()),
+        ("MAY", items(&details.grant)),
+        ("LACKS", details.lacks.join("\n")),
         ("CONFIGURATION", lines(&details.configuration)),
     ]);
     let calls = details
@@ -164,6 +196,11 @@ fn said(manifest: &Manifest) -> String {
     let Manifest { name, version, description, source, licence, asks: _ } = manifest;
     let lines = [Some(&format!("{name} {version}")), description.as_ref(), source.as_ref(), licence.as_ref()];
     lines.into_iter().flatten().cloned().collect::<Vec<_>>().join("\n")
+}
+
+/// What a grant names, a line for each thing.
+fn items(grant: &Grant) -> String {
+    grant.items().iter().map(|item| format!("{item}\n")).collect()
 }
 
 fn plugin(details: &DriverDetails) -> String {

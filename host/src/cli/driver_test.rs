@@ -12,7 +12,7 @@ use super::output::{Format, Session};
 use super::values::{pair, unique};
 use crate::conformance::{self, CHECKS, Outcome, Plan, Report, Verdict};
 use crate::operation::{Error, Kind, Name};
-use crate::serve::folder::{name_of, read_component};
+use crate::serve::folder::{name_of, read_component, read_grant};
 
 /// Runs a driver through the conformance suite.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,9 @@ pub struct Test {
     /// On a kernel in memory: needs no root, and has no packets
     #[arg(long)]
     fake: bool,
+    /// Test it under this grant [default: it may do whatever it needs]
+    #[arg(long, value_name = "FILE")]
+    grant: Option<PathBuf>,
     /// Also write the results to FILE, as JUnit's XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -60,8 +63,9 @@ impl Test {
             checks: self.checks,
             strict: self.strict,
             fake: self.fake,
+            grant: self.grant.as_deref().map(read_grant).transpose()?,
         };
-        let report = watched(plan, session).await?;
+        let report = watched(plan, session, true).await?;
         if let Some(file) = self.junit {
             std::fs::write(&file, report.junit())
                 .map_err(|e| Error::internal(format!("can't write {}: {e}", file.display())))?;
@@ -74,9 +78,9 @@ impl Test {
     }
 }
 
-/// Runs the suite on a thread of its own and prints each check as it ends. After SIGINT or SIGTERM no check begins any more,
+/// Runs the suite on a thread of its own and prints each check as it ends, or only those that failed. After SIGINT or SIGTERM no check begins any more,
 /// and nothing stays behind.
-async fn watched(plan: Plan, session: &mut Session<'_>) -> Result<Report, Failure> {
+pub(super) async fn watched(plan: Plan, session: &mut Session<'_>, all: bool) -> Result<Report, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let failed = |e| Error::internal(format!("can't handle signals: {e}"));
     let mut ended = signal(SignalKind::terminate()).map_err(failed)?;
@@ -89,7 +93,8 @@ async fn watched(plan: Plan, session: &mut Session<'_>) -> Result<Report, Failur
     loop {
         tokio::select! {
             outcome = outcomes.recv() => match outcome {
-                Some(outcome) => tell(&outcome, session)?,
+                Some(outcome) if all || outcome.result == Verdict::Failed => tell(&outcome, session)?,
+                Some(_) => {}
                 None => break,
             },
             _ = tokio::signal::ctrl_c() => stop.store(true, Ordering::Relaxed),

@@ -89,6 +89,13 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The same with lines of its own, e.g. a table.
+    pub fn tell(&mut self, text: &str) {
+        if self.format == Format::Table {
+            let _ = write!(self.err, "{text}");
+        }
+    }
+
     /// Prints a failure and keeps its code, if it is the first.
     pub fn fail(&mut self, failure: &Failure) {
         let _ = writeln!(self.err, "{}", complaint(&failure.error, self.format));

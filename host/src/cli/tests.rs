@@ -130,12 +130,18 @@ async fn a_driver_is_sent_with_its_configuration() {
     let file = daemon.folder.path().join("bridge.wasm");
     std::fs::write(&file, "bytes").unwrap();
     let line = format!("driver load {} --set a=b&c --set d=", file.display());
-    let notes = "\
-pontoon: Docker does not see it: it is dockerd's own name
-pontoon: bridge asks for more than it may: host-ports
-";
-    assert_eq!(daemon.pontoon(&line).await, (0, "bridge\n".to_owned(), notes.to_owned()));
+    let note = "pontoon: Docker does not see it: it is dockerd's own name\n";
+    assert_eq!(daemon.pontoon(&line).await, (0, "bridge\n".to_owned(), note.to_owned()));
     assert_eq!(daemon.asked(), ["POST /drivers?name=bridge&set=a%3Db%26c&set=d%3D bytes"]);
+    std::fs::write(daemon.folder.path().join("bridge.grant.toml"), "permissions = ['links']").unwrap();
+    let table = "PERMISSION          ASKED FOR  GRANTED\npermissions: links  no         yes\n";
+    assert_eq!(daemon.pontoon(&line).await.2, format!("{table}{note}"), "the grant beside the component");
+    assert!(daemon.asked()[0].contains("&grant=%7B%22permissions%22%3A%5B%22links%22%5D%7D "));
+    assert_eq!(daemon.pontoon(&format!("{line} --grant-asked")).await.2, note);
+    assert!(daemon.asked()[0].contains("&grant-asked=true "));
+    let (code, _, said) = daemon.pontoon(&format!("{line} --grant {}", file.display())).await;
+    assert!(code == 7 && said.contains("bridge.wasm:1: "), "{said}");
+    std::fs::remove_file(daemon.folder.path().join("bridge.grant.toml")).unwrap();
     assert_eq!(daemon.pontoon(&format!("{line} --name other")).await.1, "other\n");
     let unnamed = daemon.pontoon("driver load /a/.b*.wasm").await;
     assert_eq!(unnamed.0, 7);
@@ -193,7 +199,7 @@ async fn every_view_can_be_shown() {
     let parts = [
         "EXPORTS             x\n                    y\n",
         "MANIFEST            blue 1.2.0\n                    MIT\n",
-        "ASKS FOR            links, host-ports\n",
+        "ASKS FOR            permissions: links\n                    permissions: host-ports\n",
         "LACKS               host-ports\n",
         "join  2      1       80\n",
     ];

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::stop::Failure;
+use crate::grant::Grant;
 
 /// How one check ended.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +50,9 @@ pub struct Report {
     pub skipped: usize,
     /// How long all of it took.
     pub seconds: f64,
+    /// The smallest grant that would have done, if that was to be found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed: Option<Grant>,
     /// The checks, in the order in which they are listed.
     #[serde(skip)]
     pub outcomes: Vec<Outcome>,
@@ -59,7 +63,7 @@ impl Report {
     pub fn new(driver: &str, outcomes: Vec<Outcome>, seconds: f64) -> Self {
         let count = |verdict| outcomes.iter().filter(|outcome| outcome.result == verdict).count();
         let [passed, failed, skipped] = [Verdict::Passed, Verdict::Failed, Verdict::Skipped].map(count);
-        Self { driver: driver.to_owned(), passed, failed, skipped, seconds, outcomes }
+        Self { driver: driver.to_owned(), passed, failed, skipped, seconds, needed: None, outcomes }
     }
 
     /// No check failed, and some passed.

@@ -16,6 +16,7 @@ use super::stop::{Failure, Stop};
 use super::world::World;
 use super::{CHECKS, Check, Part};
 use crate::controller::{Controller, Place};
+use crate::grant::{Grant, Needed};
 use crate::operation::driver::LoadDriver;
 use crate::operation::engine::Labels;
 use crate::operation::{Error, Name, Result};
@@ -39,6 +40,8 @@ pub struct Plan {
     pub strict: bool,
     /// On the kernel in memory, which needs no root.
     pub fake: bool,
+    /// What the driver may do; none: whatever it needs, and the report says what that was.
+    pub grant: Option<Grant>,
 }
 
 /// What all worlds of a run share.
@@ -53,6 +56,8 @@ pub struct Suite {
     pub families: Families,
     /// On the kernel in memory.
     pub fake: bool,
+    /// What the driver needs, where it may do whatever it needs.
+    pub needed: Option<Needed>,
     parts: Vec<String>,
     /// A state folder with the driver in it.
     loaded: Ground,
@@ -62,14 +67,18 @@ impl Suite {
     fn load(plan: &Plan) -> Result<Self> {
         let loaded = Ground::new(plan.fake)?;
         let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
+        let needed = plan.grant.is_none().then(Needed::default);
         let place = Place::new(loaded.path("state"), loaded.path("run"), loaded.host("host")?);
+        let place = Place { needed: needed.clone(), ..place };
         let controller = Controller::start(&place)?;
         let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
-        runtime.block_on(controller.load_driver(LoadDriver { name, component, configuration, replace: false }))?;
+        let grant = plan.grant.clone().into();
+        let load = LoadDriver { name, component, configuration, grant, replace: false };
+        runtime.block_on(controller.load_driver(load))?;
         let parts = controller.loaded(&plan.name)?.admitted.parts.clone();
         drop(controller);
         let (driver, labels, families) = (plan.name.clone(), plan.labels.clone(), Families::Dual);
-        let mut suite = Self { driver, runtime, labels, families, fake: plan.fake, parts, loaded };
+        let mut suite = Self { driver, runtime, labels, families, fake: plan.fake, needed, parts, loaded };
         suite.families = match families_of(&suite) {
             Ok(families) => families,
             Err(Stop::Broken(error)) => return Err(error),
@@ -167,7 +176,8 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: impl Fn(&Outcome) + Sync) -> Re
     let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
     ended.sort_by_key(|(number, _)| *number);
     let outcomes = ended.into_iter().map(|(_, outcome)| outcome).collect();
-    Ok(Report::new(plan.name.as_str(), outcomes, begin.elapsed().as_secs_f64()))
+    let needed = suite.needed.map(|needed| needed.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    Ok(Report { needed, ..Report::new(plan.name.as_str(), outcomes, begin.elapsed().as_secs_f64()) })
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Check>> {

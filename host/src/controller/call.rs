@@ -2,13 +2,13 @@
 
 use std::fmt::Debug;
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Called, Inner};
 use crate::driver::Driver;
 use crate::engine::limit::TRACED;
 use crate::engine::{Asked, CallState, Code, Facts, Failure, Interface, NetworkFacts, Outcome, TrapPlace, micros};
-use crate::grant::Gate;
+use crate::grant::{About, Gate, Limit};
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::PortBinding;
 use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
@@ -178,10 +178,17 @@ impl Inner {
             };
             Transaction::new(self.kernel.clone(), self.reaper.clone(), self.firewall.clone(), self.store.clone(), owner)
         });
-        let gate = Gate::new(call.driver.grant.clone(), pools);
+        let about = About {
+            driver: facts.driver.clone(),
+            function: call.function,
+            network: call.network.map(|n| n.id.clone()),
+            endpoint: call.endpoint.cloned(),
+        };
+        let gate = Gate::new(about, call.driver.policy.clone(), pools);
         let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = fault.filter(|(function, _)| function.is_none_or(|f| f == call.function)).map(|(_, fault)| fault);
-        let mut state = CallState::new(facts, gate, transaction, start + call.driver.code.deadline, fault);
+        let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.code.deadline);
+        let mut state = CallState::new(facts, gate, transaction, start + time, fault);
         state.interface = call.interface.clone();
         state
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Inner;
 use crate::driver;
+use crate::grant::Grant;
 use crate::operation::driver::{Driver, DriverDetails, LoadDriver, READY};
 use crate::operation::{Error, Name, Result};
 use crate::store;
@@ -31,16 +32,24 @@ impl Inner {
         self.details(&*self.drivers.get(name)?)
     }
 
+    pub(super) fn set_grant(&self, name: &Name, grant: Grant) -> Result<DriverDetails> {
+        let driver = self.drivers.set_grant(name, grant)?;
+        tracing::info!(driver = %name, "another grant");
+        self.details(&driver)
+    }
+
     fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
         let (mut exports, mut imports) = (driver.admitted.exports.clone(), driver.code.imports());
         exports.sort();
         imports.sort();
         let asks = driver.admitted.manifest.as_ref().map(|manifest| &manifest.asks);
+        let grant = driver.policy.grant();
         Ok(DriverDetails {
             driver: self.summary(&driver.record, READY.into())?,
             exports,
             imports,
-            lacks: asks.map(|asks| driver.grant.lacks(asks)).unwrap_or_default(),
+            lacks: asks.map(|asks| grant.lacks(asks)).unwrap_or_default().iter().map(ToString::to_string).collect(),
+            grant: (*grant).clone(),
             manifest: driver.admitted.manifest.clone(),
             configuration: (*driver.configuration).clone(),
             plugin_socket: None,

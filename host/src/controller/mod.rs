@@ -40,8 +40,9 @@ use crate::driver::Drivers;
 use crate::engine::Fault;
 use crate::engine::limit::{CALLS, DEADLINE};
 use crate::firewall::{Exceptions, Firewall, Found};
+use crate::grant::{Grant, Needed};
 use crate::kernel::{self, Fake, Kernel};
-use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use crate::operation::driver::{Audited, Driver, DriverDetails, LoadDriver};
 use crate::operation::endpoint::{Attach, Attached, Endpoint};
 use crate::operation::engine::Known;
 use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
@@ -64,13 +65,15 @@ pub struct Place {
     pub host: Host,
     /// How long a driver's call may take.
     pub deadline: Duration,
+    /// Where it is noted what drivers need beyond their grants, and then they have it: for an author's tests.
+    pub needed: Option<Needed>,
 }
 
 impl Place {
     /// One whose components this program compiles, from its file, also when an upgrade has replaced it on disk: what is compiled must fit
     /// what runs here.
     pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
-        Self { state, run, compiler: "/proc/self/exe".into(), host, deadline: DEADLINE }
+        Self { state, run, compiler: "/proc/self/exe".into(), host, deadline: DEADLINE, needed: None }
     }
 }
 
@@ -124,7 +127,7 @@ impl Controller {
         let kernel = Arc::new(Kernel::new(config)?);
         let reaper =
             Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
-        let drivers = Drivers::start(store.clone(), &place.state, place.compiler.clone(), place.deadline)?;
+        let drivers = Drivers::start(store.clone(), place)?;
         let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
         let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
         let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls });
@@ -181,6 +184,18 @@ impl Controller {
     pub async fn remove_driver(&self, name: &Name) -> Result<()> {
         let name = name.clone();
         self.plain(move |inner| inner.drivers.remove(&name)).await
+    }
+
+    /// Changes what a driver may do.
+    pub async fn set_grant(&self, name: &Name, grant: Grant) -> Result<DriverDetails> {
+        let name = name.clone();
+        self.plain(move |inner| inner.set_grant(&name, grant)).await
+    }
+
+    /// What a driver was allowed and refused.
+    pub async fn audit(&self, name: &Name) -> Result<Audited> {
+        let name = name.clone();
+        self.plain(move |inner| Ok(inner.drivers.get(&name)?.policy.audit.tell())).await
     }
 
     /// Makes a network.

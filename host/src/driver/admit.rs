@@ -129,7 +129,7 @@ fn check_imports(imports: &[String]) -> Result<()> {
     for import in imports {
         let Some((interface, version)) = import.strip_prefix(&prefix).and_then(|rest| rest.split_once('@')) else {
             let hint = if import.starts_with("wasi:") {
-                ": drivers get no WASI; build for wasm32-unknown-unknown"
+                ": drivers get no WASI, no files and no sockets; a project of `pontoon driver new --language …` is built without"
             } else {
                 ""
             };

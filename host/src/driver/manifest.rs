@@ -7,7 +7,8 @@
 use serde::Deserialize;
 
 use crate::config::from_toml;
-use crate::operation::driver::{Asks, Manifest};
+use crate::grant::Grant;
+use crate::operation::driver::Manifest;
 use crate::operation::{Error, Name, Result};
 
 /// The custom section that holds it.
@@ -32,7 +33,7 @@ struct Written {
     source: Option<String>,
     licence: Option<String>,
     #[serde(default)]
-    asks: Asks,
+    asks: Grant,
 }
 
 /// Reads a manifest and checks what it says. An error is one line that begins with the place.
@@ -50,6 +51,7 @@ fn meaning(written: Written) -> Result<Manifest> {
     check("description", description.as_ref(), "empty", |text| !text.trim().is_empty())?;
     check("source", source.as_ref(), "no URL that begins with https:// or http://", is_url)?;
     check("licence", licence.as_ref(), "no SPDX licence such as Apache-2.0", is_licence)?;
+    asks.check().map_err(|e| e.context("asks"))?;
     Ok(Manifest { name, version, description, source, licence, asks })
 }
 
@@ -90,6 +92,7 @@ licence = 'MIT OR (Apache-2.0 WITH LLVM-exception)'
 
 [asks]
 permissions = ['store', 'links', 'packet-filter']
+hooks = { forward = [0] }
 ";
 
     fn refusal(text: &str) -> String {
@@ -105,7 +108,7 @@ permissions = ['store', 'links', 'packet-filter']
         assert_eq!(asked, ["links", "packet-filter", "store"]);
         let least = read("p.toml", b"name = 'blue'\nversion = '0.0.1'").unwrap();
         assert_eq!((least.description, least.source, least.licence), (None, None, None));
-        assert_eq!(least.asks, Asks::default(), "nothing asked for");
+        assert_eq!(least.asks, Grant::default(), "nothing asked for");
     }
 
     #[test]
@@ -116,7 +119,8 @@ permissions = ['store', 'links', 'packet-filter']
             ("name = 'blue'".to_owned(), "missing field `version`"),
             ("name = 'a/b'\nversion = '1.0.0'".to_owned(), "p.toml:1: \"a/b\" is no name"),
             (with("author = 'Zoë'"), "p.toml:3: unknown field `author`, expected one of `name`"),
-            (with("[asks]\nparents = ['eth0']"), "p.toml:4: unknown field `parents`, expected `permissions`"),
+            (with("[asks]\nparent = ['eth0']"), "p.toml:4: unknown field `parent`, expected one of `permissions`"),
+            (with("[asks]\nparents = ['et/h0']"), "p.toml: asks: parents: "),
             (with("[asks]\npermissions = [\n'links',\n'link']"), "p.toml:6: unknown variant `link`, expected one of"),
             (with("[asks]\npermissions = 'links'"), "p.toml:4: invalid type"),
             (with("name = 'blue'"), "p.toml:3: duplicate key"),

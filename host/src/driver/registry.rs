@@ -1,16 +1,17 @@
 //! The drivers that are loaded, by name.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::admit::{self, Admitted};
 use super::compile::{self, Cache};
 use super::recorder::Recorder;
+use crate::controller::Place;
 use crate::engine::{CallState, Code, Engine, Facts, Registration};
-use crate::grant::{Gate, Grant};
-use crate::operation::driver::{CallCount, CallTrace, LoadDriver};
+use crate::grant::{About, Gate, Grant, Item, Needed, Policy};
+use crate::operation::driver::{CallCount, CallTrace, Granting, LoadDriver};
 use crate::operation::{Error, Kind, Name, Result};
 use crate::store::{self, Batch, Durability, Store, Write};
 
@@ -22,8 +23,8 @@ pub struct Driver {
     pub code: Code,
     /// What its component says of itself.
     pub admitted: Admitted,
-    /// What it may do.
-    pub grant: Arc<Grant>,
+    /// What it may do, and what it did.
+    pub policy: Arc<Policy>,
     /// What `configuration` answers.
     pub configuration: Arc<BTreeMap<String, String>>,
     /// Its recorded calls.
@@ -41,18 +42,23 @@ pub struct Drivers {
     cache: Cache,
     components: PathBuf,
     loaded: RwLock<BTreeMap<Name, Loaded>>,
+    /// See [`Policy::new`].
+    needed: Option<Needed>,
 }
 
 impl Drivers {
-    /// Loads every recorded driver; a call of one may take as long as `deadline`. One that can't be loaded keeps its place, with
+    /// Loads every recorded driver. One that can't be loaded keeps its place, with
     /// the reason.
-    pub fn start(store: Arc<Store>, state: &Path, compiler: PathBuf, deadline: Duration) -> Result<Self> {
-        let engine = Engine::new(deadline).map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
+    pub fn start(store: Arc<Store>, place: &Place) -> Result<Self> {
+        let (state, compiler) = (&place.state, place.compiler.clone());
+        let engine =
+            Engine::new(place.deadline).map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
         let components = state.join("components");
         compile::make_private(&components)?;
         compile::remove_parts(&components);
         let cache = Cache::new(state.join("compiled"), compiler)?;
-        let drivers = Self { engine, store, cache, components, loaded: RwLock::default() };
+        let drivers =
+            Self { engine, store, cache, components, loaded: RwLock::default(), needed: place.needed.clone() };
         for record in drivers.store.drivers()? {
             let name = record.name.clone();
             let driver = drivers.restore(record).map(Arc::new);
@@ -83,6 +89,7 @@ impl Drivers {
     fn enter(&self, load: LoadDriver, digest: &str, code: Code, admitted: Admitted) -> Result<Arc<Driver>> {
         let name = load.name.clone();
         let configuration = Arc::new(self.configuration(&name, &load.configuration)?);
+        let policy = self.policy(&name, &load.grant, &admitted)?;
         check_types(&code, &name, &configuration)?;
         let said = register(&code, &name, &configuration)?;
         let record = store::Driver {
@@ -94,8 +101,9 @@ impl Drivers {
             connectivity_scope: said.connectivity_scope,
             parts: admitted.parts.clone(),
             configuration: (*configuration).clone(),
+            grant: (*policy.grant()).clone(),
         };
-        let mut driver = Driver::new(record.clone(), code, admitted, configuration);
+        let mut driver = Driver::new(record.clone(), code, admitted, configuration, policy);
         // Under the lock, so that nobody forgets the file before its record is there.
         let mut loaded = self.write();
         self.check_name(&loaded, &load, digest)?;
@@ -156,6 +164,46 @@ impl Drivers {
         }
     }
 
+    /// What the driver may do. A driver that is loaded again keeps what it had, if nothing is said.
+    fn policy(&self, name: &Name, grant: &Granting, admitted: &Admitted) -> Result<Policy> {
+        let asks = admitted.manifest.as_ref().map(|manifest| manifest.asks.clone()).unwrap_or_default();
+        let grant = match grant {
+            Granting::Asked => asks.clone(),
+            Granting::Written(grant) => (**grant).clone(),
+            Granting::Unsaid => self.store.driver(name)?.map(|record| record.grant).unwrap_or_default(),
+        };
+        let lacks: Vec<_> = grant.lacks(&asks).iter().map(Item::to_string).collect();
+        if lacks.is_empty() || self.needed.is_some() {
+            return Ok(Policy::new(grant, self.needed.clone()));
+        }
+        let lacks = lacks.join(", ");
+        let message = if grant == Grant::default() {
+            format!(
+                "the driver {name} asks for what it is not granted: {lacks}: name a grant with --grant, or grant what it asks for with --grant-asked"
+            )
+        } else {
+            format!(
+                "the driver {name} asks for more than its grant has, which lacks {lacks}: add that to the grant, or do without the driver"
+            )
+        };
+        Err(Error::forbidden(message))
+    }
+
+    /// Changes what a driver may do, from its next call on. It may lack what the driver asks for.
+    pub fn set_grant(&self, name: &Name, grant: Grant) -> Result<Arc<Driver>> {
+        grant.check()?;
+        let driver = self.get(name)?;
+        // Under the lock, so that what is stored is what counts.
+        let _alone = self.write();
+        let Some(record) = self.store.driver(name)? else {
+            return Err(Error::not_found(format!("there is no driver {name}")));
+        };
+        let writes = vec![Write::PutDriver(store::Driver { grant: grant.clone(), ..record })];
+        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        driver.policy.set_grant(grant);
+        Ok(driver)
+    }
+
     /// Removes the files of a component that no driver has.
     fn forget_unused(&self, _alone: &RwLockWriteGuard<'_, BTreeMap<Name, Loaded>>, digest: &str) -> Result<()> {
         if !self.store.drivers()?.iter().any(|d| d.digest == digest) {
@@ -211,7 +259,8 @@ impl Drivers {
         let code = self.code(&record.digest, &component, &admitted)?;
         let configuration = Arc::new(record.configuration.clone());
         check_types(&code, &record.name, &configuration)?;
-        Ok(Driver::new(record, code, admitted, configuration))
+        let policy = Policy::new(record.grant.clone(), self.needed.clone());
+        Ok(Driver::new(record, code, admitted, configuration, policy))
     }
 
     /// The code of a component. Code of another wasmtime or another processor is compiled again.
@@ -246,9 +295,10 @@ impl Driver {
         code: Code,
         admitted: Admitted,
         configuration: Arc<BTreeMap<String, String>>,
+        policy: Policy,
     ) -> Self {
-        let (grant, recorder, calls) = (Arc::new(Grant::standard()), Arc::default(), Mutex::default());
-        Self { record, code, admitted, grant, configuration, recorder, calls }
+        let (policy, recorder, calls) = (Arc::new(policy), Arc::default(), Mutex::default());
+        Self { record, code, admitted, policy, configuration, recorder, calls }
     }
 
     /// Counts a call and the host calls that it made.
@@ -292,7 +342,8 @@ fn outside_networks(
         configuration: configuration.clone(),
         watches_tables: false,
     };
-    let gate = Gate::new(Arc::new(Grant::default()), None);
+    let about = About { driver: name.clone(), function, network: None, endpoint: None };
+    let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
     CallState::new(facts, gate, None, Instant::now() + code.deadline, None)
 }
 

@@ -50,17 +50,26 @@ pub const STACK: usize = 512 << 10;
 pub const CALLS: u32 = 64;
 
 /// Counts the memory of a call, summed over its memories.
-#[derive(Default)]
 pub struct Memory {
-    used: usize,
+    /// Bytes that it may have.
+    pub most: usize,
+    /// Bytes, as far as they grew.
+    pub used: usize,
     /// A growth was refused.
     pub exceeded: bool,
+}
+
+impl Memory {
+    /// None used yet.
+    pub fn new(most: usize) -> Self {
+        Self { most, used: 0, exceeded: false }
+    }
 }
 
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(desired.saturating_sub(current));
-        let fits = used <= MEMORY;
+        let fits = used <= self.most;
         if fits {
             self.used = used;
         }

@@ -1,5 +1,6 @@
 //! Making a recorded call again: what the driver asks is compared with the recording, and answered from it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::Answered;
@@ -8,7 +9,7 @@ use super::code::Code;
 use super::run::{Failure, Outcome};
 use super::state::{CallState, Facts, TrapPlace};
 use crate::capability::{Answer, Refusal};
-use crate::grant::{Gate, Grant, HostCall};
+use crate::grant::{About, Gate, Grant, HostCall, Policy};
 use crate::operation::recording::{End, HostAnswer, RecordedHostCall, Recording, Trap};
 use crate::operation::{Error, Result};
 
@@ -93,7 +94,8 @@ impl Code {
             configuration: Default::default(),
             watches_tables: false,
         };
-        let gate = Gate::new(Grant::default().into(), None);
+        let about = About { driver: facts.driver.clone(), function: "replay", network: None, endpoint: None };
+        let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
         let mut state = CallState::new(facts, gate, None, Instant::now() + self.deadline, None);
         state.replay = Some(Replay { left: calls.into_iter(), number: 0, difference: None });
         let Outcome { state, result } = self.call(state, arguments);

@@ -7,7 +7,7 @@ use wasmtime::{FrameInfo, Store, Trap, WasmBacktrace, WasmCoreDump};
 use super::arguments::Arguments;
 use super::bindings::imports::types as wit;
 use super::code::{Code, ticks};
-use super::limit::{HOST_CALL_BYTES, MEMORY};
+use super::limit::HOST_CALL_BYTES;
 use super::state::{CallState, DEADLINE_PASSED, TrapPlace};
 use crate::capability::convert;
 use crate::operation::{Error, Kind};
@@ -70,8 +70,7 @@ pub(super) fn run<T>(
         Ok(Err(error)) => Err(Failure::Refused(convert::error(error))),
         Err(trap) => {
             store.data_mut().trap = place(&mut store, &trap);
-            let state = store.data();
-            Err(Failure::Trapped(trapped(&state.facts.function, &trap, state.memory.exceeded)))
+            Err(Failure::Trapped(trapped(store.data(), &trap)))
         }
     };
     Outcome { state: store.into_data(), result }
@@ -90,18 +89,26 @@ fn place(store: &mut Store<CallState>, trap: &wasmtime::Error) -> TrapPlace {
 }
 
 /// The error for a trap: what the author can act on, in one line.
-fn trapped(function: &str, trap: &wasmtime::Error, out_of_memory: bool) -> Error {
+fn trapped(state: &CallState, trap: &wasmtime::Error) -> Error {
+    let function = &state.facts.function;
     let text = format!("{trap:#}");
     if matches!(trap.downcast_ref::<Trap>(), Some(Trap::Interrupt)) || text.ends_with(DEADLINE_PASSED) {
         return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
     }
     if text.contains("borrow handles still remain") {
-        return Error::internal(format!("{function} returned without dropping every handle that it had borrowed"));
+        return Error::internal(format!(
+            "{function} returned without dropping every handle that it had borrowed (the SDKs do it; bindings of one's own: wit-bindgen c \
+             --autodrop-borrows yes, and in Go defer info.Drop())"
+        ));
     }
-    let hint =
-        if out_of_memory { format!(" (it asked for more than {} MiB of memory)", MEMORY >> 20) } else { String::new() };
+    let hint = match state.memory.exceeded {
+        true => format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20),
+        false => String::new(),
+    };
+    let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
     // The backtrace's lines are for the log.
     tracing::warn!(function, "a driver trapped: {text}");
     let cause = trap.root_cause().to_string();
-    Error::internal(format!("{function} trapped{hint}: {}", convert::printable(&cause, convert::MESSAGE_BYTES)))
+    let text = format!("{function} trapped{hint}: {cause}{said}");
+    Error::internal(convert::printable(&text, convert::MESSAGE_BYTES))
 }

@@ -10,10 +10,10 @@ use wasmtime::component::ResourceTable;
 
 use super::answer::{Answered, size};
 use super::arguments::Arguments;
-use super::limit::{HANDLES, HOST_CALLS, Memory, RECORDED};
+use super::limit::{HANDLES, Memory, RECORDED};
 use super::replay::Replay;
 use crate::capability::{Answer, Refusal};
-use crate::grant::{Gate, HostCall, Object, Permit};
+use crate::grant::{Gate, HostCall, Limit, Object, Permit};
 use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
 use crate::operation::driver::HostCallTrace;
 use crate::operation::network::Pool;
@@ -158,10 +158,13 @@ pub struct CallState {
     pub memory: Memory,
     /// Lines logged.
     pub log_lines: u32,
+    /// The last line that it logged as an error: a language's runtime says there why it traps.
+    pub last_words: Option<String>,
     /// When the call has to be over.
     pub deadline: Instant,
     fault: Option<Fault>,
     host_calls: u32,
+    most_host_calls: usize,
     recorded: usize,
     pub(super) replay: Option<Replay>,
 }
@@ -177,6 +180,9 @@ impl CallState {
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
+        let limit = |limit| usize::try_from(gate.limit(limit)).unwrap_or(usize::MAX);
+        let memory = Memory::new(limit(Limit::MemoryMib).saturating_mul(1 << 20));
+        let most_host_calls = limit(Limit::HostCalls);
         Self {
             facts,
             gate,
@@ -189,11 +195,13 @@ impl CallState {
             cut: false,
             trap: TrapPlace::default(),
             table,
-            memory: Memory::default(),
+            memory,
             log_lines: 0,
+            last_words: None,
             deadline,
             fault,
             host_calls: 0,
+            most_host_calls,
             recorded: 0,
             replay: None,
         }
@@ -223,8 +231,8 @@ impl CallState {
         call: HostCall,
         body: impl FnOnce(&mut Self, Permit) -> Answer<T>,
     ) -> Answer<T> {
-        if self.host_calls > HOST_CALLS {
-            return Err(Refusal::trap(format!("more than {HOST_CALLS} host calls in one call")));
+        if self.host_calls as usize > self.most_host_calls {
+            return Err(Refusal::trap(format!("more than {} host calls in one call", self.most_host_calls)));
         }
         if start > self.deadline {
             return Err(Refusal::trap(DEADLINE_PASSED));

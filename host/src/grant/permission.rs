@@ -47,8 +47,7 @@ impl HostCall {
         use Permission as P;
         Some(match self {
             // Handles of its own call.
-            H::CapabilitiesNetworkInfoTableEventRegister
-            | H::CapabilitiesNetworkInfoUpdateIpamConfig
+            H::CapabilitiesNetworkInfoUpdateIpamConfig
             | H::CapabilitiesInterfaceInfoSetMacAddress
             | H::CapabilitiesInterfaceInfoSetIpAddress
             | H::CapabilitiesInterfaceInfoMacAddress
@@ -67,9 +66,8 @@ impl HostCall {
             | H::NamespacesNamespaceSame => return None,
             // Under quotas.
             H::LogLog | H::ClockNow | H::RandomBytes | H::ConfigurationGet | H::ConfigurationAll => return None,
-            H::CapabilitiesJoinInfoAddTableEntry | H::TablesGet | H::TablesList | H::TablesPut | H::TablesRemove => {
-                P::Tables
-            }
+            H::CapabilitiesNetworkInfoTableEventRegister | H::CapabilitiesJoinInfoAddTableEntry => P::Tables,
+            H::TablesGet | H::TablesList | H::TablesPut | H::TablesRemove => P::Tables,
             H::NamespacesHost
             | H::LinksAdd
             | H::LinksGet

@@ -1,13 +1,13 @@
 //! Drivers: load, list, inspect, remove.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Name;
-use crate::grant::Permission;
+use crate::grant::Grant;
 
 /// The state of a driver that can be called.
 pub const READY: &str = "ready";
@@ -21,8 +21,27 @@ pub struct LoadDriver {
     pub component: Vec<u8>,
     /// What the driver's `configuration` import answers.
     pub configuration: BTreeMap<String, String>,
+    /// What it may do.
+    pub grant: Granting,
     /// It may take the place of a loaded driver of this name.
     pub replace: bool,
+}
+
+/// Where a driver's grant comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Granting {
+    /// Nobody said: nothing is granted, or what was when the driver was loaded before.
+    Unsaid,
+    /// The operator wrote it.
+    Written(Box<Grant>),
+    /// The operator grants whatever the driver asks for.
+    Asked,
+}
+
+impl From<Option<Grant>> for Granting {
+    fn from(written: Option<Grant>) -> Self {
+        written.map_or(Self::Unsaid, |grant| Self::Written(Box::new(grant)))
+    }
 }
 
 /// A loaded driver.
@@ -61,9 +80,12 @@ pub struct DriverDetails {
     pub imports: Vec<String>,
     /// The manifest of the component; none where its author wrote none.
     pub manifest: Option<Manifest>,
-    /// What the manifest asks for and the driver's grant does not have.
+    /// What it may do.
+    #[serde(default)]
+    pub grant: Grant,
+    /// What the manifest asks for and the grant does not have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lacks: Vec<Permission>,
+    pub lacks: Vec<String>,
     /// What `configuration` answers.
     pub configuration: BTreeMap<String, String>,
     /// Where dockerd finds it: its plugin socket.
@@ -93,17 +115,45 @@ pub struct Manifest {
     /// The licence of its source, as SPDX writes it, e.g. `Apache-2.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// What the driver asks for.
-    pub asks: Asks,
+    /// What the driver asks for, in the words of a grant.
+    pub asks: Grant,
 }
 
-/// What a driver asks its operator for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Asks {
-    /// Kinds of host calls.
-    #[serde(default)]
-    pub permissions: BTreeSet<Permission>,
+/// What a driver was allowed and refused since the start of the daemon.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Audited {
+    /// The decisions, by host call.
+    pub calls: Vec<AuditCount>,
+    /// The last refusals, the oldest first.
+    pub refused: Vec<Refused>,
+}
+
+/// The decisions about one host call.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AuditCount {
+    /// E.g. `links.add`.
+    pub function: String,
+    /// How often it, or an object of it, was allowed.
+    pub allowed: u64,
+    /// How often it was refused.
+    pub refused: u64,
+}
+
+/// One refusal.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Refused {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub time: u64,
+    /// The exported function that asked, e.g. `create-endpoint`.
+    pub function: String,
+    /// The network at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The endpoint at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// What was refused and why.
+    pub why: String,
 }
 
 /// Calls of one function.

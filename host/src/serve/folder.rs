@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::controller::Controller;
 use crate::driver::compile::digest;
 use crate::frontend::admin::limits::MAX_COMPONENT;
+use crate::grant::{self, Grant};
 use crate::operation::driver::{LoadDriver, READY};
 use crate::operation::{Error, Kind, Name, Result};
 
@@ -62,19 +63,37 @@ fn components(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(components)
 }
 
+/// Reads a grant. An error is one line that begins with the file.
+pub fn read_grant(file: &Path) -> Result<Grant> {
+    grant::file::read(&file.display().to_string(), &read_beyond(file, grant::file::SIZE)?)
+}
+
+/// The grant beside a component, `bridge.grant.toml` for `bridge.wasm`; none: there is no such file.
+pub fn grant_beside(component: &Path) -> Result<Option<Grant>> {
+    let file = component.with_extension("grant.toml");
+    if file.exists() { read_grant(&file).map(Some) } else { Ok(None) }
+}
+
 async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
-    let (name, component) = (name_of(file)?, read_component(file)?);
+    let (name, component, grant) = (name_of(file)?, read_component(file)?, grant_beside(file)?);
     let loaded = controller.drivers().await?.into_iter().find(|driver| driver.name == name);
     match loaded {
-        Some(driver) if driver.digest == digest(&component) && driver.state == READY => Ok(()),
+        Some(driver) if driver.digest == digest(&component) && driver.state == READY => match grant {
+            Some(grant) if grant != controller.driver(&name).await?.grant => {
+                tracing::info!(driver = %name, "{} says another grant than before", file.display());
+                controller.set_grant(&name, grant).await.map(drop)
+            }
+            _ => Ok(()),
+        },
         Some(driver) if driver.digest != digest(&component) => {
             Err(Error::exists(format!("another component is loaded as {name}; remove that one, and start again")))
         }
         // New, or one whose files in the state folder were lost or damaged.
-        _ => controller
-            .load_driver(LoadDriver { name, component, configuration: BTreeMap::new(), replace: false })
-            .await
-            .map(drop),
+        _ => {
+            let configuration = BTreeMap::new();
+            let load = LoadDriver { name, component, configuration, grant: grant.into(), replace: false };
+            controller.load_driver(load).await.map(drop)
+        }
     }
 }
 

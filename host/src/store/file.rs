@@ -15,8 +15,8 @@ use super::SCHEMA;
 use super::error::{Error, Fault, Result};
 use super::{meta, query};
 
-/// The whole layout.
-const LAYOUT: &str = include_str!("schema.sql");
+/// What makes each version of the layout of the one before.
+const STEPS: [&str; SCHEMA as usize] = [include_str!("schema.sql"), include_str!("schema2.sql")];
 /// "Pont": `PRAGMA application_id`, so that another program's database is not taken for an old one of ours.
 const APPLICATION: u32 = 0x506f_6e74;
 /// Bytes of a page, SQLite's default.
@@ -93,8 +93,7 @@ fn log_of(path: &Path) -> PathBuf {
 
 fn fits(path: &Path, found: u32) -> Result<()> {
     match found {
-        SCHEMA => Ok(()),
-        // A change of the layout comes with the steps from here to there.
+        1..=SCHEMA => Ok(()),
         0 => Err(Error::damaged(path, "it has no schema version")),
         _ => Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA }),
     }
@@ -115,13 +114,20 @@ fn make(folder: &Path, path: &Path) -> Result<()> {
 fn fill(draft: &Path) -> query::Result<()> {
     let mut connection = Connection::open_with_flags(draft, flags())?;
     let transaction = connection.transaction()?;
-    transaction.execute_batch(LAYOUT)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    step(&transaction, 0)?;
     meta::set(&transaction, "instance", &random_instance(draft)?.to_string())?;
     transaction.commit()?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     Ok(connection.close().map_err(|(_, e)| e)?)
+}
+
+/// Brings a layout of this version up to date.
+fn step(c: &Connection, from: u32) -> query::Result<()> {
+    for sql in &STEPS[from as usize..] {
+        c.execute_batch(sql)?;
+    }
+    Ok(c.pragma_update(None, "user_version", SCHEMA)?)
 }
 
 fn random_instance(path: &Path) -> Result<u32> {
@@ -152,12 +158,13 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
 /// The first connection: reads the whole file once, because a damaged page is better met here than in the middle of a
 /// call. Answers the instance too.
 pub(super) fn inspect(path: &Path) -> Result<(Connection, u32)> {
-    let connection = connect(path)?;
+    let mut connection = connect(path)?;
     let told = |fault: Fault| fault.at(path);
     let sql = |e: rusqlite::Error| told(e.into());
     // Until all is well nothing may change, and closing would move the log.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sql)?;
-    fits(path, connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?)?;
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
+    fits(path, version)?;
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sql)?;
     if verdict != "ok" {
         return Err(Error::damaged(path, verdict.replace('\n', " ")));
@@ -165,6 +172,11 @@ pub(super) fn inspect(path: &Path) -> Result<(Connection, u32)> {
     let instance = meta::get(&connection, "instance").map_err(told)?;
     let instance = instance.and_then(|text| text.parse().ok()).filter(|id| (1..1 << INSTANCE_BITS).contains(id));
     let instance = instance.ok_or_else(|| Error::damaged(path, "it has no instance id"))?;
+    if version < SCHEMA {
+        let transaction = connection.transaction().map_err(sql)?;
+        step(&transaction, version).map_err(told)?;
+        transaction.commit().map_err(sql)?;
+    }
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sql)?;
     Ok((connection, instance))
 }

@@ -6,7 +6,7 @@
 //! ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer. Nothing here is
 //! asynchronous: call it where blocking is allowed.
 //!
-//! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql`
+//! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql` and the steps after it
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
 //! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `notes`, `state`, `tables`
 //! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
@@ -48,10 +48,13 @@ pub use record::{Driver, Endpoint, Lease, ListVersion, Network, Object, TableEnt
 pub use state::StateList;
 
 /// The version of the file's layout that this program writes and reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The owner of the entries that a network's driver on this host made.
 pub const OWN: &str = "self";
+
+/// The kind of table entries in what a network [holds](Store::held).
+pub const ENTRY: &str = "entry";
 
 /// Readers beyond these open a connection for one read.
 const IDLE_READERS: usize = 4;

@@ -7,7 +7,7 @@ use super::error::Error;
 use super::query::{Result, all, json, one, record, run};
 use super::record::{Object, Thing};
 use crate::kernel::Namespace;
-use crate::operation::Id;
+use crate::operation::{Id, Name};
 
 impl Store {
     /// The objects of a network, in the order in which they were made: all of them, or (`Some(None)`) those that are no
@@ -25,6 +25,19 @@ impl Store {
     /// An object.
     pub fn object(&self, id: i64) -> super::Result<Option<Object>> {
         self.read(|c| one(c, "SELECT id, record FROM objects WHERE id = ?1", [id], object))
+    }
+
+    /// How many objects of these kinds, or table entries of its own, a driver's networks have.
+    pub fn held(&self, driver: &Name, kinds: &[&str]) -> super::Result<u64> {
+        let sql = "SELECT coalesce(sum(count), 0) AS count FROM networks JOIN held ON held.network = networks.id AND kind = ?2
+                   WHERE driver = ?1";
+        self.read(|c| {
+            let mut held = 0;
+            for kind in kinds {
+                held += one(c, sql, [driver.as_str(), kind], |row| Ok(row.get::<_, i64>(0)?))?.unwrap_or_default();
+            }
+            Ok(held.cast_unsigned())
+        })
     }
 
     /// The objects of all networks, in the order in which they were made.

@@ -9,6 +9,7 @@ use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::query::Result;
+use crate::grant::Grant;
 use crate::kernel::{HostPort, LinkKey, LinkName, MacAddress, Namespace, NamespacePath, NftHandle, Route, Rule};
 use crate::operation::driver::Scope;
 use crate::operation::endpoint::PortBinding;
@@ -34,6 +35,9 @@ pub struct Driver {
     pub parts: Vec<String>,
     /// What `configuration` answers.
     pub configuration: BTreeMap<String, String>,
+    /// What it may do.
+    #[serde(default)]
+    pub grant: Grant,
 }
 
 /// A network.

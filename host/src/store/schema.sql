@@ -1,4 +1,4 @@
--- The layout, version 1. A record is JSON text beside the columns that it is found by.
+-- The layout, version 1; what came later is in the steps from one version to the next. A record is JSON text beside the columns that it is found by.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -46,9 +46,6 @@ CREATE TABLE objects (
 CREATE INDEX objects_owner ON objects (network, endpoint);
 CREATE INDEX objects_link ON objects (inode, link) WHERE link IS NOT NULL;
 CREATE INDEX objects_link_name ON objects (link_name, inode, network) WHERE link_name IS NOT NULL;
-
--- What a start has to do in the kernel for a call that was cut off, or that came through but not to its last removal. The ids are objects'.
-CREATE TABLE notes (id INTEGER PRIMARY KEY, record TEXT NOT NULL);
 
 CREATE TABLE state (
   number INTEGER PRIMARY KEY,

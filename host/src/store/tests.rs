@@ -2,6 +2,7 @@
 
 mod commits;
 mod files;
+mod held;
 mod kill;
 mod leases;
 mod pools;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::grant::Grant;
 use crate::kernel::{Namespace, NamespacePath};
 use crate::operation::driver::Scope;
 use crate::operation::network::Pool;
@@ -90,6 +92,7 @@ fn driver(text: &str) -> Driver {
         connectivity_scope: Scope::Global,
         parts: vec!["driver".into()],
         configuration: BTreeMap::from([("a".into(), "b\"ä".into())]),
+        grant: Grant::default(),
     }
 }
 

@@ -14,16 +14,18 @@ impl Driver for Simple {
 
     fn create_network(
         network: &str,
-        _: &NetworkOptions,
+        options: &NetworkOptions,
         _: &NetworkInfo,
         ipv4: &[IpamData],
         _: &[IpamData],
     ) -> Result<()> {
         let addresses = ipv4.iter().filter_map(|data| data.gateway).collect();
+        let mtu = options.generic.parse("com.docker.network.driver.mtu")?;
         let bridge = LinkEnd {
+            mtu,
             addresses,
             up: true,
-            ..LinkEnd::named(format!("simple-{network:.6}"))
+            ..LinkEnd::named(name("simple", network))
         };
         links::add_one(LinkSpec::bridge(bridge)).map(drop)
     }
@@ -42,15 +44,18 @@ impl Driver for Simple {
         if info.mac_address().is_none() {
             info.set_mac_address(mac_address)?;
         }
-        let bridge = links::get(None, &format!("simple-{network:.6}"))?;
+        let bridge = links::get(None, &name("simple", network))?;
+        let mtu = Some(bridge.info()?.mtu);
         let host = LinkEnd {
+            mtu,
             master: Some(&bridge),
             up: true,
-            ..LinkEnd::named(format!("host-{endpoint:.6}"))
+            ..LinkEnd::named(name("host", endpoint))
         };
         let container = LinkEnd {
+            mtu,
             mac_address: Some(mac_address),
-            ..LinkEnd::named(format!("cont-{endpoint:.6}"))
+            ..LinkEnd::named(name("cont", endpoint))
         };
         links::add_one(LinkSpec::veth(host, container)).map(drop)
     }
@@ -60,9 +65,15 @@ impl Driver for Simple {
     }
 
     fn join(_: &str, endpoint: &str, _: &str, info: &JoinInfo, _: &EndpointOptions) -> Result<()> {
-        let link = links::get(None, &format!("cont-{endpoint:.6}"))?;
+        let link = links::get(None, &name("cont", endpoint))?;
         info.interface_name().set_names(&link, "eth", None)
     }
+}
+
+/// The kernel's names have at most 15 bytes, and ids may begin alike: a hash (FNV-1a).
+fn name(prefix: &str, id: &str) -> String {
+    let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    format!("{prefix}-{:08x}", id.bytes().fold(0x811c_9dc5, mix))
 }
 
 #[cfg(test)]
@@ -78,8 +89,8 @@ mod tests {
         endpoint.create()?;
         assert_eq!(endpoint.join()?.prefix, "eth");
         assert_eq!(
-            fake::link("host-web").unwrap().master.unwrap(),
-            "simple-blue"
+            fake::link(&name("host", "web")).unwrap().master.unwrap(),
+            name("simple", "blue")
         );
         Ok(())
     }

@@ -16,9 +16,10 @@ use utoipa::IntoParams;
 
 use super::Api;
 use super::answer::{Answer, Refusal};
-use super::input::{Asked, Component, Segments};
+use super::input::{Asked, Component, Given, Segments};
 use super::limits::MAX_WAIT;
-use crate::operation::driver::{Driver, DriverDetails, LoadDriver};
+use crate::grant::Grant;
+use crate::operation::driver::{Audited, Driver, DriverDetails, Granting, LoadDriver};
 use crate::operation::recording::Recording;
 use crate::operation::{Error, Name};
 
@@ -28,6 +29,8 @@ use crate::operation::{Error, Name};
         ("name" = Name, Query, description = "The name that networks say."),
         ("set" = Option<Vec<String>>, Query, style = Form, explode = true,
             description = "KEY=VALUE: what the driver's `configuration` import answers. May be repeated."),
+        ("grant" = Option<String>, Query, description = "A Grant as JSON text: what the driver may do. Without it: nothing."),
+        ("grant-asked" = Option<bool>, Query, description = "`true`, instead of `grant`: whatever the driver asks for."),
         ("replace" = Option<bool>, Query, description = "It may take the place of a loaded driver of this name."),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
@@ -40,10 +43,10 @@ pub async fn load(
     Asked(pairs): Asked<Vec<(String, String)>>,
     request: Request,
 ) -> Answer<(StatusCode, Json<DriverDetails>)> {
-    let Settings { name, configuration, replace } = settings(pairs)?;
+    let Settings { name, configuration, grant, replace } = settings(pairs)?;
     let slot = upload_slot(&api, api.limits.body).await?;
     let Component(component) = Component::from_request(request, &api).await?;
-    let load = LoadDriver { name, component, configuration, replace };
+    let load = LoadDriver { name, component, configuration, grant, replace };
     let plugins = api.plugins.clone();
     let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
@@ -70,6 +73,27 @@ pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -
     let details = api.controller.driver(&Name::new(&name)?).await?;
     let socket = api.plugins.find(&details.driver.name).await;
     Ok(Json(with_socket(details, socket)))
+}
+
+/// Changes what a driver may do, from its next call on.
+#[utoipa::path(put, path = "/drivers/{name}/grant", tag = "drivers", operation_id = "set_grant",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
+pub async fn set_grant(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Given(grant): Given<Grant>,
+) -> Answer<Json<DriverDetails>> {
+    let name = Name::new(&name)?;
+    Ok(Json(api.change(move |c| async move { c.set_grant(&name, grant).await }).await?))
+}
+
+/// Tells what a driver was allowed and refused.
+#[utoipa::path(get, path = "/drivers/{name}/audit", tag = "drivers", operation_id = "audit",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = Audited), (status = "default", body = Error, description = "Why not.")))]
+pub async fn audit(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<Audited>> {
+    Ok(Json(api.controller.audit(&Name::new(&name)?).await?))
 }
 
 /// Answers a driver's component.
@@ -138,30 +162,44 @@ fn with_socket(details: DriverDetails, socket: Result<PathBuf, Error>) -> Driver
 struct Settings {
     name: Name,
     configuration: BTreeMap<String, String>,
+    grant: Granting,
     replace: bool,
 }
 
 /// What a query says. It is read by hand because `set` repeats.
 fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
-    let (mut name, mut replace) = (None, false);
+    let (mut name, mut grant, mut replace) = (None, Granting::Unsaid, false);
     let mut configuration = BTreeMap::new();
     for (key, value) in pairs {
         match key.as_str() {
             "name" if name.is_some() => return Err(Error::invalid("the query has more than one name=")),
             "name" => name = Some(Name::new(&value)?),
             "set" => set(&mut configuration, &value)?,
+            "grant" | "grant-asked" if grant != Granting::Unsaid => {
+                return Err(Error::invalid("the query has more than one of grant= and grant-asked="));
+            }
+            "grant" => grant = Some(read_grant(&value)?).into(),
+            "grant-asked" if value == "true" => grant = Granting::Asked,
+            "grant-asked" => return Err(Error::invalid(format!("grant-asked={value:?} is not true"))),
             "replace" => {
                 let no_bool = |_| Error::invalid(format!("replace={value:?} is neither true nor false"));
                 replace = value.parse().map_err(no_bool)?;
             }
             _ => {
-                let message = format!("the query can't be read: unknown field {key:?}: name, set or replace");
-                return Err(Error::invalid(message));
+                return Err(Error::invalid(format!(
+                    "the query can't be read: unknown field {key:?}: name, set, grant, grant-asked or replace"
+                )));
             }
         }
     }
     let name = name.ok_or_else(|| Error::invalid("the query must have name=: the name that networks say"))?;
-    Ok(Settings { name, configuration, replace })
+    Ok(Settings { name, configuration, grant, replace })
+}
+
+fn read_grant(text: &str) -> Result<Grant, Error> {
+    let grant: Grant = serde_json::from_str(text).map_err(|e| Error::invalid(format!("grant= can't be read: {e}")))?;
+    grant.check().map_err(|e| e.context("grant="))?;
+    Ok(grant)
 }
 
 fn set(configuration: &mut BTreeMap<String, String>, text: &str) -> Result<(), Error> {
@@ -192,15 +230,15 @@ mod tests {
     #[test]
     fn a_query_is_a_name_and_settings() {
         let said = pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c="), ("replace", "true")]);
-        let Settings { name, configuration: set, replace } = settings(said).unwrap();
-        assert_eq!((name.as_str(), replace), ("bridge", true));
+        let Settings { name, configuration: set, grant, replace } = settings(said).unwrap();
+        assert_eq!((name.as_str(), grant, replace), ("bridge", Granting::Unsaid, true));
         let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
         assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
     }
 
     #[test]
     fn a_bad_query_names_what_was_wrong() {
-        let table: [(&[(&str, &str)], &str); 7] = [
+        let table: [(&[(&str, &str)], &str); 11] = [
             (&[], "name="),
             (&[("name", "a"), ("name", "b")], "more than one name="),
             (&[("name", "a/b")], "a/b"),
@@ -208,6 +246,10 @@ mod tests {
             (&[("name", "a"), ("set", "b")], "\"b\" is not KEY=VALUE"),
             (&[("name", "a"), ("set", "=b")], "is not KEY=VALUE"),
             (&[("name", "a"), ("set", "b=1"), ("set", "b=2")], "\"b\" is set more than once"),
+            (&[("name", "a"), ("grant", "{}"), ("grant-asked", "true")], "more than one of grant= and grant-asked="),
+            (&[("name", "a"), ("grant-asked", "yes")], "grant-asked=\"yes\" is not true"),
+            (&[("name", "a"), ("grant", "{\"links\": 1}")], "grant= can't be read: unknown field `links`"),
+            (&[("name", "a"), ("grant", "{\"parents\": [\"a/b\"]}")], "grant=: parents: "),
         ];
         for (query, part) in table {
             let error = settings(pairs(query)).err().unwrap();

@@ -109,6 +109,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(system::doctor))
         .routes(routes!(drivers::list, drivers::load))
         .routes(routes!(drivers::inspect, drivers::remove))
+        .routes(routes!(drivers::set_grant))
+        .routes(routes!(drivers::audit))
         .routes(routes!(drivers::component))
         .routes(routes!(drivers::recordings))
         .routes(routes!(networks::list, networks::create))

@@ -1,40 +1,16 @@
 //! `pontoon driver new`: a project in which a driver can be written at once. No daemon is asked.
-//!
-//! Its files are those of `guest-sdk/rust/template`.
+
+mod language;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use self::language::{Language, Template};
 use super::exit::Failure;
 use super::output::{Format, Session};
 use crate::operation::{Error, Name, Result};
-
-/// A file of the project.
-struct Template {
-    path: &'static str,
-    text: &'static str,
-    mode: u32,
-}
-
-macro_rules! template {
-    ($path:literal, $file:literal, $mode:literal) => {
-        Template { path: $path, text: include_str!(concat!("../../../guest-sdk/rust/template/", $file)), mode: $mode }
-    };
-}
-
-/// The project. Where a text says `@NAME@`, `@CRATE@` and `@SDK@`, it gets the driver's name, the same as Rust's compiler writes it,
-/// and where the SDK is.
-const PROJECT: [Template; 7] = [
-    template!("Cargo.toml", "Cargo.toml.in", 0o644),
-    template!("src/lib.rs", "src/lib.rs", 0o644),
-    template!("pontoon.toml", "pontoon.toml", 0o644),
-    template!("Makefile", "Makefile", 0o644),
-    template!("build-component", "build-component", 0o755),
-    template!("README.md", "README.md", 0o644),
-    template!(".gitignore", "gitignore", 0o644),
-];
 
 /// The SDK's package.
 const SDK: &str = "pontoon-sdk";
@@ -48,13 +24,16 @@ const TAKEN: &str = " abstract as async await become box break const continue cr
 /// Begins a driver.
 #[derive(Debug, clap::Args)]
 pub struct New {
-    /// The driver's name, which is the Rust package's, too: lower-case letters, digits, '-' and '_'
+    /// The driver's name, which is the project's, too: lower-case letters, digits, '-' and '_'
     #[arg(value_parser = name)]
     name: Name,
     /// The project's folder, which is made [default: NAME, in the current folder]
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
-    /// Take the SDK from this folder, and not from the registry
+    /// What to write it in
+    #[arg(long, value_name = "LANGUAGE", default_value = "rust")]
+    language: Language,
+    /// Take Rust's SDK from this folder, and not from the registry
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
 }
@@ -62,13 +41,14 @@ pub struct New {
 impl New {
     /// Does it.
     pub fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+        self.check()?;
         let sdk = match &self.sdk {
             Some(folder) => from_folder(folder)?,
             None => format!("{:?}", env!("CARGO_PKG_VERSION")),
         };
         let name = self.name.as_str();
         let folder = self.path.unwrap_or_else(|| name.into());
-        make(&folder, |text| {
+        make(&folder, self.language.project(), |text| {
             text.replace("@NAME@", name).replace("@CRATE@", &name.replace('-', "_")).replace("@SDK@", &sdk)
         })?;
         session.note(&format!("`make test` in {} runs its tests, `make` builds {name}.wasm", folder.display()));
@@ -77,19 +57,30 @@ impl New {
             Format::Json => session.json(&serde_json::json!({ "folder": folder.display().to_string() }).to_string()),
         }
     }
+
+    /// What only Rust can have, and what it can't.
+    fn check(&self) -> Result<()> {
+        let name = self.name.as_str();
+        if self.language != Language::Rust && self.sdk.is_some() {
+            return Err(Error::invalid(
+                "--sdk is for Rust: in other languages a project carries its SDK in its folder sdk",
+            ));
+        }
+        if self.language == Language::Rust && TAKEN.contains(&format!(" {name} ")) {
+            return Err(Error::invalid(format!("{name:?} is no name for a Rust package: it has a meaning already")));
+        }
+        Ok(())
+    }
 }
 
-/// A name for a driver and for a Rust package.
+/// A name for a driver, and for a package in every language.
 fn name(text: &str) -> Result<Name> {
     let name = Name::new(text)?;
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.bytes().all(word) {
         return Err(Error::invalid(format!(
-            "{text:?} is no name for a Rust package: lower-case letters, digits, '-' or '_', the first a letter"
+            "{text:?} is no name for a project: lower-case letters, digits, '-' or '_', the first a letter"
         )));
-    }
-    if TAKEN.contains(&format!(" {text} ")) {
-        return Err(Error::invalid(format!("{text:?} is no name for a Rust package: it has a meaning already")));
     }
     Ok(name)
 }
@@ -111,12 +102,13 @@ fn from_folder(folder: &Path) -> Result<String> {
 }
 
 /// Makes the project's folder, with all of its files or not at all.
-fn make(folder: &Path, fill_in: impl Fn(&str) -> String) -> Result<()> {
+fn make(folder: &Path, files: impl Iterator<Item = &'static Template>, fill_in: impl Fn(&str) -> String) -> Result<()> {
     DirBuilder::new().create(folder).map_err(|e| match e.kind() {
         io::ErrorKind::AlreadyExists => Error::exists(format!("{} is there already", folder.display())),
         _ => Error::internal(format!("can't make {}: {e}", folder.display())),
     })?;
-    let made = PROJECT.iter().try_for_each(|file| {
+    let mut files = files;
+    let made = files.try_for_each(|file| {
         let path = folder.join(file.path);
         write(&path, &fill_in(file.text), file.mode)
             .map_err(|e| Error::internal(format!("can't write {}: {e}", path.display())))
@@ -136,6 +128,8 @@ fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
 
     #[test]
@@ -146,16 +140,20 @@ mod tests {
         for bad in ["", "a/b", "..", "Blue", "a.b", "2a", "_a", "-a", "ä", &"x".repeat(65)] {
             assert!(name(bad).is_err(), "{bad:?}");
         }
+        let new = |text, language| New { name: name(text).unwrap(), path: None, language, sdk: None };
         for taken in ["fn", "self", "yield", "abstract", "std", "test", "pontoon-sdk", "proc_macro"] {
-            assert!(name(taken).unwrap_err().message.contains("has a meaning already"), "{taken}");
+            let refused = new(taken, Language::Rust).check().unwrap_err();
+            assert!(refused.message.contains("has a meaning already"), "{taken}");
+            new(taken, Language::C).check().unwrap();
         }
     }
 
     #[test]
     fn the_driver_is_the_one_in_the_sdks_documentation() {
-        let documentation = include_str!("../../../guest-sdk/rust/src/lib.rs");
+        let documentation = include_str!("../../../../guest-sdk/rust/src/lib.rs");
         let code: String = documentation.lines().filter_map(|line| line.strip_prefix("//! ")).collect();
-        let template = PROJECT.iter().find(|file| file.path == "src/lib.rs").unwrap().text.replace("@NAME@", "simple");
+        let template =
+            Language::Rust.project().find(|file| file.path == "src/lib.rs").unwrap().text.replace("@NAME@", "simple");
         let (driver, _tests) = template.split_once("#[cfg(test)]").unwrap();
         // Documentation has longer lines.
         let bare = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")").replace(",}", "}");
@@ -166,21 +164,28 @@ mod tests {
     #[test]
     fn every_place_is_filled_in() {
         let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join("blue");
-        make(&place, |text| text.replace("@NAME@", "n").replace("@CRATE@", "c").replace("@SDK@", "s")).unwrap();
-        for file in &PROJECT {
-            let text = std::fs::read_to_string(place.join(file.path)).unwrap();
-            assert!(!text.is_empty() && !text.contains("@NAME") && !text.contains("@CRATE") && !text.contains("@SDK"));
+        for language in Language::value_variants() {
+            let place = folder.path().join(format!("{language:?}"));
+            let fill_in = |text: &str| text.replace("@NAME@", "n").replace("@CRATE@", "c").replace("@SDK@", "s");
+            make(&place, language.project(), fill_in).unwrap();
+            for file in language.project() {
+                let text = std::fs::read_to_string(place.join(file.path)).unwrap();
+                assert!(
+                    !text.is_empty() && !text.contains("@NAME") && !text.contains("@CRATE") && !text.contains("@SDK")
+                );
+            }
+            let again = make(&place, language.project(), str::to_owned);
+            assert!(again.unwrap_err().message.ends_with("is there already"));
         }
-        assert!(make(&place, str::to_owned).unwrap_err().message.ends_with("blue is there already"));
     }
 
     #[test]
     fn the_manifest_says_what_pack_understands() {
-        let manifest = PROJECT.iter().find(|file| file.path == "pontoon.toml").unwrap().text.replace("@NAME@", "blue");
+        let manifest =
+            Language::Rust.project().find(|file| file.path == "pontoon.toml").unwrap().text.replace("@NAME@", "blue");
         let said = crate::driver::manifest::read("pontoon.toml", manifest.as_bytes()).unwrap();
         assert_eq!(said.asks.permissions.into_iter().map(|p| p.to_string()).collect::<Vec<_>>(), ["links"]);
-        for permission in crate::grant::Grant::standard().permissions {
+        for permission in crate::grant::HostCall::ALL.into_iter().filter_map(crate::grant::HostCall::permission) {
             assert!(manifest.contains(&permission.to_string()), "{permission} is not named");
         }
     }

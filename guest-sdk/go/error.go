@@ -1,0 +1,66 @@
+package pontoon
+
+import (
+	"errors"
+	"fmt"
+
+	witTypes "go.bytecodealliance.org/pkg/wit/types"
+	"pontoon.internal/sdk/bindings/pontoon_driver_types"
+)
+
+// The kinds of errors.
+const (
+	InvalidArgument = pontoon_driver_types.ErrorKindInvalidArgument
+	NotFound        = pontoon_driver_types.ErrorKindNotFound
+	AlreadyExists   = pontoon_driver_types.ErrorKindAlreadyExists
+	Forbidden       = pontoon_driver_types.ErrorKindForbidden
+	NotImplemented  = pontoon_driver_types.ErrorKindNotImplemented
+	Unavailable     = pontoon_driver_types.ErrorKindUnavailable
+	Internal        = pontoon_driver_types.ErrorKindInternal
+)
+
+// Error is an error with its kind, from the host or for it. Any other error that a driver returns is Internal; one that wraps an Error has its kind.
+type Error struct {
+	Kind    pontoon_driver_types.ErrorKind
+	Message string
+	// Errno is the kernel's, 0 where it did not refuse.
+	Errno uint32
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Errorf makes an error of a kind.
+func Errorf(kind pontoon_driver_types.ErrorKind, format string, values ...any) error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, values...)}
+}
+
+// Is says whether an error has this kind.
+func Is(err error, kind pontoon_driver_types.ErrorKind) bool {
+	var known *Error
+	return errors.As(err, &known) && known.Kind == kind
+}
+
+// Errno is the kernel's errno of an error, or 0.
+func Errno(err error) uint32 {
+	var known *Error
+	if errors.As(err, &known) {
+		return known.Errno
+	}
+	return 0
+}
+
+// Try makes Go's results of the host's.
+func Try[T any](result witTypes.Result[T, pontoon_driver_types.Error]) (T, error) {
+	if result.IsErr() {
+		var nothing T
+		err := result.Err()
+		return nothing, &Error{Kind: err.Kind, Message: err.Message, Errno: err.Errno.SomeOr(0)}
+	}
+	return result.Ok(), nil
+}
+
+// Do makes Go's error of a host's result without a value.
+func Do(result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]) error {
+	_, err := Try(result)
+	return err
+}

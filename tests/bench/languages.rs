@@ -1,0 +1,95 @@
+//! What a driver costs, by the language that it is written in: the same bridge driver in each, in one run.
+//!
+//! - size: the component's file
+//! - compile: `pontoon compile`, the child process that makes machine code of it, once for each component
+//! - load: from the cache of compiled code
+//! - call: an instance is made, asked for its registration, and dropped
+//! - attach: a whole endpoint, into a namespace: the kernel's part is the same for all
+//! - memory: linear memory that the call had at its end
+#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pontoon::engine::{CallState, Code, Engine, Facts};
+use pontoon::grant::{About, Gate, Grant, Policy};
+use pontoon::operation::Name;
+use pontoon_tests::{Bench, LANGUAGES, Namespace, Timings, attach, bridge_in, create, driver, pontoon};
+use serde_json::json;
+
+const COMPILES: usize = 5;
+const LOADS: usize = 50;
+const CALLS: usize = 200;
+const ATTACHES: usize = 30;
+
+fn main() {
+    println!(
+        "{:12} {:>10} {:>11} {:>9} {:>9} {:>10} {:>10}   medians; n = {COMPILES}, {LOADS}, {CALLS}, {ATTACHES}",
+        "language", "size kB", "compile ms", "load ms", "call ms", "attach ms", "memory kB"
+    );
+    let others = LANGUAGES.iter().filter_map(|language| Some((*language, bridge_in(language)?)));
+    for (language, file) in [("rust", "bridge".to_owned())].into_iter().chain(others) {
+        let component = std::fs::read(driver(&file)).unwrap();
+        let mut timings = Timings::of(&["compile", "load", "call", "attach"]);
+        let mut compiled = Vec::new();
+        for _ in 0..COMPILES {
+            compiled = timings.time("compile", || compile(&file));
+        }
+        let engine = Engine::new(Duration::from_secs(10)).unwrap();
+        let parts = ["external-connectivity", "gateway-allocation-checker", "ipv6-releaser"].map(str::to_owned);
+        let code = (0..LOADS).map(|_| timings.time("load", || engine.load(&compiled, &parts).unwrap())).last().unwrap();
+        let mut memory = 0;
+        for _ in 0..CALLS {
+            memory = timings.time("call", || registers(&code));
+        }
+        attaches(&file, &mut timings);
+        println!(
+            "{language:12} {:10.0} {:11.1} {:9.2} {:9.3} {:10.2} {:10.0}",
+            component.len() as f64 / 1e3,
+            timings.median("compile"),
+            timings.median("load"),
+            timings.median("call"),
+            timings.median("attach"),
+            memory as f64 / 1e3,
+        );
+    }
+}
+
+/// What `pontoon compile` makes of a component.
+fn compile(file: &str) -> Vec<u8> {
+    let component = std::fs::File::open(driver(file)).unwrap();
+    let output = Command::new(pontoon()).arg("compile").stdin(component).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{file}: {}", output.status);
+    output.stdout
+}
+
+/// Asks for the registration, and gives the bytes of linear memory that the call had.
+fn registers(code: &Code) -> usize {
+    let facts = Facts {
+        driver: Name::new("bridge").unwrap(),
+        function: "register".to_owned(),
+        network: None,
+        endpoint: None,
+        configuration: Arc::default(),
+        watches_tables: false,
+    };
+    let about = About { driver: facts.driver.clone(), function: "register", network: None, endpoint: None };
+    let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
+    let state = CallState::new(facts, gate, None, Instant::now() + code.deadline, None);
+    let outcome = code.register(state);
+    outcome.result.unwrap();
+    outcome.state.memory.used
+}
+
+fn attaches(file: &str, timings: &mut Timings) {
+    let bench = Bench::new();
+    bench.load("bridge", file, &[]);
+    bench.wait(bench.controller.create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
+    for _ in 0..ATTACHES {
+        let sandbox = Namespace::new("a");
+        let request = attach(&sandbox, &json!({}));
+        timings.time("attach", || bench.wait(bench.controller.attach("n", request)).unwrap());
+        bench.wait(bench.controller.detach(Some("n"), sandbox.text())).unwrap();
+    }
+}

@@ -1,0 +1,222 @@
+//! Drivers in languages other than Rust: each passes the suite, is begun and built by commands, and its author reads what is wrong.
+
+use std::path::{Path, PathBuf};
+
+use pontoon_tests::{Ran, bridge_in, driver, pontoon, with_tools};
+use tempfile::TempDir;
+
+use crate::conformance::{Run, passes};
+
+/// A mistake in a new project, and what its author reads of it.
+struct Mistake {
+    /// What is replaced: the file, what stands there, and by what.
+    edits: &'static [[&'static str; 3]],
+    /// What `make` or, where that succeeds, the suite says.
+    says: &'static [&'static str],
+}
+
+/// The interface as it is not yet, in a language whose remains of WASI are answered in the component.
+const OTHER_VERSION: Mistake = Mistake {
+    edits: &[["wit", "@0.1.0", "@0.2.0"], ["sdk/wasi.wat", "@0.1.0", "@0.2.0"]],
+    says: &["was built for", "pontoon:driver/", "@0.2.0", "build it again with that version"],
+};
+
+/// The macro makes a module of tests for each language.
+const GO: &[Mistake] = &[
+    OTHER_VERSION,
+    // A panic.
+    Mistake {
+        edits: &[["main.go", "return nil // What a network", "panic(\"out of luck\") // What a network"]],
+        says: &[
+            "delete-network trapped",
+            "it had said: panic: out of luck, in main.simple.DeleteNetwork (my-blue/main.go:",
+        ],
+    },
+    // A function that is missing, and a part.
+    Mistake {
+        edits: &[["main.go", ") Leave(", ") Left("]],
+        says: &["does not implement pontoon.Driver (missing method Leave)"],
+    },
+    Mistake {
+        edits: &[[
+            "wit/world.wit",
+            "driver-part@0.1.0;\n}",
+            "driver-part@0.1.0;\n  include pontoon:driver/ipv6-releaser-part@0.1.0;\n}",
+        ]],
+        says: &["the world exports ipv6-releaser, whose methods main.simple lacks"],
+    },
+    Mistake {
+        edits: &[["wit/world.wit", "driver-part@0.1.0;\n}", "ipv6-releaser-part@0.1.0;\n}"]],
+        says: &["does not export pontoon:driver/driver@0.1.0"],
+    },
+    // Sockets are refused when the component is linked; files are not there.
+    Mistake {
+        edits: &[
+            [
+                "main.go",
+                "return nil // What a network",
+                "l, err := net.FileListener(os.NewFile(3, \"\")); if err == nil { l.Accept() }; return err // What a network",
+            ],
+            ["main.go", "\"net\"\n", "\"net\"\n\t\"os\"\n"],
+        ],
+        says: &["wasi_snapshot_preview1", "sock_"],
+    },
+    Mistake {
+        edits: &[
+            [
+                "main.go",
+                "return nil // What a network",
+                "_, err := os.Open(\"/etc/passwd\"); return err // What a network",
+            ],
+            ["main.go", "\"net\"\n", "\"net\"\n\t\"os\"\n"],
+        ],
+        says: &["delete-network", "/etc/passwd: "],
+    },
+];
+
+const C: &[Mistake] = &[
+    OTHER_VERSION,
+    // A failed assertion, and an abort with a reason.
+    Mistake {
+        edits: &[
+            ["driver.c", "return true; /* What a network", "assert(!network); return true; /* What a network"],
+            ["driver.c", "#include <stdlib.h>", "#include <assert.h>\n#include <stdlib.h>"],
+        ],
+        says: &["delete-network trapped", "it had said: driver.c:", "delete_network: !network does not hold"],
+    },
+    Mistake {
+        edits: &[["driver.c", "return true; /* What a network", "pontoon_panic(\"out of luck\"); /* What a network"]],
+        says: &["delete-network trapped", "it had said: out of luck"],
+    },
+    // A function that is missing, and a part.
+    Mistake {
+        edits: &[["driver.c", "driver_leave(", "driver_left("]],
+        says: &["undefined symbol: exports_pontoon_driver_driver_leave"],
+    },
+    Mistake {
+        edits: &[[
+            "wit/world.wit",
+            "driver-part@0.1.0;\n}",
+            "driver-part@0.1.0;\n  include pontoon:driver/ipv6-releaser-part@0.1.0;\n}",
+        ]],
+        says: &["undefined symbol: exports_pontoon_driver_ipv6_releaser_release_ipv6"],
+    },
+    // Handles that nobody drops.
+    Mistake {
+        edits: &[["Makefile", "--autodrop-borrows yes", "--autodrop-borrows no"]],
+        says: &["create-network returned without dropping every handle", "--autodrop-borrows yes"],
+    },
+    // Sockets are refused when the component is linked; files are not there.
+    Mistake {
+        edits: &[
+            ["driver.c", "return true; /* What a network", "return accept(0, NULL, NULL) == 0; /* What a network"],
+            ["driver.c", "#include <stdlib.h>", "#include <stdlib.h>\n#include <sys/socket.h>"],
+        ],
+        says: &["wasi_snapshot_preview1", "sock_accept"],
+    },
+];
+
+macro_rules! in_every_language {
+    ($($language:ident: $mistakes:ident),+ $(,)?) => {
+        $(mod $language {
+            #[test]
+            fn the_bridge_passes_the_suite() { super::the_bridge_passes_the_suite(stringify!($language)); }
+            #[test]
+            fn a_driver_from_nothing() { super::a_driver_from_nothing(stringify!($language)); }
+            #[test]
+            fn what_an_author_reads() { super::what_an_author_reads(stringify!($language), super::$mistakes); }
+        })+
+        /// None is forgotten.
+        #[test]
+        fn every_language_is_tested() {
+            assert_eq!([$(stringify!($language)),+], pontoon_tests::LANGUAGES);
+        }
+    };
+}
+
+in_every_language!(go: GO, c: C);
+
+fn the_bridge_passes_the_suite(language: &str) {
+    let Some(name) = bridge_in(language) else { return };
+    let run = passes(&name);
+    let skipped: Vec<_> = run.ended("skipped").filter(|line| !line["reason"].to_string().contains("export")).collect();
+    assert!(skipped.is_empty() && run.ended("passed").count() > 30, "{skipped:#?}");
+    let fake = Run::of(&driver(&name), &["--strict", "--fake"]);
+    assert_eq!((fake.code, fake.ended("failed").collect::<Vec<_>>()), (Some(0), Vec::new()), "{}", fake.err);
+}
+
+/// A new project in a folder of its own.
+fn new(language: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = with_tools(pontoon().to_str().unwrap());
+    let made = Ran::of(command.args(["driver", "new", "my-blue", "--language", language]).current_dir(&folder));
+    assert_eq!((made.code, made.out.as_str()), (0, "my-blue\n"), "{made:?}");
+    let project = folder.path().join("my-blue");
+    (folder, project)
+}
+
+fn make(project: &Path, goal: &str) -> Ran {
+    Ran::of(with_tools("make").arg("--no-print-directory").args(goal.split_whitespace()).current_dir(project))
+}
+
+fn a_driver_from_nothing(language: &str) {
+    if bridge_in(language).is_none() {
+        return;
+    }
+    let (_folder, project) = new(language);
+    assert!(std::fs::read_to_string(project.join("README.md")).unwrap().starts_with("# my-blue\n"));
+    for goal in ["", "test"] {
+        let made = make(&project, goal);
+        assert_eq!(made.code, 0, "make {goal}: {}\n{}", made.out, made.err);
+    }
+    let again = make(&project, "");
+    assert!(!again.out.contains("pack"), "nothing changed, and it was built again: {}", again.out);
+    let run = Run::of(&project.join("my-blue.wasm"), &[]);
+    assert_eq!((run.code, run.ended("failed").collect::<Vec<_>>()), (Some(0), Vec::new()), "{}", run.err);
+}
+
+/// A part of what `make test` does.
+fn tested(project: &Path) -> Ran {
+    let line = "driver test --fake my-blue.wasm --check life-ipv4 --check release-ipv6";
+    Ran::of(with_tools(pontoon().to_str().unwrap()).args(line.split_whitespace()).current_dir(project))
+}
+
+/// One project for all mistakes: each is made, read of, and taken back.
+fn what_an_author_reads(language: &str, mistakes: &[Mistake]) {
+    if bridge_in(language).is_none() {
+        return;
+    }
+    let (_folder, project) = new(language);
+    for mistake in mistakes {
+        let before: Vec<_> = mistake.edits.iter().flat_map(|edit| edited(&project, edit)).collect();
+        let built = make(&project, "");
+        let read = if built.code == 0 { tested(&project) } else { built };
+        let said = format!("{}\n{}", read.out, read.err);
+        assert_ne!(read.code, 0, "{:?}: {said}", mistake.edits);
+        for words in mistake.says {
+            assert!(said.contains(words), "{:?}: {words:?} is not in {said}", mistake.edits);
+        }
+        for (path, text) in before.into_iter().rev() {
+            std::fs::write(path, text).unwrap();
+        }
+    }
+}
+
+/// Makes an edit, in one file or in all below a folder, and gives what stood there.
+fn edited(project: &Path, [place, from, to]: &[&str; 3]) -> Vec<(PathBuf, String)> {
+    let mut files = vec![project.join(place)];
+    let mut changed = Vec::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        if text.contains(from) {
+            std::fs::write(&path, text.replace(from, to)).unwrap();
+            changed.push((path, text));
+        }
+    }
+    assert!(!changed.is_empty(), "{place} has no {from:?}");
+    changed
+}
