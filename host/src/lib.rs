@@ -30,6 +30,8 @@ pub mod driver;
 pub mod engine;
 pub mod firewall;
 pub mod frontend;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod grant;
 pub mod kernel;
 pub mod operation;

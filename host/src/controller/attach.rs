@@ -312,7 +312,7 @@ impl<'a> Attaching<'a> {
                 &options,
             )
         };
-        self.inner.call(&call, &mut self.calls, run, |(), _| Ok(Vec::new()))?;
+        self.inner.call(&call, &mut self.calls, run, |(), _| Ok(vec![Write::PutEndpoint(endpoint.clone())]))?;
         Ok(())
     }
 

@@ -7,5 +7,7 @@
 pub mod admin;
 pub mod ask;
 pub mod docker;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod peer;
 pub mod socket;

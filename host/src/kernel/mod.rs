@@ -17,6 +17,8 @@ mod describe;
 mod doorman;
 mod error;
 mod fake;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod host;
 mod iptables;
 mod keyholder;
@@ -154,7 +156,17 @@ impl Kernel {
     ///
     /// What is removed comes back with undo, too, except links, nftables rules, and namespaces: remove these after the commit.
     pub fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, Error> {
-        apply::apply(self, changes)
+        self.apply_noted(changes, &mut |_| Ok(()))
+    }
+
+    /// The same, for whoever must be able to take changes back in another life: `note` is told how, right before they are made, for those
+    /// that carry no mark of this instance in the kernel. It may be told of some that are not made after all. Its error is theirs.
+    pub fn apply_noted(
+        &self,
+        changes: &[Change],
+        note: &mut dyn FnMut(&[Change]) -> Result<(), Error>,
+    ) -> Result<Vec<Applied>, Error> {
+        apply::apply(self, changes, note)
     }
 
     /// Takes changes back, the last one first, as far as it goes. What is gone already is no error.
