@@ -4,7 +4,7 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
-.PHONY: help build drivers languages setup dockerds demo test bench bench-docker bench-languages lint deny clean
+.PHONY: help build drivers languages setup dockerds demo test crash property fuzz bench bench-docker bench-languages lint deny clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
@@ -29,6 +29,16 @@ dockerds:
 
 test: setup lint build drivers languages dockerds ## The whole test suite
 	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
+	tests/fuzz/run 60
+
+crash: setup build drivers ## Kills the daemon 200 times under load
+	PONTOON_KILLS=200 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios crash:: -- --nocapture
+
+property: setup build drivers ## 10,000 random sequences of operations against a model on a kernel in memory, and 300 on the real one
+	PONTOON_PROPERTY=1-10000 PONTOON_PROPERTY_REAL=1-300 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios property:: -- --nocapture
+
+fuzz: setup drivers ## Every parser of foreign bytes for TIME seconds (600), all at the same time
+	tests/fuzz/run $(TIME)
 
 lint: ## Format, clippy
 	$(CARGO) fmt --all --check

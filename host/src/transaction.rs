@@ -4,14 +4,18 @@
 //! reads its own, and go out in one commit; what the call read is checked then. Removals from the kernel come after
 //! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
 
+mod notes;
 mod port;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::firewall::Firewall;
 use crate::grant::{Limit, Permit};
-use crate::kernel::{self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route};
+use crate::kernel::{
+    self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route, Sysctl,
+};
 use crate::operation::{Error, Id, Name};
 use crate::reaper::Reaper;
 
@@ -40,6 +44,8 @@ pub struct Transaction {
     owner: Owner,
     applied: Vec<Applied>,
     made: Vec<Object>,
+    /// See [`notes`].
+    notes: Vec<i64>,
     dropped: BTreeSet<i64>,
     removals: Vec<Change>,
     /// Links that this call removes.
@@ -49,6 +55,8 @@ pub struct Transaction {
     watches: BTreeMap<String, u8>,
     /// See [`port`].
     ports: Option<port::Ports>,
+    /// How many objects the network had when this call first made one; see `room`.
+    held_objects: Option<usize>,
     checks: Vec<Check>,
     /// Which links forward changes with this call.
     forwards: bool,
@@ -73,6 +81,7 @@ impl Transaction {
             owner,
             applied: Vec::new(),
             made: Vec::new(),
+            notes: Vec::new(),
             dropped: BTreeSet::new(),
             removals: Vec::new(),
             gone: BTreeSet::new(),
@@ -80,6 +89,7 @@ impl Transaction {
             entries: BTreeMap::new(),
             watches: BTreeMap::new(),
             ports: None,
+            held_objects: None,
             checks: Vec::new(),
             forwards: false,
             swept: Vec::new(),
@@ -98,11 +108,13 @@ impl Transaction {
 
     /// Makes kernel changes now, all or none. What this call has removed and adds again can't wait for the commit: it is removed first.
     pub fn change(&mut self, _permit: Permit, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
+        self.check_object_room(changes)?;
         let mut now: Vec<Change> =
             changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
         let before = now.len();
         now.extend_from_slice(changes);
-        let applied = self.kernel.apply(&now)?;
+        let Self { kernel, store, made, notes, .. } = self;
+        let applied = kernel.apply_noted(&now, &mut |undo| notes::before(store, made, notes, undo))?;
         self.removals.retain(|c| !now[..before].contains(c));
         let outcomes = applied.iter().skip(before).map(|a| a.outcome.clone()).collect();
         self.applied.extend(applied);
@@ -365,10 +377,16 @@ impl Transaction {
     /// Writes all down in one commit with `extra`, then makes the removals. On an error all is undone.
     /// Answers what was swept.
     pub fn commit(mut self, extra: Vec<Write>, durability: Durability) -> Result<Vec<String>, store::Error> {
-        let batch = Batch { checks: std::mem::take(&mut self.checks), writes: self.writes(extra), durability };
-        self.store.commit(batch)?;
-        self.applied.clear();
         let (links, rest) = merged(std::mem::take(&mut self.removals));
+        let mut writes = self.writes(extra);
+        writes.extend(self.notes.iter().map(|id| Write::ForgetNote(*id)));
+        let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
+        let noted = !to_remove.is_empty();
+        writes.extend(noted.then_some(Write::Note(id, to_remove)));
+        self.store.commit(Batch { checks: std::mem::take(&mut self.checks), writes, durability })?;
+        self.applied.clear();
+        self.notes.clear();
+        self.notes.extend(noted.then_some(id));
         self.reaper.remove(&links);
         for error in self.kernel.attempt(&rest) {
             tracing::warn!(driver = %self.owner.driver, network = %self.owner.network, "can't remove: {error}");
@@ -412,6 +430,16 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         for error in self.kernel.undo(&self.applied) {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
+        }
+        // Somebody else's link may need what it switched off again.
+        let switched = |c: &Change| matches!(c, Change::SetSysctl { sysctl: Sysctl::Namespace(_), .. });
+        if self.applied.iter().any(|applied| applied.undo.iter().any(switched)) {
+            self.firewall.sync();
+        }
+        if !self.notes.is_empty()
+            && let Err(error) = self.store.forget_notes(&self.notes)
+        {
+            tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't forget what is done: {error}");
         }
     }
 }

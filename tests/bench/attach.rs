@@ -1,13 +1,17 @@
 //! What an endpoint costs: the kernel's part alone beside Pontoon's whole, in one run, interleaved.
 //!
 //! - floor: one link pair into a namespace, its address and its default route, straight through the kernel layer
+//! - its calls but for the host's part: what sandbox, gate, trace and transaction add to the kernel's work
 //! - attach, detach: the whole operation in this process: four or three driver calls in fresh instances, gate, store
 //! - the same by the command line: a process, HTTP over the unix socket, JSON
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
+use std::time::Duration;
+
 use pontoon::kernel::{
     Change, Config, Kernel, LinkEnd, LinkKind, LinkName, LinkSpec, Namespace as At, NewName, Outcome, Route,
 };
+use pontoon::operation::driver::CallTrace;
 use pontoon_tests::{Bench, Daemon, Namespace, Timings, attach, create};
 use serde_json::json;
 
@@ -26,6 +30,7 @@ fn main() {
         "floor: make",
         "floor: delete",
         "attach",
+        "its calls but for the host's part",
         "detach",
         "attach by command line",
         "detach by command line",
@@ -35,7 +40,8 @@ fn main() {
         let made = timings.time("floor: make", || floor.make(&a));
         timings.time("floor: delete", || floor.delete(&made));
         let request = attach(&b, &json!({}));
-        timings.time("attach", || bench.wait(bench.controller.attach("n", request)).unwrap());
+        let attached = timings.time("attach", || bench.wait(bench.controller.attach("n", request)).unwrap());
+        timings.note("its calls but for the host's part", own_part(&attached.calls));
         timings.time("detach", || bench.wait(bench.controller.detach(Some("n"), b.text())).unwrap());
         timings.time("attach by command line", || daemon.ok(&format!("endpoint attach n {}", c.text())));
         timings.time("detach by command line", || daemon.ok(&format!("endpoint detach n {}", c.text())));
@@ -46,6 +52,14 @@ fn main() {
         timings.median("attach") / timings.median("floor: make"),
         timings.median("detach") / timings.median("floor: delete")
     );
+}
+
+/// What an endpoint's three calls take beside what they ask of the host: a fresh sandbox each, the driver's own code, the gate's and the
+/// trace's bookkeeping, and the transaction's commit.
+fn own_part(calls: &[CallTrace]) -> Duration {
+    let three = calls.iter().filter(|call| call.function != "endpoint-oper-info");
+    let own = three.map(|call| call.micros.saturating_sub(call.host_calls.iter().map(|asked| asked.micros).sum()));
+    Duration::from_micros(own.sum())
 }
 
 /// A bridge and what is asked of the kernel for one endpoint.

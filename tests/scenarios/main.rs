@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod author;
+mod confine;
 mod conformance;
+mod crash;
 mod doctor;
 mod fake;
 mod faults;
@@ -13,12 +15,15 @@ mod hostile;
 mod http;
 mod inspect;
 mod interface;
+mod killed;
 mod languages;
 mod limits;
 mod packets;
 mod plugin_socket;
 mod ports;
+mod property;
 mod races;
 mod recordings;
 mod refusals;
 mod restart;
+mod transactions;

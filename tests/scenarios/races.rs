@@ -82,6 +82,7 @@ fn the_same_names_again_at_once() {
     let daemon = Daemon::start();
     daemon.load("bridge");
     let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    let mut waiting = 0;
     for _ in 0..10 {
         daemon.ok("network create n --subnet 10.5.0.0/24 -o com.docker.network.bridge.name=same");
         daemon.ok(&format!("endpoint attach n {}", b.text()));
@@ -92,10 +93,13 @@ fn the_same_names_again_at_once() {
             ));
             assert!(b.pings("10.5.0.9"));
             daemon.ok(&format!("endpoint detach n {}", a.text()));
+            waiting += usize::from(daemon.host.run("ip -o link").contains(": pc"));
         }
         daemon.ok(&format!("endpoint detach n {}", b.text()));
         daemon.ok("network rm n");
+        waiting += usize::from(daemon.host.run("ip -o link").contains(": pc"));
     }
+    assert!(waiting > 0, "the reaper has never had an old link still, so nothing was shown");
 }
 
 fn forwarding_off(dump: &str) -> String {

@@ -55,29 +55,9 @@ impl Bench {
         self.wait(self.controller.load_driver(load(name, file, configuration))).unwrap();
     }
 
-    /// Everything that the store holds, row by row. What only grows (the counters, and where the next address is looked for) is left
-    /// out.
+    /// See [`stored`].
     pub fn stored(&self) -> String {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Connection::open_with_flags(self.file("pontoon.db"), flags).unwrap();
-        let mut all = String::new();
-        for table in ["drivers", "networks", "endpoints", "objects", "state", "entries", "watches", "pools", "leases"] {
-            let mut statement = store.prepare(&format!("SELECT * FROM {table}")).unwrap();
-            let columns = statement.column_count();
-            let mut rows = statement.query([]).unwrap();
-            let mut lines = Vec::new();
-            while let Some(row) = rows.next().unwrap() {
-                let value = |i| match row.get_ref(i).unwrap() {
-                    ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                    ValueRef::Blob(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
-                    other => format!("{other:?}"),
-                };
-                lines.push((0..columns).map(value).collect::<Vec<_>>().join(" | "));
-            }
-            lines.sort();
-            all += &lines.iter().map(|line| format!("{table}: {line}\n")).collect::<String>();
-        }
-        all
+        stored(&self.file("pontoon.db"))
     }
 
     /// A file in its state folder.
@@ -98,6 +78,41 @@ impl Drop for Bench {
             let _ = rustix::mount::unmount(entry.path(), rustix::mount::UnmountFlags::DETACH);
         }
     }
+}
+
+/// Everything that a store holds, row by row. What only grows (the counters, and where the next address is looked for) is left out.
+pub(crate) fn stored(file: &Path) -> String {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let store = Connection::open_with_flags(file, flags).unwrap();
+    let mut all = String::new();
+    for table in
+        ["drivers", "networks", "endpoints", "objects", "notes", "state", "entries", "watches", "pools", "leases"]
+    {
+        let mut statement = store.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        let mut lines = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            let value = |i| match row.get_ref(i).unwrap() {
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Blob(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
+                other => format!("{other:?}"),
+            };
+            lines.push((0..columns).map(value).collect::<Vec<_>>().join(" | "));
+        }
+        lines.sort();
+        all += &lines.iter().map(|line| format!("{table}: {line}\n")).collect::<String>();
+    }
+    all
+}
+
+/// The objects that a store has.
+pub(crate) fn objects(file: &Path) -> Vec<Value> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let store = Connection::open_with_flags(file, flags).unwrap();
+    let mut statement = store.prepare("SELECT record FROM objects").unwrap();
+    let records = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    records.map(|record| serde_json::from_str(&record.unwrap()).unwrap()).collect()
 }
 
 /// Where a controller works that has its folders below this one.

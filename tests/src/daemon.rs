@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::bench::objects;
 use crate::{Namespace, pontoon};
 
 /// How long a daemon may take to start or to stop. It is for a machine under load; a start takes milliseconds.
@@ -174,6 +175,11 @@ impl Daemon {
         assert_eq!(ran.code, code, "pontoon {line}: {ran:?}");
         assert_eq!(ran.err.trim_end().lines().count(), 1, "pontoon {line}: {ran:?}");
         ran.err
+    }
+
+    /// The objects that its store has.
+    pub fn objects(&self) -> Vec<Value> {
+        objects(&self.file("state/pontoon.db"))
     }
 
     /// Loads a driver that was built.

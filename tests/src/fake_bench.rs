@@ -1,17 +1,26 @@
 //! A controller in this process on a kernel in memory: it enters no namespace, needs no root, and can be killed and started again.
 
-use pontoon::controller::{Controller, Host};
+use std::time::{Duration, Instant};
+
+use pontoon::controller::{Controller, Host, Place};
+use pontoon::engine::limit::DEADLINE;
 use pontoon::kernel::Fake;
+use pontoon::operation::Kind;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
-use crate::bench::{load, place};
+use crate::bench::{load, objects, place, stored};
+use crate::left::{Left, Watched};
+use crate::machine::until;
 
 /// A controller, the machine that it works on, and its folders, which outlive it.
 pub struct FakeBench {
     /// The machine.
     pub fake: Fake,
     controller: Option<Controller>,
+    deadline: Duration,
     runtime: Runtime,
     folder: TempDir,
 }
@@ -19,8 +28,14 @@ pub struct FakeBench {
 impl FakeBench {
     /// A controller without drivers on a machine that has just booted.
     pub fn new() -> Self {
+        Self::with_deadline(DEADLINE)
+    }
+
+    /// One whose drivers' calls may take this long.
+    pub fn with_deadline(deadline: Duration) -> Self {
         let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
-        let mut bench = Self { fake: Fake::new(), controller: None, runtime: Runtime::new().unwrap(), folder };
+        let runtime = Runtime::new().unwrap();
+        let mut bench = Self { fake: Fake::new(), controller: None, deadline, runtime, folder };
         bench.restart();
         bench
     }
@@ -29,7 +44,50 @@ impl FakeBench {
     pub fn restart(&mut self) {
         self.controller = None;
         let place = place(self.folder.path(), Host::Fake(self.fake.clone()));
-        self.controller = Some(Controller::start(&place).unwrap());
+        let place = Place { deadline: self.deadline, ..place };
+        // What still runs of the last one holds the folder for a moment.
+        let mut started = Controller::start(&place);
+        until("the state folder", || {
+            if started.as_ref().is_err_and(|error| error.kind == Kind::Unavailable) {
+                started = Controller::start(&place);
+            }
+            !started.as_ref().is_err_and(|error| error.kind == Kind::Unavailable)
+        });
+        self.controller = Some(started.unwrap());
+    }
+
+    /// Does something, and answers with it what a kill would have left: before each change of the kernel, and after each commit.
+    pub fn watch<T>(&self, work: impl FnOnce() -> T) -> (T, Vec<Left>) {
+        let watched = Watched::begin(&self.fake, self.folder.path().join("state"));
+        let done = work();
+        (done, watched.end())
+    }
+
+    /// Ends the controller, and starts another one on what a kill has left.
+    pub fn restart_on(&mut self, left: &Left) {
+        self.controller = None;
+        left.write(&self.folder.path().join("state"));
+        self.fake = left.fake.copy();
+        self.restart();
+    }
+
+    /// See [`Bench::stored`](crate::Bench::stored).
+    pub fn stored(&self) -> String {
+        stored(&self.folder.path().join("state/pontoon.db"))
+    }
+
+    /// The objects that its store has.
+    pub fn objects(&self) -> Vec<Value> {
+        objects(&self.folder.path().join("state/pontoon.db"))
+    }
+
+    /// Waits until the reaper has done its work. It is quick here, and waited for often.
+    pub fn reaped(&self) {
+        let begin = Instant::now();
+        while self.fake.state().contains(" pc") {
+            assert!(begin.elapsed() < Duration::from_secs(30), "the reaper reaps nothing: {}", self.fake.state());
+            std::thread::sleep(Duration::from_micros(300));
+        }
     }
 
     /// The controller.
@@ -40,6 +98,11 @@ impl FakeBench {
     /// Waits for an operation.
     pub fn wait<T>(&self, operation: impl Future<Output = T>) -> T {
         self.runtime.block_on(operation)
+    }
+
+    /// Begins an operation beside others.
+    pub fn spawn<T: Send + 'static>(&self, operation: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.runtime.spawn(operation)
     }
 
     /// Loads a driver that was built.

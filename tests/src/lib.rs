@@ -14,9 +14,11 @@ mod bench;
 mod daemon;
 mod fake_bench;
 mod language;
+mod left;
 mod machine;
 mod namespace;
 mod packets;
+mod random;
 mod timings;
 
 use std::path::PathBuf;
@@ -25,9 +27,11 @@ pub use bench::{Bench, attach, attach_path, create};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
 pub use language::{LANGUAGES, bridge_in, with_tools};
+pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
+pub use random::Random;
 pub use timings::Timings;
 
 /// The program under test.

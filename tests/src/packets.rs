@@ -89,3 +89,11 @@ impl Pinging {
         (numbers.next().unwrap(), numbers.next().unwrap())
     }
 }
+
+impl Drop for Pinging {
+    fn drop(&mut self) {
+        // After a test that failed it goes on.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

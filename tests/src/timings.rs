@@ -1,6 +1,6 @@
 //! What things take, beside each other in one run.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Times by name, in milliseconds.
 pub struct Timings(Vec<(&'static str, Vec<f64>)>);
@@ -15,9 +15,14 @@ impl Timings {
     pub fn time<T>(&mut self, name: &str, work: impl FnOnce() -> T) -> T {
         let begin = Instant::now();
         let done = work();
-        let taken = begin.elapsed().as_secs_f64() * 1000.0;
-        self.0.iter_mut().find(|(known, _)| *known == name).expect("a name that it was made with").1.push(taken);
+        self.note(name, begin.elapsed());
         done
+    }
+
+    /// Notes how long something took.
+    pub fn note(&mut self, name: &str, taken: Duration) {
+        let (_, times) = self.0.iter_mut().find(|(known, _)| *known == name).expect("a name that it was made with");
+        times.push(taken.as_secs_f64() * 1000.0);
     }
 
     /// The time that a part of all is not above: 0.5 is the median.

@@ -9,12 +9,8 @@ use crate::engine::CallState;
 use crate::engine::bindings::imports::forwarding::Host;
 use crate::firewall;
 use crate::grant::{HostCall, Object};
-use crate::kernel::{Change, Namespace, Sysctl};
+use crate::kernel::{Change, IptablesFamily, Namespace, Sysctl};
 use crate::store::Thing;
-
-/// The kernel's switches: the host's IPv4, and IPv6 for all links and those to come.
-const IPV4: [&str; 1] = ["ipv4/ip_forward"];
-const IPV6: [&str; 2] = ["ipv6/conf/all/forwarding", "ipv6/conf/default/forwarding"];
 
 impl Host for CallState {
     fn allow(&mut self, link: Resource<Link>, ipv4: bool, ipv6: bool) -> Answer<()> {
@@ -33,7 +29,8 @@ impl Host for CallState {
                 )));
             }
             let transaction = call.transaction()?;
-            let switches = IPV4.iter().filter(|_| ipv4).chain(IPV6.iter().filter(|_| ipv6));
+            let families = [(IptablesFamily::Ipv4, ipv4), (IptablesFamily::Ipv6, ipv6)];
+            let switches = families.into_iter().filter(|(_, asked)| *asked).flat_map(|(f, _)| firewall::switches(f));
             let mut changes = Vec::new();
             for path in switches {
                 let sysctl = Sysctl::Namespace(path);

@@ -153,9 +153,9 @@ impl From<kernel::Error> for Error {
             Some(Errno::NODEV | Errno::NOENT | Errno::SRCH | Errno::ADDRNOTAVAIL) => Kind::NotFound,
             Some(Errno::PERM | Errno::ACCESS) => Kind::Forbidden,
             Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT) => Kind::NotImplemented,
-            Some(Errno::BUSY | Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => {
-                Kind::Unavailable
-            }
+            Some(
+                Errno::PIPE | Errno::BUSY | Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MFILE | Errno::NFILE,
+            ) => Kind::Unavailable,
             Some(Errno::INVAL | Errno::RANGE | Errno::NETUNREACH) => Kind::InvalidArgument,
             _ => Kind::Internal,
         };

@@ -43,19 +43,21 @@ impl Inner {
         calls: &mut Vec<CallTrace>,
     ) -> Result<Vec<String>> {
         let id = &endpoint.id;
-        let nothing = |(): &(), _: &CallState| Ok(Vec::new());
+        // From the first commit on it goes, also when the daemon is killed between two of them.
+        let going =
+            |(): &(), _: &CallState| Ok(vec![Write::PutEndpoint(Endpoint { attached: false, ..endpoint.clone() })]);
         let warn = |error: &Error| tracing::warn!(network = %network.name, endpoint = %id, "{error}");
         // Of an engine's endpoint it is known how far it came, and most come here after a revoke and a leave.
         let came_to = |here: bool| here || !network.by_engine;
         if driver.code.connects_outside() && came_to(endpoint.is_gateway || endpoint.is_gateway_ipv6) {
             let call = Call::endpoint(driver, "revoke-external-connectivity", network, id);
             let revoke = |code: &Code, state| code.revoke_external_connectivity(state, &network.id, id);
-            self.call(&call, calls, revoke, nothing).err().iter().for_each(warn);
+            self.call(&call, calls, revoke, going).err().iter().for_each(warn);
         }
         if came_to(endpoint.joined.is_some()) {
             let call = Call::endpoint(driver, "leave", network, id);
             let leave = |code: &Code, state| code.leave(state, &network.id, id);
-            self.call(&call, calls, leave, nothing).err().iter().for_each(warn);
+            self.call(&call, calls, leave, going).err().iter().for_each(warn);
         }
         let call = Call { sweep: true, ..Call::endpoint(driver, "delete-endpoint", network, id) };
         let forget = |(): &(), _: &CallState| Ok(vec![Write::RemoveEndpoint(network.id.clone(), id.clone())]);

@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::attach::Attaching;
-use crate::kernel::{Change, LinkKey, Namespace, NamespacePath};
+use crate::kernel::{Change, LinkKey, Namespace, NamespacePath, Route};
 use crate::operation::{Id, Result};
 use crate::store::Endpoint;
 
@@ -35,7 +35,12 @@ impl Inner {
         // For a family whose gateway it was, it has the route.
         let (is_gateway, is_gateway_ipv6) = (endpoint.is_gateway && !was.0, endpoint.is_gateway_ipv6 && !was.1);
         let newly = Endpoint { is_gateway, is_gateway_ipv6, ..endpoint.clone() };
-        let routes: Vec<Change> = self.default_routes(&key, &newly).into_iter().map(Change::AddRoute).collect();
+        // An election that a kill cut off has made them already.
+        let there = self.kernel.routes(&key)?;
+        let has =
+            |route: &Route| there.iter().any(|t| (t.destination, t.gateway) == (route.destination, route.gateway));
+        let routes = self.default_routes(&key, &newly).into_iter().filter(|route| !has(route));
+        let routes: Vec<Change> = routes.map(Change::AddRoute).collect();
         self.kernel.apply(&routes)?;
         let mut electing = Attaching::new(self, &driver, &network, endpoint, sandbox);
         electing.connect_outside()?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
-use crate::kernel::{Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle};
+use crate::kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, Outcome};
 use crate::operation::engine::Known;
 use crate::operation::table::Collected;
 use crate::operation::{Error, Result};
@@ -22,8 +22,10 @@ impl Inner {
         let before = self.store.meta(IDENTITY)?;
         if before.as_ref() == Some(&now) {
             self.hold_ports()?;
+            self.do_as_noted()?;
             self.remove_strays()?;
-            self.finish_attaches()?;
+            self.finish_detaches()?;
+            self.elect_gateways()?;
         } else if before.is_some() {
             self.make_all_again()?;
         }
@@ -75,12 +77,46 @@ impl Inner {
         Ok(())
     }
 
-    /// Endpoints whose attach did not come to its end: nobody was told of them.
-    fn finish_attaches(&self) -> Result<()> {
+    /// Takes back what calls that were cut off have done without a mark in the kernel, and removes what calls that came through did not
+    /// come to remove.
+    fn do_as_noted(&self) -> Result<()> {
+        let objects = self.store.all_objects()?;
+        // Of two that are the same the kernel refused the second, which its note does not know.
+        let is_committed = |change: &Change| match change {
+            Change::RemoveRoute(route) => objects.iter().any(|o| matches!(&o.thing, Thing::Route(r) if r == route)),
+            Change::RemoveRule(rule) => objects.iter().any(|o| matches!(&o.thing, Thing::Rule(r) if r == rule)),
+            _ => false,
+        };
+        for (id, mut undo) in self.store.notes()? {
+            undo.retain(|change| !is_committed(change));
+            tracing::warn!(?undo, "a call was cut off");
+            for error in self.kernel.undo(&[Applied { outcome: Outcome::Done, undo }]) {
+                tracing::error!("can't undo: {error}");
+            }
+            self.store.forget_notes(&[id])?;
+        }
+        Ok(())
+    }
+
+    /// Endpoints whose attach or detach did not come to its end: of the one nobody was told, the other was wanted.
+    fn finish_detaches(&self) -> Result<()> {
         let unfinished = |e: &Endpoint| !e.attached;
         for endpoint in self.store.endpoints(None)?.into_iter().filter(unfinished) {
-            tracing::warn!(endpoint = %endpoint.name, "its attach did not come to its end: detached");
+            tracing::warn!(endpoint = %endpoint.name, "its attach or detach did not come to its end: detached");
             self.detach(&endpoint.network, &endpoint.id)?;
+        }
+        Ok(())
+    }
+
+    /// For namespaces whose gateway endpoint is gone, and no other was made it any more.
+    fn elect_gateways(&self) -> Result<()> {
+        let sandboxes: BTreeSet<_> = self.store.endpoints(None)?.into_iter().filter_map(|e| e.sandbox).collect();
+        for sandbox in sandboxes {
+            if let Some((network, endpoint)) = self.next_gateway(&sandbox)?
+                && let Err(error) = self.become_gateway(&network, &endpoint)
+            {
+                tracing::warn!("no new gateway endpoint: {error}");
+            }
         }
         Ok(())
     }
@@ -88,6 +124,8 @@ impl Inner {
     /// The kernel has nothing any more.
     fn make_all_again(&self) -> Result<()> {
         tracing::info!("the machine or its namespace is new: networks are made again");
+        let notes: Vec<i64> = self.store.notes()?.into_iter().map(|(id, _)| id).collect();
+        self.store.forget_notes(&notes)?;
         for endpoint in self.store.endpoints(None)? {
             self.commit(vec![Write::RemoveEndpoint(endpoint.network, endpoint.id)])?;
         }

@@ -6,6 +6,8 @@
 //! - in the host's own table: what goes from such a link into the bridge of somebody else is dropped, unless it is an answer or was sent to a
 //!   published port. Without that, the accepting rules would open Docker's containers to ours. It comes before them and goes after them.
 //!
+//! The kernel's switches for forwarding are on as long as any link forwards.
+//!
 //! The store says what is asked for, and [`Firewall::sync`] mends what differs: after a call that changed it, at a start, after garbage
 //! collection, and whenever anyone changes that table (`watch`). What can't be mended is logged and fails no call.
 
@@ -19,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::kernel::{
     self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, LinkName, Namespace, NftChain, NftCondition,
-    NftHook, NftProperty, NftRule, NftVerdict,
+    NftHook, NftProperty, NftRule, NftVerdict, Sysctl,
 };
 use crate::store::{Store, Thing};
 
@@ -108,6 +110,14 @@ pub fn found(kernel: &Kernel, family: IptablesFamily) -> Result<Found, kernel::E
     Ok(Found { chain, legacy: kernel.has_legacy_iptables(family)? })
 }
 
+/// The kernel's switches: the host's IPv4, and IPv6 for all links and those to come.
+pub fn switches(family: IptablesFamily) -> &'static [&'static str] {
+    match family {
+        IptablesFamily::Ipv4 => &["ipv4/ip_forward"],
+        IptablesFamily::Ipv6 => &["ipv6/conf/all/forwarding", "ipv6/conf/default/forwarding"],
+    }
+}
+
 /// Whether a rule may speak of a link of this name. What `iptables-save` writes, it writes without quotes: `br+` would come back as every link that
 /// begins with `br`, and a quote would swallow the rest of the rule.
 pub fn can_except(link: &LinkName) -> bool {
@@ -141,6 +151,9 @@ impl Keeper {
 
     fn mend(&self) -> crate::operation::Result<()> {
         let mut asked = self.asked()?;
+        for (family, _) in asked.iter().filter(|(_, links)| !links.is_empty()) {
+            self.switch_on(*family)?;
+        }
         for (family, links) in asked.iter_mut().filter(|(_, links)| !links.is_empty()) {
             self.tell_of_legacy(*family, links)?;
             if plan::place(&self.kernel.iptables(*family)?).is_none() {
@@ -156,6 +169,17 @@ impl Keeper {
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
+    }
+
+    /// A call that was undone has switched off again what another one, which came through, had found switched on.
+    fn switch_on(&self, family: IptablesFamily) -> Result<(), kernel::Error> {
+        for path in switches(family) {
+            let (namespace, sysctl) = (Namespace::Host, Sysctl::Namespace(path));
+            if self.kernel.sysctl(&namespace, &sysctl)? == 0 {
+                self.kernel.apply(&[Change::SetSysctl { namespace, sysctl, value: 1 }])?;
+            }
+        }
+        Ok(())
     }
 
     /// The links that forward.

@@ -6,7 +6,7 @@ use super::mark::Marks;
 use super::plan::{Failed, Plan, Step, aside, conclude, plan, question};
 use super::session::Session;
 use super::socket::{Answer, Request};
-use super::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, namespace, nft, sysctl};
+use super::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, Sysctl, namespace, nft, sysctl};
 use super::{link_add, link_move};
 
 /// What changes have in common that can be sent together.
@@ -31,15 +31,18 @@ enum Together {
     TakingBack,
 }
 
+/// Told what would take changes back that carry no mark in the kernel, right before they are made. Its error is theirs.
+pub(super) type Note<'a> = &'a mut dyn FnMut(&[Change]) -> Result<(), Error>;
+
 /// Makes all changes or none.
-pub(super) fn apply(kernel: &Kernel, changes: &[Change]) -> Result<Vec<Applied>, Error> {
+pub(super) fn apply(kernel: &Kernel, changes: &[Change], note: Note) -> Result<Vec<Applied>, Error> {
     let mut session = Session::new(&kernel.host);
     let mut applied = Vec::with_capacity(changes.len());
     let mut rest = changes;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(together(rest));
         let mut failure = None;
-        for step in steps(kernel, &mut session, now, Together::AllOrNone) {
+        for step in steps(kernel, &mut session, now, Together::AllOrNone, note) {
             match step {
                 Ok(done) => applied.push(done),
                 Err(failed) => {
@@ -80,7 +83,7 @@ fn each(kernel: &Kernel, session: &mut Session, changes: &[Change], how: Togethe
     let mut rest = changes;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(together(rest));
-        let steps = steps(kernel, session, now, how);
+        let steps = steps(kernel, session, now, how, &mut |_| Ok(()));
         errors.extend(steps.into_iter().filter_map(|step| step.err().map(|f| f.error)));
         rest = later;
     }
@@ -108,11 +111,11 @@ fn lane(position: usize, change: &Change) -> Lane<'_> {
 }
 
 /// Makes changes of one lane; one result for each.
-fn steps(kernel: &Kernel, session: &mut Session, changes: &[Change], how: Together) -> Vec<Step> {
+fn steps(kernel: &Kernel, session: &mut Session, changes: &[Change], how: Together, note: Note) -> Vec<Step> {
     let done = match changes.first().map(|change| lane(0, change)) {
         Some(Lane::Links(_)) => links(session, changes, kernel.marks),
-        Some(Lane::Route(at)) => routes(session, at, changes, kernel.marks, how),
-        _ => Ok(changes.iter().map(|change| alone(kernel, session, change)).collect()),
+        Some(Lane::Route(at)) => routes(session, at, changes, kernel.marks, how, note),
+        _ => Ok(changes.iter().map(|change| alone(kernel, session, change, note)).collect()),
     };
     // A namespace that is gone, or a socket that fails, is every change's failure, but what is to be removed from it is gone.
     done.unwrap_or_else(|error| changes.iter().map(|change| failed(change, error.clone())).collect())
@@ -158,6 +161,7 @@ fn routes(
     changes: &[Change],
     marks: Marks,
     how: Together,
+    note: Note,
 ) -> Result<Vec<Step>, Error> {
     let questions: Vec<Option<Request>> = changes.iter().map(question).collect();
     let asked: Vec<Request> = questions.iter().flatten().cloned().collect();
@@ -172,6 +176,8 @@ fn routes(
         for (change, plan) in changes.iter().zip(plans.iter_mut().flatten()) {
             plan.undo.extend(aside(session, change, marks)?);
         }
+        let undo: Vec<Change> = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter().cloned()).collect();
+        note(&undo)?;
     }
     send(session, at, changes, plans, how)
 }
@@ -203,15 +209,26 @@ impl Together {
     }
 }
 
-fn alone(kernel: &Kernel, session: &mut Session, change: &Change) -> Step {
+fn set_sysctl(
+    session: &mut Session,
+    namespace: &Namespace,
+    sysctl: &Sysctl,
+    value: i32,
+    note: Note,
+) -> Result<Applied, Error> {
+    let old = sysctl::get(session, namespace, sysctl)?;
+    let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
+    note(&undo)?;
+    sysctl::set(session, namespace, sysctl, value)?;
+    Ok(Applied { outcome: Outcome::Value(old), undo })
+}
+
+fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) -> Step {
     let done = match change {
         Change::AddNftRules { namespace, table, rules } => nft::add(session, namespace, table, rules),
         Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, namespace, table, rules),
         Change::RemoveNftTable { namespace, table } => nft::remove_table(session, namespace, table),
-        Change::SetSysctl { namespace, sysctl, value } => sysctl::set(session, namespace, sysctl, *value).map(|old| {
-            let undo = Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old };
-            Applied { outcome: Outcome::Value(old), undo: vec![undo] }
-        }),
+        Change::SetSysctl { namespace, sysctl, value } => set_sysctl(session, namespace, sysctl, *value, note),
         Change::MoveLink(link, to) => link_move::move_link(session, link, to, kernel.marks),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => {

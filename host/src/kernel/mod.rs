@@ -17,8 +17,11 @@ mod describe;
 mod doorman;
 mod error;
 mod fake;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod host;
 mod iptables;
+mod keyholder;
 mod link_add;
 mod link_move;
 mod link_new;
@@ -48,10 +51,14 @@ use session::{Real, Session};
 
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
+pub use keyholder::{hold_keys, identify, start_keyholder};
 pub use port::{HostPort, PortWish};
 pub use trial::{Feature, try_features};
 pub use value::*;
 pub use watch::{Seen, Watch};
+
+/// Where the namespaces that are made are bound, below the run folder.
+pub const NAMESPACES: &str = "netns";
 
 /// What a [`Kernel`] works with.
 #[derive(Debug)]
@@ -107,7 +114,7 @@ pub struct Kernel {
 impl Kernel {
     /// Takes the host's namespace as it is now; sockets are opened when they are needed first.
     pub fn new(config: Config) -> Result<Self, Error> {
-        let namespaces = config.run_folder.join("netns");
+        let namespaces = config.run_folder.join(NAMESPACES);
         let host = match config.host {
             HostNamespace::Real(file) => Host::Real(Real::new(file)?),
             HostNamespace::Fake(fake) => Host::Fake(fake),
@@ -149,7 +156,17 @@ impl Kernel {
     ///
     /// What is removed comes back with undo, too, except links, nftables rules, and namespaces: remove these after the commit.
     pub fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, Error> {
-        apply::apply(self, changes)
+        self.apply_noted(changes, &mut |_| Ok(()))
+    }
+
+    /// The same, for whoever must be able to take changes back in another life: `note` is told how, right before they are made, for those
+    /// that carry no mark of this instance in the kernel. It may be told of some that are not made after all. Its error is theirs.
+    pub fn apply_noted(
+        &self,
+        changes: &[Change],
+        note: &mut dyn FnMut(&[Change]) -> Result<(), Error>,
+    ) -> Result<Vec<Applied>, Error> {
+        apply::apply(self, changes, note)
     }
 
     /// Takes changes back, the last one first, as far as it goes. What is gone already is no error.

@@ -35,7 +35,7 @@ pub struct HostPort {
 }
 
 /// Which port of the host will do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortWish {
     /// TCP 6, UDP 17, SCTP 132.
     pub protocol: u8,

@@ -277,6 +277,14 @@ impl Pending {
     }
 }
 
+/// The answers that a datagram holds to so many requests.
+#[cfg(fuzzing)]
+pub(super) fn answers(count: usize, bytes: &[u8]) -> Result<Vec<Answer>, Error> {
+    let mut pending = Pending::new(0, count);
+    pending.take(bytes)?;
+    Ok(pending.answers)
+}
+
 /// Reads `struct nlmsgerr`, or the errno that ends a dump.
 fn refusal(kind: u16, flags: u16, body: &[u8]) -> Result<Option<Refusal>, Error> {
     if kind == NLMSG_DONE && body.len() < 4 {

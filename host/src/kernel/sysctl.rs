@@ -18,15 +18,12 @@ pub(super) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Res
     }
 }
 
-/// Writes a setting and answers the value before.
-pub(super) fn set(session: &mut Session, at: &Namespace, sysctl: &Sysctl, value: i32) -> Result<i32, Error> {
+/// Writes a setting.
+pub(super) fn set(session: &mut Session, at: &Namespace, sysctl: &Sysctl, value: i32) -> Result<(), Error> {
     let path = path(sysctl)?;
     match session.host() {
         Host::Real(real) => session.within(real, at, || {
-            let file = format!("{ROOT}/{path}");
-            let old = read(&file, sysctl)?;
-            fs::write(&file, format!("{value}\n")).map_err(|e| failed(&e, sysctl))?;
-            Ok(old)
+            fs::write(format!("{ROOT}/{path}"), format!("{value}\n")).map_err(|e| failed(&e, sysctl))
         }),
         Host::Fake(fake) => fake.set_setting(at, &path, value)?.map_err(|errno| failed(&errno.into(), sysctl)),
     }

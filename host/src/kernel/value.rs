@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{HostPort, PortWish};
 
@@ -365,13 +365,27 @@ pub struct NftHandle {
 pub enum Sysctl {
     /// /proc/sys/net/FAMILY/conf/LINK/NAME; `family` is `ipv4` or `ipv6` and `name` a file there.
     #[expect(missing_docs, reason = "the fields say it")]
-    Link { family: &'static str, link: LinkName, name: &'static str },
+    Link {
+        #[serde(deserialize_with = "kept")]
+        family: Fixed,
+        link: LinkName,
+        #[serde(deserialize_with = "kept")]
+        name: Fixed,
+    },
     /// /proc/sys/net/PATH.
-    Namespace(&'static str),
+    Namespace(#[serde(deserialize_with = "kept")] Fixed),
+}
+
+/// A part of a setting's path: the program's own.
+type Fixed = &'static str;
+
+/// What is read back, at a start, are the few that the last life did not come to forget.
+fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fixed, D::Error> {
+    Ok(String::deserialize(deserializer)?.leak())
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// Answers [`Outcome::Link`].
     AddLink(LinkSpec),
@@ -461,7 +475,7 @@ pub struct Applied {
 }
 
 /// Why the kernel layer refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct Error {
     /// What was tried, with which value, and what the kernel said.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::record::{Driver, Endpoint, ListVersion, Network, Object};
+use crate::kernel::Change;
 use crate::operation::network::Pool;
 use crate::operation::{Id, Name};
 
@@ -66,6 +67,10 @@ pub enum Write {
     PutObject(Object),
     /// Ok if it is gone.
     RemoveObject(i64),
+    /// As [`Store::note`](super::Store::note).
+    Note(i64, Vec<Change>),
+    /// Ok if it is gone.
+    ForgetNote(i64),
     /// Makes or replaces it; it belongs to `network` from now on.
     SetState { driver: Name, key: String, network: Id, value: Vec<u8> },
     /// Ok if it is gone.

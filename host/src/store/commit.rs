@@ -6,7 +6,7 @@ use super::batch::{Batch, Check, Write};
 use super::error::Error;
 use super::query::Result;
 use super::record::TableEntry;
-use super::{Store, endpoints, leases, meta, networks, objects, pools, state, tables};
+use super::{Store, endpoints, leases, meta, networks, notes, objects, pools, state, tables};
 
 impl Store {
     /// Writes a batch in one transaction. Answers the numbers that were given, in the order of the writes: an id for
@@ -65,6 +65,8 @@ fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
         Write::RemoveEndpoint(network, id) => endpoints::remove(c, &network, &id),
         Write::PutObject(object) => objects::put(c, &object),
         Write::RemoveObject(id) => objects::remove(c, id),
+        Write::Note(id, changes) => notes::add(c, id, &changes),
+        Write::ForgetNote(id) => notes::remove(c, id),
         Write::SetState { driver, key, network, value } => state::set(c, &driver, &key, &network, version, &value),
         Write::RemoveState { driver, key } => state::remove(c, &driver, &key),
         Write::ClearState { network } => state::clear(c, &network),

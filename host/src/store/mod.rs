@@ -8,7 +8,7 @@
 //!
 //! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql` and the steps after it
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
-//! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `state`, `tables`
+//! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `notes`, `state`, `tables`
 //! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
 //! - `checkpoint`: the thread that moves the log into the database
 //! - `record`: what is stored; `query`: short words for SQLite; `error`
@@ -22,6 +22,7 @@ mod file;
 mod leases;
 mod meta;
 mod networks;
+mod notes;
 mod objects;
 mod pools;
 mod query;

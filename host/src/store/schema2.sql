@@ -35,3 +35,6 @@ CREATE TRIGGER entries_delete AFTER DELETE ON entries WHEN old.owner = 'self' AN
   UPDATE held SET count = count - 1 WHERE network = old.network AND kind = 'entry';
   DELETE FROM held WHERE network = old.network AND count <= 0;
 END;
+
+-- What a start has to do in the kernel for a call that was cut off, or that came through but not to its last removal. The ids are objects'.
+CREATE TABLE notes (id INTEGER PRIMARY KEY, record TEXT NOT NULL);

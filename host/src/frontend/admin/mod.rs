@@ -11,6 +11,8 @@
 mod answer;
 mod drivers;
 mod endpoints;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod input;
 pub mod limits;
 mod networks;

@@ -20,6 +20,8 @@
 mod answer;
 pub mod api;
 mod calls;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod ipam_driver;
 mod known;
 pub mod limits;

@@ -20,7 +20,7 @@ pub(super) const MTUS: std::ops::RangeInclusive<u32> = 68..=65_535;
 pub(super) const LEAST_FOR_IPV6: u32 = 1280;
 
 /// One link.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Link {
     pub space: SpaceId,
     pub index: u32,
@@ -76,7 +76,7 @@ impl Default for Port {
 }
 
 /// What a link is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Kind {
     Loopback,
     Dummy,
@@ -89,7 +89,7 @@ pub(super) enum Kind {
 }
 
 /// What a bridge has beside its ports.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bridge {
     /// It is on until the bridge looks at its ports for the first time.
     pub carrier: bool,
@@ -98,7 +98,7 @@ pub(super) struct Bridge {
 }
 
 /// A tunnel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Vxlan {
     /// The namespace that it was made from and whose addresses its packets have.
     pub space: SpaceId,

@@ -25,7 +25,7 @@ pub(super) type Reply = Result<Vec<Message>, Errno>;
 const FIRST_INODE: SpaceId = 0x1000_0000;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Machine {
     /// Which boot this is.
     pub boot: u64,
@@ -41,7 +41,7 @@ pub(super) struct Machine {
 }
 
 /// One network namespace, without its links.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Space {
     /// The next link gets this index, or the first free one after it.
     pub next_index: u32,
@@ -66,6 +66,11 @@ impl Machine {
         };
         machine.host = machine.add_space();
         machine
+    }
+
+    /// The machine as it is when the programs that had its ports are killed.
+    pub fn killed(&self) -> super::Fake {
+        super::Fake::of(Self { ports: BTreeSet::new(), ..self.clone() })
     }
 
     /// Another boot: everything is gone but the numbers that were given out.

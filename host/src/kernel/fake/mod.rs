@@ -57,23 +57,54 @@ const AF_INET6: u8 = 10;
 #[derive(Clone)]
 pub struct Fake {
     machine: Arc<Mutex<Machine>>,
+    onlooker: Arc<Mutex<Option<Onlooker>>>,
+    #[cfg(fuzzing)]
+    script: Option<Arc<super::fuzzing::Script>>,
 }
+
+/// See [`Fake::look_on`].
+type Onlooker = Box<dyn FnMut(Fake) + Send>;
 
 impl Fake {
     /// A machine that has just booted: a host with a loopback.
     pub fn new() -> Self {
-        Self { machine: Arc::new(Mutex::new(Machine::new())) }
+        Self::of(Machine::new())
+    }
+
+    fn of(machine: Machine) -> Self {
+        Self {
+            machine: Arc::new(Mutex::new(machine)),
+            onlooker: Arc::default(),
+            #[cfg(fuzzing)]
+            script: None,
+        }
+    }
+
+    /// One that has this to say, whatever it is asked.
+    #[cfg(fuzzing)]
+    pub(super) fn answering(script: Arc<super::fuzzing::Script>) -> Self {
+        Self { script: Some(script), ..Self::new() }
+    }
+
+    /// A copy of the machine as it would be if the programs that work with it were killed now: their ports are free.
+    pub fn copy(&self) -> Self {
+        self.lock().killed()
+    }
+
+    /// Shows somebody such a copy before each message that changes the machine, which waits meanwhile; none: nobody any more.
+    pub fn look_on(&self, onlooker: Option<Onlooker>) {
+        *self.onlooker.lock().unwrap_or_else(PoisonError::into_inner) = onlooker;
     }
 
     /// A new namespace, its loopback up, at a path where nothing needs to be. Where one is already: `EEXIST`.
     pub fn add_namespace(&self, path: &Path) -> Result<NamespacePath, Error> {
         let doing = || format!("making the network namespace {}", path.display());
-        self.lock().bind(path).map_err(|errno| Error::system(doing(), errno))
+        self.lock_to_change().bind(path).map_err(|errno| Error::system(doing(), errno))
     }
 
     /// Kills the namespace at a path with all that is in it, as when a container ends; false: there is none.
     pub fn remove_namespace(&self, path: &Path) -> bool {
-        self.lock().unbind(path)
+        self.lock_to_change().unbind(path)
     }
 
     /// Boots again: everything is gone, and [`Kernel::identity`](super::Kernel::identity) another.
@@ -114,9 +145,22 @@ impl Fake {
         protocol: Protocol,
         requests: &[Request],
     ) -> Result<Vec<Answer>, Error> {
+        #[cfg(fuzzing)]
+        if let Some(script) = &self.script {
+            return script.answers(requests);
+        }
         let mut machine = self.lock();
         let at = machine.open(at)?;
-        Ok(machine.exchange(at, protocol, requests))
+        // Of a transaction of nftables there is all or nothing.
+        let together = if protocol == Protocol::Route { 1 } else { requests.len().max(1) };
+        let answers = requests.chunks(together).flat_map(|requests| {
+            // The two lowest bits of a message of rtnetlink's are its verb, and 2 is "get".
+            if protocol == Protocol::Netfilter || requests.iter().any(|request| request.kind & 3 != 2) {
+                self.show(&machine);
+            }
+            machine.exchange(at, protocol, requests)
+        });
+        Ok(answers.collect())
     }
 
     /// A call of the layer ends: what the real kernel does a moment later is done now.
@@ -140,12 +184,23 @@ impl Fake {
         Ok(machine.setting(at, path))
     }
 
-    /// Writes a setting and answers the value before.
-    pub(super) fn set_setting(&self, at: &Namespace, path: &str, value: i32) -> Result<Result<i32, Errno>, Error> {
-        let mut machine = self.lock();
+    pub(super) fn set_setting(&self, at: &Namespace, path: &str, value: i32) -> Result<Result<(), Errno>, Error> {
+        let mut machine = self.lock_to_change();
         let at = machine.open(at)?;
-        let old = machine.setting(at, path);
-        Ok(old.and_then(|old| machine.set_setting(at, path, value).map(|()| old)))
+        Ok(machine.set_setting(at, path, value))
+    }
+
+    fn lock_to_change(&self) -> MutexGuard<'_, Machine> {
+        let machine = self.lock();
+        self.show(&machine);
+        machine
+    }
+
+    fn show(&self, machine: &Machine) {
+        let mut onlooker = self.onlooker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(look) = onlooker.as_mut() {
+            look(machine.killed());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Machine> {

@@ -1,0 +1,28 @@
+//! Entries for the fuzzer (tests/fuzz): one for each parser of bytes that come from outside. Compiled for it alone.
+
+pub use crate::frontend::admin::fuzzing::admin;
+pub use crate::frontend::docker::fuzzing::plugin;
+pub use crate::kernel::fuzzing::netlink;
+
+use crate::grant::file;
+
+/// A component as it is loaded.
+pub fn component(bytes: &[u8]) {
+    let _ = crate::driver::admit::admit(bytes);
+}
+
+/// What an operator or a driver's author writes: a grant, a manifest, the daemon's configuration. A grant that was read is written and read
+/// back as it is.
+pub fn toml(bytes: &[u8]) {
+    let _ = crate::driver::manifest::read("fuzz", bytes);
+    if let Ok(grant) = file::read("fuzz", bytes)
+        && let Ok(text) = file::write(&grant)
+        // What is written may be longer than what was read.
+        && text.len() <= file::SIZE
+    {
+        assert_eq!(file::read("again", text.as_bytes()), Ok(grant), "{text}");
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = crate::config::from_toml("fuzz", text).and_then(crate::config::Config::meaning);
+    }
+}

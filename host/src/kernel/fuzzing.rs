@@ -1,0 +1,63 @@
+//! For the fuzzer: a kernel that answers anything.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::socket::{self, Answer, Request};
+use super::*;
+
+/// What such a kernel is going to say: datagrams, each after its length.
+pub(super) struct Script(Mutex<Vec<u8>>);
+
+impl Script {
+    /// The answers to some requests: those of the next datagram.
+    pub fn answers(&self, requests: &[Request]) -> Result<Vec<Answer>, Error> {
+        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let length: usize = rest.iter().take(2).enumerate().map(|(i, byte)| usize::from(*byte) << (8 * i)).sum();
+        let head = rest.len().min(2);
+        let end = rest.len().min(head + length);
+        let datagram: Vec<u8> = rest.drain(..end).skip(head).collect();
+        socket::answers(requests.len(), &datagram)
+    }
+}
+
+/// A question or a change of the layer's, which the first byte chooses, and what the kernel says to it.
+pub fn netlink(bytes: &[u8]) {
+    let Some((choice, script)) = bytes.split_first() else { return };
+    let fake = Fake::answering(Arc::new(Script(Mutex::new(script.to_vec()))));
+    let config = Config { host: fake.into(), instance: 1, run_folder: Path::new("/nonexistent").into() };
+    let Ok(kernel) = Kernel::new(config) else { return };
+    let (host, link) = (Namespace::Host, LinkKey { namespace: Namespace::Host, index: 1 });
+    match choice % 12 {
+        0 => drop(kernel.links(&host)),
+        1 => drop(LinkName::new("a").map(|name| kernel.link_by_name(&host, &name))),
+        2 => drop(kernel.all_addresses(&host)),
+        3 => drop(kernel.routes(&link)),
+        4 => drop(kernel.rules(&host)),
+        5 => drop(kernel.neighbours(&link)),
+        6 => drop(kernel.forwardings(&link)),
+        7 => drop((kernel.nft_tables(&host), kernel.nft_rules(&host, "a"))),
+        8 => drop(kernel.dropping_chains(&host)),
+        9 => drop(kernel.iptables(IptablesFamily::Ipv4)),
+        10 => drop((kernel.condemn(&[link]), kernel.reap(&host))),
+        _ => change(&kernel, &link),
+    }
+}
+
+fn change(kernel: &Kernel, link: &LinkKey) {
+    let (host, index) = (link.namespace.clone(), link.index);
+    let end = |name: &str| {
+        let name = LinkName::new(name).map(NewName::Exact).ok()?;
+        let namespace = host.clone();
+        Some(LinkEnd { namespace, name, mac: None, mtu: None, master: Some(index), addresses: vec![], up: true })
+    };
+    let (Some(first), Some(second)) = (end("a"), end("b")) else { return };
+    let down = LinkChanges { up: Some(false), ..LinkChanges::default() };
+    let rules = vec![NftHandle { chain: NftChain { hook: NftHook::Forward, priority: 0, nat: false }, handle: 1 }];
+    let _ = kernel.apply(&[
+        Change::AddLink(LinkSpec { end: first, kind: LinkKind::Veth(Box::new(second)) }),
+        Change::SetLink(link.clone(), down),
+        Change::RemoveNftRules { namespace: host.clone(), table: "a".into(), rules },
+        Change::RemoveLink(link.clone()),
+    ]);
+}

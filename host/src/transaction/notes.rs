@@ -1,0 +1,53 @@
+//! Notes of a transaction: what carries no mark in the kernel is told apart by nobody after a kill. So how to take it back is in the store
+//! before it is made, and what is to be removed stays there until it is. A start does what is left: see `controller::restart`.
+
+use super::{Object, Thing};
+use crate::kernel::{self, Change, LinkKey, Namespace, Sysctl};
+use crate::store::Store;
+
+/// Writes down how changes are taken back, but for those of links that the call made itself: these go with the link.
+pub(super) fn before(
+    store: &Store,
+    made: &[Object],
+    notes: &mut Vec<i64>,
+    undo: &[Change],
+) -> Result<(), kernel::Error> {
+    let undo: Vec<Change> = undo.iter().filter(|change| !goes_with_own(made, change)).cloned().collect();
+    if undo.is_empty() {
+        return Ok(());
+    }
+    let id = store.new_object_id();
+    let failed = |e: crate::store::Error| kernel::Error { message: e.to_string(), errno: None };
+    store.note(id, &undo).map_err(failed)?;
+    notes.push(id);
+    Ok(())
+}
+
+/// Those of the removals that a start could not find by itself.
+pub(super) fn unmarked(removals: &[Change]) -> Vec<Change> {
+    let unmarked = |change: &&Change| {
+        use Change::{RemoveAddress, RemoveForwarding, RemoveNeighbour, RemoveRoute, RemoveRule};
+        matches!(
+            change,
+            RemoveAddress(..) | RemoveForwarding(..) | RemoveNeighbour(..) | RemoveRoute(..) | RemoveRule(..)
+        )
+    };
+    removals.iter().filter(unmarked).cloned().collect()
+}
+
+fn goes_with_own(made: &[Object], change: &Change) -> bool {
+    let is_own = |key: &LinkKey| {
+        made.iter().any(|o| matches!(&o.thing, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index))
+    };
+    let is_own_name = |at: &Namespace, name: &str| {
+        made.iter().any(|o| matches!(&o.thing, Thing::Link { namespace, name: n, .. } if namespace == at && n == name))
+    };
+    match change {
+        Change::SetLink(key, _) | Change::AddAddress(key, _) | Change::RemoveAddress(key, _) => is_own(key),
+        Change::AddRoute(route) | Change::RemoveRoute(route) => is_own(&route.link),
+        Change::AddNeighbour(entry) | Change::RemoveNeighbour(entry) => is_own(&entry.link),
+        Change::AddForwarding(entry) | Change::RemoveForwarding(entry) => is_own(&entry.link),
+        Change::SetSysctl { namespace, sysctl: Sysctl::Link { link, .. }, .. } => is_own_name(namespace, link.as_str()),
+        _ => false,
+    }
+}
