@@ -111,7 +111,8 @@ size_t pontoon_bytes(const pontoon_address *address, uint8_t bytes[16]) {
 }
 
 pontoon_address pontoon_address_of(const uint8_t *bytes, size_t count) {
-  pontoon_address address = {.tag = count == 4 ? PONTOON_DRIVER_TYPES_IP_ADDRESS_IPV4 : PONTOON_DRIVER_TYPES_IP_ADDRESS_IPV6};
+  pontoon_address address = {.tag = count == 4 ? PONTOON_DRIVER_TYPES_IP_ADDRESS_IPV4
+                                               : PONTOON_DRIVER_TYPES_IP_ADDRESS_IPV6};
   if (count == 4) {
     memcpy(&address.val.ipv4, bytes, 4);
     return address;
@@ -197,7 +198,8 @@ bool pontoon_load(const char *key, size_t size, void **values, size_t *count, po
   if (!pontoon_driver_store_get(&name, &stored, err)) return false;
   if (!stored.is_some) return true;
   if (stored.val.len % size)
-    return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "the store's %s is not what this driver wrote", key);
+    return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "the store's %s is not what this driver wrote",
+                        key);
   *values = stored.val.ptr;
   *count = stored.val.len / size;
   return true;

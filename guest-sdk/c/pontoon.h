@@ -1,9 +1,10 @@
 /* The SDK for drivers in C: what generated bindings (driver.h) leave to the author.
  *
- * A driver defines the functions exports_pontoon_driver_… of driver.h, and calls the host's, pontoon_driver_…; wit/deps documents them all. A
- * function that can fail returns false and fills in its last argument, err. Every call runs in a fresh instance: globals are as they were at start,
- * what is to be remembered goes into the store, and nothing has to be freed or dropped: memory and handles go with the call. Every call is a
- * transaction: what it changed stays if it returns true, and is undone if it returns false or traps.
+ * A driver defines the functions exports_pontoon_driver_… of driver.h, and calls the host's, pontoon_driver_…; wit/deps
+ * documents them all. A function that can fail returns false and fills in its last argument, err. Every call runs in a
+ * fresh instance: globals are as they were at start, what is to be remembered goes into the store, and nothing has to
+ * be freed or dropped: memory and handles go with the call. Every call is a transaction: what it changed stays if it
+ * returns true, and is undone if it returns false or traps.
  */
 #ifndef PONTOON_H
 #define PONTOON_H
@@ -41,8 +42,10 @@ bool pontoon_copy(char *array, size_t size, const pontoon_string *text);
 /* The text of a key, or NULL. */
 const pontoon_string *pontoon_find(const pontoon_texts *texts, const char *key);
 
-/* Fills an error in and returns false: `return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_FOUND, "no network %s", id);` */
-bool pontoon_fail(pontoon_error *err, pontoon_driver_types_error_kind_t kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Fills an error in and returns false: `return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_FOUND, "no network
+ * %s", id);` */
+bool pontoon_fail(pontoon_error *err, pontoon_driver_types_error_kind_t kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Puts words before an error's message and returns false. */
 bool pontoon_context(pontoon_error *err, const char *words);
@@ -77,7 +80,8 @@ bool pontoon_overlaps(const pontoon_network *a, const pontoon_network *b);
 /* The network without its host bits. */
 pontoon_network pontoon_masked(pontoon_network network);
 
-/* Reads an array of values of this size, into memory of its own. There is none: count 0. A value that does not divide: internal. */
+/* Reads an array of values of this size, into memory of its own. There is none: count 0. A value that does not divide:
+ * internal. */
 bool pontoon_load(const char *key, size_t size, void **values, size_t *count, pontoon_error *err);
 
 /* Writes values; none: removes the key. */

@@ -16,11 +16,13 @@
 //! - [`store`]: what must be known after the daemon was killed
 //! - [`doctor`]: what stands between a machine and a working driver
 //! - [`conformance`]: runs a driver through every part that it exports
+//! - [`confine`]: what the process gives up
 //! - [`config`], [`serve`], [`cli`]: the program around it
 
 pub mod capability;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod conformance;
 pub mod controller;
 pub mod doctor;

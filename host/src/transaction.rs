@@ -6,6 +6,7 @@
 
 mod notes;
 mod port;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct Transaction {
     watches: BTreeMap<String, u8>,
     /// See [`port`].
     ports: Option<port::Ports>,
+    /// How many objects the network had when this call first made one; see `room`.
+    held_objects: Option<usize>,
     checks: Vec<Check>,
     /// Which links forward changes with this call.
     forwards: bool,
@@ -86,6 +89,7 @@ impl Transaction {
             entries: BTreeMap::new(),
             watches: BTreeMap::new(),
             ports: None,
+            held_objects: None,
             checks: Vec::new(),
             forwards: false,
             swept: Vec::new(),
@@ -104,6 +108,7 @@ impl Transaction {
 
     /// Makes kernel changes now, all or none. What this call has removed and adds again can't wait for the commit: it is removed first.
     pub fn change(&mut self, _permit: Permit, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
+        self.check_object_room(changes)?;
         let mut now: Vec<Change> =
             changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
         let before = now.len();

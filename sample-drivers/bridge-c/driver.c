@@ -9,10 +9,11 @@ void exports_pontoon_driver_driver_register(exports_pontoon_driver_driver_regist
   *ret = (exports_pontoon_driver_driver_registration_t){.network_type = pontoon_format("bridge")};
 }
 
-bool exports_pontoon_driver_driver_create_network(
-    driver_string_t *network, exports_pontoon_driver_driver_network_options_t *options,
-    exports_pontoon_driver_driver_borrow_network_info_t info, exports_pontoon_driver_driver_list_ipam_data_t *ipv4,
-    exports_pontoon_driver_driver_list_ipam_data_t *ipv6, error *err) {
+bool exports_pontoon_driver_driver_create_network(driver_string_t *network,
+                                                  exports_pontoon_driver_driver_network_options_t *options,
+                                                  exports_pontoon_driver_driver_borrow_network_info_t info,
+                                                  exports_pontoon_driver_driver_list_ipam_data_t *ipv4,
+                                                  exports_pontoon_driver_driver_list_ipam_data_t *ipv6, error *err) {
   return network_create(pontoon_chars(network), options, ipv4, ipv6, err);
 }
 
@@ -20,9 +21,10 @@ bool exports_pontoon_driver_driver_delete_network(driver_string_t *network, erro
   return network_delete(pontoon_chars(network), err);
 }
 
-bool exports_pontoon_driver_driver_create_endpoint(
-    driver_string_t *network, driver_string_t *endpoint, exports_pontoon_driver_driver_borrow_interface_info_t info,
-    exports_pontoon_driver_driver_endpoint_options_t *options, error *err) {
+bool exports_pontoon_driver_driver_create_endpoint(driver_string_t *network, driver_string_t *endpoint,
+                                                   exports_pontoon_driver_driver_borrow_interface_info_t info,
+                                                   exports_pontoon_driver_driver_endpoint_options_t *options,
+                                                   error *err) {
   return endpoint_create(pontoon_chars(network), pontoon_chars(endpoint), info, options, err);
 }
 
@@ -30,14 +32,14 @@ bool exports_pontoon_driver_driver_delete_endpoint(driver_string_t *network, dri
   return endpoint_delete(pontoon_chars(network), pontoon_chars(endpoint), err);
 }
 
-bool exports_pontoon_driver_driver_endpoint_oper_info(
-    driver_string_t *network, driver_string_t *endpoint, exports_pontoon_driver_driver_text_map_t *ret, error *err) {
+bool exports_pontoon_driver_driver_endpoint_oper_info(driver_string_t *network, driver_string_t *endpoint,
+                                                      exports_pontoon_driver_driver_text_map_t *ret, error *err) {
   return report(pontoon_chars(network), pontoon_chars(endpoint), ret, err);
 }
 
-bool exports_pontoon_driver_driver_join(
-    driver_string_t *network, driver_string_t *endpoint, driver_string_t *sandbox,
-    exports_pontoon_driver_driver_borrow_join_info_t info, exports_pontoon_driver_driver_endpoint_options_t *options, error *err) {
+bool exports_pontoon_driver_driver_join(driver_string_t *network, driver_string_t *endpoint, driver_string_t *sandbox,
+                                        exports_pontoon_driver_driver_borrow_join_info_t info,
+                                        exports_pontoon_driver_driver_endpoint_options_t *options, error *err) {
   return endpoint_join(pontoon_chars(network), pontoon_chars(endpoint), info, err);
 }
 
@@ -64,11 +66,13 @@ bool exports_pontoon_driver_external_connectivity_program_external_connectivity(
   return ports_publish(pontoon_chars(network), id, gateways, options, err);
 }
 
-bool exports_pontoon_driver_external_connectivity_revoke_external_connectivity(driver_string_t *network, driver_string_t *endpoint, error *err) {
+bool exports_pontoon_driver_external_connectivity_revoke_external_connectivity(driver_string_t *network,
+                                                                               driver_string_t *endpoint, error *err) {
   return withdraw(network, endpoint, err);
 }
 
-bool exports_pontoon_driver_ipv6_releaser_release_ipv6(driver_string_t *network, driver_string_t *endpoint, error *err) {
+bool exports_pontoon_driver_ipv6_releaser_release_ipv6(driver_string_t *network, driver_string_t *endpoint,
+                                                       error *err) {
   return endpoint_release_ipv6(pontoon_chars(network), pontoon_chars(endpoint), err);
 }
 

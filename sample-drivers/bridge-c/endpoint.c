@@ -21,9 +21,11 @@ bool endpoint_find(const char *network, const char *endpoint, struct endpoint **
   return load(network, endpoint, found, err) && (*found || pontoon_fail(err, NOT_FOUND, "no endpoint %s", endpoint));
 }
 
-/* The user's MAC, or one that follows from the IPv4 address (02:42 and its bytes), as Docker gives them: when an address comes again with another
- * container, its neighbours still know the way. A random one where there is no IPv4. */
-static bool choose_mac(pontoon_driver_capabilities_borrow_interface_info_t info, struct endpoint *made, pontoon_error *err) {
+/* The user's MAC, or one that follows from the IPv4 address (02:42 and its bytes), as Docker gives them: when an
+ * address comes again with another container, its neighbours still know the way. A random one where there is no IPv4.
+ */
+static bool choose_mac(pontoon_driver_capabilities_borrow_interface_info_t info, struct endpoint *made,
+                       pontoon_error *err) {
   if (pontoon_driver_capabilities_method_interface_info_mac_address(info, &made->mac)) return true;
   const pontoon_driver_types_ipv4_address_t *a = &made->addresses[0].val.ipv4;
   made->mac = made->has_address[0] ? (pontoon_mac){0x02, 0x42, a->f0, a->f1, a->f2, a->f3} : pontoon_random_mac();
@@ -31,13 +33,17 @@ static bool choose_mac(pontoon_driver_capabilities_borrow_interface_info_t info,
 }
 
 /* Makes the pair, one end on the bridge, and notes the name of the other. */
-static bool add_pair(const struct network *network, pontoon_driver_links_link_end_t container, struct endpoint *made, pontoon_error *err) {
+static bool add_pair(const struct network *network, pontoon_driver_links_link_end_t container, struct endpoint *made,
+                     pontoon_error *err) {
   pontoon_driver_links_borrow_link_t bridge;
   if (!link_get(network->options.name, &bridge, err)) return false;
   container.mac_address = (pontoon_driver_links_option_mac_address_t){true, made->mac};
   container.mtu = (driver_option_u32_t){network->options.mtu != 0, network->options.mtu};
   pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = pontoon_text(made->host_link)}, .mtu = container.mtu, .master = {true, bridge}, .up = true},
+      .end = {.name = {.val.exact = pontoon_text(made->host_link)},
+              .mtu = container.mtu,
+              .master = {true, bridge},
+              .up = true},
       .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VETH, {.veth = container}},
   };
   pontoon_driver_links_list_link_spec_t specs = {&spec, 1};
@@ -45,7 +51,8 @@ static bool add_pair(const struct network *network, pontoon_driver_links_link_en
   if (!pontoon_driver_links_add(&specs, &added, err)) return false;
   /* A container may reach itself through a port that it publishes. */
   pontoon_driver_links_link_changes_t changes = {.hairpin = {true, true}, .isolated = {true, !network->options.icc}};
-  if (!pontoon_driver_links_method_link_set(pontoon_driver_links_borrow_link(added.ptr[0].link), &changes, err)) return false;
+  if (!pontoon_driver_links_method_link_set(pontoon_driver_links_borrow_link(added.ptr[0].link), &changes, err))
+    return false;
   pontoon_driver_links_link_info_t peer;
   if (!added.ptr[0].peer.is_some)
     return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "a pair without another end");
@@ -72,20 +79,24 @@ bool endpoint_create(const char *network_id, const char *id, pontoon_driver_capa
   snprintf(container_name, NAME_SIZE, "%sc", made.host_link);
   const pontoon_string *wanted = pontoon_find(&options->generic, LABEL_INTERFACE_NAME);
   if (wanted && !pontoon_copy(made.interface_name, NAME_SIZE, wanted))
-    return pontoon_fail(err, INVALID, "%s: the name of a link has at most %d bytes", LABEL_INTERFACE_NAME, NAME_SIZE - 1);
+    return pontoon_fail(err, INVALID, "%s: the name of a link has at most %d bytes", LABEL_INTERFACE_NAME,
+                        NAME_SIZE - 1);
   pontoon_driver_links_link_end_t container = {.name = {.val.exact = pontoon_text(container_name)}};
   pontoon_driver_capabilities_own_namespace_t sandbox;
   made.is_in_sandbox = pontoon_driver_capabilities_method_interface_info_sandbox(info, &sandbox);
   if (made.is_in_sandbox) {
-    container.namespace_ = (pontoon_driver_links_option_borrow_namespace_t){true, pontoon_driver_namespaces_borrow_namespace(sandbox)};
-    container.name = (pontoon_driver_links_link_name_t){PONTOON_DRIVER_LINKS_LINK_NAME_EXACT, {.exact = pontoon_text(made.interface_name)}};
+    container.namespace_ =
+        (pontoon_driver_links_option_borrow_namespace_t){true, pontoon_driver_namespaces_borrow_namespace(sandbox)};
+    container.name = (pontoon_driver_links_link_name_t){PONTOON_DRIVER_LINKS_LINK_NAME_EXACT,
+                                                        {.exact = pontoon_text(made.interface_name)}};
     if (!*made.interface_name)
       container.name = (pontoon_driver_links_link_name_t){PONTOON_DRIVER_LINKS_LINK_NAME_PREFIX,
                                                           {.prefix = pontoon_text(network->options.interface_prefix)}};
   }
   if (!add_pair(network, container, &made, err)) return pontoon_context(err, made.host_link);
-  return store(network_id, id, &made, err) && pontoon_store(endpoint_key("exposed", network_id, id), sizeof *options->exposed_ports.ptr,
-                                                            options->exposed_ports.ptr, options->exposed_ports.len, err);
+  return store(network_id, id, &made, err) &&
+         pontoon_store(endpoint_key("exposed", network_id, id), sizeof *options->exposed_ports.ptr,
+                       options->exposed_ports.ptr, options->exposed_ports.len, err);
 }
 
 /* There is nothing to do for one that is not there. */
@@ -108,7 +119,8 @@ bool endpoint_release_ipv6(const char *network, const char *id, pontoon_error *e
 }
 
 /* Says which link the container gets, and its gateways. */
-bool endpoint_join(const char *network_id, const char *id, pontoon_driver_capabilities_borrow_join_info_t info, pontoon_error *err) {
+bool endpoint_join(const char *network_id, const char *id, pontoon_driver_capabilities_borrow_join_info_t info,
+                   pontoon_error *err) {
   struct network *network;
   struct endpoint *endpoint;
   if (!network_find(network_id, &network, err) || !endpoint_find(network_id, id, &endpoint, err)) return false;
@@ -118,17 +130,22 @@ bool endpoint_join(const char *network_id, const char *id, pontoon_driver_capabi
     place = pontoon_driver_namespaces_borrow_namespace(sandbox);
     where = &place;
   }
-  pontoon_string link_name = pontoon_text(endpoint->container_link), prefix = pontoon_text(network->options.interface_prefix);
+  pontoon_string link_name = pontoon_text(endpoint->container_link),
+                 prefix = pontoon_text(network->options.interface_prefix);
   pontoon_string name = pontoon_text(endpoint->interface_name);
   pontoon_link link;
   if (!pontoon_driver_links_get(where, &link_name, &link, err)) return false;
-  pontoon_driver_capabilities_own_interface_name_info_t names = pontoon_driver_capabilities_method_join_info_interface_name(info);
+  pontoon_driver_capabilities_own_interface_name_info_t names =
+      pontoon_driver_capabilities_method_join_info_interface_name(info);
   if (!pontoon_driver_capabilities_method_interface_name_info_set_names(
-          pontoon_driver_capabilities_borrow_interface_name_info(names), pontoon_driver_links_borrow_link(link), &prefix,
-          name.len ? &name : NULL, err))
+          pontoon_driver_capabilities_borrow_interface_name_info(names), pontoon_driver_links_borrow_link(link),
+          &prefix, name.len ? &name : NULL, err))
     return false;
   if (network->internal) return true;
   struct subnet *ipv4 = &network->subnets[0], *ipv6 = &network->subnets[1];
-  if (ipv4->has_gateway && !pontoon_driver_capabilities_method_join_info_set_gateway(info, &ipv4->gateway.val.ipv4, err)) return false;
-  return !ipv6->has_gateway || pontoon_driver_capabilities_method_join_info_set_gateway_ipv6(info, &ipv6->gateway.val.ipv6, err);
+  if (ipv4->has_gateway &&
+      !pontoon_driver_capabilities_method_join_info_set_gateway(info, &ipv4->gateway.val.ipv4, err))
+    return false;
+  return !ipv6->has_gateway ||
+         pontoon_driver_capabilities_method_join_info_set_gateway_ipv6(info, &ipv6->gateway.val.ipv6, err);
 }

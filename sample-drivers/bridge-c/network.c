@@ -26,7 +26,8 @@ void hash(const char *text, char digits[17]) {
   snprintf(digits, 17, "%016llx", (unsigned long long)sum);
 }
 
-/* br- and twelve digits: of Docker's ids the first ones, of any other sort a hash's, because it may begin like its neighbours do. */
+/* br- and twelve digits: of Docker's ids the first ones, of any other sort a hash's, because it may begin like its
+ * neighbours do. */
 static void default_name(const char *network, char name[NAME_SIZE]) {
   size_t digits = 0;
   char hashed[17];
@@ -38,7 +39,8 @@ static void default_name(const char *network, char name[NAME_SIZE]) {
 /* The subnet of one family, if the network has that family. */
 static bool read_subnet(const pools *pools, const char *gateway_name, struct subnet *subnet, pontoon_error *err) {
   if (!pools->len) return true;
-  if (pools->len > 1) return pontoon_fail(err, FORBIDDEN, "the bridge driver doesn't support several subnets of one family");
+  if (pools->len > 1)
+    return pontoon_fail(err, FORBIDDEN, "the bridge driver doesn't support several subnets of one family");
   const pontoon_driver_types_ipam_data_t *data = &pools->ptr[0];
   if (!data->pool.is_some) return pontoon_fail(err, INVALID, "the bridge driver needs an address pool");
   *subnet = (struct subnet){.is_there = true,
@@ -55,19 +57,20 @@ static bool read_subnet(const pools *pools, const char *gateway_name, struct sub
   return true;
 }
 
-static bool check_subnets(const char *id, const struct network *ours, const struct network *theirs, pontoon_error *err) {
+static bool check_subnets(const char *id, const struct network *ours, const struct network *theirs,
+                          pontoon_error *err) {
   char a[PONTOON_ADDRESS_SIZE], b[PONTOON_ADDRESS_SIZE];
   for (int i = 0; i < 2; i++) {
     const struct subnet *our = &ours->subnets[i], *their = &theirs->subnets[i];
     if (our->is_there && their->is_there && pontoon_overlaps(&our->pool, &their->pool))
-      return pontoon_fail(err, FORBIDDEN, "subnet %s overlaps with %s of network %s", pontoon_network_text(&our->pool, a),
-                          pontoon_network_text(&their->pool, b), id);
+      return pontoon_fail(err, FORBIDDEN, "subnet %s overlaps with %s of network %s",
+                          pontoon_network_text(&our->pool, a), pontoon_network_text(&their->pool, b), id);
   }
   return true;
 }
 
-/* No two networks have the same bridge or overlapping subnets. Should another network be made at the same time, the host sees that it
- * changed what was read here, and runs the later call again. */
+/* No two networks have the same bridge or overlapping subnets. Should another network be made at the same time, the
+ * host sees that it changed what was read here, and runs the later call again. */
 static bool check_conflicts(const char *id, const struct network *made, pontoon_error *err) {
   struct network *there;
   if (!load(id, &there, err)) return false;
@@ -75,21 +78,23 @@ static bool check_conflicts(const char *id, const struct network *made, pontoon_
   char *owner;
   size_t length;
   if (!pontoon_load(key_of("bridge/", made->options.name), 1, (void **)&owner, &length, err)) return false;
-  if (owner) return pontoon_fail(err, FORBIDDEN, "bridge %s belongs to network %.*s", made->options.name, (int)length, owner);
+  if (owner)
+    return pontoon_fail(err, FORBIDDEN, "bridge %s belongs to network %.*s", made->options.name, (int)length, owner);
   pontoon_string prefix = pontoon_text(NETWORKS);
   driver_list_tuple2_string_list_u8_t others;
   if (!pontoon_driver_store_list(&prefix, &others, err)) return false;
   for (size_t i = 0; i < others.len; i++) {
     const char *key = pontoon_chars(&others.ptr[i].f0);
     if (others.ptr[i].f1.len != sizeof(struct network))
-      return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "the store's %s is not what this driver wrote", key);
+      return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "the store's %s is not what this driver wrote",
+                          key);
     if (!check_subnets(key + strlen(NETWORKS), made, (const struct network *)others.ptr[i].f1.ptr, err)) return false;
   }
   return true;
 }
 
-/* A container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody else has, must not wait two
- * seconds for a duplicate: until then the host could not ask for a container's MAC. */
+/* A container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody
+ * else has, must not wait two seconds for a duplicate: until then the host could not ask for a container's MAC. */
 static bool set_ipv6(pontoon_driver_links_borrow_link_t bridge, pontoon_error *err) {
   static const pontoon_driver_sysctls_link_sysctl_t names[] = {PONTOON_DRIVER_SYSCTLS_LINK_SYSCTL_IPV6_ACCEPT_RA,
                                                                PONTOON_DRIVER_SYSCTLS_LINK_SYSCTL_IPV6_ACCEPT_DAD};
@@ -122,12 +127,14 @@ static bool add_bridge(const struct network *network, pontoon_driver_links_borro
   if (network->internal) return true;
   bool ipv4 = network->subnets[0].is_there, ipv6 = network->subnets[1].is_there;
   /* For ports that are published on 127.0.0.1; the rules keep the containers from the host's own services. */
-  if (ipv4 && !pontoon_driver_sysctls_set_link(*bridge, PONTOON_DRIVER_SYSCTLS_LINK_SYSCTL_IPV4_ROUTE_LOCALNET, 1, err)) return false;
+  if (ipv4 && !pontoon_driver_sysctls_set_link(*bridge, PONTOON_DRIVER_SYSCTLS_LINK_SYSCTL_IPV4_ROUTE_LOCALNET, 1, err))
+    return false;
   return pontoon_driver_forwarding_allow(*bridge, ipv4, ipv6, err);
 }
 
 /* Whatever fails on the way, the host undoes what was done before. */
-bool network_create(const char *id, const network_options *asked, const pools *ipv4, const pools *ipv6, pontoon_error *err) {
+bool network_create(const char *id, const network_options *asked, const pools *ipv4, const pools *ipv6,
+                    pontoon_error *err) {
   struct network network = {.internal = asked->internal};
   if (!options_read(&asked->generic, &network.options, err)) return false;
   if (!read_subnet(ipv4, "DefaultGatewayIPv4", &network.subnets[0], err)) return false;
@@ -141,7 +148,8 @@ bool network_create(const char *id, const network_options *asked, const pools *i
     snprintf(words, sizeof words, "bridge %s", network.options.name);
     return pontoon_context(err, words);
   }
-  return rules_of_network(&network, bridge, err) && pontoon_store(key_of("bridge/", network.options.name), 1, id, strlen(id), err) &&
+  return rules_of_network(&network, bridge, err) &&
+         pontoon_store(key_of("bridge/", network.options.name), 1, id, strlen(id), err) &&
          pontoon_store(key_of(NETWORKS, id), sizeof network, &network, 1, err);
 }
 
@@ -152,7 +160,8 @@ bool network_delete(const char *id, pontoon_error *err) {
   if (!old) return true;
   pontoon_driver_nftables_list_rule_id_t rules = {old->rules, old->rule_count};
   return pontoon_driver_nftables_remove(&rules, err) && link_remove(old->options.name, err) &&
-         pontoon_store(key_of(NETWORKS, id), 1, NULL, 0, err) && pontoon_store(key_of("bridge/", old->options.name), 1, NULL, 0, err);
+         pontoon_store(key_of(NETWORKS, id), 1, NULL, 0, err) &&
+         pontoon_store(key_of("bridge/", old->options.name), 1, NULL, 0, err);
 }
 
 bool link_get(const char *name, pontoon_driver_links_borrow_link_t *link, pontoon_error *err) {

@@ -32,7 +32,9 @@ static bool is_one_of(const char *text, const char *const words[]) {
 
 /* The words that Go's strconv.ParseBool knows, and so Docker's users. */
 static bool read_flag(const pontoon_texts *labels, const char *key, bool *flag, pontoon_error *err) {
-  static const char *const yes[] = {"1", "t", "T", "true", "True", "TRUE", NULL}, *const no[] = {"0", "f", "F", "false", "False", "FALSE", NULL};
+  static const char *const yes[] = {"1", "t", "T", "true", "True", "TRUE", NULL}, *const no[] = {
+                                                                                      "0",     "f",     "F", "false",
+                                                                                      "False", "FALSE", NULL};
   const pontoon_string *label = pontoon_find(labels, key);
   if (!label) return true;
   const char *text = pontoon_chars(label);
@@ -79,12 +81,13 @@ bool options_read(const pontoon_texts *labels, struct options *options, pontoon_
   for (int i = 0; i < 2; i++) {
     const char *mode = text_of(labels, gateway_modes[i]);
     if (mode && strcmp(mode, "nat"))
-      return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_IMPLEMENTED, "%s=\"%s\": only \"nat\" is implemented", gateway_modes[i], mode);
+      return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_IMPLEMENTED,
+                          "%s=\"%s\": only \"nat\" is implemented", gateway_modes[i], mode);
   }
   return read_name(labels, BRIDGE "name", options->name, err) &&
          read_name(labels, "com.docker.network.container_iface_prefix", options->interface_prefix, err) &&
          read_flag(labels, BRIDGE "enable_icc", &options->icc, err) &&
          read_flag(labels, BRIDGE "enable_ip_masquerade", &options->masquerade, err) &&
-         read_flag(labels, BRIDGE "inhibit_ipv4", &options->inhibit_ipv4, err) && read_host_binding(labels, options, err) &&
-         read_mtu(labels, &options->mtu, err);
+         read_flag(labels, BRIDGE "inhibit_ipv4", &options->inhibit_ipv4, err) &&
+         read_host_binding(labels, options, err) && read_mtu(labels, &options->mtu, err);
 }

@@ -9,10 +9,13 @@ typedef pontoon_driver_nftables_chain_t chain;
 typedef pontoon_driver_nftables_verdict_t verdict;
 
 static const chain forward = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_FILTER, PONTOON_DRIVER_NFTABLES_HOOK_FORWARD, 0};
-static const chain raw_prerouting = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_FILTER, PONTOON_DRIVER_NFTABLES_HOOK_PREROUTING, -300};
-static const chain nat_prerouting = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_NAT, PONTOON_DRIVER_NFTABLES_HOOK_PREROUTING, -100};
+static const chain raw_prerouting = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_FILTER, PONTOON_DRIVER_NFTABLES_HOOK_PREROUTING,
+                                     -300};
+static const chain nat_prerouting = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_NAT, PONTOON_DRIVER_NFTABLES_HOOK_PREROUTING,
+                                     -100};
 static const chain nat_output = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_NAT, PONTOON_DRIVER_NFTABLES_HOOK_OUTPUT, -100};
-static const chain nat_postrouting = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_NAT, PONTOON_DRIVER_NFTABLES_HOOK_POSTROUTING, 100};
+static const chain nat_postrouting = {PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_NAT, PONTOON_DRIVER_NFTABLES_HOOK_POSTROUTING,
+                                      100};
 
 static const verdict accept = {.tag = PONTOON_DRIVER_NFTABLES_VERDICT_ACCEPT};
 static const verdict drop = {.tag = PONTOON_DRIVER_NFTABLES_VERDICT_DROP};
@@ -23,9 +26,13 @@ static condition not(condition it) {
   return it;
 }
 
-static condition from(pontoon_network network) { return (condition){.property = {PROPERTY(SOURCE), {.source = network}}}; }
+static condition from(pontoon_network network) {
+  return (condition){.property = {PROPERTY(SOURCE), {.source = network}}};
+}
 
-static condition to(pontoon_network network) { return (condition){.property = {PROPERTY(DESTINATION), {.destination = network}}}; }
+static condition to(pontoon_network network) {
+  return (condition){.property = {PROPERTY(DESTINATION), {.destination = network}}};
+}
 
 /* Rules that are being gathered. */
 struct gathered {
@@ -45,7 +52,8 @@ static void add(struct gathered *rules, chain chain, verdict verdict, size_t cou
 }
 
 /* The conditions of a rule, as its last arguments. */
-#define WHEN(...) sizeof((condition[]){__VA_ARGS__}) / sizeof(condition), (condition[]){__VA_ARGS__}
+#define WHEN(...) \
+  sizeof((condition[]){__VA_ARGS__}) / sizeof(condition), (condition[]) { __VA_ARGS__ }
 
 bool rules_of_network(struct network *network, pontoon_driver_links_borrow_link_t bridge, pontoon_error *err) {
   static const uint8_t loopback_bytes[] = {127, 0, 0, 0};
@@ -53,9 +61,9 @@ bool rules_of_network(struct network *network, pontoon_driver_links_borrow_link_
   const condition in = {.property = {PROPERTY(INPUT_LINK), {.input_link = bridge}}};
   const condition out = {.property = {PROPERTY(OUTPUT_LINK), {.output_link = bridge}}};
   const condition translated = {.property = {.tag = PROPERTY(DESTINATION_TRANSLATED)}};
-  const condition answers = {.property = {
-      PROPERTY(CONNECTION),
-      {.connection = PONTOON_DRIVER_NFTABLES_CONNECTION_STATES_ESTABLISHED | PONTOON_DRIVER_NFTABLES_CONNECTION_STATES_RELATED}}};
+  const condition answers = {.property = {PROPERTY(CONNECTION),
+                                          {.connection = PONTOON_DRIVER_NFTABLES_CONNECTION_STATES_ESTABLISHED |
+                                                         PONTOON_DRIVER_NFTABLES_CONNECTION_STATES_RELATED}}};
   struct gathered rules = gather(NETWORK_RULES);
   if (network->internal) {
     add(&rules, forward, drop, WHEN(in, not(out)));
@@ -95,8 +103,10 @@ static void of_port(struct gathered *rules, const struct published *port) {
     destination = to((pontoon_network){port->host, is_ipv4 ? 32 : 128});
   }
   const condition protocol = {.property = {PROPERTY(PROTOCOL), {.protocol = port->protocol}}};
-  const condition host_port = {.property = {PROPERTY(DESTINATION_PORT), {.destination_port = {port->host_port, port->host_port}}}};
-  const verdict target = {PONTOON_DRIVER_NFTABLES_VERDICT_DESTINATION_NAT, {.destination_nat = {port->container, {true, port->container_port}}}};
+  const condition host_port = {
+      .property = {PROPERTY(DESTINATION_PORT), {.destination_port = {port->host_port, port->host_port}}}};
+  const verdict target = {PONTOON_DRIVER_NFTABLES_VERDICT_DESTINATION_NAT,
+                          {.destination_nat = {port->container, {true, port->container_port}}}};
   add(rules, nat_prerouting, target, WHEN(destination, protocol, host_port));
   add(rules, nat_output, target, WHEN(destination, protocol, host_port));
 }

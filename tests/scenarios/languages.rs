@@ -116,6 +116,64 @@ const C: &[Mistake] = &[
     },
 ];
 
+const PYTHON: &[Mistake] = &[
+    OTHER_VERSION,
+    // An exception, with its place.
+    Mistake {
+        edits: &[["app.py", "pass  # What a network", "raise ValueError(\"out of luck\")  # What a network"]],
+        says: &["delete-network", "ValueError: out of luck", "app.py, line", "in delete_network"],
+    },
+    // There are no files.
+    Mistake {
+        edits: &[["app.py", "pass  # What a network", "open(\"/etc/passwd\")  # What a network"]],
+        says: &["delete-network", "a driver has no files: there is no WASI"],
+    },
+    // What does not compile, a function that is missing, and a part.
+    Mistake { edits: &[["app.py", "def join(", "def join)"]], says: &["SyntaxError: unmatched ')'", "app.py\", line"] },
+    Mistake {
+        edits: &[["app.py", "def create_endpoint(", "def created_endpoint("]],
+        says: &["create-endpoint", "NotImplementedError"],
+    },
+    Mistake {
+        edits: &[["wit/world.wit", "driver-part", "ipv6-releaser-part"]],
+        says: &["AttributeError: module 'wit_world.exports' has no attribute 'Driver'"],
+    },
+];
+
+const JAVASCRIPT: &[Mistake] = &[
+    Mistake {
+        edits: &[["wit", "@0.1.0", "@0.2.0"], ["sdk", "@0.1.0", "@0.2.0"], ["driver.ts", "@0.1.0", "@0.2.0"]],
+        says: OTHER_VERSION.says,
+    },
+    // What is thrown, with its place.
+    Mistake {
+        edits: &[["driver.ts", "// What a network", "throw new RangeError('out of luck'); // What a network"]],
+        says: &["delete-network", "RangeError: out of luck", "driver.js"],
+    },
+    // Nothing is built of what has the wrong types: a function that is missing, a part, a value.
+    Mistake {
+        edits: &[["driver.ts", "  join(", "  joined("]],
+        says: &["driver.ts", "'joined' does not exist in type"],
+    },
+    Mistake {
+        edits: &[["wit/world.wit", "  include", "  include pontoon:driver/ipv6-releaser-part@0.1.0;\n  include"]],
+        says: &["ipv6Releaser"],
+    },
+    Mistake {
+        edits: &[["wit/world.wit", "driver-part", "ipv6-releaser-part"]],
+        says: &["pontoon:driver/driver@0.1.0"],
+    },
+    Mistake {
+        edits: &[["driver.ts", "'eth', undefined", "5, undefined"]],
+        says: &["driver.ts", "'number' is not assignable to parameter of type 'string'"],
+    },
+    // There are no files.
+    Mistake {
+        edits: &[["driver.ts", "import { driverPart", "import { readFileSync } from 'node:fs';\nimport { driverPart"]],
+        says: &["Cannot find module 'node:fs'"],
+    },
+];
+
 macro_rules! in_every_language {
     ($($language:ident: $mistakes:ident),+ $(,)?) => {
         $(mod $language {
@@ -134,7 +192,7 @@ macro_rules! in_every_language {
     };
 }
 
-in_every_language!(go: GO, c: C);
+in_every_language!(go: GO, c: C, python: PYTHON, javascript: JAVASCRIPT);
 
 fn the_bridge_passes_the_suite(language: &str) {
     let Some(name) = bridge_in(language) else { return };
@@ -143,6 +201,23 @@ fn the_bridge_passes_the_suite(language: &str) {
     assert!(skipped.is_empty() && run.ended("passed").count() > 30, "{skipped:#?}");
     let fake = Run::of(&driver(&name), &["--strict", "--fake"]);
     assert_eq!((fake.code, fake.ended("failed").collect::<Vec<_>>()), (Some(0), Vec::new()), "{}", fake.err);
+}
+
+#[test]
+fn the_sdk_for_python_passes_its_own_tests() {
+    if bridge_in("python").is_none() {
+        return;
+    }
+    let bindings = tempfile::tempdir().unwrap();
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/python");
+    let mut command = with_tools("componentize-py");
+    command.args(["-q", "-d", "../../wit", "-w", "complete", "bindings"]).arg(bindings.path().join("b"));
+    let made = Ran::of(command.current_dir(&sdk));
+    assert_eq!(made.code, 0, "{made:?}");
+    let mut command = with_tools("python3");
+    command.env("PYTHONPATH", format!("{}:.", bindings.path().join("b").display())).env("PYTHONDONTWRITEBYTECODE", "1");
+    let ran = Ran::of(command.arg("tests/test_sdk.py").current_dir(&sdk));
+    assert!(ran.code == 0 && ran.err.contains("\nOK"), "{ran:?}");
 }
 
 /// A new project in a folder of its own.

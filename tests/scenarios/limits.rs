@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use pontoon::driver::aside::TRAPS;
 use pontoon::engine::limit::{CALLS, LOG_LINES, TRACED};
-use pontoon::operation::driver::{Granting, LoadDriver};
+use pontoon::operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
 use pontoon::operation::{Error, Kind, Name};
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
 use serde_json::{Value, json};
@@ -121,11 +122,13 @@ fn a_driver_that_spins_is_ended_and_holds_up_nobody_else() {
 #[test]
 fn so_many_calls_run_at_a_time_and_the_rest_wait() {
     let bench = probe_within(DEADLINE);
+    // Several drivers: one that traps ten times in a row is put aside.
+    (0..8).for_each(|number| bench.load(&format!("probe{number}"), "test/probe", &[]));
     let begin = Instant::now();
     let networks = (0..CALLS + 2).map(|number| {
         let create = create(
             &format!("n{number}"),
-            "probe",
+            &format!("probe{}", number % 8),
             &json!({"no_pools": true, "options": {"probe.spin": "create-network", "probe.links": "no"}}),
         );
         let controller = bench.controller.clone();
@@ -248,6 +251,41 @@ fn the_child_that_compiles_has_limits() {
         assert!(begin.elapsed() < Duration::from_secs(20), "{}", limits());
         std::thread::sleep(Duration::from_millis(10));
     }
+    // It has given up all that it does not need before it reads a byte.
+    let field = |name: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches(':').trim().to_owned()
+    };
+    pontoon_tests::until("its seccomp filter", || field("Seccomp") == "2" && field("Seccomp_filters") == "2");
+    assert_eq!(["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"].map(field), ["0".repeat(16).as_str(); 5]);
+    assert_eq!(field("NoNewPrivs"), "1");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_driver_that_keeps_trapping_is_put_aside_and_gets_another_try() {
+    let bench = probe();
+    let name = Name::new("probe").unwrap();
+    let state = || bench.wait(bench.controller.driver(&name)).unwrap().driver.state;
+    let trap = || refused(&bench, json!({"probe.trap": "create-network"}));
+    for _ in 0..TRAPS {
+        assert_eq!(state(), READY);
+        let error = trap();
+        assert!(error.message.contains("trapped"), "{error}");
+    }
+    // The first time is short; on a slow machine it is over before anybody looks, and then comes a longer one.
+    pontoon_tests::until("it to be put aside", || {
+        let listed = bench.wait(bench.controller.drivers()).unwrap();
+        let (error, state) = (trap(), state());
+        let said = error.kind == Kind::Unavailable
+            && error.message.contains("the driver probe: put aside: create-network trapped");
+        said && state.contains("times in a row; it is called again in ") && listed[0].state.starts_with(PUT_ASIDE)
+    });
+    pontoon_tests::until("another try", || state() == READY);
+    make(&bench, "n", &json!({}));
+    // That forgave all.
+    refused(&bench, json!({"probe.trap": "create-network"}));
+    assert_eq!(state(), READY);
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod author;
+mod confine;
 mod conformance;
 mod crash;
 mod doctor;
@@ -9,6 +10,8 @@ mod fake;
 mod faults;
 mod firewall;
 mod forgotten;
+mod grants;
+mod hostile;
 mod http;
 mod inspect;
 mod interface;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// As `pontoon driver new --language` and `sample-drivers/languages` know them.
-pub const LANGUAGES: &[&str] = &["go", "c"];
+pub const LANGUAGES: &[&str] = &["go", "c", "python", "javascript"];
 
 fn target() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target")

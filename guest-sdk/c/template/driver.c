@@ -35,10 +35,12 @@ void exports_pontoon_driver_driver_register(exports_pontoon_driver_driver_regist
   *ret = (exports_pontoon_driver_driver_registration_t){.network_type = pontoon_format("@NAME@")};
 }
 
-bool exports_pontoon_driver_driver_create_network(
-    driver_string_t *network, exports_pontoon_driver_driver_network_options_t *options,
-    exports_pontoon_driver_driver_borrow_network_info_t info, exports_pontoon_driver_driver_list_ipam_data_t *ipv4,
-    exports_pontoon_driver_driver_list_ipam_data_t *ipv6, exports_pontoon_driver_driver_error_t *err) {
+bool exports_pontoon_driver_driver_create_network(driver_string_t *network,
+                                                  exports_pontoon_driver_driver_network_options_t *options,
+                                                  exports_pontoon_driver_driver_borrow_network_info_t info,
+                                                  exports_pontoon_driver_driver_list_ipam_data_t *ipv4,
+                                                  exports_pontoon_driver_driver_list_ipam_data_t *ipv6,
+                                                  exports_pontoon_driver_driver_error_t *err) {
   pontoon_network addresses[1];
   pontoon_driver_links_link_spec_t spec = {
       .end = {.name = {.val.exact = name("simple", network)}, .addresses = {.ptr = addresses}, .up = true},
@@ -49,13 +51,15 @@ bool exports_pontoon_driver_driver_create_network(
   return add(&spec, err);
 }
 
-bool exports_pontoon_driver_driver_delete_network(driver_string_t *network, exports_pontoon_driver_driver_error_t *err) {
+bool exports_pontoon_driver_driver_delete_network(driver_string_t *network,
+                                                  exports_pontoon_driver_driver_error_t *err) {
   return true; /* What a network still owns goes with it. */
 }
 
-bool exports_pontoon_driver_driver_create_endpoint(
-    driver_string_t *network, driver_string_t *endpoint, exports_pontoon_driver_driver_borrow_interface_info_t info,
-    exports_pontoon_driver_driver_endpoint_options_t *options, exports_pontoon_driver_driver_error_t *err) {
+bool exports_pontoon_driver_driver_create_endpoint(driver_string_t *network, driver_string_t *endpoint,
+                                                   exports_pontoon_driver_driver_borrow_interface_info_t info,
+                                                   exports_pontoon_driver_driver_endpoint_options_t *options,
+                                                   exports_pontoon_driver_driver_error_t *err) {
   pontoon_mac mac;
   if (!pontoon_driver_capabilities_method_interface_info_mac_address(info, &mac)) {
     mac = pontoon_random_mac();
@@ -67,38 +71,45 @@ bool exports_pontoon_driver_driver_create_endpoint(
   pontoon_driver_links_borrow_link_t master = pontoon_driver_links_borrow_link(bridge);
   pontoon_driver_links_link_info_t is;
   if (!pontoon_driver_links_method_link_info(master, &is, err)) return false;
-  pontoon_driver_links_link_end_t container = {.name = {.val.exact = name("cont", endpoint)}, .mac_address = {true, mac}, .mtu = {true, is.mtu}};
+  pontoon_driver_links_link_end_t container = {
+      .name = {.val.exact = name("cont", endpoint)}, .mac_address = {true, mac}, .mtu = {true, is.mtu}};
   pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = name("host", endpoint)}, .master = {true, master}, .mtu = container.mtu, .up = true},
+      .end = {.name = {.val.exact = name("host", endpoint)},
+              .master = {true, master},
+              .mtu = container.mtu,
+              .up = true},
       .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VETH, {.veth = container}},
   };
   return add(&spec, err);
 }
 
-bool exports_pontoon_driver_driver_delete_endpoint(
-    driver_string_t *network, driver_string_t *endpoint, exports_pontoon_driver_driver_error_t *err) {
+bool exports_pontoon_driver_driver_delete_endpoint(driver_string_t *network, driver_string_t *endpoint,
+                                                   exports_pontoon_driver_driver_error_t *err) {
   return true;
 }
 
-bool exports_pontoon_driver_driver_endpoint_oper_info(
-    driver_string_t *network, driver_string_t *endpoint, exports_pontoon_driver_driver_text_map_t *ret,
-    exports_pontoon_driver_driver_error_t *err) {
+bool exports_pontoon_driver_driver_endpoint_oper_info(driver_string_t *network, driver_string_t *endpoint,
+                                                      exports_pontoon_driver_driver_text_map_t *ret,
+                                                      exports_pontoon_driver_driver_error_t *err) {
   *ret = (pontoon_texts){0};
   return true;
 }
 
-bool exports_pontoon_driver_driver_join(
-    driver_string_t *network, driver_string_t *endpoint, driver_string_t *sandbox,
-    exports_pontoon_driver_driver_borrow_join_info_t info, exports_pontoon_driver_driver_endpoint_options_t *options,
-    exports_pontoon_driver_driver_error_t *err) {
+bool exports_pontoon_driver_driver_join(driver_string_t *network, driver_string_t *endpoint, driver_string_t *sandbox,
+                                        exports_pontoon_driver_driver_borrow_join_info_t info,
+                                        exports_pontoon_driver_driver_endpoint_options_t *options,
+                                        exports_pontoon_driver_driver_error_t *err) {
   pontoon_string link_name = name("cont", endpoint), prefix = pontoon_text("eth");
   pontoon_link link;
   if (!pontoon_driver_links_get(NULL, &link_name, &link, err)) return false;
-  pontoon_driver_capabilities_own_interface_name_info_t names = pontoon_driver_capabilities_method_join_info_interface_name(info);
+  pontoon_driver_capabilities_own_interface_name_info_t names =
+      pontoon_driver_capabilities_method_join_info_interface_name(info);
   return pontoon_driver_capabilities_method_interface_name_info_set_names(
-      pontoon_driver_capabilities_borrow_interface_name_info(names), pontoon_driver_links_borrow_link(link), &prefix, NULL, err);
+      pontoon_driver_capabilities_borrow_interface_name_info(names), pontoon_driver_links_borrow_link(link), &prefix,
+      NULL, err);
 }
 
-bool exports_pontoon_driver_driver_leave(driver_string_t *network, driver_string_t *endpoint, exports_pontoon_driver_driver_error_t *err) {
+bool exports_pontoon_driver_driver_leave(driver_string_t *network, driver_string_t *endpoint,
+                                         exports_pontoon_driver_driver_error_t *err) {
   return true;
 }

@@ -153,9 +153,9 @@ impl From<kernel::Error> for Error {
             Some(Errno::NODEV | Errno::NOENT | Errno::SRCH | Errno::ADDRNOTAVAIL) => Kind::NotFound,
             Some(Errno::PERM | Errno::ACCESS) => Kind::Forbidden,
             Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT) => Kind::NotImplemented,
-            Some(Errno::BUSY | Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => {
-                Kind::Unavailable
-            }
+            Some(
+                Errno::PIPE | Errno::BUSY | Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MFILE | Errno::NFILE,
+            ) => Kind::Unavailable,
             Some(Errno::INVAL | Errno::RANGE | Errno::NETUNREACH) => Kind::InvalidArgument,
             _ => Kind::Internal,
         };
@@ -169,5 +169,48 @@ impl wit::Host for CallState {
             Refusal::Error(error) => Ok(convert::error_to_wit(error)),
             Refusal::Trap(trap) => Err(trap),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The functions of a file that drivers import, with their bodies.
+    fn imported(source: &str) -> Vec<(String, &str)> {
+        let blocks = source.split("\nimpl ").skip(1).filter_map(|block| {
+            let (head, body) = block.split_once(" {\n")?;
+            let body = body.split("\n}\n").next()?;
+            (head.contains("Host") && head.ends_with(" for CallState")).then_some(body)
+        });
+        let functions = blocks.flat_map(|body| body.split("    fn ").skip(1));
+        functions.map(|text| (text.split('(').next().unwrap_or_default().to_owned(), text)).collect()
+    }
+
+    /// A capability that does not ask, or asks for another function, is found here; an effect without a permit does not compile.
+    #[test]
+    fn every_import_asks_the_gate_for_itself() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/capability");
+        let mut asked: BTreeMap<String, usize> = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            for (name, text) in imported(&source) {
+                if name == "drop" || name == "convert_error" {
+                    continue;
+                }
+                assert_eq!(text.matches(".ask(").count(), 1, "{name} asks once");
+                let call = text.split(".ask(").nth(1).and_then(|rest| rest.split(',').next()).unwrap().trim();
+                *asked.entry(call.rsplit("::").next().unwrap().to_owned()).or_default() += 1;
+                let (asks, does) = (text.find(".ask("), text.find("transaction()"));
+                assert!(
+                    does.is_none_or(|does| asks.is_some_and(|asks| asks < does)),
+                    "{name} does something before it asks"
+                );
+            }
+        }
+        let all: BTreeMap<_, _> = HostCall::ALL.into_iter().map(|call| (format!("{call:?}"), 1)).collect();
+        assert_eq!(asked, all);
     }
 }

@@ -45,7 +45,7 @@ use self::exit::Failure;
 use self::output::{Format, Session, complaint};
 use crate::config::Written;
 use crate::operation::Error;
-use crate::serve;
+use crate::{confine, kernel, serve};
 
 /// Container network drivers as sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -68,6 +68,12 @@ enum Command {
     /// Compile the component on standard input; the daemon starts this in a process of its own
     #[command(hide = true)]
     Compile,
+    /// Open and bind network namespaces for the daemon, which starts this before it confines itself
+    #[command(hide = true)]
+    Keyholder {
+        /// Where they are bound
+        folder: PathBuf,
+    },
     #[command(flatten)]
     Ask(Ask),
 }
@@ -108,6 +114,10 @@ pub fn main() -> ExitCode {
     let ended = match arguments.command {
         // Before any thread is started: the child lowers its own limits.
         Command::Compile => return compile().into(),
+        Command::Keyholder { folder } => {
+            confine::keyholder();
+            kernel::hold_keys(&folder).map_err(Error::from)
+        }
         Command::Serve(written) => serve::main(Written { socket, ..*written }),
         Command::Ask(ask) => return block(ask, socket, format),
     };

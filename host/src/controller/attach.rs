@@ -154,7 +154,7 @@ impl Inner {
         }
         let path = if namespace.contains('/') { namespace.into() } else { Path::new("/run/netns").join(namespace) };
         self.kernel.sandbox(&path).map_err(|e| match Error::from(e) {
-            missing @ Error { kind: Kind::NotFound, .. } => missing,
+            error @ Error { kind: Kind::NotFound | Kind::Unavailable, .. } => error,
             error => Error { kind: Kind::InvalidArgument, ..error },
         })
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use super::{Called, Inner};
 use crate::driver::Driver;
 use crate::engine::limit::TRACED;
-use crate::engine::{Asked, CallState, Code, Facts, Failure, Interface, NetworkFacts, Outcome, TrapPlace, micros};
+use crate::engine::{
+    Asked, CallState, Code, Facts, Failure, Fault, Interface, NetworkFacts, Outcome, TrapPlace, micros,
+};
 use crate::grant::{About, Gate, Limit};
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::PortBinding;
@@ -102,7 +104,12 @@ impl Inner {
         finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
     ) -> std::result::Result<Result<Done<T>>, store::Error> {
         let start = Instant::now();
-        let mut outcome = run(&call.driver.code, self.state(call, start));
+        let fault = self.fault_for(call.function);
+        if let Some(aside) = call.driver.aside.get(call.function, start) {
+            let error = Error::new(Kind::Unavailable, aside.to_string());
+            return Ok(Err(error.context(format!("the driver {}", call.driver.record.name))));
+        }
+        let mut outcome = run(&call.driver.code, self.state(call, start, fault));
         let transaction = outcome.state.transaction.take();
         let recorder = &call.driver.recorder;
         let end = (recorder.is_wanted() || matches!(outcome.result, Err(Failure::Trapped(_))))
@@ -121,6 +128,10 @@ impl Inner {
             host_calls: asked.iter().map(Asked::trace).collect(),
         };
         call.driver.count(&trace, committed.is_err());
+        // A trap that was asked for says nothing of the driver.
+        if fault.is_none() {
+            call.driver.aside.ended(call.function, matches!(committed, Err(Failure::Trapped(_))), Instant::now());
+        }
         trace.host_calls.truncate(TRACED);
         if let Some(end) = end {
             let undone = committed.as_ref().err().filter(|_| matches!(end, End::Returned(_))).map(Failure::as_error);
@@ -156,7 +167,13 @@ impl Inner {
         })
     }
 
-    fn state(&self, call: &Call<'_>, start: Instant) -> CallState {
+    /// The failure to inject into a function, if there is one.
+    fn fault_for(&self, function: &str) -> Option<Fault> {
+        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.filter(|(into, _)| into.is_none_or(|into| into == function)).map(|(_, fault)| fault)
+    }
+
+    fn state(&self, call: &Call<'_>, start: Instant, fault: Option<Fault>) -> CallState {
         let pools = call.network.map(|n| n.pools.iter().map(|p| p.subnet).collect::<Vec<_>>());
         let facts = Facts {
             driver: call.driver.record.name.clone(),
@@ -185,8 +202,6 @@ impl Inner {
             endpoint: call.endpoint.cloned(),
         };
         let gate = Gate::new(about, call.driver.policy.clone(), pools);
-        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let fault = fault.filter(|(function, _)| function.is_none_or(|f| f == call.function)).map(|(_, fault)| fault);
         let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.code.deadline);
         let mut state = CallState::new(facts, gate, transaction, start + time, fault);
         state.interface = call.interface.clone();

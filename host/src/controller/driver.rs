@@ -1,6 +1,7 @@
 //! Operations on drivers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Inner;
 use crate::driver;
@@ -18,7 +19,7 @@ impl Inner {
 
     pub(super) fn drivers(&self) -> Result<Vec<Driver>> {
         let one = |(name, driver): (Name, Result<Arc<driver::Driver>>)| match driver {
-            Ok(driver) => self.summary(&driver.record, READY.into()),
+            Ok(driver) => self.summary(&driver.record, state(&driver)),
             Err(error) => {
                 let record =
                     self.store.driver(&name)?.ok_or_else(|| Error::not_found(format!("there is no driver {name}")))?;
@@ -45,7 +46,7 @@ impl Inner {
         let asks = driver.admitted.manifest.as_ref().map(|manifest| &manifest.asks);
         let grant = driver.policy.grant();
         Ok(DriverDetails {
-            driver: self.summary(&driver.record, READY.into())?,
+            driver: self.summary(&driver.record, state(driver))?,
             exports,
             imports,
             lacks: asks.map(|asks| grant.lacks(asks)).unwrap_or_default().iter().map(ToString::to_string).collect(),
@@ -71,4 +72,9 @@ impl Inner {
             state,
         })
     }
+}
+
+/// The state of a driver that is loaded.
+fn state(driver: &driver::Driver) -> String {
+    driver.aside.any(Instant::now()).map_or_else(|| READY.into(), |aside| aside.to_string())
 }

@@ -1,8 +1,5 @@
 //! dockerd: there or not, how old, and whether it looks where Pontoon's sockets and links are.
 
-use std::fs::Metadata;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -11,6 +8,7 @@ use tokio::net::UnixStream;
 
 use super::{is_refused, unknown};
 use crate::frontend::docker::api::get;
+use crate::kernel::identify;
 use crate::operation::Error;
 use crate::operation::finding::Finding;
 
@@ -138,35 +136,22 @@ async fn elsewhere(socket: &Path, plugins: &Path) -> Vec<Finding> {
         return Vec::new();
     };
     let mut findings = Vec::new();
-    if let (Ok(theirs), Ok(ours)) = (process.join("ns/net").metadata(), Path::new("/proc/self/ns/net").metadata())
-        && !same(&theirs, &ours)
+    let seen = |path: &Path| identify(path).ok();
+    if let (Some(theirs), Some(ours)) = (seen(&process.join("ns/net")), seen(Path::new("/proc/self/ns/net")))
+        && theirs != ours
     {
         let found = "its network namespace is another one: it does not find the links that Pontoon makes";
         findings.push(Finding::problem(check, found, "run `pontoon serve` in the network namespace of dockerd"));
     }
-    let theirs = process.join("root").join(&PLUGINS[1..]);
-    if let (Some(theirs), Some(ours)) = (seen(&theirs), seen(plugins))
-        && !matches!((&theirs, &ours), (Some(theirs), Some(ours)) if same(theirs, ours))
-        && (theirs.is_some() || ours.is_some())
+    // None: that can't be seen.
+    if let (Some(theirs), Some(ours)) = (seen(&process.join("root").join(&PLUGINS[1..])), seen(plugins))
+        && theirs != ours
     {
         let found = format!("it looks for plugins in its own {PLUGINS}, which is not {} here", plugins.display());
         let advice = format!("serve with --plugins {PLUGINS}, in the mount namespace of dockerd");
         findings.push(Finding::problem(check, found, advice));
     }
     findings
-}
-
-/// What is at a path, if anything; none: that can't be seen.
-fn seen(path: &Path) -> Option<Option<Metadata>> {
-    match path.metadata() {
-        Ok(found) => Some(Some(found)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Some(None),
-        Err(_) => None,
-    }
-}
-
-fn same(one: &Metadata, other: &Metadata) -> bool {
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 #[cfg(test)]

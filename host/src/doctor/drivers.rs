@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::controller::Controller;
 use crate::frontend::docker::reserved;
 use crate::operation::Name;
-use crate::operation::driver::{Driver, READY};
+use crate::operation::driver::{Driver, PUT_ASIDE, READY};
 use crate::operation::finding::Finding;
 
 /// Looks at each, and answers which of them must have a plugin socket.
@@ -27,7 +27,10 @@ pub async fn look(controller: &Controller, docker: bool) -> (Vec<Finding>, BTree
 fn one(driver: &Driver, docker: bool) -> Finding {
     let (name, check) = (&driver.name, format!("driver {}", driver.name));
     if driver.state != READY {
-        let advice = format!("load its component again: pontoon driver load FILE.wasm --name {name}");
+        let advice = match driver.state.starts_with(PUT_ASIDE) {
+            true => "see in the daemon's log why it traps, and load a mended one".to_owned(),
+            false => format!("load its component again: pontoon driver load FILE.wasm --name {name}"),
+        };
         return Finding::problem(check, driver.state.clone(), advice);
     }
     let networks = match driver.networks {

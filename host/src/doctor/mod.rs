@@ -7,6 +7,7 @@
 //! - `network`: the host's firewall, bridge-nf, forwarding
 //! - `kernel`: what the kernel can do, tried
 //! - `state`: the state folder and the admin socket
+//! - `process`: what the daemon's process has given up
 //! - `access`: who else can write to a path
 
 mod access;
@@ -15,6 +16,7 @@ mod drivers;
 mod kernel;
 mod network;
 mod plugins;
+mod process;
 mod state;
 
 use crate::config::Config;
@@ -54,6 +56,7 @@ pub async fn examine(config: &Config, daemon: Option<Daemon<'_>>) -> Vec<Finding
     findings.extend(machine.await.unwrap_or_default());
     if let Some(daemon) = daemon {
         findings.extend(network::exceptions(daemon.controller).await);
+        findings.extend(process::look());
     }
     findings
 }

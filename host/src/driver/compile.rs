@@ -40,6 +40,7 @@ pub fn child() -> anyhow::Result<()> {
     {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
+    crate::confine::compiler();
     let mut component = Vec::new();
     std::io::stdin().lock().take(SIZE as u64 + 1).read_to_end(&mut component)?;
     let compiled = crate::engine::compile(&component).map_err(|e| anyhow::anyhow!("{e:#}"))?;

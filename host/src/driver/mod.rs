@@ -5,9 +5,11 @@
 //! - [`pack`]: puts a manifest into a component
 //! - [`compile`]: the child process that compiles, and the cache of its output
 //! - [`Recorder`]: the recorded calls that are kept
+//! - [`aside`]: what becomes of a function that keeps trapping
 //! - [`Drivers`]: those that are loaded, by name
 
 pub mod admit;
+pub mod aside;
 pub mod compile;
 pub mod manifest;
 pub mod pack;

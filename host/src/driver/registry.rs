@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::time::Instant;
 
 use super::admit::{self, Admitted};
+use super::aside::Aside;
 use super::compile::{self, Cache};
 use super::recorder::Recorder;
 use crate::controller::Place;
@@ -27,6 +28,8 @@ pub struct Driver {
     pub policy: Arc<Policy>,
     /// What `configuration` answers.
     pub configuration: Arc<BTreeMap<String, String>>,
+    /// Which of its functions are put aside.
+    pub aside: Aside,
     /// Its recorded calls.
     pub recorder: Arc<Recorder>,
     calls: Mutex<BTreeMap<String, (u64, u64, u64)>>,
@@ -298,7 +301,7 @@ impl Driver {
         policy: Policy,
     ) -> Self {
         let (policy, recorder, calls) = (Arc::new(policy), Arc::default(), Mutex::default());
-        Self { record, code, admitted, policy, configuration, recorder, calls }
+        Self { record, code, admitted, policy, configuration, aside: Aside::default(), recorder, calls }
     }
 
     /// Counts a call and the host calls that it made.

@@ -31,6 +31,15 @@ pub const HOST_CALL_BYTES: usize = 1 << 20;
 /// Log lines of a call that are kept.
 pub const LOG_LINES: u32 = 256;
 
+/// Bytes of a trap's text, with its backtrace, that are logged.
+pub const TRAP_BYTES: usize = 4 << 10;
+
+/// Kernel changes of one call: each is kept until the commit, to be undone.
+pub const CHANGES: usize = 10_000;
+
+/// Kernel objects of one network, whatever a grant says of each kind: they are read as one list when the network goes.
+pub const OBJECTS: usize = 100_000;
+
 /// Keys that one call may write.
 pub const WRITTEN_KEYS: usize = 1_000;
 

@@ -7,7 +7,7 @@ use wasmtime::{FrameInfo, Store, Trap, WasmBacktrace, WasmCoreDump};
 use super::arguments::Arguments;
 use super::bindings::imports::types as wit;
 use super::code::{Code, ticks};
-use super::limit::HOST_CALL_BYTES;
+use super::limit::{HOST_CALL_BYTES, TRAP_BYTES};
 use super::state::{CallState, DEADLINE_PASSED, TrapPlace};
 use crate::capability::convert;
 use crate::operation::{Error, Kind};
@@ -106,8 +106,9 @@ fn trapped(state: &CallState, trap: &wasmtime::Error) -> Error {
         false => String::new(),
     };
     let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
-    // The backtrace's lines are for the log.
-    tracing::warn!(function, "a driver trapped: {text}");
+    // The backtrace's lines are for the log; the names in it are the driver's.
+    let lines: Vec<_> = text.split_whitespace().collect();
+    tracing::warn!(function, "a driver trapped: {}", convert::printable(&lines.join(" "), TRAP_BYTES));
     let cause = trap.root_cause().to_string();
     let text = format!("{function} trapped{hint}: {cause}{said}");
     Error::internal(convert::printable(&text, convert::MESSAGE_BYTES))

@@ -2,11 +2,12 @@
 //!
 //! - [`admin`]: HTTP and JSON on a unix socket, for the command line and other programs
 //! - [`docker`]: dockerd's plugin protocol, a unix socket for each driver
-//! - [`socket`], [`ask`]: the files of both, and a request over one
+//! - [`socket`], [`peer`], [`ask`]: the files of both, who may connect, and a request over one
 
 pub mod admin;
 pub mod ask;
 pub mod docker;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod peer;
 pub mod socket;

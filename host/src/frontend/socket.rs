@@ -18,6 +18,9 @@ const SOCKET_MODE: u32 = 0o660;
 /// Everybody may look into the folder: the plugin sockets of Docker are found by path.
 const FOLDER_MODE: u32 = 0o755;
 
+/// What the name of a socket ends with until it is complete.
+const NEW: &str = "new";
+
 /// A bound socket on which nobody is served yet.
 pub struct Bound {
     listener: StdListener,
@@ -42,11 +45,11 @@ impl Bound {
     /// Binds it. Clients can connect from now on, and wait.
     pub fn bind(path: &Path) -> Result<Self> {
         let failed = |e: io::Error| Error::new(kind(&e), format!("can't bind the socket {}: {e}", path.display()));
-        make_folder(path)?;
+        path.parent().map_or(Ok(()), make_folder)?;
         let lock = lock(path)?;
         check_free(path)?;
         // Under another name until it is complete: it never stands there with wrong permissions, and a dead one is replaced in one step.
-        let new = beside(path, ".new");
+        let new = beside(path, &format!(".{NEW}"));
         drop(std::fs::remove_file(&new));
         let listener = StdListener::bind(&new).map_err(failed)?;
         std::fs::set_permissions(&new, Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
@@ -109,9 +112,17 @@ impl Drop for SocketFile {
     }
 }
 
-/// Makes the folder of the socket; one that is there stays as it is.
-fn make_folder(path: &Path) -> Result<()> {
-    let Some(folder) = path.parent().filter(|folder| !folder.exists()) else { return Ok(()) };
+/// Where a socket's file is. The kernel knows the name that it was bound under, which for one of ours was another.
+pub fn path_of(listener: &UnixListener) -> Option<PathBuf> {
+    let path = listener.local_addr().ok()?.as_pathname()?.to_owned();
+    Some(if path.extension().is_some_and(|ending| ending == NEW) { path.with_extension("") } else { path })
+}
+
+/// Makes a folder for sockets; one that is there stays as it is.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
     let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
     // Again, because the umask takes bits from the mode.
     let made = made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE)));

@@ -80,6 +80,13 @@ links = 10
     }
 
     #[test]
+    fn the_readme_shows_one() {
+        let readme = include_str!("../../../README.md");
+        let shown = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        assert_eq!(read("README.md", shown.as_bytes()).unwrap().limits.len(), 1);
+    }
+
+    #[test]
     fn its_size_is_limited() {
         let long = |count: usize| {
             let names: Vec<_> = (0..count).map(|number| format!("'t{number}'")).collect();

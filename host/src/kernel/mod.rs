@@ -21,6 +21,7 @@ mod fake;
 pub mod fuzzing;
 mod host;
 mod iptables;
+mod keyholder;
 mod link_add;
 mod link_move;
 mod link_new;
@@ -50,10 +51,14 @@ use session::{Real, Session};
 
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
+pub use keyholder::{hold_keys, identify, start_keyholder};
 pub use port::{HostPort, PortWish};
 pub use trial::{Feature, try_features};
 pub use value::*;
 pub use watch::{Seen, Watch};
+
+/// Where the namespaces that are made are bound, below the run folder.
+pub const NAMESPACES: &str = "netns";
 
 /// What a [`Kernel`] works with.
 #[derive(Debug)]
@@ -109,7 +114,7 @@ pub struct Kernel {
 impl Kernel {
     /// Takes the host's namespace as it is now; sockets are opened when they are needed first.
     pub fn new(config: Config) -> Result<Self, Error> {
-        let namespaces = config.run_folder.join("netns");
+        let namespaces = config.run_folder.join(NAMESPACES);
         let host = match config.host {
             HostNamespace::Real(file) => Host::Real(Real::new(file)?),
             HostNamespace::Fake(fake) => Host::Fake(fake),

@@ -11,12 +11,13 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use rustix::fs::{Mode, OFlags, fstat, fstatfs, open as open_file};
+use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, open as open_file, openat, stat};
 use rustix::io::Errno;
 use rustix::ioctl;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
+use super::keyholder::Keyholder;
 use super::{Error, NamespacePath};
 
 /// linux/magic.h.
@@ -48,6 +49,16 @@ pub(super) fn inode(file: BorrowedFd<'_>) -> Result<u64, Error> {
 
 /// Opens a path that must be a network namespace, and says what is there instead.
 pub(super) fn examine(path: &Path) -> Result<(OwnedFd, u64), Error> {
+    let open = match Keyholder::get() {
+        Some(keyholder) => keyholder.open(path)?,
+        None => examine_here(path)?,
+    };
+    let inode = inode(open.as_fd())?;
+    Ok((open, inode))
+}
+
+/// The same by this process itself.
+pub(super) fn examine_here(path: &Path) -> Result<OwnedFd, Error> {
     let shown = path.display();
     let failed = |e| Error::system(format!("opening the network namespace {shown}"), e);
     // O_PATH neither waits (a FIFO would make a plain open wait) nor has any effect on a device.
@@ -55,18 +66,31 @@ pub(super) fn examine(path: &Path) -> Result<(OwnedFd, u64), Error> {
     if fstatfs(&found).map_err(failed)?.f_type != NSFS_MAGIC {
         return Err(Error::refused(format!("{shown} is no network namespace but {}", what_else(&found))));
     }
-    let again = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
+    let again = by_number(&found);
     let open = open_file(&again, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).map_err(failed)?;
     if kind(open.as_fd()).map_err(failed)? != CLONE_NEWNET {
         return Err(Error::refused(format!("{shown} is a namespace of another kind, no network namespace")));
     }
-    let inode = inode(open.as_fd())?;
-    Ok((open, inode))
+    Ok(open)
+}
+
+/// The path of an open file, which leads to that very file.
+fn by_number(file: &impl AsFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))
+}
+
+/// Which file a path is: device and inode. None: nothing is there.
+pub(super) fn identify(path: &Path) -> Result<Option<(u64, u64)>, Error> {
+    match stat(path) {
+        Ok(found) => Ok(Some((found.st_dev, found.st_ino))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(e) => Err(Error::system(format!("looking at {}", path.display()), e)),
+    }
 }
 
 fn what_else(file: &OwnedFd) -> &'static str {
     // Through /proc because std takes no O_PATH descriptor apart; it follows the link to the very same file.
-    let Ok(data) = fs::metadata(format!("/proc/self/fd/{}", file.as_raw_fd())) else { return "something else" };
+    let Ok(data) = fs::metadata(by_number(file)) else { return "something else" };
     let kind = data.file_type();
     match () {
         () if kind.is_file() => "a regular file (a namespace that was unmounted leaves one behind)",
@@ -149,7 +173,11 @@ pub(super) fn make(
     let made = on_thread(|| {
         new_namespace().map_err(|e| Error::system(doing(), e))?;
         prepare()?;
-        mount_bind(OWN, &path).map_err(|e| Error::system(format!("binding it at {}", path.display()), e))
+        let namespace = current()?;
+        match Keyholder::get() {
+            Some(keyholder) => keyholder.bind(name, namespace.as_fd()),
+            None => bind_here(open_folder(folder)?.as_fd(), name, namespace.as_fd()),
+        }
     });
     match made.and_then(|()| examine(&path)) {
         Ok((_, inode)) => Ok(NamespacePath { path, inode }),
@@ -173,24 +201,63 @@ pub(super) fn made(folder: &Path) -> Result<Vec<String>, Error> {
 /// Unbinds `folder/name`; the namespace dies with its last user. Ok if it is gone.
 pub(super) fn remove(folder: &Path, name: &str) -> Result<(), Error> {
     let path = place(folder, name)?;
-    let doing = || format!("removing the network namespace {}", path.display());
-    match unmount(&path, UnmountFlags::DETACH) {
-        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
-        Err(e) => return Err(Error::system(doing(), e)),
+    match Keyholder::get() {
+        Some(keyholder) => keyholder.unbind(name)?,
+        None if folder.exists() => unbind_here(open_folder(folder)?.as_fd(), name)?,
+        None => {}
     }
     match fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(doing(), &e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(format!("removing the network namespace {}", path.display()), &e))
+        }
         _ => Ok(()),
+    }
+}
+
+/// Binds a network namespace to the file of a name in a folder. What is there must be the file itself: a link is not followed.
+pub(super) fn bind_here(folder: BorrowedFd<'_>, name: &str, namespace: BorrowedFd<'_>) -> Result<(), Error> {
+    check_name(name)?;
+    let failed = |e| Error::system(format!("binding the network namespace {name}"), e);
+    if fstatfs(namespace).map_err(failed)?.f_type != NSFS_MAGIC || kind(namespace).map_err(failed)? != CLONE_NEWNET {
+        return Err(Error::refused(format!("what is to be bound as {name} is no network namespace")));
+    }
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = openat(folder, name, flags, Mode::empty()).map_err(failed)?;
+    if !FileType::from_raw_mode(fstat(&place).map_err(failed)?.st_mode).is_file() {
+        return Err(Error::refused(format!("{name}, where a network namespace is to be bound, is no regular file")));
+    }
+    mount_bind(by_number(&namespace), by_number(&place)).map_err(failed)
+}
+
+/// Unbinds what is bound to a name in a folder. Ok if nothing is.
+pub(super) fn unbind_here(folder: BorrowedFd<'_>, name: &str) -> Result<(), Error> {
+    check_name(name)?;
+    let place = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    match place.and_then(|place| unmount(by_number(&place), UnmountFlags::DETACH)) {
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        Err(e) => Err(Error::system(format!("unbinding the network namespace {name}"), e)),
     }
 }
 
 /// The path of a name that a namespace can be bound under.
 pub(super) fn place(folder: &Path, name: &str) -> Result<PathBuf, Error> {
+    check_name(name).map(|()| folder.join(name))
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
     let fits = (1..=255).contains(&name.len()) && !name.starts_with('.');
     if fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        return Ok(folder.join(name));
+        return Ok(());
     }
     Err(Error::refused(format!("{name:?} is no name for a network namespace: letters, digits, '-', '_' and '.'")))
+}
+
+/// Opens the folder in which namespaces are bound, and makes it first where it is not there.
+pub(super) fn open_folder(folder: &Path) -> Result<OwnedFd, Error> {
+    let failed = |e: io::Error| Error::io(format!("the folder {}", folder.display()), &e);
+    private_folder(folder).map_err(failed)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    open_file(folder, flags, Mode::empty()).map_err(|e| failed(e.into()))
 }
 
 fn private_folder(folder: &Path) -> io::Result<()> {

@@ -475,7 +475,7 @@ pub struct Applied {
 }
 
 /// Why the kernel layer refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct Error {
     /// What was tried, with which value, and what the kernel said.

@@ -12,6 +12,9 @@ use crate::grant::Grant;
 /// The state of a driver that can be called.
 pub const READY: &str = "ready";
 
+/// What the state of a driver begins with of which a function trapped too often and is not called for a while.
+pub const PUT_ASIDE: &str = "put aside";
+
 /// Loads a component under a name. A loaded driver stays loaded over restarts.
 #[derive(Clone, Debug)]
 pub struct LoadDriver {

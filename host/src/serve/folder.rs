@@ -9,7 +9,7 @@ use crate::controller::Controller;
 use crate::driver::compile::digest;
 use crate::frontend::admin::limits::MAX_COMPONENT;
 use crate::grant::{self, Grant};
-use crate::operation::driver::{LoadDriver, READY};
+use crate::operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY};
 use crate::operation::{Error, Kind, Name, Result};
 
 /// Loads the folder's components under their files' names. One that can't be loaded is reported, and the others still are:
@@ -78,7 +78,7 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
     let (name, component, grant) = (name_of(file)?, read_component(file)?, grant_beside(file)?);
     let loaded = controller.drivers().await?.into_iter().find(|driver| driver.name == name);
     match loaded {
-        Some(driver) if driver.digest == digest(&component) && driver.state == READY => match grant {
+        Some(driver) if driver.digest == digest(&component) && is_loaded(&driver) => match grant {
             Some(grant) if grant != controller.driver(&name).await?.grant => {
                 tracing::info!(driver = %name, "{} says another grant than before", file.display());
                 controller.set_grant(&name, grant).await.map(drop)
@@ -95,6 +95,11 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
             controller.load_driver(load).await.map(drop)
         }
     }
+}
+
+/// It can be called, or could if it did not trap.
+fn is_loaded(driver: &Driver) -> bool {
+    driver.state == READY || driver.state.starts_with(PUT_ASIDE)
 }
 
 fn kind(error: &io::Error) -> Kind {

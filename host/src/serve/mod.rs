@@ -1,12 +1,13 @@
 //! `pontoon serve`: the daemon in the foreground, from its configuration to its last request.
 //!
-//! - [`main`]: the process: who runs it, configuration, log, runtime, signals
-//! - [`run`]: bind, start, serve, stop; the signal to stop is an argument
+//! - [`main`]: the process: who runs it, configuration, log, what it gives up, runtime, signals
+//! - [`run`]: start, serve, stop; the signal to stop is an argument
 //! - [`folder`]: the components that are loaded at start
 
 pub mod folder;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Written};
 use crate::controller::{Controller, Host, Place};
+use crate::driver::compile::make_private;
 use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
 use crate::frontend::docker::Plugins;
-use crate::frontend::socket::Inherited;
+use crate::frontend::socket::{Bound, Inherited, make_folder};
+use crate::kernel;
 use crate::operation::{Error, Result};
 
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
@@ -34,17 +37,35 @@ pub fn main(flags: Written) -> Result<()> {
     // While there is one thread: this takes variables out of the environment.
     let inherited = Inherited::from_environment();
     raise_file_limit();
+    // Before anything is made: two daemons never work in one place.
+    let socket = inherited.take_or_bind(&config.socket)?;
+    confine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
-    runtime.block_on(async { run(&config, inherited, stop_signal()?).await })
+    runtime.block_on(async { run(&config, socket, inherited, stop_signal()?).await })
+}
+
+/// Gives up what the daemon does not need. Its folders must be there: what it may reach is told to the kernel by file, not by name.
+fn confine(config: &Config) -> Result<()> {
+    make_private(&config.state)?;
+    make_folder(&config.run)?;
+    // Where it can't be made, publishing a driver says so.
+    let _ = make_folder(&config.plugins);
+    kernel::start_keyholder(Path::new("/proc/self/exe"), &config.run.join(kernel::NAMESPACES))?;
+    crate::confine::daemon(config);
+    Ok(())
 }
 
 /// Serves until `shutdown` is ready, then lets requests in flight finish. Networks stay.
 ///
-/// The admin socket is bound first, so that clients that come early wait instead of failing, and two daemons never start side by side;
+/// The admin socket is bound already, so that clients that come early wait instead of failing, and two daemons never start side by side;
 /// sockets are served only when the controller has put everything in order.
-pub async fn run(config: &Config, inherited: Inherited, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let socket = inherited.take_or_bind(&config.socket)?;
+pub async fn run(
+    config: &Config,
+    socket: Bound,
+    inherited: Inherited,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
     let controller = start(config).await?;
     let (listener, _file) = socket.listen()?;
     let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), Arc::new(inherited));
@@ -131,17 +152,16 @@ mod tests {
             Written { state: path("state"), run: path("run"), plugins: path("plugins"), ..Written::default() };
         let config = Config::meaning(Written { drivers: path("drivers"), ..written }).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = config.clone();
+        let (serving, socket) = (config.clone(), Bound::bind(&config.socket).unwrap());
         let daemon =
-            tokio::spawn(async move { run(&serving, Inherited::default(), async { drop(stopped.await) }).await });
-        while !config.socket.exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-        let second = run(&config, Inherited::default(), std::future::ready(())).await.unwrap_err();
-        assert!(second.message.contains("listens on"), "{second}");
+            tokio::spawn(
+                async move { run(&serving, socket, Inherited::default(), async { drop(stopped.await) }).await },
+            );
+        assert!(Bound::bind(&config.socket).is_err_and(|second| second.message.contains("listens on")));
         stop.send(()).unwrap();
         daemon.await.unwrap().unwrap();
         assert!(!config.socket.exists());
-        run(&config, Inherited::default(), std::future::ready(())).await.unwrap();
+        let socket = Bound::bind(&config.socket).unwrap();
+        run(&config, socket, Inherited::default(), std::future::ready(())).await.unwrap();
     }
 }

@@ -149,6 +149,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // Nothing in the system's temporary folder: the daemon can't reach it.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
         Ok(connection)
     };

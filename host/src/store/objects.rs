@@ -22,6 +22,13 @@ impl Store {
         })
     }
 
+    /// How many objects a network has.
+    pub fn object_count(&self, network: &Id) -> super::Result<usize> {
+        let sql = "SELECT count(*) FROM objects WHERE network = ?1";
+        let count = self.read(|c| one(c, sql, [network.as_str()], |row| Ok(row.get::<_, u32>(0)?)))?;
+        Ok(count.unwrap_or_default() as usize)
+    }
+
     /// An object.
     pub fn object(&self, id: i64) -> super::Result<Option<Object>> {
         self.read(|c| one(c, "SELECT id, record FROM objects WHERE id = ?1", [id], object))

@@ -54,7 +54,7 @@ fn killed_at_random_moments() {
         Box::new(Docker::new(0x200)),
     ];
     let sockets = Sockets::of(&daemon);
-    let empty = settled(&daemon.host);
+    let empty = daemon.host.settled();
     for number in 0..kills {
         let (of, answers, moment) = (random.below(workers.len()), random.below(ANSWERS), random.moment(MOMENT));
         let answered: Vec<AtomicUsize> = workers.iter().map(|_| AtomicUsize::new(0)).collect();
@@ -90,17 +90,6 @@ fn killed_at_random_moments() {
     agree(&daemon, &steady.moved, "after the last");
     let counts: Vec<String> = workers.iter().map(|worker| worker.tell()).collect();
     eprintln!("{}; {}", steady.end(), counts.join(", "));
-}
-
-/// What is there once the kernel has come to rest: carriers and link-local addresses follow a moment after their links.
-fn settled(host: &Namespace) -> String {
-    let mut dump = host.dump();
-    until("the kernel to come to rest", || {
-        std::thread::sleep(Duration::from_secs(2));
-        let before = std::mem::replace(&mut dump, host.dump());
-        dump == before && !dump.contains("tentative")
-    });
-    dump
 }
 
 fn killed_at_its_start(daemon: &Daemon, moment: Duration) {

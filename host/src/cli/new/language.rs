@@ -33,6 +33,10 @@ pub enum Language {
     Go,
     /// clang with wasi-libc, wit-bindgen, wasm-tools
     C,
+    /// Python 3.11 or newer: componentize-py
+    Python,
+    /// Node.js 18 or newer with npm: TypeScript and componentize-js
+    Javascript,
 }
 
 impl Language {
@@ -42,6 +46,8 @@ impl Language {
             Self::Rust => RUST,
             Self::Go => GO,
             Self::C => C,
+            Self::Python => PYTHON,
+            Self::Javascript => JAVASCRIPT,
         }
     }
 
@@ -105,6 +111,40 @@ const C: &[Template] = files! {
     "sdk/pontoon.c": "c/pontoon.c",
     "sdk/pontoon.h": "c/pontoon.h",
     "sdk/wasi.wat": "wasi/wasi.wat",
+};
+
+const PYTHON: &[Template] = files! {
+    "app.py": "python/template/app.py",
+    "Makefile": "python/template/Makefile",
+    "README.md": "python/template/README.md",
+    ".gitignore": "python/template/gitignore",
+    "sdk/pontoon/__init__.py": "python/pontoon/__init__.py",
+    "sdk/pontoon/error.py": "python/pontoon/error.py",
+    "sdk/pontoon/links.py": "python/pontoon/links.py",
+    "sdk/pontoon/nftables.py": "python/pontoon/nftables.py",
+    "sdk/pontoon/part.py": "python/pontoon/part.py",
+    "sdk/pontoon/runtime.py": "python/pontoon/runtime.py",
+    "sdk/pontoon/store.py": "python/pontoon/store.py",
+    "sdk/pontoon/values.py": "python/pontoon/values.py",
+};
+
+const JAVASCRIPT: &[Template] = files! {
+    "driver.ts": "javascript/template/driver.ts",
+    "package.json": "javascript/template/package.json",
+    "package-lock.json": "javascript/template/package-lock.json",
+    "tsconfig.json": "javascript/template/tsconfig.json",
+    "build.mjs": "javascript/template/build.mjs",
+    "Makefile": "javascript/template/Makefile",
+    "README.md": "javascript/template/README.md",
+    ".gitignore": "javascript/template/gitignore",
+    "sdk/index.ts": "javascript/index.ts",
+    "sdk/errors.ts": "javascript/errors.ts",
+    "sdk/globals.d.ts": "javascript/globals.d.ts",
+    "sdk/nftables.ts": "javascript/nftables.ts",
+    "sdk/part.ts": "javascript/part.ts",
+    "sdk/runtime.ts": "javascript/runtime.ts",
+    "sdk/store.ts": "javascript/store.ts",
+    "sdk/values.ts": "javascript/values.ts",
 };
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Connections: accepted up to a number, each with its time limits, and let finish at the end.
+//! Connections: accepted up to a number and from those who may, each with its time limits, and let finish at the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 
 use super::limits::{Limits, MAX_HEAD};
 use super::patience::Patient;
+use crate::frontend::peer;
+use crate::frontend::socket::path_of;
 
 /// How long to wait after an accept that failed: mostly for lack of file descriptors, which others must give back first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -27,13 +29,21 @@ pub async fn serve_within(listener: UnixListener, router: Router, shutdown: impl
     let slots = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
+    let path = path_of(&listener);
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             (stream, slot) = accept(&listener, &slots) => {
-                connections.spawn(connection(stream, slot, router.clone(), stopping.clone(), limits));
+                let router = match peer::check(&stream, path.as_deref()) {
+                    Ok(()) => router.clone(),
+                    Err(error) => {
+                        tracing::warn!("a client is refused: {error}");
+                        peer::refusing(&error)
+                    }
+                };
+                connections.spawn(connection(stream, slot, router, stopping.clone(), limits));
             }
         }
     }

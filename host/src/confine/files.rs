@@ -1,0 +1,134 @@
+//! Landlock: which files a process can reach. It forbids all mounts, too, and to look into or signal processes that are not its own children.
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope, path_beneath_rules,
+};
+
+use crate::config::Config;
+
+/// The newest version whose every restriction is wanted: the one after it also stands between the daemon and dockerd's socket. On an older
+/// kernel, what that has.
+const VERSION: ABI = ABI::V6;
+
+/// This program, for the compiler child, and its libraries. An upgrade replaces the program under its name, so it is named as what runs.
+const PROGRAMS: [&str; 6] = ["/proc/self/exe", "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.preload"];
+
+/// What the kernel tells of itself and of this process, and how many processors a control group may use.
+const READ: [&str; 3] = ["/proc", "/sys/fs/cgroup", "/dev/urandom"];
+
+/// The daemon reaches its own folders, settings of the network, what it is made of, and nothing else. It connects to no TCP port.
+pub(super) fn only_those_of_the_daemon(config: &Config) -> Result<(), String> {
+    let rules = || {
+        let write = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::ReadDir;
+        let folder = write | AccessFs::MakeReg | AccessFs::MakeSock | AccessFs::MakeDir | AccessFs::RemoveFile;
+        let program = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
+        let socket = config.socket.parent().unwrap_or(&config.run);
+        ruleset()?
+            .add_rules(path_beneath_rules([&*config.state, &config.run, socket, &config.plugins], folder))?
+            .add_rules(path_beneath_rules([&config.drivers], AccessFs::ReadFile | AccessFs::ReadDir))?
+            .add_rules(path_beneath_rules(PROGRAMS, program))?
+            .add_rules(path_beneath_rules(READ, AccessFs::ReadFile | AccessFs::ReadDir))?
+            .add_rules(path_beneath_rules(["/proc/sys/net", "/dev/null"], write))
+    };
+    restrict(rules)
+}
+
+/// No file at all.
+pub(super) fn none() -> Result<(), String> {
+    restrict(ruleset)
+}
+
+/// Everything that Landlock can forbid.
+fn ruleset() -> Result<RulesetCreated, RulesetError> {
+    let all: BitFlags<AccessFs> = AccessFs::from_all(VERSION);
+    // A port of the host is held by a socket that is bound.
+    Ruleset::default()
+        .handle_access(all)?
+        .handle_access(AccessNet::ConnectTcp)?
+        .scope(Scope::from_all(VERSION))?
+        .create()
+}
+
+fn restrict(rules: impl FnOnce() -> Result<RulesetCreated, RulesetError>) -> Result<(), String> {
+    let status = rules().and_then(RulesetCreated::restrict_self).map_err(|e| e.to_string())?;
+    match status.ruleset {
+        RulesetStatus::NotEnforced => Err("this kernel has none, or it is switched off (lsm=)".to_owned()),
+        // An older kernel restricts what it can.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, write};
+    use std::io::ErrorKind::PermissionDenied;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::config::Written;
+
+    /// A daemon's folders.
+    fn config(folder: &std::path::Path) -> Config {
+        let path = |name: &str| {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            Some(path)
+        };
+        let written = Written { state: path("s"), run: path("r"), plugins: path("p"), ..Written::default() };
+        Config::meaning(Written { drivers: path("d"), ..written }).unwrap()
+    }
+
+    /// Landlock holds for a thread and what it starts.
+    fn on_thread(work: impl FnOnce() + Send + 'static) {
+        std::thread::spawn(work).join().unwrap();
+    }
+
+    #[test]
+    fn the_daemon_reaches_its_own_files_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, outside) = (config(folder.path()), folder.path().join("outside"));
+        write(&outside, "").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        on_thread(move || {
+            only_those_of_the_daemon(&config).unwrap();
+            let denied = |e: std::io::Error| e.kind() == PermissionDenied;
+            assert!(File::open(&outside).is_err_and(denied) && File::open("/etc/passwd").is_err_and(denied));
+            assert!(write(config.drivers.join("d.wasm"), "").is_err_and(denied), "drivers are read");
+            assert!(TcpStream::connect(listener.local_addr().unwrap()).is_err_and(denied));
+            let mounted = rustix::mount::mount_bind(&config.state, &config.run);
+            assert_eq!(mounted, Err(rustix::io::Errno::PERM));
+            for folder in [&config.state, &config.run, &config.plugins] {
+                write(folder.join("a"), "a").unwrap();
+                std::fs::rename(folder.join("a"), folder.join("b")).unwrap();
+                std::fs::remove_file(folder.join("b")).unwrap();
+            }
+            drop(std::os::unix::net::UnixListener::bind(config.plugins.join("p.sock")).unwrap());
+            std::fs::read_dir(&config.drivers).unwrap();
+            File::options().write(true).open("/proc/sys/net/ipv4/ip_forward").unwrap();
+            assert!(std::process::Command::new("/proc/self/exe").arg("--list").output().unwrap().status.success());
+        });
+    }
+
+    #[test]
+    fn the_compiler_reaches_none() {
+        on_thread(|| {
+            none().unwrap();
+            assert!(File::open("/dev/null").is_err_and(|e| e.kind() == PermissionDenied));
+        });
+    }
+
+    #[test]
+    fn a_kernel_that_has_none_is_told() {
+        on_thread(|| {
+            let unknown = seccompiler::SeccompAction::Errno(libc::ENOSYS as u32);
+            let calls = [(libc::SYS_landlock_create_ruleset, Vec::new())].into_iter().collect();
+            let architecture = std::env::consts::ARCH.try_into().unwrap();
+            let filter =
+                seccompiler::SeccompFilter::new(calls, seccompiler::SeccompAction::Allow, unknown, architecture);
+            seccompiler::apply_filter(&seccompiler::BpfProgram::try_from(filter.unwrap()).unwrap()).unwrap();
+            assert!(none().unwrap_err().contains("this kernel has none"));
+            File::open("/dev/null").unwrap();
+        });
+    }
+}

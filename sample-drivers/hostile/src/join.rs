@@ -1,0 +1,31 @@
+//! Attacks in a join.
+
+use pontoon_sdk::ipnet::{IpNet, Ipv4Net};
+use pontoon_sdk::{JoinInfo, Result, StaticRoute, links};
+
+/// An attack in a join.
+type Attack = fn(&JoinInfo) -> Result<()>;
+
+pub(crate) const ATTACKS: &[(&str, Attack)] = &[
+    ("a-million-routes", a_million_routes),
+    ("answer-with-a-foreign-link", answer_with_a_foreign_link),
+    ("default-route-for-the-container", |info| info.add_static_route("0.0.0.0/0".parse()?, StaticRoute::Connected)),
+    ("route-for-the-container", |info| info.add_static_route("10.77.0.0/24".parse()?, StaticRoute::Connected)),
+    ("gateway-of-nobody", |info| info.set_gateway("192.0.2.1".parse()?)),
+    ("reach-into-the-container", reach_into_the_container),
+];
+
+fn a_million_routes(info: &JoinInfo) -> Result<()> {
+    let route = |number: u32| IpNet::V4(Ipv4Net::new_assert((0xa9fe_0000 + number % 0x1_0000).into(), 32));
+    (0..1_000_000).try_for_each(|number| info.add_static_route(route(number), StaticRoute::Connected))
+}
+
+/// The other end of its own pair is not in the way: it is the victim's link that it names.
+fn answer_with_a_foreign_link(info: &JoinInfo) -> Result<()> {
+    info.interface_name().set_names(&links::get(None, "eth0")?, "eth", None)
+}
+
+fn reach_into_the_container(info: &JoinInfo) -> Result<()> {
+    let Some(container) = info.sandbox() else { return Ok(()) };
+    links::list(Some(&container)).map(drop)
+}

@@ -1,0 +1,49 @@
+//! Addresses and routes of others.
+
+use pontoon_sdk::addresses::LinkAddress;
+use pontoon_sdk::ipnet::IpNet;
+use pontoon_sdk::neighbours::{self, Neighbour};
+use pontoon_sdk::routes::{self, Route};
+use pontoon_sdk::{MacAddress, Result, addresses};
+
+use crate::amounts::NOBODYS;
+use crate::{Attack, Stage};
+
+pub(crate) const ATTACKS: &[(&str, Attack)] = &[
+    ("default-route", |stage| route(stage, "0.0.0.0/0")),
+    ("default-route-ipv6", |stage| route(stage, "::/0")),
+    ("half-of-everything", |stage| route(stage, "128.0.0.0/1")),
+    ("route-of-another-network", |stage| route(stage, "10.77.0.0/24")),
+    ("wider-than-the-network", wider_than_the_network),
+    ("hijack-a-subnet", hijack_a_subnet),
+    ("address-of-nobody", address_of_nobody),
+    ("neighbour-of-nobody", neighbour_of_nobody),
+];
+
+fn route(stage: &Stage, destination: &str) -> Result<()> {
+    let link = stage.link("hb")?;
+    routes::add(&[Route::new(&link, destination.parse::<IpNet>()?)])
+}
+
+fn wider_than_the_network(stage: &Stage) -> Result<()> {
+    let link = stage.link("hb")?;
+    let wider = stage.pool.supernet().unwrap_or(stage.pool);
+    routes::add(&[Route::new(&link, wider)])
+}
+
+/// The gateway's address of the victim's network, so that it answers for it.
+fn hijack_a_subnet(stage: &Stage) -> Result<()> {
+    let link = stage.link("hb")?;
+    addresses::add(&[LinkAddress { link: &link, address: "10.77.0.1/24".parse()? }])
+}
+
+fn address_of_nobody(stage: &Stage) -> Result<()> {
+    let link = stage.link("hb")?;
+    addresses::add(&[LinkAddress { link: &link, address: NOBODYS }])
+}
+
+fn neighbour_of_nobody(stage: &Stage) -> Result<()> {
+    let link = stage.link("hb")?;
+    let (address, mac_address) = (NOBODYS.addr(), MacAddress::random());
+    neighbours::add(&[Neighbour { link: &link, address, mac_address }])
+}

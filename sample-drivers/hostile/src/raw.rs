@@ -1,0 +1,96 @@
+//! Below the SDK: what no binding would let through. Handles are numbers here, and text is whatever lies in memory.
+
+#![cfg_attr(target_arch = "wasm32", expect(unsafe_code, reason = "an attack on the boundary goes around the bindings"))]
+
+use pontoon_sdk::Result;
+
+use crate::{Attack, Stage};
+
+pub(crate) const ATTACKS: &[(&str, Attack)] = &[
+    ("forge-a-handle", |stage| removing(stage, |_| 999)),
+    ("handle-of-zero", |stage| removing(stage, |_| 0)),
+    ("handle-below-zero", |stage| removing(stage, |_| -1)),
+    ("drop-a-handle-twice", |_| {
+        host::drop_namespace(7);
+        Ok(())
+    }),
+    ("no-utf-8", |_| {
+        host::log(&[0xff, 0xfe, 0xc0, 0x80]);
+        Ok(())
+    }),
+    ("message-outside-of-memory", |_| {
+        host::log_at(0xffff_ff00_u32.cast_signed(), 4_096);
+        Ok(())
+    }),
+    ("message-of-four-gigabytes", |_| {
+        host::log_at(0, -1);
+        Ok(())
+    }),
+    ("level-that-there-is-not", |_| {
+        host::level(99);
+        Ok(())
+    }),
+];
+
+/// Removes a link by a number.
+fn removing(stage: &Stage, number: fn(&Stage) -> i32) -> Result<()> {
+    let _own = stage.link("hb")?;
+    host::remove_link(number(stage));
+    Ok(())
+}
+
+#[cfg(target_arch = "wasm32")]
+mod host {
+    #[link(wasm_import_module = "pontoon:driver/links@0.1.0")]
+    unsafe extern "C" {
+        #[link_name = "[method]link.remove"]
+        fn link_remove(handle: i32, result: *mut u8);
+    }
+
+    #[link(wasm_import_module = "pontoon:driver/namespaces@0.1.0")]
+    unsafe extern "C" {
+        #[link_name = "[resource-drop]namespace"]
+        fn namespace_drop(handle: i32);
+    }
+
+    #[link(wasm_import_module = "pontoon:driver/log@0.1.0")]
+    unsafe extern "C" {
+        #[link_name = "log"]
+        fn log_raw(level: i32, text: i32, length: i32);
+    }
+
+    pub(super) fn remove_link(handle: i32) {
+        let mut result = [0_u64; 8];
+        // SAFETY: the host writes a result of 28 bytes, aligned to 4.
+        unsafe { link_remove(handle, result.as_mut_ptr().cast()) }
+    }
+
+    pub(super) fn drop_namespace(handle: i32) {
+        // SAFETY: no value of this program has the handle.
+        unsafe { namespace_drop(handle) }
+    }
+
+    pub(super) fn log(text: &[u8]) {
+        log_at(text.as_ptr() as i32, text.len() as i32);
+    }
+
+    pub(super) fn log_at(text: i32, length: i32) {
+        // SAFETY: the host only reads.
+        unsafe { log_raw(1, text, length) }
+    }
+
+    pub(super) fn level(level: i32) {
+        // SAFETY: as above.
+        unsafe { log_raw(level, 0, 0) }
+    }
+}
+
+/// Only a component has a host.
+#[cfg(not(target_arch = "wasm32"))]
+mod host {
+    pub(super) fn remove_link(_: i32) {}
+    pub(super) fn drop_namespace(_: i32) {}
+    pub(super) fn log(_: &[u8]) {}
+    pub(super) fn log_at(_: i32, _: i32) {}
+    pub(super) fn level(_: i32) {}
+}

@@ -1,0 +1,60 @@
+//! Every import, one after the other, whatever the host answers: under a small grant the host's audit says what was refused.
+
+use pontoon_sdk::addresses::LinkAddress;
+use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkSpec};
+use pontoon_sdk::neighbours::{self, ForwardingEntry, Neighbour};
+use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
+use pontoon_sdk::routes::{self, Route};
+use pontoon_sdk::sysctls::{self, LinkSysctl, NamespaceSysctl};
+use pontoon_sdk::{
+    Error, IpamData, MacAddress, NetworkInfo, ObjectType, Protocol, Result, addresses, clock, configuration,
+    forwarding, log, namespaces, nftables, ports, random, rules, store, tables,
+};
+
+/// Calls them. The answers are in the host's audit.
+pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
+    log::info("walks");
+    clock::now();
+    random::bytes(1);
+    configuration::all();
+    configuration::get("a");
+    let _ = info.update_ipam_config(&[IpamData::default()]);
+    let _ = info.table_event_register("own", ObjectType::Opaque);
+    let _ = (store::get_bytes("a"), store::list_bytes("a"), store::set_bytes("a", b""), store::remove("a"));
+    let _ = (tables::get("own", "a"), tables::list("own"), tables::put("own", "a", b""), tables::remove("own", "a"));
+    let loopback = ["127.0.0.1".parse()?];
+    let _ = (ports::take_any(Protocol::TCP, &loopback), ports::release(Protocol::TCP, &loopback, 1));
+    let _ = (nftables::add(None, &[Rule::new(Chain::FORWARD, Accept)]), nftables::list(), nftables::remove(&[]));
+    let (source, destination, input_link, mark) = (Some("192.0.2.0/24".parse()?), None, None, None);
+    let rule = [rules::Rule { priority: 7, source, destination, input_link, mark, table: 9 }];
+    let _ = (rules::add(None, &rule), rules::list(None), rules::remove(None, &rule));
+    let _ = (namespaces::add("own").map(|namespace| namespace.remove()), namespaces::get("own").map(drop));
+    let _ = (addresses::add(&[]), addresses::remove(&[]), routes::add(&[]), routes::remove(&[]));
+    let _ = (neighbours::add(&[]), neighbours::remove(&[]));
+    let _ = (neighbours::add_forwarding(&[]), neighbours::remove_forwarding(&[]));
+    let _ = (links::get(None, "eth0").map(drop), links::list(None));
+    // Without the permission, nobody has a link, and what takes one can't be called.
+    if let Ok(link) = links::add_one(LinkSpec::bridge(LinkEnd::named("hb"))) {
+        with_a_link(&link.link)?;
+    }
+    Err(Error::internal("walked"))
+}
+
+fn with_a_link(link: &links::Link) -> Result<()> {
+    let (address, mac_address) = ("192.0.2.1/32".parse()?, MacAddress::random());
+    let _ = (link.info(), link.set(&LinkChanges::default()));
+    let _ = (addresses::list(link), addresses::add(&[LinkAddress { link, address }]));
+    let _ = (routes::list(link), routes::add(&[Route::new(link, address)]));
+    let _ = (neighbours::list(link), neighbours::add(&[Neighbour { link, address: address.addr(), mac_address }]));
+    let _ = neighbours::list_forwarding(link);
+    let _ = neighbours::add_forwarding(&[ForwardingEntry { link, mac_address, remote: None }]);
+    let _ = nftables::add(None, &[Rule::new(Chain::FORWARD, Accept).when(InputLink(link))]);
+    let _ = (sysctls::get_link(link, LinkSysctl::Ipv4ProxyArp), sysctls::set_link(link, LinkSysctl::Ipv4ProxyArp, 1));
+    let host = namespaces::host();
+    host.same(&host);
+    let _ = host.remove();
+    let _ = sysctls::get_namespace(&host, NamespaceSysctl::Ipv4Forwarding);
+    let _ = sysctls::set_namespace(&host, NamespaceSysctl::Ipv4Forwarding, 1);
+    let _ = (forwarding::allow(link, true, true), forwarding::disallow(link));
+    link.remove()
+}

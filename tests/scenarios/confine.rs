@@ -1,0 +1,165 @@
+//! The daemon and its helpers have given up what they don't need, and everything works all the same. (That it does, the other scenarios show: each
+//! daemon in them is confined.)
+
+use std::collections::BTreeMap;
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use pontoon_tests::{Daemon, Namespace, until};
+
+/// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_SYS_ADMIN.
+const DAEMON: u64 = 1 << 10 | 1 << 12 | 1 << 21;
+/// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
+const KEYHOLDER: u64 = 1 << 2 | 1 << 19 | 1 << 21;
+
+/// A status file of /proc.
+fn status(path: &str) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect()
+}
+
+/// Whether every thread of a process has these capabilities and no others, filtered system calls, and gains nothing by starting programs.
+fn is_confined(process: u32, capabilities: u64) {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    for thread in threads.map(|entry| entry.unwrap().path()) {
+        let status = status(&format!("{}/status", thread.display()));
+        let set = |name: &str| u64::from_str_radix(&status[name], 16).unwrap();
+        assert_eq!(["CapPrm", "CapEff", "CapBnd"].map(set), [capabilities; 3], "{status:#?}");
+        assert_eq!(["CapInh", "CapAmb"].map(set), [0; 2], "{status:#?}");
+        assert_eq!((status["NoNewPrivs"].as_str(), status["Seccomp"].as_str()), ("1", "2"), "{status:#?}");
+    }
+}
+
+/// The processes that a process has started.
+fn children(process: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parent = process.to_string();
+    // Those that end meanwhile have no status any more.
+    let is_child = |number: &u32| {
+        let text = std::fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+        text.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|of| of.trim() == parent))
+    };
+    numbers.filter(is_child).collect()
+}
+
+#[test]
+fn the_daemon_and_its_keyholder_have_given_up_the_rest() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    is_confined(daemon.pid(), DAEMON);
+    let [keyholder] = children(daemon.pid())[..] else { panic!("one helper: {:?}", children(daemon.pid())) };
+    is_confined(keyholder, KEYHOLDER);
+    // Landlock shows itself only to who tries: the daemon does.
+    let findings = daemon.json("doctor");
+    let about = |check: &str| findings.as_array().unwrap().iter().find(|f| f["check"] == check).unwrap().clone();
+    for check in ["process capabilities", "process system calls", "process files"] {
+        assert_eq!(about(check)["status"], "ok", "{findings:#}");
+    }
+}
+
+#[test]
+fn the_keyholder_ends_with_the_daemon_and_the_daemon_says_when_it_has_none() {
+    let mut daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let keyholder = children(daemon.pid())[0];
+    daemon.kill();
+    until("the keyholder's end", || !Path::new(&format!("/proc/{keyholder}")).exists());
+    daemon.run();
+    let keyholder = children(daemon.pid())[0];
+    let process = rustix::process::Pid::from_raw(keyholder.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    let a = Namespace::new("a");
+    let said = daemon.refused(9, &format!("endpoint attach n {}", a.text()));
+    assert!(said.contains("the process for namespaces has ended: restart the daemon"), "{said}");
+    daemon.restart();
+    daemon.ok(&format!("endpoint attach n {}", a.text()));
+}
+
+#[test]
+fn namespaces_of_processes_and_of_drivers() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.load("test/probe");
+    daemon.ok("network create n -d bridge");
+    // A process with more rights than the daemon, which only the keyholder may look into.
+    let mut process = Command::new("unshare").args(["--net", "sleep", "1000"]).stdin(Stdio::null()).spawn().unwrap();
+    let (path, own) = (format!("/proc/{}/ns/net", process.id()), std::fs::read_link("/proc/self/ns/net").unwrap());
+    until("a namespace", || std::fs::read_link(&path).is_ok_and(|theirs| theirs != own));
+    daemon.ok(&format!("endpoint attach n {path} --name p"));
+    let inside = Namespace::at(&path).run("ip -o link show eth0");
+    assert!(inside.contains("eth0"), "{inside}");
+    daemon.ok("endpoint detach n p");
+    process.kill().unwrap();
+    process.wait().unwrap();
+    // One that a driver makes is bound in the run folder, and unbound again.
+    let bound = || std::fs::read_dir(daemon.file("run/netns")).unwrap().count();
+    daemon.ok("network create m -d probe -o probe.do=namespaces");
+    assert!(bound() > 0);
+    daemon.ok("network rm m");
+    until("the driver's namespaces to go", || bound() == 0);
+}
+
+#[test]
+fn whoever_is_neither_root_nor_in_the_group_is_refused() {
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {} --name mine", pontoon_tests::driver("bridge").display()));
+    let (admin, plugin) = (daemon.socket(), daemon.file("plugins/mine.sock"));
+    for folder in ["", "run", "plugins"] {
+        set_permissions(daemon.file(folder), Permissions::from_mode(0o755)).unwrap();
+    }
+    let ask = |socket: &Path, groups: &str| {
+        let mut shell = Command::new("setpriv");
+        shell.args(["--reuid=65534", "--regid=65534", groups, "--", "socat", "-t", "0.1", "-"]);
+        shell.arg(format!("UNIX-CONNECT:{}", socket.display()));
+        let request = "POST /Plugin.Activate HTTP/1.0\r\ncontent-length: 0\r\n\r\n";
+        let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // One that can't connect reads nothing. It stays open: to the daemon, a client that closes has gone.
+        let _ = std::io::Write::write_all(&mut stdin, request.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    for socket in [&admin, &plugin] {
+        assert_eq!(std::fs::metadata(socket).unwrap().permissions().mode() & 0o777, 0o660);
+        let said = ask(socket, "--clear-groups");
+        assert!(said.contains("Permission denied"), "the file's mode: {said}");
+        // Somebody opens it to everybody.
+        set_permissions(socket, Permissions::from_mode(0o666)).unwrap();
+        let said = ask(socket, "--clear-groups");
+        assert!(said.starts_with("HTTP/1.0 403") && said.contains("the user 65534 is neither root nor"), "{said}");
+        assert!(said.contains(r#""Err":"#) && said.contains(r#""kind":"forbidden""#), "{said}");
+        // A group that may, which the user is in beside its own.
+        chown(socket, None, Some(12345)).unwrap();
+        let said = ask(socket, "--groups=12345");
+        assert!(said.starts_with("HTTP/1.0") && !said.contains(" 403 "), "{said}");
+        assert!(ask(socket, "--groups=12346").contains(" 403 "));
+    }
+}
+
+#[test]
+fn the_unit_can_be_read_and_leaves_what_is_needed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/dist");
+    let own = tempfile::tempdir().unwrap();
+    for unit in ["pontoon.service", "pontoon.socket"] {
+        let text = std::fs::read_to_string(folder.join(unit)).unwrap();
+        let text = text.replace("/usr/bin/pontoon", pontoon_tests::pontoon().canonicalize().unwrap().to_str().unwrap());
+        std::fs::write(own.path().join(unit), text).unwrap();
+    }
+    let Ok(output) = Command::new("systemd-analyze")
+        .arg("verify")
+        .args(["pontoon.service", "pontoon.socket"].map(|unit| own.path().join(unit)))
+        .output()
+    else {
+        println!("skipped: there is no systemd-analyze here");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // Other units of the machine may have mistakes.
+    let ours: Vec<_> = said.lines().filter(|line| line.contains("pontoon")).collect();
+    assert!(output.status.success() && ours.is_empty(), "{said}");
+}

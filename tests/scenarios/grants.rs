@@ -1,0 +1,186 @@
+//! What a grant allows, from the file to the refusal: nothing named, nothing allowed.
+
+use std::collections::BTreeSet;
+
+use pontoon::grant::{Grant, HostCall, Permission};
+use pontoon::operation::driver::Audited;
+use pontoon::operation::{Kind, Name};
+use pontoon_tests::{Bench, Daemon, create, driver, same_at_last};
+use serde_json::json;
+
+/// A daemon, and the bridge without a grant beside it.
+fn bare() -> (Daemon, String) {
+    let daemon = Daemon::start();
+    let component = daemon.file("bridge.wasm");
+    std::fs::copy(driver("bridge"), &component).unwrap();
+    let path = component.display().to_string();
+    (daemon, path)
+}
+
+#[test]
+fn a_driver_gets_what_its_operator_names_and_keeps_it() {
+    let (mut daemon, path) = bare();
+    let refused = daemon.cli(&format!("driver load {path}"));
+    assert_eq!(refused.code, 6, "{refused:?}");
+    assert!(refused.err.lines().any(|l| l.starts_with("permissions: links ") && l.ends_with("NO")), "{refused:?}");
+    let says = "the driver bridge asks for what it is not granted: permissions: links, permissions: link-settings,";
+    assert!(refused.err.contains(says) && refused.err.contains("--grant-asked"), "{refused:?}");
+    let grant = daemon.file("bridge.grant.toml");
+    let whole = std::fs::read_to_string(driver("bridge").with_extension("grant.toml")).unwrap();
+    std::fs::write(&grant, whole.replace("\"host-ports\", ", "")).unwrap();
+    let refused = daemon.cli(&format!("driver load {path}"));
+    assert!(refused.err.contains("its grant has, which lacks permissions: host-ports: add that"), "{refused:?}");
+    std::fs::write(&grant, whole.replace("prerouting", "perouting")).unwrap();
+    let refused = daemon.refused(7, &format!("driver load {path}"));
+    assert!(refused.contains("bridge.grant.toml:") && refused.contains("unknown variant `perouting`"), "{refused}");
+    assert_eq!(daemon.ok("driver ls").lines().count(), 1, "nothing is loaded");
+    std::fs::write(&grant, &whole).unwrap();
+    daemon.ok(&format!("driver load {path}"));
+    let shown = daemon.ok("driver grant bridge");
+    let parsed = |text: &str| pontoon::grant::file::read("g", text.as_bytes()).unwrap();
+    assert_eq!(parsed(&shown), parsed(&whole));
+
+    // Less of it: from the next call on, and over a restart.
+    daemon.ok("network create n");
+    std::fs::write(daemon.file("less.toml"), whole.replace("\"network\"", "\"10.200.0.0/16\"")).unwrap();
+    let set = daemon.cli(&format!("driver grant bridge --set {}", daemon.file("less.toml").display()));
+    assert!(set.code == 0 && set.err.contains("asks for more than it may: addresses: network"), "{set:?}");
+    for _ in 0..2 {
+        let host = daemon.host.dump();
+        let refused = daemon.refused(6, "network create m --subnet 10.99.0.0/24");
+        assert!(
+            refused.contains("is an address of the network; the driver's grant lacks addresses: network"),
+            "{refused}"
+        );
+        same_at_last(|| daemon.host.dump(), &host);
+        daemon.restart();
+    }
+    daemon.ok("network create --subnet 10.200.1.0/24 within");
+    let audit = daemon.json("driver audit bridge");
+    let refused: Vec<_> = audit["refused"].as_array().unwrap().iter().map(|r| r["why"].as_str().unwrap()).collect();
+    assert_eq!(refused, [] as [&str; 0], "the audit begins with the daemon");
+    daemon.refused(6, "network create m --subnet 10.99.0.0/24");
+    let audit = daemon.ok("driver audit bridge");
+    assert!(
+        audit.contains("links.add: 10.99.0.1/24 is an address of the network; the driver's grant lacks"),
+        "{audit}"
+    );
+    daemon.ok("driver grant bridge --set-asked");
+    daemon.ok("network create m --subnet 10.99.0.0/24");
+}
+
+#[test]
+fn what_a_driver_asks_for_can_be_granted_as_it_stands() {
+    let (daemon, path) = bare();
+    let loaded = daemon.cli(&format!("driver load {path} --grant-asked"));
+    assert!(loaded.code == 0 && loaded.err.contains("hooks: forward 0") && !loaded.err.contains("NO"), "{loaded:?}");
+    daemon.ok("network create n");
+    let asked = daemon.json("driver inspect bridge");
+    assert_eq!(asked["grant"], asked["manifest"]["asks"]);
+}
+
+#[test]
+fn the_smallest_grant_is_recorded_and_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("needed.toml");
+    let mut record = std::process::Command::new(pontoon_tests::pontoon());
+    record.args(["driver", "grant", "--record", "--to"]).arg(&to).arg(driver("bridge"));
+    assert!(record.status().unwrap().success());
+    let read = |path: &std::path::Path| pontoon::serve::folder::read_grant(path).unwrap();
+    let (needed, shipped) = (read(&to), read(&driver("bridge").with_extension("grant.toml")));
+    assert_eq!(needed, shipped, "the sample's grant is the smallest");
+    let mut test = std::process::Command::new(pontoon_tests::pontoon());
+    test.args(["driver", "test", "--fake", "--grant"]).arg(&to).arg(driver("bridge"));
+    assert!(test.status().unwrap().success());
+}
+
+/// A hostile driver that calls every import under a grant.
+fn walked(grant: Grant) -> Audited {
+    let bench = Bench::new();
+    bench.load("hostile", "test/hostile", &[]);
+    bench.host.run("ip link add eth0 type veth peer name far0");
+    let name = Name::new("hostile").unwrap();
+    bench.wait(bench.controller.set_grant(&name, grant)).unwrap();
+    let (host, stored) = (bench.host.dump(), bench.stored());
+    for (walk, says) in [("all", "walked"), ("host", "")] {
+        let create = create("n", "hostile", &json!({"options": {"walk": walk}}));
+        let error = bench.wait(bench.controller.create_network(create)).unwrap_err();
+        assert!(error.message.contains(says), "{error}");
+    }
+    same_at_last(|| (bench.host.dump(), bench.stored()), &(host, stored));
+    bench.wait(bench.controller.audit(&name)).unwrap()
+}
+
+fn names(calls: impl IntoIterator<Item = HostCall>) -> BTreeSet<&'static str> {
+    calls.into_iter().map(HostCall::name).collect()
+}
+
+#[test]
+fn without_a_grant_every_import_outside_of_the_table_is_refused() {
+    let audit = walked(Grant::default());
+    let refused: BTreeSet<_> = audit.calls.iter().filter(|c| c.refused > 0).map(|c| c.function.as_str()).collect();
+    let allowed: BTreeSet<_> = audit.calls.iter().filter(|c| c.allowed > 0).map(|c| c.function.as_str()).collect();
+    let of_everybody = names(HostCall::ALL.into_iter().filter(|call| call.permission().is_none()));
+    assert!(allowed.is_subset(&of_everybody), "allowed: {:?}", allowed.difference(&of_everybody));
+    // The rest takes a link or a namespace, and without a grant nobody has one.
+    let out_of_reach = names([
+        HostCall::CapabilitiesJoinInfoAddTableEntry,
+        HostCall::LinksLinkInfo,
+        HostCall::LinksLinkSet,
+        HostCall::LinksLinkRemove,
+        HostCall::AddressesList,
+        HostCall::NeighboursList,
+        HostCall::NeighboursListForwarding,
+        HostCall::RoutesList,
+        HostCall::NamespacesNamespaceRemove,
+        HostCall::SysctlsGetLink,
+        HostCall::SysctlsSetLink,
+        HostCall::SysctlsGetNamespace,
+        HostCall::SysctlsSetNamespace,
+        HostCall::ForwardingAllow,
+        HostCall::ForwardingDisallow,
+    ]);
+    let others = names(HostCall::ALL.into_iter().filter(|call| call.permission().is_some()));
+    let reached: BTreeSet<_> = others.difference(&out_of_reach).copied().collect();
+    assert_eq!(refused, reached);
+}
+
+#[test]
+fn with_links_alone_everything_else_is_refused() {
+    let grant = pontoon::grant::file::read("g", b"permissions = ['links']\nnamespaces = ['host']").unwrap();
+    let audit = walked(grant);
+    let refused: BTreeSet<_> = audit.calls.iter().filter(|c| c.refused > 0).map(|c| c.function.as_str()).collect();
+    let allowed: BTreeSet<_> = audit.calls.iter().filter(|c| c.allowed > 0).map(|c| c.function.as_str()).collect();
+    let may = |call: &HostCall| matches!(call.permission(), None | Some(Permission::Links));
+    assert!(allowed.is_subset(&names(HostCall::ALL.into_iter().filter(may))), "{allowed:?}");
+    let others = names(HostCall::ALL.into_iter().filter(|call| !may(call)));
+    let missing: Vec<_> = others.difference(&refused).collect();
+    assert_eq!(missing, [&HostCall::CapabilitiesJoinInfoAddTableEntry.name()], "of a join");
+}
+
+#[test]
+fn a_parent_is_built_on_and_not_changed() {
+    let bench = Bench::new();
+    bench.host.run("ip link add eth0 type veth peer name far0");
+    bench.host.run("ip link set eth0 up");
+    bench.load("hostile", "test/hostile", &[]);
+    let name = Name::new("hostile").unwrap();
+    let mut grant = bench.wait(bench.controller.driver(&name)).unwrap().grant;
+    grant.parents.insert("eth0".into());
+    bench.wait(bench.controller.set_grant(&name, grant)).unwrap();
+    let network = |attack: &str| {
+        let more = json!({"pools": [{"subnet": "10.78.0.0/24"}], "options": {"attack": attack}});
+        bench.wait(bench.controller.create_network(create("h", "hostile", &more)))
+    };
+    let host = bench.host.dump();
+    let error = network("take-eth0").unwrap_err();
+    assert!(error.message.contains("eth0 is not the driver's own"), "{error}");
+    same_at_last(|| bench.host.dump(), &host);
+    match network("build-on-eth0") {
+        Err(error) if error.kind == Kind::NotImplemented => return println!("skipped: this kernel has no macvlan"),
+        built => drop(built.unwrap()),
+    }
+    assert!(bench.host.run("ip -d link show hm").contains("macvlan mode passthru"), "{}", bench.host.dump());
+    bench.wait(bench.controller.remove_network("h")).unwrap();
+    same_at_last(|| bench.host.dump(), &host);
+}

@@ -1,0 +1,360 @@
+//! The corpus of hostile drivers: `sample-drivers/hostile` attacks in one way at a time, and each way is named here, with how it must end.
+//!
+//! Each time the host's kernel and the store are the same afterwards as before, and another driver's network works. What a component can
+//! be by itself, before it is called, is in `refusals/components.rs` and `limits.rs`.
+
+use std::time::{Duration, Instant};
+
+use pontoon::grant::Limit;
+use pontoon::operation::{Error, Name, Result};
+use pontoon_tests::{Bench, Namespace, attach, create, same_at_last, until};
+use serde_json::{Value, json};
+
+/// Those that end with their time, and get little of it.
+const ENDLESS: [&str; 2] = ["spin", "wait-in-the-host"];
+
+/// The attacks in calls of a network, and what the answer must say.
+const ATTACKS: &[(&str, &str)] = &[
+    // Time, memory and whatever else a call has.
+    ("spin", "create-network ran past its deadline and was ended"),
+    ("wait-in-the-host", "create-network ran past its deadline and was ended"),
+    ("allocate", "it asked for more than 32 MiB of memory"),
+    ("recurse", "create-network trapped: wasm trap: "),
+    ("flood-the-log", "the log was flooded"),
+    ("flood-the-host", "more than 10000 host calls in one call"),
+    ("leak-handles", "table has no free keys"),
+    ("random-bytes", "1073741824 random bytes at once: at most 4096"),
+    ("large-message", "too much data"),
+    // More than the grant allows.
+    ("many-links", "links.add: the driver's grant allows 20 (limits: links)"),
+    ("many-links-one-by-one", "links.add: the driver's grant allows 20 (limits: links)"),
+    ("many-addresses", "addresses.add: the driver's grant allows 10 (limits: addresses)"),
+    ("many-routes", "routes.add: the driver's grant allows 10 (limits: routes)"),
+    ("many-rules", "nftables.add: the driver's grant allows 10 (limits: rules)"),
+    ("many-entries", "tables.put: the driver's grant allows 10 (limits: table-entries)"),
+    ("many-bytes", "store.set: the driver's grant allows 100000 (limits: store-bytes)"),
+    ("many-ports", "1024"),
+    // What others made.
+    ("take-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("take-loopback", "the driver has no link lo there, and its grant names no such parent"),
+    ("take-a-foreign-bridge", "the driver has no link victim there, and its grant names no such parent"),
+    ("see-foreign-links", "saw no link of the host"),
+    ("make-a-foreign-name", "eth0"),
+    ("race-a-rename", "set hbb, which is what the handle means"),
+    ("rule-in-another-namespace", "eth0 is in another namespace than the rule"),
+    ("build-on-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    (
+        "tunnel-without-a-parent",
+        "without a parent it sends by every interface of the host; the driver's grant lacks parents: *",
+    ),
+    ("guess-a-namespace", "the network has no namespace of that name"),
+    ("remove-the-hosts-namespace", "only a namespace that the driver made can be removed"),
+    ("read-foreign-state", "saw its own keys and no others"),
+    ("claim-a-foreign-table", "it is the table peers; the driver's grant lacks tables: peers"),
+    // Addresses and routes of others.
+    ("default-route", "a default route is a permission of its own; the driver's grant lacks routes: default"),
+    ("default-route-ipv6", "a default route is a permission of its own; the driver's grant lacks routes: default"),
+    ("half-of-everything", "the driver's grant lacks routes: 128.0.0.0/1"),
+    ("route-of-another-network", "the driver's grant lacks routes: 10.77.0.0/24"),
+    ("wider-than-the-network", "the driver's grant lacks routes: 10.78.0.0/23"),
+    ("hijack-a-subnet", "10.77.0.1/24 lies in none of the network's pools"),
+    ("address-of-nobody", "192.0.2.0/24 lies in none of the network's pools"),
+    ("neighbour-of-nobody", "192.0.2.0 lies in none of the network's pools"),
+    // Packet rules and settings of others.
+    ("drop-everything", "nothing ties the rule to the network"),
+    ("drop-another-network", "nothing ties the rule to the network"),
+    ("drop-all-but-its-own", "nothing ties the rule to the network"),
+    ("hook-that-is-not-granted", "the driver's grant lacks hooks: input 0"),
+    ("priority-that-is-not-granted", "the driver's grant lacks hooks: forward -2147483648"),
+    ("redirect-the-hosts-ssh", "port 22 of 0.0.0.0 is not taken by this endpoint"),
+    ("redirect-to-nobody", "192.0.2.1 lies in none of the network's pools"),
+    ("policy-rule-for-another-network", "nothing ties the rule to the network"),
+    ("switch-forwarding-off", "the driver's grant lacks sysctls: host.ipv4-forwarding"),
+    ("setting-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-route-localnet"),
+    // Texts that mean something to somebody else.
+    ("path-as-a-link", "../../x"),
+    ("format-as-a-link", "h%s%n"),
+    ("escape-as-a-link", "interface name"),
+    ("path-as-a-namespace", "a namespace's name is 1 to 32 letters, digits, '-' or '_'"),
+    ("path-as-a-table", "a table's name is 1 to 128 bytes of printable ASCII without '/'"),
+    ("nul-as-a-key", "a key is 1 to 256 bytes of printable ASCII"),
+    ("statement-as-a-key", "Some([120]) under a key of that name"),
+    ("huge-key", "a key is 1 to 256 bytes of printable ASCII; this one has 100000 bytes"),
+    ("huge-value", "a value has at most 65536 bytes; this one has 200000"),
+    ("escapes-in-an-error", "root# "),
+    ("endless-error", "xxxx"),
+    // A trap in the middle of each kind of change.
+    ("trap-after-a-link", "create-network trapped"),
+    ("trap-after-an-address", "create-network trapped"),
+    ("trap-after-a-route", "create-network trapped"),
+    ("trap-after-a-policy-rule", "create-network trapped"),
+    ("trap-after-a-neighbour", "create-network trapped"),
+    ("trap-after-a-packet-rule", "create-network trapped"),
+    ("trap-after-a-setting", "create-network trapped"),
+    ("trap-after-forwarding", "create-network trapped"),
+    ("trap-after-a-namespace", "create-network trapped"),
+    ("trap-after-a-port", "create-network trapped"),
+    ("trap-after-state", "create-network trapped"),
+    ("trap-after-an-entry", "create-network trapped"),
+    ("remove-then-trap", "create-network trapped"),
+    // Below the bindings.
+    ("forge-a-handle", "unknown handle index 999"),
+    ("handle-of-zero", "unknown handle index 0"),
+    ("handle-below-zero", "unknown handle index"),
+    ("drop-a-handle-twice", "unknown handle index 7"),
+    ("no-utf-8", "utf-8"),
+    ("message-outside-of-memory", "out of bounds"),
+    ("message-of-four-gigabytes", "out of bounds"),
+    ("level-that-there-is-not", "discriminant"),
+];
+
+/// The attacks in a join.
+const JOINS: &[(&str, &str)] = &[
+    ("a-million-routes", "an endpoint has at most 1000 static routes"),
+    ("answer-with-a-foreign-link", "the driver has no link eth0 there"),
+    (
+        "default-route-for-the-container",
+        "a default route is a permission of its own; the driver's grant lacks routes: default",
+    ),
+    (
+        "route-for-the-container",
+        "10.77.0.0/24 lies in none of the network's pools; the driver's grant lacks routes: 10.77.0.0/24",
+    ),
+    ("gateway-of-nobody", "192.0.2.1"),
+    ("reach-into-the-container", "it is in the container's namespace; the driver's grant lacks namespaces: container"),
+];
+
+/// A host with an uplink, a network of another driver with a container on it, and the hostile driver.
+struct Scene {
+    bench: Bench,
+    container: Namespace,
+    other: Namespace,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let bench = Bench::new();
+        bench.host.run("ip link add eth0 type veth peer name far0");
+        bench.host.run("ip address add 192.0.2.1/24 dev eth0");
+        bench.host.run("ip link set eth0 up");
+        bench.host.run("ip link set far0 up");
+        bench.load("bridge", "bridge", &[]);
+        bench.load("hostile", "test/hostile", &[]);
+        let victim =
+            json!({"pools": [{"subnet": "10.77.0.0/24"}], "options": {"com.docker.network.bridge.name": "victim"}});
+        bench.wait(bench.controller.create_network(create("victim", "bridge", &victim))).unwrap();
+        let container = Namespace::new("container");
+        bench.wait(bench.controller.attach("victim", attach(&container, &json!({})))).unwrap();
+        let scene = Self { bench, container, other: Namespace::new("other") };
+        until("the links are as they stay", || {
+            !scene
+                .seen()
+                .iter()
+                .any(|dump| ["tentative", "NO-CARRIER", "linkdown"].iter().any(|word| dump.contains(word)))
+        });
+        scene
+    }
+
+    fn network(&self, options: &Value) -> Result<()> {
+        let more = json!({"pools": [{"subnet": "10.78.0.0/24"}], "options": options});
+        self.bench.wait(self.bench.controller.create_network(create("h", "hostile", &more))).map(drop)
+    }
+
+    /// An attack that must fail. What it leaves, a network without one included, goes with the network.
+    fn attack(&self, name: &str) -> Error {
+        if !ENDLESS.contains(&name) {
+            return self.attack_now(name);
+        }
+        let driver = Name::new("hostile").unwrap();
+        let grant = self.bench.wait(self.bench.controller.driver(&driver)).unwrap().grant;
+        let mut short = grant.clone();
+        short.limits.insert(Limit::CallMilliseconds, 100);
+        self.bench.wait(self.bench.controller.set_grant(&driver, short)).unwrap();
+        let error = self.attack_now(name);
+        self.bench.wait(self.bench.controller.set_grant(&driver, grant)).unwrap();
+        error
+    }
+
+    fn attack_now(&self, name: &str) -> Error {
+        let options = json!({"attack": name});
+        if ATTACKS.iter().any(|(known, _)| *known == name) {
+            return self.network(&options).unwrap_err();
+        }
+        self.network(&json!({})).unwrap();
+        let attached =
+            self.bench.wait(self.bench.controller.attach("h", attach(&self.other, &json!({"options": options}))));
+        self.bench.wait(self.bench.controller.remove_network("h")).unwrap();
+        attached.unwrap_err()
+    }
+
+    /// The other driver's calls: an endpoint comes and goes. Answers how long that took.
+    fn work(&self, namespace: &Namespace) -> Duration {
+        let begin = Instant::now();
+        self.bench.wait(self.bench.controller.attach("victim", attach(namespace, &json!({})))).unwrap();
+        let name = namespace.path().file_name().unwrap().to_str().unwrap();
+        self.bench.wait(self.bench.controller.detach(Some("victim"), name)).unwrap();
+        begin.elapsed()
+    }
+
+    fn seen(&self) -> [String; 3] {
+        [self.bench.host.dump(), self.container.dump(), self.bench.stored()]
+    }
+}
+
+fn ends(name: &str) -> &'static str {
+    ATTACKS.iter().chain(JOINS).find(|(known, _)| *known == name).unwrap().1
+}
+
+/// Attacks that are contained, one scene for all of them.
+fn contained(names: &[&str]) {
+    let scene = Scene::new();
+    let before = scene.seen();
+    for name in names {
+        let error = scene.attack(name);
+        assert!(error.message.contains(ends(name)), "{name}: {error}");
+        assert!(error.message.len() < 3_000 && !error.message.chars().any(char::is_control), "{name}: {error:?}");
+        same_at_last(|| scene.seen(), &before);
+    }
+    scene.work(&scene.other);
+}
+
+macro_rules! attacks {
+    ($($test:ident: $name:literal)*) => {
+        /// Those that have a test.
+        const TESTED: &[&str] = &[$($name),*];
+        $(
+            #[test]
+            fn $test() {
+                contained(&[$name]);
+            }
+        )*
+    };
+}
+
+attacks! {
+    spin: "spin"
+    wait_in_the_host: "wait-in-the-host"
+    allocate: "allocate"
+    recurse: "recurse"
+    flood_the_log: "flood-the-log"
+    flood_the_host: "flood-the-host"
+    leak_handles: "leak-handles"
+    random_bytes: "random-bytes"
+    large_message: "large-message"
+    many_links: "many-links"
+    many_links_one_by_one: "many-links-one-by-one"
+    many_addresses: "many-addresses"
+    many_routes: "many-routes"
+    many_rules: "many-rules"
+    many_entries: "many-entries"
+    many_bytes: "many-bytes"
+    many_ports: "many-ports"
+    take_eth0: "take-eth0"
+    take_loopback: "take-loopback"
+    take_a_foreign_bridge: "take-a-foreign-bridge"
+    see_foreign_links: "see-foreign-links"
+    make_a_foreign_name: "make-a-foreign-name"
+    race_a_rename: "race-a-rename"
+    rule_in_another_namespace: "rule-in-another-namespace"
+    build_on_eth0: "build-on-eth0"
+    tunnel_without_a_parent: "tunnel-without-a-parent"
+    guess_a_namespace: "guess-a-namespace"
+    remove_the_hosts_namespace: "remove-the-hosts-namespace"
+    read_foreign_state: "read-foreign-state"
+    claim_a_foreign_table: "claim-a-foreign-table"
+    default_route: "default-route"
+    default_route_ipv6: "default-route-ipv6"
+    half_of_everything: "half-of-everything"
+    route_of_another_network: "route-of-another-network"
+    wider_than_the_network: "wider-than-the-network"
+    hijack_a_subnet: "hijack-a-subnet"
+    address_of_nobody: "address-of-nobody"
+    neighbour_of_nobody: "neighbour-of-nobody"
+    drop_everything: "drop-everything"
+    drop_another_network: "drop-another-network"
+    drop_all_but_its_own: "drop-all-but-its-own"
+    hook_that_is_not_granted: "hook-that-is-not-granted"
+    priority_that_is_not_granted: "priority-that-is-not-granted"
+    redirect_the_hosts_ssh: "redirect-the-hosts-ssh"
+    redirect_to_nobody: "redirect-to-nobody"
+    policy_rule_for_another_network: "policy-rule-for-another-network"
+    switch_forwarding_off: "switch-forwarding-off"
+    setting_that_is_not_granted: "setting-that-is-not-granted"
+    path_as_a_link: "path-as-a-link"
+    format_as_a_link: "format-as-a-link"
+    escape_as_a_link: "escape-as-a-link"
+    path_as_a_namespace: "path-as-a-namespace"
+    path_as_a_table: "path-as-a-table"
+    nul_as_a_key: "nul-as-a-key"
+    statement_as_a_key: "statement-as-a-key"
+    huge_key: "huge-key"
+    huge_value: "huge-value"
+    escapes_in_an_error: "escapes-in-an-error"
+    endless_error: "endless-error"
+    trap_after_a_link: "trap-after-a-link"
+    trap_after_an_address: "trap-after-an-address"
+    trap_after_a_route: "trap-after-a-route"
+    trap_after_a_policy_rule: "trap-after-a-policy-rule"
+    trap_after_a_neighbour: "trap-after-a-neighbour"
+    trap_after_a_packet_rule: "trap-after-a-packet-rule"
+    trap_after_a_setting: "trap-after-a-setting"
+    trap_after_forwarding: "trap-after-forwarding"
+    trap_after_a_namespace: "trap-after-a-namespace"
+    trap_after_a_port: "trap-after-a-port"
+    trap_after_state: "trap-after-state"
+    trap_after_an_entry: "trap-after-an-entry"
+    remove_then_trap: "remove-then-trap"
+    forge_a_handle: "forge-a-handle"
+    handle_of_zero: "handle-of-zero"
+    handle_below_zero: "handle-below-zero"
+    drop_a_handle_twice: "drop-a-handle-twice"
+    no_utf_8: "no-utf-8"
+    message_outside_of_memory: "message-outside-of-memory"
+    message_of_four_gigabytes: "message-of-four-gigabytes"
+    level_that_there_is_not: "level-that-there-is-not"
+    a_million_routes: "a-million-routes"
+    answer_with_a_foreign_link: "answer-with-a-foreign-link"
+    default_route_for_the_container: "default-route-for-the-container"
+    route_for_the_container: "route-for-the-container"
+    gateway_of_nobody: "gateway-of-nobody"
+    reach_into_the_container: "reach-into-the-container"
+}
+
+/// No attack without a test, and none that is no longer there.
+#[test]
+fn every_attack_is_named() {
+    let scene = Scene::new();
+    // A message has its limit.
+    let page = |number: usize| scene.network(&json!({"list": number.to_string()})).unwrap_err().message;
+    let pages: Vec<_> = (0..5).map(page).collect();
+    let names = pages.iter().flat_map(|page| page.rsplit(": ").next().unwrap_or_default().split_whitespace());
+    assert_eq!(names.collect::<Vec<_>>(), TESTED);
+    assert!(TESTED.len() >= 40, "{}", TESTED.len());
+}
+
+/// The other driver's calls answer all the while; the ratio of what they take is printed.
+#[test]
+fn a_well_behaved_driver_works_all_the_while() {
+    let scene = Scene::new();
+    let namespace = Namespace::new("well-behaved");
+    let mean = |times: &[Duration]| times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap();
+    let alone: Vec<_> = (0..10).map(|_| scene.work(&namespace)).collect();
+    let mut under_attack = Vec::new();
+    std::thread::scope(|scope| {
+        let attacks = scope.spawn(|| {
+            for name in TESTED {
+                let error = scene.attack(name);
+                assert!(error.message.contains(ends(name)), "{name}: {error}");
+            }
+        });
+        while !attacks.is_finished() {
+            under_attack.push(scene.work(&namespace));
+        }
+    });
+    let (alone, attacked) = (mean(&alone), mean(&under_attack));
+    println!(
+        "an endpoint of a well-behaved driver: {alone:?} alone, {attacked:?} in {} rounds under attack, {:.2} times that",
+        under_attack.len(),
+        attacked.as_secs_f64() / alone.as_secs_f64()
+    );
+}
