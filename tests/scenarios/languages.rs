@@ -117,7 +117,7 @@ const C: &[Mistake] = &[
 ];
 
 const PYTHON: &[Mistake] = &[
-    OTHER_VERSION,
+    Mistake { edits: &[["wit", "@0.1.0", "@0.2.0"]], says: OTHER_VERSION.says },
     // An exception, with its place.
     Mistake {
         edits: &[["app.py", "pass  # What a network", "raise ValueError(\"out of luck\")  # What a network"]],
