@@ -144,7 +144,7 @@ fn what_can_not_be_packed() {
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
     all_refused(&folder, &[("pack blue.wasm", 4, "there is no pontoon.toml beside blue.wasm and none in the current")]);
     write("pontoon.toml", MANIFEST.as_bytes());
-    write("newer.toml", format!("{MANIFEST}parents = ['eth0']\n").as_bytes());
+    write("newer.toml", format!("{MANIFEST}uncles = ['eth0']\n").as_bytes());
     write("large.toml", &vec![b'#'; (64 << 10) + 1]);
     write("text.wasm", b"hello");
     write("core.wasm", b"\0asm\x01\0\0\0");
@@ -166,7 +166,7 @@ fn what_can_not_be_packed() {
             (
                 "pack blue.wasm --manifest newer.toml",
                 7,
-                "newer.toml:5: unknown field `parents`, expected `permissions`",
+                "newer.toml:5: unknown field `uncles`, expected one of `permissions`",
             ),
             ("pack blue.wasm --manifest large.toml", 7, "large.toml has 65537 bytes: at most 65536"),
             ("pack blue.wasm --manifest blue.wasm", 7, "blue.wasm has 65537 bytes"),

@@ -43,7 +43,7 @@ fn load_with(daemon: &Daemon, name: &str, manifests: &[&[u8]]) -> Ran {
     let bytes = manifests.iter().fold(probe, |bytes, manifest| with_section(&bytes, "pontoon-manifest", manifest));
     let path = daemon.file(&format!("{name}.wasm"));
     std::fs::write(&path, bytes).unwrap();
-    daemon.cli(&format!("driver load {}", path.display()))
+    daemon.cli(&format!("driver load --grant-asked {}", path.display()))
 }
 
 #[test]
@@ -69,7 +69,9 @@ fn a_driver_shows_its_parts_its_imports_and_its_manifest() {
         daemon.restart();
     }
     let text = daemon.ok("driver inspect blue");
-    for line in ["EXPORTS", "IMPORTS", "MANIFEST", "blue 1.2.0", "Zoë made it.", "MIT", "ASKS FOR", "links, store"] {
+    for line in
+        ["EXPORTS", "IMPORTS", "MANIFEST", "blue 1.2.0", "Zoë made it.", "MIT", "ASKS FOR", "permissions: store"]
+    {
         assert!(text.contains(line), "{line}: {text}");
     }
     daemon.ok("driver rm blue");
@@ -99,7 +101,7 @@ fn the_sample_drivers_ask_for_what_they_import() {
 fn a_manifest_that_can_not_be_read_is_refused() {
     let daemon = Daemon::start();
     let long = vec![b' '; (64 << 10) + 1];
-    let newer = format!("{MANIFEST}parents = ['eth0']\n");
+    let newer = format!("{MANIFEST}uncles = ['eth0']\n");
     let hostile = format!("{MANIFEST}\"\u{202e}\u{9b}\" = 1\n");
     let one = MANIFEST.as_bytes();
     let cases: [(&[&[u8]], &str); 7] = [
@@ -108,7 +110,7 @@ fn a_manifest_that_can_not_be_read_is_refused() {
         (&[one, one], "more than one"),
         (&[b"{ \"needs\": [] }"], "manifest:1: "),
         (&[b""], "missing field `name`"),
-        (&[newer.as_bytes()], "the component's manifest:7: unknown field `parents`, expected `permissions`"),
+        (&[newer.as_bytes()], "the component's manifest:7: unknown field `uncles`, expected one of `permissions`"),
         (&[hostile.as_bytes()], "the component's manifest:7: "),
     ];
     for (manifests, says) in cases {

@@ -84,9 +84,9 @@ fn two_in_one_namespace_leave_each_other_alone() {
     let bare = one.host.dump();
     let (a, b) = (Namespace::new("a"), Namespace::new("b"));
     other.ok(&format!("endpoint attach n {} -p 8081:80", b.text()));
-    let others = one.host.dump();
+    let others = one.host.settled();
     one.ok(&format!("endpoint attach n {} -p 8080:80", a.text()));
-    let both = one.host.dump();
+    let both = one.host.settled();
     one.kill();
     one.run();
     other.restart();
@@ -94,7 +94,7 @@ fn two_in_one_namespace_leave_each_other_alone() {
         let collected = daemon.json("gc");
         assert_eq!(collected["objects"], json!([]), "{collected}");
     }
-    assert_eq!(one.host.dump(), both);
+    same_at_last(|| one.host.dump(), &both);
     one.ok("endpoint detach n a");
     same_at_last(|| one.host.dump(), &others);
     assert!(one.host.pings(&address(&other, "n", "b", "address")), "the other's endpoint answers");

@@ -9,6 +9,8 @@ use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use tempfile::TempDir;
 
+use crate::until;
+
 /// How long the kernel may take to be as it was.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -101,6 +103,17 @@ impl Namespace {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The same once the kernel has come to rest: carriers and link-local addresses follow a moment after their links.
+    pub fn settled(&self) -> String {
+        let mut dump = self.dump();
+        until("the kernel to come to rest", || {
+            std::thread::sleep(Duration::from_secs(1));
+            let before = std::mem::replace(&mut dump, self.dump());
+            dump == before && !dump.contains("tentative")
+        });
+        dump
     }
 
     fn look(&self) -> String {

@@ -14,8 +14,9 @@ const VERSION: ABI = ABI::V6;
 /// This program, for the compiler child, and its libraries. An upgrade replaces the program under its name, so it is named as what runs.
 const PROGRAMS: [&str; 6] = ["/proc/self/exe", "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.preload"];
 
-/// What the kernel tells of itself and of this process, and how many processors a control group may use.
-const READ: [&str; 3] = ["/proc", "/sys/fs/cgroup", "/dev/urandom"];
+/// What the kernel tells of itself and of this process; how many processors a control group may use; where engines bind namespaces. (Those that
+/// are elsewhere the keyholder opens.)
+const READ: [&str; 4] = ["/proc", "/sys/fs/cgroup", "/dev/urandom", "/run"];
 
 /// The daemon reaches its own folders, settings of the network, what it is made of, and nothing else. It connects to no TCP port.
 pub(super) fn only_those_of_the_daemon(config: &Config) -> Result<(), String> {

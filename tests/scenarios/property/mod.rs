@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The networks that there can be.
 const NETWORKS: [&str; 3] = ["n0", "n1", "n2"];
-/// The sandboxes.
-const SANDBOXES: [&str; 3] = ["a", "b", "c"];
+/// The sandboxes. No id begins like one of them, or it would be found by that name.
+const SANDBOXES: [&str; 3] = ["x", "y", "z"];
 
 /// The seeds that are asked for, or so many.
 fn seeds(variable: &str, count: u64) -> Range<u64> {
