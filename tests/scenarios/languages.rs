@@ -117,7 +117,7 @@ const C: &[Mistake] = &[
 ];
 
 const PYTHON: &[Mistake] = &[
-    OTHER_VERSION,
+    Mistake { edits: &[["wit", "@0.1.0", "@0.2.0"]], says: OTHER_VERSION.says },
     // An exception, with its place.
     Mistake {
         edits: &[["app.py", "pass  # What a network", "raise ValueError(\"out of luck\")  # What a network"]],
@@ -129,14 +129,14 @@ const PYTHON: &[Mistake] = &[
         says: &["delete-network", "a driver has no files: there is no WASI"],
     },
     // What does not compile, a function that is missing, and a part.
-    Mistake { edits: &[["app.py", "def join(", "def join)"]], says: &["SyntaxError: unmatched ')'", "app.py\", line"] },
+    Mistake { edits: &[["app.py", "def join(", "def join)"]], says: &["SyntaxError: unmatched ')' (app.py, line "] },
     Mistake {
         edits: &[["app.py", "def create_endpoint(", "def created_endpoint("]],
-        says: &["create-endpoint", "NotImplementedError"],
+        says: &["abstract class Driver", "'create_endpoint'"],
     },
     Mistake {
         edits: &[["wit/world.wit", "driver-part", "ipv6-releaser-part"]],
-        says: &["AttributeError: module 'wit_world.exports' has no attribute 'Driver'"],
+        says: &["No module named 'wit_world.exports.driver'"],
     },
 ];
 

@@ -27,11 +27,14 @@ def _answering(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _explained(exception: BaseException) -> Err[Any]:
-    for line in "".join(traceback.format_exception(exception)).splitlines():
-        log.log(log.Level.ERROR, line)
-    place = traceback.extract_tb(exception.__traceback__)[-1]
-    what = traceback.format_exception_only(exception)[-1].strip()
-    return internal(f"{what} ({place.filename}, line {place.lineno}, in {place.name})")
+    # Not by `traceback`, which would look for the source's lines, and so for files.
+    place = ""
+    for frame, line in traceback.walk_tb(exception.__traceback__):
+        place = f"{frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}"
+        log.log(log.Level.ERROR, place)
+    what = f"{type(exception).__name__}: {exception}"
+    log.log(log.Level.ERROR, what)
+    return internal(f"{what} ({place})")
 
 
 class Part:
