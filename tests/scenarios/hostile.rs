@@ -345,6 +345,8 @@ fn a_well_behaved_driver_works_all_the_while() {
             for name in TESTED {
                 let error = scene.attack(name);
                 assert!(error.message.contains(ends(name)), "{name}: {error}");
+                // It does not trap, so that the driver is not put aside.
+                scene.attack("huge-key");
             }
         });
         while !attacks.is_finished() {
