@@ -6,7 +6,7 @@ use super::client::{encode, path};
 use super::dev::Dev;
 use super::driver_test::Test;
 use super::driver_trace::Trace;
-use super::exit::Failure;
+use super::exit::{FORBIDDEN, Failure};
 use super::output::{Session, listing, table};
 use super::replay::Replay;
 use super::values::{lines, pair, short, unique};
@@ -135,8 +135,12 @@ impl Load {
             query.push_str(&format!("&grant={}", encode(&grant::json(grant)?)));
         }
         let granted = if self.grant_asked { asks.clone() } else { grant.unwrap_or_default() };
-        session.tell(&grant::comparison(&asks, &granted));
-        let reply = session.client.upload(&format!("/drivers?{query}"), component).await?;
+        let answer = session.client.upload(&format!("/drivers?{query}"), component).await;
+        // Where it is refused for another reason, nobody has asked.
+        if answer.as_ref().map_or_else(|failure| failure.code == FORBIDDEN, |_| true) {
+            session.tell(&grant::comparison(&asks, &granted));
+        }
+        let reply = answer?;
         let details: DriverDetails = reply.read()?;
         if let Some(why) = details.unpublished {
             session.note(&format!("Docker does not see it: {why}"));

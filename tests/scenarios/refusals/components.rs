@@ -187,7 +187,7 @@ fn the_first_call() {
 /// Loads damaged bytes: they are refused in one line, or they are as good as whole and go again.
 fn survives(daemon: &Daemon, bytes: &[u8], what: &str) -> bool {
     let path = file(daemon, "damaged.wasm", bytes);
-    let ran = daemon.cli(&format!("driver load {path}"));
+    let ran = daemon.cli(&format!("driver load {path} --grant-asked"));
     match ran.code {
         0 => drop(daemon.ok("driver rm damaged")),
         1 | 7 => assert_eq!(ran.err.trim_end().lines().count(), 1, "{what}: {ran:?}"),

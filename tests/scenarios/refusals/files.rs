@@ -121,7 +121,9 @@ fn the_drivers_folder_with_a_bad_file() {
     std::fs::write(place("a-bad.wasm"), "no component").unwrap();
     std::fs::write(place("-.wasm"), "no name").unwrap();
     std::fs::create_dir(place("folder.wasm")).unwrap();
-    std::fs::copy(driver("bridge"), place("bridge.wasm")).unwrap();
+    for extension in ["wasm", "grant.toml"] {
+        std::fs::copy(driver("bridge").with_extension(extension), place("bridge").with_extension(extension)).unwrap();
+    }
     daemon.run();
     daemon.ok("network create n");
     assert_eq!(daemon.json("driver ls").as_array().unwrap().len(), 1);
