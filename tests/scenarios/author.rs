@@ -1,4 +1,4 @@
-//! A driver's author: `driver new` and `driver pack`, as commands. Neither asks a daemon.
+//! A driver's author: `driver new`, `driver test` and `driver pack`, as commands. None asks a daemon.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt;
@@ -77,6 +77,10 @@ fn a_driver_from_nothing_to_packets() {
     let tested = in_project("make", "test", "author");
     assert!(tested.contains("2 passed"), "{tested}");
     in_project("make", "", "wasm");
+    for kernel in ["", "--fake"] {
+        let ran = author(&folder, &format!("test my-blue/my-blue.wasm {kernel}"));
+        assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
+    }
 
     let daemon = Daemon::start();
     let before = daemon.host.dump();
