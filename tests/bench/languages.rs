@@ -8,12 +8,11 @@
 //! - memory: linear memory that the call had at its end
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pontoon::engine::{CallState, Code, Engine, Facts};
-use pontoon::grant::{About, Gate, Grant, Policy};
+use pontoon::driver::compile::in_child;
+use pontoon::engine::{CallState, Code, Engine};
 use pontoon::operation::Name;
 use pontoon_tests::{Bench, LANGUAGES, Namespace, Timings, attach, bridge_in, create, driver, pontoon};
 use serde_json::json;
@@ -56,28 +55,15 @@ fn main() {
     }
 }
 
-/// What `pontoon compile` makes of a component.
+/// What the compiler's child makes of a component.
 fn compile(file: &str) -> Vec<u8> {
-    let component = std::fs::File::open(driver(file)).unwrap();
-    let output = Command::new(pontoon()).arg("compile").stdin(component).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "{file}: {}", output.status);
-    output.stdout
+    in_child(&pontoon(), &std::fs::read(driver(file)).unwrap()).unwrap()
 }
 
 /// Asks for the registration, and gives the bytes of linear memory that the call had.
 fn registers(code: &Code) -> usize {
-    let facts = Facts {
-        driver: Name::new("bridge").unwrap(),
-        function: "register".to_owned(),
-        network: None,
-        endpoint: None,
-        configuration: Arc::default(),
-        watches_tables: false,
-    };
-    let about = About { driver: facts.driver.clone(), function: "register", network: None, endpoint: None };
-    let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
-    let state = CallState::new(facts, gate, None, Instant::now() + code.deadline, None);
-    let outcome = code.register(state);
+    let name = Name::new("bridge").unwrap();
+    let outcome = code.register(CallState::outside_networks(code, name, "register", Arc::default()));
     outcome.result.unwrap();
     outcome.state.memory.used
 }

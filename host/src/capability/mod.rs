@@ -8,10 +8,9 @@
 
 /// What a host call was asked, as text.
 macro_rules! arguments {
-    ($($argument:expr),*) => {{
-        let parts: Vec<String> = vec![$(format!("{:?}", $argument)),*];
-        parts.join(", ")
-    }};
+    ($($argument:expr),*) => {
+        <[String]>::join(&[$(format!("{:?}", $argument)),*], ", ")
+    };
 }
 
 mod addresses;

@@ -10,7 +10,7 @@ use crate::engine::limit::TRACED;
 use crate::engine::{
     Asked, CallState, Code, Facts, Failure, Fault, Interface, NetworkFacts, Outcome, TrapPlace, micros,
 };
-use crate::grant::{About, Gate, Limit};
+use crate::grant::Limit;
 use crate::operation::driver::CallTrace;
 use crate::operation::endpoint::PortBinding;
 use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
@@ -174,14 +174,13 @@ impl Inner {
     }
 
     fn state(&self, call: &Call<'_>, start: Instant, fault: Option<Fault>) -> CallState {
-        let pools = call.network.map(|n| n.pools.iter().map(|p| p.subnet).collect::<Vec<_>>());
         let facts = Facts {
             driver: call.driver.record.name.clone(),
             function: call.function.to_owned(),
             network: call.network.map(|n| NetworkFacts {
                 id: n.id.clone(),
                 nft_table: self.nft_table(&n.id),
-                pools: pools.clone().unwrap_or_default(),
+                pools: n.pools.iter().map(|p| p.subnet).collect(),
             }),
             endpoint: call.endpoint.cloned(),
             configuration: call.driver.configuration.clone(),
@@ -195,13 +194,7 @@ impl Inner {
             };
             Transaction::new(self.kernel.clone(), self.reaper.clone(), self.firewall.clone(), self.store.clone(), owner)
         });
-        let about = About {
-            driver: facts.driver.clone(),
-            function: call.function,
-            network: call.network.map(|n| n.id.clone()),
-            endpoint: call.endpoint.cloned(),
-        };
-        let gate = Gate::new(about, call.driver.policy.clone(), pools);
+        let gate = facts.gate(call.driver.policy.clone());
         let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.code.deadline);
         let mut state = CallState::new(facts, gate, transaction, start + time, fault);
         state.interface = call.interface.clone();

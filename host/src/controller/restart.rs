@@ -80,6 +80,10 @@ impl Inner {
     /// Takes back what calls that were cut off have done without a mark in the kernel, and removes what calls that came through did not
     /// come to remove.
     fn do_as_noted(&self) -> Result<()> {
+        let notes = self.store.notes()?;
+        if notes.is_empty() {
+            return Ok(());
+        }
         let objects = self.store.all_objects()?;
         // Of two that are the same the kernel refused the second, which its note does not know.
         let is_committed = |change: &Change| match change {
@@ -87,7 +91,7 @@ impl Inner {
             Change::RemoveRule(rule) => objects.iter().any(|o| matches!(&o.thing, Thing::Rule(r) if r == rule)),
             _ => false,
         };
-        for (id, mut undo) in self.store.notes()? {
+        for (id, mut undo) in notes {
             undo.retain(|change| !is_committed(change));
             tracing::warn!(?undo, "a call was cut off");
             for error in self.kernel.undo(&[Applied { outcome: Outcome::Done, undo }]) {

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
 
 use super::admit::{self, Admitted};
 use super::aside::Aside;
 use super::compile::{self, Cache};
 use super::recorder::Recorder;
 use crate::controller::Place;
-use crate::engine::{CallState, Code, Engine, Facts, Registration};
-use crate::grant::{About, Gate, Grant, Item, Needed, Policy};
+use crate::engine::{CallState, Code, Engine, Registration};
+use crate::grant::{Grant, Item, Needed, Policy};
 use crate::operation::driver::{CallCount, CallTrace, Granting, LoadDriver};
 use crate::operation::{Error, Kind, Name, Result};
 use crate::store::{self, Batch, Durability, Store, Write};
@@ -330,34 +329,17 @@ impl Driver {
     }
 }
 
-/// The state of a call that is made before there is a network: under a deadline and with nothing in reach.
-fn outside_networks(
-    function: &'static str,
-    code: &Code,
-    name: &Name,
-    configuration: &Arc<BTreeMap<String, String>>,
-) -> CallState {
-    let facts = Facts {
-        driver: name.clone(),
-        function: function.to_owned(),
-        network: None,
-        endpoint: None,
-        configuration: configuration.clone(),
-        watches_tables: false,
-    };
-    let about = About { driver: name.clone(), function, network: None, endpoint: None };
-    let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
-    CallState::new(facts, gate, None, Instant::now() + code.deadline, None)
-}
-
 /// Starts the component without a call, to compare the types of all that it exports.
 fn check_types(code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> Result<()> {
-    code.fits(outside_networks("start", code, name, configuration)).result.map_err(|f| unfit(f.error()))
+    code.fits(CallState::outside_networks(code, name.clone(), "start", configuration.clone()))
+        .result
+        .map_err(|f| unfit(f.error()))
 }
 
 /// Asks the component who it is: its first call.
 fn register(code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> Result<Registration> {
-    let answer = code.register(outside_networks("register", code, name, configuration)).result;
+    let answer =
+        code.register(CallState::outside_networks(code, name.clone(), "register", configuration.clone())).result;
     let said = answer.map_err(|f| unfit(f.error().context("the component's first call failed")))?;
     if said.is_built_in {
         return Err(Error::invalid("the driver says that it is built in, which a component can't be"));

@@ -1,15 +1,14 @@
 //! Making a recorded call again: what the driver asks is compared with the recording, and answered from it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::answer::Answered;
 use super::arguments::Arguments;
 use super::code::Code;
 use super::run::{Failure, Outcome};
-use super::state::{CallState, Facts, TrapPlace};
+use super::state::{CallState, TrapPlace};
 use crate::capability::{Answer, Refusal};
-use crate::grant::{About, Gate, Grant, HostCall, Policy};
+use crate::grant::HostCall;
 use crate::operation::recording::{End, HostAnswer, RecordedHostCall, Recording, Trap};
 use crate::operation::{Error, Result};
 
@@ -86,17 +85,8 @@ impl Code {
             .map_err(|e| Error::invalid(format!("the recording's arguments can't be used: {e}")))?;
         let is_log = |call: &RecordedHostCall| call.function == HostCall::LogLog.name();
         let calls: Vec<_> = recording.host_calls.iter().filter(|call| !is_log(call)).cloned().collect();
-        let facts = Facts {
-            driver: recording.driver.clone(),
-            function: recording.function.clone(),
-            network: None,
-            endpoint: None,
-            configuration: Default::default(),
-            watches_tables: false,
-        };
-        let about = About { driver: facts.driver.clone(), function: "replay", network: None, endpoint: None };
-        let gate = Gate::new(about, Arc::new(Policy::new(Grant::default(), None)), None);
-        let mut state = CallState::new(facts, gate, None, Instant::now() + self.deadline, None);
+        let driver = recording.driver.clone();
+        let mut state = CallState::outside_networks(self, driver, &recording.function, Arc::default());
         state.replay = Some(Replay { left: calls.into_iter(), number: 0, difference: None });
         let Outcome { state, result } = self.call(state, arguments);
         let CallState { asked, trap: TrapPlace { backtrace, coredump }, replay, .. } = state;

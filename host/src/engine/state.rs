@@ -10,10 +10,11 @@ use wasmtime::component::ResourceTable;
 
 use super::answer::{Answered, size};
 use super::arguments::Arguments;
+use super::code::Code;
 use super::limit::{HANDLES, Memory, RECORDED};
 use super::replay::Replay;
 use crate::capability::{Answer, Refusal};
-use crate::grant::{Gate, HostCall, Limit, Object, Permit};
+use crate::grant::{About, Gate, Grant, HostCall, Limit, Object, Permit, Policy};
 use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
 use crate::operation::driver::HostCallTrace;
 use crate::operation::network::Pool;
@@ -50,6 +51,19 @@ pub struct NetworkFacts {
     pub nft_table: String,
     /// Its pools.
     pub pools: Vec<IpNet>,
+}
+
+impl Facts {
+    /// The gate for this call, under a driver's policy.
+    pub fn gate(&self, policy: Arc<Policy>) -> Gate {
+        let about = About {
+            driver: self.driver.clone(),
+            function: self.function.clone(),
+            network: self.network.as_ref().map(|network| network.id.clone()),
+            endpoint: self.endpoint.clone(),
+        };
+        Gate::new(about, policy, self.network.as_ref().map(|network| network.pools.clone()))
+    }
 }
 
 /// An endpoint's interface, as the front end gave it and the driver completed it.
@@ -205,6 +219,19 @@ impl CallState {
             recorded: 0,
             replay: None,
         }
+    }
+
+    /// The state of a call that is for no network: under the code's deadline and with nothing in reach.
+    pub fn outside_networks(
+        code: &Code,
+        driver: Name,
+        function: &str,
+        configuration: Arc<BTreeMap<String, String>>,
+    ) -> Self {
+        let function = function.to_owned();
+        let facts = Facts { driver, function, network: None, endpoint: None, configuration, watches_tables: false };
+        let gate = facts.gate(Arc::new(Policy::new(Grant::default(), None)));
+        Self::new(facts, gate, None, Instant::now() + code.deadline, None)
     }
 
     /// Every host call comes through here: counted, under the deadline, past the gate, and recorded. `arguments` are for people, and for

@@ -43,7 +43,7 @@ impl Audit {
         let text = |id: &Option<crate::operation::Id>| id.as_ref().map(ToString::to_string);
         let refused = Refused {
             time: now(),
-            function: about.function.to_owned(),
+            function: about.function.clone(),
             network: text(&about.network),
             endpoint: text(&about.endpoint),
             why: why.to_owned(),

@@ -73,7 +73,7 @@ pub struct About {
     /// The driver.
     pub driver: Name,
     /// The exported function.
-    pub function: &'static str,
+    pub function: String,
     /// The network at hand.
     pub network: Option<Id>,
     /// The endpoint at hand.
@@ -251,7 +251,7 @@ mod tests {
     use crate::grant::{Needed, Permission};
 
     fn about() -> About {
-        About { driver: Name::new("d").unwrap(), function: "join", network: None, endpoint: None }
+        About { driver: Name::new("d").unwrap(), function: "join".into(), network: None, endpoint: None }
     }
 
     fn gate_of(policy: Policy, pools: Option<&str>) -> Gate {

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Row};
 
-use super::Store;
 use super::error::Error;
 use super::query::{Result, all, json, one, record, run};
 use super::record::{Object, Thing};
+use super::{ENTRY, Store};
 use crate::kernel::Namespace;
 use crate::operation::{Id, Name};
 
@@ -24,8 +24,8 @@ impl Store {
 
     /// How many objects a network has.
     pub fn object_count(&self, network: &Id) -> super::Result<usize> {
-        let sql = "SELECT count(*) FROM objects WHERE network = ?1";
-        let count = self.read(|c| one(c, sql, [network.as_str()], |row| Ok(row.get::<_, u32>(0)?)))?;
+        let sql = "SELECT coalesce(sum(count), 0) FROM held WHERE network = ?1 AND kind <> ?2";
+        let count = self.read(|c| one(c, sql, [network.as_str(), ENTRY], |row| Ok(row.get::<_, u32>(0)?)))?;
         Ok(count.unwrap_or_default() as usize)
     }
 
