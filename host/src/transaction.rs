@@ -57,6 +57,8 @@ pub struct Transaction {
     ports: Option<port::Ports>,
     /// How many objects the network had when this call first made one; see `room`.
     held_objects: Option<usize>,
+    /// The store's version when the call began.
+    since: i64,
     checks: Vec<Check>,
     /// Which links forward changes with this call.
     forwards: bool,
@@ -74,6 +76,7 @@ impl Transaction {
         owner: Owner,
     ) -> Self {
         Self {
+            since: store.version(),
             kernel,
             reaper,
             firewall,
@@ -251,9 +254,10 @@ impl Transaction {
         Ok(self.link_object(&key.namespace, &info)?.map(|_| info))
     }
 
-    /// How many of something the driver's networks hold, with what this call made.
-    pub fn holds(&self, limit: Limit) -> Result<u64, store::Error> {
-        let kinds: &[&str] = match limit {
+    /// How many of something the driver's networks hold, with what this call made. When it is committed there are at most `most`, or it is
+    /// made again: another call can have made some meanwhile.
+    pub fn holds(&mut self, limit: Limit, most: u64) -> Result<u64, store::Error> {
+        let kinds: &'static [&'static str] = match limit {
             Limit::Links => &["Link"],
             Limit::Rules => &["NftRule", "Rule"],
             Limit::TableEntries => &[store::ENTRY],
@@ -266,15 +270,24 @@ impl Transaction {
         };
         let made = self.made.iter().filter(|object| is_it(&object.thing) && !self.dropped.contains(&object.id)).count();
         let put = if limit == Limit::TableEntries { self.entries.values().flatten().count() } else { 0 };
+        self.check_limit(Check::Held { driver: self.owner.driver.clone(), kinds, most });
         Ok(self.store.held(&self.owner.driver, kinds)? + (made + put) as u64)
     }
 
-    /// The bytes that the driver's state has, with what this call wrote: what it replaces counts twice until it is committed.
-    pub fn state_bytes(&self) -> Result<u64, store::Error> {
+    /// The bytes that the driver's state has, with what this call wrote: what it replaces counts twice until it is committed. There are at
+    /// most `most` then, or it is made again.
+    pub fn state_bytes(&mut self, most: u64) -> Result<u64, store::Error> {
         let bytes =
             |(key, value): (&String, &Option<Vec<u8>>)| value.as_ref().map_or(0, |value| key.len() + value.len());
         let written: usize = self.state.iter().map(bytes).sum();
+        self.check_limit(Check::StateBytes { driver: self.owner.driver.clone(), most });
         Ok(self.store.state_size(&self.owner.driver)?.1 + written as u64)
+    }
+
+    fn check_limit(&mut self, check: Check) {
+        if !self.checks.contains(&check) {
+            self.checks.push(check);
+        }
     }
 
     /// Whether a link belongs to the endpoint at hand.
@@ -383,7 +396,7 @@ impl Transaction {
         let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
         let noted = !to_remove.is_empty();
         writes.extend(noted.then_some(Write::Note(id, to_remove)));
-        self.store.commit(Batch { checks: std::mem::take(&mut self.checks), writes, durability })?;
+        self.store.commit(Batch { since: self.since, checks: std::mem::take(&mut self.checks), writes, durability })?;
         self.applied.clear();
         self.notes.clear();
         self.notes.extend(noted.then_some(id));

@@ -5,10 +5,12 @@
 
 use std::time::{Duration, Instant};
 
+use pontoon::engine::limit::CALLS;
 use pontoon::grant::Limit;
 use pontoon::operation::{Error, Name, Result};
 use pontoon_tests::{Bench, Namespace, attach, create, same_at_last, until};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 /// Those that end with their time, and get little of it.
 const ENDLESS: [&str; 2] = ["spin", "wait-in-the-host"];
@@ -106,6 +108,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("message-outside-of-memory", "out of bounds"),
     ("message-of-four-gigabytes", "out of bounds"),
     ("level-that-there-is-not", "discriminant"),
+    ("call-back-while-being-called", "cannot leave component instance"),
 ];
 
 /// The attacks in a join.
@@ -122,6 +125,7 @@ const JOINS: &[(&str, &str)] = &[
     ),
     ("gateway-of-nobody", "192.0.2.1"),
     ("reach-into-the-container", "it is in the container's namespace; the driver's grant lacks namespaces: container"),
+    ("handle-of-an-earlier-call", "wrong type"),
 ];
 
 /// A host with an uplink, a network of another driver with a container on it, and the hostile driver.
@@ -165,14 +169,22 @@ impl Scene {
         if !ENDLESS.contains(&name) {
             return self.attack_now(name);
         }
-        let driver = Name::new("hostile").unwrap();
-        let grant = self.bench.wait(self.bench.controller.driver(&driver)).unwrap().grant;
-        let mut short = grant.clone();
-        short.limits.insert(Limit::CallMilliseconds, 100);
-        self.bench.wait(self.bench.controller.set_grant(&driver, short)).unwrap();
+        let before = self.allow_milliseconds(Some(100));
         let error = self.attack_now(name);
-        self.bench.wait(self.bench.controller.set_grant(&driver, grant)).unwrap();
+        self.allow_milliseconds(before);
         error
+    }
+
+    /// What the driver's calls may take from now on; answers what that was before. None: what they may without a word.
+    fn allow_milliseconds(&self, most: Option<u64>) -> Option<u64> {
+        let driver = Name::new("hostile").unwrap();
+        let mut grant = self.bench.wait(self.bench.controller.driver(&driver)).unwrap().grant;
+        let before = match most {
+            Some(most) => grant.limits.insert(Limit::CallMilliseconds, most),
+            None => grant.limits.remove(&Limit::CallMilliseconds),
+        };
+        self.bench.wait(self.bench.controller.set_grant(&driver, grant)).unwrap();
+        before
     }
 
     fn attack_now(&self, name: &str) -> Error {
@@ -312,12 +324,14 @@ attacks! {
     message_outside_of_memory: "message-outside-of-memory"
     message_of_four_gigabytes: "message-of-four-gigabytes"
     level_that_there_is_not: "level-that-there-is-not"
+    call_back_while_being_called: "call-back-while-being-called"
     a_million_routes: "a-million-routes"
     answer_with_a_foreign_link: "answer-with-a-foreign-link"
     default_route_for_the_container: "default-route-for-the-container"
     route_for_the_container: "route-for-the-container"
     gateway_of_nobody: "gateway-of-nobody"
     reach_into_the_container: "reach-into-the-container"
+    handle_of_an_earlier_call: "handle-of-an-earlier-call"
 }
 
 /// No attack without a test, and none that is no longer there.
@@ -330,6 +344,23 @@ fn every_attack_is_named() {
     let names = pages.iter().flat_map(|page| page.rsplit(": ").next().unwrap_or_default().split_whitespace());
     assert_eq!(names.collect::<Vec<_>>(), TESTED);
     assert!(TESTED.len() >= 40, "{}", TESTED.len());
+}
+
+/// It spins in more networks than calls can run. The other driver's calls go on beside it, before any of its own ends.
+#[test]
+fn exhaust_the_pool() {
+    let scene = Scene::new();
+    scene.allow_milliseconds(Some(5_000));
+    let spin = |number| {
+        let (controller, options) = (scene.bench.controller.clone(), json!({"options": {"attack": "spin"}}));
+        async move { controller.create_network(create(&format!("h{number}"), "hostile", &options)).await }
+    };
+    let spinning: Vec<_> = (0..=CALLS).map(|number| scene.bench.spawn(spin(number))).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    scene.work(&scene.other);
+    assert!(!spinning.iter().any(JoinHandle::is_finished), "the other driver waited for a call that spins");
+    // Those that still wait for a turn never begin.
+    spinning.iter().for_each(JoinHandle::abort);
 }
 
 /// The other driver's calls answer all the while; the ratio of what they take is printed.

@@ -3,10 +3,12 @@
 //! `limits` and `probe.exceed` of the probe pass those that a driver written in a language can pass; components written by hand do the rest.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pontoon::driver::aside::TRAPS;
+use pontoon::driver::compile::in_child;
 use pontoon::engine::limit::{CALLS, LOG_LINES, TRACED};
 use pontoon::operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
 use pontoon::operation::{Error, Kind, Name};
@@ -225,6 +227,20 @@ fn components_that_take_too_much_are_refused() {
     large.resize((64 << 20) + 1, 0);
     let error = load(&bench, large);
     assert!(error.message.contains("at most 67108864"), "{error}");
+}
+
+/// The limit is lowered here, so that it need not be waited for.
+#[test]
+fn a_component_that_takes_too_long_to_compile_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let compiler = folder.path().join("compiler");
+    std::fs::write(&compiler, format!("#!/bin/sh\nulimit -t 1\nexec {} \"$@\"\n", pontoon().display())).unwrap();
+    std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let step = "(local.set 0 (i32.mul (local.get 1) (i32.add (local.get 0) (i32.const 7)))) (local.set 1 (i32.xor (local.get 0) (local.get 2)))";
+    let bomb = format!("(func (param i32 i32 i32) {})", step.repeat(30_000)).repeat(10);
+    let component = by_hand(&bomb, "(core instance (instantiate $m))");
+    let error = in_child(&compiler, &component).unwrap_err();
+    assert!(error.message.contains("can't be compiled within 120 seconds of a CPU"), "{error}");
 }
 
 #[test]

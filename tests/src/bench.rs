@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::{Namespace, driver, pontoon};
 
@@ -48,6 +49,11 @@ impl Bench {
     /// Waits for an operation.
     pub fn wait<T>(&self, operation: impl Future<Output = T>) -> T {
         self.runtime.block_on(operation)
+    }
+
+    /// Begins an operation beside others.
+    pub fn spawn<T: Send + 'static>(&self, operation: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.runtime.spawn(operation)
     }
 
     /// Loads a driver that was built.

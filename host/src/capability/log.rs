@@ -6,6 +6,9 @@ use crate::engine::bindings::imports::log::{Host, Level};
 use crate::engine::limit::LOG_LINES;
 use crate::grant::HostCall;
 
+/// Bytes that a line has beside its message: time, level, driver, network and endpoint.
+const LINE: usize = 256;
+
 impl Host for CallState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         let asked = arguments!(level, message);
@@ -16,7 +19,7 @@ impl Host for CallState {
         Ok(self.ask(HostCall::LogLog, asked, |call, _| {
             call.log_lines += 1;
             if call.log_lines <= LOG_LINES
-                && let Some(unlogged) = call.gate.logs(message.len())
+                && let Some(unlogged) = call.gate.logs(message.len() + LINE)
             {
                 if unlogged > 0 {
                     line(call, Level::Warn, &format!("({unlogged} lines were left out: more than the grant allows)"));

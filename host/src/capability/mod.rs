@@ -95,7 +95,8 @@ fn by_link<'a>(links: impl IntoIterator<Item = &'a LinkKey>) -> BTreeMap<&'a Lin
 
 /// Refuses more of what a driver's networks hold than its grant allows.
 fn check_holding(call: &mut CallState, of: HostCall, limit: Limit, more: u64) -> Answer<()> {
-    let holds = call.transaction()?.holds(limit)?;
+    let most = call.gate.limit(limit);
+    let holds = call.transaction()?.holds(limit, most)?;
     call.gate.permit(of, Object::Amount(limit, holds.saturating_add(more)))?;
     Ok(())
 }

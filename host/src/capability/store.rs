@@ -34,7 +34,8 @@ impl Host for CallState {
         self.ask(HostCall::StoreSet, arguments!(key, Bytes(&value)), |call, permit| {
             check_key(&key)?;
             check_value(call, &value)?;
-            let bytes = call.transaction()?.state_bytes()?.saturating_add((key.len() + value.len()) as u64);
+            let most = call.gate.limit(Limit::StoreBytes);
+            let bytes = call.transaction()?.state_bytes(most)?.saturating_add((key.len() + value.len()) as u64);
             call.gate.permit(HostCall::StoreSet, Object::Amount(Limit::StoreBytes, bytes))?;
             call.transaction()?.set_state(permit, key, Some(value));
             Ok(())

@@ -169,7 +169,7 @@ ID            NAME  NETWORK  NAMESPACE       INTERFACE  ADDRESSES               
 
 #[tokio::test]
 async fn attach_prints_a_summary_and_the_trace() {
-    let attached = r#"{"id":"0123456789abcdef","name":"red","network":"a","namespace":"/run/netns/red","interface":"eth0","mac_address":null,"address":"10.5.0.2/24","address_ipv6":null,"gateway":"10.5.0.1","gateway_ipv6":null,"ports":[],"info":{},"calls":[{"function":"join","micros":9,"host_calls":[{"function":"log.write","micros":1}]}]}"#;
+    let attached = r#"{"id":"0123456789abcdef","name":"red","network":"a","namespace":"/run/netns/red","interface":"eth0","mac_address":null,"address":"10.5.0.2/24","address_ipv6":null,"gateway":"10.5.0.1","gateway_ipv6":null,"ports":[],"info":{},"calls":[{"function":"join","micros":9,"commit_micros":3,"host_calls":[{"function":"log.write","micros":1}]}]}"#;
     let daemon = Daemon::answering(201, attached);
     let summary = "\
 NAME  INTERFACE  ADDRESSES    GATEWAYS  PORTS
@@ -180,6 +180,7 @@ red   eth0       10.5.0.2/24  10.5.0.1
 CALL  HOST CALL  MICROSECONDS  RESULT
 join             9
       log.write  1             ok
+      (commit)   3
 ";
     assert_eq!(daemon.pontoon("endpoint attach a red --trace").await.1, format!("{summary}{trace}"));
 }

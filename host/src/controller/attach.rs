@@ -244,11 +244,8 @@ impl<'a> Attaching<'a> {
                 |(), _| Ok(release()),
             )?;
         } else {
-            self.inner.store.commit(Batch {
-                checks: Vec::new(),
-                writes: release(),
-                durability: Durability::Process,
-            })?;
+            let (writes, durability) = (release(), Durability::Process);
+            self.inner.store.commit(Batch { writes, durability, ..Batch::default() })?;
         }
         self.without_ipv6 = true;
         self.endpoint = endpoint;
@@ -322,7 +319,7 @@ impl<'a> Attaching<'a> {
 
     pub(super) fn record(&self) -> Result<()> {
         let writes = vec![Write::PutEndpoint(self.endpoint.clone())];
-        self.inner.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Process })?;
+        self.inner.store.commit(Batch { writes, durability: Durability::Process, ..Batch::default() })?;
         Ok(())
     }
 

@@ -114,6 +114,7 @@ impl Inner {
         let recorder = &call.driver.recorder;
         let end = (recorder.is_wanted() || matches!(outcome.result, Err(Failure::Trapped(_))))
             .then(|| end(&outcome.result, &mut outcome.state.trap));
+        let returned = Instant::now();
         let committed = match outcome.result {
             Err(failure) => Err(failure),
             Ok(value) => match finish(&value, &outcome.state).map_err(Failure::Refused) {
@@ -121,10 +122,12 @@ impl Inner {
                 Err(failure) => Err(failure),
             },
         };
+        let commit_micros = micros(returned);
         let asked = std::mem::take(&mut outcome.state.asked);
         let mut trace = CallTrace {
             function: call.function.to_owned(),
             micros: micros(start),
+            commit_micros,
             host_calls: asked.iter().map(Asked::trace).collect(),
         };
         call.driver.count(&trace, committed.is_err());

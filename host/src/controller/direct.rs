@@ -48,7 +48,7 @@ impl Controller {
         run: impl Fn(&Code, CallState) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
         let driver = driver.clone();
-        self.plain(move |inner| inner.direct(&driver, direct, run)).await
+        self.on_driver(driver.clone(), move |inner| inner.direct(&driver, direct, run)).await
     }
 
     /// The driver calls since this was asked last. The first question begins the count.

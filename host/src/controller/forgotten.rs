@@ -10,7 +10,7 @@ use super::Inner;
 use crate::kernel::{LinkKey, LinkName, Mark, Namespace};
 use crate::operation::engine::Known;
 use crate::operation::table::Collected;
-use crate::operation::{Error, Result};
+use crate::operation::{Error, Name, Result};
 use crate::store::{Endpoint, Network, Thing};
 
 /// Seconds in which a thing may be on its way: made here, and not written down by the engine yet.
@@ -110,13 +110,13 @@ impl Inner {
         Ok(self.store.endpoints(None)?.into_iter().flat_map(of).collect())
     }
 
-    /// The endpoints whose links the kernel has removed.
-    pub(super) fn dead_endpoints(&self) -> Result<Vec<Endpoint>> {
+    /// The endpoints whose links the kernel has removed, and their drivers.
+    pub(super) fn dead_endpoints(&self) -> Result<Vec<(Endpoint, Name)>> {
         let mut dead = Vec::new();
         for network in self.networks_of_engines()? {
             for endpoint in self.store.endpoints(Some(&network.id))? {
                 if self.pair(&endpoint)? == Pair::Gone {
-                    dead.push(endpoint);
+                    dead.push((endpoint, network.driver.clone()));
                 }
             }
         }

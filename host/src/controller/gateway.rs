@@ -3,17 +3,18 @@
 use super::Inner;
 use super::attach::Attaching;
 use crate::kernel::{Change, LinkKey, Namespace, NamespacePath, Route};
-use crate::operation::{Id, Result};
+use crate::operation::{Id, Name, Result};
 use crate::store::Endpoint;
 
 impl Inner {
     /// An endpoint of the sandbox that could be a gateway, where a family has none.
-    pub(super) fn next_gateway(&self, sandbox: &NamespacePath) -> Result<Option<(Id, Id)>> {
+    pub(super) fn next_gateway(&self, sandbox: &NamespacePath) -> Result<Option<(Id, Name, Id)>> {
         let endpoints = self.store.endpoints_in_sandbox(sandbox.inode)?;
         let lacks = !endpoints.iter().any(|e| e.is_gateway);
         let lacks_ipv6 = !endpoints.iter().any(|e| e.is_gateway_ipv6);
         let fits = |e: &&Endpoint| lacks && e.gateway.is_some() || lacks_ipv6 && e.gateway_ipv6.is_some();
-        Ok(endpoints.iter().find(fits).map(|e| (e.network.clone(), e.id.clone())))
+        let Some(next) = endpoints.iter().find(fits) else { return Ok(None) };
+        Ok(Some((next.network.clone(), self.driver_of(&next.network)?, next.id.clone())))
     }
 
     /// Makes an endpoint its sandbox's gateway for the families that have none.

@@ -26,19 +26,20 @@ mod restart;
 mod sandbox;
 mod table;
 mod taken_pool;
+mod turns;
 
-use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use direct::{Called, Direct};
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, RwLock, Semaphore};
+use tokio::sync::RwLock;
+use turns::{Turn, Turns};
 
 use crate::driver::Drivers;
 use crate::engine::Fault;
-use crate::engine::limit::{CALLS, DEADLINE};
+use crate::engine::limit::DEADLINE;
 use crate::firewall::{Exceptions, Firewall, Found};
 use crate::grant::{Grant, Needed};
 use crate::kernel::{self, Fake, Kernel};
@@ -48,7 +49,7 @@ use crate::operation::engine::Known;
 use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
 use crate::operation::recording::Recording;
 use crate::operation::table::{Collected, Entry, PutEntry, Version};
-use crate::operation::{Error, Id, Kind, Name, Result};
+use crate::operation::{Error, Id, Name, Result};
 use crate::reaper::Reaper;
 use crate::store::{self, Store};
 
@@ -92,10 +93,9 @@ pub enum Host {
 #[derive(Clone)]
 pub struct Controller {
     inner: Arc<Inner>,
-    locks: Arc<Mutex<HashMap<Id, Weak<AsyncMutex<()>>>>>,
+    turns: Turns,
     /// Held for reading by each operation, for writing by what must be alone: garbage collection and the end.
     running: Arc<RwLock<()>>,
-    slots: Arc<Semaphore>,
 }
 
 /// What operations work with.
@@ -132,13 +132,12 @@ impl Controller {
         let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
         let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls });
         inner.restart()?;
-        let slots = Arc::new(Semaphore::new(CALLS as usize));
-        Ok(Self { inner, locks: Arc::default(), running: Arc::default(), slots })
+        Ok(Self { inner, turns: Turns::new(), running: Arc::default() })
     }
 
     /// Waits for the operations that run, and lets no more begin.
     pub async fn close(&self) {
-        self.slots.close();
+        self.turns.close();
         let _alone = self.running.write().await;
     }
 
@@ -201,7 +200,7 @@ impl Controller {
     /// Makes a network.
     pub async fn create_network(&self, create: CreateNetwork) -> Result<CreatedNetwork> {
         let id = Id::random()?;
-        self.on_network(id.clone(), move |inner| inner.create_network(id, create)).await
+        self.on_network(id.clone(), create.driver.clone(), move |inner| inner.create_network(id, create)).await
     }
 
     /// All networks.
@@ -217,23 +216,28 @@ impl Controller {
 
     /// Removes a network without endpoints.
     pub async fn remove_network(&self, network: &str) -> Result<Removed> {
-        let id = self.find_network(network).await?;
-        self.on_network(id.clone(), move |inner| inner.remove_network(&id)).await
+        let (id, driver) = self.find_network(network).await?;
+        self.on_network(id.clone(), driver, move |inner| inner.remove_network(&id)).await
     }
 
     /// Attaches a namespace to a network.
     pub async fn attach(&self, network: &str, attach: Attach) -> Result<Attached> {
-        let id = self.find_network(network).await?;
-        self.on_network(id.clone(), move |inner| inner.attach(&id, attach)).await
+        let (id, driver) = self.find_network(network).await?;
+        self.on_network(id.clone(), driver, move |inner| inner.attach(&id, attach)).await
     }
 
     /// Detaches an endpoint: by name, id, the start of an id, or namespace (path or name); `network` may be left out where
     /// only one fits.
     pub async fn detach(&self, network: Option<&str>, endpoint: &str) -> Result<Removed> {
         let (network, endpoint) = (network.map(str::to_owned), endpoint.to_owned());
-        let found = self.plain(move |inner| inner.find_endpoint(network.as_deref(), &endpoint)).await?;
+        let find = move |inner: &Inner| {
+            let found = inner.find_endpoint(network.as_deref(), &endpoint)?;
+            let driver = inner.driver_of(&found.network)?;
+            Ok((found, driver))
+        };
+        let (found, driver) = self.plain(find).await?;
         let (network, endpoint) = (found.network.clone(), found.id.clone());
-        let removed = self.on_network(found.network, move |inner| inner.detach(&network, &endpoint)).await?;
+        let removed = self.on_network(found.network, driver, move |inner| inner.detach(&network, &endpoint)).await?;
         if let Some(sandbox) = found.sandbox {
             self.elect_gateways(sandbox).await;
         }
@@ -254,16 +258,16 @@ impl Controller {
 
     /// Puts an entry of another owner, and tells the driver.
     pub async fn put_entry(&self, network: &str, table: &str, key: &str, put: PutEntry) -> Result<()> {
-        let id = self.find_network(network).await?;
+        let (id, driver) = self.find_network(network).await?;
         let (table, key) = (table.to_owned(), key.to_owned());
-        self.on_network(id.clone(), move |inner| inner.put_entry(&id, table, key, put)).await
+        self.on_network(id.clone(), driver, move |inner| inner.put_entry(&id, table, key, put)).await
     }
 
     /// Removes an entry of another owner, and tells the driver.
     pub async fn remove_entry(&self, network: &str, table: &str, key: &str) -> Result<()> {
-        let id = self.find_network(network).await?;
+        let (id, driver) = self.find_network(network).await?;
         let (table, key) = (table.to_owned(), key.to_owned());
-        self.on_network(id.clone(), move |inner| inner.remove_entry(&id, table, key)).await
+        self.on_network(id.clone(), driver, move |inner| inner.remove_entry(&id, table, key)).await
     }
 
     /// Removes what nothing owns, and catches up with what was put off. Alone. `known`: what the container engine knew a moment ago.
@@ -294,25 +298,57 @@ impl Controller {
     /// The namespace lost an endpoint: another one of its endpoints becomes its gateway, on whichever network that is.
     async fn elect_gateways(&self, sandbox: kernel::NamespacePath) {
         let candidate = self.plain(move |inner| inner.next_gateway(&sandbox)).await;
-        let Ok(Some((network, endpoint))) = candidate else { return };
-        let elected = self.on_network(network.clone(), move |inner| inner.become_gateway(&network, &endpoint)).await;
+        let Ok(Some((network, driver, endpoint))) = candidate else { return };
+        let elected =
+            self.on_network(network.clone(), driver, move |inner| inner.become_gateway(&network, &endpoint)).await;
         if let Err(error) = elected {
             tracing::warn!("no new gateway endpoint: {error}");
         }
     }
 
-    async fn find_network(&self, network: &str) -> Result<Id> {
+    /// A network's id and its driver.
+    async fn find_network(&self, network: &str) -> Result<(Id, Name)> {
         let network = network.to_owned();
-        self.plain(move |inner| Ok(inner.find_network(&network)?.id)).await
+        let find = move |inner: &Inner| inner.find_network(&network).map(|network| (network.id, network.driver));
+        self.plain(find).await
     }
 
     /// Runs an operation that is no one network's.
     async fn plain<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
+        let turn = self.turns.next(None, None).await?;
+        self.beside_others(turn, work).await
+    }
+
+    /// Runs an operation of a driver that is no one network's.
+    async fn on_driver<T: Send + 'static>(
+        &self,
+        driver: Name,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.next(None, Some(driver)).await?;
+        self.beside_others(turn, work).await
+    }
+
+    /// Runs an operation of a network, after the ones before it.
+    async fn on_network<T: Send + 'static>(
+        &self,
+        id: Id,
+        driver: Name,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.next(Some(id), Some(driver)).await?;
+        self.beside_others(turn, work).await
+    }
+
+    async fn beside_others<T: Send + 'static>(
+        &self,
+        turn: Turn,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let running = self.running.clone().read_owned().await;
         let inner = self.inner.clone();
         spawn(move || {
-            let _held = (slot, running);
+            let _held = (turn, running);
             work(&inner)
         })
         .await
@@ -320,42 +356,14 @@ impl Controller {
 
     /// Runs an operation beside which no other runs.
     async fn alone<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
+        let turn = self.turns.next(None, None).await?;
         let running = self.running.clone().write_owned().await;
         let inner = self.inner.clone();
         spawn(move || {
-            let _held = (slot, running);
+            let _held = (turn, running);
             work(&inner)
         })
         .await
-    }
-
-    /// Runs an operation of a network, after the ones before it.
-    async fn on_network<T: Send + 'static>(
-        &self,
-        id: Id,
-        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let turn = self.turn(id).await;
-        self.plain(move |inner| {
-            let _turn = turn;
-            work(inner)
-        })
-        .await
-    }
-
-    async fn turn(&self, id: Id) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-            locks.retain(|_, lock| lock.strong_count() > 0);
-            let known = locks.get(&id).and_then(Weak::upgrade);
-            known.unwrap_or_else(|| {
-                let lock = Arc::new(AsyncMutex::new(()));
-                locks.insert(id, Arc::downgrade(&lock));
-                lock
-            })
-        };
-        lock.lock_owned().await
     }
 }
 
@@ -364,10 +372,6 @@ async fn spawn<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'sta
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|e| Err(Error::internal(format!("the operation panicked: {e}"))))
-}
-
-fn closing() -> Error {
-    Error::new(Kind::Unavailable, "the daemon is stopping")
 }
 
 /// Which Pontoon this is.

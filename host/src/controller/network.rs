@@ -7,7 +7,7 @@ use crate::engine::CallState;
 use crate::operation::driver::{CallTrace, Scope};
 use crate::operation::engine::{Labels, NetworkOptions};
 use crate::operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
-use crate::operation::{Error, Id, Kind, Result, now};
+use crate::operation::{Error, Id, Kind, Name, Result, now};
 use crate::store::{Durability, Network, Write};
 use crate::transaction;
 
@@ -226,6 +226,12 @@ impl Inner {
             }
             Err(found) => Err(Error::invalid(format!("{} networks have an id that starts with {text:?}", found.len()))),
         }
+    }
+
+    /// Whose network it is.
+    pub(super) fn driver_of(&self, network: &Id) -> Result<Name> {
+        let found = self.store.network(network)?;
+        found.map(|n| n.driver).ok_or_else(|| Error::not_found(format!("there is no network {network}")))
     }
 
     fn network_reply(&self, network: &Network) -> Result<network::Network> {

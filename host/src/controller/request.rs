@@ -47,17 +47,19 @@ impl Controller {
     async fn in_turn(&self, driver: &Name, request: Request) -> Result<Reply> {
         let driver = driver.clone();
         match network_of(&request).cloned() {
-            Some(network) => self.on_network(network, move |inner| inner.request(&driver, request)).await,
-            None => self.plain(move |inner| inner.request(&driver, request)).await,
+            Some(network) => {
+                self.on_network(network, driver.clone(), move |inner| inner.request(&driver, request)).await
+            }
+            None => self.on_driver(driver.clone(), move |inner| inner.request(&driver, request)).await,
         }
     }
 
     /// Removes the endpoints of container engines whose links the kernel has removed. Answers whether there were any.
     async fn remove_dead_endpoints(&self) -> Result<bool> {
         let dead = self.plain(Inner::dead_endpoints).await?;
-        for endpoint in dead.clone() {
+        for (endpoint, driver) in dead.clone() {
             let network = endpoint.network.clone();
-            self.on_network(network, move |inner| inner.remove_if_dead(&endpoint)).await?;
+            self.on_network(network, driver, move |inner| inner.remove_if_dead(&endpoint)).await?;
         }
         Ok(!dead.is_empty())
     }

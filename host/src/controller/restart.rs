@@ -116,7 +116,7 @@ impl Inner {
     fn elect_gateways(&self) -> Result<()> {
         let sandboxes: BTreeSet<_> = self.store.endpoints(None)?.into_iter().filter_map(|e| e.sandbox).collect();
         for sandbox in sandboxes {
-            if let Some((network, endpoint)) = self.next_gateway(&sandbox)?
+            if let Some((network, _, endpoint)) = self.next_gateway(&sandbox)?
                 && let Err(error) = self.become_gateway(&network, &endpoint)
             {
                 tracing::warn!("no new gateway endpoint: {error}");
@@ -162,7 +162,7 @@ impl Inner {
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<()> {
-        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         Ok(())
     }
 

@@ -119,7 +119,7 @@ impl Inner {
             }
             writes.push(Write::PutObject(object));
         }
-        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Process })?;
+        self.store.commit(Batch { writes, durability: Durability::Process, ..Batch::default() })?;
         Ok(())
     }
 

@@ -83,7 +83,7 @@ impl Inner {
     }
 
     fn write(&self, write: Write) -> Result<()> {
-        self.store.commit(Batch { checks: Vec::new(), writes: vec![write], durability: Durability::Process })?;
+        self.store.commit(Batch { writes: vec![write], durability: Durability::Process, ..Batch::default() })?;
         Ok(())
     }
 

@@ -5,13 +5,14 @@
 //! are about to be run are hashed first, because a flipped byte in compiled code runs too.
 
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sha2::{Digest, Sha256};
 
 use super::admit::SIZE;
@@ -38,7 +39,9 @@ pub fn child() -> anyhow::Result<()> {
     for (resource, limit) in
         [(Resource::As, ADDRESS_SPACE), (Resource::Cpu, CPU_SECONDS), (Resource::Core, 0), (Resource::Nofile, 16)]
     {
-        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+        // What is limited already stays so.
+        let limit = Some(getrlimit(resource).maximum.map_or(limit, |already| limit.min(already)));
+        setrlimit(resource, Rlimit { current: limit, maximum: limit })?;
     }
     crate::confine::compiler();
     let mut component = Vec::new();
@@ -163,6 +166,11 @@ pub fn in_child(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
             format!("compiling took longer than {} seconds and was ended", TIME.as_secs()),
         )),
         Some((compiled, _)) if status.success() && (compiled.len() as u64) <= OUTPUT => Ok(compiled),
+        Some((_, text)) if status.signal().is_some() => Err(Error::invalid(format!(
+            "the component can't be compiled within {CPU_SECONDS} seconds of a CPU and {} MiB of address space ({status}): {}",
+            ADDRESS_SPACE >> 20,
+            first_line(&text)
+        ))),
         Some((_, text)) => {
             Err(Error::invalid(format!("the component can't be compiled ({status}): {}", first_line(&text))))
         }

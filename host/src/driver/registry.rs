@@ -116,7 +116,7 @@ impl Drivers {
         }
         compile::write_whole(&self.component_path(digest), &load.component)?;
         let writes = vec![Write::PutDriver(record)];
-        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         let driver = Arc::new(driver);
         loaded.insert(name, Ok(driver.clone()));
         if let Some(before) = before {
@@ -201,7 +201,7 @@ impl Drivers {
             return Err(Error::not_found(format!("there is no driver {name}")));
         };
         let writes = vec![Write::PutDriver(store::Driver { grant: grant.clone(), ..record })];
-        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         driver.policy.set_grant(grant);
         Ok(driver)
     }
@@ -246,7 +246,7 @@ impl Drivers {
             return Err(Error::forbidden(message));
         }
         let writes = vec![Write::RemoveDriver(name.clone())];
-        self.store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Power })?;
+        self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         loaded.remove(name);
         self.forget_unused(&loaded, &record.digest)
     }

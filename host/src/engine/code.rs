@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::bindings::{
     driver_part, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker,
@@ -165,9 +165,10 @@ fn pool() -> PoolingAllocationConfig {
         .max_component_instance_size(1 << 20)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MEMORY)
-        // Pages that stay mapped for the next call instead of being given back: most calls touch a few.
+        // Pages that stay mapped for the next call instead of being given back: most calls touch a few. Which, the kernel says (from 6.7 on).
         .linear_memory_keep_resident(256 << 10)
-        .table_keep_resident(16 << 10);
+        .table_keep_resident(16 << 10)
+        .pagemap_scan(Enabled::Auto);
     pool
 }
 

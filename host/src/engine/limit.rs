@@ -55,8 +55,11 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// Bytes of stack that wasm may use. Calls run on threads with 2 MiB.
 pub const STACK: usize = 512 << 10;
 
-/// Calls that run at the same time, in all.
+/// Operations that run at the same time, in all, and so calls.
 pub const CALLS: u32 = 64;
+
+/// Those of one driver's networks: one that lets its calls run to their deadlines leaves room for three more of its kind and the others.
+pub const DRIVER_CALLS: u32 = 16;
 
 /// Counts the memory of a call, summed over its memories.
 pub struct Memory {

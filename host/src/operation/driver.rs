@@ -189,6 +189,8 @@ pub struct CallTrace {
     pub function: String,
     /// Microseconds from the instance's start to the commit's end.
     pub micros: u64,
+    /// Those of the commit.
+    pub commit_micros: u64,
     /// What the driver asked of the host, in order.
     pub host_calls: Vec<HostCallTrace>,
 }

@@ -12,7 +12,9 @@ use crate::operation::{Id, Name};
 /// One transaction: all of it or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// What was read, and must be as it was.
+    /// [`Store::version`](super::Store::version) before the first read; 0: nobody noted it. While it is still that, all is as it was read.
+    pub since: i64,
+    /// What was read, and must be as it was; and what there may be at most.
     pub checks: Vec<Check>,
     /// What is written, in this order.
     pub writes: Vec<Write>,
@@ -31,7 +33,7 @@ pub enum Durability {
     Power,
 }
 
-/// Something that was read, with the version that was seen.
+/// Something that was read, with the version that was seen, or a limit.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the arguments of the read")]
 pub enum Check {
@@ -43,6 +45,17 @@ pub enum Check {
     Entry { network: Id, table: String, key: String, version: Option<i64> },
     /// [`Store::entries`](super::Store::entries) of one table.
     EntryList { network: Id, table: String, version: ListVersion },
+    /// With all that is written, [`Store::held`](super::Store::held) is at most this.
+    Held { driver: Name, kinds: &'static [&'static str], most: u64 },
+    /// With all that is written, the bytes of [`Store::state_size`](super::Store::state_size) are at most these.
+    StateBytes { driver: Name, most: u64 },
+}
+
+impl Check {
+    /// It is of what there is with the writes, and not of what was read before.
+    pub(super) fn is_of_writes(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::StateBytes { .. })
+    }
 }
 
 /// One write.

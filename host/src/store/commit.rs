@@ -14,25 +14,27 @@ impl Store {
     ///
     /// `Conflict`: a check does not hold. After any error nothing was written.
     pub fn commit(&self, batch: Batch) -> super::Result<Vec<i64>> {
-        if batch.checks.is_empty() && batch.writes.is_empty() {
+        if batch.writes.is_empty() {
+            // Without a turn as the writer: that can be behind one who waits for the disk.
+            if batch.since != self.version() {
+                self.read(|c| batch.checks.iter().try_for_each(|check| verify(c, check)))?;
+            }
             return Ok(Vec::new());
         }
         self.write(batch.durability, |c| {
-            batch.checks.iter().try_for_each(|check| verify(c, check))?;
-            let versioned = |w: &Write| matches!(w, Write::SetState { .. } | Write::PutEntry { .. });
-            let version = if batch.writes.iter().any(versioned) { next_version(c)? } else { 0 };
+            let (limits, reads): (Vec<_>, Vec<_>) = batch.checks.into_iter().partition(Check::is_of_writes);
+            if batch.since != self.version() {
+                reads.iter().try_for_each(|check| verify(c, check))?;
+            }
+            let version = self.version() + 1;
             let mut given = Vec::new();
             for write in batch.writes {
                 given.extend(apply(c, version, write)?);
             }
+            limits.iter().try_for_each(|check| verify(c, check))?;
             Ok(given)
         })
     }
-}
-
-fn next_version(c: &Connection) -> Result<i64> {
-    let sql = "UPDATE counter SET version = version + 1 RETURNING version";
-    Ok(c.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 fn verify(c: &Connection, check: &Check) -> Result<()> {
@@ -48,6 +50,12 @@ fn verify(c: &Connection, check: &Check) -> Result<()> {
         }
         Check::EntryList { network, table, version } => {
             (tables::list_version(c, network, table)? == *version, format!("table {table:?}"))
+        }
+        Check::Held { driver, kinds, most } => {
+            (objects::held(c, driver, kinds)? <= *most, format!("what the networks of driver {driver} hold"))
+        }
+        Check::StateBytes { driver, most } => {
+            (state::size(c, driver)?.1 <= *most, format!("the bytes of driver {driver}"))
         }
     };
     if holds { Ok(()) } else { Err(Error::Conflict(what).into()) }

@@ -89,18 +89,25 @@ fn namespace_paths(text: &str) -> [String; 2] {
 
 pub(super) fn put(c: &Connection, endpoint: &Endpoint) -> Result<()> {
     let (network, id, name) = (endpoint.network.as_str(), endpoint.id.as_str(), endpoint.name.as_str());
-    let sql = "SELECT id FROM endpoints WHERE name = ?2 AND network = ?1 AND id <> ?3";
-    if let Some(other) = one(c, sql, [network, name, id], |row| Ok(row.get::<_, String>(0)?))? {
-        return Err(Error::Exists(format!("the network has an endpoint {name:?} already (id {other})")).into());
-    }
     let path = endpoint.sandbox.as_ref().map(|s| &s.path).or(endpoint.joined.as_ref());
     let not_text = || Error::Invalid(format!("the path {path:?} is not UTF-8"));
     let sandbox = path.map(|path| path.to_str().ok_or_else(not_text)).transpose()?;
     let inode = endpoint.sandbox.as_ref().map(|s| s.inode.cast_signed());
+    let json = json(endpoint)?;
+    // Mostly nothing has changed that it is found by, and then no index is written.
+    let sql = "UPDATE endpoints SET record = ?6
+               WHERE id = ?2 AND network = ?1 AND name = ?3 AND sandbox IS ?4 AND inode IS ?5";
+    if run(c, sql, (network, id, name, sandbox, inode, &json))? > 0 {
+        return Ok(());
+    }
+    let sql = "SELECT id FROM endpoints WHERE name = ?2 AND network = ?1 AND id <> ?3";
+    if let Some(other) = one(c, sql, [network, name, id], |row| Ok(row.get::<_, String>(0)?))? {
+        return Err(Error::Exists(format!("the network has an endpoint {name:?} already (id {other})")).into());
+    }
     let sql = "INSERT INTO endpoints (network, id, name, sandbox, inode, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                ON CONFLICT (id, network) DO UPDATE
                SET name = excluded.name, sandbox = excluded.sandbox, inode = excluded.inode, record = excluded.record";
-    run(c, sql, (network, id, name, sandbox, inode, json(endpoint)?))?;
+    run(c, sql, (network, id, name, sandbox, inode, json))?;
     Ok(())
 }
 

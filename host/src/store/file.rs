@@ -16,11 +16,12 @@ use super::error::{Error, Fault, Result};
 use super::{meta, query};
 
 /// What makes each version of the layout of the one before.
-const STEPS: [&str; SCHEMA as usize] = [include_str!("schema.sql"), include_str!("schema2.sql")];
+const STEPS: [&str; SCHEMA as usize] =
+    [include_str!("schema.sql"), include_str!("schema2.sql"), include_str!("schema3.sql")];
 /// "Pont": `PRAGMA application_id`, so that another program's database is not taken for an old one of ours.
 const APPLICATION: u32 = 0x506f_6e74;
-/// Bytes of a page, SQLite's default.
-const PAGE: u64 = 4096;
+/// Bytes of a page of a new file. A commit changes a little on many pages, and each goes into the log whole.
+pub(super) const PAGE: u32 = 2048;
 /// Bits of an instance: what a link's group has room for beside the state.
 const INSTANCE_BITS: u32 = 22;
 /// The statements of the store are about 80.
@@ -80,7 +81,8 @@ fn look(path: &Path) -> Result<bool> {
     fits(path, word(60))?;
     let length = file.metadata().map_err(|e| Error::io(path, &e))?.len();
     // While the log is being moved a file can be shorter than it says, and the log has the rest.
-    if length < u64::from(word(28)) * PAGE && !log_of(path).metadata().is_ok_and(|log| log.len() > 0) {
+    let page = u64::from(word(16) >> 16);
+    if length < u64::from(word(28)) * page && !log_of(path).metadata().is_ok_and(|log| log.len() > 0) {
         return Err(Error::damaged(path, format!("it is cut off after {length} bytes")));
     }
     Ok(true)
@@ -113,6 +115,7 @@ fn make(folder: &Path, path: &Path) -> Result<()> {
 
 fn fill(draft: &Path) -> query::Result<()> {
     let mut connection = Connection::open_with_flags(draft, flags())?;
+    connection.pragma_update(None, "page_size", PAGE)?;
     let transaction = connection.transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     step(&transaction, 0)?;
@@ -148,6 +151,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         let connection = Connection::open_with_flags(path, flags())?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // A statement is planned once: without this it is again for each value that is compared with a partial index's column.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // Nothing in the system's temporary folder: the daemon can't reach it.
         connection.pragma_update(None, "temp_store", "MEMORY")?;

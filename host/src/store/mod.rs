@@ -48,7 +48,7 @@ pub use record::{Driver, Endpoint, Lease, ListVersion, Network, Object, TableEnt
 pub use state::StateList;
 
 /// The version of the file's layout that this program writes and reads.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// The owner of the entries that a network's driver on this host made.
 pub const OWN: &str = "self";
@@ -71,6 +71,8 @@ pub struct Store {
     writer: Mutex<Writer>,
     /// The last object id that was given.
     object: AtomicI64,
+    /// See [`Store::version`].
+    version: AtomicI64,
     _lock: File,
 }
 
@@ -89,9 +91,10 @@ impl Store {
         let path = file::database(folder)?;
         let (connection, instance) = file::inspect(&path)?;
         let object = objects::last_id(&connection).map_err(|fault| fault.at(&path))?.into();
+        let version = (state::newest(&connection).map_err(|fault| fault.at(&path))? + 1).into();
         let checkpoints = Checkpoints::start(&path)?;
         let writer = Mutex::new(Writer { connection, durability: None });
-        Ok(Self { path, instance, checkpoints, readers: Mutex::default(), writer, object, _lock: lock })
+        Ok(Self { path, instance, checkpoints, readers: Mutex::default(), writer, object, version, _lock: lock })
     }
 
     /// This file's own number, 1 to 2^22 - 1, random and given when it was made: what it marks its kernel objects with.
@@ -110,6 +113,12 @@ impl Store {
         self.object.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// How often something was committed; state and table entries have the number of the commit that wrote them. Only calls compare it, and
+    /// no call outlives the daemon, so no file need know it: it begins with the newest that there is.
+    pub fn version(&self) -> i64 {
+        self.version.load(Ordering::Acquire)
+    }
+
     fn read<T>(&self, query: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
         let idle = hold(&self.readers).pop();
         let connection = idle.map_or_else(|| file::connect(&self.path), Ok)?;
@@ -124,6 +133,10 @@ impl Store {
     fn write<T>(&self, durability: Durability, change: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
         let mut writer = hold(&self.writer);
         let answer = writer.write(durability, change).map_err(|fault| fault.at(&self.path));
+        // After the commit and before the next: whoever sees the number sees what was written.
+        if answer.is_ok() {
+            self.version.fetch_add(1, Ordering::Release);
+        }
         self.checkpoints.committed(&writer.connection);
         answer
     }

@@ -36,15 +36,7 @@ impl Store {
 
     /// How many objects of these kinds, or table entries of its own, a driver's networks have.
     pub fn held(&self, driver: &Name, kinds: &[&str]) -> super::Result<u64> {
-        let sql = "SELECT coalesce(sum(count), 0) AS count FROM networks JOIN held ON held.network = networks.id AND kind = ?2
-                   WHERE driver = ?1";
-        self.read(|c| {
-            let mut held = 0;
-            for kind in kinds {
-                held += one(c, sql, [driver.as_str(), kind], |row| Ok(row.get::<_, i64>(0)?))?.unwrap_or_default();
-            }
-            Ok(held.cast_unsigned())
-        })
+        self.read(|c| held(c, driver, kinds))
     }
 
     /// The objects of all networks, in the order in which they were made.
@@ -73,6 +65,17 @@ impl Store {
                    ORDER BY id DESC LIMIT 1";
         self.read(|c| one(c, sql, (network.as_str(), inode(namespace), name), object))
     }
+}
+
+pub(super) fn held(c: &Connection, driver: &Name, kinds: &[&str]) -> Result<u64> {
+    let sql =
+        "SELECT coalesce(sum(count), 0) AS count FROM networks JOIN held ON held.network = networks.id AND kind = ?2
+               WHERE driver = ?1";
+    let mut held = 0;
+    for kind in kinds {
+        held += one(c, sql, [driver.as_str(), kind], |row| Ok(row.get::<_, i64>(0)?))?.unwrap_or_default();
+    }
+    Ok(held.cast_unsigned())
 }
 
 fn object(row: &Row<'_>) -> Result<Object> {

@@ -161,7 +161,7 @@ pub enum Thing {
 }
 
 /// The state of a range of keys: how many there are and the greatest of their versions. Versions come from one counter
-/// that only grows, so whatever is inserted, updated or deleted in the range changes the pair.
+/// that only grows while the daemon runs, so whatever is inserted, updated or deleted in the range changes the pair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListVersion {
     /// How many keys.

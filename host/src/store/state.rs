@@ -35,14 +35,23 @@ impl Store {
 
     /// How many keys a driver has, and the bytes of its keys and values.
     pub fn state_size(&self, driver: &Name) -> super::Result<(u64, u64)> {
-        let sql = "SELECT keys, bytes FROM usage WHERE driver = ?1";
-        let size = self.read(|c| {
-            one(c, sql, [driver.as_str()], |row| {
-                Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
-            })
-        })?;
-        Ok(size.unwrap_or_default())
+        self.read(|c| size(c, driver))
     }
+}
+
+pub(super) fn size(c: &Connection, driver: &Name) -> Result<(u64, u64)> {
+    let sql = "SELECT keys, bytes FROM usage WHERE driver = ?1";
+    let size = one(c, sql, [driver.as_str()], |row| {
+        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+    })?;
+    Ok(size.unwrap_or_default())
+}
+
+/// The newest version of all keys and table entries.
+pub(super) fn newest(c: &Connection) -> Result<i64> {
+    let sql =
+        "SELECT max(coalesce((SELECT max(version) FROM state), 0), coalesce((SELECT max(version) FROM entries), 0))";
+    Ok(one(c, sql, [], |row| Ok(row.get(0)?))?.unwrap_or_default())
 }
 
 /// The version of a key.
@@ -59,6 +68,11 @@ pub(super) fn list_version(c: &Connection, driver: &Name, prefix: &str) -> Resul
 }
 
 pub(super) fn set(c: &Connection, driver: &Name, key: &str, network: &Id, version: i64, value: &[u8]) -> Result<()> {
+    // Mostly it stays with its network, and then no index is written.
+    let sql = "UPDATE state SET version = ?4, value = ?5 WHERE driver = ?1 AND key = ?2 AND network = ?3";
+    if run(c, sql, (driver.as_str(), key, network.as_str(), version, value))? > 0 {
+        return Ok(());
+    }
     let sql = "INSERT INTO state (driver, key, network, version, value) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (driver, key) DO UPDATE
                SET network = excluded.network, version = excluded.version, value = excluded.value";

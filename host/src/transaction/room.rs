@@ -59,7 +59,7 @@ mod tests {
     /// A transaction of the network `n`, for which `writes` have been committed before.
     fn transaction(folder: &std::path::Path, writes: Vec<Write>) -> Transaction {
         let store = Arc::new(Store::open(folder).unwrap());
-        store.commit(Batch { checks: Vec::new(), writes, durability: Durability::Process }).unwrap();
+        store.commit(Batch { writes, durability: Durability::Process, ..Batch::default() }).unwrap();
         let config = Config { host: Fake::new().into(), instance: 1, run_folder: folder.to_owned() };
         let kernel = Arc::new(Kernel::new(config).unwrap());
         let reaper = Arc::new(Reaper::start(kernel.clone()).unwrap());

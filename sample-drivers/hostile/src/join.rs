@@ -13,6 +13,10 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("route-for-the-container", |info| info.add_static_route("10.77.0.0/24".parse()?, StaticRoute::Connected)),
     ("gateway-of-nobody", |info| info.set_gateway("192.0.2.1".parse()?)),
     ("reach-into-the-container", reach_into_the_container),
+    ("handle-of-an-earlier-call", |_| {
+        crate::raw::use_an_earlier_handle();
+        Ok(())
+    }),
 ];
 
 fn a_million_routes(info: &JoinInfo) -> Result<()> {

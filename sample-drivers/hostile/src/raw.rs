@@ -2,7 +2,15 @@
 
 #![cfg_attr(target_arch = "wasm32", expect(unsafe_code, reason = "an attack on the boundary goes around the bindings"))]
 
+#[cfg(target_arch = "wasm32")]
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use pontoon_sdk::Result;
+#[cfg(target_arch = "wasm32")]
+use pontoon_sdk::clock;
+use pontoon_sdk::store::Key;
 
 use crate::{Attack, Stage};
 
@@ -30,7 +38,45 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         host::level(99);
         Ok(())
     }),
+    ("call-back-while-being-called", call_back),
 ];
+
+/// While the host writes an answer into this memory, the allocator calls the host.
+fn call_back(_: &Stage) -> Result<()> {
+    let key = Key::<String>::new("k");
+    key.set(&"v".to_owned())?;
+    CALLING_BACK.store(true, Relaxed);
+    key.get().map(drop)
+}
+
+static CALLING_BACK: AtomicBool = AtomicBool::new(false);
+
+/// The allocator of the system, which can call the host first.
+struct CallingBack;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: CallingBack = CallingBack;
+
+// SAFETY: the system's allocator does it all; the clock's call takes no memory.
+#[cfg(target_arch = "wasm32")]
+unsafe impl GlobalAlloc for CallingBack {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if CALLING_BACK.load(Relaxed) {
+            clock::now();
+        }
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// A number that was a handle in the endpoint's call: in this one it stands for something else, or nothing.
+pub(crate) fn use_an_earlier_handle() {
+    host::drop_interface_info(1);
+}
 
 /// Removes a link by a number.
 fn removing(stage: &Stage, number: fn(&Stage) -> i32) -> Result<()> {
@@ -53,6 +99,12 @@ mod host {
         fn namespace_drop(handle: i32);
     }
 
+    #[link(wasm_import_module = "pontoon:driver/capabilities@0.1.0")]
+    unsafe extern "C" {
+        #[link_name = "[resource-drop]interface-info"]
+        fn interface_info_drop(handle: i32);
+    }
+
     #[link(wasm_import_module = "pontoon:driver/log@0.1.0")]
     unsafe extern "C" {
         #[link_name = "log"]
@@ -68,6 +120,11 @@ mod host {
     pub(super) fn drop_namespace(handle: i32) {
         // SAFETY: no value of this program has the handle.
         unsafe { namespace_drop(handle) }
+    }
+
+    pub(super) fn drop_interface_info(handle: i32) {
+        // SAFETY: as above.
+        unsafe { interface_info_drop(handle) }
     }
 
     pub(super) fn log(text: &[u8]) {
@@ -90,6 +147,7 @@ mod host {
 mod host {
     pub(super) fn remove_link(_: i32) {}
     pub(super) fn drop_namespace(_: i32) {}
+    pub(super) fn drop_interface_info(_: i32) {}
     pub(super) fn log(_: &[u8]) {}
     pub(super) fn log_at(_: i32, _: i32) {}
     pub(super) fn level(_: i32) {}

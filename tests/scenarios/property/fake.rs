@@ -84,6 +84,16 @@ impl Operation {
         }
     }
 
+    /// Two networks of one container can publish the port between them, each for one family. The model knows of one owner.
+    fn that_is_modelled(self, model: &Model) -> Self {
+        match self {
+            Self::Attach { network, sandbox, port: true } if model.port.is_some_and(|(_, owner)| owner == sandbox) => {
+                Self::Attach { network, sandbox, port: false }
+            }
+            operation => operation,
+        }
+    }
+
     /// What is asked of the controller.
     fn run(self, bench: &FakeBench) -> Result<()> {
         let controller = bench.controller();
@@ -168,7 +178,7 @@ impl Stage {
     }
 
     fn step(&mut self, random: &mut Random) {
-        let operation = Operation::random(random);
+        let operation = Operation::random(random).that_is_modelled(&self.model);
         let mishap = match random.below(6) {
             0 => Mishap::Fault(Fault::Error(1 + random.below(HOST_CALLS) as u32)),
             1 => Mishap::Fault(Fault::Trap(1 + random.below(HOST_CALLS) as u32)),

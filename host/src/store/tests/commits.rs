@@ -154,14 +154,12 @@ fn of_two_that_read_the_same_one_wins() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while won.load(Ordering::SeqCst) < 100 {
+                    let since = store.version();
                     let (value, version) = store.state(&name("d"), "k").unwrap().unwrap();
                     let next = String::from_utf8(value).unwrap().parse::<u32>().unwrap() + 1;
                     let writes = vec![set("d", "k", "n1", &next.to_string())];
-                    match store.commit(Batch {
-                        checks: vec![state_check("k", Some(version))],
-                        writes,
-                        ..Batch::default()
-                    }) {
+                    let checks = vec![state_check("k", Some(version))];
+                    match store.commit(Batch { since, checks, writes, ..Batch::default() }) {
                         Ok(_) => won.fetch_add(1, Ordering::SeqCst),
                         Err(Error::Conflict(_)) => 0,
                         Err(other) => panic!("{other}"),
@@ -172,4 +170,46 @@ fn of_two_that_read_the_same_one_wins() {
     });
     let count = won.load(Ordering::SeqCst).to_string();
     assert_eq!(store.state(&name("d"), "k").unwrap().unwrap().0, count.as_bytes());
+}
+
+#[test]
+fn what_was_read_is_not_looked_at_again_while_nothing_was_committed() {
+    let store = scratch();
+    let wrong = || vec![state_check("k", Some(99))];
+    let commit = |since, writes| store.commit(Batch { since, checks: wrong(), writes, ..Batch::default() }).is_ok();
+    let since = store.version();
+    assert!(commit(since, Vec::new()) && !commit(0, Vec::new()), "nothing is written, and nothing was");
+    assert!(commit(since, vec![set("d", "k", "n1", "1")]));
+    assert!(store.version() > since);
+    assert!(!commit(since, vec![set("d", "k", "n1", "2")]) && !commit(since, Vec::new()), "something was committed");
+    let folder = Folder::new();
+    let store = Store::open(&folder.0).unwrap();
+    put(&store, [set("d", "k", "n1", "1")]).unwrap();
+    let newest = version(&store, "k").unwrap();
+    drop(store);
+    let store = Store::open(&folder.0).unwrap();
+    assert!(store.version() > newest, "numbers go on where they were");
+}
+
+#[test]
+fn a_limit_is_of_what_there_is_with_the_writes() {
+    let store = scratch();
+    put(&store, [Write::PutNetwork(network("n1", "a"))]).unwrap();
+    let links = |most| Check::Held { driver: name("bridge"), kinds: &["Link"], most };
+    let add = |most, count| {
+        let writes = (0..count).map(|index| Write::AddObject(link("n1", None, Namespace::Host, index, "x"))).collect();
+        store.commit(Batch { since: store.version(), checks: vec![links(most)], writes, ..Batch::default() })
+    };
+    add(2, 2).unwrap();
+    assert!(matches!(add(2, 1), Err(Error::Conflict(_))));
+    assert!(matches!(add(3, 2), Err(Error::Conflict(_))));
+    add(3, 1).unwrap();
+    assert_eq!(store.held(&name("bridge"), &["Link"]).unwrap(), 3);
+    let bytes = |most, value: &str| {
+        let checks = vec![Check::StateBytes { driver: name("d"), most }];
+        store.commit(Batch { checks, writes: vec![set("d", "k", "n1", value)], ..Batch::default() })
+    };
+    bytes(5, "1234").unwrap();
+    assert!(matches!(bytes(5, "12345"), Err(Error::Conflict(_))));
+    bytes(6, "12345").unwrap();
 }

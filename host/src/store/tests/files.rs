@@ -50,15 +50,16 @@ fn a_newer_file_whose_log_was_not_moved_is_refused_and_not_changed() {
 #[test]
 fn damaged_files_are_refused_and_not_changed() {
     let (folder, bytes) = filled();
-    for cut in [0, 1, 99, 100, 4096, bytes.len() / 2, bytes.len() - 4096, bytes.len() - 1] {
+    let page = file::PAGE as usize;
+    for cut in [0, 1, 99, 100, page, bytes.len() / 2, bytes.len() - page, bytes.len() - 1] {
         let error = refused(&folder, &bytes[..cut]);
         assert!(matches!(error, Error::NotADatabase { .. }), "cut at {cut}: {error}");
     }
-    for page in 0..bytes.len() / 4096 {
+    for number in 0..bytes.len() / page {
         let mut wiped = bytes.clone();
-        wiped[page * 4096..(page + 1) * 4096][if page == 0 { 100 } else { 0 }..].fill(0xa5);
+        wiped[number * page..(number + 1) * page][if number == 0 { 100 } else { 0 }..].fill(0xa5);
         let error = refused(&folder, &wiped);
-        assert!(matches!(error, Error::NotADatabase { .. }), "page {page}: {error}");
+        assert!(matches!(error, Error::NotADatabase { .. }), "page {number}: {error}");
     }
     assert!(matches!(refused(&folder, &b"no database at all, but long enough ".repeat(9)), Error::NotADatabase { .. }));
     std::fs::write(folder.database(), &bytes).unwrap();

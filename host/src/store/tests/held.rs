@@ -47,7 +47,7 @@ fn a_file_of_version_1_is_brought_up_to_date() {
     let triggers = ["objects_insert", "objects_delete", "entries_insert", "entries_update", "entries_delete"];
     triggers.iter().for_each(|trigger| old.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap());
     old.execute_batch(
-        "DROP TABLE held; DROP TABLE notes; UPDATE drivers SET record = json_remove(record, '$.grant'); PRAGMA user_version = 1",
+        "CREATE TABLE counter (version INTEGER NOT NULL); DROP TABLE held; DROP TABLE notes; UPDATE drivers SET record = json_remove(record, '$.grant'); PRAGMA user_version = 1",
     )
     .unwrap();
     drop(old);

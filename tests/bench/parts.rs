@@ -1,0 +1,247 @@
+//! What Pontoon puts around a driver's work on an endpoint, part by part, each beside the same without it. On a kernel in memory, so that
+//! nothing else is in the way.
+//!
+//! - sandbox: an instance is made, called and dropped, once for each of the three calls; without it there is nothing
+//! - way, gate, audit: host calls as many as the bridge's three calls make: out of the sandbox, past the gate, into the recording, and back
+//! - transaction: what the three calls change, each through a transaction, and straight through kernel and store
+#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pontoon::driver::compile::in_child;
+use pontoon::engine::{CallState, Code, Engine, Facts, NetworkFacts};
+use pontoon::firewall::Firewall;
+use pontoon::grant::{HostCall, Object, Permit, Policy};
+use pontoon::kernel::{
+    Change, Config, Fake, Kernel, LinkEnd, LinkKey, LinkKind, LinkName, LinkSpec, Namespace, NewLink, NewName, Outcome,
+};
+use pontoon::operation::{Id, Name, now};
+use pontoon::reaper::Reaper;
+use pontoon::serve::folder::grant_beside;
+use pontoon::store::{Batch, Durability, Endpoint, Object as Made, Store, Thing, Write};
+use pontoon::transaction::{Owner, Transaction};
+use pontoon_tests::{FakeBench, Timings, attach_path, create, driver, pontoon};
+use serde_json::json;
+
+const ROUNDS: usize = 400;
+/// What one trial of a driver that asks for the time asks at most.
+const ASKED: u32 = pontoon::engine::limit::HOST_CALLS;
+
+fn main() {
+    let mut timings = Timings::of(&[
+        "three calls",
+        "of these, host calls",
+        "of these, commits",
+        "sandbox",
+        "way, gate, audit",
+        "with a transaction",
+        "without",
+    ]);
+    let (bench, code, mut books) = (FakeBench::new(), code(), Books::new());
+    bench.load("bridge", "bridge");
+    bench.load("probe", "test/probe");
+    bench.wait(bench.controller().create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
+    for round in 0..ROUNDS {
+        let host_calls = endpoint(&bench, round, &mut timings);
+        timings.time("sandbox", || (0..3).for_each(|_| registers(&code)));
+        if round % 50 == 0 {
+            timings.note("way, gate, audit", host_call(&bench) * host_calls);
+        }
+        for (name, with) in [("with a transaction", true), ("without", false)] {
+            timings.note(name, books.endpoint(with));
+        }
+    }
+    timings.print();
+    let transaction = timings.median("with a transaction") - timings.median("without");
+    let sum = timings.median("sandbox") + timings.median("way, gate, audit") + transaction;
+    println!("sandbox, way, gate, audit and transaction: {:.0} microseconds an endpoint", sum * 1000.0);
+}
+
+/// Attaches and detaches. Answers how many host calls the three calls made.
+fn endpoint(bench: &FakeBench, round: usize, timings: &mut Timings) -> u32 {
+    let sandbox = bench.sandbox(&format!("s{round}"));
+    let attached = bench.wait(bench.controller().attach("n", attach_path(&sandbox, &json!({})))).unwrap();
+    let three: Vec<_> = attached.calls.iter().filter(|call| call.function != "endpoint-oper-info").collect();
+    let host_calls = || three.iter().flat_map(|call| &call.host_calls);
+    let parts: [(&str, u64); 3] = [
+        ("three calls", three.iter().map(|call| call.micros).sum()),
+        ("of these, host calls", host_calls().map(|asked| asked.micros).sum()),
+        ("of these, commits", three.iter().map(|call| call.commit_micros).sum()),
+    ];
+    parts.iter().for_each(|(name, micros)| timings.note(name, Duration::from_micros(*micros)));
+    bench.wait(bench.controller().detach(Some("n"), &sandbox)).unwrap();
+    bench.kill(&sandbox);
+    bench.reaped();
+    u32::try_from(host_calls().count()).unwrap()
+}
+
+fn code() -> Code {
+    let compiled = in_child(&pontoon(), &std::fs::read(driver("bridge")).unwrap()).unwrap();
+    let parts = ["external-connectivity", "gateway-allocation-checker", "ipv6-releaser"].map(str::to_owned);
+    Engine::new(Duration::from_secs(10)).unwrap().load(&compiled, &parts).unwrap()
+}
+
+fn registers(code: &Code) {
+    let name = Name::new("bridge").unwrap();
+    code.register(CallState::outside_networks(code, name, "register", Arc::default())).result.unwrap();
+}
+
+/// What one host call takes of a driver that asks for the time until it may not.
+fn host_call(bench: &FakeBench) -> Duration {
+    let asks = create("p", "probe", &json!({"options": {"probe.exceed": "host-calls"}}));
+    let begin = Instant::now();
+    let error = bench.wait(bench.controller().create_network(asks)).unwrap_err();
+    assert!(error.message.contains("host calls in one call"), "{error}");
+    begin.elapsed() / ASKED
+}
+
+/// A kernel and a store, with a network in it.
+struct Books {
+    kernel: Arc<Kernel>,
+    reaper: Arc<Reaper>,
+    firewall: Arc<Firewall>,
+    store: Arc<Store>,
+    facts: Facts,
+    policy: Arc<Policy>,
+    _folder: tempfile::TempDir,
+}
+
+impl Books {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("state")).unwrap());
+        let config = Config { host: Fake::new().into(), instance: 1, run_folder: folder.path().to_owned() };
+        let kernel = Arc::new(Kernel::new(config).unwrap());
+        let reaper = Arc::new(Reaper::start(kernel.clone()).unwrap());
+        let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
+        let id = Id::random().unwrap();
+        let network = NetworkFacts { id: id.clone(), nft_table: "t".into(), pools: Vec::new() };
+        let facts = Facts {
+            driver: Name::new("bridge").unwrap(),
+            function: "create-endpoint".into(),
+            network: Some(network),
+            endpoint: Some(Id::random().unwrap()),
+            configuration: Arc::new(BTreeMap::new()),
+            watches_tables: false,
+        };
+        let grant = grant_beside(&driver("bridge")).unwrap().unwrap();
+        let policy = Arc::new(Policy::new(grant, None));
+        let books = Self { kernel, reaper, firewall, store, facts, policy, _folder: folder };
+        let remembered = "x".repeat(400).into_bytes();
+        books.write(vec![books.state("network", remembered)]);
+        books
+    }
+
+    /// What the bridge's three calls read and change, and how long it took.
+    fn endpoint(&mut self, with: bool) -> Duration {
+        let begin = Instant::now();
+        let link = match with {
+            true => self.with(),
+            false => self.without(),
+        };
+        let taken = begin.elapsed();
+        self.kernel.apply(&[Change::RemoveLink(link)]).unwrap();
+        let (network, endpoint) = self.ids();
+        let state = Write::RemoveState { driver: self.facts.driver.clone(), key: "endpoint".into() };
+        self.write(vec![Write::RemoveEndpoint(network, endpoint), state]);
+        taken
+    }
+
+    fn with(&self) -> LinkKey {
+        let mut call = self.transaction();
+        call.state("endpoint").unwrap();
+        call.state("network").unwrap();
+        let Outcome::Link(first, Some(peer)) =
+            call.change(self.permit(HostCall::LinksAdd), &[pair()]).unwrap().remove(0)
+        else {
+            panic!("no pair")
+        };
+        [&first, &peer].iter().for_each(|end| {
+            let _ = call.made(thing(end));
+        });
+        call.set_state(self.permit(HostCall::StoreSet), "endpoint".into(), Some(vec![b'x'; 400]));
+        call.commit(vec![Write::PutEndpoint(self.record())], Durability::Process).unwrap();
+        for writes in [false, true] {
+            let mut call = self.transaction();
+            call.state("network").unwrap();
+            call.state("endpoint").unwrap();
+            if writes {
+                call.set_state(self.permit(HostCall::StoreSet), "endpoint".into(), Some(vec![b'x'; 400]));
+            }
+            call.commit(vec![Write::PutEndpoint(self.record())], Durability::Process).unwrap();
+        }
+        first.key
+    }
+
+    fn without(&self) -> LinkKey {
+        let read = |key: &str| drop(self.store.state(&self.facts.driver, key).unwrap());
+        ["endpoint", "network"].iter().for_each(|key| read(key));
+        let applied = self.kernel.apply(&[pair()]).unwrap();
+        let Outcome::Link(first, Some(peer)) = &applied[0].outcome else { panic!("no pair") };
+        let (network, endpoint) = self.ids();
+        let made = |end| {
+            let id = self.store.new_object_id();
+            Write::AddObject(Made { id, network: network.clone(), endpoint: Some(endpoint.clone()), thing: thing(end) })
+        };
+        let [one, other] = [made(first), made(peer)];
+        let set = || self.state("endpoint", vec![b'x'; 400]);
+        self.write(vec![set(), one, other, Write::PutEndpoint(self.record())]);
+        for writes in [false, true] {
+            ["network", "endpoint"].iter().for_each(|key| read(key));
+            self.write(writes.then(set).into_iter().chain([Write::PutEndpoint(self.record())]).collect());
+        }
+        first.key.clone()
+    }
+
+    fn transaction(&self) -> Transaction {
+        let (network, endpoint) = self.ids();
+        let owner = Owner { driver: self.facts.driver.clone(), network, endpoint: Some(endpoint) };
+        let (reaper, firewall) = (self.reaper.clone(), self.firewall.clone());
+        Transaction::new(self.kernel.clone(), reaper, firewall, self.store.clone(), owner)
+    }
+
+    fn permit(&self, call: HostCall) -> Permit {
+        self.facts.gate(self.policy.clone()).permit(call, Object::Own).unwrap()
+    }
+
+    fn ids(&self) -> (Id, Id) {
+        (self.facts.network.as_ref().unwrap().id.clone(), self.facts.endpoint.clone().unwrap())
+    }
+
+    fn state(&self, key: &str, value: Vec<u8>) -> Write {
+        let network = self.ids().0;
+        Write::SetState { driver: self.facts.driver.clone(), key: key.to_owned(), network, value }
+    }
+
+    fn write(&self, writes: Vec<Write>) {
+        self.store.commit(Batch { writes, ..Batch::default() }).unwrap();
+    }
+
+    fn record(&self) -> Endpoint {
+        let (network, id) = self.ids();
+        serde_json::from_value(json!({
+            "id": id, "network": network, "name": "e", "is_gateway": false, "is_gateway_ipv6": false,
+            "ports": [], "options": {}, "attached": false, "created": now(),
+        }))
+        .unwrap()
+    }
+}
+
+fn pair() -> Change {
+    let end = |name: &str, up| LinkEnd {
+        namespace: Namespace::Host,
+        name: NewName::Exact(LinkName::new(name).unwrap()),
+        mac: None,
+        mtu: None,
+        master: None,
+        addresses: Vec::new(),
+        up,
+    };
+    Change::AddLink(LinkSpec { end: end("veth0", true), kind: LinkKind::Veth(Box::new(end("veth1", false))) })
+}
+
+fn thing(end: &NewLink) -> Thing {
+    Thing::Link { namespace: Namespace::Host, index: end.key.index, name: end.name.to_string(), peer: None }
+}
