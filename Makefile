@@ -4,7 +4,7 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
-.PHONY: help build drivers languages setup dockerds demo test crash property fuzz bench bench-docker bench-languages lint deny clean
+.PHONY: help build drivers languages freeze wit setup dockerds demo test crash property fuzz bench bench-docker bench-languages lint deny clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
@@ -17,6 +17,12 @@ drivers: ## The sample drivers: target/drivers/NAME.wasm
 
 languages: build ## The bridge driver in other languages: target/drivers/bridge-LANGUAGE.wasm, and their tools
 	sample-drivers/languages
+
+freeze: build drivers languages ## Releases the version that wit/ says: its text and a driver of each language (wit/README.md)
+	wit/freeze
+
+wit: ## The released versions of the interface as packages, for `wkg publish`: target/wit/pontoon-driver-VERSION.wasm
+	$(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios released::packages
 
 setup:
 	@tests/setup

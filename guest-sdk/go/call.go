@@ -63,12 +63,12 @@ func ReplyWith[T any](value T, err error) witTypes.Result[T, pontoon_driver_type
 	if err == nil {
 		return witTypes.Ok[T, pontoon_driver_types.Error](value)
 	}
-	reply := pontoon_driver_types.Error{Kind: Internal, Message: err.Error(), Errno: witTypes.None[uint32]()}
+	reply := pontoon_driver_types.Error{Kind: Internal, Message: err.Error(), KernelErrno: witTypes.None[uint32]()}
 	var known *Error
 	if errors.As(err, &known) {
 		reply.Kind = known.Kind
-		if known.Errno != 0 {
-			reply.Errno = witTypes.Some(known.Errno)
+		if known.KernelErrno != 0 {
+			reply.KernelErrno = witTypes.Some(known.KernelErrno)
 		}
 	}
 	return witTypes.Err[T, pontoon_driver_types.Error](reply)

@@ -23,8 +23,8 @@ const (
 type Error struct {
 	Kind    pontoon_driver_types.ErrorKind
 	Message string
-	// Errno is the kernel's, 0 where it did not refuse.
-	Errno uint32
+	// KernelErrno is the kernel's errno, 0 where it did not refuse.
+	KernelErrno uint32
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -40,11 +40,11 @@ func Is(err error, kind pontoon_driver_types.ErrorKind) bool {
 	return errors.As(err, &known) && known.Kind == kind
 }
 
-// Errno is the kernel's errno of an error, or 0.
-func Errno(err error) uint32 {
+// KernelErrno is the kernel's errno of an error, or 0.
+func KernelErrno(err error) uint32 {
 	var known *Error
 	if errors.As(err, &known) {
-		return known.Errno
+		return known.KernelErrno
 	}
 	return 0
 }
@@ -54,7 +54,7 @@ func Try[T any](result witTypes.Result[T, pontoon_driver_types.Error]) (T, error
 	if result.IsErr() {
 		var nothing T
 		err := result.Err()
-		return nothing, &Error{Kind: err.Kind, Message: err.Message, Errno: err.Errno.SomeOr(0)}
+		return nothing, &Error{Kind: err.Kind, Message: err.Message, KernelErrno: err.KernelErrno.SomeOr(0)}
 	}
 	return result.Ok(), nil
 }

@@ -7,10 +7,10 @@ export class DriverError extends Error {
   /** What the caller is told. */
   readonly payload: WitError;
 
-  constructor(kind: ErrorKind, message: string, errno?: number) {
+  constructor(kind: ErrorKind, message: string, kernelErrno?: number) {
     super(message);
     this.name = 'DriverError';
-    this.payload = { kind, message, errno };
+    this.payload = { kind, message, kernelErrno };
   }
 }
 
@@ -31,7 +31,7 @@ export function context<T>(text: string, body: () => T): T {
     return body();
   } catch (error) {
     const told = payload(error);
-    throw told ? new DriverError(told.kind, `${text}: ${told.message}`, told.errno) : error;
+    throw told ? new DriverError(told.kind, `${text}: ${told.message}`, told.kernelErrno) : error;
   }
 }
 
@@ -39,7 +39,7 @@ export function context<T>(text: string, body: () => T): T {
 export const invalidArgument = (message: string): DriverError => new DriverError('invalid-argument', message);
 /** There is no such network, endpoint, link, key or rule. */
 export const notFound = (message: string): DriverError => new DriverError('not-found', message);
-/** It is there already, or was set before. */
+/** It is there already. */
 export const alreadyExists = (message: string): DriverError => new DriverError('already-exists', message);
 /** Not allowed: by ownership, or by the state that something is in. */
 export const forbidden = (message: string): DriverError => new DriverError('forbidden', message);

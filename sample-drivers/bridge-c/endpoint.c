@@ -144,8 +144,8 @@ bool endpoint_join(const char *network_id, const char *id, pontoon_driver_capabi
   if (network->internal) return true;
   struct subnet *ipv4 = &network->subnets[0], *ipv6 = &network->subnets[1];
   if (ipv4->has_gateway &&
-      !pontoon_driver_capabilities_method_join_info_set_gateway(info, &ipv4->gateway.val.ipv4, err))
+      !pontoon_driver_capabilities_method_join_info_set_gateway(info, &ipv4->gateway, err))
     return false;
   return !ipv6->has_gateway ||
-         pontoon_driver_capabilities_method_join_info_set_gateway_ipv6(info, &ipv6->gateway.val.ipv6, err);
+         pontoon_driver_capabilities_method_join_info_set_gateway(info, &ipv6->gateway, err);
 }

@@ -101,7 +101,7 @@ static bool set_ipv6(pontoon_driver_links_borrow_link_t bridge, pontoon_error *e
   enum { NO_ENTRY = 2 };
   for (int i = 0; i < 2; i++) {
     if (pontoon_driver_sysctls_set_link(bridge, names[i], 0, err)) continue;
-    return err->errno.is_some && err->errno.val == NO_ENTRY; /* A kernel without IPv6. */
+    return err->kernel_errno.is_some && err->kernel_errno.val == NO_ENTRY; /* A kernel without IPv6. */
   }
   return true;
 }

@@ -138,22 +138,14 @@ func join(networkID, endpointID string, info *pontoon.JoinInfo) error {
 		return err
 	}
 	for _, subnet := range network.subnets() {
-		if err := setGateway(info, subnet.Gateway); err != nil {
+		if !subnet.Gateway.IsValid() {
+			continue
+		}
+		if err := pontoon.Do(info.SetGateway(pontoon.Address(subnet.Gateway))); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func setGateway(info *pontoon.JoinInfo, gateway netip.Addr) error {
-	switch {
-	case !gateway.IsValid():
-		return nil
-	case gateway.Is4():
-		return pontoon.Do(info.SetGateway(pontoon.Address(gateway).Ipv4()))
-	default:
-		return pontoon.Do(info.SetGatewayIpv6(pontoon.Address(gateway).Ipv6()))
-	}
 }
 
 // chooseMacAddress gives the user's MAC, or one that follows from the IPv4 address (02:42 and its bytes), as Docker gives them: when an address

@@ -258,7 +258,7 @@ func setIPv6(bridge *links.Link) error {
 	const noEntry = 2
 	for _, name := range []sysctls.LinkSysctl{sysctls.LinkSysctlIpv6AcceptRa, sysctls.LinkSysctlIpv6AcceptDad} {
 		err := pontoon.Do(sysctls.SetLink(bridge, name, 0))
-		if pontoon.Errno(err) == noEntry {
+		if pontoon.KernelErrno(err) == noEntry {
 			return nil // A kernel without IPv6.
 		}
 		if err != nil {

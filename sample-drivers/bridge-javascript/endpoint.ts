@@ -101,8 +101,7 @@ export function join(network: string, endpoint: string, info: JoinInfo): void {
   info.interfaceName().setNames(link, itsNetwork.interfacePrefix, record.interfaceName);
   if (itsNetwork.internal) return;
   for (const gateway of itsNetwork.subnets.flatMap((subnet) => subnet.gateway ?? [])) {
-    if (gateway.tag === 'ipv4') info.setGateway(gateway.val);
-    else info.setGatewayIpv6(gateway.val);
+    info.setGateway(gateway);
   }
 }
 

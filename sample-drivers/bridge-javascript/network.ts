@@ -2,10 +2,9 @@
 
 import * as forwarding from 'pontoon:driver/forwarding@0.1.0';
 import * as links from 'pontoon:driver/links@0.1.0';
-import * as nftables from 'pontoon:driver/nftables@0.1.0';
 import * as sysctls from 'pontoon:driver/sysctls@0.1.0';
 import type { IpAddress, IpamData, IpNetwork, NetworkOptions } from 'pontoon:driver/types@0.1.0';
-import { errors, store, values } from 'pontoon-sdk';
+import { errors, nftables, store, values } from 'pontoon-sdk';
 
 import { readOptions } from './options.js';
 import { rulesOfNetwork } from './rules.js';
@@ -34,8 +33,8 @@ export interface Network {
   hostBinding?: IpAddress;
   mtu?: number;
   interfacePrefix: string;
-  /** Its rules, without those of its endpoints, in decimal: JSON has no numbers of 64 bits. */
-  rules: string[];
+  /** Its rules, without those of its endpoints. */
+  rules: nftables.RuleId[];
 }
 
 const key = (network: string): string => `network/${network}`;
@@ -58,7 +57,7 @@ export function create(network: string, options: NetworkOptions, ipv4: IpamData[
   const made = read(network, options, ipv4, ipv6);
   checkConflicts(network, made);
   const bridge = errors.context(`bridge ${made.bridge}`, () => addBridge(made));
-  made.rules = [...nftables.add(undefined, rulesOfNetwork(made, bridge))].map(String);
+  made.rules = nftables.add(rulesOfNetwork(made, bridge));
   store.set(bridgeKey(made.bridge), network);
   store.set(key(network), made);
 }
@@ -67,7 +66,7 @@ export function create(network: string, options: NetworkOptions, ipv4: IpamData[
 export function remove(network: string): void {
   const old = store.take<Network>(key(network));
   if (!old) return;
-  nftables.remove(BigUint64Array.from(old.rules.map(BigInt)));
+  nftables.remove(old.rules);
   removeLink(old.bridge);
   store.remove(bridgeKey(old.bridge));
 }
@@ -153,6 +152,6 @@ function setIpv6(bridge: links.Link): void {
     sysctls.setLink(bridge, 'ipv6-accept-dad', 0);
   } catch (error) {
     // A kernel without IPv6.
-    if (errors.payload(error)?.errno !== ENOENT) throw error;
+    if (errors.payload(error)?.kernelErrno !== ENOENT) throw error;
   }
 }

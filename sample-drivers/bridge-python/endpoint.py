@@ -136,8 +136,7 @@ def join(network: str, endpoint: str, info: JoinInfo) -> None:
     if its_network.internal:
         return
     for gateway in [subnet.gateway for subnet in its_network.subnets if subnet.gateway]:
-        set_gateway = info.set_gateway if gateway.version == 4 else info.set_gateway_ipv6
-        set_gateway(values.groups(gateway))  # type: ignore[arg-type]
+        info.set_gateway(values.wit_address(gateway))
 
 
 def _key(network: str, endpoint: str) -> str:

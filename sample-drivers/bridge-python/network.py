@@ -200,5 +200,5 @@ def _set_ipv6(bridge: Link) -> None:
         sysctls.set_link(bridge, LinkSysctl.IPV6_ACCEPT_RA, 0)
         sysctls.set_link(bridge, LinkSysctl.IPV6_ACCEPT_DAD, 0)
     except Err as error:
-        if error.value.errno != errno.ENOENT:  # A kernel without IPv6.
+        if error.value.kernel_errno != errno.ENOENT:  # A kernel without IPv6.
             raise

@@ -25,5 +25,6 @@ mod property;
 mod races;
 mod recordings;
 mod refusals;
+mod released;
 mod restart;
 mod transactions;

@@ -21,7 +21,7 @@ def not_found(message: str) -> Err[Error]:
 
 
 def already_exists(message: str) -> Err[Error]:
-    """It is there already, or was set before."""
+    """It is there already."""
     return Err(Error(ErrorKind.ALREADY_EXISTS, message, None))
 
 
@@ -52,4 +52,4 @@ def is_kind(err: Err[Error], kind: ErrorKind) -> bool:
 
 def context(err: Err[Error], text: str) -> Err[Error]:
     """The same error, with a text before its message."""
-    return Err(Error(err.value.kind, f"{text}: {err.value.message}", err.value.errno))
+    return Err(Error(err.value.kind, f"{text}: {err.value.message}", err.value.kernel_errno))

@@ -24,14 +24,9 @@ def interface(value: IpNetwork) -> IPv4Interface | IPv6Interface:
 
 def wit_address(value: IPv4Address | IPv6Address) -> IpAddress:
     """The host's form of an address."""
-    return IpAddress_Ipv4(groups(value)) if value.version == 4 else IpAddress_Ipv6(groups(value))
-
-
-def groups(value: IPv4Address | IPv6Address) -> tuple[int, ...]:
-    """The four bytes or the eight groups of an address: what `set_gateway` and `set_gateway_ipv6` take."""
     if value.version == 4:
-        return tuple(value.packed)
-    return tuple(int.from_bytes(value.packed[i : i + 2]) for i in range(0, 16, 2))
+        return IpAddress_Ipv4(tuple(value.packed))
+    return IpAddress_Ipv6(tuple(int.from_bytes(value.packed[i : i + 2]) for i in range(0, 16, 2)))
 
 
 def wit_network(value: IPv4Interface | IPv6Interface | IPv4Network | IPv6Network | IPv4Address | IPv6Address) -> IpNetwork:

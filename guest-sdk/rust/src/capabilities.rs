@@ -1,6 +1,6 @@
 //! libnetwork's call-back objects, handed to a call and gone with it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -111,31 +111,13 @@ impl JoinInfo<'_> {
         sys::capabilities::join_sandbox(self.0).map(Namespace)
     }
 
-    /// Sets the default gateway of the address's family.
+    /// Sets the default gateway of the address's family. One that is neither on the endpoint's network nor behind a connected static
+    /// route keeps the endpoint from joining.
     ///
     /// # Errors
-    /// See [`set_gateway_ipv4`](Self::set_gateway_ipv4).
+    /// Whatever the host has against it.
     pub fn set_gateway(&self, gateway: IpAddr) -> Result<()> {
-        match gateway {
-            IpAddr::V4(gateway) => self.set_gateway_ipv4(gateway),
-            IpAddr::V6(gateway) => self.set_gateway_ipv6(gateway),
-        }
-    }
-
-    /// Sets the IPv4 default gateway.
-    ///
-    /// # Errors
-    /// It lies in none of the network's pools, and no connected static route reaches it.
-    pub fn set_gateway_ipv4(&self, gateway: Ipv4Addr) -> Result<()> {
         sys::capabilities::set_gateway(self.0, gateway)
-    }
-
-    /// Sets the IPv6 default gateway.
-    ///
-    /// # Errors
-    /// As for IPv4.
-    pub fn set_gateway_ipv6(&self, gateway: Ipv6Addr) -> Result<()> {
-        sys::capabilities::set_gateway_ipv6(self.0, gateway)
     }
 
     /// Adds a route in the container.

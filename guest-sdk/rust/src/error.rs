@@ -12,7 +12,7 @@ pub enum ErrorKind {
     InvalidArgument,
     /// There is no such network, endpoint, link, key or rule.
     NotFound,
-    /// It is there already, or was set before.
+    /// It is there already.
     AlreadyExists,
     /// Not allowed: by the driver's grant, by ownership, or by the state that something is in.
     Forbidden,
@@ -32,13 +32,13 @@ pub struct Error {
     /// For a person: what was wrong, with which value, and what to do. The host clips it to 1,024 bytes.
     pub message: String,
     /// The kernel's errno, positive, where the kernel refused.
-    pub errno: Option<u32>,
+    pub kernel_errno: Option<u32>,
 }
 
 impl Error {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), errno: None }
+        Self { kind, message: message.into(), kernel_errno: None }
     }
 
     /// [`ErrorKind::InvalidArgument`]: name the argument and its value.
@@ -87,7 +87,7 @@ impl std::error::Error for Error {}
 
 /// Says what was being done when something failed.
 pub trait Context<T> {
-    /// Puts `what` and a colon before the error's message; kind and errno stay.
+    /// Puts `what` and a colon before the error's message; kind and the kernel's errno stay.
     ///
     /// # Errors
     /// The error that was there.

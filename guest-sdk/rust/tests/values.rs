@@ -50,9 +50,9 @@ fn a_key_of_a_text_map_stands_once() {
 
 #[test]
 fn context_keeps_kind_and_errno() {
-    let error = Error { errno: Some(17), ..Error::already_exists("File exists") };
+    let error = Error { kernel_errno: Some(17), ..Error::already_exists("File exists") };
     let error = Err::<(), _>(error).context("bridge br0").unwrap_err();
-    assert_eq!((error.kind, error.errno), (ErrorKind::AlreadyExists, Some(17)));
+    assert_eq!((error.kind, error.kernel_errno), (ErrorKind::AlreadyExists, Some(17)));
     assert_eq!(error.message, "bridge br0: File exists");
 }
 

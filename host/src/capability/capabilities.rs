@@ -1,5 +1,7 @@
 //! `capabilities`: libnetwork's call-back objects. Their state is the call's.
 
+use std::net::IpAddr;
+
 use ipnet::{IpNet, Ipv4Net};
 use wasmtime::component::Resource;
 
@@ -7,8 +9,7 @@ use super::handle::{self, InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Name
 use super::{Answer, Bytes, Refusal, convert, tables};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::capabilities::{
-    Host, HostInterfaceInfo, HostInterfaceNameInfo, HostJoinInfo, HostNetworkInfo, IpamData, Ipv4Address, Ipv6Address,
-    RouteType,
+    Host, HostInterfaceInfo, HostInterfaceNameInfo, HostJoinInfo, HostNetworkInfo, IpamData, RouteType,
 };
 use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
 use crate::engine::{Names, StaticRoute};
@@ -203,16 +204,12 @@ impl HostJoinInfo for CallState {
         Ok(self.ask(H::CapabilitiesJoinInfoSandbox, arguments!(), |call, _| sandbox(call))?)
     }
 
-    fn set_gateway(&mut self, _: Resource<JoinInfo>, gateway: Ipv4Address) -> Answer<()> {
+    fn set_gateway(&mut self, _: Resource<JoinInfo>, gateway: IpAddress) -> Answer<()> {
         self.ask(H::CapabilitiesJoinInfoSetGateway, arguments!(gateway), |call, _| {
-            call.join.gateway = Some(convert::ipv4(gateway));
-            Ok(())
-        })
-    }
-
-    fn set_gateway_ipv6(&mut self, _: Resource<JoinInfo>, gateway: Ipv6Address) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoSetGatewayIpv6, arguments!(gateway), |call, _| {
-            call.join.gateway_ipv6 = Some(convert::ipv6(gateway));
+            match convert::address(gateway) {
+                IpAddr::V4(v4) => call.join.gateway = Some(v4),
+                IpAddr::V6(v6) => call.join.gateway_ipv6 = Some(v6),
+            }
             Ok(())
         })
     }

@@ -74,7 +74,7 @@ pub fn error(error: wit::Error) -> Error {
     Error {
         kind: kind(error.kind),
         message: printable(&error.message, MESSAGE_BYTES),
-        errno: error.errno.and_then(|e| i32::try_from(e).ok()),
+        errno: error.kernel_errno.and_then(|e| i32::try_from(e).ok()),
     }
 }
 
@@ -116,7 +116,7 @@ pub fn error_to_wit(error: Error) -> wit::Error {
         Kind::Unavailable => wit::ErrorKind::Unavailable,
         Kind::Internal => wit::ErrorKind::Internal,
     };
-    wit::Error { kind, message: error.message, errno: error.errno.and_then(|e| u32::try_from(e).ok()) }
+    wit::Error { kind, message: error.message, kernel_errno: error.errno.and_then(|e| u32::try_from(e).ok()) }
 }
 
 #[cfg(test)]

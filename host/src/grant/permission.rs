@@ -58,7 +58,6 @@ impl HostCall {
             | H::CapabilitiesJoinInfoInterfaceName
             | H::CapabilitiesJoinInfoSandbox
             | H::CapabilitiesJoinInfoSetGateway
-            | H::CapabilitiesJoinInfoSetGatewayIpv6
             | H::CapabilitiesJoinInfoAddStaticRoute
             | H::CapabilitiesJoinInfoDisableGatewayService
             | H::CapabilitiesJoinInfoForceGatewayIpv4

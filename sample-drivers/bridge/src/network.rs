@@ -187,7 +187,7 @@ fn set_ipv6(bridge: &Link) -> Result<()> {
     for name in [LinkSysctl::Ipv6AcceptRa, LinkSysctl::Ipv6AcceptDad] {
         match sysctls::set_link(bridge, name, 0) {
             // A kernel without IPv6.
-            Err(error) if error.errno == Some(ENOENT) => return Ok(()),
+            Err(error) if error.kernel_errno == Some(ENOENT) => return Ok(()),
             result => result?,
         }
     }

@@ -22,7 +22,8 @@ pub fn component(worlds: &str, edits: &[(&str, &str)], others: &[&str]) -> Vec<u
         }
         std::fs::write(folder.path().join(name), text).unwrap();
     };
-    for entry in std::fs::read_dir(contract()).unwrap().map(|e| e.unwrap()) {
+    let files = std::fs::read_dir(contract()).unwrap().map(|e| e.unwrap());
+    for entry in files.filter(|e| e.path().extension().is_some_and(|extension| extension == "wit")) {
         write(entry.file_name().to_str().unwrap(), std::fs::read_to_string(entry.path()).unwrap());
     }
     write("test.wit", format!("package pontoon:driver@0.1.0;\n{worlds}"));

@@ -1,10 +1,10 @@
 //! libnetwork's call-back objects.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::convert::{all, ipv4, ipv6, mac_from_wit, mac_to_wit};
+use super::convert::{all, mac_from_wit, mac_to_wit};
 use super::wit::capabilities::RouteType;
 use super::{InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
 use crate::{IpamData, MacAddress, ObjectType, Result, StaticRoute};
@@ -53,12 +53,8 @@ pub(crate) fn join_sandbox(info: JoinInfo) -> Option<Namespace> {
     info.sandbox()
 }
 
-pub(crate) fn set_gateway(info: JoinInfo, gateway: Ipv4Addr) -> Result<()> {
-    Ok(info.set_gateway(ipv4(gateway))?)
-}
-
-pub(crate) fn set_gateway_ipv6(info: JoinInfo, gateway: Ipv6Addr) -> Result<()> {
-    Ok(info.set_gateway_ipv6(ipv6(gateway))?)
+pub(crate) fn set_gateway(info: JoinInfo, gateway: IpAddr) -> Result<()> {
+    Ok(info.set_gateway(gateway.into())?)
 }
 
 pub(crate) fn add_static_route(info: JoinInfo, destination: IpNet, route: StaticRoute) -> Result<()> {

@@ -49,13 +49,13 @@ same_cases!(ObjectType, wit::ObjectType, Endpoint, Network, Opaque);
 
 impl From<Error> for wit::Error {
     fn from(error: Error) -> Self {
-        Self { kind: error.kind.into(), message: error.message, errno: error.errno }
+        Self { kind: error.kind.into(), message: error.message, kernel_errno: error.kernel_errno }
     }
 }
 
 impl From<wit::Error> for Error {
     fn from(error: wit::Error) -> Self {
-        Self { kind: error.kind.into(), message: error.message, errno: error.errno }
+        Self { kind: error.kind.into(), message: error.message, kernel_errno: error.kernel_errno }
     }
 }
 

@@ -137,24 +137,17 @@ pub(crate) fn set_names(info: &InterfaceNameInfo, source: &Link, prefix: &str, n
     Ok(())
 }
 
-pub(crate) fn set_gateway(info: &JoinCall, gateway: Ipv4Addr) -> Result<()> {
-    check_gateway(info, gateway.into())?;
-    info.joined.borrow_mut().gateway = Some(gateway);
-    Ok(())
-}
-
-pub(crate) fn set_gateway_ipv6(info: &JoinCall, gateway: Ipv6Addr) -> Result<()> {
-    check_gateway(info, gateway.into())?;
-    info.joined.borrow_mut().gateway_ipv6 = Some(gateway);
-    Ok(())
-}
-
-fn check_gateway(info: &JoinCall, gateway: IpAddr) -> Result<()> {
-    let routed = info.joined.borrow().routes.iter().any(|(to, next_hop)| next_hop.is_none() && to.contains(&gateway));
-    if routed || state::with(|state| state.is_in_pools(gateway)) {
-        return Ok(());
+pub(crate) fn set_gateway(info: &JoinCall, gateway: IpAddr) -> Result<()> {
+    let mut joined = info.joined.borrow_mut();
+    let routed = joined.routes.iter().any(|(to, next_hop)| next_hop.is_none() && to.contains(&gateway));
+    if !routed && !state::with(|state| state.is_in_pools(gateway)) {
+        return Err(Error::forbidden(format!("the gateway {gateway} lies in none of the network's pools")));
     }
-    Err(Error::forbidden(format!("the gateway {gateway} lies in none of the network's pools")))
+    match gateway {
+        IpAddr::V4(gateway) => joined.gateway = Some(gateway),
+        IpAddr::V6(gateway) => joined.gateway_ipv6 = Some(gateway),
+    }
+    Ok(())
 }
 
 pub(crate) fn add_static_route(info: &JoinCall, destination: IpNet, route: StaticRoute) -> Result<()> {

@@ -105,7 +105,7 @@ fn first_free(state: &State, namespace: u32, prefix: &str) -> String {
 
 fn check_free(namespace: u32, name: &str) -> Result<()> {
     if state::with(|state| state.name_is_taken(namespace, name)) {
-        return Err(Error { errno: Some(17), ..Error::already_exists(format!("there is a link {name}")) });
+        return Err(Error { kernel_errno: Some(17), ..Error::already_exists(format!("there is a link {name}")) });
     }
     Ok(())
 }
