@@ -2,14 +2,10 @@
 
 #![cfg_attr(target_arch = "wasm32", expect(unsafe_code, reason = "an attack on the boundary goes around the bindings"))]
 
-#[cfg(target_arch = "wasm32")]
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use pontoon_sdk::Result;
-#[cfg(target_arch = "wasm32")]
-use pontoon_sdk::clock;
 use pontoon_sdk::store::Key;
 
 use crate::{Attack, Stage};
@@ -51,25 +47,30 @@ fn call_back(_: &Stage) -> Result<()> {
 
 static CALLING_BACK: AtomicBool = AtomicBool::new(false);
 
-/// The allocator of the system, which can call the host first.
-struct CallingBack;
-
 #[cfg(target_arch = "wasm32")]
-#[global_allocator]
-static ALLOCATOR: CallingBack = CallingBack;
+mod allocator {
+    use std::alloc::{GlobalAlloc, Layout, System};
 
-// SAFETY: the system's allocator does it all; the clock's call takes no memory.
-#[cfg(target_arch = "wasm32")]
-unsafe impl GlobalAlloc for CallingBack {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if CALLING_BACK.load(Relaxed) {
-            clock::now();
+    use super::{CALLING_BACK, Relaxed};
+
+    /// The allocator of the system, which can call the host first.
+    struct CallingBack;
+
+    #[global_allocator]
+    static ALLOCATOR: CallingBack = CallingBack;
+
+    // SAFETY: the system's allocator does it all; the clock's call takes no memory.
+    unsafe impl GlobalAlloc for CallingBack {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if CALLING_BACK.load(Relaxed) {
+                pontoon_sdk::clock::now();
+            }
+            unsafe { System.alloc(layout) }
         }
-        unsafe { System.alloc(layout) }
-    }
 
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(memory, layout) }
+        unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+            unsafe { System.dealloc(memory, layout) }
+        }
     }
 }
 
