@@ -51,7 +51,7 @@ lint: ## Format, clippy
 	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 
 bench: setup build drivers ## What an endpoint costs, beside what the kernel takes for it alone
-	$(CARGO) bench --locked -p pontoon-tests --bench attach
+	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts
 
 bench-docker: setup build drivers dockerds ## What a container's start costs, beside dockerd's own bridge
 	$(CARGO) bench --locked -p pontoon-tests --bench docker

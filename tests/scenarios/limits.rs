@@ -237,7 +237,7 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
     std::fs::write(&compiler, format!("#!/bin/sh\nulimit -t 1\nexec {} \"$@\"\n", pontoon().display())).unwrap();
     std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o700)).unwrap();
     let step = "(local.set 0 (i32.mul (local.get 1) (i32.add (local.get 0) (i32.const 7)))) (local.set 1 (i32.xor (local.get 0) (local.get 2)))";
-    let bomb = format!("(func (param i32 i32 i32) {})", step.repeat(30_000)).repeat(10);
+    let bomb = format!("(func (param i32 i32 i32) (result i32) {} (local.get 0))", step.repeat(30_000)).repeat(10);
     let component = by_hand(&bomb, "(core instance (instantiate $m))");
     let error = in_child(&compiler, &component).unwrap_err();
     assert!(error.message.contains("can't be compiled within 120 seconds of a CPU"), "{error}");

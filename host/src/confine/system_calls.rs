@@ -18,8 +18,11 @@ type Calls = BTreeMap<i64, Vec<SeccompRule>>;
 /// linux/nsfs.h: which kind of namespace it is.
 const NS_GET_NSTYPE: u64 = 0xb703;
 
+/// linux/fs.h, since Linux 6.7: which pages of its own memory a process touched, so that a driver's memory is reset quickly.
+const PAGEMAP_SCAN: u64 = 0xc060_6610;
+
 /// asm-generic/ioctls.h: TCGETS, FIONBIO, FIOCLEX. Whether a file is a terminal, and how one waits.
-const CONTROLS: [u64; 4] = [0x5401, 0x5421, 0x5451, NS_GET_NSTYPE];
+const CONTROLS: [u64; 5] = [0x5401, 0x5421, 0x5451, NS_GET_NSTYPE, PAGEMAP_SCAN];
 
 /// Every kind of namespace that clone(2) can make.
 const NEW_NAMESPACES: u64 =

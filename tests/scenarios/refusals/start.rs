@@ -141,7 +141,11 @@ fn a_store_of_a_newer_pontoon() {
     newer[60..64].copy_from_slice(&7_u32.to_be_bytes());
     std::fs::write(&path, &newer).unwrap();
     let before = all(&daemon);
-    refused(&mut daemon.serve(), 1, &["pontoon.db", "schema 7", "knows up to 2", "newer Pontoon"]);
+    refused(
+        &mut daemon.serve(),
+        1,
+        &["pontoon.db", "schema 7", &format!("knows up to {}", pontoon::store::SCHEMA), "newer Pontoon"],
+    );
     assert_eq!(all(&daemon), before);
     assert!(!daemon.socket().exists());
     std::fs::write(&path, &whole).unwrap();
