@@ -31,6 +31,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("many-links", "links.add: the driver's grant allows 20 (limits: links)"),
     ("many-links-one-by-one", "links.add: the driver's grant allows 20 (limits: links)"),
     ("many-addresses", "addresses.add: the driver's grant allows 10 (limits: addresses)"),
+    ("many-addresses-at-once", "links.add: the driver's grant allows 10 (limits: addresses)"),
     ("many-routes", "routes.add: the driver's grant allows 10 (limits: routes)"),
     ("many-rules", "nftables.add: the driver's grant allows 10 (limits: rules)"),
     ("many-entries", "tables.put: the driver's grant allows 10 (limits: table-entries)"),
@@ -53,6 +54,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("remove-the-hosts-namespace", "only a namespace that the driver made can be removed"),
     ("read-foreign-state", "saw its own keys and no others"),
     ("claim-a-foreign-table", "it is the table peers; the driver's grant lacks tables: peers"),
+    ("watch-a-foreign-table", "it is the table peers; the driver's grant lacks tables: peers"),
     // Addresses and routes of others.
     ("default-route", "a default route is a permission of its own; the driver's grant lacks routes: default"),
     ("default-route-ipv6", "a default route is a permission of its own; the driver's grant lacks routes: default"),
@@ -256,6 +258,7 @@ attacks! {
     many_links: "many-links"
     many_links_one_by_one: "many-links-one-by-one"
     many_addresses: "many-addresses"
+    many_addresses_at_once: "many-addresses-at-once"
     many_routes: "many-routes"
     many_rules: "many-rules"
     many_entries: "many-entries"
@@ -325,6 +328,7 @@ attacks! {
     message_of_four_gigabytes: "message-of-four-gigabytes"
     level_that_there_is_not: "level-that-there-is-not"
     call_back_while_being_called: "call-back-while-being-called"
+    watch_a_foreign_table: "watch-a-foreign-table"
     a_million_routes: "a-million-routes"
     answer_with_a_foreign_link: "answer-with-a-foreign-link"
     default_route_for_the_container: "default-route-for-the-container"

@@ -15,6 +15,7 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("many-links", many_links),
     ("many-links-one-by-one", many_links_one_by_one),
     ("many-addresses", many_addresses),
+    ("many-addresses-at-once", many_addresses_at_once),
     ("many-routes", many_routes),
     ("many-rules", many_rules),
     ("many-entries", many_entries),
@@ -48,6 +49,11 @@ fn many_addresses(stage: &Stage) -> Result<()> {
     let link = stage.link("hb")?;
     (2..200)
         .try_for_each(|number| addresses::add(&[LinkAddress { link: &link, address: stage.address(number).into() }]))
+}
+
+fn many_addresses_at_once(stage: &Stage) -> Result<()> {
+    let addresses = (2..200).map(|number| stage.address(number).into()).collect();
+    links::add_one(LinkSpec::bridge(LinkEnd { addresses, ..LinkEnd::named("hb") })).map(drop)
 }
 
 fn many_routes(stage: &Stage) -> Result<()> {

@@ -3,7 +3,7 @@
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkKind, LinkSpec, MacvlanMode, Master, VxlanOptions};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Drop};
 use pontoon_sdk::sysctls::{LinkSysctl, set_link};
-use pontoon_sdk::{Error, Result, namespaces, nftables, store, tables};
+use pontoon_sdk::{Error, NetworkInfo, ObjectType, Result, namespaces, nftables, store, tables};
 
 use crate::{Attack, Stage};
 
@@ -22,6 +22,13 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("read-foreign-state", read_foreign_state),
     ("claim-a-foreign-table", claim_a_foreign_table),
 ];
+
+/// Attacks that go by a network's handle.
+pub(crate) const BY_HANDLE: &[(&str, AttackByHandle)] =
+    &[("watch-a-foreign-table", |info| info.table_event_register("peers", ObjectType::Opaque))];
+
+/// An attack that goes by a network's handle.
+pub(crate) type AttackByHandle = fn(&NetworkInfo) -> Result<()>;
 
 fn take_eth0(_: &Stage) -> Result<()> {
     links::get(None, "eth0")?.set(&LinkChanges { up: Some(false), ..LinkChanges::default() })

@@ -88,12 +88,17 @@ impl Driver for Hostile {
             None => {}
         }
         if let Some(page) = options.generic.get("list").and_then(|page| page.parse::<usize>().ok()) {
-            let names = attacks().map(|(name, _)| name).chain(join::ATTACKS.iter().map(|(name, _)| *name));
+            let names = attacks().map(|(name, _)| name).chain(foreign::BY_HANDLE.iter().map(|(name, _)| *name));
+            let names = names.chain(join::ATTACKS.iter().map(|(name, _)| *name));
             let names: Vec<_> = names.skip(page * PAGE).take(PAGE).collect();
             return Err(Error::invalid_argument(names.join(" ")));
         }
         Key::new(format!("network/{network}")).set(&())?;
         let Some(pool) = ipv4.first().and_then(|data| data.pool) else { return Ok(()) };
+        let wanted = options.generic.get("attack");
+        if let Some((_, attack)) = foreign::BY_HANDLE.iter().find(|(name, _)| Some(*name) == wanted) {
+            return attack(info);
+        }
         find(attacks(), &options.generic)?.map_or(Ok(()), |attack| attack(&Stage { pool }))
     }
 
