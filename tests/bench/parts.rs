@@ -57,7 +57,11 @@ fn main() {
     timings.print();
     let transaction = timings.median("with a transaction") - timings.median("without");
     let sum = timings.median("sandbox") + timings.median("way, gate, audit") + transaction;
-    println!("sandbox, way, gate, audit and transaction: {:.0} microseconds an endpoint", sum * 1000.0);
+    println!(
+        "sandbox, way, gate, audit and transaction: {:.0} microseconds an endpoint, {:.2} of its changes in kernel and store without them",
+        sum * 1000.0,
+        sum / timings.median("without")
+    );
 }
 
 /// Attaches and detaches. Answers how many host calls the three calls made.
