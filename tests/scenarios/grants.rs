@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use pontoon::grant::{Grant, HostCall, Permission};
 use pontoon::operation::driver::Audited;
-use pontoon::operation::{Kind, Name};
-use pontoon_tests::{Bench, Daemon, create, driver, same_at_last};
+use pontoon::operation::engine::{
+    CreateEndpoint, CreateNetwork, EndpointKey, EndpointOptions, Interface, Labels, NetworkOptions, PoolData, Request,
+};
+use pontoon::operation::{Id, Kind, Name};
+use pontoon_tests::{Bench, Daemon, FakeBench, create, driver, same_at_last};
 use serde_json::json;
 
 /// A daemon, and the bridge without a grant beside it.
@@ -183,4 +186,26 @@ fn a_parent_is_built_on_and_not_changed() {
     assert!(bench.host.run("ip -d link show hm").contains("macvlan mode passthru"), "{}", bench.host.dump());
     bench.wait(bench.controller.remove_network("h")).unwrap();
     same_at_last(|| bench.host.dump(), &host);
+}
+
+/// A container engine can leave an endpoint's address to the driver. The probe tries one that is not the network's before it takes one that is.
+#[test]
+fn an_address_that_a_driver_chooses_is_its_networks() {
+    let bench = FakeBench::new();
+    bench.load("probe", "test/probe");
+    let driver = Name::new("probe").unwrap();
+    let ask = |request| bench.wait(bench.controller().request(&driver, request)).unwrap();
+    let (network, endpoint) = (Id::new("n1").unwrap(), Id::new("e1").unwrap());
+    let (generic, other) = (Labels::new(), Labels::new());
+    let options = NetworkOptions { ipv4: true, ipv6: false, internal: false, generic, other };
+    let pool = Some("10.31.0.0/24".parse().unwrap());
+    let pool = PoolData { address_space: "local".into(), pool, gateway: None, aux_addresses: [].into() };
+    let (ipv4, ipv6) = (vec![pool], vec![]);
+    ask(Request::CreateNetwork(CreateNetwork { network: network.clone(), options, ipv4, ipv6 }));
+    let generic = [("probe.do".to_owned(), "interface-info".to_owned())].into();
+    let options = EndpointOptions { generic, ..EndpointOptions::default() };
+    let (key, interface) = (EndpointKey { network, endpoint }, Interface::default());
+    ask(Request::CreateEndpoint(CreateEndpoint { key, interface, options }));
+    let address = bench.wait(bench.controller().endpoints(None)).unwrap()[0].address.unwrap();
+    assert_eq!(address.to_string(), "10.31.0.253/24");
 }

@@ -55,6 +55,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("read-foreign-state", "saw its own keys and no others"),
     ("claim-a-foreign-table", "it is the table peers; the driver's grant lacks tables: peers"),
     ("watch-a-foreign-table", "it is the table peers; the driver's grant lacks tables: peers"),
+    ("list-a-foreign-table", "it is the table peers; the driver's grant lacks tables: peers"),
     // Addresses and routes of others.
     ("default-route", "a default route is a permission of its own; the driver's grant lacks routes: default"),
     ("default-route-ipv6", "a default route is a permission of its own; the driver's grant lacks routes: default"),
@@ -71,10 +72,13 @@ const ATTACKS: &[(&str, &str)] = &[
     ("hook-that-is-not-granted", "the driver's grant lacks hooks: input 0"),
     ("priority-that-is-not-granted", "the driver's grant lacks hooks: forward -2147483648"),
     ("redirect-the-hosts-ssh", "port 22 of 0.0.0.0 is not taken by this endpoint"),
+    ("redirect-another-network", "port 80 of 10.77.0.2 is not taken by this endpoint"),
     ("redirect-to-nobody", "192.0.2.1 lies in none of the network's pools"),
     ("policy-rule-for-another-network", "nothing ties the rule to the network"),
     ("switch-forwarding-off", "the driver's grant lacks sysctls: host.ipv4-forwarding"),
     ("setting-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-route-localnet"),
+    ("read-a-setting-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-route-localnet"),
+    ("read-forwarding", "the driver's grant lacks sysctls: host.ipv4-forwarding"),
     // Texts that mean something to somebody else.
     ("path-as-a-link", "../../x"),
     ("format-as-a-link", "h%s%n"),
@@ -277,6 +281,7 @@ attacks! {
     remove_the_hosts_namespace: "remove-the-hosts-namespace"
     read_foreign_state: "read-foreign-state"
     claim_a_foreign_table: "claim-a-foreign-table"
+    list_a_foreign_table: "list-a-foreign-table"
     default_route: "default-route"
     default_route_ipv6: "default-route-ipv6"
     half_of_everything: "half-of-everything"
@@ -291,10 +296,13 @@ attacks! {
     hook_that_is_not_granted: "hook-that-is-not-granted"
     priority_that_is_not_granted: "priority-that-is-not-granted"
     redirect_the_hosts_ssh: "redirect-the-hosts-ssh"
+    redirect_another_network: "redirect-another-network"
     redirect_to_nobody: "redirect-to-nobody"
     policy_rule_for_another_network: "policy-rule-for-another-network"
     switch_forwarding_off: "switch-forwarding-off"
     setting_that_is_not_granted: "setting-that-is-not-granted"
+    read_a_setting_that_is_not_granted: "read-a-setting-that-is-not-granted"
+    read_forwarding: "read-forwarding"
     path_as_a_link: "path-as-a-link"
     format_as_a_link: "format-as-a-link"
     escape_as_a_link: "escape-as-a-link"

@@ -21,6 +21,7 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("remove-the-hosts-namespace", remove_the_hosts_namespace),
     ("read-foreign-state", read_foreign_state),
     ("claim-a-foreign-table", claim_a_foreign_table),
+    ("list-a-foreign-table", |_| tables::list("peers").map(drop)),
 ];
 
 /// Attacks that go by a network's handle.

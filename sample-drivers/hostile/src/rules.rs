@@ -1,8 +1,10 @@
 //! Packet rules and kernel settings of others.
 
-use pontoon_sdk::nftables::Property::{DestinationLocal, DestinationPort, InputLink, Protocol as Of, Source};
+use pontoon_sdk::nftables::Property::{
+    Destination, DestinationLocal, DestinationPort, InputLink, Protocol as Of, Source,
+};
 use pontoon_sdk::nftables::{Chain, ChainType, Hook, Rule, Target, Verdict};
-use pontoon_sdk::sysctls::{LinkSysctl, NamespaceSysctl, set_link, set_namespace};
+use pontoon_sdk::sysctls::{LinkSysctl, NamespaceSysctl, get_link, get_namespace, set_link, set_namespace};
 use pontoon_sdk::{Protocol, Result, namespaces, nftables, rules};
 
 use crate::{Attack, Stage};
@@ -14,10 +16,15 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("hook-that-is-not-granted", hook_that_is_not_granted),
     ("priority-that-is-not-granted", priority_that_is_not_granted),
     ("redirect-the-hosts-ssh", redirect_the_hosts_ssh),
+    ("redirect-another-network", redirect_another_network),
     ("redirect-to-nobody", redirect_to_nobody),
     ("policy-rule-for-another-network", policy_rule_for_another_network),
     ("switch-forwarding-off", switch_forwarding_off),
     ("setting-that-is-not-granted", setting_that_is_not_granted),
+    ("read-a-setting-that-is-not-granted", |stage| {
+        get_link(&stage.link("hb")?, LinkSysctl::Ipv4RouteLocalnet).map(drop)
+    }),
+    ("read-forwarding", |_| get_namespace(&namespaces::host(), NamespaceSysctl::Ipv4Forwarding).map(drop)),
 ];
 
 fn add(rule: Rule) -> Result<()> {
@@ -47,6 +54,12 @@ fn redirect_the_hosts_ssh(stage: &Stage) -> Result<()> {
     let target = Target { address: stage.address(9), port: None };
     let rule = Rule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(target));
     add(rule.when(DestinationLocal).when(Of(Protocol::TCP)).when(DestinationPort(22.into())))
+}
+
+fn redirect_another_network(stage: &Stage) -> Result<()> {
+    let target = Target { address: stage.address(9), port: None };
+    let rule = Rule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(target));
+    add(rule.when(Destination("10.77.0.2/32".parse()?)).when(Of(Protocol::TCP)).when(DestinationPort(80.into())))
 }
 
 fn redirect_to_nobody(stage: &Stage) -> Result<()> {
