@@ -43,6 +43,8 @@ impl FakeBench {
     /// Ends the controller where it stands, and starts another one in its folders and on the same machine.
     pub fn restart(&mut self) {
         self.controller = None;
+        // A process lets go of all at once; here the last one's threads may have its ports for a moment longer.
+        until("the ports", || !self.fake.state().lines().any(|line| line.starts_with("port ")));
         let place = place(self.folder.path(), Host::Fake(self.fake.clone()));
         let place = Place { deadline: self.deadline, ..place };
         // What still runs of the last one holds the folder for a moment.

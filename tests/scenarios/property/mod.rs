@@ -38,6 +38,7 @@ fn run<S>(seeds: Range<u64>, at_a_time: usize, stage: impl Fn() -> S + Sync, seq
                 return;
             }
             if catch_unwind(AssertUnwindSafe(|| sequence(&mut own, seed))).is_err() {
+                eprintln!("the seed {seed} failed");
                 failed.lock().unwrap().push(seed);
                 own = stage();
             }
