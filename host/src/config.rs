@@ -92,6 +92,10 @@ impl Config {
 
     /// The log filter.
     pub fn filter(&self) -> Result<EnvFilter> {
+        // tracing-subscriber cuts within a character (the fuzzer found `log = 'ker\u{40f}[1]'`), and what can be named is ASCII.
+        if !self.log.is_ascii() {
+            return Err(Error::invalid(format!("log: {:?} is no filter: it has characters beside ASCII", self.log)));
+        }
         EnvFilter::try_new(&self.log).map_err(|e| Error::invalid(format!("log: {:?} is no filter: {e}", self.log)))
     }
 }
@@ -181,6 +185,7 @@ mod tests {
             ("[state]", ":1: invalid type: map"),
             ("run = '/r'\nstate = ", ":2: "),
             ("log = 'a=b=c'", "log: \"a=b=c\" is no filter"),
+            ("log = 'ker\u{40f}[1]'", "it has characters beside ASCII"),
         ];
         for (text, part) in table {
             let error = file(text).unwrap_err();

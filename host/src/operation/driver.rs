@@ -189,7 +189,7 @@ pub struct CallTrace {
     pub function: String,
     /// Microseconds from the instance's start to the commit's end.
     pub micros: u64,
-    /// Those of the commit.
+    /// Those of the commit, and of what is removed from the kernel after it.
     pub commit_micros: u64,
     /// What the driver asked of the host, in order.
     pub host_calls: Vec<HostCallTrace>,
