@@ -8,13 +8,13 @@
 //! - memory: linear memory that the call had at its end
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use pontoon::driver::compile::in_child;
-use pontoon::engine::{CallState, Code, Engine};
-use pontoon::operation::Name;
-use pontoon_tests::{Bench, LANGUAGES, Namespace, Timings, attach, bridge_in, create, driver, pontoon};
+use pontoon::engine::Engine;
+use pontoon_tests::{
+    Bench, LANGUAGES, Namespace, Timings, attach, bridge_code, bridge_in, create, driver, pontoon, registers,
+};
 use serde_json::json;
 
 const COMPILES: usize = 5;
@@ -36,8 +36,8 @@ fn main() {
             compiled = timings.time("compile", || compile(&file));
         }
         let engine = Engine::new(Duration::from_secs(10)).unwrap();
-        let parts = ["external-connectivity", "gateway-allocation-checker", "ipv6-releaser"].map(str::to_owned);
-        let code = (0..LOADS).map(|_| timings.time("load", || engine.load(&compiled, &parts).unwrap())).last().unwrap();
+        let load = |_| timings.time("load", || bridge_code(&engine, &compiled));
+        let code = (0..LOADS).map(load).last().unwrap();
         let mut memory = 0;
         for _ in 0..CALLS {
             memory = timings.time("call", || registers(&code));
@@ -58,14 +58,6 @@ fn main() {
 /// What the compiler's child makes of a component.
 fn compile(file: &str) -> Vec<u8> {
     in_child(&pontoon(), &std::fs::read(driver(file)).unwrap()).unwrap()
-}
-
-/// Asks for the registration, and gives the bytes of linear memory that the call had.
-fn registers(code: &Code) -> usize {
-    let name = Name::new("bridge").unwrap();
-    let outcome = code.register(CallState::outside_networks(code, name, "register", Arc::default()));
-    outcome.result.unwrap();
-    outcome.state.memory.used
 }
 
 fn attaches(file: &str, timings: &mut Timings) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pontoon::driver::compile::in_child;
-use pontoon::engine::{CallState, Code, Engine, Facts, NetworkFacts};
+use pontoon::engine::{Code, Engine, Facts, NetworkFacts};
 use pontoon::firewall::Firewall;
 use pontoon::grant::{HostCall, Object, Permit, Policy};
 use pontoon::kernel::{
@@ -22,7 +22,7 @@ use pontoon::reaper::Reaper;
 use pontoon::serve::folder::grant_beside;
 use pontoon::store::{Batch, Durability, Endpoint, Object as Made, Store, Thing, Write};
 use pontoon::transaction::{Owner, Transaction};
-use pontoon_tests::{FakeBench, Timings, attach_path, create, driver, pontoon};
+use pontoon_tests::{FakeBench, Timings, attach_path, bridge_code, create, driver, pontoon, registers};
 use serde_json::json;
 
 const ROUNDS: usize = 400;
@@ -45,7 +45,11 @@ fn main() {
     bench.wait(bench.controller().create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
     for round in 0..ROUNDS {
         let host_calls = endpoint(&bench, round, &mut timings);
-        timings.time("sandbox", || (0..3).for_each(|_| registers(&code)));
+        timings.time("sandbox", || {
+            (0..3).for_each(|_| {
+                let _ = registers(&code);
+            })
+        });
         if round % 50 == 0 {
             timings.note("way, gate, audit", host_call(&bench) * host_calls);
         }
@@ -84,13 +88,7 @@ fn endpoint(bench: &FakeBench, round: usize, timings: &mut Timings) -> u32 {
 
 fn code() -> Code {
     let compiled = in_child(&pontoon(), &std::fs::read(driver("bridge")).unwrap()).unwrap();
-    let parts = ["external-connectivity", "gateway-allocation-checker", "ipv6-releaser"].map(str::to_owned);
-    Engine::new(Duration::from_secs(10)).unwrap().load(&compiled, &parts).unwrap()
-}
-
-fn registers(code: &Code) {
-    let name = Name::new("bridge").unwrap();
-    code.register(CallState::outside_networks(code, name, "register", Arc::default())).result.unwrap();
+    bridge_code(&Engine::new(Duration::from_secs(10)).unwrap(), &compiled)
 }
 
 /// What one host call takes of a driver that asks for the time until it may not.

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pontoon::driver::admit::{PACKAGE, admit};
+use pontoon::driver::compile::digest;
 use ruzstd::decoding::StreamingDecoder;
-use sha2::{Digest, Sha256};
 use wasm_encoder::{ComponentNameSection, ComponentSection, CustomSection};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, Resolve};
@@ -36,10 +36,7 @@ fn files(folder: &Path, extension: &str) -> BTreeMap<String, Vec<u8>> {
 
 /// Whether a folder has the files that its list of digests says, and no others.
 fn check_digests(folder: &Path, extension: &str) {
-    let line = |(name, bytes): (&String, &Vec<u8>)| {
-        let digits: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{digits}  {name}\n")
-    };
+    let line = |(name, bytes): (&String, &Vec<u8>)| format!("{}  {name}\n", digest(bytes));
     let is: String = files(folder, extension).iter().map(line).collect();
     let said = fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
     assert_eq!(is, said, "{} was released and must not change: take the change back", folder.display());

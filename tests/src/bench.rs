@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use pontoon::controller::{Controller, Host, Place};
+use pontoon::engine::{CallState, Code, Engine};
 use pontoon::operation::Name;
 use pontoon::operation::driver::LoadDriver;
 use pontoon::operation::endpoint::Attach;
@@ -84,6 +86,20 @@ impl Drop for Bench {
             let _ = rustix::mount::unmount(entry.path(), rustix::mount::UnmountFlags::DETACH);
         }
     }
+}
+
+/// The bridge, of what was compiled.
+pub fn bridge_code(engine: &Engine, compiled: &[u8]) -> Code {
+    let parts = ["external-connectivity", "gateway-allocation-checker", "ipv6-releaser"].map(str::to_owned);
+    engine.load(compiled, &parts).unwrap()
+}
+
+/// The least that a call can be: an instance is made, asked for its registration, and dropped. Answers the bytes of memory that it had.
+pub fn registers(code: &Code) -> usize {
+    let name = Name::new("bridge").unwrap();
+    let outcome = code.register(CallState::outside_networks(code, name, "register", Arc::default()));
+    outcome.result.unwrap();
+    outcome.state.memory.used
 }
 
 /// Everything that a store holds, row by row. What only grows (the counters, and where the next address is looked for) is left out.

@@ -23,7 +23,7 @@ mod timings;
 
 use std::path::PathBuf;
 
-pub use bench::{Bench, attach, attach_path, create};
+pub use bench::{Bench, attach, attach_path, bridge_code, create, registers};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
 pub use language::{LANGUAGES, bridge_in, with_tools};

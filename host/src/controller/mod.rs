@@ -346,32 +346,29 @@ impl Controller {
         work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let running = self.running.clone().read_owned().await;
-        let inner = self.inner.clone();
-        spawn(move || {
-            let _held = (turn, running);
-            work(&inner)
-        })
-        .await
+        self.run((turn, running), work).await
     }
 
     /// Runs an operation beside which no other runs.
     async fn alone<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
         let turn = self.turns.next(None, None).await?;
         let running = self.running.clone().write_owned().await;
-        let inner = self.inner.clone();
-        spawn(move || {
-            let _held = (turn, running);
-            work(&inner)
-        })
-        .await
+        self.run((turn, running), work).await
     }
-}
 
-/// Runs blocking work to its end, whoever waits for it.
-async fn spawn<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|e| Err(Error::internal(format!("the operation panicked: {e}"))))
+    /// Runs blocking work to its end, whoever waits for it, and holds what it needs until then.
+    async fn run<T: Send + 'static>(
+        &self,
+        held: impl Send + 'static,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = self.inner.clone();
+        let ran = tokio::task::spawn_blocking(move || {
+            let _held = held;
+            work(&inner)
+        });
+        ran.await.unwrap_or_else(|e| Err(Error::internal(format!("the operation panicked: {e}"))))
+    }
 }
 
 /// Which Pontoon this is.
