@@ -180,7 +180,7 @@ fn stopped_started_restarted_and_linked(version: &str) {
 }
 
 fn eight_at_once(version: &str) {
-    let machine = Machine::start(version);
+    let mut machine = Machine::start(version);
     let before = machine.host.dump();
     machine.docker(&format!("network create -d pontoon-bridge {DUAL} n"));
     let all = |line: &dyn Fn(usize) -> String| {
@@ -193,8 +193,20 @@ fn eight_at_once(version: &str) {
         assert!(machine.host.pings(&machine.address(&format!("c{i}"), "n", "IPAddress")), "c{i}");
     }
     all(&|i| format!("rm -f c{i}"));
-    machine.docker("network rm n");
+    remove_after_a_race(&mut machine, "n");
     machine.is_clean(&before);
+}
+
+/// Removes a network whose containers went at the same time. dockerd may lose one of two that it takes off its count at once (`atomicIncDecEpCnt`
+/// of libnetwork, moby/moby#42119), whatever the driver; it counts what it lists when it starts again.
+fn remove_after_a_race(machine: &mut Machine, network: &str) {
+    let Err(refusal) = machine.try_docker(&format!("network rm {network}")) else { return };
+    assert!(refusal.contains("active endpoints"), "{refusal}");
+    assert_eq!(machine.docker(&format!("network inspect -f {{{{.Containers}}}} {network}")), "map[]", "{refusal}");
+    machine.agree();
+    machine.end_dockerd("TERM");
+    machine.run_dockerd(&[]);
+    machine.docker(&format!("network rm {network}"));
 }
 
 fn pontoon_manages_the_addresses(version: &str) {
