@@ -37,7 +37,7 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("call-back-while-being-called", call_back),
 ];
 
-/// While the host writes an answer into this memory, the allocator calls the host.
+/// While the host writes an answer into this memory, what it asks for memory calls the host.
 fn call_back(_: &Stage) -> Result<()> {
     let key = Key::<String>::new("k");
     key.set(&"v".to_owned())?;
@@ -47,29 +47,20 @@ fn call_back(_: &Stage) -> Result<()> {
 
 static CALLING_BACK: AtomicBool = AtomicBool::new(false);
 
+/// How the host asks for memory for an answer (the component model's `realloc`), in the place of wit-bindgen's: it can call the host first.
 #[cfg(target_arch = "wasm32")]
-mod allocator {
-    use std::alloc::{GlobalAlloc, Layout, System};
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
+    use std::alloc::{Layout, alloc, realloc};
 
-    use super::{CALLING_BACK, Relaxed};
-
-    /// The allocator of the system, which can call the host first.
-    struct CallingBack;
-
-    #[global_allocator]
-    static ALLOCATOR: CallingBack = CallingBack;
-
-    // SAFETY: the system's allocator does it all; the clock's call takes no memory.
-    unsafe impl GlobalAlloc for CallingBack {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            if CALLING_BACK.load(Relaxed) {
-                pontoon_sdk::clock::now();
-            }
-            unsafe { System.alloc(layout) }
-        }
-
-        unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-            unsafe { System.dealloc(memory, layout) }
+    if CALLING_BACK.load(Relaxed) {
+        pontoon_sdk::clock::now();
+    }
+    // SAFETY: the host asks as the canonical ABI says, and never for nothing.
+    unsafe {
+        match old_size {
+            0 => alloc(Layout::from_size_align_unchecked(size, align)),
+            _ => realloc(old, Layout::from_size_align_unchecked(old_size, align), size),
         }
     }
 }
