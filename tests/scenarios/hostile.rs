@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pontoon::engine::limit::CALLS;
 use pontoon::grant::Limit;
+use pontoon::operation::table::PutEntry;
 use pontoon::operation::{Error, Name, Result};
 use pontoon_tests::{Bench, Namespace, attach, create, same_at_last, until};
 use serde_json::{Value, json};
@@ -175,15 +176,15 @@ impl Scene {
         if !ENDLESS.contains(&name) {
             return self.attack_now(name);
         }
-        let before = self.allow_milliseconds(Some(100));
+        let before = self.allow_milliseconds("hostile", Some(100));
         let error = self.attack_now(name);
-        self.allow_milliseconds(before);
+        self.allow_milliseconds("hostile", before);
         error
     }
 
-    /// What the driver's calls may take from now on; answers what that was before. None: what they may without a word.
-    fn allow_milliseconds(&self, most: Option<u64>) -> Option<u64> {
-        let driver = Name::new("hostile").unwrap();
+    /// What a driver's calls may take from now on; answers what that was before. None: what they may without a word.
+    fn allow_milliseconds(&self, driver: &str, most: Option<u64>) -> Option<u64> {
+        let driver = Name::new(driver).unwrap();
         let mut grant = self.bench.wait(self.bench.controller.driver(&driver)).unwrap().grant;
         let before = match most {
             Some(most) => grant.limits.insert(Limit::CallMilliseconds, most),
@@ -212,6 +213,16 @@ impl Scene {
         let name = namespace.path().file_name().unwrap().to_str().unwrap();
         self.bench.wait(self.bench.controller.detach(Some("victim"), name)).unwrap();
         begin.elapsed()
+    }
+
+    /// The other driver's endpoint comes and goes before any of more operations than can run has ended.
+    fn works_beside<F: Future<Output = Result<()>> + Send + 'static>(&self, endless: impl Fn(u32) -> F) {
+        let spinning: Vec<_> = (0..=CALLS).map(|number| self.bench.spawn(endless(number))).collect();
+        std::thread::sleep(Duration::from_millis(200));
+        self.work(&self.other);
+        assert!(!spinning.iter().any(JoinHandle::is_finished), "the other driver waited for a call that spins");
+        // Those that still wait for a turn never begin.
+        spinning.iter().for_each(JoinHandle::abort);
     }
 
     fn seen(&self) -> [String; 3] {
@@ -362,17 +373,29 @@ fn every_attack_is_named() {
 #[test]
 fn exhaust_the_pool() {
     let scene = Scene::new();
-    scene.allow_milliseconds(Some(5_000));
-    let spin = |number| {
+    scene.allow_milliseconds("hostile", Some(5_000));
+    scene.works_beside(|number| {
         let (controller, options) = (scene.bench.controller.clone(), json!({"options": {"attack": "spin"}}));
-        async move { controller.create_network(create(&format!("h{number}"), "hostile", &options)).await }
-    };
-    let spinning: Vec<_> = (0..=CALLS).map(|number| scene.bench.spawn(spin(number))).collect();
-    std::thread::sleep(Duration::from_millis(200));
-    scene.work(&scene.other);
-    assert!(!spinning.iter().any(JoinHandle::is_finished), "the other driver waited for a call that spins");
-    // Those that still wait for a turn never begin.
-    spinning.iter().for_each(JoinHandle::abort);
+        async move { controller.create_network(create(&format!("h{number}"), "hostile", &options)).await.map(drop) }
+    });
+}
+
+/// The same in what it is asked for whoever looks at its network.
+#[test]
+fn exhaust_the_pool_while_it_is_looked_at() {
+    let scene = Scene::new();
+    scene.bench.load("probe", "test/probe", &[("probe.spin", "decode-table-entry")]);
+    scene.allow_milliseconds("probe", Some(5_000));
+    let controller = &scene.bench.controller;
+    scene.bench.wait(controller.create_network(create("p", "probe", &json!({"no_pools": true})))).unwrap();
+    scene
+        .bench
+        .wait(controller.put_entry("p", "another", "k", PutEntry { value: "v".into(), owner: "operator".into() }))
+        .unwrap();
+    scene.works_beside(|_| {
+        let controller = controller.clone();
+        async move { controller.network("p", true).await.map(drop) }
+    });
 }
 
 /// The other driver's calls answer all the while; the ratio of what they take is printed.

@@ -208,10 +208,14 @@ impl Controller {
         self.plain(Inner::networks).await
     }
 
-    /// A network, whole: by name, id, or the start of an id that only one has.
+    /// A network, whole: by name, id, or the start of an id that only one has. Verbose: with its entries, explained by its driver.
     pub async fn network(&self, network: &str, verbose: bool) -> Result<NetworkDetails> {
+        if verbose {
+            let (id, driver) = self.find_network(network).await?;
+            return self.on_driver(driver, move |inner| inner.network_details(id.as_str(), true)).await;
+        }
         let network = network.to_owned();
-        self.plain(move |inner| inner.network_details(&network, verbose)).await
+        self.plain(move |inner| inner.network_details(&network, false)).await
     }
 
     /// Removes a network without endpoints.
@@ -252,8 +256,9 @@ impl Controller {
 
     /// Entries of a network's tables, explained by its driver.
     pub async fn entries(&self, network: &str, table: Option<&str>) -> Result<Vec<Entry>> {
-        let (network, table) = (network.to_owned(), table.map(str::to_owned));
-        self.plain(move |inner| inner.entries(&network, table.as_deref())).await
+        let (id, driver) = self.find_network(network).await?;
+        let table = table.map(str::to_owned);
+        self.on_driver(driver, move |inner| inner.entries(id.as_str(), table.as_deref())).await
     }
 
     /// Puts an entry of another owner, and tells the driver.
