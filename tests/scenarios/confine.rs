@@ -150,14 +150,8 @@ fn the_unit_can_be_read_and_leaves_what_is_needed() {
         let text = text.replace("/usr/bin/pontoon", pontoon_tests::pontoon().canonicalize().unwrap().to_str().unwrap());
         std::fs::write(own.path().join(unit), text).unwrap();
     }
-    let Ok(output) = Command::new("systemd-analyze")
-        .arg("verify")
-        .args(["pontoon.service", "pontoon.socket"].map(|unit| own.path().join(unit)))
-        .output()
-    else {
-        println!("skipped: there is no systemd-analyze here");
-        return;
-    };
+    let units = ["pontoon.service", "pontoon.socket"].map(|unit| own.path().join(unit));
+    let output = Command::new("systemd-analyze").arg("verify").args(units).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     // Other units of the machine may have mistakes.
     let ours: Vec<_> = said.lines().filter(|line| line.contains("pontoon")).collect();

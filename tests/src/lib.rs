@@ -18,7 +18,6 @@ mod left;
 mod machine;
 mod namespace;
 mod packets;
-mod random;
 mod timings;
 
 use std::path::PathBuf;
@@ -26,12 +25,11 @@ use std::path::PathBuf;
 pub use bench::{Bench, attach, attach_path, bridge_code, create, registers};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
-pub use language::{LANGUAGES, bridge_in, with_tools};
+pub use language::{LANGUAGES, with_tools};
 pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
-pub use random::Random;
 pub use timings::Timings;
 
 /// The program under test.
@@ -39,9 +37,9 @@ pub fn pontoon() -> PathBuf {
     built("release/pontoon", "make build")
 }
 
-/// A driver that `make drivers` built.
+/// A driver that `make drivers` or `make languages` built.
 pub fn driver(name: &str) -> PathBuf {
-    built(&format!("drivers/{name}.wasm"), "make drivers")
+    built(&format!("drivers/{name}.wasm"), "make drivers languages")
 }
 
 fn built(file: &str, with: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! What dockerd does: it chooses the ids, moves the links into its sandboxes, and removes what it does not know of.
 
-use pontoon_tests::{Daemon, Namespace, Random};
+use fastrand::Rng;
+use pontoon_tests::{Daemon, Namespace};
 use serde_json::{Value, json};
 
 use super::client::Sockets;
@@ -83,7 +84,7 @@ impl Docker {
 }
 
 impl Worker for Docker {
-    fn step(&mut self, sockets: &Sockets, _: &mut Random) -> bool {
+    fn step(&mut self, sockets: &Sockets, _: &mut Rng) -> bool {
         let step = STEPS[self.answered];
         match step {
             "CreateNetwork" | "DeleteNetwork" => self.known[0] = Known::Maybe,

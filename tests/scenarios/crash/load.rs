@@ -1,6 +1,7 @@
 //! Who keeps the daemon busy, and knows what was answered.
 
-use pontoon_tests::{Daemon, Namespace, Random};
+use fastrand::Rng;
+use pontoon_tests::{Daemon, Namespace};
 use serde_json::{Value, json};
 
 use super::client::Sockets;
@@ -8,7 +9,7 @@ use super::client::Sockets;
 /// One who asks for one thing after the other.
 pub trait Worker: Send {
     /// Asks for something; false: the daemon was killed.
-    fn step(&mut self, sockets: &Sockets, random: &mut Random) -> bool;
+    fn step(&mut self, sockets: &Sockets, random: &mut Rng) -> bool;
     /// After a start: what was answered is so. What was not answered is learnt now.
     fn check(&mut self, daemon: &Daemon, sockets: &Sockets);
     /// Removes what it has.
@@ -66,8 +67,8 @@ impl Endpoints {
 }
 
 impl Worker for Endpoints {
-    fn step(&mut self, sockets: &Sockets, random: &mut Random) -> bool {
-        let number = random.below(self.namespaces.len());
+    fn step(&mut self, sockets: &Sockets, random: &mut Rng) -> bool {
+        let number = random.usize(..self.namespaces.len());
         let (network, (namespace, known)) = (self.network, &mut self.namespaces[number]);
         let attaching = *known == Known::No;
         *known = Known::Maybe;
@@ -136,7 +137,7 @@ impl Networks {
 }
 
 impl Worker for Networks {
-    fn step(&mut self, sockets: &Sockets, _: &mut Random) -> bool {
+    fn step(&mut self, sockets: &Sockets, _: &mut Rng) -> bool {
         let (making, name, driver) = (self.known == Known::No, self.name(), self.driver);
         self.known = Known::Maybe;
         let answer = if making {

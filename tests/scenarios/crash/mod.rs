@@ -14,7 +14,8 @@ mod load;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pontoon_tests::{Daemon, Namespace, Pinging, Random, same_at_last, until};
+use fastrand::Rng;
+use pontoon_tests::{Daemon, Namespace, Pinging, same_at_last, until};
 
 pub use agree::agree;
 pub use client::Sockets;
@@ -36,7 +37,7 @@ fn killed_at_random_moments() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
     let (kills, seed) = (number("PONTOON_KILLS").unwrap_or(KILLS), number("PONTOON_SEED").unwrap_or(1) as u64);
     eprintln!("{kills} kills, seed {seed}");
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     let mut daemon = Daemon::start();
     daemon.load("bridge");
     for (name, file) in [("docker", "bridge"), ("probe", "test/probe")] {
@@ -56,11 +57,12 @@ fn killed_at_random_moments() {
     let sockets = Sockets::of(&daemon);
     let empty = daemon.host.settled();
     for number in 0..kills {
-        let (of, answers, moment) = (random.below(workers.len()), random.below(ANSWERS), random.moment(MOMENT));
+        let (of, answers, moment) =
+            (random.usize(..workers.len()), random.usize(..ANSWERS), MOMENT.mul_f64(random.f64()));
         let answered: Vec<AtomicUsize> = workers.iter().map(|_| AtomicUsize::new(0)).collect();
         std::thread::scope(|scope| {
             for (worker, answered) in workers.iter_mut().zip(&answered) {
-                let mut random = Random::new(seed << 32 | number as u64);
+                let mut random = Rng::with_seed(seed << 32 | number as u64);
                 let sockets = &sockets;
                 scope.spawn(move || {
                     while worker.step(sockets, &mut random) {
@@ -72,8 +74,8 @@ fn killed_at_random_moments() {
             std::thread::sleep(moment);
             daemon.kill();
         });
-        while random.one_in(4) {
-            killed_at_its_start(&daemon, random.moment(START));
+        while random.u32(..4) == 0 {
+            killed_at_its_start(&daemon, START.mul_f64(random.f64()));
         }
         daemon.run();
         agree(

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use fastrand::Rng;
 use pontoon::engine::Fault;
 use pontoon::operation::Result;
-use pontoon_tests::{FakeBench, Random, attach_path, create};
+use pontoon_tests::{FakeBench, attach_path, create};
 use serde_json::json;
 
 use super::seen::{Seen, agree, differ, rest};
@@ -15,7 +16,7 @@ const STEPS: usize = 10;
 /// Sequences in an ordinary test run.
 const SEQUENCES: u64 = 150;
 /// A driver makes about so many host calls in one call.
-const HOST_CALLS: usize = 14;
+const HOST_CALLS: u32 = 14;
 
 /// What there is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,15 +69,15 @@ enum Mishap {
 }
 
 impl Operation {
-    fn random(random: &mut Random) -> Self {
-        let (network, sandbox) = (random.pick(&NETWORKS), random.pick(&SANDBOXES));
-        match random.below(16) {
+    fn random(random: &mut Rng) -> Self {
+        let (network, sandbox) = (NETWORKS[random.usize(..NETWORKS.len())], SANDBOXES[random.usize(..SANDBOXES.len())]);
+        match random.usize(..16) {
             0..=3 => {
-                let [ipv6, internal, probe] = [2, 4, 3].map(|n| random.one_in(n));
+                let [ipv6, internal, probe] = [2, 4, 3].map(|n| random.u32(..n) == 0);
                 Self::Create { network, ipv6, internal, probe }
             }
             4 | 5 => Self::Remove { network },
-            6..=10 => Self::Attach { network, sandbox, port: random.one_in(2) },
+            6..=10 => Self::Attach { network, sandbox, port: random.bool() },
             11 | 12 => Self::Detach { network, sandbox },
             13 => Self::EndSandbox { sandbox },
             14 => Self::Collect,
@@ -177,12 +178,12 @@ impl Stage {
         Self { bench, model: Model::default(), ended: BTreeSet::new(), story: Vec::new() }
     }
 
-    fn step(&mut self, random: &mut Random) {
+    fn step(&mut self, random: &mut Rng) {
         let operation = Operation::random(random).that_is_modelled(&self.model);
-        let mishap = match random.below(6) {
-            0 => Mishap::Fault(Fault::Error(1 + random.below(HOST_CALLS) as u32)),
-            1 => Mishap::Fault(Fault::Trap(1 + random.below(HOST_CALLS) as u32)),
-            2 => Mishap::Kill(random.below(1000)),
+        let mishap = match random.usize(..6) {
+            0 => Mishap::Fault(Fault::Error(random.u32(1..=HOST_CALLS))),
+            1 => Mishap::Fault(Fault::Trap(random.u32(1..=HOST_CALLS))),
+            2 => Mishap::Kill(random.usize(..1000)),
             _ => Mishap::None,
         };
         self.story.push(format!("{operation:?} {mishap:?}"));
@@ -278,7 +279,7 @@ impl Stage {
 fn sequence(stage: &mut Stage, seed: u64) {
     stage.story = vec![format!("seed {seed}")];
     let empty = rest(&stage.bench);
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     for _ in 0..STEPS {
         stage.step(&mut random);
     }

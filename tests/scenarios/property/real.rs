@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pontoon_tests::{Daemon, Namespace, Random, same_at_last, until};
+use fastrand::Rng;
+use pontoon_tests::{Daemon, Namespace, same_at_last, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -58,16 +59,16 @@ impl Stage {
     }
 
     /// One operation; it may fail where `failing` says so, and be killed.
-    fn step(&mut self, model: &mut BTreeMap<Thing, Known>, random: &mut Random) {
-        let network = random.pick(&NETWORKS);
-        let sandbox = if random.one_in(3) { None } else { Some(random.pick(&SANDBOXES)) };
+    fn step(&mut self, model: &mut BTreeMap<Thing, Known>, random: &mut Rng) {
+        let network = NETWORKS[random.usize(..NETWORKS.len())];
+        let sandbox = if random.u32(..3) == 0 { None } else { Some(SANDBOXES[random.usize(..SANDBOXES.len())]) };
         let (thing, is) =
             ((network, sandbox), |model: &BTreeMap<Thing, Known>, thing| model.get(&thing) == Some(&Known::Yes));
         let making = !is(model, thing);
         let used = sandbox.is_none() && SANDBOXES.iter().any(|s| is(model, (network, Some(*s))));
         let fits = if making { sandbox.is_none() || is(model, (network, None)) } else { !used };
         let (options, failing) = mischief(sandbox.is_some(), random);
-        let kill = random.one_in(3).then(|| random.moment(LONGEST));
+        let kill = (random.u32(..3) == 0).then(|| LONGEST.mul_f64(random.f64()));
         self.story.push(format!("{} {thing:?} {options} {kill:?}", if making { "make" } else { "remove" }));
         let answer = std::thread::scope(|scope| {
             let asking = scope.spawn(|| self.ask(thing, making, &options));
@@ -115,16 +116,16 @@ impl Stage {
 }
 
 /// Options by which the driver fails or traps in one of its functions, or does not; and whether that fails what makes the thing.
-fn mischief(endpoint: bool, random: &mut Random) -> (Value, bool) {
-    let how = random.pick(&["probe.fail", "probe.trap"]);
+fn mischief(endpoint: bool, random: &mut Rng) -> (Value, bool) {
+    let how = if random.bool() { "probe.fail" } else { "probe.trap" };
     // `join-info` has a route that a namespace can have only once.
     let acts = if endpoint { "interface-info" } else { "links addresses routes rules nftables namespaces" };
     let functions = match endpoint {
         true => ["create-endpoint", "join", "leave", "delete-endpoint"].as_slice(),
         false => ["create-network", "delete-network"].as_slice(),
     };
-    let function = random.pick(functions);
-    if !random.one_in(2) {
+    let function = functions[random.usize(..functions.len())];
+    if !random.bool() {
         return (json!({"probe.do": acts}), false);
     }
     let failing = ["create-endpoint", "join", "create-network"].contains(&function);
@@ -133,7 +134,7 @@ fn mischief(endpoint: bool, random: &mut Random) -> (Value, bool) {
 
 fn sequence(stage: &mut Stage, seed: u64) {
     stage.story = vec![format!("seed {seed}")];
-    let (mut random, mut model) = (Random::new(seed), BTreeMap::new());
+    let (mut random, mut model) = (Rng::with_seed(seed), BTreeMap::new());
     for _ in 0..STEPS {
         stage.step(&mut model, &mut random);
     }

@@ -1,24 +1,16 @@
-//! Random numbers from a seed (splitmix64), and choices.
+//! Random numbers from a seed, and choices.
 
 use super::super::*;
 
-pub struct Random(u64);
+pub struct Random(fastrand::Rng);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        // Far apart from those of the seeds beside it.
-        Self(Self(seed).next())
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        Self(fastrand::Rng::with_seed(seed))
     }
 
     pub fn below(&mut self, count: usize) -> usize {
-        (self.next() % count as u64) as usize
+        self.0.usize(..count)
     }
 
     /// One in so many times.
