@@ -41,7 +41,7 @@ fn packets_go_everywhere(version: &str) {
         assert!(pings(&machine, "c1", target), "{target}");
     }
     machine.agree();
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.is_clean(&before);
 }
@@ -83,7 +83,7 @@ fn ports_are_published(version: &str) {
     listen_tcp(&machine.host, 8084, "the host's own");
     let refusal = machine.try_docker("run -d --name c5 --network n -p 8084:80 bb:1 true").unwrap_err();
     assert!(refusal.contains("8084/tcp is in use"), "{refusal}");
-    machine.docker("rm -f c1 c2 c3 c5");
+    machine.remove("c1 c2 c3 c5");
     machine.docker("run -d --name c4 --network n -p 8080:80 bb:1 sleep 1d");
     machine.docker("rm -f c4");
     machine.docker("network rm n");
@@ -123,7 +123,7 @@ fn addresses_and_options_are_heeded(version: &str) {
         assert!(refusal.contains(part), "{refusal}");
     }
     machine.agree();
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.is_clean(&before);
 }
@@ -152,7 +152,7 @@ fn several_networks_for_one_container(version: &str) {
     machine.docker("network connect one c1");
     machine.docker("network disconnect -f two c1");
     machine.agree();
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm one two");
     assert!(machine.docker("network prune -f").contains("three"));
     machine.is_clean(&before);
@@ -174,7 +174,7 @@ fn stopped_started_restarted_and_linked(version: &str) {
     machine.docker("run --rm --network container:c1 bb:1 true");
     let used = machine.try_docker("network rm n").unwrap_err();
     assert!(used.contains("active endpoints"), "{used}");
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.is_clean(&before);
 }
@@ -197,8 +197,7 @@ fn eight_at_once(version: &str) {
     machine.is_clean(&before);
 }
 
-/// Removes a network whose containers went at the same time. dockerd may lose one of two that it takes off its count at once (`atomicIncDecEpCnt`
-/// of libnetwork, moby/moby#42119), whatever the driver; it counts what it lists when it starts again.
+/// Removes a network whose containers went at the same time: see [`Machine::remove`]. dockerd counts what it lists when it starts again.
 fn remove_after_a_race(machine: &mut Machine, network: &str) {
     let Err(refusal) = machine.try_docker(&format!("network rm {network}")) else { return };
     assert!(refusal.contains("active endpoints"), "{refusal}");
@@ -230,7 +229,7 @@ fn pontoon_manages_the_addresses(version: &str) {
     machine.docker("run --rm --network c --ip 10.36.0.20 bb:1 true");
     machine.pontoon("network create -d pontoon-bridge own");
     machine.pontoon("network rm own");
-    machine.docker("rm -f c1 c2 c3 c4");
+    machine.remove("c1 c2 c3 c4");
     machine.docker("network rm a b c e");
     machine.docker(&format!("{create} --subnet 10.36.0.0/16 f"));
     machine.docker("network rm f");
@@ -248,7 +247,7 @@ fn an_internal_network_has_no_way_out(version: &str) {
     assert!(pings(&machine, "c1", &machine.address("c2", "n", "IPAddress")));
     machine.docker("exec c1 ip route add default via 10.31.0.1");
     assert!(!pings(&machine, "c1", "192.0.2.2"), "not even for one who sets a route");
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.is_clean(&before);
     drop(outside);

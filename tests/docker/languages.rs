@@ -37,7 +37,7 @@ fn carries_packets(language: &str) {
     listen_tcp(&machine.container("c1"), 80, "hello");
     assert_eq!(fetch(&outside, "192.0.2.1:8080"), "hello", "{name}: a published port");
     machine.agree();
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.is_clean(&before);
 }

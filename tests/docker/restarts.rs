@@ -72,7 +72,7 @@ fn dockerd_restarts(version: &str) {
     machine.docker("start c2");
     assert!(pings(&machine, "c2", &machine.address("c1", "n", "IPAddress")), "its forwarding is back as well");
     assert!(pings(&machine, "c2", &machine.address("c1", "n", "GlobalIPv6Address")));
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.is_clean(&before);
 }
@@ -95,7 +95,7 @@ fn dockerd_is_killed(version: &str) {
         let [docker, ours] = machine.known("pontoon-bridge");
         docker == ours
     });
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.is_clean(&before);
 }
@@ -121,7 +121,7 @@ fn dockerd_restarts_and_containers_live_on(version: &str) {
         machine.agree();
     }
     // The revoke of c1's ports never comes.
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     assert_eq!(fetch(&outside, "192.0.2.1:8080"), "");
     machine.docker("network rm n");
     machine.is_clean(&before);
@@ -156,7 +156,7 @@ fn dockerd_forgets_while_pontoon_is_away(version: &str) {
     machine.docker("run -d --name c2 --network m bb:1 sleep 1d");
     machine.docker("run -d --name c3 --network m bb:1 sleep 1d");
     machine.end_pontoon("KILL");
-    machine.docker("rm -f c1 c2");
+    machine.remove("c1 c2");
     machine.docker("network rm n");
     machine.run_pontoon();
     // What is younger might be on its way in dockerd.

@@ -65,10 +65,11 @@
 //! # Ok::<_, Error>(())
 //! ```
 //!
-//! Three things are worth knowing:
+//! Four things are worth knowing:
 //! - Every call runs in a fresh instance. What is to be remembered goes into the [`store`].
 //! - Every call is a transaction. What it changed stays if it returns `Ok`, and is undone if it returns an error or panics.
 //! - There is no WASI: files, sockets, `std::time` and `println!` do nothing or panic. Use [`log`](mod@log), [`clock`], [`random`].
+//! - The allocator is the SDK's: it begins in the memory that `build-component` sets aside, so that most calls need no more.
 //!
 //! `pontoon driver new NAME` makes a project of this driver. The crate type is `cdylib` (and `rlib` for tests), the target
 //! `wasm32-unknown-unknown` with `wasm-component-ld` as linker: the project's script `build-component` knows how.
