@@ -24,6 +24,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::mount::{UnmountFlags, unmount};
+
 use super::*;
 
 /// A fresh host, and a kernel layer that works with it.
@@ -140,7 +142,12 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        // Namespaces that a test made and left are bound there.
+        for bound in std::fs::read_dir(self.folder.join("netns")).into_iter().flatten().flatten() {
+            let _ = unmount(bound.path(), UnmountFlags::DETACH);
+        }
+        let removed = std::fs::remove_dir_all(&self.folder);
+        assert!(thread::panicking() || removed.is_ok(), "{} stays: {removed:?}", self.folder.display());
     }
 }
 
