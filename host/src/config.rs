@@ -1,14 +1,13 @@
 //! The daemon's configuration in two forms: [`Written`] is what a file or the command line says, [`Config`] is what it means.
 
-use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tracing_subscriber::EnvFilter;
 
-use crate::operation::{Error, Result};
+use words::file::from_toml;
+use words::{Error, Result};
 
 /// Read if it is there and no other file is named.
 pub const DEFAULT_FILE: &str = "/etc/pontoon/pontoon.toml";
@@ -39,7 +38,7 @@ pub struct Written {
     /// Components (*.wasm) that are loaded at start [default: /etc/pontoon/drivers]
     #[arg(long, value_name = "FOLDER")]
     pub drivers: Option<PathBuf>,
-    /// What to log: a level, or a filter such as info,pontoon::kernel=debug [default: info]
+    /// What to log: a level, or a filter such as info,pontoon_kernel=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
 }
@@ -124,16 +123,6 @@ fn read(file: &Path) -> Result<Option<Written>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::internal(format!("can't read {}: {e}", file.display()))),
     }
-}
-
-/// Reads TOML text. An error is one line with the place, the line there and what was wrong.
-pub fn from_toml<T: DeserializeOwned>(place: impl Display, text: &str) -> Result<T> {
-    toml::from_str(text).map_err(|e| {
-        let start = e.span().map_or(0, |span| span.start);
-        let line = 1 + text.bytes().take(start).filter(|b| *b == b'\n').count();
-        let message: Vec<_> = e.message().split_whitespace().collect();
-        Error::invalid(format!("{place}:{line}: {}", message.join(" ")))
-    })
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf> {

@@ -2,9 +2,9 @@
 
 pub use crate::frontend::admin::fuzzing::admin;
 pub use crate::frontend::docker::fuzzing::plugin;
-pub use crate::kernel::fuzzing::netlink;
+pub use kernel::fuzzing::netlink;
 
-use crate::grant::file;
+use grant::file;
 
 /// A component as it is loaded.
 pub fn component(bytes: &[u8]) {
@@ -23,6 +23,6 @@ pub fn toml(bytes: &[u8]) {
         assert_eq!(file::read("again", text.as_bytes()), Ok(grant), "{text}");
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = crate::config::from_toml("fuzz", text).and_then(crate::config::Config::meaning);
+        let _ = words::file::from_toml("fuzz", text).and_then(crate::config::Config::meaning);
     }
 }

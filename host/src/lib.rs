@@ -1,19 +1,23 @@
 //! Pontoon: a host that runs container network drivers as sandboxed WebAssembly components.
 //!
-//! One way through the code, in reading order:
+//! The crates below this one, from the ground up; each knows only those before it:
 //!
-//! - [`operation`]: the neutral words: requests, replies, errors with a kind
+//! - `words`: checked text, errors with a kind, limits
+//! - `kernel`: netlink, nftables, settings and namespaces, with undo; a kernel in memory that passes the same tests
+//! - `grant`: what a driver may do, and the one gate
+//! - `operation`: what can be asked of Pontoon, and what it answers
+//! - `store`: what must be known after the daemon was killed
+//!
+//! The modules of this one, in reading order:
+//!
 //! - [`frontend`]: turns a wire format into operations and their replies back
 //! - [`controller`]: libnetwork's role: networks, endpoints, pools, sandboxes, the order of calls
 //! - [`driver`]: loaded drivers: admission, compiling, cache
 //! - [`engine`]: wasmtime: one call in a fresh instance
 //! - [`capability`]: what a driver can import, one file for each WIT interface
-//! - [`grant`]: what a driver may do, and the one gate
 //! - [`transaction`]: one call's changes: all of them or none
 //! - [`reaper`]: deletes links in the background
-//! - [`firewall`]: keeps links that forward excepted from somebody else's firewall
-//! - [`kernel`]: netlink, nftables, settings and namespaces
-//! - [`store`]: what must be known after the daemon was killed
+//! - [`firewall`]: keeps the ACCEPT rules for links that forward in somebody else's firewall
 //! - [`doctor`]: what stands between a machine and a working driver
 //! - [`conformance`]: runs a driver through every part that it exports
 //! - [`confine`]: what the process gives up
@@ -32,10 +36,6 @@ pub mod firewall;
 pub mod frontend;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-pub mod grant;
-pub mod kernel;
-pub mod operation;
 pub mod reaper;
 pub mod serve;
-pub mod store;
 pub mod transaction;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::kernel::{Kernel, LinkKey, Namespace};
+use kernel::{Kernel, LinkKey, Namespace};
 
 /// Takes links out of the way at once and deletes them later. What a crash leaves is found by its mark.
 pub struct Reaper {
@@ -28,7 +28,7 @@ impl Reaper {
         }
         if let Err(error) = self.kernel.condemn(links) {
             tracing::warn!("can't take links out of the way, so they are deleted now: {error}");
-            let removals: Vec<_> = links.iter().cloned().map(crate::kernel::Change::RemoveLink).collect();
+            let removals: Vec<_> = links.iter().cloned().map(kernel::Change::RemoveLink).collect();
             for error in self.kernel.attempt(&removals) {
                 tracing::error!("can't remove: {error}");
             }

@@ -12,14 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::firewall::Firewall;
-use crate::grant::{Limit, Permit};
-use crate::kernel::{
-    self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route, Sysctl,
-};
-use crate::operation::{Error, Id, Name};
 use crate::reaper::Reaper;
+use grant::{Limit, Permit};
+use kernel::{self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route, Sysctl};
+use words::{Error, Id, Name};
 
-use crate::store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
+use store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
 
 /// Whose call it is. The host sets it; no argument of a driver does.
 #[derive(Clone, Debug)]

@@ -8,12 +8,11 @@
 
 use std::time::Duration;
 
-use pontoon::kernel::{
-    Change, Config, Kernel, LinkEnd, LinkKind, LinkName, LinkSpec, Namespace as At, NewName, Outcome, Route,
-};
-use pontoon::operation::driver::CallTrace;
+use kernel::{Change, Config, Kernel, LinkEnd, LinkKind, LinkSpec, Namespace as At, NewName, Outcome, Route};
+use operation::driver::CallTrace;
 use pontoon_tests::{Bench, Daemon, Namespace, Timings, attach, create};
 use serde_json::json;
+use words::LinkName;
 
 /// Rounds: enough for a steady median, few enough for a minute.
 const ROUNDS: usize = 60;

@@ -10,24 +10,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use grant::{HostCall, Object, Permit, Policy};
+use kernel::{
+    Change, Config, Fake, Kernel, LinkEnd, LinkKey, LinkKind, LinkSpec, Namespace, NewLink, NewName, Outcome,
+};
 use pontoon::driver::compile::in_child;
 use pontoon::engine::{Code, Engine, Facts, NetworkFacts};
 use pontoon::firewall::Firewall;
-use pontoon::grant::{HostCall, Object, Permit, Policy};
-use pontoon::kernel::{
-    Change, Config, Fake, Kernel, LinkEnd, LinkKey, LinkKind, LinkName, LinkSpec, Namespace, NewLink, NewName, Outcome,
-};
-use pontoon::operation::{Id, Name, now};
 use pontoon::reaper::Reaper;
 use pontoon::serve::folder::grant_beside;
-use pontoon::store::{Batch, Durability, Endpoint, Object as Made, Store, Thing, Write};
 use pontoon::transaction::{Owner, Transaction};
 use pontoon_tests::{FakeBench, Timings, attach_path, bridge_code, create, driver, pontoon, registers};
 use serde_json::json;
+use store::{Batch, Durability, Endpoint, Object as Made, Store, Thing, Write};
+use words::LinkName;
+use words::{Id, Name, now};
 
 const ROUNDS: usize = 400;
 /// What one trial of a driver that asks for the time asks at most.
-const ASKED: u32 = pontoon::engine::limit::HOST_CALLS;
+const ASKED: u32 = words::limit::HOST_CALLS;
 
 fn main() {
     let mut timings = Timings::of(&[

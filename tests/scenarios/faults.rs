@@ -6,11 +6,11 @@
 use std::cell::Cell;
 use std::net::{TcpListener, UdpSocket};
 
+use operation::driver::CallTrace;
 use pontoon::engine::Fault;
-use pontoon::operation::Result;
-use pontoon::operation::driver::CallTrace;
 use pontoon_tests::{Bench, Namespace, attach, create, same_at_last};
 use serde_json::{Value, json};
+use words::Result;
 
 /// The settings that `forwarding.allow` switches on for the whole host.
 const FORWARDING: [&str; 3] =

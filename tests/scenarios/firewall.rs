@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Command;
 
-use pontoon::kernel::{IptablesChain, IptablesFamily};
+use kernel::{IptablesChain, IptablesFamily};
 use pontoon_tests::{Bench, Daemon, Namespace, fetch, listen_tcp, outside, same_at_last};
 
 use crate::packets::address;

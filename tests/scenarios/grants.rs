@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use pontoon::grant::{Grant, HostCall, Permission};
-use pontoon::operation::driver::Audited;
-use pontoon::operation::engine::{
+use grant::Audited;
+use grant::{Grant, HostCall, Permission};
+use operation::engine::{
     CreateEndpoint, CreateNetwork, EndpointKey, EndpointOptions, Interface, Labels, NetworkOptions, PoolData, Request,
 };
-use pontoon::operation::{Id, Name};
 use pontoon_tests::{Bench, Daemon, FakeBench, create, driver, same_at_last};
 use serde_json::json;
+use words::{Id, Name};
 
 /// A daemon, and the bridge without a grant beside it.
 fn bare() -> (Daemon, String) {
@@ -40,7 +40,7 @@ fn a_driver_gets_what_its_operator_names_and_keeps_it() {
     std::fs::write(&grant, &whole).unwrap();
     daemon.ok(&format!("driver load {path}"));
     let shown = daemon.ok("driver grant bridge");
-    let parsed = |text: &str| pontoon::grant::file::read("g", text.as_bytes()).unwrap();
+    let parsed = |text: &str| grant::file::read("g", text.as_bytes()).unwrap();
     assert_eq!(parsed(&shown), parsed(&whole));
 
     // Less of it: from the next call on, and over a restart.
@@ -150,7 +150,7 @@ fn without_a_grant_every_import_outside_of_the_table_is_refused() {
 
 #[test]
 fn with_links_alone_everything_else_is_refused() {
-    let grant = pontoon::grant::file::read("g", b"permissions = ['links']\nnamespaces = ['host']").unwrap();
+    let grant = grant::file::read("g", b"permissions = ['links']\nnamespaces = ['host']").unwrap();
     let audit = walked(grant);
     let refused: BTreeSet<_> = audit.calls.iter().filter(|c| c.refused > 0).map(|c| c.function.as_str()).collect();
     let allowed: BTreeSet<_> = audit.calls.iter().filter(|c| c.allowed > 0).map(|c| c.function.as_str()).collect();

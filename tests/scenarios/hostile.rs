@@ -5,13 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use pontoon::engine::limit::CALLS;
-use pontoon::grant::Limit;
-use pontoon::operation::table::PutEntry;
-use pontoon::operation::{Error, Name, Result};
+use grant::Limit;
+use operation::table::PutEntry;
 use pontoon_tests::{Bench, Namespace, attach, create, same_at_last, until};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use words::limit::CALLS;
+use words::{Error, Name, Result};
 
 /// Those that end with their time, and get little of it.
 const ENDLESS: [&str; 2] = ["spin", "wait-in-the-host"];

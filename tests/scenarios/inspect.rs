@@ -1,7 +1,7 @@
 //! What the command line tells: of a driver, and for programs, where every answer is what the API's description says.
 
-use pontoon::grant::HostCall;
-use pontoon::operation::driver::DriverDetails;
+use grant::HostCall;
+use operation::driver::DriverDetails;
 use pontoon_tests::{Daemon, Namespace, Ran, driver};
 use serde_json::Value;
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use grant::HostCall;
+use operation::driver::{CallTrace, DriverDetails};
+use operation::endpoint::Attached;
+use operation::network::CreatedNetwork;
+use operation::table::PutEntry;
 use pontoon::engine::Fault;
-use pontoon::grant::HostCall;
-use pontoon::operation::driver::{CallTrace, DriverDetails};
-use pontoon::operation::endpoint::Attached;
-use pontoon::operation::network::CreatedNetwork;
-use pontoon::operation::table::PutEntry;
-use pontoon::operation::{Kind, Name};
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, same_at_last};
 use serde_json::{Value, json};
+use words::{Kind, Name};
 
 /// The network with these options, on the driver `probe`.
 pub fn make(bench: &Bench, name: &str, more: &Value) -> CreatedNetwork {

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use pontoon::operation::endpoint::PortBinding;
-use pontoon::operation::engine::{
+use operation::endpoint::PortBinding;
+use operation::engine::{
     CreateEndpoint, CreateNetwork, EndpointKey, EndpointOptions, ExternalConnectivity, Interface, Join, NetworkOptions,
     PoolData, Request,
 };
-use pontoon::operation::{Id, Name};
 use pontoon_tests::{FakeBench, Left, attach_path, create};
 use serde_json::{Value, json};
+use words::{Id, Name};
 
 use crate::property::seen::{Seen, differ, rest};
 

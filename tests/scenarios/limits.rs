@@ -7,13 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
 use pontoon::driver::aside::TRAPS;
 use pontoon::driver::compile::in_child;
-use pontoon::engine::limit::{CALLS, LOG_LINES, TRACED};
-use pontoon::operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
-use pontoon::operation::{Error, Kind, Name};
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
 use serde_json::{Value, json};
+use words::limit::{CALLS, LOG_LINES, TRACED};
+use words::{Error, Kind, Name};
 
 use crate::interface::{join, make};
 
@@ -21,7 +21,7 @@ use crate::interface::{join, make};
 const DEADLINE: Duration = Duration::from_secs(2);
 
 fn probe() -> Bench {
-    probe_within(pontoon::engine::limit::DEADLINE)
+    probe_within(words::limit::DEADLINE)
 }
 
 fn probe_within(deadline: Duration) -> Bench {

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pontoon::driver::admit::{PACKAGE, admit};
-use pontoon::driver::compile::digest;
 use ruzstd::decoding::StreamingDecoder;
 use wasm_encoder::{ComponentNameSection, ComponentSection, CustomSection};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, Resolve};
+use words::file::digest;
 
 use crate::conformance::passes_as_a_bridge;
 

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use operation::driver::LoadDriver;
+use operation::endpoint::Attach;
+use operation::network::CreateNetwork;
 use pontoon::controller::{Controller, Host, Place};
 use pontoon::engine::{CallState, Code, Engine};
-use pontoon::operation::Name;
-use pontoon::operation::driver::LoadDriver;
-use pontoon::operation::endpoint::Attach;
-use pontoon::operation::network::CreateNetwork;
 use pontoon::serve::folder::grant_beside;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
+use words::Name;
 
 use crate::{Namespace, driver, pontoon};
 
@@ -34,7 +34,7 @@ pub struct Bench {
 impl Bench {
     /// A controller without drivers.
     pub fn new() -> Self {
-        Self::with_deadline(pontoon::engine::limit::DEADLINE)
+        Self::with_deadline(words::limit::DEADLINE)
     }
 
     /// One whose drivers' calls may take this long.

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use kernel::Fake;
 use pontoon::controller::{Controller, Host, Place};
-use pontoon::engine::limit::DEADLINE;
-use pontoon::kernel::Fake;
-use pontoon::operation::Kind;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
+use words::Kind;
+use words::limit::DEADLINE;
 
 use crate::bench::{load, objects, place, stored};
 use crate::left::{Left, Watched};

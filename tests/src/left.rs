@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use pontoon::kernel::Fake;
+use kernel::Fake;
 
 /// What a kill leaves.
 pub struct Left {

@@ -7,8 +7,8 @@ use super::handle::{self, Link};
 use super::{Answer, by_link, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::addresses::{Host, IpNetwork, LinkAddress};
-use crate::grant::{HostCall, Limit, Object};
-use crate::kernel::{Change, LinkKey};
+use grant::{HostCall, Limit, Object};
+use kernel::{Change, LinkKey};
 
 impl Host for CallState {
     fn add(&mut self, addresses: Vec<LinkAddress>) -> Answer<()> {

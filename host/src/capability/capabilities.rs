@@ -13,10 +13,10 @@ use crate::engine::bindings::imports::capabilities::{
 };
 use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
 use crate::engine::{Names, StaticRoute};
-use crate::grant::{HostCall as H, NamespaceKind, Object};
+use grant::{HostCall as H, NamespaceKind, Object};
 
-use crate::operation::network::Pool;
-use crate::operation::{Error, Kind};
+use operation::network::Pool;
+use words::{Error, Kind};
 
 /// Static routes of one endpoint.
 const ROUTES: usize = 1_000;
@@ -26,7 +26,7 @@ impl Host for CallState {}
 impl HostNetworkInfo for CallState {
     fn table_event_register(&mut self, _: Resource<NetworkInfo>, table: String, object_type: ObjectType) -> Answer<()> {
         self.ask(H::CapabilitiesNetworkInfoTableEventRegister, arguments!(table, object_type), |call, permit| {
-            tables::check_table(&table)?;
+            grant::check_table(&table)?;
             call.gate.permit(H::CapabilitiesNetworkInfoTableEventRegister, Object::Table(&table))?;
             if !call.facts.watches_tables {
                 return Err(Error::new(

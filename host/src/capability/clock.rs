@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::engine::CallState;
 use crate::engine::bindings::imports::clock::Host;
-use crate::grant::HostCall;
+use grant::HostCall;
 
 impl Host for CallState {
     fn now(&mut self) -> wasmtime::Result<u64> {

@@ -2,7 +2,7 @@
 
 use crate::engine::CallState;
 use crate::engine::bindings::imports::configuration::Host;
-use crate::grant::HostCall;
+use grant::HostCall;
 
 impl Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {

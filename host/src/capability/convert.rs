@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::Refusal;
 use crate::engine::bindings::imports::types as wit;
-use crate::kernel::{LinkName, MacAddress};
-use crate::operation::{Error, Kind};
+use words::{Error, Kind};
+use words::{LinkName, MacAddress};
 
 /// An IPv4 address.
 pub fn ipv4((a, b, c, d): wit::Ipv4Address) -> Ipv4Addr {
@@ -37,7 +37,7 @@ pub fn network(network: wit::IpNetwork) -> Result<IpNet, Refusal> {
 
 /// An interface's name, which the kernel must take.
 pub fn link_name(name: &str) -> Result<LinkName, Refusal> {
-    LinkName::new(name).map_err(|e| Refusal::invalid(e.message))
+    Ok(LinkName::new(name)?)
 }
 
 /// A MAC address.
@@ -73,24 +73,9 @@ pub fn network_to_wit(network: IpNet) -> wit::IpNetwork {
 pub fn error(error: wit::Error) -> Error {
     Error {
         kind: kind(error.kind),
-        message: printable(&error.message, MESSAGE_BYTES),
+        message: words::foreign::printable(&error.message, words::foreign::MESSAGE_BYTES),
         errno: error.kernel_errno.and_then(|e| i32::try_from(e).ok()),
     }
-}
-
-/// Bytes of a driver's text that are kept of an error or a log line: room for a sentence, none for a flood.
-pub const MESSAGE_BYTES: usize = 1024;
-
-/// Foreign text for people: at most `bytes` of it, with `�` for what can't be printed.
-pub fn printable(text: &str, bytes: usize) -> String {
-    let end = (0..=bytes.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-    let safe = |c: char| if c.is_control() || is_format(c) { char::REPLACEMENT_CHARACTER } else { c };
-    text[..end].chars().map(safe).collect()
-}
-
-/// Characters that reorder or hide other text on a terminal (Unicode's Cf and its line separators).
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn kind(kind: wit::ErrorKind) -> Kind {
@@ -122,12 +107,6 @@ pub fn error_to_wit(error: Error) -> wit::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn foreign_text_is_clipped_and_printable() {
-        assert_eq!(printable("a\u{1b}[31m\nb\u{202e}c", 100), "a\u{fffd}[31m\u{fffd}b\u{fffd}c");
-        assert_eq!(printable("ääää", 5), "ää");
-    }
 
     #[test]
     fn a_network_keeps_its_host_bits_and_a_bad_prefix_is_refused() {

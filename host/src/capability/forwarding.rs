@@ -8,9 +8,9 @@ use super::{Answer, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::forwarding::Host;
 use crate::firewall;
-use crate::grant::{HostCall, Object};
-use crate::kernel::{Change, IptablesFamily, Namespace, Sysctl};
-use crate::store::Thing;
+use grant::{HostCall, Object};
+use kernel::{Change, IptablesFamily, Namespace, Sysctl};
+use store::Thing;
 
 impl Host for CallState {
     fn allow(&mut self, link: Resource<Link>, ipv4: bool, ipv6: bool) -> Answer<()> {

@@ -6,9 +6,10 @@ use wasmtime::component::Resource;
 
 use super::Answer;
 use crate::engine::CallState;
-use crate::grant::NamespaceKind;
-use crate::kernel::{self, LinkKey, LinkName};
-use crate::operation::Error;
+use grant::NamespaceKind;
+use kernel::{self, LinkKey};
+use words::Error;
+use words::LinkName;
 
 /// A network namespace.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use super::namespaces::or_host;
 use super::{Answer, Refusal, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::links as wit;
-use crate::grant::{HostCall, Limit, Object};
-use crate::kernel::{self, Change, LinkInfo, LinkKey, NewLink, NewName, Outcome};
-use crate::operation::Error;
-use crate::store::Thing;
+use grant::{HostCall, Limit, Object};
+use kernel::{self, Change, LinkInfo, LinkKey, NewLink, NewName, Outcome};
+use store::Thing;
+use words::Error;
 
 /// Links of one request.
 const LINKS: usize = 256;

@@ -1,10 +1,10 @@
 //! `log`: lines for the operator.
 
-use super::convert::{MESSAGE_BYTES, printable};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::log::{Host, Level};
-use crate::engine::limit::LOG_LINES;
-use crate::grant::HostCall;
+use grant::HostCall;
+use words::foreign::{MESSAGE_BYTES, printable};
+use words::limit::LOG_LINES;
 
 /// Bytes that a line has beside its message: time, level, driver, network and endpoint.
 const LINE: usize = 256;

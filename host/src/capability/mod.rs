@@ -37,9 +37,9 @@ use std::collections::BTreeMap;
 
 use crate::engine::CallState;
 use crate::engine::bindings::imports::types as wit;
-use crate::grant::{HostCall, Limit, Object};
-use crate::kernel::{self, LinkKey};
-use crate::operation::{Error, Kind};
+use grant::{HostCall, Limit, Object};
+use kernel::{self, LinkKey};
+use words::Error;
 
 /// Why a host call did not happen.
 #[derive(Debug)]
@@ -129,8 +129,8 @@ impl From<Refusal> for Error {
     }
 }
 
-impl From<crate::store::Error> for Refusal {
-    fn from(error: crate::store::Error) -> Self {
+impl From<::store::Error> for Refusal {
+    fn from(error: ::store::Error) -> Self {
         Self::Error(error.into())
     }
 }
@@ -142,24 +142,6 @@ impl From<Refusal> for wasmtime::Error {
             Refusal::Error(error) => wasmtime::Error::msg(error.message),
             Refusal::Trap(trap) => trap,
         }
-    }
-}
-
-impl From<kernel::Error> for Error {
-    fn from(error: kernel::Error) -> Self {
-        use rustix::io::Errno;
-        let kind = match error.errno.map(Errno::from_raw_os_error) {
-            Some(Errno::EXIST | Errno::ADDRINUSE) => Kind::AlreadyExists,
-            Some(Errno::NODEV | Errno::NOENT | Errno::SRCH | Errno::ADDRNOTAVAIL) => Kind::NotFound,
-            Some(Errno::PERM | Errno::ACCESS) => Kind::Forbidden,
-            Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT) => Kind::NotImplemented,
-            Some(
-                Errno::PIPE | Errno::BUSY | Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MFILE | Errno::NFILE,
-            ) => Kind::Unavailable,
-            Some(Errno::INVAL | Errno::RANGE | Errno::NETUNREACH) => Kind::InvalidArgument,
-            _ => Kind::Internal,
-        };
-        Self { kind, message: error.message, errno: error.errno }
     }
 }
 

@@ -6,10 +6,10 @@ use super::handle::Namespace;
 use super::{Answer, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::namespaces::{Host, HostNamespace};
-use crate::grant::{self, HostCall, NamespaceKind};
-use crate::kernel::{self, Change, Outcome};
-use crate::operation::Error;
-use crate::store::{Object, Thing};
+use grant::{self, HostCall, NamespaceKind};
+use kernel::{self, Change, Outcome};
+use store::{Object, Thing};
+use words::Error;
 
 /// Bytes of a name.
 const NAME: usize = 32;

@@ -6,8 +6,8 @@ use super::handle::{self, Link};
 use super::{Answer, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::neighbours::{ForwardingEntry, ForwardingInfo, Host, Neighbour, NeighbourInfo};
-use crate::grant::{HostCall, Object};
-use crate::kernel::{self, Change};
+use grant::{HostCall, Object};
+use kernel::{self, Change};
 
 impl Host for CallState {
     fn add(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {

@@ -10,12 +10,11 @@ use super::namespaces::or_host;
 use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::nftables as wit;
-use crate::grant::{Hook, HostCall, Limit, Object, Tie};
-use crate::kernel::{
-    Change, LinkName, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome,
-};
-use crate::operation::Error;
-use crate::store::{self, Thing};
+use grant::{Hook, HostCall, Limit, Object, Tie};
+use kernel::{Change, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome};
+use store::{self, Thing};
+use words::Error;
+use words::LinkName;
 
 /// Conditions of one rule.
 const CONDITIONS: usize = 16;

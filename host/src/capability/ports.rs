@@ -6,9 +6,9 @@ use super::{Answer, Refusal, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::ports::Host;
 use crate::engine::bindings::imports::types::IpAddress;
-use crate::grant::HostCall;
-use crate::kernel::{HostPort, PortWish};
-use crate::operation::{Error, Kind};
+use grant::HostCall;
+use kernel::{HostPort, PortWish};
+use words::{Error, Kind};
 
 /// Addresses of one port: those of a host with several uplinks, and a bound on how long the search through a range may take.
 const ADDRESSES: usize = 8;

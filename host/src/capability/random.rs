@@ -5,7 +5,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::Refusal;
 use crate::engine::CallState;
 use crate::engine::bindings::imports::random::Host;
-use crate::grant::HostCall;
+use grant::HostCall;
 
 /// Bytes of one request: enough for keys and addresses; more is a mistake.
 const BYTES: u32 = 4096;

@@ -8,8 +8,8 @@ use super::{Answer, Refusal, by_link, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::routes::{Host, Route, RouteInfo};
 use crate::engine::bindings::imports::types::IpAddress;
-use crate::grant::{HostCall, Limit, Object};
-use crate::kernel::{self, Change};
+use grant::{HostCall, Limit, Object};
+use kernel::{self, Change};
 
 /// The main routing table (RT_TABLE_MAIN).
 const MAIN: u32 = 254;

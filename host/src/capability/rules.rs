@@ -7,9 +7,10 @@ use super::namespaces::or_host;
 use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::rules::{Host, Rule, RuleInfo};
-use crate::grant::{HostCall, Limit, Object, Tie};
-use crate::kernel::{self, Change, LinkName};
-use crate::store::Thing;
+use grant::{HostCall, Limit, Object, Tie};
+use kernel::{self, Change};
+use store::Thing;
+use words::LinkName;
 
 impl Host for CallState {
     fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {

@@ -3,9 +3,9 @@
 use super::{Answer, Bytes, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::store::Host;
-use crate::engine::limit::{WRITTEN_BYTES, WRITTEN_KEYS};
-use crate::grant::{HostCall, Limit, Object};
-use crate::operation::{Error, Kind};
+use grant::{HostCall, Limit, Object};
+use words::limit::{WRITTEN_BYTES, WRITTEN_KEYS};
+use words::{Error, Kind};
 
 /// Bytes of a key.
 pub const KEY: usize = 256;

@@ -6,8 +6,8 @@ use super::Answer;
 use super::handle::{self, Link, Namespace};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::sysctls::{Host, LinkSysctl, NamespaceSysctl};
-use crate::grant::{self, HostCall, Object};
-use crate::kernel::{self, Change, Sysctl};
+use grant::{self, HostCall, Object};
+use kernel::{self, Change, Sysctl};
 
 impl Host for CallState {
     fn get_link(&mut self, link: Resource<Link>, name: LinkSysctl) -> Answer<i32> {

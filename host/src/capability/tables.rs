@@ -5,11 +5,8 @@ use super::store::check_value;
 use super::{Answer, Bytes, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::tables::{Entry, Host};
-use crate::grant::{HostCall, Limit, Object, Permit};
-use crate::operation::Error;
-
-/// Bytes of a table's name.
-const NAME: usize = 128;
+use grant::{HostCall, Limit, Object, Permit};
+use words::Error;
 
 impl Host for CallState {
     fn get(&mut self, table: String, key: String) -> Answer<Option<Entry>> {
@@ -22,7 +19,7 @@ impl Host for CallState {
 
     fn list(&mut self, table: String) -> Answer<Vec<Entry>> {
         self.ask(HostCall::TablesList, arguments!(table), |call, _| {
-            check_table(&table)?;
+            grant::check_table(&table)?;
             call.gate.permit(HostCall::TablesList, Object::Table(&table))?;
             let found = call.transaction()?.entry_list(&table)?;
             Ok(found.into_iter().map(|(key, value, is_own)| Entry { key, value, is_own }).collect())
@@ -78,19 +75,8 @@ fn foreign(table: &str, key: &str) -> Refusal {
     Error::forbidden(format!("the entry {key:?} of {table} is another owner's")).into()
 }
 
-/// A table's name: 1 to 128 bytes of printable ASCII without `/`.
-pub fn check_table(table: &str) -> Answer<()> {
-    if (1..=NAME).contains(&table.len()) && table.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
-        return Ok(());
-    }
-    Err(Refusal::invalid(format!(
-        "a table's name is 1 to {NAME} bytes of printable ASCII without '/'; this one has {} bytes",
-        table.len()
-    )))
-}
-
 fn check(call: &CallState, of: HostCall, table: &str, key: &str) -> Answer<()> {
-    check_table(table)?;
+    grant::check_table(table)?;
     check_key(key)?;
     call.gate.permit(of, Object::Table(table))?;
     Ok(())

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::exit::Failure;
 use crate::frontend::ask::{Unanswered, ask};
-use crate::operation::Error;
+use words::Error;
 
 /// Where the daemon listens if nothing else is said.
 pub const DEFAULT_SOCKET: &str = "/run/pontoon/pontoon.sock";
@@ -142,7 +142,7 @@ fn reply(status: StatusCode, body: Bytes) -> Result<Reply, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::Kind;
+    use words::Kind;
 
     #[test]
     fn segments_are_encoded() {

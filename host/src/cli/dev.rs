@@ -13,8 +13,8 @@ use super::driver_trace::{Recordings, tell};
 use super::exit::Failure;
 use super::output::Session;
 use super::values::pair;
-use crate::operation::{Error, Name, Result};
 use crate::serve::folder::name_of;
+use words::{Error, Name, Result};
 
 /// How often to look whether a file has changed.
 const LOOK: Duration = Duration::from_millis(300);

@@ -11,9 +11,9 @@ use super::exit::{Failure, PROBLEM, UNREACHABLE};
 use super::output::{Format, Session, table};
 use crate::config::{Config, Written};
 use crate::doctor::{AS_ROOT, examine};
-use crate::operation::finding::{Finding, Status};
-use crate::operation::table::Version;
-use crate::operation::{Error, Kind};
+use operation::finding::{Finding, Status};
+use operation::table::Version;
+use words::{Error, Kind};
 
 /// A doctor does not hang: the daemon itself waits some ten seconds for a dockerd that does.
 const PATIENCE: Duration = Duration::from_secs(45);

@@ -12,10 +12,10 @@ use super::replay::Replay;
 use super::values::{lines, pair, short, unique};
 use super::{grant, new, pack};
 use crate::driver::admit::admit;
-use crate::grant::Grant;
-use crate::operation::Name;
-use crate::operation::driver::{Driver, DriverDetails, Manifest, Scope};
 use crate::serve::folder::{grant_beside, name_of, read_component, read_grant};
+use ::grant::Grant;
+use operation::driver::{Driver, DriverDetails, Manifest, Scope};
+use words::Name;
 
 /// Drivers.
 #[derive(Debug, clap::Subcommand)]

@@ -11,8 +11,8 @@ use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session};
 use super::values::{pair, unique};
 use crate::conformance::{self, CHECKS, Outcome, Plan, Report, Verdict};
-use crate::operation::{Error, Kind, Name};
 use crate::serve::folder::{name_of, read_component, read_grant};
+use words::{Error, Kind, Name};
 
 /// Runs a driver through the conformance suite.
 #[derive(Debug, clap::Args)]

@@ -7,9 +7,9 @@ use super::client::path;
 use super::exit::Failure;
 use super::output::{Format, Session};
 use super::recording;
-use crate::driver::compile::{digest, write_whole};
-use crate::operation::recording::{End, Recording};
-use crate::operation::{Error, Name};
+use operation::recording::{End, Recording};
+use words::file::{digest, write_whole};
+use words::{Error, Name};
 
 /// Seconds that one question to the daemon may wait.
 const WAIT: u64 = 5;

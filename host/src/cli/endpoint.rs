@@ -10,9 +10,9 @@ use super::network::removed;
 use super::output::{Session, table};
 use super::values::{list, namespace, pair, short, unique};
 use super::{publish, trace};
-use crate::kernel::{LinkName, MacAddress};
-use crate::operation::endpoint::{Attach, Attached, Endpoint, PortBinding};
-use crate::operation::{Error, Name};
+use operation::endpoint::{Attach, Attached, Endpoint, PortBinding};
+use words::{Error, Name};
+use words::{LinkName, MacAddress};
 
 /// Endpoints.
 #[derive(Debug, clap::Subcommand)]

@@ -1,6 +1,6 @@
 //! How a command ends: exit codes, and what leads to them.
 
-use crate::operation::{Error, Kind};
+use words::{Error, Kind};
 
 /// It is done.
 pub const OK: u8 = 0;

@@ -8,11 +8,12 @@ use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, table};
 use super::values::{pair, unique};
 use crate::conformance::Plan;
-use crate::driver::compile::write_whole;
-use crate::grant::{Grant, file};
-use crate::operation::driver::{Audited, DriverDetails};
-use crate::operation::{Error, Name, Result};
 use crate::serve::folder::{name_of, read_component, read_grant};
+use grant::Audited;
+use grant::{Grant, file};
+use operation::driver::DriverDetails;
+use words::file::write_whole;
+use words::{Error, Name, Result};
 
 /// Shows, changes or finds out a grant.
 #[derive(Debug, clap::Args)]

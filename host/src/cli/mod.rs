@@ -44,8 +44,8 @@ use self::client::{Client, DEFAULT_SOCKET};
 use self::exit::Failure;
 use self::output::{Format, Session, complaint};
 use crate::config::Written;
-use crate::operation::Error;
-use crate::{confine, kernel, serve};
+use crate::{confine, serve};
+use words::Error;
 
 /// Container network drivers as sandboxed WebAssembly components.
 #[derive(Debug, Parser)]

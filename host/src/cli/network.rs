@@ -6,8 +6,8 @@ use super::output::{Session, listing, table};
 use super::pools::Pools;
 use super::values::{lines, list, pair, short, unique, utc};
 use super::{endpoint, table as entries, trace};
-use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Pool, Removed};
-use crate::operation::{Error, Name};
+use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Pool, Removed};
+use words::{Error, Name};
 
 /// Networks.
 #[derive(Debug, clap::Subcommand)]

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::{Client, Reply};
 use super::exit::{Failure, OK};
-use crate::operation::Error;
+use words::Error;
 
 /// For whom to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 use super::output::{Format, Session};
-use crate::driver::compile::write_whole;
 use crate::driver::{manifest, pack};
-use crate::operation::{Error, Result};
 use crate::serve::folder::{read_beyond, read_component};
+use words::file::write_whole;
+use words::{Error, Result};
 
 /// Packs a component.
 #[derive(Debug, clap::Args)]

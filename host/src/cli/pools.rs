@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::operation::Error;
-use crate::operation::network::PoolRequest;
+use operation::network::PoolRequest;
+use words::Error;
 
 /// The address options of `network create`.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::operation::endpoint::{PortBinding, Protocol};
+use operation::endpoint::{PortBinding, Protocol};
 
 /// Reads one `--publish`.
 pub fn parse(text: &str) -> Result<PortBinding, String> {

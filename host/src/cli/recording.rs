@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::output::{clean, table};
 use super::values::short;
-use crate::driver::compile::write_whole;
-use crate::operation::recording::{End, HostAnswer, RecordedHostCall, Recording};
-use crate::operation::{Error, Result};
 use crate::serve::folder::read_beyond;
+use operation::recording::{End, HostAnswer, RecordedHostCall, Recording};
+use words::file::write_whole;
+use words::{Error, Result};
 
 /// Bytes of a recording's file.
 const FILE: usize = 64 << 20;
@@ -17,7 +17,7 @@ const SHOWN: usize = 120;
 
 /// A call for people: a line, and below it a table of what the driver asked of the host.
 pub fn show(recording: &Recording) -> String {
-    let of = |what: &str, id: &Option<crate::operation::Id>| {
+    let of = |what: &str, id: &Option<words::Id>| {
         id.as_ref().map(|id| format!(" {what} {}", short(id.as_str()))).unwrap_or_default()
     };
     let Recording { number, function, network, endpoint, micros, .. } = recording;

@@ -8,11 +8,11 @@ use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, clean};
 use super::recording::{self, end, host_calls};
 use crate::driver::{admit, compile};
-use crate::engine::limit::DEADLINE;
 use crate::engine::{Difference, Engine, Replayed};
-use crate::operation::recording::{End, RecordedHostCall, Recording};
-use crate::operation::{Error, Result};
 use crate::serve::folder::read_component;
+use operation::recording::{End, RecordedHostCall, Recording};
+use words::limit::DEADLINE;
+use words::{Error, Result};
 
 /// Makes a recorded call again.
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ impl Replay {
         };
         let replayed = replay(&component, &recording)?;
         if let (Some(file), Some(coredump)) = (&self.coredump, &replayed.coredump) {
-            compile::write_whole(file, coredump)?;
+            words::file::write_whole(file, coredump)?;
             session.note(&format!("the core dump is in {}", file.display()));
         }
         let (same, verdict) = verdict(&recording, &replayed);
@@ -113,7 +113,7 @@ fn recorded_component(file: &Path, recording: &Recording) -> Result<Vec<u8>> {
         ))
     };
     let component = read_component(&path).map_err(|e| missing(e.message))?;
-    match compile::digest(&component) == recording.component {
+    match words::file::digest(&component) == recording.component {
         true => Ok(component),
         false => Err(missing(format!("{} was changed", path.display()))),
     }
@@ -134,7 +134,7 @@ fn replay(component: &[u8], recording: &Recording) -> Result<Replayed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::recording::Trap;
+    use operation::recording::Trap;
 
     fn trap(message: &str) -> End {
         End::Trapped(Trap { message: message.into(), backtrace: Vec::new() })

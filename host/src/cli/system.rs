@@ -2,7 +2,7 @@
 
 use super::exit::{Failure, UNREACHABLE};
 use super::output::{Format, Session, listing, table};
-use crate::operation::table::{Collected, Version};
+use operation::table::{Collected, Version};
 
 /// Removes what nothing owns any more.
 pub async fn gc(session: &mut Session<'_>) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use super::client::path;
 use super::exit::Failure;
 use super::output::{Session, table};
 use super::values::list;
-use crate::operation::table::{Entry, PutEntry};
+use operation::table::{Entry, PutEntry};
 
 /// Tables of networks.
 #[derive(Debug, clap::Subcommand)]

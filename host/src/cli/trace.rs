@@ -1,7 +1,7 @@
 //! `--trace`: what the driver was called for, and what it asked of the host.
 
 use super::output::table;
-use crate::operation::driver::CallTrace;
+use operation::driver::CallTrace;
 
 /// A table of calls, each followed by its host calls and its commit. Times are in microseconds.
 pub fn show(calls: &[CallTrace]) -> String {
@@ -20,7 +20,7 @@ pub fn show(calls: &[CallTrace]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::driver::HostCallTrace;
+    use operation::driver::HostCallTrace;
 
     #[test]
     fn calls_and_their_host_calls() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::operation::Error;
+use words::Error;
 
 /// Reads KEY=VALUE. The value may be empty, the key may not.
 pub fn pair(text: &str) -> Result<(String, String), String> {

@@ -6,9 +6,9 @@ use super::cast::{End, Families, Net};
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
 use crate::controller::Called;
-use crate::operation::driver::Scope;
-use crate::operation::engine::{AllocateNetwork, Interface, Joined, Labels, Reply, Request};
-use crate::operation::{Error, Kind, Result};
+use operation::driver::Scope;
+use operation::engine::{AllocateNetwork, Interface, Joined, Labels, Reply, Request};
+use words::{Error, Kind, Result};
 
 impl World<'_> {
     /// Asks as a container engine does. The driver's calls come along: the host carries removals through whatever they answer.

@@ -5,10 +5,11 @@ use ipnet::IpNet;
 use super::links::no_link;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use crate::kernel::{LinkKey, LinkName, Namespace, NamespacePath};
-use crate::operation::endpoint::{Attach, Attached, Endpoint};
-use crate::operation::network::{CreateNetwork, PoolRequest, Removed};
-use crate::operation::{Error, Name, Result};
+use kernel::{LinkKey, Namespace, NamespacePath};
+use operation::endpoint::{Attach, Attached, Endpoint};
+use operation::network::{CreateNetwork, PoolRequest, Removed};
+use words::LinkName;
+use words::{Error, Name, Result};
 
 /// The operator's name of the network.
 const NETWORK: &str = "n";
@@ -63,7 +64,7 @@ pub fn without_ipv6(world: &mut World<'_>) -> Checked<()> {
 
 fn create(world: &World<'_>) -> Checked<()> {
     let net = world.net("n", 1)?;
-    let pool = |data: &crate::operation::engine::PoolData| {
+    let pool = |data: &operation::engine::PoolData| {
         let gateway = data.gateway.map(|gateway| gateway.addr());
         data.pool.map(|subnet| PoolRequest { subnet, range: None, gateway, aux_addresses: [].into() })
     };

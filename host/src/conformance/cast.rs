@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::driver::compile::digest;
-use crate::kernel::MacAddress;
-use crate::operation::endpoint::{PortBinding, Protocol};
-use crate::operation::engine::{
+use operation::endpoint::{PortBinding, Protocol};
+use operation::engine::{
     CreateEndpoint, CreateNetwork, EndpointKey, EndpointOptions, ExternalConnectivity, Interface, Join, NetworkOptions,
     PoolData, TransportPort,
 };
-use crate::operation::{Id, Result};
+use words::MacAddress;
+use words::file::digest;
+use words::{Id, Result};
 
 /// Docker's label for the MTU, which every driver that makes links understands.
 pub const MTU: &str = "com.docker.network.driver.mtu";

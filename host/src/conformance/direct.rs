@@ -5,8 +5,8 @@ use super::stop::{Checked, Stop, kinds, worded};
 use super::world::World;
 use crate::controller::Direct;
 use crate::engine::{CallState, Code, Outcome, TableEvent};
-use crate::operation::engine::Labels;
-use crate::operation::{Error, Kind, Result};
+use operation::engine::Labels;
+use words::{Error, Kind, Result};
 
 impl World<'_> {
     /// Calls a function of a network, or of one of its endpoints.

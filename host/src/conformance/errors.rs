@@ -3,9 +3,9 @@
 use super::cast::{End, Net};
 use super::stop::{Checked, Stop};
 use super::world::World;
-use crate::operation::Kind;
-use crate::operation::endpoint::Protocol;
-use crate::operation::engine::Request;
+use operation::endpoint::Protocol;
+use operation::engine::Request;
+use words::Kind;
 
 /// A second one of the same id.
 const TAKEN: [Kind; 2] = [Kind::AlreadyExists, Kind::Forbidden];

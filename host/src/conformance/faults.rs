@@ -5,9 +5,9 @@ use super::stop::{Checked, Stop, worded};
 use super::world::World;
 use crate::controller::Called;
 use crate::engine::Fault;
-use crate::operation::endpoint::Protocol;
-use crate::operation::engine::Request;
-use crate::operation::{Kind, Result};
+use operation::endpoint::Protocol;
+use operation::engine::Request;
+use words::{Kind, Result};
 
 /// Host calls of a function that are failed; few have more than thirty.
 const MOST: u32 = 150;

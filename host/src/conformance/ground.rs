@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::controller::Host;
-use crate::kernel::{self, Change, Fake, Kernel, NamespacePath, Outcome, Sysctl};
-use crate::operation::{Error, Id, Kind, Result};
+use kernel::{self, Change, Fake, Kernel, NamespacePath, Outcome, Sysctl};
+use words::{Error, Id, Kind, Result};
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -4,9 +4,9 @@ use super::cast::{End, Families, Net};
 use super::links;
 use super::stop::{Checked, Stop};
 use super::world::World;
-use crate::operation::Kind;
-use crate::operation::endpoint::Protocol;
-use crate::operation::engine::{Joined, Reply, Request};
+use operation::endpoint::Protocol;
+use operation::engine::{Joined, Reply, Request};
+use words::Kind;
 
 /// What a driver may answer for a mix of families that it can't do.
 const CANT: [Kind; 2] = [Kind::NotImplemented, Kind::InvalidArgument];
@@ -84,7 +84,7 @@ fn gateways(net: &Net, joined: &Joined) -> Checked<()> {
             false => Ok(()),
         };
     }
-    let wanted = |pools: &[crate::operation::engine::PoolData]| pools.iter().any(|pool| pool.gateway.is_some());
+    let wanted = |pools: &[operation::engine::PoolData]| pools.iter().any(|pool| pool.gateway.is_some());
     if wanted(&net.create.ipv4) && wanted(&net.create.ipv6) && ipv4 != ipv6 {
         let (missing, named) = if ipv4 { ("IPv6", "IPv4") } else { ("IPv4", "IPv6") };
         let expected = format!("a gateway of both families, because the pools of both have one: {missing} as well");

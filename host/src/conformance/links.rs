@@ -3,9 +3,10 @@
 use super::cast::{End, MTU, Net};
 use super::stop::{Checked, Stop};
 use super::world::World;
-use crate::kernel::{LinkInfo, LinkName, MacAddress, Namespace};
-use crate::operation::engine::{Interface, Joined};
-use crate::store::Thing;
+use kernel::{LinkInfo, Namespace};
+use operation::engine::{Interface, Joined};
+use store::Thing;
+use words::{LinkName, MacAddress};
 
 /// An MTU that no kernel chooses by itself.
 const SMALL: u32 = 1300;

@@ -6,8 +6,8 @@ use super::cast::{End, Net};
 use super::links::check;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use crate::operation::endpoint::Protocol;
-use crate::operation::engine::{Interface, Joined, Reply, Request};
+use operation::endpoint::Protocol;
+use operation::engine::{Interface, Joined, Reply, Request};
 
 /// Networks of a crowd.
 const NETWORKS: u8 = 4;

@@ -4,8 +4,8 @@ use super::cast::MTU;
 use super::links::no_link;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use crate::operation::Kind;
-use crate::operation::engine::Request;
+use operation::engine::Request;
+use words::Kind;
 
 /// No MTU of any link.
 const BAD: [&str; 3] = ["large", "-1", "99999999999"];

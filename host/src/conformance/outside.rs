@@ -4,8 +4,8 @@ use super::cast::{End, Net};
 use super::seen::Seen;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use crate::operation::endpoint::Protocol;
-use crate::operation::engine::Request;
+use operation::endpoint::Protocol;
+use operation::engine::Request;
 
 /// An endpoint that has joined, and what there is then.
 struct Stage {

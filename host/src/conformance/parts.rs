@@ -3,8 +3,8 @@
 use super::cast::{Families, Net};
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use crate::operation::Kind;
-use crate::operation::engine::{Reply, Request};
+use operation::engine::{Reply, Request};
+use words::Kind;
 
 /// How often a question is asked whose answer must not change.
 const ASKED: usize = 20;

@@ -2,7 +2,7 @@
 
 use super::stop::{Checked, Stop};
 use super::world::World;
-use crate::operation::endpoint::Protocol;
+use operation::endpoint::Protocol;
 
 /// Networks come back by `create-network` with the same arguments, and work.
 pub fn reboot(world: &mut World<'_>) -> Checked<()> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::stop::Failure;
-use crate::grant::Grant;
+use grant::Grant;
 
 /// How one check ended.
 #[derive(Clone, Debug, Serialize)]

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use crate::controller::Controller;
-use crate::kernel::{Kernel, LinkInfo, LinkKey, Mark, Namespace};
-use crate::operation::{Name, Result};
 use crate::transaction::describe;
+use kernel::{Kernel, LinkInfo, LinkKey, Mark, Namespace};
+use words::{Name, Result};
 
 /// Bytes of a remembered value that are shown.
 const SHOWN: usize = 160;
@@ -50,7 +50,7 @@ impl Seen {
         for object in store.all_objects()? {
             // A handle is new each time.
             let what = match &object.thing {
-                crate::store::Thing::NftRule { .. } => continue,
+                store::Thing::NftRule { .. } => continue,
                 thing => describe(thing),
             };
             let owner = object.endpoint.map_or_else(
@@ -160,6 +160,6 @@ fn is_link_local(address: &IpNet) -> bool {
 fn shown(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) if text.len() <= SHOWN && !text.chars().any(char::is_control) => text.to_owned(),
-        _ => format!("{} bytes, {}", value.len(), &crate::driver::compile::digest(value)[..8]),
+        _ => format!("{} bytes, {}", value.len(), &words::file::digest(value)[..8]),
     }
 }

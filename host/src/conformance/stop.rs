@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use crate::operation::{Error, Kind};
+use words::{Error, Kind};
 
 /// What a check's steps answer.
 pub type Checked<T> = std::result::Result<T, Stop>;
@@ -69,14 +69,14 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<crate::store::Error> for Stop {
-    fn from(error: crate::store::Error) -> Self {
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
         Self::Broken(error.into())
     }
 }
 
-impl From<crate::kernel::Error> for Stop {
-    fn from(error: crate::kernel::Error) -> Self {
+impl From<kernel::Error> for Stop {
+    fn from(error: kernel::Error) -> Self {
         Self::Broken(error.into())
     }
 }

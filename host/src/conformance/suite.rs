@@ -16,10 +16,10 @@ use super::stop::{Failure, Stop};
 use super::world::World;
 use super::{CHECKS, Check, Part};
 use crate::controller::{Controller, Place};
-use crate::grant::{Grant, Needed};
-use crate::operation::driver::LoadDriver;
-use crate::operation::engine::Labels;
-use crate::operation::{Error, Name, Result};
+use grant::{Grant, Needed};
+use operation::driver::LoadDriver;
+use operation::engine::Labels;
+use words::{Error, Name, Result};
 
 /// Checks at once: most of their time is the kernel's, which waits when links are deleted.
 const AT_ONCE: usize = 6;

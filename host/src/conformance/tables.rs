@@ -4,9 +4,9 @@ use super::cast::Net;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
 use crate::engine::{Fault, TableEvent};
-use crate::operation::Kind;
-use crate::operation::endpoint::Protocol;
-use crate::operation::table::PutEntry;
+use operation::endpoint::Protocol;
+use operation::table::PutEntry;
+use words::Kind;
 
 /// The table, where the driver watches none.
 const TABLE: &str = "conformance";

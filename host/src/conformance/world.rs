@@ -10,8 +10,8 @@ use super::stop::{Checked, Stop};
 use super::suite::Suite;
 use crate::controller::{Called, Controller, Host, Place};
 use crate::engine::Fault;
-use crate::kernel::{Namespace, NamespacePath};
-use crate::operation::{Error, Result};
+use kernel::{Namespace, NamespacePath};
+use words::{Error, Result};
 
 /// How long the kernel may take to be as it was.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -11,11 +11,11 @@ use super::call::{Call, endpoint_options};
 use super::endpoint::{place, reply, sandbox_key};
 use crate::driver::Driver;
 use crate::engine::{CallState, Code, Interface, Join, Outcome};
-use crate::kernel::{Namespace, NamespacePath, Sysctl};
-use crate::operation::driver::CallTrace;
-use crate::operation::endpoint::{Attach, Attached};
-use crate::operation::{Error, Id, Kind, Name, Result, now};
-use crate::store::{Batch, Durability, Endpoint, Network, Write};
+use kernel::{Namespace, NamespacePath, Sysctl};
+use operation::driver::CallTrace;
+use operation::endpoint::{Attach, Attached};
+use store::{Batch, Durability, Endpoint, Network, Write};
+use words::{Error, Id, Kind, Name, Result, now};
 
 /// An endpoint on its way: what it is, and the calls so far.
 pub(super) struct Attaching<'a> {

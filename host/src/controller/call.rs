@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use super::{Called, Inner};
 use crate::driver::Driver;
-use crate::engine::limit::TRACED;
 use crate::engine::{
     Asked, CallState, Code, Facts, Failure, Fault, Interface, NetworkFacts, Outcome, TrapPlace, micros,
 };
-use crate::grant::Limit;
-use crate::operation::driver::CallTrace;
-use crate::operation::endpoint::PortBinding;
-use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
-use crate::operation::network::Pool;
-use crate::operation::recording::{End, Recording, Trap};
-use crate::operation::{Error, Id, Kind, Result};
-use crate::store::{self, Durability, Endpoint, Network, Write};
 use crate::transaction::{Owner, Transaction};
+use grant::Limit;
+use operation::driver::CallTrace;
+use operation::endpoint::PortBinding;
+use operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
+use operation::network::Pool;
+use operation::recording::{End, Recording, Trap};
+use store::{self, Durability, Endpoint, Network, Write};
+use words::limit::TRACED;
+use words::{Error, Id, Kind, Result};
 
 /// How often a call is run again because its reads were overtaken. Each round, at least one other call got through.
 const ROUNDS: usize = 16;
@@ -206,7 +206,7 @@ impl Inner {
 
     /// The name of a network's nftables table. It has the instance in it, so that two Pontoons in one namespace leave each other alone.
     pub(super) fn nft_table(&self, network: &Id) -> String {
-        let digest = crate::driver::compile::digest(network.as_str().as_bytes());
+        let digest = words::file::digest(network.as_str().as_bytes());
         format!("{}{}", self.nft_prefix(), &digest[..16])
     }
 
@@ -257,7 +257,7 @@ pub(super) fn network_options(network: &Network) -> NetworkOptions {
 }
 
 /// The options of an endpoint that an operator attached, for its driver.
-pub(super) fn endpoint_options(endpoint: &Endpoint, mac: Option<crate::kernel::MacAddress>) -> EndpointOptions {
+pub(super) fn endpoint_options(endpoint: &Endpoint, mac: Option<words::MacAddress>) -> EndpointOptions {
     let exposed = |p: &PortBinding| TransportPort { protocol: p.protocol, port: p.container_port };
     EndpointOptions {
         mac,

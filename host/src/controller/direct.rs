@@ -9,11 +9,11 @@ use super::call::Call;
 use super::request::engine_network;
 use super::{Controller, Inner};
 use crate::engine::{self, CallState, Code, Outcome};
-use crate::kernel::Kernel;
-use crate::operation::driver::CallTrace;
-use crate::operation::engine::{CreateNetwork, Interface};
-use crate::operation::{Error, Id, Name, Result};
-use crate::store::Store;
+use kernel::Kernel;
+use operation::driver::CallTrace;
+use operation::engine::{CreateNetwork, Interface};
+use store::Store;
+use words::{Error, Id, Name, Result};
 
 /// A call that is made directly.
 #[derive(Clone, Debug)]

@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use super::Inner;
 use crate::driver;
-use crate::grant::Grant;
-use crate::operation::driver::{Driver, DriverDetails, LoadDriver, READY};
-use crate::operation::{Error, Name, Result};
-use crate::store;
+use grant::Grant;
+use operation::driver::{Driver, DriverDetails, LoadDriver, READY};
+use words::{Error, Name, Result};
 
 impl Inner {
     pub(super) fn load_driver(&self, load: LoadDriver) -> Result<DriverDetails> {

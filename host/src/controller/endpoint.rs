@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::Inner;
 use super::call::Call;
-use crate::driver::{Driver, compile};
+use crate::driver::Driver;
 use crate::engine::{CallState, Code};
-use crate::operation::driver::CallTrace;
-use crate::operation::endpoint;
-use crate::operation::network::Removed;
-use crate::operation::{Error, Id, Result};
-use crate::store::{Endpoint, Network, Write};
+use operation::driver::CallTrace;
+use operation::endpoint;
+use operation::network::Removed;
+use store::{Endpoint, Network, Write};
+use words::{Error, Id, Result};
 
 impl Inner {
     /// Leaves and removes an endpoint. As in libnetwork, a driver can't keep one: what it leaves behind is swept.
@@ -120,7 +120,7 @@ impl Inner {
 
 /// A sandbox's key for drivers: the same for all endpoints of a container, and it says nothing of its path.
 pub(super) fn sandbox_key(sandbox: &str) -> String {
-    compile::digest(sandbox.as_bytes())[..16].to_owned()
+    words::file::digest(sandbox.as_bytes())[..16].to_owned()
 }
 
 /// Where an endpoint's container is.

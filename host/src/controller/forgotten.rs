@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Inner;
-use crate::kernel::{LinkKey, LinkName, Mark, Namespace};
-use crate::operation::engine::Known;
-use crate::operation::table::Collected;
-use crate::operation::{Error, Name, Result};
-use crate::store::{Endpoint, Network, Thing};
+use kernel::{LinkKey, Mark, Namespace};
+use operation::engine::Known;
+use operation::table::Collected;
+use store::{Endpoint, Network, Thing};
+use words::LinkName;
+use words::{Error, Name, Result};
 
 /// Seconds in which a thing may be on its way: made here, and not written down by the engine yet.
 const ON_ITS_WAY: u64 = 10;

@@ -2,9 +2,9 @@
 
 use super::Inner;
 use super::attach::Attaching;
-use crate::kernel::{Change, LinkKey, Namespace, NamespacePath, Route};
-use crate::operation::{Id, Name, Result};
-use crate::store::Endpoint;
+use kernel::{Change, LinkKey, Namespace, NamespacePath, Route};
+use store::Endpoint;
+use words::{Id, Name, Result};
 
 impl Inner {
     /// An endpoint of the sandbox that could be a gateway, where a family has none.

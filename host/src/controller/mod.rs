@@ -39,19 +39,19 @@ use turns::{Turn, Turns};
 
 use crate::driver::Drivers;
 use crate::engine::Fault;
-use crate::engine::limit::DEADLINE;
 use crate::firewall::{Exceptions, Firewall, Found};
-use crate::grant::{Grant, Needed};
-use crate::kernel::{self, Fake, Kernel};
-use crate::operation::driver::{Audited, Driver, DriverDetails, LoadDriver};
-use crate::operation::endpoint::{Attach, Attached, Endpoint};
-use crate::operation::engine::Known;
-use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
-use crate::operation::recording::Recording;
-use crate::operation::table::{Collected, Entry, PutEntry, Version};
-use crate::operation::{Error, Id, Name, Result};
 use crate::reaper::Reaper;
-use crate::store::{self, Store};
+use grant::{Audited, Grant, Needed};
+use kernel::{self, Fake, Kernel};
+use operation::driver::{Driver, DriverDetails, LoadDriver};
+use operation::endpoint::{Attach, Attached, Endpoint};
+use operation::engine::Known;
+use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
+use operation::recording::Recording;
+use operation::table::{Collected, Entry, PutEntry, Version};
+use store::{self, Store};
+use words::limit::DEADLINE;
+use words::{Error, Id, Name, Result};
 
 /// Where a controller works.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl Controller {
         let host = match &place.host {
             Host::Own => Kernel::current_namespace()?.into(),
             Host::At(path) => {
-                let file = std::fs::File::open(path).map_err(|e| crate::driver::compile::io(path, &e))?;
+                let file = std::fs::File::open(path).map_err(|e| words::file::io(path, &e))?;
                 OwnedFd::from(file).into()
             }
             Host::Fake(fake) => fake.clone().into(),

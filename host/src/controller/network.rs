@@ -4,12 +4,12 @@ use super::Inner;
 use super::call::{Call, ipam_data, network_options};
 use crate::driver::Driver;
 use crate::engine::CallState;
-use crate::operation::driver::{CallTrace, Scope};
-use crate::operation::engine::{Labels, NetworkOptions};
-use crate::operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
-use crate::operation::{Error, Id, Kind, Name, Result, now};
-use crate::store::{Durability, Network, Write};
 use crate::transaction;
+use operation::driver::{CallTrace, Scope};
+use operation::engine::{Labels, NetworkOptions};
+use operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
+use store::{Durability, Network, Write};
+use words::{Error, Id, Kind, Name, Result, now};
 
 impl Inner {
     pub(super) fn create_network(&self, id: Id, create: CreateNetwork) -> Result<CreatedNetwork> {

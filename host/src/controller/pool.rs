@@ -5,9 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
-use crate::operation::network::{CreateNetwork, Pool, PoolRequest};
-use crate::operation::{Error, Id, Result};
-use crate::store;
+use operation::network::{CreateNetwork, Pool, PoolRequest};
+use words::{Error, Id, Result};
 
 /// Networks of 254 addresses that a network without a subnet gets: 10.201.0.0/24 to 10.217.255.0/24. Docker's own are elsewhere
 /// (172.17.0.0/12 and 192.168.0.0/16).
@@ -58,7 +57,7 @@ impl Inner {
     }
 
     pub(super) fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
-        let digest = crate::driver::compile::digest(&self.store.instance().to_le_bytes());
+        let digest = words::file::digest(&self.store.instance().to_le_bytes());
         let global = u64::from_str_radix(&digest[..10], 16).unwrap_or(0);
         let segment = |shift: u32| u16::try_from(global >> shift & 0xffff).unwrap_or(0);
         let (high, mid, low) = (0xfd00 | segment(32) & 0xff, segment(16), segment(0));

@@ -11,16 +11,17 @@ use super::call::{Call, ipam_data};
 use super::endpoint::sandbox_key;
 use super::sandbox::check_gateways;
 use super::{Controller, Inner};
-use crate::driver::{Driver, compile};
+use crate::driver::Driver;
 use crate::engine::{self, CallState, Code};
-use crate::kernel::{LinkName, Namespace};
-use crate::operation::engine::{
+use kernel::Namespace;
+use operation::engine::{
     AllocateNetwork, CreateEndpoint, CreateNetwork, EndpointKey, ExternalConnectivity, Interface, InterfaceName, Join,
     Joined, Labels, NetworkOptions, PoolData, Reply, Request, StaticRoute,
 };
-use crate::operation::network::Pool;
-use crate::operation::{Error, Id, Kind, Name, Result, now};
-use crate::store::{Endpoint, Network, Write};
+use operation::network::Pool;
+use store::{Endpoint, Network, Write};
+use words::LinkName;
+use words::{Error, Id, Kind, Name, Result, now};
 
 /// Set by dockerd where another endpoint is the sandbox's IPv6 gateway (28.0).
 const NO_PROXY_6TO4: &str = "com.docker.network.driver.private.no_proxy_6to4";
@@ -428,5 +429,5 @@ fn long_name(id: &Id) -> Result<Name> {
 
 fn digits(id: &Id) -> String {
     let is_dockers = id.as_str().len() == 64 && id.as_str().bytes().all(|b| b.is_ascii_hexdigit());
-    if is_dockers { id.to_string() } else { compile::digest(id.as_str().as_bytes()) }
+    if is_dockers { id.to_string() } else { words::file::digest(id.as_str().as_bytes()) }
 }

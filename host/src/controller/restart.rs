@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
-use crate::kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, Outcome};
-use crate::operation::engine::Known;
-use crate::operation::table::Collected;
-use crate::operation::{Error, Result};
-use crate::store::{Batch, Durability, Endpoint, Network, Object, Thing, Write};
+use kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, Outcome};
+use operation::engine::Known;
+use operation::table::Collected;
+use store::{Batch, Durability, Endpoint, Network, Object, Thing, Write};
+use words::{Error, Result};
 
 /// Where the store keeps which boot and namespace it speaks of.
 const IDENTITY: &str = "host-identity";
@@ -197,7 +197,7 @@ impl Inner {
                 _ => None,
             })
             .collect();
-        let stray = |info: &crate::kernel::LinkInfo| info.mark != Mark::Foreign && !owned.contains(&info.index);
+        let stray = |info: &kernel::LinkInfo| info.mark != Mark::Foreign && !owned.contains(&info.index);
         let links = self.kernel.links(namespace)?.into_iter().filter(stray);
         Ok(links
             .map(|i| {

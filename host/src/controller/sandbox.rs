@@ -7,9 +7,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
 use crate::engine::{Join, Names};
-use crate::kernel::{Change, LinkChanges, LinkKey, LinkName, Namespace, NewName, Outcome, Route, Sysctl};
-use crate::operation::{Error, Result};
-use crate::store::{Batch, Durability, Endpoint, Object, Thing, Write};
+use kernel::{Change, LinkChanges, LinkKey, Namespace, NewName, Outcome, Route, Sysctl};
+use store::{Batch, Durability, Endpoint, Object, Thing, Write};
+use words::LinkName;
+use words::{Error, Result};
 
 /// How long an attach waits for its interface to run: a hundred times what it takes.
 const UNTIL_RUNNING: Duration = Duration::from_millis(100);
@@ -125,7 +126,7 @@ impl Inner {
 
     fn name_of(&self, key: &LinkKey) -> Result<LinkName> {
         let info = self.kernel.link(key)?.ok_or_else(|| Error::not_found("the interface is gone"))?;
-        Ok(LinkName::new(&info.name)?)
+        LinkName::new(&info.name)
     }
 }
 

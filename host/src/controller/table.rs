@@ -2,12 +2,14 @@
 
 use super::Inner;
 use super::call::Call;
-use crate::capability::tables::{check_key, check_table};
+use grant::check_table;
+
+use crate::capability::tables::check_key;
 use crate::driver::Driver;
 use crate::engine::TableEvent;
-use crate::operation::table::{Entry, PutEntry};
-use crate::operation::{Error, Id, Name, Result};
-use crate::store::{self, Batch, Durability, Network, TableEntry, Undelivered, Write};
+use operation::table::{Entry, PutEntry};
+use store::{self, Batch, Durability, Network, TableEntry, Undelivered, Write};
+use words::{Error, Id, Name, Result};
 
 /// Bytes of an entry's value.
 const VALUE: usize = crate::capability::store::VALUE;

@@ -7,10 +7,9 @@ use ipnet::IpNet;
 
 use super::Inner;
 use super::pool::{checked, ipv4_candidates};
-use crate::operation::engine::{Labels, Reply, RequestAddress, RequestPool, TakenPool};
-use crate::operation::network::PoolRequest;
-use crate::operation::{Error, Id, Result, now};
-use crate::store;
+use operation::engine::{Labels, Reply, RequestAddress, RequestPool, TakenPool};
+use operation::network::PoolRequest;
+use words::{Error, Id, Result, now};
 
 /// Reserve no gateway address: the engine asks for it by itself.
 const NO_GATEWAY: (bool, bool) = (true, true);

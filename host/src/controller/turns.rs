@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::limit::{CALLS, DRIVER_CALLS};
-use crate::operation::{Error, Id, Kind, Name, Result};
+use words::limit::{CALLS, DRIVER_CALLS};
+use words::{Error, Id, Kind, Name, Result};
 
 /// Those who wait and those who run, by what they wait for.
 #[derive(Clone)]

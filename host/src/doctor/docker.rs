@@ -8,9 +8,9 @@ use tokio::net::UnixStream;
 
 use super::{is_refused, unknown};
 use crate::frontend::docker::api::get;
-use crate::kernel::identify;
-use crate::operation::Error;
-use crate::operation::finding::Finding;
+use kernel::identify;
+use operation::finding::Finding;
+use words::Error;
 
 /// 20.10's: the oldest that is tested.
 const OLDEST_API: (u32, u32) = (1, 41);
@@ -162,7 +162,7 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
-    use crate::operation::finding::Status;
+    use operation::finding::Status;
 
     const RECENT: &str = r#"{"Version":"28.2.2","ApiVersion":"1.50","Components":[{"Name":"Engine"}]}"#;
 

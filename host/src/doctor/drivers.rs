@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::controller::Controller;
 use crate::frontend::docker::reserved;
-use crate::operation::Name;
-use crate::operation::driver::{Driver, PUT_ASIDE, READY};
-use crate::operation::finding::Finding;
+use operation::driver::{Driver, PUT_ASIDE, READY};
+use operation::finding::Finding;
+use words::Name;
 
 /// Looks at each, and answers which of them must have a plugin socket.
 pub async fn look(controller: &Controller, docker: bool) -> (Vec<Finding>, BTreeSet<Name>) {
@@ -50,8 +50,8 @@ fn one(driver: &Driver, docker: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::driver::Scope;
-    use crate::operation::finding::Status;
+    use operation::driver::Scope;
+    use operation::finding::Status;
 
     #[test]
     fn a_driver_is_ready_or_says_why_not() {

@@ -3,8 +3,8 @@
 use rustix::io::Errno;
 
 use super::unknown;
-use crate::kernel::{Error, Feature, try_features};
-use crate::operation::finding::Finding;
+use kernel::{Error, Feature, try_features};
+use operation::finding::Finding;
 
 /// SO_NETNS_COOKIE: without it another namespace with the number of the one before it is taken for the same.
 const COOKIES: (u32, u32) = (5, 14);
@@ -63,7 +63,7 @@ fn advice(feature: Feature) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::finding::Status;
+    use operation::finding::Status;
 
     #[test]
     fn versions() {

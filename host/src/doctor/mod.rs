@@ -22,7 +22,7 @@ mod state;
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::frontend::docker::Plugins;
-use crate::operation::finding::Finding;
+use operation::finding::Finding;
 
 /// What helps against EACCES and EPERM.
 pub const AS_ROOT: &str = "run `pontoon doctor` as root";

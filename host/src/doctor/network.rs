@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use super::unknown;
 use crate::controller::Controller;
 use crate::firewall::{self, Exceptions, Found};
-use crate::kernel::{Config, Error, IptablesFamily, Kernel, Namespace, Sysctl};
-use crate::operation::finding::Finding;
+use kernel::{Config, Error, IptablesFamily, Kernel, Namespace, Sysctl};
+use operation::finding::Finding;
 
 /// A change of the firewall by others is mended after half a second at most.
 const MENDING: Duration = Duration::from_secs(1);
@@ -149,7 +149,7 @@ pub async fn exceptions(controller: &Controller) -> Vec<Finding> {
 async fn standing(
     controller: &Controller,
     family: IptablesFamily,
-) -> crate::operation::Result<Option<(&'static str, Exceptions)>> {
+) -> words::Result<Option<(&'static str, Exceptions)>> {
     let Some(chain) = controller.firewall(family).await?.chain else { return Ok(None) };
     let mut exceptions = controller.exceptions(family).await?;
     if exceptions.amiss > 0 {
@@ -174,8 +174,8 @@ fn rules(check: String, chain: &str, exceptions: Exceptions) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::IptablesChain;
-    use crate::operation::finding::Status;
+    use kernel::IptablesChain;
+    use operation::finding::Status;
 
     #[test]
     fn a_firewall_is_told_with_what_to_do() {

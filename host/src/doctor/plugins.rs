@@ -15,8 +15,8 @@ use tokio::net::UnixStream;
 
 use super::{access, unknown};
 use crate::frontend::ask::ask;
-use crate::operation::Name;
-use crate::operation::finding::Finding;
+use operation::finding::Finding;
+use words::Name;
 
 /// Where dockerd looks when there is no socket.
 const SPEC_FOLDERS: [&str; 2] = ["/etc/docker/plugins", "/usr/lib/docker/plugins"];
@@ -170,7 +170,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::operation::finding::Status;
+    use operation::finding::Status;
 
     #[tokio::test]
     async fn dead_sockets_are_found_in_both_places() {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::unknown;
 use crate::confine::{Facts, facts};
-use crate::operation::finding::Finding;
+use operation::finding::Finding;
 
 /// Of these a host of network drivers needs none: whoever breaks out of a driver must not find them.
 const ALL: u64 = (1 << 41) - 1;
@@ -46,7 +46,7 @@ fn one(check: &str, holds: bool, found: &str, advice: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::finding::Status;
+    use operation::finding::Status;
 
     #[test]
     fn what_is_not_given_up_is_a_warning() {

@@ -8,7 +8,7 @@ use rustix::fs::{statfs, statvfs};
 use super::access::{self, Who};
 use super::unknown;
 use crate::config::Config;
-use crate::operation::finding::Finding;
+use operation::finding::Finding;
 
 /// A component has 64 MiB at most, and its code about as much again: two of them.
 const ROOM: u64 = 256 << 20;
@@ -114,7 +114,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::operation::finding::Status;
+    use operation::finding::Status;
 
     #[test]
     fn file_systems() {

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
 
 use super::manifest;
-use crate::capability::convert::{MESSAGE_BYTES, printable};
-use crate::grant::HostCall;
-use crate::operation::driver::Manifest;
-use crate::operation::{Error, Result};
+use grant::HostCall;
+use operation::driver::Manifest;
+use words::foreign::{MESSAGE_BYTES, printable};
+use words::{Error, Result};
 
 /// The interface package that this host offers to drivers.
 pub const PACKAGE: &str = "pontoon:driver";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::operation::driver::PUT_ASIDE;
+use operation::driver::PUT_ASIDE;
 
 /// Traps in a row after which a function is put aside. One that works for some of the driver's networks is not.
 pub const TRAPS: u32 = 10;

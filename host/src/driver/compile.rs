@@ -8,16 +8,15 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sha2::{Digest, Sha256};
 
 use super::admit::SIZE;
-use crate::operation::{Error, Kind, Result};
-use crate::store::Store;
+use store::Store;
+use words::file::{digest, io, make_private, remove_parts, write_whole};
+use words::{Error, Kind, Result};
 
 /// Address space of the child: a Python component needs about 1.5 GiB.
 const ADDRESS_SPACE: u64 = 4 << 30;
@@ -49,11 +48,6 @@ pub fn child() -> anyhow::Result<()> {
     let compiled = crate::engine::compile(&component).map_err(|e| anyhow::anyhow!("{e:#}"))?;
     std::io::stdout().lock().write_all(&compiled)?;
     Ok(())
-}
-
-/// The digest of some bytes, in hexadecimal digits.
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Compiled code by the component's digest.
@@ -106,43 +100,6 @@ impl Cache {
 
 fn key(digest_of_component: &str) -> String {
     format!("compiled/{digest_of_component}")
-}
-
-/// Removes what a write left that did not come to its end: the daemon was killed.
-pub fn remove_parts(folder: &Path) {
-    let is_part = |path: &PathBuf| path.extension().is_some_and(|e| e.to_string_lossy().starts_with("part"));
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    for part in entries.map(|e| e.path()).filter(is_part) {
-        let _ = std::fs::remove_file(part);
-    }
-}
-
-/// Makes a folder that only its owner can enter.
-pub fn make_private(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| io(folder, &e))
-}
-
-/// Writes a file so that it is there whole or not at all, also after a power cut.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    // A name of its own: the same component can be on its way under several names.
-    let part = path.with_extension(format!("part{}", WRITES.fetch_add(1, Ordering::Relaxed)));
-    let write = || {
-        let mut file = std::fs::File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    };
-    write().map_err(|e: std::io::Error| {
-        let _ = std::fs::remove_file(&part);
-        io(path, &e)
-    })
-}
-
-/// An error of the file system.
-pub fn io(path: &Path, error: &std::io::Error) -> Error {
-    Error::internal(format!("{}: {error}", path.display()))
 }
 
 /// Compiles a component in a child process of this program.
@@ -200,5 +157,5 @@ fn converse(child: &mut Child, component: &[u8]) -> Option<(Vec<u8>, String)> {
 
 fn first_line(text: &str) -> String {
     let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("it ended without a word");
-    crate::capability::convert::printable(line, crate::capability::convert::MESSAGE_BYTES)
+    words::foreign::printable(line, words::foreign::MESSAGE_BYTES)
 }

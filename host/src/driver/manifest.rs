@@ -6,10 +6,10 @@
 
 use serde::Deserialize;
 
-use crate::config::from_toml;
-use crate::grant::Grant;
-use crate::operation::driver::Manifest;
-use crate::operation::{Error, Name, Result};
+use grant::Grant;
+use operation::driver::Manifest;
+use words::file::from_toml;
+use words::{Error, Name, Result};
 
 /// The custom section that holds it.
 pub const SECTION: &str = "pontoon-manifest";
@@ -81,7 +81,7 @@ fn is_licence(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::Permission;
+    use grant::Permission;
 
     const WHOLE: &str = "\
 name = 'blue'                       # a comment of its author

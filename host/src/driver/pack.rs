@@ -7,7 +7,7 @@ use wasmparser::{BinaryReader, BinaryReaderError};
 
 use super::admit::{admit, check_header, damaged};
 use super::manifest::SECTION;
-use crate::operation::Result;
+use words::Result;
 
 /// Bytes before a component's first section: its magic and version.
 const HEADER: usize = 8;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::operation::recording::{End, Recording};
+use operation::recording::{End, Recording};
 
 /// Recordings of one driver that are kept.
 const KEPT: usize = 64;
@@ -92,12 +92,12 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::recording::Trap;
+    use operation::recording::Trap;
 
     fn recording(end: End, filling: usize) -> Recording {
         Recording {
             number: 0,
-            driver: crate::operation::Name::new("d").unwrap(),
+            driver: words::Name::new("d").unwrap(),
             component: String::new(),
             interface: String::new(),
             function: "join".into(),

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use super::admit::{self, Admitted};
 use super::aside::Aside;
-use super::compile::{self, Cache};
+use super::compile::Cache;
 use super::recorder::Recorder;
 use crate::controller::Place;
 use crate::engine::{CallState, Code, Engine, Registration};
-use crate::grant::{Grant, Item, Needed, Policy};
-use crate::operation::driver::{CallCount, CallTrace, Granting, LoadDriver};
-use crate::operation::{Error, Kind, Name, Result};
-use crate::store::{self, Batch, Durability, Store, Write};
+use grant::{Grant, Item, Needed, Policy};
+use operation::driver::{CallCount, CallTrace, Granting, LoadDriver};
+use store::{self, Batch, Durability, Store, Write};
+use words::{Error, Kind, Name, Result};
 
 /// A loaded driver.
 pub struct Driver {
@@ -56,8 +56,8 @@ impl Drivers {
         let engine =
             Engine::new(place.deadline).map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
         let components = state.join("components");
-        compile::make_private(&components)?;
-        compile::remove_parts(&components);
+        words::file::make_private(&components)?;
+        words::file::remove_parts(&components);
         let cache = Cache::new(state.join("compiled"), compiler)?;
         let drivers =
             Self { engine, store, cache, components, loaded: RwLock::default(), needed: place.needed.clone() };
@@ -76,7 +76,7 @@ impl Drivers {
     /// of a driver that could not be loaded, if it is the same component. What is refused leaves all as it was. Calls that run end in
     /// the component in which they began.
     pub fn load(&self, load: LoadDriver) -> Result<Arc<Driver>> {
-        let digest = compile::digest(&load.component);
+        let digest = words::file::digest(&load.component);
         self.check_name(&self.read(), &load, &digest)?;
         let admitted = admit::admit(&load.component)?;
         let entered =
@@ -114,7 +114,7 @@ impl Drivers {
             self.check_successor(&before.record, &record)?;
             driver.recorder = before.recorder.clone();
         }
-        compile::write_whole(&self.component_path(digest), &load.component)?;
+        words::file::write_whole(&self.component_path(digest), &load.component)?;
         let writes = vec![Write::PutDriver(record)];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         let driver = Arc::new(driver);
@@ -218,7 +218,7 @@ impl Drivers {
     /// A loaded driver's component.
     pub fn component(&self, name: &Name) -> Result<Vec<u8>> {
         let path = self.component_path(&self.get(name)?.record.digest);
-        std::fs::read(&path).map_err(|e| compile::io(&path, &e))
+        std::fs::read(&path).map_err(|e| words::file::io(&path, &e))
     }
 
     /// A driver that can be called.
@@ -253,8 +253,8 @@ impl Drivers {
 
     fn restore(&self, record: store::Driver) -> Result<Driver> {
         let path = self.component_path(&record.digest);
-        let component = std::fs::read(&path).map_err(|e| compile::io(&path, &e))?;
-        if compile::digest(&component) != record.digest {
+        let component = std::fs::read(&path).map_err(|e| words::file::io(&path, &e))?;
+        if words::file::digest(&component) != record.digest {
             return Err(Error::internal(format!("{}: the component was changed; load it again", path.display())));
         }
         let admitted = admit::admit(&component)?;
@@ -354,5 +354,5 @@ fn unfit(error: Error) -> Error {
 }
 
 fn one_line(error: &wasmtime::Error) -> String {
-    crate::capability::convert::printable(&format!("{error:#}"), crate::capability::convert::MESSAGE_BYTES)
+    words::foreign::printable(&format!("{error:#}"), words::foreign::MESSAGE_BYTES)
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::export::TableEvent;
-use crate::operation::Id;
-use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData};
+use operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData};
+use words::Id;
 
 /// A call's function and its arguments. Handles are not among them: each function gets those of its own call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

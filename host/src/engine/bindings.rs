@@ -3,6 +3,7 @@
 use crate::capability::handle;
 
 /// The mandatory part, and the imports of all parts.
+#[expect(missing_docs, reason = "generated")]
 pub mod driver_part {
     wasmtime::component::bindgen!({
         path: "../wit",

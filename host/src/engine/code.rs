@@ -11,8 +11,8 @@ use super::bindings::{
     driver_part, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker,
     ipv6_releaser_part as releaser, network_allocator_part as allocator, table_watcher_part as watcher,
 };
-use super::limit::{CALLS, INSTANCES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
 use super::state::CallState;
+use words::limit::{CALLS, INSTANCES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
 
 /// Runs drivers.
 #[derive(Clone)]

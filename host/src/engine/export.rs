@@ -17,10 +17,10 @@ use super::run::{Outcome, run};
 use super::state::CallState;
 use crate::capability::convert::{self, address_to_wit, mac_to_wit, network_to_wit};
 use crate::capability::handle::{InterfaceInfo, JoinInfo, NetworkInfo};
-use crate::operation::driver::Scope;
-use crate::operation::endpoint::PortBinding;
-use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
-use crate::operation::{Error, Id};
+use operation::driver::Scope;
+use operation::endpoint::PortBinding;
+use operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
+use words::{Error, Id};
 
 /// What a driver says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -359,10 +359,7 @@ fn misfit(part: &str, error: &wasmtime::Error) -> wit::Error {
 }
 
 fn absent(part: &str) -> wit::Error {
-    convert::error_to_wit(Error::new(
-        crate::operation::Kind::NotImplemented,
-        format!("the driver does not export {part}"),
-    ))
+    convert::error_to_wit(Error::new(words::Kind::NotImplemented, format!("the driver does not export {part}")))
 }
 
 fn scope(scope: wit::Scope) -> Scope {

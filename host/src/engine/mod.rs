@@ -1,6 +1,5 @@
 //! wasmtime: one call of a driver in a fresh instance, under limits.
 //!
-//! - [`limit`]: the limits, each with its reason
 //! - [`bindings`]: what is generated from `wit/`
 //! - [`CallState`]: what a call has on the host's side
 //! - [`Code`]: a component that is ready to be called, and which parts it exports
@@ -13,7 +12,7 @@ mod arguments;
 pub mod bindings;
 mod code;
 mod export;
-pub mod limit;
+mod memory;
 mod replay;
 mod run;
 mod state;

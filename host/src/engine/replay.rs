@@ -8,9 +8,9 @@ use super::code::Code;
 use super::run::{Failure, Outcome};
 use super::state::{CallState, TrapPlace};
 use crate::capability::{Answer, Refusal};
-use crate::grant::HostCall;
-use crate::operation::recording::{End, HostAnswer, RecordedHostCall, Recording, Trap};
-use crate::operation::{Error, Result};
+use grant::HostCall;
+use operation::recording::{End, HostAnswer, RecordedHostCall, Recording, Trap};
+use words::{Error, Result};
 
 /// How a call went that was made again.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use wasmtime::{FrameInfo, Store, Trap, WasmBacktrace, WasmCoreDump};
 use super::arguments::Arguments;
 use super::bindings::imports::types as wit;
 use super::code::{Code, ticks};
-use super::limit::{HOST_CALL_BYTES, TRAP_BYTES};
 use super::state::{CallState, DEADLINE_PASSED, TrapPlace};
 use crate::capability::convert;
-use crate::operation::{Error, Kind};
+use words::limit::{HOST_CALL_BYTES, TRAP_BYTES};
+use words::{Error, Kind};
 
 /// How a call ended, with its state: the changes that are to be committed or undone, and what was answered through handles.
 pub struct Outcome<T> {
@@ -81,7 +81,7 @@ fn place(store: &mut Store<CallState>, trap: &wasmtime::Error) -> TrapPlace {
     let frame = |frame: &FrameInfo| {
         let name = frame.func_name().map_or_else(|| format!("wasm function {}", frame.func_index()), str::to_owned);
         let offset = frame.module_offset().map_or_else(String::new, |offset| format!("{offset:#x} "));
-        convert::printable(&format!("{offset}{name}"), convert::MESSAGE_BYTES)
+        words::foreign::printable(&format!("{offset}{name}"), words::foreign::MESSAGE_BYTES)
     };
     let backtrace = backtrace.iter().map(frame).collect();
     let coredump = trap.downcast_ref::<WasmCoreDump>().map(|dump| dump.serialize(store, "driver"));
@@ -108,8 +108,8 @@ fn trapped(state: &CallState, trap: &wasmtime::Error) -> Error {
     let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
     // The backtrace's lines are for the log; the names in it are the driver's.
     let lines: Vec<_> = text.split_whitespace().collect();
-    tracing::warn!(function, "a driver trapped: {}", convert::printable(&lines.join(" "), TRAP_BYTES));
+    tracing::warn!(function, "a driver trapped: {}", words::foreign::printable(&lines.join(" "), TRAP_BYTES));
     let cause = trap.root_cause().to_string();
     let text = format!("{function} trapped{hint}: {cause}{said}");
-    Error::internal(convert::printable(&text, convert::MESSAGE_BYTES))
+    Error::internal(words::foreign::printable(&text, words::foreign::MESSAGE_BYTES))
 }

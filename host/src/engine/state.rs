@@ -11,16 +11,18 @@ use wasmtime::component::ResourceTable;
 use super::answer::{Answered, size};
 use super::arguments::Arguments;
 use super::code::Code;
-use super::limit::{HANDLES, Memory, RECORDED};
+use super::memory::Memory;
 use super::replay::Replay;
 use crate::capability::{Answer, Refusal};
-use crate::grant::{About, Gate, Grant, HostCall, Limit, Object, Permit, Policy};
-use crate::kernel::{LinkKey, LinkName, MacAddress, Namespace};
-use crate::operation::driver::HostCallTrace;
-use crate::operation::network::Pool;
-use crate::operation::recording::{HostAnswer, RecordedHostCall};
-use crate::operation::{Error, Id, Name};
 use crate::transaction::Transaction;
+use grant::{About, Gate, Grant, HostCall, Limit, Object, Permit, Policy};
+use kernel::{LinkKey, Namespace};
+use operation::driver::HostCallTrace;
+use operation::network::Pool;
+use operation::recording::{HostAnswer, RecordedHostCall};
+use words::limit::{HANDLES, RECORDED};
+use words::{Error, Id, Name};
+use words::{LinkName, MacAddress};
 
 /// How a call ends that asks the host for something too late.
 pub(super) const DEADLINE_PASSED: &str = "the call's deadline has passed";

@@ -19,11 +19,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::kernel::{
-    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, LinkName, Namespace, NftChain, NftCondition,
-    NftHook, NftProperty, NftRule, NftVerdict, Sysctl,
+use kernel::{
+    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, Namespace, NftChain, NftCondition, NftHook,
+    NftProperty, NftRule, NftVerdict, Sysctl,
 };
-use crate::store::{Store, Thing};
+use store::{Store, Thing};
+use words::LinkName;
 
 /// Another's change in the middle is rare, and each round makes [`CHANGES`] changes.
 const ROUNDS: usize = 50;
@@ -96,7 +97,7 @@ impl Firewall {
     }
 
     /// How the rules for the links that forward stand.
-    pub fn exceptions(&self, family: IptablesFamily) -> crate::operation::Result<Exceptions> {
+    pub fn exceptions(&self, family: IptablesFamily) -> words::Result<Exceptions> {
         let [ipv4, ipv6] = self.keeper.asked()?;
         let (_, links) = if ipv4.0 == family { ipv4 } else { ipv6 };
         let changes = plan::changes(&self.keeper.kernel.iptables(family)?, &self.keeper.tag, &links);
@@ -149,7 +150,7 @@ impl Keeper {
         }
     }
 
-    fn mend(&self) -> crate::operation::Result<()> {
+    fn mend(&self) -> words::Result<()> {
         let mut asked = self.asked()?;
         for (family, _) in asked.iter().filter(|(_, links)| !links.is_empty()) {
             self.switch_on(*family)?;
@@ -183,7 +184,7 @@ impl Keeper {
     }
 
     /// The links that forward.
-    fn asked(&self) -> crate::operation::Result<[(IptablesFamily, BTreeSet<LinkName>); 2]> {
+    fn asked(&self) -> words::Result<[(IptablesFamily, BTreeSet<LinkName>); 2]> {
         let (mut ipv4, mut ipv6) = (BTreeSet::new(), BTreeSet::new());
         for object in self.store.forwards()? {
             let Thing::Forward { name, ipv4: by_ipv4, ipv6: by_ipv6 } = object.thing else { continue };

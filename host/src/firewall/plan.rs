@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kernel::{IptablesChain, IptablesChange, IptablesFilter, IptablesPlace, IptablesRule, LinkName};
+use kernel::{IptablesChain, IptablesChange, IptablesFilter, IptablesPlace, IptablesRule};
+use words::LinkName;
 
 /// The tag of any Pontoon.
 const ANY: &str = "pontoon-";
@@ -74,7 +75,7 @@ fn come_too_early(rules: &[IptablesRule], tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::IptablesRules;
+    use kernel::IptablesRules;
 
     const TAG: &str = "pontoon-00abcd-";
 

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Keeper;
-use crate::kernel::{Error, Seen, Watch};
+use kernel::{Error, Seen, Watch};
 
 /// A change seldom comes alone: a dockerd that starts makes some dozens within a second. It is over when it was quiet this long.
 const QUIET: Duration = Duration::from_millis(50);

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use tokio::net::UnixStream;
 
-use crate::operation::{Error, Result};
+use words::{Error, Result};
 
 /// Whether the process at the other end may speak to the daemon through the socket at this path.
 pub fn check(stream: &UnixStream, socket: Option<&Path>) -> Result<()> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use listenfd::ListenFd;
 use tokio::net::UnixListener;
 
-use crate::operation::{Error, Kind, Result};
+use words::{Error, Kind, Result};
 
 /// Owner and group may speak to the daemon, which makes them as good as root.
 const SOCKET_MODE: u32 = 0o660;

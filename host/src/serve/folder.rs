@@ -6,11 +6,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::controller::Controller;
-use crate::driver::compile::digest;
 use crate::frontend::admin::limits::MAX_COMPONENT;
-use crate::grant::{self, Grant};
-use crate::operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY};
-use crate::operation::{Error, Kind, Name, Result};
+use grant::{self, Grant};
+use operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY};
+use words::file::digest;
+use words::{Error, Kind, Name, Result};
 
 /// Loads the folder's components under their files' names. One that can't be loaded is reported, and the others still are:
 /// it must not keep the machine's networks down.

@@ -17,12 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Written};
 use crate::controller::{Controller, Host, Place};
-use crate::driver::compile::make_private;
 use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
 use crate::frontend::docker::Plugins;
 use crate::frontend::socket::{Bound, Inherited, make_folder};
-use crate::kernel;
-use crate::operation::{Error, Result};
+use words::file::make_private;
+use words::{Error, Result};
 
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);

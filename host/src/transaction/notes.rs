@@ -2,8 +2,8 @@
 //! before it is made, and what is to be removed stays there until it is. A start does what is left: see `controller::restart`.
 
 use super::{Object, Thing};
-use crate::kernel::{self, Change, LinkKey, Namespace, Sysctl};
-use crate::store::Store;
+use kernel::{self, Change, LinkKey, Namespace, Sysctl};
+use store::Store;
 
 /// Writes down how changes are taken back, but for those of links that the call made itself: these go with the link.
 pub(super) fn before(
@@ -17,7 +17,7 @@ pub(super) fn before(
         return Ok(());
     }
     let id = store.new_object_id();
-    let failed = |e: crate::store::Error| kernel::Error { message: e.to_string(), errno: None };
+    let failed = |e: store::Error| kernel::Error { message: e.to_string(), errno: None };
     store.note(id, &undo).map_err(failed)?;
     notes.push(id);
     Ok(())

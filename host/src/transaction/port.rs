@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Transaction;
-use crate::grant::Permit;
-use crate::kernel::{Change, HostPort, Outcome, PortWish};
-use crate::operation::{Error, Kind};
-use crate::store::{self, Thing};
+use grant::Permit;
+use kernel::{Change, HostPort, Outcome, PortWish};
+use store::{self, Thing};
+use words::{Error, Kind};
 
 /// Ports that an owner has, a port counted once for each of its addresses: as many as the widest range that somebody may mean in earnest.
 const PORTS: usize = 1_024;

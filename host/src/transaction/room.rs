@@ -2,8 +2,8 @@
 //! numbers are each for one kind.
 
 use super::Transaction;
-use crate::engine::limit::{CHANGES, OBJECTS};
-use crate::kernel::{Change, Error};
+use kernel::{Change, Error};
+use words::limit::{CHANGES, OBJECTS};
 
 impl Transaction {
     /// Whether these changes may be made on top of what there is.
@@ -50,11 +50,11 @@ mod tests {
 
     use super::*;
     use crate::firewall::Firewall;
-    use crate::kernel::{Config, Fake, Kernel, LinkKey, Namespace, Route};
-    use crate::operation::{self, Id, Kind};
     use crate::reaper::Reaper;
-    use crate::store::{Batch, Durability, Object, Store, Thing, Write};
     use crate::transaction::Owner;
+    use kernel::{Config, Fake, Kernel, LinkKey, Namespace, Route};
+    use store::{Batch, Durability, Object, Store, Thing, Write};
+    use words::{Id, Kind};
 
     /// A transaction of the network `n`, for which `writes` have been committed before.
     fn transaction(folder: &std::path::Path, writes: Vec<Write>) -> Transaction {
@@ -88,7 +88,7 @@ mod tests {
         call.check_object_room(std::slice::from_ref(&add)).unwrap();
         let error = call.check_object_room(&[add.clone(), add]).unwrap_err();
         assert!(error.message.contains("at most 100000 kernel objects; this one has 99999 already"), "{error}");
-        assert_eq!(operation::Error::from(error).kind, Kind::Unavailable);
+        assert_eq!(words::Error::from(error).kind, Kind::Unavailable);
         // What is no object of its own, and what goes, is not held up.
         call.check_object_room(&vec![Change::RemoveRoute(route()); CHANGES]).unwrap();
         let error = call.check_object_room(&vec![Change::RemoveRoute(route()); CHANGES + 1]).unwrap_err();

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use pontoon::engine::Fault;
-use pontoon::operation::Result;
 use pontoon_tests::{FakeBench, attach_path, create};
 use serde_json::json;
+use words::Result;
 
 use super::seen::{Seen, agree, differ, rest};
 use super::{NETWORKS, SANDBOXES, run, seeds};

@@ -1,6 +1,6 @@
 //! Requests to the admin API that its command line would not send: over its limits, or not what its description says.
 
-use pontoon::operation::Error;
+use words::Error;
 
 use super::{seen, with_a_network};
 use crate::http::{raw, send};

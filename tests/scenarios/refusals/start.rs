@@ -144,7 +144,7 @@ fn a_store_of_a_newer_pontoon() {
     refused(
         &mut daemon.serve(),
         1,
-        &["pontoon.db", "schema 7", &format!("knows up to {}", pontoon::store::SCHEMA), "newer Pontoon"],
+        &["pontoon.db", "schema 7", &format!("knows up to {}", store::SCHEMA), "newer Pontoon"],
     );
     assert_eq!(all(&daemon), before);
     assert!(!daemon.socket().exists());

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::language::{Language, Template};
 use super::exit::Failure;
 use super::output::{Format, Session};
-use crate::operation::{Error, Name, Result};
+use words::{Error, Name, Result};
 
 /// The SDK's package.
 const SDK: &str = "pontoon-sdk";
@@ -185,7 +185,7 @@ mod tests {
             Language::Rust.project().find(|file| file.path == "pontoon.toml").unwrap().text.replace("@NAME@", "blue");
         let said = crate::driver::manifest::read("pontoon.toml", manifest.as_bytes()).unwrap();
         assert_eq!(said.asks.permissions.into_iter().map(|p| p.to_string()).collect::<Vec<_>>(), ["links"]);
-        for permission in crate::grant::HostCall::ALL.into_iter().filter_map(crate::grant::HostCall::permission) {
+        for permission in grant::HostCall::ALL.into_iter().filter_map(grant::HostCall::permission) {
             assert!(manifest.contains(&permission.to_string()), "{permission} is not named");
         }
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use crate::operation::{Error, Kind};
+use words::{Error, Kind};
 
 /// What a handler answers.
 pub type Answer<T> = Result<T, Refusal>;

@@ -18,10 +18,11 @@ use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Given, Segments};
 use super::limits::MAX_WAIT;
-use crate::grant::Grant;
-use crate::operation::driver::{Audited, Driver, DriverDetails, Granting, LoadDriver};
-use crate::operation::recording::Recording;
-use crate::operation::{Error, Name};
+use grant::Audited;
+use grant::Grant;
+use operation::driver::{Driver, DriverDetails, Granting, LoadDriver};
+use operation::recording::Recording;
+use words::{Error, Name};
 
 /// Loads a driver.
 #[utoipa::path(post, path = "/drivers", tag = "drivers", operation_id = "load_driver",

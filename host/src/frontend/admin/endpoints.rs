@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::Api;
 use super::answer::Answer;
 use super::input::{Asked, Given, Segments};
-use crate::operation::Error;
-use crate::operation::endpoint::{Attach, Attached, Endpoint};
-use crate::operation::network::Removed;
+use operation::endpoint::{Attach, Attached, Endpoint};
+use operation::network::Removed;
+use words::Error;
 
 /// The query of [`list`].
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -22,7 +22,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| stage().expect("a stage"));
 
 fn stage() -> anyhow::Result<Stage> {
     let folder = std::env::temp_dir().join(format!("pontoon-fuzz-{}", std::process::id()));
-    let host = Host::Fake(crate::kernel::Fake::new());
+    let host = Host::Fake(kernel::Fake::new());
     let place = Place { compiler: "/nonexistent".into(), ..Place::new(folder.join("state"), folder.join("run"), host) };
     let runtime = Runtime::new()?;
     let controller = Controller::start(&place)?;

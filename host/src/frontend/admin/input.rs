@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::Api;
 use super::answer::Refusal;
 use super::limits::{MAX_COMPONENT, MAX_JSON};
-use crate::operation::Error;
+use words::Error;
 
 /// The variable parts of the path.
 pub struct Segments<T>(pub T);

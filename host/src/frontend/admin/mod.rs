@@ -1,6 +1,6 @@
 //! The admin API: HTTP and JSON on a unix socket, for the command line and for programs.
 //!
-//! Its JSON is the serde form of [`crate::operation`]'s types, and its OpenAPI description is made from the same types and routes.
+//! Its JSON is the serde form of [`operation`]'s types, and its OpenAPI description is made from the same types and routes.
 //!
 //! - [`router`] and [`document`]: the routes, and their description
 //! - `system`, `drivers`, `networks`, `endpoints`, `tables`: the handlers, one file per object
@@ -37,7 +37,7 @@ pub use self::server::{serve, serve_within};
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::frontend::docker::Plugins;
-use crate::operation::{Error, Result};
+use words::{Error, Result};
 
 /// What the handlers share.
 #[derive(Clone)]

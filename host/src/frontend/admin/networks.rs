@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::Api;
 use super::answer::Answer;
 use super::input::{Asked, Given, Segments};
-use crate::operation::Error;
-use crate::operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
+use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
+use words::Error;
 
 /// The query of [`inspect`].
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -6,9 +6,9 @@ use axum::extract::State;
 use super::Api;
 use super::answer::Answer;
 use crate::doctor::{Daemon, examine};
-use crate::operation::Error;
-use crate::operation::finding::Finding;
-use crate::operation::table::{Collected, Version};
+use operation::finding::Finding;
+use operation::table::{Collected, Version};
+use words::Error;
 
 /// Tells which Pontoon this is.
 #[utoipa::path(get, path = "/version", tag = "system", operation_id = "version",

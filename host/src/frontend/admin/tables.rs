@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use super::Api;
 use super::answer::Answer;
 use super::input::{Given, Segments};
-use crate::operation::Error;
-use crate::operation::table::{Entry, PutEntry};
+use operation::table::{Entry, PutEntry};
+use words::Error;
 
 /// Lists the entries of all tables of a network.
 #[utoipa::path(get, path = "/networks/{network}/tables", tag = "tables", operation_id = "entries",

@@ -16,14 +16,14 @@ use tower::ServiceExt;
 use super::limits::{MAX_COMPONENT, MAX_JSON};
 use super::*;
 use crate::controller::{Host, Place};
-use crate::operation::Kind;
+use words::Kind;
 
 /// A controller that the tests here hardly get to: they end before or beside it. Its folders stay until the tests have ended.
 fn controller() -> Controller {
     static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     static CONTROLLER: LazyLock<Controller> = LazyLock::new(|| {
         let (state, run) = (FOLDER.path().join("state"), FOLDER.path().join("run"));
-        let host = Host::Fake(crate::kernel::Fake::new());
+        let host = Host::Fake(kernel::Fake::new());
         let place = Place { compiler: "/nonexistent".into(), ..Place::new(state, run, host) };
         Controller::start(&place).unwrap()
     });

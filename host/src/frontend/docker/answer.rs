@@ -7,8 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::capability::convert::{MESSAGE_BYTES, printable};
-use crate::operation::Error;
+use words::Error;
+use words::foreign::{MESSAGE_BYTES, printable};
 
 /// What dockerd's `Accept` asks for; it looks at no `Content-Type` itself.
 const CONTENT_TYPE: &str = "application/vnd.docker.plugins.v1.2+json";

@@ -11,7 +11,7 @@ use hyper::{Request, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::frontend::ask::{Unanswered, ask};
-use crate::operation::{Error, Kind, Result};
+use words::{Error, Kind, Result};
 
 /// How long dockerd may take for one answer: it may be busy, but nobody waits for ever.
 const PATIENCE: Duration = Duration::from_secs(10);

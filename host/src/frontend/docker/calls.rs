@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Engine;
 use super::limits::{MAX_CALLS, SMALL_BODY};
-use crate::operation::engine::{Reply, Request};
-use crate::operation::{Error, Kind, Name, Result};
+use operation::engine::{Reply, Request};
+use words::{Error, Kind, Name, Result};
 
 /// The way to the engine.
 #[derive(Clone)]

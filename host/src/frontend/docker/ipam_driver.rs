@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::wire::{id, maybe, read};
-use crate::operation::engine::{Labels, Reply, Request, RequestAddress, RequestPool};
-use crate::operation::{Error, Result};
+use operation::engine::{Labels, Reply, Request, RequestAddress, RequestPool};
+use words::{Error, Result};
 
 /// The key that says what an address is for, and the value that says "the gateway".
 const ADDRESS_TYPE: &str = "RequestAddressType";

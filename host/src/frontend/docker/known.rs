@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::api::find;
-use crate::operation::engine::Known;
-use crate::operation::{Id, Name, Result, now};
+use operation::engine::Known;
+use words::{Id, Name, Result, now};
 
 /// A network, as `GET /networks` and `GET /networks/ID` have it (API 1.24 and later).
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ pub async fn known(socket: &Path, drivers: &BTreeSet<Name>) -> Result<Known> {
             continue;
         }
         let id = Id::new(&listed.id)?;
-        known.add_pools(listed.ipam);
+        add_pools(&mut known, listed.ipam);
         let details: Option<Network> = find(socket, &format!("/networks/{id}")).await?;
         known.networks.insert(id);
         // None: it has just been removed.
@@ -72,12 +72,10 @@ pub async fn known(socket: &Path, drivers: &BTreeSet<Name>) -> Result<Known> {
     Ok(known)
 }
 
-impl Known {
-    fn add_pools(&mut self, ipam: Ipam) {
-        for pool in ipam.config.unwrap_or_default() {
-            self.subnets.extend(pool.subnet.parse::<IpNet>().ok().map(|subnet| subnet.trunc()));
-            let auxiliary = pool.auxiliary.unwrap_or_default();
-            self.addresses.extend(auxiliary.values().filter_map(|address| address.parse::<IpAddr>().ok()));
-        }
+fn add_pools(known: &mut Known, ipam: Ipam) {
+    for pool in ipam.config.unwrap_or_default() {
+        known.subnets.extend(pool.subnet.parse::<IpNet>().ok().map(|subnet| subnet.trunc()));
+        let auxiliary = pool.auxiliary.unwrap_or_default();
+        known.addresses.extend(auxiliary.values().filter_map(|address| address.parse::<IpAddr>().ok()));
     }
 }

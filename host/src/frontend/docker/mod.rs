@@ -52,9 +52,9 @@ pub use self::plugins::Plugins;
 use crate::controller::Controller;
 use crate::frontend::admin::limits::MAX_JSON;
 use crate::frontend::admin::serve_within;
-use crate::operation::driver::Scope;
-use crate::operation::engine::{Reply, Request};
-use crate::operation::{Error, Kind, Name, Result};
+use operation::driver::Scope;
+use operation::engine::{Reply, Request};
+use words::{Error, Kind, Name, Result};
 
 /// Who does what dockerd asks for.
 pub trait Engine: Clone + Send + Sync + 'static {

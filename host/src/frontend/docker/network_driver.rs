@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::options;
 use super::wire::{Loose, id, maybe, read};
-use crate::kernel::MacAddress;
-use crate::operation::engine::{
+use operation::engine::{
     AllocateNetwork, CreateEndpoint, CreateNetwork, EndpointKey, ExternalConnectivity, Interface, Join, Joined, Labels,
     PoolData, Reply, Request, StaticRoute,
 };
-use crate::operation::{Error, Result};
+use words::MacAddress;
+use words::{Error, Result};
 
 /// Bytes of a path: the kernel's PATH_MAX.
 const MAX_PATH: usize = 4096;
@@ -71,7 +71,7 @@ pub fn decode(method: &str, body: &[u8]) -> Option<Result<Request>> {
 }
 
 impl Fields {
-    fn network(&self) -> Result<crate::operation::Id> {
+    fn network(&self) -> Result<words::Id> {
         id("NetworkID", &self.networkid)
     }
 

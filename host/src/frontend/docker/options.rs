@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::wire::{Loose, maybe};
-use crate::kernel::MacAddress;
-use crate::operation::endpoint::{PortBinding, Protocol};
-use crate::operation::engine::{EndpointOptions, Labels, NetworkOptions, TransportPort};
-use crate::operation::{Error, Result};
+use operation::endpoint::{PortBinding, Protocol};
+use operation::engine::{EndpointOptions, Labels, NetworkOptions, TransportPort};
+use words::MacAddress;
+use words::{Error, Result};
 
 const GENERIC: &str = "com.docker.network.generic";
 const ENABLE_IPV4: &str = "com.docker.network.enable_ipv4";

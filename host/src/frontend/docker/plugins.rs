@@ -12,10 +12,10 @@ use super::known::known;
 use super::{Capabilities, Plugin, reserved, router, serve};
 use crate::controller::Controller;
 use crate::frontend::socket::{Inherited, SocketFile};
-use crate::operation::driver::{Driver, Scope};
-use crate::operation::engine::Known;
-use crate::operation::table::Collected;
-use crate::operation::{Error, Name, Result};
+use operation::driver::{Driver, Scope};
+use operation::engine::Known;
+use operation::table::Collected;
+use words::{Error, Name, Result};
 
 /// The part of a driver that says itself whether its networks need gateway addresses.
 const GATEWAY_CHECKER: &str = "gateway-allocation-checker";

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::{Map, Value};
 
-use crate::operation::{Error, Id, Result};
+use words::{Error, Id, Result};
 
 /// A type whose fields may come in any case, and as `null`: its own names are lower case, and each has a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

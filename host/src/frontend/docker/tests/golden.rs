@@ -94,7 +94,7 @@ pub fn answering() -> Recorder {
             Request::Join(_) => Reply::Joined(Default::default()),
             Request::RequestPool(_) => {
                 let pool = "10.9.0.0/24".parse().unwrap();
-                Reply::Pool(crate::operation::engine::TakenPool { id: "pool".parse().unwrap(), pool, data: [].into() })
+                Reply::Pool(operation::engine::TakenPool { id: "pool".parse().unwrap(), pool, data: [].into() })
             }
             Request::RequestAddress(_) => Reply::Address("10.9.0.2/24".parse().unwrap()),
             _ => Reply::Done,

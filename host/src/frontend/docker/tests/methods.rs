@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::golden::answering;
 use super::*;
-use crate::operation::engine::{Interface, InterfaceName, Joined, StaticRoute, TakenPool};
+use operation::engine::{Interface, InterfaceName, Joined, StaticRoute, TakenPool};
 
 #[tokio::test]
 async fn what_is_known_is_not_asked_for() {

@@ -1,0 +1,94 @@
+//! How much a driver may have and do.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use words::limit::{DEADLINE, HOST_CALLS, MEMORY};
+use words::{Error, Result};
+
+/// Something that is limited. Each has a default, and a grant may name less or more, up to what the host bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// MiB of all memories of a call together.
+    MemoryMib,
+    /// Milliseconds of a call.
+    CallMilliseconds,
+    /// Host calls of a call.
+    HostCalls,
+    /// Links of all its networks.
+    Links,
+    /// Addresses on one link.
+    Addresses,
+    /// Routes through one link.
+    Routes,
+    /// nftables and policy rules of all its networks.
+    Rules,
+    /// Its entries in the tables of all its networks.
+    TableEntries,
+    /// Bytes of what it remembers, keys included.
+    StoreBytes,
+    /// Bytes that it may log in a second; eight seconds' worth may come at once.
+    LogBytesPerSecond,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::MemoryMib,
+        Self::CallMilliseconds,
+        Self::HostCalls,
+        Self::Links,
+        Self::Addresses,
+        Self::Routes,
+        Self::Rules,
+        Self::TableEntries,
+        Self::StoreBytes,
+        Self::LogBytesPerSecond,
+    ];
+
+    /// What a driver has whose grant does not say: enough for a thousand endpoints.
+    pub fn default(self) -> u64 {
+        match self {
+            Self::MemoryMib | Self::CallMilliseconds | Self::HostCalls => self.most(),
+            Self::Links => 4_096,
+            Self::Addresses | Self::Routes => 1_024,
+            Self::Rules => 16_384,
+            Self::TableEntries => 65_536,
+            Self::StoreBytes => 16 << 20,
+            Self::LogBytesPerSecond => 64 << 10,
+        }
+    }
+
+    /// The most that a grant can name.
+    pub fn most(self) -> u64 {
+        match self {
+            Self::MemoryMib => MEMORY as u64 >> 20,
+            Self::CallMilliseconds => DEADLINE.as_secs() * 1_000,
+            Self::HostCalls => HOST_CALLS.into(),
+            Self::Links => 65_536,
+            Self::Addresses | Self::Routes => 65_536,
+            Self::Rules => 262_144,
+            Self::TableEntries => 1 << 20,
+            Self::StoreBytes => 1 << 30,
+            Self::LogBytesPerSecond => 16 << 20,
+        }
+    }
+
+    /// Refuses what can't be had.
+    pub fn check(self, value: u64) -> Result<()> {
+        if value <= self.most() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("limits: {self} = {value} is more than this host bears: at most {}", self.most())))
+    }
+}
+
+impl fmt::Display for Limit {
+    /// The word that is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}

@@ -1,0 +1,316 @@
+//! The kernel, spoken to with values: links, addresses, routes, rules, neighbours, nftables rules and settings, per network namespace, and
+//! ports of the host.
+//!
+//! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and never keeps a
+//! sandbox's namespace open beyond one call, or it could not die.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+mod address;
+mod apply;
+mod attribute;
+mod condemn;
+mod describe;
+mod doorman;
+mod error;
+mod fake;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod host;
+mod iptables;
+mod keyholder;
+mod link_add;
+mod link_move;
+mod link_new;
+mod link_read;
+mod link_set;
+mod mark;
+mod namespace;
+mod neighbour;
+mod nft;
+mod plan;
+mod port;
+mod route;
+mod rule;
+mod session;
+mod socket;
+mod sysctl;
+#[cfg(test)]
+mod tests;
+mod trial;
+mod value;
+mod watch;
+
+use host::Host;
+use mark::Marks;
+use port::Ports;
+use session::{Real, Session};
+use words::{LinkName, MacAddress};
+
+pub use fake::{Fake, FakePort};
+pub use iptables::*;
+pub use keyholder::{hold_keys, identify, start_keyholder};
+pub use port::{HostPort, PortWish};
+pub use trial::{Feature, try_features};
+pub use value::*;
+pub use watch::{Seen, Watch};
+
+/// Where the namespaces that are made are bound, below the run folder.
+pub const NAMESPACES: &str = "netns";
+
+/// What a [`Kernel`] works with.
+#[derive(Debug)]
+pub struct Config {
+    /// The namespace to work in.
+    pub host: HostNamespace,
+    /// The random 22-bit id of this Pontoon's state folder. It goes into the marks, so that two Pontoons in one namespace leave each other alone.
+    pub instance: u32,
+    /// The run folder: namespaces that are made are bound in `netns/NAME` below it.
+    pub run_folder: PathBuf,
+}
+
+/// The namespace that a [`Kernel`] works in, and of which kernel.
+#[derive(Debug)]
+pub enum HostNamespace {
+    /// One of the machine's, by its nsfs file; see [`Kernel::current_namespace`].
+    Real(OwnedFd),
+    /// The host of a machine in memory.
+    Fake(Fake),
+}
+
+impl From<OwnedFd> for HostNamespace {
+    fn from(file: OwnedFd) -> Self {
+        Self::Real(file)
+    }
+}
+
+impl From<Fake> for HostNamespace {
+    fn from(fake: Fake) -> Self {
+        Self::Fake(fake)
+    }
+}
+
+/// Which boot of which machine, and which namespace there. Another value: everything that was made is gone.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HostIdentity {
+    /// /proc/sys/kernel/random/boot_id.
+    pub boot: String,
+    /// The namespace's cookie (SO_NETNS_COOKIE), or its inode where the kernel has none (before 5.14).
+    pub namespace: u64,
+}
+
+/// The kernel. Share it in an `Arc`.
+#[derive(Debug)]
+pub struct Kernel {
+    host: Host,
+    marks: Marks,
+    /// Where the namespaces that are made are bound.
+    namespaces: PathBuf,
+    ports: Ports,
+}
+
+impl Kernel {
+    /// Takes the host's namespace as it is now; sockets are opened when they are needed first.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let namespaces = config.run_folder.join(NAMESPACES);
+        let host = match config.host {
+            HostNamespace::Real(file) => Host::Real(Real::new(file)?),
+            HostNamespace::Fake(fake) => Host::Fake(fake),
+        };
+        let marks = Marks::new(config.instance);
+        Ok(Self { host, marks, namespaces, ports: Ports::default() })
+    }
+
+    /// The namespace of the calling thread.
+    pub fn current_namespace() -> Result<OwnedFd, Error> {
+        namespace::current()
+    }
+
+    /// Which boot and which namespace this is.
+    pub fn identity(&self) -> Result<HostIdentity, Error> {
+        self.host.identity()
+    }
+
+    /// Opens and checks a sandbox: it must be a network namespace and not the host's own.
+    pub fn sandbox(&self, path: &Path) -> Result<NamespacePath, Error> {
+        self.host.sandbox(path)
+    }
+
+    /// Does something on a thread of its own inside a sandbox, such as opening a socket.
+    pub fn within<T: Send>(
+        &self,
+        sandbox: &NamespacePath,
+        action: impl FnOnce() -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        namespace::within(namespace::open(sandbox)?.as_fd(), action)
+    }
+
+    /// Whether the namespace is still there, and the same.
+    pub fn exists(&self, namespace: &Namespace) -> bool {
+        self.host.exists(namespace)
+    }
+
+    /// Makes all changes or none: when one fails, what was done is undone in reverse, and the error names the change.
+    ///
+    /// What is removed comes back with undo, too, except links, nftables rules, and namespaces: remove these after the commit.
+    pub fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, Error> {
+        self.apply_noted(changes, &mut |_| Ok(()))
+    }
+
+    /// The same, for whoever must be able to take changes back in another life: `note` is told how, right before they are made, for those
+    /// that carry no mark of this instance in the kernel. It may be told of some that are not made after all. Its error is theirs.
+    pub fn apply_noted(
+        &self,
+        changes: &[Change],
+        note: &mut dyn FnMut(&[Change]) -> Result<(), Error>,
+    ) -> Result<Vec<Applied>, Error> {
+        apply::apply(self, changes, note)
+    }
+
+    /// Takes changes back, the last one first, as far as it goes. What is gone already is no error.
+    pub fn undo(&self, applied: &[Applied]) -> Vec<Error> {
+        apply::undo(self, &mut self.session(), applied)
+    }
+
+    /// Makes each change by itself, in order, and goes on after errors.
+    pub fn attempt(&self, changes: &[Change]) -> Vec<Error> {
+        apply::attempt(self, &mut self.session(), changes)
+    }
+
+    /// The names of the namespaces that are bound in the run folder.
+    pub fn made_namespaces(&self) -> Result<Vec<String>, Error> {
+        self.host.made_namespaces(&self.namespaces)
+    }
+
+    /// Takes links of this instance out of the way at once (down, no master, no addresses, another name) for [`Kernel::reap`] to delete.
+    /// Pairs and bridges only wait; other kinds are deleted here. The other end of a pair comes along if it is in the same namespace; give
+    /// both where it is in another, or the pair is deleted here (30 ms). Ok for what is gone; a foreign link is refused before anything is done.
+    pub fn condemn(&self, links: &[LinkKey]) -> Result<(), Error> {
+        condemn::condemn(&mut self.session(), links, self.marks)
+    }
+
+    /// Deletes what was condemned in a namespace, all in one go; answers how many links it found.
+    pub fn reap(&self, namespace: &Namespace) -> Result<usize, Error> {
+        condemn::reap(&mut self.session(), namespace, self.marks)
+    }
+
+    /// The link of a name.
+    pub fn link_by_name(&self, namespace: &Namespace, name: &LinkName) -> Result<Option<LinkInfo>, Error> {
+        let question = link_read::by_name(name.as_str());
+        let seen = link_read::get(&mut self.session(), namespace, question, self.marks)?;
+        Ok(seen.map(|seen| seen.info))
+    }
+
+    /// A link by its key.
+    pub fn link(&self, link: &LinkKey) -> Result<Option<LinkInfo>, Error> {
+        let question = link_read::by_index(link.index);
+        let seen = link_read::get(&mut self.session(), &link.namespace, question, self.marks)?;
+        Ok(seen.map(|seen| seen.info))
+    }
+
+    /// All links of a namespace.
+    pub fn links(&self, namespace: &Namespace) -> Result<Vec<LinkInfo>, Error> {
+        let seen = link_read::all(&mut self.session(), namespace, self.marks)?;
+        Ok(seen.into_iter().map(|seen| seen.info).collect())
+    }
+
+    /// The addresses of a link; none where it is gone.
+    pub fn addresses(&self, link: &LinkKey) -> Result<Vec<IpNet>, Error> {
+        let found = address::list(&mut self.session(), &link.namespace, link.index)?;
+        Ok(found.into_iter().map(|(_, address)| address).collect())
+    }
+
+    /// The addresses of all links of a namespace, with the ifindex of the link.
+    pub fn all_addresses(&self, namespace: &Namespace) -> Result<Vec<(u32, IpNet)>, Error> {
+        address::list(&mut self.session(), namespace, 0)
+    }
+
+    /// This instance's routes through a link. (Their mark has one byte: another instance may have the same.)
+    pub fn routes(&self, link: &LinkKey) -> Result<Vec<Route>, Error> {
+        route::list(&mut self.session(), link, self.marks)
+    }
+
+    /// This instance's rules. (Their mark has one byte: another instance may have the same.)
+    pub fn rules(&self, namespace: &Namespace) -> Result<Vec<Rule>, Error> {
+        rule::list(&mut self.session(), namespace, self.marks)
+    }
+
+    /// The permanent neighbours of a link.
+    pub fn neighbours(&self, link: &LinkKey) -> Result<Vec<Neighbour>, Error> {
+        neighbour::list(&mut self.session(), link)
+    }
+
+    /// The permanent forwarding entries of a link.
+    pub fn forwardings(&self, link: &LinkKey) -> Result<Vec<Forwarding>, Error> {
+        neighbour::list_forwardings(&mut self.session(), link)
+    }
+
+    /// A setting's value.
+    pub fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
+        sysctl::get(&mut self.session(), namespace, sysctl)
+    }
+
+    /// The names of the nftables tables of family inet.
+    pub fn nft_tables(&self, namespace: &Namespace) -> Result<Vec<String>, Error> {
+        nft::tables(&mut self.session(), namespace)
+    }
+
+    /// The rules of a table with their comments; none where there is no such table.
+    pub fn nft_rules(&self, namespace: &Namespace, table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
+        nft::rules(&mut self.session(), namespace, table)
+    }
+
+    /// The base chains of nftables, in whose table ever, that drop what is forwarded unless a rule accepts it: `FAMILY TABLE CHAIN`.
+    pub fn dropping_chains(&self, namespace: &Namespace) -> Result<Vec<String>, Error> {
+        nft::dropping(&mut self.session(), namespace)
+    }
+
+    /// What stands in the way of forwarding in the table `filter` of iptables-nft on the host.
+    pub fn iptables(&self, family: IptablesFamily) -> Result<IptablesFilter, Error> {
+        nft::read_iptables(&mut self.session(), family)
+    }
+
+    /// Changes rules of that table in one transaction; false: something changed since `generation`, and nothing was done.
+    pub fn change_iptables(
+        &self,
+        family: IptablesFamily,
+        generation: u32,
+        changes: &[IptablesChange],
+    ) -> Result<bool, Error> {
+        nft::change_iptables(&mut self.session(), family, generation, changes)
+    }
+
+    /// Whether the legacy iptables, which nftables know nothing of, have a table `filter` on the host.
+    pub fn has_legacy_iptables(&self, family: IptablesFamily) -> Result<bool, Error> {
+        self.host.has_legacy_iptables(family)
+    }
+
+    /// Subscribes to changes of the host's iptables-nft and of a table of family inet.
+    pub fn watch(&self, table: &str) -> Result<Watch, Error> {
+        self.host.watch(table)
+    }
+
+    /// The group (IFLA_GROUP) of the links that are this instance's.
+    pub fn link_group(&self) -> u32 {
+        self.marks.owned()
+    }
+
+    /// Holds a port that was taken before this process began. Where another program has it by now, it is taken all the same as far as
+    /// this kernel's own ports go, and the error says so.
+    pub fn hold_port(&self, port: HostPort) -> Result<(), Error> {
+        self.ports.hold(&self.host, port)
+    }
+
+    fn session(&self) -> Session<'_> {
+        Session::new(&self.host)
+    }
+
+    fn add_namespace(&self, name: &str) -> Result<Applied, Error> {
+        let made = self.host.make_namespace(&self.namespaces, name)?;
+        let undo = vec![Change::RemoveNamespace(name.to_owned())];
+        Ok(Applied { outcome: Outcome::Namespace(made), undo })
+    }
+}

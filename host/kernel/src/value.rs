@@ -1,0 +1,503 @@
+//! The words that the kernel layer is spoken to with: values only, no handles, so that it can become a process of its own.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use words::{LinkName, MacAddress};
+
+use super::{HostPort, PortWish};
+
+/// Which network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Namespace {
+    /// The one that Pontoon works in.
+    Host,
+    /// The one at a path. It is opened for each use and never kept, or it could not die.
+    At(NamespacePath),
+}
+
+/// A network namespace by path and identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NamespacePath {
+    /// Where it is bound, e.g. `/run/netns/a`.
+    pub path: PathBuf,
+    /// The nsfs inode that was there when it was first seen; anything else there later is "gone".
+    pub inode: u64,
+}
+
+/// One link: its namespace and its interface index there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkKey {
+    /// Where it is.
+    pub namespace: Namespace,
+    /// The kernel's ifindex.
+    pub index: u32,
+}
+
+/// The name of a link that is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NewName {
+    /// This one.
+    Exact(LinkName),
+    /// This and the lowest free number (the kernel's `eth%d`).
+    Prefix(LinkName),
+}
+
+/// One end of a link that is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkEnd {
+    /// Where it is made.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: NewName,
+    /// Its MAC; none: the kernel's choice.
+    pub mac: Option<MacAddress>,
+    /// Bytes; none: the kernel's choice.
+    pub mtu: Option<u32>,
+    /// The ifindex of the bridge that it becomes a port of, in the same namespace.
+    pub master: Option<u32>,
+    /// Addresses that it gets (IPv6 without duplicate address detection).
+    pub addresses: Vec<IpNet>,
+    /// Set up.
+    pub up: bool,
+}
+
+/// A link to make. It carries the instance's mark from the message that makes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSpec {
+    /// The link, or the first end of a pair.
+    pub end: LinkEnd,
+    /// What it is.
+    pub kind: LinkKind,
+}
+
+/// The kinds of links (IFLA_INFO_KIND and its data in linux/if_link.h).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkKind {
+    /// A bridge.
+    Bridge,
+    /// A pair, with its other end.
+    Veth(Box<LinkEnd>),
+    /// A VXLAN tunnel.
+    Vxlan(Vxlan),
+    /// A macvlan on `parent` (an ifindex of the host's namespace).
+    #[expect(missing_docs, reason = "the fields say it")]
+    Macvlan { parent: u32, mode: MacvlanMode },
+    /// An ipvlan on `parent`.
+    #[expect(missing_docs, reason = "the fields say it")]
+    Ipvlan { parent: u32, mode: IpvlanMode, flag: IpvlanFlag },
+    /// A VLAN on `parent`.
+    #[expect(missing_docs, reason = "the fields say it")]
+    Vlan { parent: u32, id: u16 },
+    /// A dummy.
+    Dummy,
+}
+
+/// Options of a VXLAN link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
+pub struct Vxlan {
+    pub vni: u32,
+    pub port: u16,
+    pub parent: Option<u32>,
+    pub local: Option<IpAddr>,
+    pub remote: Option<IpAddr>,
+    pub learning: bool,
+    pub proxy: bool,
+}
+
+/// MACVLAN_MODE_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum MacvlanMode {
+    Private,
+    Vepa,
+    Bridge,
+    Passthru,
+}
+
+/// IPVLAN_MODE_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum IpvlanMode {
+    L2,
+    L3,
+    L3s,
+}
+
+/// IPVLAN_F_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum IpvlanFlag {
+    Bridge,
+    Private,
+    Vepa,
+}
+
+/// What to change of a link; none: leave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkChanges {
+    /// A new name.
+    pub name: Option<NewName>,
+    /// A new MAC.
+    pub mac: Option<MacAddress>,
+    /// A new MTU in bytes.
+    pub mtu: Option<u32>,
+    /// Up or down.
+    pub up: Option<bool>,
+    /// The bridge that it becomes a port of (an ifindex), or 0 for none.
+    pub master: Option<u32>,
+    /// IFLA_BRPORT_MODE.
+    pub hairpin: Option<bool>,
+    /// IFLA_BRPORT_ISOLATED.
+    pub isolated: Option<bool>,
+    /// IFLA_BRPORT_LEARNING.
+    pub learning: Option<bool>,
+}
+
+/// What the kernel says of a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkInfo {
+    /// The ifindex.
+    pub index: u32,
+    /// The name.
+    pub name: String,
+    /// The kind; empty for a physical device.
+    pub kind: String,
+    /// The MAC, where it has one of six bytes.
+    pub mac: Option<MacAddress>,
+    /// Bytes.
+    pub mtu: u32,
+    /// IFF_UP.
+    pub up: bool,
+    /// IFF_RUNNING.
+    pub running: bool,
+    /// The ifindex of the link that it is a port of.
+    pub master: Option<u32>,
+    /// IFLA_LINK: the ifindex of its parent or of the other end of a pair, in whichever namespace that is.
+    pub parent: Option<u32>,
+    /// Whose it is.
+    pub mark: Mark,
+}
+
+/// What a link's group (IFLA_GROUP, 32 bits) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// Made by this instance of Pontoon.
+    Owned,
+    /// Made by this instance and waiting for the reaper.
+    Condemned,
+    /// Not this instance's.
+    Foreign,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The link that packets leave through.
+    pub link: LinkKey,
+    /// Where to.
+    pub destination: IpNet,
+    /// The next hop; none: on-link.
+    pub gateway: Option<IpAddr>,
+    /// The preferred source.
+    pub source: Option<IpAddr>,
+    /// The table; none: main.
+    pub table: Option<u32>,
+    /// The priority.
+    pub metric: Option<u32>,
+}
+
+/// A policy rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Where it holds.
+    pub namespace: Namespace,
+    /// IPv6 instead of IPv4.
+    pub ipv6: bool,
+    /// 1 to 32,765.
+    pub priority: u32,
+    /// Packets from here.
+    pub source: Option<IpNet>,
+    /// Packets to there.
+    pub destination: Option<IpNet>,
+    /// Packets that came in by the link of this name.
+    pub input: Option<LinkName>,
+    /// Packets with this mark under this mask.
+    pub mark: Option<(u32, u32)>,
+    /// The table to look into.
+    pub table: u32,
+}
+
+/// A permanent neighbour entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// On which link.
+    pub link: LinkKey,
+    /// The address.
+    pub address: IpAddr,
+    /// Who has it.
+    pub mac: MacAddress,
+}
+
+/// A permanent forwarding entry of a bridge port (no `remote`: NTF_MASTER) or of a vxlan link (NTF_SELF).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarding {
+    /// On which link.
+    pub link: LinkKey,
+    /// Which MAC.
+    pub mac: MacAddress,
+    /// The remote tunnel end.
+    pub remote: Option<IpAddr>,
+}
+
+/// An nftables rule in a table of family inet. Table and chain are made with it and go with their last rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NftRule {
+    /// Its base chain.
+    pub chain: NftChain,
+    /// All must hold.
+    pub conditions: Vec<NftCondition>,
+    /// What happens then.
+    pub verdict: NftVerdict,
+    /// The comment (NFTA_RULE_USERDATA, at most 128 bytes): who made it.
+    pub comment: String,
+}
+
+/// A base chain; its name follows from the fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NftChain {
+    /// nat instead of filter.
+    pub nat: bool,
+    /// The hook.
+    pub hook: NftHook,
+    /// The priority.
+    pub priority: i32,
+}
+
+/// NF_INET_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum NftHook {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+    Postrouting,
+}
+
+/// A property and whether it must not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NftCondition {
+    /// The property.
+    pub property: NftProperty,
+    /// It must not hold.
+    pub negated: bool,
+}
+
+/// A property of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NftProperty {
+    /// meta iifname.
+    InputLink(LinkName),
+    /// meta oifname.
+    OutputLink(LinkName),
+    /// meta oifkind bridge.
+    OutputBridge,
+    /// meta oifgroup.
+    OutputGroup(u32),
+    /// ip saddr or ip6 saddr, with the family's check (meta nfproto) before it, which is never negated.
+    Source(IpNet),
+    /// ip daddr or ip6 daddr.
+    Destination(IpNet),
+    /// fib daddr type local.
+    DestinationLocal,
+    /// meta l4proto.
+    Protocol(u8),
+    /// th sport, both ends included.
+    SourcePort(u16, u16),
+    /// th dport.
+    DestinationPort(u16, u16),
+    /// ct state: the bits NEW 8, ESTABLISHED 2, RELATED 4, INVALID 1 (as nft's `ct state` has them).
+    Connection(u32),
+    /// ct status dnat.
+    DestinationTranslated,
+}
+
+/// What happens to a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NftVerdict {
+    /// accept
+    Accept,
+    /// drop
+    Drop,
+    /// masquerade
+    Masquerade,
+    /// snat to an address, and a port
+    SourceNat(IpAddr, Option<u16>),
+    /// dnat to an address, and a port
+    DestinationNat(IpAddr, Option<u16>),
+}
+
+/// Where a rule that was made is found again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NftHandle {
+    /// Its base chain.
+    pub chain: NftChain,
+    /// The kernel's handle in its table.
+    pub handle: u64,
+}
+
+/// A kernel setting. The kernel layer alone knows its path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sysctl {
+    /// /proc/sys/net/FAMILY/conf/LINK/NAME; `family` is `ipv4` or `ipv6` and `name` a file there.
+    #[expect(missing_docs, reason = "the fields say it")]
+    Link {
+        #[serde(deserialize_with = "kept")]
+        family: Fixed,
+        link: LinkName,
+        #[serde(deserialize_with = "kept")]
+        name: Fixed,
+    },
+    /// /proc/sys/net/PATH.
+    Namespace(#[serde(deserialize_with = "kept")] Fixed),
+}
+
+/// A part of a setting's path: the program's own.
+type Fixed = &'static str;
+
+/// What is read back, at a start, are the few that the last life did not come to forget.
+fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fixed, D::Error> {
+    Ok(String::deserialize(deserializer)?.leak())
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// Answers [`Outcome::Link`].
+    AddLink(LinkSpec),
+    /// A link of this instance only: its mark is looked at right before.
+    SetLink(LinkKey, LinkChanges),
+    /// A link of this instance only, with its name, into another namespace. Answers [`Outcome::Link`].
+    MoveLink(LinkKey, Namespace),
+    /// A link of this instance only. Ok if it is gone.
+    RemoveLink(LinkKey),
+    /// IPv6 without duplicate address detection.
+    AddAddress(LinkKey, IpNet),
+    /// Ok if it is gone.
+    RemoveAddress(LinkKey, IpNet),
+    /// With this instance's route protocol.
+    AddRoute(Route),
+    /// Ok if it is gone.
+    RemoveRoute(Route),
+    /// With this instance's protocol.
+    AddRule(Rule),
+    /// Ok if it is gone.
+    RemoveRule(Rule),
+    /// Replaces; the old entry comes back with undo.
+    AddNeighbour(Neighbour),
+    /// Ok if it is gone.
+    RemoveNeighbour(Neighbour),
+    /// Replaces; the old entry comes back with undo.
+    AddForwarding(Forwarding),
+    /// Ok if it is gone.
+    RemoveForwarding(Forwarding),
+    /// Rules for one table. Answers [`Outcome::Rules`].
+    #[expect(missing_docs, reason = "the fields say it")]
+    AddNftRules { namespace: Namespace, table: String, rules: Vec<NftRule> },
+    /// Removes rules, chains that are empty then, and the table if all are. Ok for what is gone.
+    #[expect(missing_docs, reason = "the fields say it")]
+    RemoveNftRules { namespace: Namespace, table: String, rules: Vec<NftHandle> },
+    /// Removes a table with all in it. Ok if it is gone.
+    #[expect(missing_docs, reason = "the fields say it")]
+    RemoveNftTable { namespace: Namespace, table: String },
+    /// Answers [`Outcome::Value`] with the value before; undo writes it back.
+    #[expect(missing_docs, reason = "the fields say it")]
+    SetSysctl { namespace: Namespace, sysctl: Sysctl, value: i32 },
+    /// A namespace bound in the run folder, loopback up. Answers [`Outcome::Namespace`].
+    AddNamespace(String),
+    /// Ok if it is gone.
+    RemoveNamespace(String),
+    /// Answers [`Outcome::Port`]. `EADDRINUSE`: none is free. `EADDRNOTAVAIL`: an address that the host does not have.
+    TakePort(PortWish),
+    /// Ok if it is not taken.
+    ReleasePort(HostPort),
+}
+
+/// What a change made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to tell.
+    Done,
+    /// A link, and the other end of a pair.
+    Link(NewLink, Option<NewLink>),
+    /// Rules, in the order in which they were given.
+    Rules(Vec<NftHandle>),
+    /// The value before.
+    Value(i32),
+    /// Where the namespace is bound.
+    Namespace(NamespacePath),
+    /// The port that was taken.
+    Port(u16),
+}
+
+/// A link that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLink {
+    /// Where it is.
+    pub key: LinkKey,
+    /// The name that it got.
+    pub name: LinkName,
+    /// The MAC that it got.
+    pub mac: Option<MacAddress>,
+}
+
+/// A change that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What it made.
+    pub outcome: Outcome,
+    /// What takes it back, in this order; empty where nothing can or needs to.
+    pub undo: Vec<Change>,
+}
+
+/// Why the kernel layer refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct Error {
+    /// What was tried, with which value, and what the kernel said.
+    pub message: String,
+    /// The errno (positive) where the kernel itself refused.
+    pub errno: Option<i32>,
+}
+
+/// A value that can't be used, where the layer itself checks one.
+impl From<words::Error> for Error {
+    fn from(error: words::Error) -> Self {
+        Self { message: error.message, errno: error.errno }
+    }
+}
+
+impl From<Error> for words::Error {
+    fn from(error: Error) -> Self {
+        use rustix::io::Errno;
+        use words::Kind;
+
+        let kind = match error.errno.map(Errno::from_raw_os_error) {
+            Some(Errno::EXIST | Errno::ADDRINUSE) => Kind::AlreadyExists,
+            Some(Errno::NODEV | Errno::NOENT | Errno::SRCH | Errno::ADDRNOTAVAIL) => Kind::NotFound,
+            Some(Errno::PERM | Errno::ACCESS) => Kind::Forbidden,
+            Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT) => Kind::NotImplemented,
+            Some(
+                Errno::PIPE | Errno::BUSY | Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::MFILE | Errno::NFILE,
+            ) => Kind::Unavailable,
+            Some(Errno::INVAL | Errno::RANGE | Errno::NETUNREACH) => Kind::InvalidArgument,
+            _ => Kind::Internal,
+        };
+        Self { kind, message: error.message, errno: error.errno }
+    }
+}

@@ -1,0 +1,171 @@
+//! Drivers: load, list, inspect, remove.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use grant::Grant;
+use words::Name;
+
+/// The state of a driver that can be called.
+pub const READY: &str = "ready";
+
+/// What the state of a driver begins with of which a function trapped too often and is not called for a while.
+pub const PUT_ASIDE: &str = "put aside";
+
+/// Loads a component under a name. A loaded driver stays loaded over restarts.
+#[derive(Clone, Debug)]
+pub struct LoadDriver {
+    /// The name that networks say.
+    pub name: Name,
+    /// The component's bytes.
+    pub component: Vec<u8>,
+    /// What the driver's `configuration` import answers.
+    pub configuration: BTreeMap<String, String>,
+    /// What it may do.
+    pub grant: Granting,
+    /// It may take the place of a loaded driver of this name.
+    pub replace: bool,
+}
+
+/// Where a driver's grant comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Granting {
+    /// Nobody said: nothing is granted, or what was when the driver was loaded before.
+    Unsaid,
+    /// The operator wrote it.
+    Written(Box<Grant>),
+    /// The operator grants whatever the driver asks for.
+    Asked,
+}
+
+impl From<Option<Grant>> for Granting {
+    fn from(written: Option<Grant>) -> Self {
+        written.map_or(Self::Unsaid, |grant| Self::Written(Box::new(grant)))
+    }
+}
+
+/// A loaded driver.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Driver {
+    /// The name that networks say.
+    pub name: Name,
+    /// What the driver calls its kind of network.
+    pub network_type: String,
+    /// `local` or `global`: where its networks are known.
+    pub data_scope: Scope,
+    /// `local` or `global`: how far its networks connect.
+    pub connectivity_scope: Scope,
+    /// SHA-256 of the component, in hexadecimal digits.
+    pub digest: String,
+    /// Bytes of the component.
+    pub size: u64,
+    /// The parts of the interface that it exports, e.g. `external-connectivity`.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// How many networks it serves.
+    pub networks: usize,
+    /// `ready`, or why it can't be called.
+    pub state: String,
+}
+
+/// A loaded driver, whole.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DriverDetails {
+    /// The driver.
+    #[serde(flatten)]
+    pub driver: Driver,
+    /// The parts of the interface that it exports, e.g. `pontoon:driver/driver@0.1.0`.
+    pub exports: Vec<String>,
+    /// The interfaces and functions that it imports, e.g. `pontoon:driver/links@0.1.0#add`.
+    pub imports: Vec<String>,
+    /// The manifest of the component; none where its author wrote none.
+    pub manifest: Option<Manifest>,
+    /// What it may do.
+    #[serde(default)]
+    pub grant: Grant,
+    /// What the manifest asks for and the grant does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
+    /// What `configuration` answers.
+    pub configuration: BTreeMap<String, String>,
+    /// Where dockerd finds it: its plugin socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub plugin_socket: Option<PathBuf>,
+    /// Why dockerd does not find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpublished: Option<String>,
+    /// What was called since the start of the daemon: exported functions and the host calls that they made.
+    pub calls: Vec<CallCount>,
+}
+
+/// What a driver's author says of it. It is a claim: only the grant counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Manifest {
+    /// What the author calls the driver.
+    pub name: Name,
+    /// Its version, e.g. `1.2.0`.
+    pub version: String,
+    /// What it does, in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where its source is: a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The licence of its source, as SPDX writes it, e.g. `Apache-2.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// What the driver asks for, in the words of a grant.
+    pub asks: Grant,
+}
+
+/// Calls of one function.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CallCount {
+    /// E.g. `create-endpoint` or `links.add`.
+    pub function: String,
+    /// How often.
+    pub count: u64,
+    /// How many of them failed or were refused.
+    pub failed: u64,
+    /// Microseconds in all.
+    pub micros: u64,
+}
+
+/// Where a driver's networks live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// On one host.
+    Local,
+    /// On all hosts of a cluster.
+    Global,
+}
+
+/// One call of a driver, as it went.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CallTrace {
+    /// The exported function, e.g. `create-endpoint`.
+    pub function: String,
+    /// Microseconds from the instance's start to the commit's end.
+    pub micros: u64,
+    /// Those of the commit, and of what is removed from the kernel after it.
+    pub commit_micros: u64,
+    /// What the driver asked of the host, in order.
+    pub host_calls: Vec<HostCallTrace>,
+}
+
+/// One host call of a driver.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HostCallTrace {
+    /// E.g. `links.add`.
+    pub function: String,
+    /// Microseconds.
+    pub micros: u64,
+    /// What the host answered if not ok.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

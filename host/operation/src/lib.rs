@@ -1,0 +1,14 @@
+//! The neutral words between front ends and controller: what can be asked for, what is answered, and errors with a kind.
+//!
+//! - [`network`], [`endpoint`], [`driver`], [`table`]: requests and replies, one file per object
+//! - [`finding`]: what `pontoon doctor` found
+//! - [`recording`]: calls of a driver, kept whole
+//! - [`engine`]: what a container engine asks of a network driver, with ids and addresses of its own choice
+
+pub mod driver;
+pub mod endpoint;
+pub mod engine;
+pub mod finding;
+pub mod network;
+pub mod recording;
+pub mod table;

@@ -1,0 +1,111 @@
+//! What goes out in one commit: what must still hold, what is written, and how long it must last.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::record::{Driver, Endpoint, ListVersion, Network, Object};
+use kernel::Change;
+use operation::network::Pool;
+use words::{Id, Name};
+
+/// One transaction: all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// [`Store::version`](super::Store::version) before the first read; 0: nobody noted it. While it is still that, all is as it was read.
+    pub since: i64,
+    /// What was read, and must be as it was; and what there may be at most.
+    pub checks: Vec<Check>,
+    /// What is written, in this order.
+    pub writes: Vec<Write>,
+    /// What it must survive.
+    pub durability: Durability,
+}
+
+/// What a commit must survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// `kill -9` of the daemon (`synchronous=NORMAL`): for what dies with the machine, as an endpoint does.
+    #[default]
+    Process,
+    /// A power cut (`synchronous=FULL`): for what outlives a reboot, as networks and drivers do. What was committed
+    /// before lasts as long from then on, because one file has it all in order.
+    Power,
+}
+
+/// Something that was read, with the version that was seen, or a limit.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the arguments of the read")]
+pub enum Check {
+    /// [`Store::state`](super::Store::state); none: the key was not there.
+    State { driver: Name, key: String, version: Option<i64> },
+    /// [`Store::state_list`](super::Store::state_list).
+    StateList { driver: Name, prefix: String, version: ListVersion },
+    /// [`Store::entry`](super::Store::entry); none: there was no entry.
+    Entry { network: Id, table: String, key: String, version: Option<i64> },
+    /// [`Store::entries`](super::Store::entries) of one table.
+    EntryList { network: Id, table: String, version: ListVersion },
+    /// With all that is written, [`Store::held`](super::Store::held) is at most this.
+    Held { driver: Name, kinds: &'static [&'static str], most: u64 },
+    /// With all that is written, the bytes of [`Store::state_size`](super::Store::state_size) are at most these.
+    StateBytes { driver: Name, most: u64 },
+}
+
+impl Check {
+    /// It is of what there is with the writes, and not of what was read before.
+    pub(super) fn is_of_writes(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::StateBytes { .. })
+    }
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the columns")]
+pub enum Write {
+    /// Makes or replaces it.
+    PutDriver(Driver),
+    /// With what state is left under its name. Ok if it is gone.
+    RemoveDriver(Name),
+    /// Makes it and gives it a serial, or replaces it and keeps the serial. `Exists`: the name is another network's.
+    PutNetwork(Network),
+    /// With all that hangs on it: endpoints, objects, state, entries, watches, pools, leases. Ok if it is gone.
+    RemoveNetwork(Id),
+    /// Makes or replaces it. `Exists`: the name is another endpoint's of the network.
+    PutEndpoint(Endpoint),
+    /// Network and endpoint: with its objects, its table entries and its leases. Ok if it is gone.
+    RemoveEndpoint(Id, Id),
+    /// Makes it; an id of 0 is replaced by a new one.
+    AddObject(Object),
+    /// Replaces the one with its id. `NotFound`: there is none.
+    PutObject(Object),
+    /// Ok if it is gone.
+    RemoveObject(i64),
+    /// As [`Store::note`](super::Store::note).
+    Note(i64, Vec<Change>),
+    /// Ok if it is gone.
+    ForgetNote(i64),
+    /// Makes or replaces it; it belongs to `network` from now on.
+    SetState { driver: Name, key: String, network: Id, value: Vec<u8> },
+    /// Ok if it is gone.
+    RemoveState { driver: Name, key: String },
+    /// All that belongs to the network.
+    ClearState { network: Id },
+    /// Makes or replaces it. The driver's own are of the owner `self` ([`OWN`](super::OWN)).
+    PutEntry { network: Id, table: String, key: String, owner: String, endpoint: Option<Id>, value: Vec<u8> },
+    /// Ok if it is gone. While a watching driver was told of it and not yet of its end, a tombstone stays.
+    RemoveEntry { network: Id, table: String, key: String },
+    /// The driver was told that the entry of a watched table has this value; none: that it is gone.
+    Delivered { network: Id, table: String, key: String, value: Option<Vec<u8>> },
+    /// Registers interest, or replaces the object type (1 to 3) of an earlier registration.
+    Watch { network: Id, table: String, object_type: u8 },
+    /// As [`Store::claim_pools`](super::Store::claim_pools).
+    ReplacePools { network: Id, pools: Vec<IpNet> },
+    /// As [`Store::lease_address`](super::Store::lease_address) for a wanted address.
+    Lease { network: Id, pool: Pool, address: IpAddr, owner: String },
+    /// Ok if it is free.
+    ReleaseAddress { network: Id, address: IpAddr },
+    /// All of the owner's in the network.
+    ReleaseOwner { network: Id, owner: String },
+    /// Makes or replaces it.
+    SetMeta { key: String, value: String },
+}

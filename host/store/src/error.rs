@@ -1,0 +1,123 @@
+//! What the store refuses: one line each, with the path of the file where that is what matters.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// A result of the store.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the store refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file was written by a newer Pontoon.
+    #[error("{} has schema {found} and this Pontoon knows up to {known}: start the newer Pontoon", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The file's schema.
+        found: u32,
+        /// This program's, [`SCHEMA`](super::SCHEMA).
+        known: u32,
+    },
+    /// Another daemon works with this folder.
+    #[error("{} is in use by another Pontoon: stop it, or choose another state folder", path.display())]
+    Busy {
+        /// The state folder.
+        path: PathBuf,
+    },
+    /// The file is not a whole database of Pontoon's.
+    #[error("{} is no usable database: {reason}; move it away or restore a copy", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What a batch had read has changed since.
+    #[error("overtaken: {0} has changed")]
+    Conflict(String),
+    /// A name, a subnet or an address is taken.
+    #[error("{0}")]
+    Exists(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// A value that can't be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// All is taken.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The disk or SQLite failed.
+    #[error("{}: {reason}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system or SQLite said.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// An error of the file system.
+    pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), reason: error.to_string() }
+    }
+
+    /// A file that can't be used.
+    pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::NotADatabase { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<Error> for words::Error {
+    fn from(error: Error) -> Self {
+        use words::Kind;
+        let kind = match &error {
+            Error::Exists(_) => Kind::AlreadyExists,
+            Error::NotFound(_) => Kind::NotFound,
+            Error::Invalid(_) => Kind::InvalidArgument,
+            Error::Conflict(_) | Error::Exhausted(_) | Error::Busy { .. } => Kind::Unavailable,
+            Error::Newer { .. } | Error::NotADatabase { .. } | Error::Io { .. } => Kind::Internal,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// An error on its way out, before the path is known.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// SQLite's.
+    Sql(rusqlite::Error),
+    /// A record that can't be read: which.
+    Record(String),
+    /// Complete.
+    Told(Error),
+}
+
+impl Fault {
+    /// Adds the path of the database.
+    pub(super) fn at(self, path: &Path) -> Error {
+        match self {
+            Self::Told(error) => error,
+            Self::Record(which) => Error::damaged(path, which),
+            Self::Sql(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::damaged(path, error.to_string()),
+                _ => Error::Io { path: path.to_owned(), reason: error.to_string() },
+            },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Told(error)
+    }
+}

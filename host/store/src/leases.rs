@@ -1,0 +1,204 @@
+//! The addresses of pools. The next one is the first free after the one that was handed out last, so that an address
+//! rests before it is used again (neighbours remember it) and finding one costs the same in a fresh pool and after ten
+//! thousand.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use rusqlite::Connection;
+
+use super::Store;
+use super::batch::Durability;
+use super::error::Error;
+use super::query::{Result, all, one, run};
+use super::record::Lease;
+use super::span::{self, Span};
+use operation::network::Pool;
+use words::Id;
+
+impl Store {
+    /// Takes an address of a pool for an owner (an endpoint's id): the wanted one, which can be anywhere in the subnet,
+    /// or the next free one in the pool's range. Gateway and auxiliary addresses are nobody's to take, nor are the
+    /// subnet's own address and IPv4's broadcast.
+    ///
+    /// `Exists`: the wanted address is another owner's. `Invalid`: it can't be a host's in this subnet. `Exhausted`:
+    /// none is free.
+    pub fn lease_address(
+        &self,
+        network: &Id,
+        pool: &Pool,
+        wanted: Option<IpAddr>,
+        owner: &str,
+    ) -> super::Result<IpAddr> {
+        self.write(Durability::Process, |c| match wanted {
+            Some(address) => take(c, network, pool, address, owner),
+            None => next(c, network, pool, owner),
+        })
+    }
+
+    /// Frees an address. Ok if it is free.
+    pub fn release_address(&self, network: &Id, address: IpAddr) -> super::Result<()> {
+        self.write(Durability::Process, |c| release(c, network, address))
+    }
+
+    /// Frees all addresses of an owner in a network.
+    pub fn release_owner(&self, network: &Id, owner: &str) -> super::Result<()> {
+        self.write(Durability::Process, |c| release_owner(c, network, owner))
+    }
+
+    /// The addresses of a network that are taken, in order.
+    pub fn leases(&self, network: &Id) -> super::Result<Vec<Lease>> {
+        let sql = "SELECT address, owner, family FROM leases WHERE network = ?1 ORDER BY family, address";
+        self.read(|c| {
+            all(c, sql, [network.as_str()], |row| {
+                let address = span::address(row.get(2)?, span::number_of(&row.get::<_, Vec<u8>>(0)?));
+                Ok(Lease { address, owner: row.get(1)? })
+            })
+        })
+    }
+
+    /// For the start, before any operation: frees pools without a network and addresses without an endpoint, which a
+    /// killed operation left. How many.
+    pub fn release_orphans(&self) -> super::Result<usize> {
+        self.write(Durability::Process, |c| {
+            let pools = run(
+                c,
+                "DELETE FROM pools WHERE network NOT IN (SELECT id FROM networks UNION SELECT id FROM taken_pools)",
+                [],
+            )?;
+            let sql = "DELETE FROM leases WHERE NOT EXISTS
+                       (SELECT 1 FROM endpoints e WHERE e.id = leases.owner AND e.network = leases.network)
+                       AND network NOT IN (SELECT id FROM taken_pools)";
+            let leases = run(c, sql, [])?;
+            run(
+                c,
+                "DELETE FROM cursors WHERE network NOT IN (SELECT id FROM networks UNION SELECT id FROM taken_pools)",
+                [],
+            )?;
+            Ok(pools + leases)
+        })
+    }
+}
+
+/// Takes this address.
+pub(super) fn take(c: &Connection, network: &Id, pool: &Pool, address: IpAddr, owner: &str) -> Result<IpAddr> {
+    let subnet = pool.subnet.trunc();
+    if !Span::of(&subnet).holds(address) {
+        return Err(Error::Invalid(format!("{address} is not in {subnet}")).into());
+    }
+    if !Span::hosts(&subnet).holds(address) {
+        return Err(Error::Invalid(format!("{address} is no host's address in {subnet}")).into());
+    }
+    if let Some(what) = reserved_as(pool, address) {
+        return Err(Error::Exists(format!("{address} is {what} of {subnet}")).into());
+    }
+    let sql = "SELECT l.owner, e.name FROM leases l LEFT JOIN endpoints e ON e.id = l.owner AND e.network = l.network
+               WHERE l.network = ?1 AND l.family = ?2 AND l.address = ?3";
+    let key = (network.as_str(), span::family(address), span::blob(address));
+    let holder = one(c, sql, key, |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
+    match holder {
+        Some((holder, name)) if holder != owner => {
+            Err(Error::Exists(format!("{address} is taken by endpoint {:?}", name.unwrap_or(holder))).into())
+        }
+        Some(_) => Ok(address),
+        None => insert(c, network, address, owner),
+    }
+}
+
+/// Takes the next free one.
+fn next(c: &Connection, network: &Id, pool: &Pool, owner: &str) -> Result<IpAddr> {
+    let subnet = pool.subnet.trunc();
+    let whole = Span::of(&subnet);
+    let mut choice = Span::hosts(&subnet);
+    if let Some(range) = pool.range {
+        let range = Span::of(&range);
+        if range.family != whole.family || range.and(whole) != range {
+            return Err(Error::Invalid(format!("the range {} is not in {subnet}", pool.range.unwrap_or(subnet))).into());
+        }
+        choice = choice.and(range);
+    }
+    let last = cursor(c, network, &whole)?.filter(|last| (choice.first..choice.last).contains(last));
+    let start = last.map_or(choice.first, |last| last + 1);
+    let free = match gap(c, network, pool, Span { first: start, ..choice })? {
+        None if start > choice.first => gap(c, network, pool, Span { last: start - 1, ..choice })?,
+        found => found,
+    };
+    let Some(free) = free else {
+        return Err(Error::Exhausted(format!("no address is free in {}", pool.range.unwrap_or(subnet))).into());
+    };
+    set_cursor(c, network, &whole, free)?;
+    insert(c, network, span::address(whole.family, free), owner)
+}
+
+/// The first address in the span that is neither taken nor reserved.
+fn gap(c: &Connection, network: &Id, pool: &Pool, within: Span) -> Result<Option<u128>> {
+    if within.first > within.last {
+        return Ok(None);
+    }
+    let reserved: BTreeSet<u128> = reserved(pool).map(|(_, address)| span::number(address)).collect();
+    let unreserved = |from: Option<u128>| from.and_then(|from| (from..=within.last).find(|n| !reserved.contains(n)));
+    let sql = "SELECT address FROM leases
+               WHERE network = ?1 AND family = ?2 AND address BETWEEN ?3 AND ?4 ORDER BY address";
+    let mut statement = c.prepare_cached(sql)?;
+    let (first, last) = (within.blob(within.first), within.blob(within.last));
+    let mut rows = statement.query((network.as_str(), within.family, first, last))?;
+    let mut free = unreserved(Some(within.first));
+    while let (Some(candidate), Some(row)) = (free, rows.next()?) {
+        let taken = span::number_of(&row.get::<_, Vec<u8>>(0)?);
+        if taken > candidate {
+            break;
+        }
+        if taken == candidate {
+            free = unreserved(candidate.checked_add(1));
+        }
+    }
+    Ok(free)
+}
+
+/// Addresses that are nobody's to take, with the words for them.
+fn reserved(pool: &Pool) -> impl Iterator<Item = (String, IpAddr)> {
+    let gateway = pool.gateway.map(|address| ("the gateway".to_owned(), address));
+    let aux = pool.aux_addresses.iter().map(|(name, address)| (format!("the auxiliary address {name:?}"), *address));
+    gateway.into_iter().chain(aux).filter(|(_, address)| span::family(*address) == span::family(pool.subnet.addr()))
+}
+
+fn reserved_as(pool: &Pool, address: IpAddr) -> Option<String> {
+    reserved(pool).find(|(_, reserved)| *reserved == address).map(|(what, _)| what)
+}
+
+fn insert(c: &Connection, network: &Id, address: IpAddr, owner: &str) -> Result<IpAddr> {
+    let sql = "INSERT INTO leases (network, family, address, owner) VALUES (?1, ?2, ?3, ?4)";
+    run(c, sql, (network.as_str(), span::family(address), span::blob(address), owner))?;
+    Ok(address)
+}
+
+fn cursor(c: &Connection, network: &Id, pool: &Span) -> Result<Option<u128>> {
+    let sql = "SELECT address FROM cursors WHERE network = ?1 AND family = ?2 AND pool = ?3";
+    one(c, sql, (network.as_str(), pool.family, pool.blob(pool.first)), |row| {
+        Ok(span::number_of(&row.get::<_, Vec<u8>>(0)?))
+    })
+}
+
+fn set_cursor(c: &Connection, network: &Id, pool: &Span, last: u128) -> Result<()> {
+    let sql = "INSERT INTO cursors (network, family, pool, address) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (network, family, pool) DO UPDATE SET address = excluded.address";
+    run(c, sql, (network.as_str(), pool.family, pool.blob(pool.first), pool.blob(last)))?;
+    Ok(())
+}
+
+pub(super) fn release(c: &Connection, network: &Id, address: IpAddr) -> Result<()> {
+    let sql = "DELETE FROM leases WHERE network = ?1 AND family = ?2 AND address = ?3";
+    run(c, sql, (network.as_str(), span::family(address), span::blob(address)))?;
+    Ok(())
+}
+
+pub(super) fn release_owner(c: &Connection, network: &Id, owner: &str) -> Result<()> {
+    run(c, "DELETE FROM leases WHERE network = ?1 AND owner = ?2", [network.as_str(), owner])?;
+    Ok(())
+}
+
+/// Frees all addresses of a network.
+pub(super) fn clear(c: &Connection, network: &Id) -> Result<()> {
+    run(c, "DELETE FROM leases WHERE network = ?1", [network.as_str()])?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Kernel objects: who made what, and whose is the link that a call wants to touch.
+
+use rusqlite::{Connection, Row};
+
+use super::error::Error;
+use super::query::{Result, all, json, one, record, run};
+use super::record::{Object, Thing};
+use super::{ENTRY, Store};
+use kernel::Namespace;
+use words::{Id, Name};
+
+impl Store {
+    /// The objects of a network, in the order in which they were made: all of them, or (`Some(None)`) those that are no
+    /// endpoint's, or those of an endpoint.
+    pub fn objects(&self, network: &Id, endpoint: Option<Option<&Id>>) -> super::Result<Vec<Object>> {
+        self.read(|c| match endpoint {
+            None => all(c, "SELECT id, record FROM objects WHERE network = ?1 ORDER BY id", [network.as_str()], object),
+            Some(owner) => {
+                let sql = "SELECT id, record FROM objects WHERE network = ?1 AND endpoint IS ?2 ORDER BY id";
+                all(c, sql, (network.as_str(), owner.map(Id::as_str)), object)
+            }
+        })
+    }
+
+    /// How many objects a network has.
+    pub fn object_count(&self, network: &Id) -> super::Result<usize> {
+        let sql = "SELECT coalesce(sum(count), 0) FROM held WHERE network = ?1 AND kind <> ?2";
+        let count = self.read(|c| one(c, sql, [network.as_str(), ENTRY], |row| Ok(row.get::<_, u32>(0)?)))?;
+        Ok(count.unwrap_or_default() as usize)
+    }
+
+    /// An object.
+    pub fn object(&self, id: i64) -> super::Result<Option<Object>> {
+        self.read(|c| one(c, "SELECT id, record FROM objects WHERE id = ?1", [id], object))
+    }
+
+    /// How many objects of these kinds, or table entries of its own, a driver's networks have.
+    pub fn held(&self, driver: &Name, kinds: &[&str]) -> super::Result<u64> {
+        self.read(|c| held(c, driver, kinds))
+    }
+
+    /// The objects of all networks, in the order in which they were made.
+    pub fn all_objects(&self) -> super::Result<Vec<Object>> {
+        self.read(|c| all(c, "SELECT id, record FROM objects ORDER BY id", [], object))
+    }
+
+    /// Which links forward, in all networks.
+    pub fn forwards(&self) -> super::Result<Vec<Object>> {
+        let sql = "SELECT id, record FROM objects WHERE link IS NULL AND record LIKE '%\"Forward\":%' ORDER BY id";
+        let mut found = self.read(|c| all(c, sql, [], object))?;
+        found.retain(|object| matches!(object.thing, Thing::Forward { .. }));
+        Ok(found)
+    }
+
+    /// The link with this ifindex in a namespace. Namespaces are told apart by inode: one namespace can be bound at
+    /// many paths. After a namespace died its inode can come again, so the newest object counts.
+    pub fn owner_of_link(&self, namespace: &Namespace, index: u32) -> super::Result<Option<Object>> {
+        let sql = "SELECT id, record FROM objects WHERE inode = ?1 AND link = ?2 ORDER BY id DESC LIMIT 1";
+        self.read(|c| one(c, sql, (inode(namespace), index), object))
+    }
+
+    /// The network's link of this name in a namespace.
+    pub fn link_by_name(&self, network: &Id, namespace: &Namespace, name: &str) -> super::Result<Option<Object>> {
+        let sql = "SELECT id, record FROM objects WHERE link_name = ?3 AND inode = ?2 AND network = ?1
+                   ORDER BY id DESC LIMIT 1";
+        self.read(|c| one(c, sql, (network.as_str(), inode(namespace), name), object))
+    }
+}
+
+pub(super) fn held(c: &Connection, driver: &Name, kinds: &[&str]) -> Result<u64> {
+    let sql =
+        "SELECT coalesce(sum(count), 0) AS count FROM networks JOIN held ON held.network = networks.id AND kind = ?2
+               WHERE driver = ?1";
+    let mut held = 0;
+    for kind in kinds {
+        held += one(c, sql, [driver.as_str(), kind], |row| Ok(row.get::<_, i64>(0)?))?.unwrap_or_default();
+    }
+    Ok(held.cast_unsigned())
+}
+
+fn object(row: &Row<'_>) -> Result<Object> {
+    Ok(Object { id: row.get("id")?, ..record(row)? })
+}
+
+/// nsfs never gives inode 0, so it stands for the host's namespace.
+fn inode(namespace: &Namespace) -> i64 {
+    match namespace {
+        Namespace::Host => 0,
+        Namespace::At(path) => path.inode.cast_signed(),
+    }
+}
+
+/// The columns that a link is found by.
+fn link(thing: &Thing) -> (Option<i64>, Option<u32>, Option<&str>) {
+    match thing {
+        Thing::Link { namespace, index, name, .. } => (Some(inode(namespace)), Some(*index), Some(name)),
+        _ => (None, None, None),
+    }
+}
+
+/// The largest id that there ever was.
+pub(super) fn last_id(c: &Connection) -> Result<i64> {
+    Ok(one(c, "SELECT seq FROM sqlite_sequence WHERE name = 'objects'", [], |row| Ok(row.get("seq")?))?.unwrap_or(0))
+}
+
+pub(super) fn add(c: &Connection, object: &Object) -> Result<i64> {
+    let (inode, index, name) = link(&object.thing);
+    let sql = "INSERT INTO objects (id, network, endpoint, inode, link, link_name, record) VALUES (nullif(?1, 0), ?2, ?3, ?4, ?5, ?6, ?7)";
+    let endpoint = object.endpoint.as_ref().map(Id::as_str);
+    run(c, sql, (object.id, object.network.as_str(), endpoint, inode, index, name, json(object)?))?;
+    Ok(c.last_insert_rowid())
+}
+
+pub(super) fn put(c: &Connection, object: &Object) -> Result<()> {
+    let (inode, index, name) = link(&object.thing);
+    let sql = "UPDATE objects SET network = ?2, endpoint = ?3, inode = ?4, link = ?5, link_name = ?6, record = ?7
+               WHERE id = ?1";
+    let endpoint = object.endpoint.as_ref().map(Id::as_str);
+    if run(c, sql, (object.id, object.network.as_str(), endpoint, inode, index, name, json(object)?))? == 0 {
+        return Err(Error::NotFound(format!("there is no object {}", object.id)).into());
+    }
+    Ok(())
+}
+
+pub(super) fn remove(c: &Connection, id: i64) -> Result<()> {
+    run(c, "DELETE FROM objects WHERE id = ?1", [id])?;
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! The subnets of networks. No two overlap, so one look into an index tells whether a new one does, with ten networks
+//! or ten thousand.
+
+use ipnet::IpNet;
+use rusqlite::Connection;
+
+use super::Store;
+use super::batch::Durability;
+use super::error::Error;
+use super::query::{Result, one, run};
+use super::span::Span;
+use words::Id;
+
+/// How many candidates are looked at for a free subnet: more than a /8 has /24s.
+const MAX_CANDIDATES: usize = 1 << 17;
+
+impl Store {
+    /// Gives a network these subnets and takes back what it had; the network itself can be put later. `Exists`: one
+    /// overlaps with another network's. `Invalid`: they overlap with each other.
+    pub fn claim_pools(&self, network: &Id, pools: &[IpNet]) -> super::Result<()> {
+        self.write(Durability::Process, |c| replace(c, network, pools))
+    }
+
+    /// The first candidate that overlaps with no claimed subnet. Somebody else may claim it first: on `Exists` ask
+    /// again.
+    pub fn free_pool(&self, candidates: impl IntoIterator<Item = IpNet>) -> super::Result<IpNet> {
+        self.read(|c| {
+            for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
+                if overlap(c, &Span::of(&candidate))?.is_none() {
+                    return Ok(candidate);
+                }
+            }
+            Err(Error::Exhausted("no subnet is free: name one, or remove a network".to_owned()).into())
+        })
+    }
+}
+
+/// The network and subnet that share an address with the span.
+fn overlap(c: &Connection, span: &Span) -> Result<Option<(String, String)>> {
+    let sql = "SELECT network, subnet, last FROM pools WHERE family = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1";
+    let before = one(c, sql, (span.family, span.blob(span.last)), |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
+    })?;
+    Ok(before.filter(|(_, _, last)| *last >= span.blob(span.first)).map(|(network, subnet, _)| (network, subnet)))
+}
+
+pub(super) fn replace(c: &Connection, network: &Id, pools: &[IpNet]) -> Result<()> {
+    run(c, "DELETE FROM pools WHERE network = ?1", [network.as_str()])?;
+    for subnet in pools {
+        claim(c, network, &subnet.trunc())?;
+    }
+    let sql = "DELETE FROM cursors WHERE network = ?1 AND NOT EXISTS
+               (SELECT 1 FROM pools p WHERE p.network = ?1 AND p.family = cursors.family AND p.first = cursors.pool)";
+    run(c, sql, [network.as_str()])?;
+    Ok(())
+}
+
+fn claim(c: &Connection, network: &Id, subnet: &IpNet) -> Result<()> {
+    let span = Span::of(subnet);
+    if let Some((other, other_subnet)) = overlap(c, &span)? {
+        return Err(if other == network.as_str() {
+            Error::Invalid(format!("{subnet} and {other_subnet} overlap"))
+        } else {
+            let name = one(c, "SELECT name FROM networks WHERE id = ?1", [&other], |row| Ok(row.get::<_, String>(0)?))?;
+            Error::Exists(format!("{subnet} overlaps with {other_subnet} of network {:?}", name.unwrap_or(other)))
+        }
+        .into());
+    }
+    let sql = "INSERT INTO pools (family, first, last, network, subnet) VALUES (?1, ?2, ?3, ?4, ?5)";
+    run(c, sql, (span.family, span.blob(span.first), span.blob(span.last), network.as_str(), subnet.to_string()))?;
+    Ok(())
+}

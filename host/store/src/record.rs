@@ -1,0 +1,223 @@
+//! What the store holds of drivers, networks, endpoints, kernel objects, table entries and leases.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use rusqlite::Row;
+use serde::{Deserialize, Serialize};
+
+use super::query::Result;
+use grant::Grant;
+use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftHandle, Route, Rule};
+use operation::driver::Scope;
+use operation::endpoint::PortBinding;
+use operation::network::Pool;
+use words::{Id, Name};
+use words::{LinkName, MacAddress};
+
+/// A loaded driver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Driver {
+    /// The name that networks say.
+    pub name: Name,
+    /// SHA-256 of the component, in hexadecimal digits.
+    pub digest: String,
+    /// Bytes of the component.
+    pub size: u64,
+    /// What the driver answered when it was loaded; pinned.
+    pub network_type: String,
+    /// Pinned.
+    pub data_scope: Scope,
+    /// Pinned.
+    pub connectivity_scope: Scope,
+    /// The parts of the interface that it exports, e.g. `driver`.
+    pub parts: Vec<String>,
+    /// What `configuration` answers.
+    pub configuration: BTreeMap<String, String>,
+    /// What it may do.
+    #[serde(default)]
+    pub grant: Grant,
+}
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// Its id.
+    pub id: Id,
+    /// A short number of its own, never used again: names its nftables table. The store gives it.
+    #[serde(skip)]
+    pub serial: i64,
+    /// Its name.
+    pub name: Name,
+    /// Its driver.
+    pub driver: Name,
+    /// Its pools, IPv4 and IPv6.
+    pub pools: Vec<Pool>,
+    /// What the user asked for.
+    pub ipv4: bool,
+    /// What the user asked for.
+    pub ipv6: bool,
+    /// What the user asked for.
+    pub internal: bool,
+    /// Labels for the driver, as `network-allocate` left them.
+    pub options: BTreeMap<String, String>,
+    /// What else its front end was given for the driver: JSON text by key.
+    pub other: BTreeMap<String, String>,
+    /// The address space of its pools, as its driver is told.
+    pub address_space: String,
+    /// A container engine made it, which chooses ids and addresses and keeps the sandboxes.
+    pub by_engine: bool,
+    /// `network-allocate` was called for it.
+    pub allocated: bool,
+    /// Why it is not up; none: it is.
+    pub down: Option<String>,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created: u64,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: Id,
+    /// Its network.
+    pub network: Id,
+    /// Its name.
+    pub name: Name,
+    /// The namespace that it is attached to; none: its sandbox is a container engine's, which moves links itself.
+    pub sandbox: Option<NamespacePath>,
+    /// Where the engine says that its sandbox is, since it joined that.
+    pub joined: Option<PathBuf>,
+    /// Its interface's ifindex and name in the sandbox, once it has one.
+    pub interface: Option<(u32, LinkName)>,
+    /// Its MAC.
+    pub mac: Option<MacAddress>,
+    /// Its IPv4 address.
+    pub address: Option<Ipv4Net>,
+    /// Its IPv6 address.
+    pub address_ipv6: Option<Ipv6Net>,
+    /// The gateway that the driver named.
+    pub gateway: Option<Ipv4Addr>,
+    /// The gateway that the driver named.
+    pub gateway_ipv6: Option<Ipv6Addr>,
+    /// It is its sandbox's IPv4 gateway endpoint.
+    pub is_gateway: bool,
+    /// It is its sandbox's IPv6 gateway endpoint.
+    pub is_gateway_ipv6: bool,
+    /// Published ports.
+    pub ports: Vec<PortBinding>,
+    /// Labels for the driver.
+    pub options: BTreeMap<String, String>,
+    /// The attach came to its end. One that did not is detached at the next start.
+    pub attached: bool,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created: u64,
+}
+
+/// An address pool that a container engine took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TakenPool {
+    /// Its id.
+    pub id: Id,
+    /// The pool.
+    pub pool: Pool,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created: u64,
+}
+
+/// A kernel object that a driver's call made: what is swept when its owner goes, and what a driver may reach.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// [`Store::new_object_id`](super::Store::new_object_id) gives it; it is the rule's id for a driver.
+    #[serde(skip)]
+    pub id: i64,
+    /// Whose it is.
+    pub network: Id,
+    /// The endpoint, where it is one's.
+    pub endpoint: Option<Id>,
+    /// What it is.
+    pub thing: Thing,
+}
+
+/// The kinds of objects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the kernel layer's words")]
+pub enum Thing {
+    /// A link. Both ends of a pair are objects of their own that name each other.
+    Link { namespace: Namespace, index: u32, name: String, peer: Option<LinkKey> },
+    /// A namespace that the driver made, by its name in the network and its path.
+    Namespace { name: String, path: NamespacePath },
+    /// An nftables rule.
+    NftRule { namespace: Namespace, table: String, handle: NftHandle },
+    /// A route, where it does not go with a link.
+    Route(Route),
+    /// A policy rule.
+    Rule(Rule),
+    /// Leave for a link to forward.
+    Forward { name: String, ipv4: bool, ipv6: bool },
+    /// A port of the host.
+    Port(HostPort),
+}
+
+/// The state of a range of keys: how many there are and the greatest of their versions. Versions come from one counter
+/// that only grows while the daemon runs, so whatever is inserted, updated or deleted in the range changes the pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListVersion {
+    /// How many keys.
+    pub count: u64,
+    /// The greatest version; 0 if there are none.
+    pub newest: i64,
+}
+
+/// An entry of a network's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableEntry {
+    /// The table.
+    pub table: String,
+    /// The key.
+    pub key: String,
+    /// Who owns it; [`OWN`](super::OWN): the network's driver on this host.
+    pub owner: String,
+    /// The endpoint with which it goes.
+    pub endpoint: Option<Id>,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// A change of a watched entry that the driver was not told of yet. Neither value: never. No previous: created. No
+/// value: deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The table.
+    pub table: String,
+    /// The key.
+    pub key: String,
+    /// What the driver was told last.
+    pub previous: Option<Vec<u8>>,
+    /// What it is now.
+    pub value: Option<Vec<u8>>,
+}
+
+/// An address that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The address.
+    pub address: IpAddr,
+    /// Whose it is: an endpoint's id.
+    pub owner: String,
+}
+
+impl ListVersion {
+    /// Counts a key in.
+    pub(super) fn add(&mut self, version: i64) {
+        self.count += 1;
+        self.newest = self.newest.max(version);
+    }
+
+    /// Reads a row of count and greatest version.
+    pub(super) fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { count: row.get::<_, i64>(0)?.cast_unsigned(), newest: row.get(1)? })
+    }
+}
