@@ -321,7 +321,7 @@ mod tests {
                 "addresses = ['10.0.0.0/8']",
                 "addresses = ['network', '10.6.0.7/32']",
             ),
-            (Object::Endpoint(net("10.5.0.7/23")), "addresses = ['10.5.0.0/16']", "addresses = ['network']"),
+            (Object::Endpoint(net("10.5.0.7/23")), "addresses = ['10.5.0.0/23']", "addresses = ['network']"),
             (Object::Destination(net("10.5.0.0/25")), "routes = ['network']", "routes = ['default']"),
             (Object::Destination(net("10.0.0.0/8")), "routes = ['10.0.0.0/8']", "routes = ['network', 'default']"),
             (Object::Destination(net("0.0.0.0/0")), "routes = ['default']", "routes = ['network', '0.0.0.0/1']"),
