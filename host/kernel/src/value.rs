@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use words::{LinkName, MacAddress};
 
-use crate::{HostPort, PortWish};
+use super::{HostPort, PortWish};
 
 /// Which network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

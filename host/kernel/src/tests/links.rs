@@ -1,6 +1,6 @@
 //! Links: making, changing and removing them.
 
-use crate::tests::*;
+use super::*;
 
 #[test]
 fn a_pair_with_its_end_in_a_sandbox() {

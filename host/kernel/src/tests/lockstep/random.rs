@@ -1,6 +1,6 @@
 //! Random numbers from a seed, and choices.
 
-use crate::tests::*;
+use super::super::*;
 
 pub struct Random(fastrand::Rng);
 
