@@ -14,6 +14,7 @@ use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftHandle, Route, Rule
 use operation::driver::Scope;
 use operation::endpoint::PortBinding;
 use operation::network::Pool;
+use operation::origin::Origin;
 use words::{Id, Name};
 use words::{LinkName, MacAddress};
 
@@ -67,8 +68,8 @@ pub struct Network {
     pub other: BTreeMap<String, String>,
     /// The address space of its pools, as its driver is told.
     pub address_space: String,
-    /// A container engine made it, which chooses ids and addresses and keeps the sandboxes.
-    pub by_engine: bool,
+    /// For which engine it was made.
+    pub origin: Origin,
     /// `network-allocate` was called for it.
     pub allocated: bool,
     /// Why it is not up; none: it is.
@@ -86,9 +87,11 @@ pub struct Endpoint {
     pub network: Id,
     /// Its name.
     pub name: Name,
-    /// The namespace that it is attached to; none: its sandbox is a container engine's, which moves links itself.
+    /// For which engine it was made.
+    pub origin: Origin,
+    /// The namespace that it is attached to; none: its engine keeps the sandbox, and moves links into it itself.
     pub sandbox: Option<NamespacePath>,
-    /// Where the engine says that its sandbox is, since it joined that.
+    /// Where its sandbox is, since it joined that: of an engine's, where the engine says that it is.
     pub joined: Option<PathBuf>,
     /// Its interface's ifindex and name in the sandbox, once it has one.
     pub interface: Option<(u32, LinkName)>,
@@ -121,6 +124,8 @@ pub struct Endpoint {
 pub struct TakenPool {
     /// Its id.
     pub id: Id,
+    /// Which engine took it.
+    pub origin: Origin,
     /// The pool.
     pub pool: Pool,
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -205,8 +210,27 @@ pub struct Undelivered {
 pub struct Lease {
     /// The address.
     pub address: IpAddr,
-    /// Whose it is: an endpoint's id.
+    /// Whose it is: an endpoint's id, or of a taken pool the request's own.
     pub owner: String,
+    /// It is a gateway's, and goes with its pool.
+    pub gateway: bool,
+    /// Since when, in seconds since 1970-01-01T00:00:00Z.
+    pub taken: u64,
+}
+
+impl Thing {
+    /// Its kind, in the word that its JSON begins with.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Link { .. } => "Link",
+            Self::Namespace { .. } => "Namespace",
+            Self::NftRule { .. } => "NftRule",
+            Self::Route(_) => "Route",
+            Self::Rule(_) => "Rule",
+            Self::Forward { .. } => "Forward",
+            Self::Port(_) => "Port",
+        }
+    }
 }
 
 impl ListVersion {
