@@ -16,7 +16,7 @@ use operation::endpoint::{Attach, Attached};
 use operation::engine::Labels;
 use operation::origin::Origin;
 use store::{Batch, Durability, Endpoint, Network, Write};
-use words::{Error, Id, Kind, Name, Result, now};
+use words::{Error, Id, Kind, Name, Result};
 
 /// An endpoint on its way, and the steps that it takes.
 pub(super) struct Attaching<'a> {
@@ -81,26 +81,15 @@ impl Inner {
         let is_gateway = outside && !others.iter().any(|e| e.is_gateway);
         let is_gateway_ipv6 = outside && !others.iter().any(|e| e.is_gateway_ipv6);
         check_ports(network, driver, attach, is_gateway || is_gateway_ipv6)?;
-        let id = Id::random()?;
         let mut endpoint = Endpoint {
-            id,
-            network: network.id.clone(),
-            name,
-            origin: Origin::Native,
             sandbox: Some(sandbox.clone()),
-            joined: None,
-            interface: None,
             mac: attach.mac_address,
-            address: None,
-            address_ipv6: None,
-            gateway: None,
-            gateway_ipv6: None,
             is_gateway,
             is_gateway_ipv6,
             ports: attach.ports.clone(),
             options: attach.options.clone(),
             attached: false,
-            created: now(),
+            ..Endpoint::new(network.id.clone(), Id::random()?, name, Origin::Native)
         };
         let leased = self.lease(network, &mut endpoint, attach);
         if let Err(error) = leased {

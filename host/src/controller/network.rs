@@ -1,38 +1,32 @@
 //! Networks: an operator's, made and removed by the life cycle's steps; listing and finding them.
 
 use super::Inner;
-use super::call::network_options;
 use super::lifecycle::Steps;
 use crate::transaction;
 use operation::driver::Scope;
-use operation::engine::Labels;
+use operation::engine::{Labels, NetworkOptions};
 use operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
 use operation::origin::Origin;
 use store::{Durability, Network, Write};
-use words::{Error, Id, Kind, Name, Result, now};
+use words::{Error, Id, Kind, Name, Result};
+
+/// The address space of an operator's pools, as drivers are told: libnetwork's word for this host's.
+const ADDRESS_SPACE: &str = "LocalDefault";
 
 impl Inner {
     pub(super) fn create_network(&self, id: Id, create: CreateNetwork) -> Result<CreatedNetwork> {
         let mut steps = self.steps(&create.driver)?;
         self.check_name_is_free(&create)?;
-        let mut network = Network {
-            id,
-            serial: 0,
-            name: create.name.clone(),
-            driver: create.driver.clone(),
-            pools: Vec::new(),
+        let options = NetworkOptions {
             ipv4: create.ipv4,
             ipv6: create.ipv6,
             internal: create.internal,
-            options: create.options.clone(),
+            generic: create.options.clone(),
             other: Labels::new(),
-            address_space: "LocalDefault".into(),
-            origin: Origin::Native,
-            allocated: false,
-            down: None,
-            created: now(),
         };
-        let skip = steps.check_gateways(&network_options(&network))?;
+        let skip = steps.check_gateways(&options)?;
+        let mut network = Network::new(id, create.name.clone(), create.driver.clone(), Origin::Native, options);
+        network.address_space = ADDRESS_SPACE.into();
         network.pools = self.choose_pools(&network.id, &create, skip)?;
         let made = allocate(&mut steps, &mut network).and_then(|()| steps.create_network(&network));
         let network = match made {

@@ -11,13 +11,13 @@ use super::{Controller, Inner};
 use crate::driver::Driver;
 use crate::engine;
 use operation::engine::{
-    AllocateNetwork, CreateEndpoint, CreateNetwork, EndpointKey, ExternalConnectivity, Interface, Join, Joined, Labels,
+    AllocateNetwork, CreateEndpoint, CreateNetwork, EndpointKey, ExternalConnectivity, Interface, Join, Joined,
     NetworkOptions, PoolData, Reply, Request, StaticRoute,
 };
 use operation::network::Pool;
 use operation::origin::Origin;
 use store::{Endpoint, Network};
-use words::{Error, Id, Kind, Name, Result, now};
+use words::{Error, Id, Kind, Name, Result};
 
 /// Set by dockerd where another endpoint is the sandbox's IPv6 gateway (28.0).
 const NO_PROXY_6TO4: &str = "com.docker.network.driver.private.no_proxy_6to4";
@@ -182,7 +182,14 @@ impl Asking<'_> {
         let short = short_name(&id)?;
         let others = self.inner.store.find_endpoint(Some(&network.id), short.as_str())?;
         let name = if others.iter().any(|other| other.name == short) { long_name(&id)? } else { short };
-        let endpoint = self.new_endpoint(&network, id, name, &interface, &options.generic);
+        let Interface { mac, address, address_ipv6 } = interface;
+        let endpoint = Endpoint {
+            mac,
+            address,
+            address_ipv6,
+            options: options.generic.clone(),
+            ..Endpoint::new(network.id.clone(), id, name, self.origin.clone())
+        };
         let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options)?;
         let Endpoint { mac, address, address_ipv6, .. } = made;
         Ok(Reply::Chosen(Interface { mac, address, address_ipv6 }))
@@ -260,29 +267,6 @@ impl Asking<'_> {
         let Some(network) = self.network(&key.network)? else { return Ok(None) };
         Ok(self.inner.store.endpoint(&key.network, &key.endpoint)?.map(|endpoint| (network, endpoint)))
     }
-
-    fn new_endpoint(&self, network: &Network, id: Id, name: Name, interface: &Interface, options: &Labels) -> Endpoint {
-        Endpoint {
-            id,
-            network: network.id.clone(),
-            name,
-            origin: self.origin.clone(),
-            sandbox: None,
-            joined: None,
-            interface: None,
-            mac: interface.mac,
-            address: interface.address,
-            address_ipv6: interface.address_ipv6,
-            gateway: None,
-            gateway_ipv6: None,
-            is_gateway: false,
-            is_gateway_ipv6: false,
-            ports: Vec::new(),
-            options: options.clone(),
-            attached: true,
-            created: now(),
-        }
-    }
 }
 
 fn no_network(id: &Id) -> Error {
@@ -295,22 +279,11 @@ fn no_endpoint(key: &EndpointKey) -> Error {
 
 /// What is known of an engine's new network, but for which engine it is: this protocol is Docker's.
 pub(super) fn engine_network(driver: &Driver, id: Id, options: NetworkOptions, pools: &[PoolData]) -> Result<Network> {
+    let origin = Origin::Docker { api: None };
     Ok(Network {
-        name: short_name(&id)?,
-        id,
-        serial: 0,
-        driver: driver.record.name.clone(),
         address_space: pools.first().map(|data| data.address_space.clone()).unwrap_or_default(),
         pools: pools.iter().filter_map(pool).collect(),
-        ipv4: options.ipv4,
-        ipv6: options.ipv6,
-        internal: options.internal,
-        options: options.generic,
-        other: options.other,
-        origin: Origin::Docker { api: None },
-        allocated: false,
-        down: None,
-        created: now(),
+        ..Network::new(id.clone(), short_name(&id)?, driver.record.name.clone(), origin, options)
     })
 }
 

@@ -13,9 +13,10 @@ use grant::Grant;
 use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftHandle, Route, Rule};
 use operation::driver::Scope;
 use operation::endpoint::PortBinding;
+use operation::engine::NetworkOptions;
 use operation::network::Pool;
 use operation::origin::Origin;
-use words::{Id, Name};
+use words::{Id, Name, now};
 use words::{LinkName, MacAddress};
 
 /// A loaded driver.
@@ -216,6 +217,56 @@ pub struct Lease {
     pub gateway: bool,
     /// Since when, in seconds since 1970-01-01T00:00:00Z.
     pub taken: u64,
+}
+
+impl Network {
+    /// A network of which nothing is made yet: up, and without pools.
+    pub fn new(id: Id, name: Name, driver: Name, origin: Origin, options: NetworkOptions) -> Self {
+        let NetworkOptions { ipv4, ipv6, internal, generic: options, other } = options;
+        Self {
+            id,
+            serial: 0,
+            name,
+            driver,
+            pools: Vec::new(),
+            ipv4,
+            ipv6,
+            internal,
+            options,
+            other,
+            address_space: String::new(),
+            origin,
+            allocated: false,
+            down: None,
+            created: now(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// An endpoint of which nothing is chosen yet, in no sandbox.
+    pub fn new(network: Id, id: Id, name: Name, origin: Origin) -> Self {
+        Self {
+            id,
+            network,
+            name,
+            origin,
+            sandbox: None,
+            joined: None,
+            interface: None,
+            mac: None,
+            address: None,
+            address_ipv6: None,
+            gateway: None,
+            gateway_ipv6: None,
+            is_gateway: false,
+            is_gateway_ipv6: false,
+            ports: Vec::new(),
+            options: BTreeMap::new(),
+            attached: true,
+            created: now(),
+        }
+    }
 }
 
 impl Thing {
