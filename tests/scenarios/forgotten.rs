@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,9 +17,9 @@ struct Api(Arc<Mutex<Value>>);
 
 impl Api {
     /// Serves until the test's process ends.
-    fn start(daemon: &Daemon) -> Self {
+    fn start(socket: &Path) -> Self {
         let knows = Arc::new(Mutex::new(json!([])));
-        let (listener, networks) = (UnixListener::bind(daemon.file("docker")).unwrap(), knows.clone());
+        let (listener, networks) = (UnixListener::bind(socket).unwrap(), knows.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
@@ -45,7 +47,7 @@ impl Api {
 /// A daemon with the drivers `bridge-a`, `bridge-b` and `probe`, and this API beside it.
 fn daemon() -> (Daemon, Api) {
     let mut daemon = Daemon::stopped();
-    let api = Api::start(&daemon);
+    let api = Api::start(&daemon.file("docker"));
     daemon.run();
     for (name, file) in [("bridge-a", "bridge"), ("bridge-b", "bridge"), ("probe", "test/probe")] {
         daemon.ok(&format!("driver load {} --name {name}", pontoon_tests::driver(file).display()));
@@ -149,6 +151,44 @@ fn what_dockerd_knows_stays() {
         &json!({"PoolID": pool, "Address": "10.40.0.5"}).to_string(),
     );
     assert!(status == 500 && answer.contains("taken"), "{answer}");
+}
+
+/// Another dockerd knows nothing of what was made for this one, and neither does any of an operator's.
+#[test]
+fn an_engine_judges_only_its_own() {
+    let (mut daemon, _api) = daemon();
+    let other = daemon.file("other");
+    let _knows_nothing = Api::start(&other);
+    create(&daemon, "bridge-a", "n1", 31);
+    create(&daemon, "bridge-a", "n2", 32);
+    endpoint(&daemon, "bridge-a", "n2", "e1", "10.32.0.2/24");
+    ok(&daemon, "bridge-a", "IpamDriver.RequestPool", json!({"Pool": "10.40.0.0/24"}));
+    daemon.ok("network create --driver bridge-a own");
+    let networks = daemon.json("network ls");
+    let docker = json!({"engine": "docker", "api": daemon.file("docker")});
+    let origins: Vec<_> = networks.as_array().unwrap().iter().map(|network| &network["origin"]).collect();
+    assert_eq!(origins, [&docker, &docker, &json!({"engine": "native"})]);
+    assert_eq!(daemon.json("endpoint ls n2")[0]["origin"], docker);
+    std::thread::sleep(OLD_ENOUGH + Duration::from_secs(1));
+
+    daemon.stop();
+    let (serve, own) = (daemon.serve(), daemon.file("docker"));
+    let mut beside_other = Command::new(serve.get_program());
+    beside_other.args(serve.get_args().map(|arg| if Path::new(arg) == own { other.as_os_str() } else { arg }));
+    daemon.run_as(beside_other);
+    let collected = daemon.json("gc");
+    assert_eq!((&collected["forgotten"], &collected["endpoints"]), (&json!([]), &json!([])), "{collected}");
+    assert_eq!(daemon.json("network ls").as_array().unwrap().len(), 3);
+    // To its own dockerd, a network is there beside any other.
+    assert!(
+        ask(&daemon, "bridge-a", "NetworkDriver.EndpointOperInfo", r#"{"NetworkID":"n2","EndpointID":"e1"}"#).0 == 200
+    );
+
+    daemon.restart();
+    let collected = daemon.json("gc");
+    let left = daemon.json("network ls");
+    assert!(left.as_array().unwrap().len() == 1 && left[0]["name"] == "own", "{left} {collected}");
+    assert!(collected["forgotten"].to_string().contains("pool 10.40.0.0/24"), "{collected}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use grant::{Grant, HostCall, Permission};
 use operation::engine::{
     CreateEndpoint, CreateNetwork, EndpointKey, EndpointOptions, Interface, Labels, NetworkOptions, PoolData, Request,
 };
+use operation::origin::Origin;
 use pontoon_tests::{Bench, Daemon, FakeBench, create, driver, same_at_last};
 use serde_json::json;
 use words::{Id, Name};
@@ -191,7 +192,8 @@ fn an_address_that_a_driver_chooses_is_its_networks() {
     let bench = FakeBench::new();
     bench.load("probe", "test/probe");
     let driver = Name::new("probe").unwrap();
-    let ask = |request| bench.wait(bench.controller().request(&driver, request)).unwrap();
+    let ask =
+        |request| bench.wait(bench.controller().request(&Origin::Docker { api: None }, &driver, request)).unwrap();
     let (network, endpoint) = (Id::new("n1").unwrap(), Id::new("e1").unwrap());
     let (generic, other) = (Labels::new(), Labels::new());
     let options = NetworkOptions { ipv4: true, ipv6: false, internal: false, generic, other };

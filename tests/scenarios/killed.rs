@@ -9,6 +9,7 @@ use operation::engine::{
     CreateEndpoint, CreateNetwork, EndpointKey, EndpointOptions, ExternalConnectivity, Interface, Join, NetworkOptions,
     PoolData, Request,
 };
+use operation::origin::Origin;
 use pontoon_tests::{FakeBench, Left, attach_path, create};
 use serde_json::{Value, json};
 use words::{Id, Name};
@@ -87,7 +88,13 @@ fn engine(name: &'static str, request: Request) -> Operation {
         name,
         Box::new(move |bench| {
             let driver = Name::new("bridge").unwrap();
-            bench.wait(bench.controller().request(&driver, request.clone())).unwrap();
+            bench
+                .wait(bench.controller().request(
+                    &operation::origin::Origin::Docker { api: None },
+                    &driver,
+                    request.clone(),
+                ))
+                .unwrap();
         }),
     )
 }

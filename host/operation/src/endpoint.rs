@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::driver::CallTrace;
+use super::origin::Origin;
 use words::{Id, Name};
 use words::{LinkName, MacAddress};
 
@@ -86,6 +87,8 @@ pub struct Endpoint {
     pub name: Name,
     /// The network's name.
     pub network: Name,
+    /// For which engine it was made.
+    pub origin: Origin,
     /// The namespace's path: for a container engine's, where the engine says that it is, once it has joined.
     #[schema(value_type = Option<String>)]
     pub namespace: Option<PathBuf>,

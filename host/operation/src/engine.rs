@@ -14,6 +14,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{PortBinding, Protocol};
+use super::origin::Origin;
 use words::Id;
 use words::{LinkName, MacAddress};
 
@@ -287,8 +288,10 @@ pub struct RequestAddress {
 }
 
 /// What a container engine still knows of, when it is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
+    /// Which engine: only what was made for it is judged by this.
+    pub origin: Origin,
     /// When it was asked, in seconds since 1970-01-01T00:00:00Z: what is younger it may not have written down.
     pub asked: u64,
     /// Networks.

@@ -2,6 +2,7 @@
 //!
 //! - [`network`], [`endpoint`], [`driver`], [`table`]: requests and replies, one file per object
 //! - [`finding`]: what `pontoon doctor` found
+//! - [`origin`]: for which engine an object was made
 //! - [`recording`]: calls of a driver, kept whole
 //! - [`engine`]: what a container engine asks of a network driver, with ids and addresses of its own choice
 
@@ -10,5 +11,6 @@ pub mod endpoint;
 pub mod engine;
 pub mod finding;
 pub mod network;
+pub mod origin;
 pub mod recording;
 pub mod table;

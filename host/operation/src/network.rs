@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::driver::CallTrace;
 use super::endpoint::Endpoint;
+use super::origin::Origin;
 use super::table::Entry;
 use words::{Id, Name};
 
@@ -104,8 +105,8 @@ pub struct Network {
     pub internal: bool,
     /// Labels for the driver.
     pub options: BTreeMap<String, String>,
-    /// A container engine made it, by the plugin protocol: it chooses ids and addresses, and attaches its containers itself.
-    pub by_engine: bool,
+    /// For which engine it was made.
+    pub origin: Origin,
     /// `up`, or why it is not.
     pub state: String,
     /// Seconds since 1970-01-01T00:00:00Z.

@@ -153,9 +153,10 @@ fn rows(networks: &[Network]) -> String {
     let rows = networks.iter().map(|n| {
         let pools = list(n.pools.iter().map(|pool| pool.subnet));
         let (id, endpoints) = (short(n.id.as_str()), n.endpoints.to_string());
-        [id, n.name.to_string(), n.driver.to_string(), pools, endpoints, n.state.clone()]
+        let origin = n.origin.engine().to_owned();
+        [id, n.name.to_string(), n.driver.to_string(), origin, pools, endpoints, n.state.clone()]
     });
-    table(["ID", "NAME", "DRIVER", "SUBNETS", "ENDPOINTS", "STATE"], rows)
+    table(["ID", "NAME", "DRIVER", "ORIGIN", "SUBNETS", "ENDPOINTS", "STATE"], rows)
 }
 
 fn show(details: &NetworkDetails) -> String {
@@ -166,6 +167,7 @@ fn show(details: &NetworkDetails) -> String {
         ("NAME", network.name.to_string()),
         ("ID", network.id.to_string()),
         ("DRIVER", network.driver.to_string()),
+        ("ORIGIN", network.origin.to_string()),
         ("STATE", network.state.clone()),
         ("CREATED", utc(network.created)),
         ("ADDRESSES", list(families.iter().filter(|(on, _)| *on).map(|(_, name)| name))),

@@ -187,11 +187,18 @@ join             9
 
 #[tokio::test]
 async fn every_view_can_be_shown() {
-    let details = r#"{"id":"n1","name":"a","driver":"bridge","pools":[{"subnet":"10.5.0.0/24","gateway":"10.5.0.1"}],"ipv4":true,"ipv6":false,"internal":false,"options":{"k":"v"},"by_engine":false,"state":"up","created":0,"endpoints":0,"attached":[],"entries":[{"table":"t","key":"k","value":"v","owner":"self","title":"T"}],"objects":["link br-1"],"calls":[]}"#;
+    let details = r#"{"id":"n1","name":"a","driver":"bridge","pools":[{"subnet":"10.5.0.0/24","gateway":"10.5.0.1"}],"ipv4":true,"ipv6":false,"internal":false,"options":{"k":"v"},"origin":{"engine":"docker","api":"/run/docker.sock"},"state":"up","created":0,"endpoints":0,"attached":[],"entries":[{"table":"t","key":"k","value":"v","owner":"self","title":"T"}],"objects":["link br-1"],"calls":[]}"#;
     let daemon = Daemon::answering(200, details);
     let (code, out, _) = daemon.pontoon("network inspect a --verbose").await;
     assert_eq!(code, 0);
-    for part in ["POOLS      10.5.0.0/24, gateway 10.5.0.1\n", "1970-01-01T00:00:00Z", "k=v", "link br-1", "self"] {
+    for part in [
+        "ORIGIN     docker (/run/docker.sock)\n",
+        "POOLS      10.5.0.0/24, gateway 10.5.0.1\n",
+        "1970-01-01T00:00:00Z",
+        "k=v",
+        "link br-1",
+        "self",
+    ] {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert_eq!(daemon.pontoon("network create a").await.1, "n1\n");

@@ -8,14 +8,18 @@ use super::world::World;
 use crate::controller::Called;
 use operation::driver::Scope;
 use operation::engine::{AllocateNetwork, Interface, Joined, Labels, Reply, Request};
+use operation::origin::Origin;
 use words::{Error, Kind, Result};
+
+/// Whose objects they are.
+const DOCKER: Origin = Origin::Docker { api: None };
 
 impl World<'_> {
     /// Asks as a container engine does. The driver's calls come along: the host carries removals through whatever they answer.
     pub fn ask(&self, request: Request) -> Checked<(Result<Reply>, Vec<Called>)> {
         let controller = self.controller()?;
         controller.take_calls();
-        let answer = self.wait(controller.request(&self.suite.driver, request));
+        let answer = self.wait(controller.request(&DOCKER, &self.suite.driver, request));
         Ok((answer, controller.take_calls()))
     }
 
@@ -25,7 +29,7 @@ impl World<'_> {
         controller.take_calls();
         let one = |request| {
             let (controller, driver) = (controller.clone(), self.suite.driver.clone());
-            self.suite.runtime.spawn(async move { controller.request(&driver, request).await })
+            self.suite.runtime.spawn(async move { controller.request(&DOCKER, &driver, request).await })
         };
         let asked: Vec<_> = requests.into_iter().map(one).collect();
         let panicked = |e| Err(Error::internal(format!("a request panicked: {e}")));

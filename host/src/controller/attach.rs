@@ -7,26 +7,24 @@ use ipnet::IpNet;
 use rustix::io::Errno;
 
 use super::Inner;
-use super::call::{Call, endpoint_options};
-use super::endpoint::{place, reply, sandbox_key};
+use super::call::endpoint_options;
+use super::endpoint::{place, reply};
+use super::lifecycle::{JoinSandbox, Steps};
 use crate::driver::Driver;
-use crate::engine::{CallState, Code, Interface, Join, Outcome};
 use kernel::{Namespace, NamespacePath, Sysctl};
-use operation::driver::CallTrace;
 use operation::endpoint::{Attach, Attached};
+use operation::engine::Labels;
+use operation::origin::Origin;
 use store::{Batch, Durability, Endpoint, Network, Write};
-use words::{Error, Id, Kind, Name, Result, now};
+use words::{Error, Id, Kind, Name, Result};
 
-/// An endpoint on its way: what it is, and the calls so far.
+/// An endpoint on its way, and the steps that it takes.
 pub(super) struct Attaching<'a> {
     inner: &'a Inner,
-    driver: &'a Driver,
+    steps: Steps<'a>,
     network: &'a Network,
     endpoint: Endpoint,
     sandbox: NamespacePath,
-    /// Its IPv6 address was given back: its namespace can't use it.
-    without_ipv6: bool,
-    calls: Vec<CallTrace>,
 }
 
 impl Inner {
@@ -36,19 +34,19 @@ impl Inner {
         if let Some(why) = &network.down {
             return Err(Error::new(Kind::Unavailable, format!("the network {} is down: {why}", network.name)));
         }
-        if network.by_engine {
+        if network.origin != Origin::Native {
             return Err(Error::forbidden(format!(
-                "the network {} is a container engine's, which attaches its containers itself",
-                network.name
+                "the network {} is a container engine's, which attaches its containers itself: {}",
+                network.name, network.origin
             )));
         }
-        let driver = self.drivers.get(&network.driver)?;
+        let steps = self.steps(&network.driver)?;
         let sandbox = self.sandbox(&attach.namespace)?;
-        let endpoint = self.new_endpoint(&network, &driver, &attach, &sandbox)?;
-        let mut attaching = Attaching::new(self, &driver, &network, endpoint, sandbox);
+        let endpoint = self.new_endpoint(&network, &steps.driver, &attach, &sandbox)?;
+        let mut attaching = Attaching::new(self, steps, &network, endpoint, sandbox);
         match attaching.run(&attach) {
             Ok(info) => {
-                let Attaching { endpoint, calls, .. } = attaching;
+                let Attaching { endpoint, steps: Steps { calls, .. }, .. } = attaching;
                 tracing::info!(network = %network.name, endpoint = %endpoint.name, "attached");
                 Ok(Attached { endpoint: reply(&network, endpoint, info), calls })
             }
@@ -83,25 +81,15 @@ impl Inner {
         let is_gateway = outside && !others.iter().any(|e| e.is_gateway);
         let is_gateway_ipv6 = outside && !others.iter().any(|e| e.is_gateway_ipv6);
         check_ports(network, driver, attach, is_gateway || is_gateway_ipv6)?;
-        let id = Id::random()?;
         let mut endpoint = Endpoint {
-            id,
-            network: network.id.clone(),
-            name,
             sandbox: Some(sandbox.clone()),
-            joined: None,
-            interface: None,
             mac: attach.mac_address,
-            address: None,
-            address_ipv6: None,
-            gateway: None,
-            gateway_ipv6: None,
             is_gateway,
             is_gateway_ipv6,
             ports: attach.ports.clone(),
             options: attach.options.clone(),
             attached: false,
-            created: now(),
+            ..Endpoint::new(network.id.clone(), Id::random()?, name, Origin::Native)
         };
         let leased = self.lease(network, &mut endpoint, attach);
         if let Err(error) = leased {
@@ -178,139 +166,54 @@ impl Inner {
 impl<'a> Attaching<'a> {
     pub(super) fn new(
         inner: &'a Inner,
-        driver: &'a Driver,
+        steps: Steps<'a>,
         network: &'a Network,
         endpoint: Endpoint,
         sandbox: NamespacePath,
     ) -> Self {
-        Self { inner, driver, network, endpoint, sandbox, without_ipv6: false, calls: Vec::new() }
+        Self { inner, steps, network, endpoint, sandbox }
     }
 
     /// All steps. Answers what the driver tells of the endpoint.
-    fn run(&mut self, attach: &Attach) -> Result<Vec<(String, String)>> {
-        self.create(attach)?;
-        self.release_ipv6()?;
-        let join = self.join()?;
+    fn run(&mut self, attach: &Attach) -> Result<Labels> {
+        let options = endpoint_options(&self.endpoint, attach.mac_address);
+        self.endpoint = self.steps.create_endpoint(self.network, &self.endpoint, &options)?;
+        let without_ipv6 = self.release_ipv6()?;
+        let options = endpoint_options(&self.endpoint, None);
+        let sandbox = JoinSandbox { path: &self.sandbox.path, options: &options, without_ipv6 };
+        let (endpoint, join) = self.steps.join(self.network, &self.endpoint, &sandbox)?;
+        self.endpoint = endpoint;
         self.endpoint.interface = self.inner.configure(&self.endpoint, &self.at(), &join, attach.interface.as_ref())?;
         self.connect_outside()?;
-        let info = self.inner.oper_info(self.driver, self.network, &self.endpoint.id, &mut self.calls)?;
+        let info = self.steps.oper_info(self.network, &self.endpoint.id)?;
         self.endpoint.attached = true;
         self.record()?;
         Ok(info)
     }
 
-    fn create(&mut self, attach: &Attach) -> Result<()> {
-        let endpoint = &self.endpoint;
-        let interface = Interface {
-            mac: endpoint.mac,
-            address: endpoint.address,
-            address_ipv6: endpoint.address_ipv6,
-            sandbox: Some(self.at()),
-        };
-        let call = Call { interface, ..Call::endpoint(self.driver, "create-endpoint", self.network, &endpoint.id) };
-        let options = endpoint_options(endpoint, attach.mac_address);
-        let completed = |state: &CallState| {
-            let Interface { mac, address, address_ipv6, .. } = state.interface;
-            Endpoint { mac, address, address_ipv6, ..endpoint.clone() }
-        };
-        let done = self.inner.call(
-            &call,
-            &mut self.calls,
-            |code, state| code.create_endpoint(state, &endpoint.network, &endpoint.id, &options),
-            |(), state| Ok(vec![Write::PutEndpoint(completed(state))]),
-        )?;
-        self.endpoint = completed(&done.state);
-        Ok(())
+    /// As libnetwork does: a container that can't use IPv6 gets no IPv6 address, and the driver hears of it before the join. Answers whether it
+    /// was so.
+    fn release_ipv6(&mut self) -> Result<bool> {
+        if self.endpoint.address_ipv6.is_none() || self.inner.uses_ipv6(&self.sandbox)? {
+            return Ok(false);
+        }
+        self.endpoint = self.steps.release_ipv6(self.network, &self.endpoint)?;
+        Ok(true)
     }
 
-    /// As libnetwork does: a container that can't use IPv6 gets no IPv6 address, and the driver hears of it before the join.
-    fn release_ipv6(&mut self) -> Result<()> {
-        let Some(address) = self.endpoint.address_ipv6 else { return Ok(()) };
-        if self.inner.uses_ipv6(&self.sandbox)? {
-            return Ok(());
-        }
-        let endpoint = Endpoint { address_ipv6: None, is_gateway_ipv6: false, ..self.endpoint.clone() };
-        let (network, id) = (&endpoint.network, &endpoint.id);
-        let release = || {
-            let freed = Write::ReleaseAddress { network: network.clone(), address: address.addr().into() };
-            vec![Write::PutEndpoint(endpoint.clone()), freed]
-        };
-        if self.driver.code.releases_ipv6() {
-            let call = Call::endpoint(self.driver, "release-ipv6", self.network, id);
-            self.inner.call(
-                &call,
-                &mut self.calls,
-                |code, state| code.release_ipv6(state, network, id),
-                |(), _| Ok(release()),
-            )?;
-        } else {
-            let (writes, durability) = (release(), Durability::Process);
-            self.inner.store.commit(Batch { writes, durability, ..Batch::default() })?;
-        }
-        self.without_ipv6 = true;
-        self.endpoint = endpoint;
-        Ok(())
-    }
-
-    fn join(&mut self) -> Result<Join> {
-        let (endpoint, without_ipv6) = (&self.endpoint, self.without_ipv6);
-        let options = endpoint_options(endpoint, None);
-        let key = sandbox_key(&format!("{}:{}", self.sandbox.inode, self.sandbox.path.display()));
-        let joined = |state: &CallState| {
-            let Join { gateway, gateway_ipv6, force_gateway_ipv4, force_gateway_ipv6, .. } = state.join;
-            let gateway_ipv6 = gateway_ipv6.filter(|_| !without_ipv6);
-            Endpoint {
-                gateway,
-                gateway_ipv6,
-                is_gateway: endpoint.is_gateway && (gateway.is_some() || force_gateway_ipv4),
-                is_gateway_ipv6: endpoint.is_gateway_ipv6 && (gateway_ipv6.is_some() || force_gateway_ipv6),
-                ..endpoint.clone()
-            }
-        };
-        let interface = Interface { sandbox: Some(self.at()), ..Interface::default() };
-        let call = Call { interface, ..Call::endpoint(self.driver, "join", self.network, &endpoint.id) };
-        let run = |code: &Code, state| code.join(state, &endpoint.network, &endpoint.id, &key, &options);
-        let done =
-            self.inner.call(&call, &mut self.calls, run, |(), state| Ok(vec![Write::PutEndpoint(joined(state))]))?;
-        self.endpoint = joined(&done.state);
-        let mut join = done.state.join;
-        if without_ipv6 {
-            join.gateway_ipv6 = None;
-            join.routes.retain(|route| route.destination.addr().is_ipv4());
-        }
-        Ok(join)
-    }
-
-    /// Called for gateway endpoints of networks with a way out.
+    /// For gateway endpoints of networks with a way out.
     pub(super) fn connect_outside(&mut self) -> Result<()> {
         let endpoint = &self.endpoint;
         let is_gateway = endpoint.is_gateway || endpoint.is_gateway_ipv6;
         if !is_gateway && !endpoint.ports.is_empty() {
             return Err(Error::invalid("ports can't be published: the driver named no gateway for this endpoint"));
         }
-        if self.network.internal || !is_gateway || !self.driver.code.connects_outside() {
+        if self.network.internal || !is_gateway || !self.steps.driver.code.connects_outside() {
             return Ok(());
         }
-        let others = self.inner.store.endpoints_in_sandbox(self.sandbox.inode)?;
-        let of = |own: bool, is_it: fn(&Endpoint) -> bool| match own {
-            true => Some(endpoint.id.clone()),
-            false => others.iter().find(|e| is_it(e)).map(|e| e.id.clone()),
-        };
-        let (ipv4, ipv6) =
-            (of(endpoint.is_gateway, |e| e.is_gateway), of(endpoint.is_gateway_ipv6, |e| e.is_gateway_ipv6));
+        let others = self.inner.others_in_sandbox(endpoint)?;
         let options = endpoint_options(endpoint, None);
-        let call = Call::endpoint(self.driver, "program-external-connectivity", self.network, &endpoint.id);
-        let run = |code: &Code, state| -> Outcome<()> {
-            code.program_external_connectivity(
-                state,
-                &endpoint.network,
-                &endpoint.id,
-                [ipv4.as_ref(), ipv6.as_ref()],
-                &options,
-            )
-        };
-        self.inner.call(&call, &mut self.calls, run, |(), _| Ok(vec![Write::PutEndpoint(endpoint.clone())]))?;
-        Ok(())
+        self.steps.program_external_connectivity(self.network, endpoint, &others, &options)
     }
 
     fn at(&self) -> Namespace {
@@ -325,14 +228,10 @@ impl<'a> Attaching<'a> {
 
     /// Takes back what an attach did before it failed.
     fn roll_back(&mut self) {
-        let Self { inner, driver, network, endpoint, calls, .. } = self;
-        let created = inner.store.endpoint(&endpoint.network, &endpoint.id);
-        let undone = match created {
+        let Self { inner, network, endpoint, .. } = self;
+        let undone = match inner.store.endpoint(&endpoint.network, &endpoint.id) {
             Ok(None) => inner.store.release_owner(&endpoint.network, endpoint.id.as_str()).map_err(Error::from),
-            _ => match inner.drivers.get(&driver.record.name) {
-                Ok(driver) => inner.leave_and_delete(&driver, network, endpoint, calls).map(drop),
-                Err(error) => Err(error),
-            },
+            _ => inner.forget_endpoint(network, endpoint).map(drop),
         };
         if let Err(error) = undone {
             tracing::error!(network = %network.name, endpoint = %endpoint.id, "can't take back a failed attach: {error}");

@@ -31,15 +31,15 @@ enum Pair {
 }
 
 impl Inner {
-    /// All of it. `known`: what the engine knew a moment ago.
+    /// All of it. `known`: what an engine knew a moment ago. It judges only what was made for that engine.
     pub(super) fn remove_forgotten(&self, known: Option<&Known>, collected: &mut Collected) -> Result<()> {
-        for network in self.networks_of_engines()? {
+        for network in self.store.networks()? {
             self.remove_endpoints_of(&network, known, &mut collected.endpoints)?;
-            let Some(known) = known else { continue };
+            let Some(known) = known.filter(|known| known.origin.knows_of(&network.origin)) else { continue };
             let unknown = !known.networks.contains(&network.id) && is_old(network.created, known);
             if unknown && self.store.endpoint_count(&network.id)? == 0 {
                 collected.forgotten.push(format!("network {}", network.name));
-                self.delete_engine_network(&network.driver, &network.id)?;
+                self.delete_network(&network, false)?;
             }
         }
         match known {
@@ -51,20 +51,22 @@ impl Inner {
     /// Only endpoints, and only of networks that the engine knows: so it is the one that made them.
     pub(super) fn remove_forgotten_endpoints(&self, known: &Known) -> Result<Vec<String>> {
         let mut removed = Vec::new();
-        for network in self.networks_of_engines()?.iter().filter(|network| known.networks.contains(&network.id)) {
+        for network in self.store.networks()?.iter().filter(|network| known.networks.contains(&network.id)) {
             self.remove_endpoints_of(network, Some(known), &mut removed)?;
         }
         Ok(removed)
     }
 
-    fn networks_of_engines(&self) -> Result<Vec<Network>> {
-        Ok(self.store.networks()?.into_iter().filter(|network| network.by_engine).collect())
+    /// The endpoints of a network whose sandboxes an engine keeps: whether they are there, their links tell.
+    fn endpoints_of_engine(&self, network: &Network) -> Result<Vec<Endpoint>> {
+        let endpoints = self.store.endpoints(Some(&network.id))?;
+        Ok(endpoints.into_iter().filter(|endpoint| endpoint.sandbox.is_none()).collect())
     }
 
     fn remove_endpoints_of(&self, network: &Network, known: Option<&Known>, removed: &mut Vec<String>) -> Result<()> {
-        for endpoint in self.store.endpoints(Some(&network.id))? {
+        for endpoint in self.endpoints_of_engine(network)? {
             let pair = self.pair(&endpoint)?;
-            let forgotten = match known {
+            let forgotten = match known.filter(|known| known.origin.knows_of(&endpoint.origin)) {
                 None => pair == Pair::Gone,
                 Some(known) if known.endpoints.contains(&endpoint.id) => false,
                 Some(known) => pair == Pair::Gone || pair != Pair::InUse && is_old(endpoint.created, known),
@@ -86,17 +88,16 @@ impl Inner {
 
     fn release_forgotten_pools(&self, known: &Known, collected: &mut Collected) -> Result<()> {
         let used = self.addresses_of_endpoints()?;
-        for pool in self.store.taken_pools()? {
+        for pool in self.store.taken_pools()?.into_iter().filter(|pool| known.origin.knows_of(&pool.origin)) {
             if !known.subnets.contains(&pool.pool.subnet) && is_old(pool.created, known) {
                 collected.forgotten.push(format!("pool {}", pool.pool.subnet));
                 self.release_pool(&pool.id)?;
                 continue;
             }
-            for lease in self.store.leases(&pool.id)? {
-                let old = super::taken_pool::since(&lease.owner).is_some_and(|since| is_old(since, known));
-                if old && !known.addresses.contains(&lease.address) && !used.contains(&lease.address) {
-                    collected.forgotten.push(format!("address {} of pool {}", lease.address, pool.pool.subnet));
-                    self.store.release_address(&pool.id, lease.address)?;
+            for address in self.store.leases_until(&pool.id, known.asked.saturating_sub(ON_ITS_WAY))? {
+                if !known.addresses.contains(&address) && !used.contains(&address) {
+                    collected.forgotten.push(format!("address {address} of pool {}", pool.pool.subnet));
+                    self.store.release_address(&pool.id, address)?;
                 }
             }
         }
@@ -114,8 +115,8 @@ impl Inner {
     /// The endpoints whose links the kernel has removed, and their drivers.
     pub(super) fn dead_endpoints(&self) -> Result<Vec<(Endpoint, Name)>> {
         let mut dead = Vec::new();
-        for network in self.networks_of_engines()? {
-            for endpoint in self.store.endpoints(Some(&network.id))? {
+        for network in self.store.networks()? {
+            for endpoint in self.endpoints_of_engine(&network)? {
                 if self.pair(&endpoint)? == Pair::Gone {
                     dead.push((endpoint, network.driver.clone()));
                 }

@@ -25,12 +25,11 @@ impl Inner {
             return Ok(());
         };
         let Some(sandbox) = endpoint.sandbox.clone() else { return Ok(()) };
-        let driver = self.drivers.get(&network.driver)?;
-        let others = self.store.endpoints_in_sandbox(sandbox.inode)?;
+        let steps = self.steps(&network.driver)?;
+        let others = self.others_in_sandbox(&endpoint)?;
         let was = (endpoint.is_gateway, endpoint.is_gateway_ipv6);
-        endpoint.is_gateway = endpoint.gateway.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway);
-        endpoint.is_gateway_ipv6 =
-            endpoint.gateway_ipv6.is_some() && !others.iter().any(|e| e.id != endpoint.id && e.is_gateway_ipv6);
+        endpoint.is_gateway = endpoint.gateway.is_some() && !others.iter().any(|e| e.is_gateway);
+        endpoint.is_gateway_ipv6 = endpoint.gateway_ipv6.is_some() && !others.iter().any(|e| e.is_gateway_ipv6);
         let Some((index, _)) = endpoint.interface else { return Ok(()) };
         let key = LinkKey { namespace: Namespace::At(sandbox.clone()), index };
         // For a family whose gateway it was, it has the route.
@@ -43,7 +42,7 @@ impl Inner {
         let routes = self.default_routes(&key, &newly).into_iter().filter(|route| !has(route));
         let routes: Vec<Change> = routes.map(Change::AddRoute).collect();
         self.kernel.apply(&routes)?;
-        let mut electing = Attaching::new(self, &driver, &network, endpoint, sandbox);
+        let mut electing = Attaching::new(self, steps, &network, endpoint, sandbox);
         electing.connect_outside()?;
         electing.record()
     }

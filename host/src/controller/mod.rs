@@ -5,7 +5,8 @@
 //! operation that has begun ends, also when whoever asked for it has gone.
 //!
 //! - `call`: one call of a driver, as a transaction
-//! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: the operations
+//! - `lifecycle`: libnetwork's steps, each once
+//! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: an operator's operations
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
 //! - `direct`: a driver's functions, called past all that: for the conformance suite
@@ -19,6 +20,7 @@ mod driver;
 mod endpoint;
 mod forgotten;
 mod gateway;
+mod lifecycle;
 mod network;
 mod pool;
 mod request;

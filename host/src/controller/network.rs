@@ -1,49 +1,43 @@
-//! Operations on networks.
+//! Networks: an operator's, made and removed by the life cycle's steps; listing and finding them.
 
 use super::Inner;
-use super::call::{Call, ipam_data, network_options};
-use crate::driver::Driver;
-use crate::engine::CallState;
+use super::lifecycle::Steps;
 use crate::transaction;
-use operation::driver::{CallTrace, Scope};
+use operation::driver::Scope;
 use operation::engine::{Labels, NetworkOptions};
 use operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
+use operation::origin::Origin;
 use store::{Durability, Network, Write};
-use words::{Error, Id, Kind, Name, Result, now};
+use words::{Error, Id, Kind, Name, Result};
+
+/// The address space of an operator's pools, as drivers are told: libnetwork's word for this host's.
+const ADDRESS_SPACE: &str = "LocalDefault";
 
 impl Inner {
     pub(super) fn create_network(&self, id: Id, create: CreateNetwork) -> Result<CreatedNetwork> {
-        let driver = self.drivers.get(&create.driver)?;
+        let mut steps = self.steps(&create.driver)?;
         self.check_name_is_free(&create)?;
-        let mut calls = Vec::new();
-        let mut network = Network {
-            id,
-            serial: 0,
-            name: create.name.clone(),
-            driver: create.driver.clone(),
-            pools: Vec::new(),
+        let options = NetworkOptions {
             ipv4: create.ipv4,
             ipv6: create.ipv6,
             internal: create.internal,
-            options: create.options.clone(),
+            generic: create.options.clone(),
             other: Labels::new(),
-            address_space: "LocalDefault".into(),
-            by_engine: false,
-            allocated: false,
-            down: None,
-            created: now(),
         };
-        let skip = self.gateways_to_skip(&driver, &network_options(&network), &mut calls)?;
+        let skip = steps.check_gateways(&options)?;
+        let mut network = Network::new(id, create.name.clone(), create.driver.clone(), Origin::Native, options);
+        network.address_space = ADDRESS_SPACE.into();
         network.pools = self.choose_pools(&network.id, &create, skip)?;
-        let made = self
-            .allocate(&driver, &mut network, &mut calls)
-            .and_then(|()| self.make_network(&driver, &mut network, &mut calls));
-        if let Err(error) = made {
-            self.give_back(&driver, &network, &mut calls);
-            return Err(error);
-        }
+        let made = allocate(&mut steps, &mut network).and_then(|()| steps.create_network(&network));
+        let network = match made {
+            Ok(network) => network,
+            Err(error) => {
+                self.give_back(&mut steps, &network);
+                return Err(error);
+            }
+        };
         tracing::info!(network = %network.name, driver = %network.driver, "created");
-        Ok(CreatedNetwork { network: self.network_reply(&network)?, calls })
+        Ok(CreatedNetwork { network: self.network_reply(&network)?, calls: steps.calls })
     }
 
     fn check_name_is_free(&self, create: &CreateNetwork) -> Result<()> {
@@ -53,85 +47,16 @@ impl Inner {
         }
     }
 
-    pub(super) fn gateways_to_skip(
-        &self,
-        driver: &Driver,
-        options: &NetworkOptions,
-        calls: &mut Vec<CallTrace>,
-    ) -> Result<(bool, bool)> {
-        if !driver.code.checks_gateways() {
-            return Ok((false, false));
-        }
-        let call = Call::pure(driver, "skip-gateway-allocation");
-        let run = |code: &crate::engine::Code, state| code.skip_gateway_allocation(state, options);
-        Ok(self.call(&call, calls, run, |_, _| Ok(Vec::new()))?.value)
-    }
-
-    /// A network of global scope reserves what it needs in the whole cluster first.
-    fn allocate(&self, driver: &Driver, network: &mut Network, calls: &mut Vec<CallTrace>) -> Result<()> {
-        if driver.record.data_scope != Scope::Global || !driver.code.allocates() {
-            return Ok(());
-        }
-        let (ipv4, ipv6) = ipam_data(network);
-        let (id, options) = (network.id.clone(), network.options.clone());
-        let call = Call::network(driver, "network-allocate", network);
-        let run = |code: &crate::engine::Code, state| code.network_allocate(state, &id, &options, &ipv4, &ipv6);
-        let done = self.call(&call, calls, run, |_, _| Ok(Vec::new()))?;
-        network.options = done.value;
-        network.allocated = true;
-        Ok(())
-    }
-
-    /// Calls `create-network` and records the network as up.
-    pub(super) fn make_network(
-        &self,
-        driver: &Driver,
-        network: &mut Network,
-        calls: &mut Vec<CallTrace>,
-    ) -> Result<()> {
-        let (ipv4, ipv6) = ipam_data(network);
-        let options = network_options(network);
-        let up = |state: &CallState| {
-            let pools = state.new_pools.clone().unwrap_or_else(|| network.pools.clone());
-            Network { pools, down: None, ..network.clone() }
-        };
-        let call = Call::network(driver, "create-network", network);
-        let run = |code: &crate::engine::Code, state| code.create_network(state, &network.id, &options, &ipv4, &ipv6);
-        let finish = |(): &(), state: &CallState| {
-            let network = up(state);
-            // An engine's pools are claimed already, some of them by another name.
-            let claimed = network.by_engine && state.new_pools.is_none();
-            let pools = network.pools.iter().map(|p| p.subnet).collect();
-            let claim = (!claimed).then(|| Write::ReplacePools { network: network.id.clone(), pools });
-            Ok(claim.into_iter().chain([Write::PutNetwork(network)]).collect())
-        };
-        let done = self.call(&call, calls, run, finish)?;
-        *network = up(&done.state);
-        Ok(())
-    }
-
     /// What was reserved for a network that did not come to be.
-    pub(super) fn give_back(&self, driver: &Driver, network: &Network, calls: &mut Vec<CallTrace>) {
-        if network.allocated {
-            self.free(driver, network, calls);
-        }
+    pub(super) fn give_back(&self, steps: &mut Steps<'_>, network: &Network) {
+        free(steps, network);
         // With what `network-allocate` made.
         if let Err(error) = self.sweep(network, None) {
             tracing::error!(network = %network.name, "can't take back a failed create: {error}");
         }
     }
 
-    fn free(&self, driver: &Driver, network: &Network, calls: &mut Vec<CallTrace>) {
-        // The network is gone by now: what this call writes goes with it.
-        let call = Call { sweep: true, ..Call::network(driver, "network-free", network) };
-        let remove = |(): &(), _: &CallState| Ok(vec![Write::RemoveNetwork(network.id.clone())]);
-        if let Err(error) = self.call(&call, calls, |code, state| code.network_free(state, &network.id), remove) {
-            tracing::warn!(network = %network.name, "{error}");
-        }
-    }
-
-    /// As libnetwork does: a driver can forbid that its network goes; any other failure of its does not keep the network. A container
-    /// engine has forgotten it by then.
+    /// An operator's word: a network without endpoints goes.
     pub(super) fn remove_network(&self, id: &Id) -> Result<Removed> {
         let network = self.store.network(id)?.ok_or_else(|| Error::not_found(format!("there is no network {id}")))?;
         let count = self.store.endpoint_count(id)?;
@@ -141,26 +66,37 @@ impl Inner {
                 "the network {name} has {count} endpoints: detach them first (`pontoon endpoint ls {name}`)"
             )));
         }
+        // Another engine has forgotten it by then.
+        self.delete_network(&network, network.origin == Origin::Native)
+    }
+
+    /// As libnetwork does: a driver can forbid that its network goes, where it may; any other failure of its does not keep the network.
+    pub(super) fn delete_network(&self, network: &Network, may_forbid: bool) -> Result<Removed> {
         let mut removed = Removed::default();
-        let remove = |(): &(), _: &CallState| Ok(vec![Write::RemoveNetwork(id.clone())]);
-        match self.drivers.get(&network.driver) {
-            Ok(driver) => {
-                let call = Call { sweep: true, ..Call::network(&driver, "delete-network", &network) };
-                match self.call(&call, &mut removed.calls, |code, state| code.delete_network(state, id), remove) {
-                    Ok(done) => removed.swept = done.swept,
-                    Err(error) if error.kind == Kind::Forbidden && network.down.is_none() && !network.by_engine => {
+        match self.steps(&network.driver) {
+            Ok(mut steps) => {
+                removed.swept = match steps.delete_network(network) {
+                    Ok(swept) => swept,
+                    Err(error) if may_forbid && error.kind == Kind::Forbidden && network.down.is_none() => {
                         return Err(error);
                     }
-                    Err(error) => removed.swept = self.remove_without_driver(&network, None, &error)?,
-                }
-                if network.allocated {
-                    self.free(&driver, &network, &mut removed.calls);
-                }
+                    Err(error) => self.remove_without_driver(network, None, &error)?,
+                };
+                free(&mut steps, network);
+                removed.calls = steps.calls;
             }
-            Err(error) => removed.swept = self.remove_without_driver(&network, None, &error)?,
+            Err(error) => removed.swept = self.remove_without_driver(network, None, &error)?,
         }
         tracing::info!(network = %network.name, swept = ?removed.swept, "removed");
         Ok(removed)
+    }
+
+    /// Removes a network with its endpoints, because its engine has forgotten it or never asks again.
+    pub(super) fn forget_network(&self, network: &Network) -> Result<()> {
+        for endpoint in self.store.endpoints(Some(&network.id))? {
+            self.forget_endpoint(network, &endpoint)?;
+        }
+        self.delete_network(network, false).map(drop)
     }
 
     /// Sweeps what a network or an endpoint has and forgets it, because its driver can't.
@@ -244,10 +180,28 @@ impl Inner {
             ipv6: network.ipv6,
             internal: network.internal,
             options: network.options.clone(),
-            by_engine: network.by_engine,
+            origin: network.origin.clone(),
             state: network.down.clone().unwrap_or_else(|| "up".into()),
             created: network.created,
             endpoints: self.store.endpoint_count(&network.id)?,
         })
+    }
+}
+
+/// A network of global scope reserves what it needs in the whole cluster first.
+fn allocate(steps: &mut Steps<'_>, network: &mut Network) -> Result<()> {
+    if steps.driver.record.data_scope == Scope::Global && steps.driver.code.allocates() {
+        network.options = steps.allocate_network(network)?;
+        network.allocated = true;
+    }
+    Ok(())
+}
+
+/// And gives it back. The network is gone by then.
+fn free(steps: &mut Steps<'_>, network: &Network) {
+    if network.allocated
+        && let Err(error) = steps.free_network(network, true)
+    {
+        tracing::warn!(network = %network.name, "{error}");
     }
 }

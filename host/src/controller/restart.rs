@@ -104,8 +104,7 @@ impl Inner {
 
     /// Endpoints whose attach or detach did not come to its end: of the one nobody was told, the other was wanted.
     fn finish_detaches(&self) -> Result<()> {
-        let unfinished = |e: &Endpoint| !e.attached;
-        for endpoint in self.store.endpoints(None)?.into_iter().filter(unfinished) {
+        for endpoint in self.store.unfinished_endpoints()? {
             tracing::warn!(endpoint = %endpoint.name, "its attach or detach did not come to its end: detached");
             self.detach(&endpoint.network, &endpoint.id)?;
         }
@@ -151,12 +150,13 @@ impl Inner {
             Write::Delivered { network, table: e.table, key: e.key, value: None }
         }));
         self.commit(writes)?;
-        let made =
-            self.drivers.get(&network.driver).and_then(|driver| self.make_network(&driver, network, &mut Vec::new()));
-        if let Err(Error { message, .. }) = made {
-            tracing::error!(network = %network.name, "can't be made again: {message}");
-            network.down = Some(message);
-            self.commit(vec![Write::PutNetwork(network.clone())])?;
+        match self.steps(&network.driver).and_then(|mut steps| steps.create_network(network)) {
+            Ok(up) => *network = up,
+            Err(Error { message, .. }) => {
+                tracing::error!(network = %network.name, "can't be made again: {message}");
+                network.down = Some(message);
+                self.commit(vec![Write::PutNetwork(network.clone())])?;
+            }
         }
         Ok(())
     }

@@ -32,7 +32,6 @@ impl Inner {
         wanted: Option<&LinkName>,
     ) -> Result<Option<(u32, LinkName)>> {
         let Some(names) = &join.names else { return Ok(None) };
-        check_gateways(endpoint, join)?;
         let (key, name) = self.bring_in(endpoint, names, sandbox)?;
         let fit = fitting_name(names, &name, wanted);
         let rename = fit.is_some();

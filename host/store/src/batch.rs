@@ -76,7 +76,7 @@ pub enum Write {
     RemoveEndpoint(Id, Id),
     /// Makes it; an id of 0 is replaced by a new one.
     AddObject(Object),
-    /// Replaces the one with its id. `NotFound`: there is none.
+    /// Replaces the one with its id. `NotFound`: there is none of its kind.
     PutObject(Object),
     /// Ok if it is gone.
     RemoveObject(i64),

@@ -66,6 +66,11 @@ impl Store {
         self.read(|c| all(c, sql, [inode.cast_signed()], record))
     }
 
+    /// The endpoints whose attach or detach did not come to its end, in the order in which they were made.
+    pub fn unfinished_endpoints(&self) -> super::Result<Vec<Endpoint>> {
+        self.read(|c| all(c, "SELECT record FROM endpoints WHERE attached = 0 ORDER BY number", [], record))
+    }
+
     /// How many endpoints a network has.
     pub fn endpoint_count(&self, network: &Id) -> super::Result<usize> {
         self.read(|c| count(c, "SELECT count(*) FROM endpoints WHERE network = ?1", [network.as_str()]))
@@ -95,19 +100,21 @@ pub(super) fn put(c: &Connection, endpoint: &Endpoint) -> Result<()> {
     let inode = endpoint.sandbox.as_ref().map(|s| s.inode.cast_signed());
     let json = json(endpoint)?;
     // Mostly nothing has changed that it is found by, and then no index is written.
-    let sql = "UPDATE endpoints SET record = ?6
+    let sql = "UPDATE endpoints SET record = ?6, attached = ?7
                WHERE id = ?2 AND network = ?1 AND name = ?3 AND sandbox IS ?4 AND inode IS ?5";
-    if run(c, sql, (network, id, name, sandbox, inode, &json))? > 0 {
+    if run(c, sql, (network, id, name, sandbox, inode, &json, endpoint.attached))? > 0 {
         return Ok(());
     }
     let sql = "SELECT id FROM endpoints WHERE name = ?2 AND network = ?1 AND id <> ?3";
     if let Some(other) = one(c, sql, [network, name, id], |row| Ok(row.get::<_, String>(0)?))? {
         return Err(Error::Exists(format!("the network has an endpoint {name:?} already (id {other})")).into());
     }
-    let sql = "INSERT INTO endpoints (network, id, name, sandbox, inode, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    let sql = "INSERT INTO endpoints (network, id, name, sandbox, inode, record, attached)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                ON CONFLICT (id, network) DO UPDATE
-               SET name = excluded.name, sandbox = excluded.sandbox, inode = excluded.inode, record = excluded.record";
-    run(c, sql, (network, id, name, sandbox, inode, json))?;
+               SET name = excluded.name, sandbox = excluded.sandbox, inode = excluded.inode, record = excluded.record,
+                   attached = excluded.attached";
+    run(c, sql, (network, id, name, sandbox, inode, json, endpoint.attached))?;
     Ok(())
 }
 

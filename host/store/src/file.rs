@@ -16,10 +16,10 @@ use super::error::{Error, Fault, Result};
 use super::{meta, query};
 
 /// What makes each version of the layout of the one before.
-const STEPS: [&str; SCHEMA as usize] =
-    [include_str!("schema.sql"), include_str!("schema2.sql"), include_str!("schema3.sql")];
+pub(super) const STEPS: [&str; SCHEMA as usize] =
+    [include_str!("schema.sql"), include_str!("schema2.sql"), include_str!("schema3.sql"), include_str!("schema4.sql")];
 /// "Pont": `PRAGMA application_id`, so that another program's database is not taken for an old one of ours.
-const APPLICATION: u32 = 0x506f_6e74;
+pub(super) const APPLICATION: u32 = 0x506f_6e74;
 /// Bytes of a page of a new file. A commit changes a little on many pages, and each goes into the log whole.
 pub(super) const PAGE: u32 = 2048;
 /// Bits of an instance: what a link's group has room for beside the state.

@@ -11,10 +11,10 @@ use super::Store;
 use super::batch::Durability;
 use super::error::Error;
 use super::query::{Result, all, one, run};
-use super::record::Lease;
+use super::record::{Lease, TakenPool};
 use super::span::{self, Span};
 use operation::network::Pool;
-use words::Id;
+use words::{Id, now};
 
 impl Store {
     /// Takes an address of a pool for an owner (an endpoint's id): the wanted one, which can be anywhere in the subnet,
@@ -36,6 +36,33 @@ impl Store {
         })
     }
 
+    /// The same of a pool that an engine took, for nobody whose name is known: each request is an owner of its own, so that no two get the
+    /// same address. `gateway`: it will be a gateway's.
+    pub fn take_address(&self, pool: &TakenPool, wanted: Option<IpAddr>, gateway: bool) -> super::Result<IpAddr> {
+        let owner = Id::random().map_err(|e| Error::Invalid(e.message))?;
+        self.write(Durability::Process, |c| {
+            let address = match wanted {
+                Some(address) => take(c, &pool.id, &pool.pool, address, owner.as_str()),
+                None => next(c, &pool.id, &pool.pool, owner.as_str()),
+            }?;
+            if gateway {
+                let sql = "UPDATE leases SET gateway = 1 WHERE network = ?1 AND owner = ?2";
+                run(c, sql, [pool.id.as_str(), owner.as_str()])?;
+            }
+            Ok(address)
+        })
+    }
+
+    /// The addresses of a taken pool that no gateway has and that were taken until then (seconds since 1970-01-01T00:00:00Z), in order.
+    pub fn leases_until(&self, pool: &Id, until: u64) -> super::Result<Vec<IpAddr>> {
+        let sql = "SELECT family, address FROM leases WHERE network = ?1 AND gateway = 0 AND taken <= ?2
+                   ORDER BY family, address";
+        let key = (pool.as_str(), until.cast_signed());
+        self.read(|c| {
+            all(c, sql, key, |row| Ok(span::address(row.get(0)?, span::number_of(&row.get::<_, Vec<u8>>(1)?))))
+        })
+    }
+
     /// Frees an address. Ok if it is free.
     pub fn release_address(&self, network: &Id, address: IpAddr) -> super::Result<()> {
         self.write(Durability::Process, |c| release(c, network, address))
@@ -48,11 +75,13 @@ impl Store {
 
     /// The addresses of a network that are taken, in order.
     pub fn leases(&self, network: &Id) -> super::Result<Vec<Lease>> {
-        let sql = "SELECT address, owner, family FROM leases WHERE network = ?1 ORDER BY family, address";
+        let sql = "SELECT address, owner, family, gateway, taken FROM leases WHERE network = ?1
+                   ORDER BY family, address";
         self.read(|c| {
             all(c, sql, [network.as_str()], |row| {
                 let address = span::address(row.get(2)?, span::number_of(&row.get::<_, Vec<u8>>(0)?));
-                Ok(Lease { address, owner: row.get(1)? })
+                let taken = row.get::<_, i64>(4)?.cast_unsigned();
+                Ok(Lease { address, owner: row.get(1)?, gateway: row.get(3)?, taken })
             })
         })
     }
@@ -167,8 +196,8 @@ fn reserved_as(pool: &Pool, address: IpAddr) -> Option<String> {
 }
 
 fn insert(c: &Connection, network: &Id, address: IpAddr, owner: &str) -> Result<IpAddr> {
-    let sql = "INSERT INTO leases (network, family, address, owner) VALUES (?1, ?2, ?3, ?4)";
-    run(c, sql, (network.as_str(), span::family(address), span::blob(address), owner))?;
+    let sql = "INSERT INTO leases (network, family, address, owner, taken) VALUES (?1, ?2, ?3, ?4, ?5)";
+    run(c, sql, (network.as_str(), span::family(address), span::blob(address), owner, now().cast_signed()))?;
     Ok(address)
 }
 

@@ -48,7 +48,7 @@ pub use record::{Driver, Endpoint, Lease, ListVersion, Network, Object, TableEnt
 pub use state::StateList;
 
 /// The version of the file's layout that this program writes and reads.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// The owner of the entries that a network's driver on this host made.
 pub const OWN: &str = "self";

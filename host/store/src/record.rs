@@ -13,8 +13,10 @@ use grant::Grant;
 use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftHandle, Route, Rule};
 use operation::driver::Scope;
 use operation::endpoint::PortBinding;
+use operation::engine::NetworkOptions;
 use operation::network::Pool;
-use words::{Id, Name};
+use operation::origin::Origin;
+use words::{Id, Name, now};
 use words::{LinkName, MacAddress};
 
 /// A loaded driver.
@@ -67,8 +69,8 @@ pub struct Network {
     pub other: BTreeMap<String, String>,
     /// The address space of its pools, as its driver is told.
     pub address_space: String,
-    /// A container engine made it, which chooses ids and addresses and keeps the sandboxes.
-    pub by_engine: bool,
+    /// For which engine it was made.
+    pub origin: Origin,
     /// `network-allocate` was called for it.
     pub allocated: bool,
     /// Why it is not up; none: it is.
@@ -86,9 +88,11 @@ pub struct Endpoint {
     pub network: Id,
     /// Its name.
     pub name: Name,
-    /// The namespace that it is attached to; none: its sandbox is a container engine's, which moves links itself.
+    /// For which engine it was made.
+    pub origin: Origin,
+    /// The namespace that it is attached to; none: its engine keeps the sandbox, and moves links into it itself.
     pub sandbox: Option<NamespacePath>,
-    /// Where the engine says that its sandbox is, since it joined that.
+    /// Where its sandbox is, since it joined that: of an engine's, where the engine says that it is.
     pub joined: Option<PathBuf>,
     /// Its interface's ifindex and name in the sandbox, once it has one.
     pub interface: Option<(u32, LinkName)>,
@@ -121,6 +125,8 @@ pub struct Endpoint {
 pub struct TakenPool {
     /// Its id.
     pub id: Id,
+    /// Which engine took it.
+    pub origin: Origin,
     /// The pool.
     pub pool: Pool,
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -205,8 +211,77 @@ pub struct Undelivered {
 pub struct Lease {
     /// The address.
     pub address: IpAddr,
-    /// Whose it is: an endpoint's id.
+    /// Whose it is: an endpoint's id, or of a taken pool the request's own.
     pub owner: String,
+    /// It is a gateway's, and goes with its pool.
+    pub gateway: bool,
+    /// Since when, in seconds since 1970-01-01T00:00:00Z.
+    pub taken: u64,
+}
+
+impl Network {
+    /// A network of which nothing is made yet: up, and without pools.
+    pub fn new(id: Id, name: Name, driver: Name, origin: Origin, options: NetworkOptions) -> Self {
+        let NetworkOptions { ipv4, ipv6, internal, generic: options, other } = options;
+        Self {
+            id,
+            serial: 0,
+            name,
+            driver,
+            pools: Vec::new(),
+            ipv4,
+            ipv6,
+            internal,
+            options,
+            other,
+            address_space: String::new(),
+            origin,
+            allocated: false,
+            down: None,
+            created: now(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// An endpoint of which nothing is chosen yet, in no sandbox.
+    pub fn new(network: Id, id: Id, name: Name, origin: Origin) -> Self {
+        Self {
+            id,
+            network,
+            name,
+            origin,
+            sandbox: None,
+            joined: None,
+            interface: None,
+            mac: None,
+            address: None,
+            address_ipv6: None,
+            gateway: None,
+            gateway_ipv6: None,
+            is_gateway: false,
+            is_gateway_ipv6: false,
+            ports: Vec::new(),
+            options: BTreeMap::new(),
+            attached: true,
+            created: now(),
+        }
+    }
+}
+
+impl Thing {
+    /// Its kind, in the word that its JSON begins with.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Link { .. } => "Link",
+            Self::Namespace { .. } => "Namespace",
+            Self::NftRule { .. } => "NftRule",
+            Self::Route(_) => "Route",
+            Self::Rule(_) => "Rule",
+            Self::Forward { .. } => "Forward",
+            Self::Port(_) => "Port",
+        }
+    }
 }
 
 impl ListVersion {

@@ -9,6 +9,7 @@ mod pools;
 mod records;
 mod tables;
 mod timing;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -20,6 +21,7 @@ use grant::Grant;
 use kernel::{Namespace, NamespacePath};
 use operation::driver::Scope;
 use operation::network::Pool;
+use operation::origin::Origin;
 use words::{Id, Name};
 
 /// A folder of its own that goes with the test.
@@ -113,7 +115,7 @@ fn network(network: &str, called: &str) -> Network {
         options: BTreeMap::from([("k".into(), "v".into())]),
         other: BTreeMap::from([("o".into(), "[1]".into())]),
         address_space: "LocalDefault".into(),
-        by_engine: false,
+        origin: Origin::Native,
         allocated: true,
         down: Some("no driver".into()),
         created: 1_700_000_000,
@@ -129,6 +131,7 @@ fn endpoint(network: &str, endpoint: &str, called: &str) -> Endpoint {
         id: id(endpoint),
         network: id(network),
         name: name(called),
+        origin: Origin::Native,
         sandbox: Some(namespace(&format!("/run/netns/{called}"), 4_026_531_840)),
         joined: None,
         interface: Some((7, words::LinkName::new("eth0").unwrap())),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::api::find;
 use operation::engine::Known;
+use operation::origin::Origin;
 use words::{Id, Name, Result, now};
 
 /// A network, as `GET /networks` and `GET /networks/ID` have it (API 1.24 and later).
@@ -53,7 +54,14 @@ struct Container {
 /// Asks for all that has to do with these drivers.
 pub async fn known(socket: &Path, drivers: &BTreeSet<Name>) -> Result<Known> {
     let is_ours = |name: &str| drivers.iter().any(|driver| driver.as_str() == name);
-    let mut known = Known { asked: now(), ..Known::default() };
+    let mut known = Known {
+        origin: Origin::Docker { api: Some(socket.to_owned()) },
+        asked: now(),
+        networks: BTreeSet::new(),
+        endpoints: BTreeSet::new(),
+        subnets: BTreeSet::new(),
+        addresses: BTreeSet::new(),
+    };
     for listed in find::<Vec<Network>>(socket, "/networks").await?.unwrap_or_default() {
         if !is_ours(&listed.driver) && !is_ours(&listed.ipam.driver) {
             continue;

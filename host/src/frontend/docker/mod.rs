@@ -54,6 +54,7 @@ use crate::frontend::admin::limits::MAX_JSON;
 use crate::frontend::admin::serve_within;
 use operation::driver::Scope;
 use operation::engine::{Reply, Request};
+use operation::origin::Origin;
 use words::{Error, Kind, Name, Result};
 
 /// Who does what dockerd asks for.
@@ -71,9 +72,16 @@ pub struct Capabilities {
     pub checks_gateways: bool,
 }
 
-impl Engine for Controller {
+/// A controller, as a dockerd sees it.
+#[derive(Clone)]
+struct ForDocker {
+    controller: Controller,
+    origin: Origin,
+}
+
+impl Engine for ForDocker {
     async fn call(&self, driver: &Name, request: Request) -> Result<Reply> {
-        self.request(driver, request).await
+        self.controller.request(&self.origin, driver, request).await
     }
 }
 

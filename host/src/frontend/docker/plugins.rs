@@ -9,11 +9,12 @@ use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::known::known;
-use super::{Capabilities, Plugin, reserved, router, serve};
+use super::{Capabilities, ForDocker, Plugin, reserved, router, serve};
 use crate::controller::Controller;
 use crate::frontend::socket::{Inherited, SocketFile};
 use operation::driver::{Driver, Scope};
 use operation::engine::Known;
+use operation::origin::Origin;
 use operation::table::Collected;
 use words::{Error, Name, Result};
 
@@ -118,7 +119,8 @@ impl Plugins {
         let capabilities = Arc::new(PlainMutex::new(capabilities));
         let plugin =
             Plugin { name: name.clone(), capabilities: capabilities.clone(), activated: self.activated.clone() };
-        let router = router(plugin, self.controller.clone());
+        let origin = Origin::Docker { api: Some(self.docker.clone()) };
+        let router = router(plugin, ForDocker { controller: self.controller.clone(), origin });
         let task = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
         tracing::info!(driver = %name, socket = %path.display(), "published for dockerd");
         Ok(Served { capabilities, stop, task, _file: file })

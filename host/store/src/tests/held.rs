@@ -1,4 +1,4 @@
-//! What a driver's networks hold is counted as it is made and removed, and an older file is counted when it is opened.
+//! What a driver's networks hold is counted as it is made and removed.
 
 use super::*;
 
@@ -34,26 +34,4 @@ fn what_networks_hold_is_counted() {
     assert_eq!(held(&store), [0, 1]);
     put(&store, [Write::RemoveNetwork(id("n1"))]).unwrap();
     assert_eq!(store.read(|c| query::count(c, "SELECT count(*) FROM held", [])).unwrap(), 0, "nothing is left");
-}
-
-#[test]
-fn a_file_of_version_1_is_brought_up_to_date() {
-    let folder = Folder::new();
-    let store = Store::open(&folder.0).unwrap();
-    filled(&store);
-    put(&store, [Write::PutDriver(driver("bridge"))]).unwrap();
-    drop(store);
-    let old = rusqlite::Connection::open(folder.database()).unwrap();
-    let triggers = ["objects_insert", "objects_delete", "entries_insert", "entries_update", "entries_delete"];
-    triggers.iter().for_each(|trigger| old.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap());
-    old.execute_batch(
-        "CREATE TABLE counter (version INTEGER NOT NULL); DROP TABLE held; DROP TABLE notes; UPDATE drivers SET record = json_remove(record, '$.grant'); PRAGMA user_version = 1",
-    )
-    .unwrap();
-    drop(old);
-    let store = Store::open(&folder.0).unwrap();
-    assert_eq!(held(&store), [3, 3]);
-    assert_eq!(store.drivers().unwrap(), [driver("bridge")], "without a grant nothing is granted");
-    put(&store, [own("n2", "z"), Write::RemoveNetwork(id("n1"))]).unwrap();
-    assert_eq!(held(&store), [1, 2]);
 }

@@ -183,13 +183,13 @@ fn orphans_are_freed() {
     wanted(&store, &pool("10.0.0.0/24"), "10.0.0.3", "e2").unwrap();
     store.lease_address(&id("n2"), &pool("10.1.0.0/24"), None, "e1").unwrap();
     // What an engine took stays until it gives it back.
-    let taken = TakenPool { id: id("p1"), pool: pool("10.2.0.0/24"), created: 1 };
+    let taken = TakenPool { id: id("p1"), origin: Origin::Native, pool: pool("10.2.0.0/24"), created: 1 };
     store.take_pool(&taken).unwrap();
-    store.lease_address(&id("p1"), &taken.pool, None, "endpoint 1").unwrap();
+    store.take_address(&taken, None, false).unwrap();
     assert_eq!(store.release_orphans().unwrap(), 3);
     assert_eq!(store.taken_pools().unwrap(), std::slice::from_ref(&taken));
     assert_eq!(store.leases(&id("p1")).unwrap().len(), 1);
-    let overlapping = TakenPool { id: id("p2"), pool: pool("10.2.0.128/25"), created: 1 };
+    let overlapping = TakenPool { id: id("p2"), origin: Origin::Native, pool: pool("10.2.0.128/25"), created: 1 };
     assert!(matches!(store.take_pool(&overlapping), Err(Error::Exists(_))));
     assert_eq!(store.taken_pool(&id("p2")).unwrap(), None);
     store.release_taken_pool(&id("p1"), Some(&id("n1"))).unwrap();
@@ -198,7 +198,23 @@ fn orphans_are_freed() {
     assert_eq!((store.taken_pool(&id("p1")).unwrap(), store.leases(&id("p1")).unwrap().len()), (None, 0));
     store.take_pool(&overlapping).unwrap();
     assert_eq!(store.release_orphans().unwrap(), 0);
-    assert_eq!(store.leases(&id("n1")).unwrap(), [Lease { address: ip("10.0.0.2"), owner: "e1".into() }]);
+    let [Lease { address, owner, .. }] = &store.leases(&id("n1")).unwrap()[..] else { panic!() };
+    assert_eq!((*address, owner.as_str()), (ip("10.0.0.2"), "e1"));
     assert!(store.claim_pools(&id("n3"), &["10.0.0.0/25".parse().unwrap()]).is_err());
     store.claim_pools(&id("n3"), &["10.1.0.0/25".parse().unwrap()]).unwrap();
+}
+
+#[test]
+fn each_request_for_an_engine_is_an_owner_of_its_own() {
+    let store = scratch();
+    let taken = TakenPool { id: id("p1"), origin: Origin::Native, pool: pool("10.2.0.0/24"), created: 1 };
+    store.take_pool(&taken).unwrap();
+    let before = words::now();
+    store.take_address(&taken, Some(ip("10.2.0.1")), true).unwrap();
+    assert!(matches!(store.take_address(&taken, Some(ip("10.2.0.1")), true), Err(Error::Exists(_))));
+    store.take_address(&taken, Some(ip("10.2.0.9")), false).unwrap();
+    let [gateway, other] = &store.leases(&taken.id).unwrap()[..] else { panic!() };
+    assert!(gateway.gateway && !other.gateway && (before..=words::now()).contains(&other.taken), "{other:?}");
+    assert_eq!(store.leases_until(&taken.id, other.taken).unwrap(), [other.address], "a gateway's goes with its pool");
+    assert!(store.leases_until(&taken.id, other.taken - 1).unwrap().is_empty());
 }

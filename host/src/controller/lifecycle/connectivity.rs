@@ -1,0 +1,77 @@
+//! A sandbox's way out: one of its endpoints is its gateway for each family, and publishes its ports.
+
+use super::Steps;
+use crate::controller::Inner;
+use crate::controller::call::Call;
+use crate::engine::{CallState, Code};
+use operation::engine::EndpointOptions;
+use store::{Endpoint, Network, Write};
+use words::{Error, Kind, Result};
+
+impl Steps<'_> {
+    /// Makes an endpoint the gateway of its sandbox for the families for which it says so, and publishes its ports. `others`: the other
+    /// endpoints of the sandbox. `NotImplemented`: the driver has no such part.
+    pub fn program_external_connectivity(
+        &mut self,
+        network: &Network,
+        endpoint: &Endpoint,
+        others: &[Endpoint],
+        options: &EndpointOptions,
+    ) -> Result<()> {
+        if !self.driver.code.connects_outside() {
+            let why = format!("the driver {} does not export external-connectivity", self.driver.record.name);
+            return Err(Error::new(Kind::NotImplemented, why));
+        }
+        let gateway = |is_gateway: fn(&Endpoint) -> bool| {
+            [endpoint].into_iter().chain(others).find(|e| is_gateway(e)).map(|e| &e.id)
+        };
+        let gateways = [gateway(|e| e.is_gateway), gateway(|e| e.is_gateway_ipv6)];
+        let call = Call::endpoint(&self.driver, "program-external-connectivity", network, &endpoint.id);
+        let run = |code: &Code, state| {
+            code.program_external_connectivity(state, &network.id, &endpoint.id, gateways, options)
+        };
+        let record = |(): &(), _: &CallState| Ok(vec![Write::PutEndpoint(endpoint.clone())]);
+        self.inner.call(&call, &mut self.calls, run, record)?;
+        Ok(())
+    }
+
+    /// The endpoint is no gateway any more. Answers it without its ports. Ok where the driver has no such part.
+    pub fn revoke_external_connectivity(&mut self, network: &Network, endpoint: &Endpoint) -> Result<Endpoint> {
+        let revoked = Endpoint { is_gateway: false, is_gateway_ipv6: false, ports: Vec::new(), ..endpoint.clone() };
+        if !self.driver.code.connects_outside() {
+            return Ok(revoked);
+        }
+        let call = Call::endpoint(&self.driver, "revoke-external-connectivity", network, &endpoint.id);
+        let run = |code: &Code, state| code.revoke_external_connectivity(state, &network.id, &endpoint.id);
+        let record = |(): &(), _: &CallState| Ok(vec![Write::PutEndpoint(revoked.clone())]);
+        self.inner.call(&call, &mut self.calls, run, record)?;
+        Ok(revoked)
+    }
+
+    /// The same for an endpoint that is about to leave or go, if it is a gateway: as in libnetwork, the driver can't keep it.
+    pub fn disconnect(&mut self, network: &Network, endpoint: Endpoint) -> Endpoint {
+        if !endpoint.is_gateway && !endpoint.is_gateway_ipv6 {
+            return endpoint;
+        }
+        self.revoke_external_connectivity(network, &endpoint).unwrap_or_else(|error| {
+            tracing::warn!(network = %network.name, endpoint = %endpoint.name, "{error}");
+            endpoint
+        })
+    }
+}
+
+impl Inner {
+    /// The other endpoints of the sandbox that an endpoint is attached to, or has joined.
+    pub(in crate::controller) fn others_in_sandbox(&self, endpoint: &Endpoint) -> Result<Vec<Endpoint>> {
+        let mut others = match (&endpoint.sandbox, endpoint.joined.as_ref().and_then(|path| path.to_str())) {
+            (Some(sandbox), _) => self.store.endpoints_in_sandbox(sandbox.inode)?,
+            (None, Some(path)) => self.store.find_endpoint(None, path)?,
+            (None, None) => Vec::new(),
+        };
+        // An engine's sandbox is known by its path only, and a text can be found as something else.
+        let is_here =
+            |other: &Endpoint| endpoint.sandbox.is_some() || other.sandbox.is_none() && other.joined == endpoint.joined;
+        others.retain(|other| other.id != endpoint.id && is_here(other));
+        Ok(others)
+    }
+}

@@ -1,0 +1,107 @@
+//! An endpoint's steps into its sandbox and out of it.
+
+use std::path::Path;
+
+use super::Steps;
+use crate::controller::Inner;
+use crate::controller::call::Call;
+use crate::controller::sandbox::check_gateways;
+use crate::engine::{CallState, Code, Interface, Join};
+use kernel::Namespace;
+use operation::engine::{EndpointOptions, InterfaceName};
+use store::{Endpoint, Network, Write};
+use words::{Error, LinkName, Result};
+
+/// A sandbox that an endpoint joins.
+pub(in crate::controller) struct JoinSandbox<'a> {
+    /// Where it is, or where its engine says that it is or will be.
+    pub path: &'a Path,
+    /// Its options: its ports.
+    pub options: &'a EndpointOptions,
+    /// It can't use IPv6: nothing of that is taken from the driver's answer.
+    pub without_ipv6: bool,
+}
+
+impl Steps<'_> {
+    /// Joins a sandbox. Answers the endpoint as it is recorded then, and what the sandbox gets.
+    pub fn join(
+        &mut self,
+        network: &Network,
+        endpoint: &Endpoint,
+        sandbox: &JoinSandbox<'_>,
+    ) -> Result<(Endpoint, Join)> {
+        let interface = Interface { sandbox: endpoint.sandbox.clone().map(Namespace::At), ..Interface::default() };
+        let key = sandbox_key(endpoint, sandbox.path);
+        let call = Call { interface, ..Call::endpoint(&self.driver, "join", network, &endpoint.id) };
+        let run = |code: &Code, state| code.join(state, &network.id, &endpoint.id, &key, sandbox.options);
+        let record = |(): &(), state: &CallState| {
+            let join = usable(&state.join, sandbox.without_ipv6);
+            check_gateways(endpoint, &join)?;
+            if endpoint.sandbox.is_none() {
+                self.inner.interface_name(&join)?;
+            }
+            Ok(vec![Write::PutEndpoint(joined(endpoint, sandbox.path, &join))])
+        };
+        let done = self.inner.call(&call, &mut self.calls, run, record)?;
+        let join = usable(&done.state.join, sandbox.without_ipv6);
+        Ok((joined(endpoint, sandbox.path, &join), join))
+    }
+
+    /// Leaves the sandbox.
+    pub fn leave(&mut self, network: &Network, endpoint: &Endpoint) -> Result<()> {
+        let call = Call::endpoint(&self.driver, "leave", network, &endpoint.id);
+        let run = |code: &Code, state| code.leave(state, &network.id, &endpoint.id);
+        let record =
+            |(): &(), _: &CallState| Ok(vec![Write::PutEndpoint(Endpoint { joined: None, ..endpoint.clone() })]);
+        self.inner.call(&call, &mut self.calls, run, record)?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The link that an engine is to move, by its name: it is one that was made for this endpoint (`set-names` refuses any other), and it
+    /// must be where an engine looks.
+    pub(in crate::controller) fn interface_name(&self, join: &Join) -> Result<Option<InterfaceName>> {
+        let Some(names) = &join.names else { return Ok(None) };
+        if names.source.namespace != Namespace::Host {
+            return Err(Error::invalid(
+                "the driver's link is not on the host, where the container engine takes it from",
+            ));
+        }
+        let link = self.kernel.link(&names.source)?.ok_or_else(|| Error::not_found("the driver's link is gone"))?;
+        let source = LinkName::new(&link.name)?;
+        Ok(Some(InterfaceName { source, prefix: names.prefix.to_string(), name: names.name.clone() }))
+    }
+}
+
+/// A sandbox's key for drivers: the same for all endpoints of a container, and it says nothing of its path.
+fn sandbox_key(endpoint: &Endpoint, path: &Path) -> String {
+    let sandbox = match &endpoint.sandbox {
+        Some(sandbox) => format!("{}:{}", sandbox.inode, path.display()),
+        None => path.to_string_lossy().into_owned(),
+    };
+    words::file::digest(sandbox.as_bytes())[..16].to_owned()
+}
+
+/// What a sandbox can use of the driver's answer.
+fn usable(join: &Join, without_ipv6: bool) -> Join {
+    let mut join = join.clone();
+    if without_ipv6 {
+        join.gateway_ipv6 = None;
+        join.routes.retain(|route| route.destination.addr().is_ipv4());
+    }
+    join
+}
+
+/// The endpoint in its sandbox. What was to be its gateway is it only if the driver names one, or needs none.
+fn joined(endpoint: &Endpoint, path: &Path, join: &Join) -> Endpoint {
+    let Join { gateway, gateway_ipv6, force_gateway_ipv4, force_gateway_ipv6, .. } = *join;
+    Endpoint {
+        joined: Some(path.to_owned()),
+        gateway,
+        gateway_ipv6,
+        is_gateway: endpoint.is_gateway && (gateway.is_some() || force_gateway_ipv4),
+        is_gateway_ipv6: endpoint.is_gateway_ipv6 && (gateway_ipv6.is_some() || force_gateway_ipv6),
+        ..endpoint.clone()
+    }
+}

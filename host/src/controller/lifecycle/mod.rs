@@ -1,0 +1,40 @@
+//! libnetwork's life cycle: each of its steps once, whichever engine asks for it.
+//!
+//! A step takes values, calls the driver once where the driver has the part, and commits the records with what the call made: it happened,
+//! or left nothing behind. Which engine asks no step knows. Docker's front end asks for single steps; `attach`, `endpoint` and `network`
+//! compose them for an operator.
+//!
+//! - `network`: check gateways, allocate, free, create, delete
+//! - `endpoint`: create, release IPv6, oper-info, delete
+//! - `join`: join, leave
+//! - `connectivity`: program and revoke external connectivity
+
+mod connectivity;
+mod endpoint;
+mod join;
+mod network;
+
+use std::sync::Arc;
+
+pub(super) use join::JoinSandbox;
+
+use super::Inner;
+use crate::driver::Driver;
+use operation::driver::CallTrace;
+use words::{Name, Result};
+
+/// The steps of one driver, and the calls that they took so far.
+pub(super) struct Steps<'a> {
+    inner: &'a Inner,
+    /// The driver.
+    pub driver: Arc<Driver>,
+    /// What it was called for.
+    pub calls: Vec<CallTrace>,
+}
+
+impl Inner {
+    /// The steps of a driver that can be called.
+    pub(super) fn steps(&self, driver: &Name) -> Result<Steps<'_>> {
+        Ok(Steps { inner: self, driver: self.drivers.get(driver)?, calls: Vec::new() })
+    }
+}
