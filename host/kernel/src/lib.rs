@@ -53,6 +53,7 @@ use words::{LinkName, MacAddress};
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
 pub use keyholder::{hold_keys, identify, start_keyholder};
+pub use namespace::close_inherited;
 pub use port::{HostPort, PortWish};
 pub use trial::{Feature, try_features};
 pub use value::*;

@@ -115,8 +115,9 @@ pub fn main() -> ExitCode {
         // Before any thread is started: the child lowers its own limits.
         Command::Compile => return compile().into(),
         Command::Keyholder { folder } => {
+            let closed = kernel::close_inherited();
             confine::keyholder();
-            kernel::hold_keys(&folder).map_err(Error::from)
+            closed.and_then(|()| kernel::hold_keys(&folder)).map_err(Error::from)
         }
         Command::Serve(written) => serve::main(Written { socket, ..*written }),
         Command::Ask(ask) => return block(ask, socket, format),
