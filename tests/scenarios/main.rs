@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod author;
+mod bounded;
 mod confine;
 mod conformance;
 mod crash;

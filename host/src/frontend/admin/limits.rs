@@ -22,8 +22,8 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may leave an answer in the socket without reading on.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests in flight may go on after the signal to stop.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+/// How long requests in flight may go on after the signal to stop: as long as a call may take. What goes on longer ends as if it were killed.
+pub const SHUTDOWN_GRACE: Duration = words::limit::DEADLINE;
 
 /// The limits that a test makes smaller. The default is the constants above.
 #[derive(Clone, Copy, Debug)]
