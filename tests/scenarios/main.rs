@@ -19,6 +19,7 @@ mod interface;
 mod killed;
 mod languages;
 mod limits;
+mod lost;
 mod packets;
 mod plugin_socket;
 mod ports;

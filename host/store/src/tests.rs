@@ -9,6 +9,7 @@ mod pools;
 mod records;
 mod tables;
 mod timing;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
