@@ -12,6 +12,9 @@ use words::{Error, Result};
 /// Read if it is there and no other file is named.
 pub const DEFAULT_FILE: &str = "/etc/pontoon/pontoon.toml";
 
+/// Bytes of the file: its seven keys, a path of 4 KiB each at most, and much commentary.
+const SIZE: usize = 64 << 10;
+
 /// What is written: the keys of the file, and the flags of `pontoon serve`, which override it.
 #[derive(Clone, Debug, Default, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
@@ -114,8 +117,11 @@ impl Written {
 
 /// Reads a file; none if it is not there.
 fn read(file: &Path) -> Result<Option<Written>> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => from_toml(file.display(), &text).map(Some),
+    match words::file::read_within(file, SIZE) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => from_toml(file.display(), &text).map(Some),
+            Err(_) => Err(Error::invalid(format!("{} is not text in UTF-8", file.display()))),
+        },
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::internal(format!("can't read {}: {e}", file.display()))),
     }

@@ -5,16 +5,25 @@
 //! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
 
 mod notes;
+mod objects;
 mod port;
+mod removals;
 mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::firewall::Firewall;
 use crate::reaper::Reaper;
 use grant::{Limit, Permit};
-use kernel::{self, Applied, Change, Kernel, LinkInfo, LinkKey, Mark, Namespace, NftHandle, Outcome, Route, Sysctl};
+use kernel::{
+    self, Applied, Change, Kernel, LinkInfo, LinkKey, MadeLinks, Mark, Namespace, NftHandle, Outcome, Route, Rule,
+    Sysctl,
+};
+use objects::{Objects, link_key};
+use removals::Removals;
+use words::limit::CHANGES;
 use words::{Error, Id, Name};
 
 use store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
@@ -30,6 +39,9 @@ pub struct Owner {
     pub endpoint: Option<Id>,
 }
 
+/// How long a call waits for links that its driver removed, before it is told that it has too many: the kernel deletes 256 in half of that.
+const REAPING: Duration = Duration::from_secs(1);
+
 /// A key of a table.
 type EntryKey = (String, String);
 
@@ -41,11 +53,16 @@ pub struct Transaction {
     store: Arc<Store>,
     owner: Owner,
     applied: Vec<Applied>,
-    made: Vec<Object>,
+    /// When the call has to be over.
+    deadline: Option<Instant>,
+    /// The network's objects when the call began, once they were asked for.
+    committed: OnceLock<Objects>,
+    made: Objects,
+    made_links: MadeLinks,
     /// See [`notes`].
     notes: Vec<i64>,
     dropped: BTreeSet<i64>,
-    removals: Vec<Change>,
+    removals: Removals,
     /// Links that this call removes.
     gone: BTreeSet<LinkKey>,
     state: BTreeMap<String, Option<Vec<u8>>>,
@@ -81,10 +98,13 @@ impl Transaction {
             store,
             owner,
             applied: Vec::new(),
-            made: Vec::new(),
+            deadline: None,
+            committed: OnceLock::new(),
+            made: Objects::default(),
+            made_links: MadeLinks::default(),
             notes: Vec::new(),
             dropped: BTreeSet::new(),
-            removals: Vec::new(),
+            removals: Removals::default(),
             gone: BTreeSet::new(),
             state: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -95,6 +115,11 @@ impl Transaction {
             forwards: false,
             swept: Vec::new(),
         }
+    }
+
+    /// What the kernel has not made by then is not made.
+    pub fn end_at(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
     }
 
     /// The kernel, to read from.
@@ -114,9 +139,11 @@ impl Transaction {
             changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
         let before = now.len();
         now.extend_from_slice(changes);
-        let Self { kernel, store, made, notes, .. } = self;
-        let applied = kernel.apply_noted(&now, &mut |undo| notes::before(store, made, notes, undo))?;
-        self.removals.retain(|c| !now[..before].contains(c));
+        let Self { kernel, store, made_links, notes, .. } = self;
+        let applied =
+            kernel.apply_noted(&now, self.deadline, &mut |undo| notes::before(store, made_links, notes, undo))?;
+        now[..before].iter().for_each(|change| self.removals.remove(change));
+        applied.iter().for_each(|applied| self.made_links.note(applied));
         let outcomes = applied.iter().skip(before).map(|a| a.outcome.clone()).collect();
         self.applied.extend(applied);
         Ok(outcomes)
@@ -127,7 +154,7 @@ impl Transaction {
         let id = self.store.new_object_id();
         self.forwards |= matches!(thing, Thing::Forward { .. });
         let Owner { network, endpoint, .. } = self.owner.clone();
-        self.made.push(Object { id, network, endpoint, thing });
+        self.made.insert(Object { id, network, endpoint, thing });
         id
     }
 
@@ -139,32 +166,48 @@ impl Transaction {
     fn take(&mut self, object: &Object) {
         if self.dropped.insert(object.id) {
             self.forwards |= matches!(object.thing, Thing::Forward { .. });
-            self.removals.extend(removal(&object.thing));
+            removal(&object.thing).into_iter().for_each(|change| self.removals.insert(change));
         }
     }
 
     /// Removes a link after the commit, and with it the other end of a pair, and its leave to forward.
     pub fn remove_link(&mut self, _permit: Permit, key: &LinkKey) -> Result<(), store::Error> {
-        self.take_link(key)
+        self.take_links(std::slice::from_ref(key))
     }
 
-    fn take_link(&mut self, key: &LinkKey) -> Result<(), store::Error> {
-        let is_at = |thing: &Thing, key: &LinkKey| matches!(thing, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index);
-        let objects = self.objects()?;
-        let Some(link) = objects.iter().find(|o| is_at(&o.thing, key)) else { return Ok(()) };
-        self.take(link);
-        self.gone.insert(key.clone());
-        if let Thing::Link { name, peer, .. } = &link.thing {
-            self.gone.extend(peer.clone());
-            let goes_along = |thing: &Thing| match thing {
-                Thing::Forward { name: of, .. } => of == name,
-                thing => peer.as_ref().is_some_and(|peer| is_at(thing, peer)),
-            };
-            for object in objects.iter().filter(|o| goes_along(&o.thing)) {
-                self.take(object);
-            }
+    /// In one pass over the objects, however many links there are.
+    fn take_links(&mut self, keys: &[LinkKey]) -> Result<(), store::Error> {
+        let (mut links, mut names) = (BTreeSet::new(), BTreeSet::new());
+        for key in keys {
+            let Some(Object { thing: Thing::Link { name, peer, .. }, .. }) = self.link_there(key)? else { continue };
+            names.insert(name.clone());
+            links.extend(std::iter::once(key.clone()).chain(peer.clone()));
         }
+        if links.is_empty() {
+            return Ok(());
+        }
+        let goes = |thing: &Thing| match thing {
+            Thing::Forward { name, .. } => names.contains(name),
+            thing => link_key(thing).is_some_and(|key| links.contains(&key)),
+        };
+        let going: Vec<Object> = self.there()?.filter(|o| goes(&o.thing)).cloned().collect();
+        going.iter().for_each(|object| self.take(object));
+        self.gone.extend(links);
         Ok(())
+    }
+
+    /// The object of the network at hand that a link is.
+    fn link_there(&self, key: &LinkKey) -> Result<Option<&Object>, store::Error> {
+        let object = self.made.link(key).or(self.committed()?.link(key));
+        Ok(object.filter(|o| !self.dropped.contains(&o.id)))
+    }
+
+    /// The network's object that a policy rule is.
+    pub fn rule_object(&self, rule: &Rule) -> Result<Option<Object>, store::Error> {
+        let thing = Thing::Rule(rule.clone());
+        let is_there = |o: &&Object| !self.dropped.contains(&o.id);
+        let made = self.made.find(&thing).filter(is_there);
+        Ok(made.or(self.committed()?.find(&thing).filter(is_there)).cloned())
     }
 
     /// Whether this call removes a link: to itself it is gone.
@@ -176,30 +219,29 @@ impl Transaction {
     pub fn remove_namespace(&mut self, _permit: Permit, object: &Object) -> Result<(), store::Error> {
         let Thing::Namespace { path, .. } = &object.thing else { return Ok(()) };
         let inside = Namespace::At(path.clone());
-        for other in self.objects()? {
+        let (mut links, mut rules) = (Vec::new(), Vec::new());
+        for other in self.there()? {
             match &other.thing {
-                Thing::Link { namespace, index, .. } if *namespace == inside => {
-                    self.take_link(&LinkKey { namespace: namespace.clone(), index: *index })?;
-                }
-                Thing::NftRule { namespace, .. } | Thing::Rule(kernel::Rule { namespace, .. })
-                    if *namespace == inside =>
-                {
-                    self.dropped.insert(other.id);
+                Thing::Link { namespace, .. } if *namespace == inside => links.extend(link_key(&other.thing)),
+                Thing::NftRule { namespace, .. } | Thing::Rule(Rule { namespace, .. }) if *namespace == inside => {
+                    rules.push(other.id);
                 }
                 _ => {}
             }
         }
+        self.take_links(&links)?;
+        self.dropped.extend(rules);
         self.take(object);
         Ok(())
     }
 
     /// Removes what is no object of its own (an address, a neighbour) after the commit.
-    pub fn remove_plain(&mut self, _permit: Permit, changes: Vec<Change>) {
-        for change in changes {
-            if !self.removals.contains(&change) {
-                self.removals.push(change);
-            }
+    pub fn remove_plain(&mut self, _permit: Permit, changes: Vec<Change>) -> Result<(), kernel::Error> {
+        if self.removals.len() + changes.len() > CHANGES {
+            return Err(room::full(format!("one call removes at most {CHANGES} things from the kernel")));
         }
+        changes.into_iter().for_each(|change| self.removals.insert(change));
+        Ok(())
     }
 
     /// Whether this call removes it.
@@ -209,22 +251,31 @@ impl Transaction {
 
     /// Whether this call removes a route: by what the kernel tells routes apart.
     pub fn removes_route(&self, route: &Route) -> bool {
-        let key = |r: &Route| (r.link.clone(), r.destination, r.table.unwrap_or(254), r.metric.unwrap_or(0));
-        self.removals.iter().any(|c| matches!(c, Change::RemoveRoute(removed) if key(removed) == key(route)))
+        self.removals.has_route(route)
+    }
+
+    fn committed(&self) -> Result<&Objects, store::Error> {
+        if let Some(objects) = self.committed.get() {
+            return Ok(objects);
+        }
+        let mut objects = Objects::default();
+        self.store.objects(&self.owner.network, None)?.into_iter().for_each(|object| objects.insert(object));
+        Ok(self.committed.get_or_init(|| objects))
+    }
+
+    fn there(&self) -> Result<impl Iterator<Item = &Object>, store::Error> {
+        Ok(self.committed()?.there(&self.dropped).chain(self.made.there(&self.dropped)))
     }
 
     /// The objects of the network at hand that are there for this call: committed ones and its own, less those that it removes.
     pub fn objects(&self) -> Result<Vec<Object>, store::Error> {
-        let mut objects = self.store.objects(&self.owner.network, None)?;
-        objects.extend(self.made.iter().cloned());
-        objects.retain(|o| !self.dropped.contains(&o.id));
-        Ok(objects)
+        Ok(self.there()?.cloned().collect())
     }
 
     /// The objects that belong to the endpoint at hand, or to the network where the call has no endpoint.
     pub fn owners_objects(&self) -> Result<Vec<Object>, store::Error> {
         let mut objects = self.store.objects(&self.owner.network, Some(self.owner.endpoint.as_ref()))?;
-        objects.extend(self.made.iter().cloned());
+        objects.extend(self.made.all().cloned());
         objects.retain(|o| !self.dropped.contains(&o.id));
         Ok(objects)
     }
@@ -232,11 +283,10 @@ impl Transaction {
     /// The object that a link is, if it is one of this driver's: of this call, or of any network that the driver serves. It
     /// goes by index, namespace and owner's mark, never by name.
     pub fn link_object(&self, namespace: &Namespace, info: &LinkInfo) -> Result<Option<Object>, store::Error> {
-        let is_it = |o: &&Object| matches!(&o.thing, Thing::Link { namespace: n, index, .. } if n == namespace && *index == info.index);
         if info.mark != Mark::Owned {
             return Ok(None);
         }
-        let object = match self.made.iter().find(is_it) {
+        let object = match self.made.link(&LinkKey { namespace: namespace.clone(), index: info.index }) {
             Some(object) => Some(object.clone()),
             None => self.store.owner_of_link(namespace, info.index)?,
         };
@@ -266,10 +316,20 @@ impl Transaction {
             Thing::NftRule { .. } | Thing::Rule(_) => limit == Limit::Rules,
             _ => false,
         };
-        let made = self.made.iter().filter(|object| is_it(&object.thing) && !self.dropped.contains(&object.id)).count();
+        // A link is removed after the commit, and gone when the reaper has deleted it: until then the kernel has it.
+        let is_there =
+            |object: &Object| matches!(object.thing, Thing::Link { .. }) || !self.dropped.contains(&object.id);
+        let made = self.made.all().filter(|object| is_it(&object.thing) && is_there(object)).count();
+        let condemned = if limit == Limit::Links { self.condemned(most) } else { 0 };
         let put = if limit == Limit::TableEntries { self.entries.values().flatten().count() } else { 0 };
         self.check_limit(Check::Held { driver: self.owner.driver.clone(), kinds, most });
-        Ok(self.store.held(&self.owner.driver, kinds)? + (made + put) as u64)
+        Ok(self.store.held(&self.owner.driver, kinds)? + (made + put) as u64 + condemned)
+    }
+
+    /// The driver's links that wait for their deletion. Where there are so many that the limit is near, they are waited for first.
+    fn condemned(&self, most: u64) -> u64 {
+        let (driver, condemned) = (&self.owner.driver, self.reaper.waiting(&self.owner.driver));
+        if condemned > most / 2 { self.reaper.wait(driver, REAPING) } else { condemned }
     }
 
     /// The bytes that the driver's state has, with what this call wrote: what it replaces counts twice until it is committed. There are at
@@ -388,7 +448,7 @@ impl Transaction {
     /// Writes all down in one commit with `extra`, then makes the removals. On an error all is undone.
     /// Answers what was swept.
     pub fn commit(mut self, extra: Vec<Write>, durability: Durability) -> Result<Vec<String>, store::Error> {
-        let (links, rest) = merged(std::mem::take(&mut self.removals));
+        let (links, rest) = merged(self.removals.take());
         let mut writes = self.writes(extra);
         writes.extend(self.notes.iter().map(|id| Write::ForgetNote(*id)));
         let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
@@ -398,7 +458,7 @@ impl Transaction {
         self.applied.clear();
         self.notes.clear();
         self.notes.extend(noted.then_some(id));
-        self.reaper.remove(&links);
+        self.reaper.remove(&self.owner.driver, &links);
         for error in self.kernel.attempt(&rest) {
             tracing::warn!(driver = %self.owner.driver, network = %self.owner.network, "can't remove: {error}");
         }
@@ -430,7 +490,7 @@ impl Transaction {
             writes.push(Write::Watch { network: network.clone(), table, object_type });
         }
         let dropped = &self.dropped;
-        writes.extend(self.made.drain(..).filter(|o| !dropped.contains(&o.id)).map(Write::AddObject));
+        writes.extend(self.made.drain().filter(|o| !dropped.contains(&o.id)).map(Write::AddObject));
         writes.extend(dropped.iter().map(|id| Write::RemoveObject(*id)));
         writes.extend(extra);
         writes
@@ -439,7 +499,9 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        for error in self.kernel.undo(&self.applied) {
+        let (errors, condemned) = self.kernel.undo_for_reaping(&self.applied);
+        self.reaper.reap(&self.owner.driver, condemned.into_iter().map(|link| link.namespace));
+        for error in errors {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
         }
         // Somebody else's link may need what it switched off again.

@@ -6,6 +6,7 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use pontoon_tests::{Daemon, Namespace, until};
 
@@ -62,7 +63,7 @@ fn the_daemon_and_its_keyholder_have_given_up_the_rest() {
 }
 
 #[test]
-fn the_keyholder_ends_with_the_daemon_and_the_daemon_says_when_it_has_none() {
+fn the_keyholder_and_the_daemon_end_with_each_other() {
     let mut daemon = Daemon::start();
     daemon.load("bridge");
     daemon.ok("network create n");
@@ -73,11 +74,84 @@ fn the_keyholder_ends_with_the_daemon_and_the_daemon_says_when_it_has_none() {
     let keyholder = children(daemon.pid())[0];
     let process = rustix::process::Pid::from_raw(keyholder.cast_signed()).unwrap();
     rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    // A failure, so that the service manager starts both again.
+    assert_eq!(daemon.ended().code(), Some(9));
+    assert!(!Path::new(&format!("/proc/{keyholder}")).exists(), "it is no zombie");
+    daemon.run();
     let a = Namespace::new("a");
-    let said = daemon.refused(9, &format!("endpoint attach n {}", a.text()));
-    assert!(said.contains("the process for namespaces has ended: restart the daemon"), "{said}");
-    daemon.restart();
     daemon.ok(&format!("endpoint attach n {}", a.text()));
+}
+
+#[test]
+fn what_the_daemon_inherited_does_not_reach_its_helpers() {
+    let mut daemon = Daemon::stopped();
+    let secret = daemon.file("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    let mut serve = Command::new("bash");
+    serve.args(["-c", r#"exec 7<"$0" 9<"$0"; exec "$@""#]).arg(&secret);
+    let plain = daemon.serve();
+    serve.arg(plain.get_program()).args(plain.get_args());
+    daemon.run_as(serve);
+    let open = |process: u32| {
+        let files = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten();
+        files.filter_map(|file| std::fs::read_link(file.path()).ok()).collect::<Vec<_>>()
+    };
+    assert!(open(daemon.pid()).contains(&secret), "it was inherited");
+    let keyholder = children(daemon.pid())[0];
+    assert!(!open(keyholder).contains(&secret), "{:?}", open(keyholder));
+    // The compiler child waits for a component on its standard input.
+    let mut compiler = Command::new("bash");
+    compiler.args(["-c", r#"exec 7<"$0" 9<"$0"; exec "$1" compile"#]).arg(&secret).arg(pontoon_tests::pontoon());
+    let mut compiler = compiler.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let has_begun = || status(&format!("/proc/{}/status", compiler.id()))["Seccomp"] == "2";
+    until("the compiler to be confined", has_begun);
+    let files = open(compiler.id());
+    compiler.kill().unwrap();
+    compiler.wait().unwrap();
+    assert_eq!(files.len(), 3, "{files:?}");
+}
+
+#[test]
+fn what_is_no_regular_file_holds_up_no_start() {
+    let mut daemon = Daemon::stopped();
+    let drivers = daemon.file("drivers");
+    std::fs::create_dir(&drivers).unwrap();
+    let fifo = |name: &str| {
+        let made = Command::new("mkfifo").arg(drivers.join(name)).status().unwrap();
+        assert!(made.success());
+    };
+    fifo("a.wasm");
+    std::os::unix::fs::symlink("/dev/zero", drivers.join("b.wasm")).unwrap();
+    std::fs::create_dir(drivers.join("c.wasm")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(drivers.join("d.wasm")).unwrap();
+    std::fs::File::create(drivers.join("e.wasm")).unwrap().set_len(1 << 40).unwrap();
+    std::fs::copy(pontoon_tests::driver("bridge"), drivers.join("f.wasm")).unwrap();
+    fifo("f.grant.toml");
+    std::fs::copy(pontoon_tests::driver("bridge"), drivers.join("g.wasm")).unwrap();
+    let begin = Instant::now();
+    daemon.run();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    let loaded = daemon.json("driver ls");
+    let names: Vec<_> = loaded.as_array().unwrap().iter().map(|d| d["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["g"], "{loaded:#}");
+    daemon.stop();
+    // What the daemon itself reads and locks at its start.
+    for file in ["state/lock", "state/pontoon.db-wal", "run/pontoon.sock.lock", "pontoon.toml"] {
+        let (path, aside) = (daemon.file(file), daemon.file("aside"));
+        let was_there = std::fs::rename(&path, &aside).is_ok();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut serve = daemon.serve();
+        serve.arg("--config").arg(daemon.file("pontoon.toml"));
+        let begin = Instant::now();
+        let ran = pontoon_tests::Ran::of(serve.stdin(Stdio::null()));
+        assert!(begin.elapsed() < Duration::from_secs(10), "{file}: {:?}", begin.elapsed());
+        assert!(ran.code != 0 && ran.err.contains("regular file"), "{file}: {ran:?}");
+        std::fs::remove_file(&path).unwrap();
+        match was_there {
+            true => std::fs::rename(&aside, &path).unwrap(),
+            false => std::fs::write(daemon.file("pontoon.toml"), "").unwrap(),
+        }
+    }
 }
 
 #[test]

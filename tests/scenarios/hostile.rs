@@ -38,6 +38,13 @@ const ATTACKS: &[(&str, &str)] = &[
     ("many-entries", "tables.put: the driver's grant allows 10 (limits: table-entries)"),
     ("many-bytes", "store.set: the driver's grant allows 100000 (limits: store-bytes)"),
     ("many-ports", "1024"),
+    ("links-again-and-again", "links.add: the driver's grant allows 20 (limits: links)"),
+    ("pairs-again-and-again", "links.add: the driver's grant allows 20 (limits: links)"),
+    ("remove-what-is-not-there", "nftables.add: the driver's grant allows 10 (limits: rules)"),
+    ("remove-neighbours-without-end", "one call removes at most 10000 things from the kernel"),
+    ("a-heap-of-rules-one-by-one", "nftables.add: the driver's grant allows 10 (limits: rules)"),
+    ("a-heap-of-links", "links.add: the driver's grant allows 20 (limits: links)"),
+    ("a-namespace-full-of-links", "links.add: the driver's grant allows 20 (limits: links)"),
     // What others made.
     ("take-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
     ("take-loopback", "the driver has no link lo there, and its grant names no such parent"),
@@ -282,6 +289,13 @@ attacks! {
     many_entries: "many-entries"
     many_bytes: "many-bytes"
     many_ports: "many-ports"
+    links_again_and_again: "links-again-and-again"
+    pairs_again_and_again: "pairs-again-and-again"
+    remove_what_is_not_there: "remove-what-is-not-there"
+    remove_neighbours_without_end: "remove-neighbours-without-end"
+    a_heap_of_rules_one_by_one: "a-heap-of-rules-one-by-one"
+    a_heap_of_links: "a-heap-of-links"
+    a_namespace_full_of_links: "a-namespace-full-of-links"
     take_eth0: "take-eth0"
     take_loopback: "take-loopback"
     take_a_foreign_bridge: "take-a-foreign-bridge"

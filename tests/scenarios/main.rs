@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
 mod author;
+mod bounded;
 mod confine;
 mod conformance;
 mod crash;
@@ -18,6 +19,7 @@ mod interface;
 mod killed;
 mod languages;
 mod limits;
+mod lost;
 mod packets;
 mod plugin_socket;
 mod ports;

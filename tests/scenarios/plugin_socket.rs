@@ -256,3 +256,26 @@ fn connect_now(path: &std::path::Path) -> std::io::Result<UnixStream> {
     stream.set_nonblocking(false)?;
     Ok(stream)
 }
+
+#[test]
+fn a_head_that_is_begun_and_not_ended_ends_the_connection() {
+    let daemon = daemon();
+    let mut streams = [connect(&daemon, "attacked"), connect(&daemon, "attacked"), connect(&daemon, "attacked")];
+    streams[1].write_all(b"POST /NetworkDriver.").unwrap();
+    // After an answer, and a byte at a time.
+    let activate = "POST /Plugin.Activate HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\n\r\n";
+    streams[2].write_all(activate.as_bytes()).unwrap();
+    let mut answer = [0; 4096];
+    assert!(streams[2].read(&mut answer).unwrap() > 0);
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(13) && streams[2].write_all(b"P").is_ok() {
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    // 10 seconds, where it was 90.
+    assert!(begin.elapsed() < Duration::from_secs(12), "{:?}", begin.elapsed());
+    for mut stream in streams {
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        // An answer that says so, or the end.
+        assert!(!matches!(stream.read(&mut answer), Err(e) if e.kind() == std::io::ErrorKind::WouldBlock));
+    }
+}

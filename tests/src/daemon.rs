@@ -134,6 +134,11 @@ impl Daemon {
         let _ = std::fs::remove_dir_all(self.file("run"));
     }
 
+    /// Waits until it ends by itself.
+    pub fn ended(&mut self) -> std::process::ExitStatus {
+        self.child.take().expect("it runs").wait().unwrap()
+    }
+
     fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {
         let mut child = self.child.take().expect("it runs");
         kill_process(Pid::from_child(&child), signal).unwrap();

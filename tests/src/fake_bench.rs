@@ -69,6 +69,8 @@ impl FakeBench {
     pub fn restart_on(&mut self, left: &Left) {
         self.controller = None;
         left.write(&self.folder.path().join("state"));
+        // What a kill leaves of it is not ahead of the store.
+        let _ = std::fs::remove_file(self.folder.path().join("run/store-witness"));
         self.fake = left.fake.copy();
         self.restart();
     }

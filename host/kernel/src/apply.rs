@@ -1,13 +1,16 @@
 //! Lists of changes: all or nothing, with those for one namespace that stand together sent together.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
 use rustix::io::Errno;
 
 use super::mark::Marks;
-use super::plan::{Failed, Plan, Step, aside, conclude, plan, question};
+use super::plan::{Failed, Plan, Step, aside, conclude, plan, question, takes_more_from};
 use super::session::Session;
 use super::socket::{Answer, Request};
-use super::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, Sysctl, namespace, nft, sysctl};
-use super::{link_add, link_move};
+use super::{Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Outcome, Sysctl, namespace, nft};
+use super::{condemn, link_add, link_move, sysctl};
 
 /// What changes have in common that can be sent together.
 #[derive(PartialEq)]
@@ -34,13 +37,25 @@ enum Together {
 /// Told what would take changes back that carry no mark in the kernel, right before they are made. Its error is theirs.
 pub(super) type Note<'a> = &'a mut dyn FnMut(&[Change]) -> Result<(), Error>;
 
+/// Changes after which the deadline is looked at again: these take the kernel some 10 ms.
+const AT_ONCE: usize = 64;
+
 /// Makes all changes or none.
-pub(super) fn apply(kernel: &Kernel, changes: &[Change], note: Note) -> Result<Vec<Applied>, Error> {
+pub(super) fn apply(
+    kernel: &Kernel,
+    changes: &[Change],
+    deadline: Option<Instant>,
+    note: Note,
+) -> Result<Vec<Applied>, Error> {
     let mut session = Session::new(&kernel.host);
     let mut applied = Vec::with_capacity(changes.len());
     let mut rest = changes;
     while !rest.is_empty() {
-        let (now, later) = rest.split_at(together(rest));
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            let error = Error::system("the deadline has passed", Errno::TIMEDOUT);
+            return Err(taken_back(kernel, &mut session, &applied, error));
+        }
+        let (now, later) = rest.split_at(together(rest).min(AT_ONCE));
         let mut failure = None;
         for step in steps(kernel, &mut session, now, Together::AllOrNone, note) {
             match step {
@@ -69,8 +84,47 @@ fn taken_back(kernel: &Kernel, session: &mut Session, applied: &[Applied], mut e
 
 /// Takes changes back, the last one first.
 pub(super) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
-    let changes: Vec<Change> = applied.iter().rev().flat_map(|a| a.undo.iter().cloned()).collect();
-    each(kernel, session, &changes, Together::TakingBack)
+    let (mut errors, links) = undo_for_reaping(kernel, session, applied);
+    let places: BTreeSet<&Namespace> = links.iter().map(|link| &link.namespace).collect();
+    errors.extend(places.into_iter().filter_map(|at| condemn::reap(session, at, kernel.marks).err()));
+    errors
+}
+
+/// Takes changes back, the last one first, except that links that were made go first and all together: deleting each takes the kernel 30 ms.
+/// They are condemned, and answered.
+pub(super) fn undo_for_reaping(
+    kernel: &Kernel,
+    session: &mut Session,
+    applied: &[Applied],
+) -> (Vec<Error>, Vec<LinkKey>) {
+    let mut made = MadeLinks::default();
+    applied.iter().for_each(|applied| made.note(applied));
+    let moved = applied.iter().any(|a| a.undo.iter().any(|change| matches!(change, Change::MoveLink(..))));
+    let keys: Vec<LinkKey> = made.keys().iter().cloned().collect();
+    // A link that moved has another key by now.
+    let condemned = !moved && !keys.is_empty() && condemn::condemn(session, &keys, kernel.marks).is_ok();
+    let changes = applied.iter().rev().flat_map(|a| a.undo.iter());
+    let changes = one_per_table(changes.filter(|change| !(condemned && made.take_along(change))));
+    let errors = each(kernel, session, &changes, Together::TakingBack);
+    (errors, if condemned { keys } else { Vec::new() })
+}
+
+/// The removals of rules of one nftables table as one: each is a transaction, for which the kernel takes some 16 ms.
+fn one_per_table<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Change> {
+    let mut all: Vec<Change> = Vec::new();
+    let mut tables = BTreeMap::new();
+    for change in changes {
+        let Change::RemoveNftRules { namespace, table, rules } = change else {
+            all.push(change.clone());
+            continue;
+        };
+        let position = *tables.entry((namespace, table)).or_insert(all.len());
+        match all.get_mut(position) {
+            Some(Change::RemoveNftRules { rules: others, .. }) => others.extend_from_slice(rules),
+            _ => all.push(change.clone()),
+        }
+    }
+    all
 }
 
 /// Makes each change by itself, in order, and goes on after errors.
@@ -173,13 +227,31 @@ fn routes(
         if plans.iter().any(Result::is_err) {
             plans.iter_mut().flatten().for_each(|plan| *plan = Plan::nothing());
         }
-        for (change, plan) in changes.iter().zip(plans.iter_mut().flatten()) {
-            plan.undo.extend(aside(session, change, marks)?);
-        }
-        let undo: Vec<Change> = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter().cloned()).collect();
-        note(&undo)?;
+        let links: BTreeSet<&LinkKey> = changes.iter().filter_map(takes_more_from).collect();
+        let asides = links.into_iter().map(|link| Ok((link, aside(session, link, marks)?)));
+        let asides = asides.collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let undo = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter()).chain(asides.values().flatten());
+        note(&undo.cloned().collect::<Vec<_>>())?;
+        let mut steps = send(session, at, changes, plans, how)?;
+        bring_back(changes, &mut steps, asides);
+        return Ok(steps);
     }
     send(session, at, changes, plans, how)
+}
+
+/// What the kernel took away beside what it was told comes back last: with the first change of the link that was made, or half.
+fn bring_back(changes: &[Change], steps: &mut [Step], mut asides: BTreeMap<&LinkKey, Vec<Change>>) {
+    for (change, step) in changes.iter().zip(steps) {
+        let undo = match step {
+            Ok(applied) => &mut applied.undo,
+            Err(failed) => &mut failed.undo,
+        };
+        if !undo.is_empty()
+            && let Some(aside) = takes_more_from(change).and_then(|link| asides.remove(link))
+        {
+            undo.extend(aside);
+        }
+    }
 }
 
 fn send(

@@ -4,6 +4,8 @@
 //! down, without master, addresses and routes, and has another name: what it held can be used again at once. Only pairs and bridges may
 //! wait: a vxlan would keep its network identifier, a macvlan its parent.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 use rustix::io::Errno;
 
@@ -21,8 +23,11 @@ type Place = (Namespace, Vec<Seen>);
 /// list as well, or the pair is deleted here.
 pub(super) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<(), Error> {
     let mut places = look(session, links, marks)?;
-    let all: Vec<(Namespace, Seen)> =
-        places.iter().flat_map(|(at, seen)| seen.iter().map(|s| (at.clone(), s.clone()))).collect();
+    // Each link's other end, by index: where both are, and which has which.
+    let all: BTreeSet<(u32, u32, Namespace)> = places
+        .iter()
+        .flat_map(|(at, seen)| seen.iter().filter_map(|s| Some((s.info.index, s.info.parent?, at.clone()))))
+        .collect();
     for (at, seen) in &mut places {
         other_ends(session, at, seen, marks)?;
         let (waiting, doomed): (Vec<Seen>, Vec<Seen>) = seen.drain(..).partition(|s| may_wait(at, s, &all));
@@ -44,19 +49,24 @@ pub(super) fn reap(session: &mut Session, at: &Namespace, marks: Marks) -> Resul
 
 /// What is there of the links, by namespace. A foreign one is refused before anything is done.
 fn look(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<Vec<Place>, Error> {
-    let mut places: Vec<Place> = Vec::new();
+    let mut by_place: BTreeMap<&Namespace, BTreeSet<&LinkKey>> = BTreeMap::new();
     for key in links {
-        let found = match link_read::get(session, &key.namespace, by_index(key.index), marks) {
-            Err(error) if super::namespace::is_gone(&error) => None,
-            found => found?,
+        by_place.entry(&key.namespace).or_default().insert(key);
+    }
+    let mut places: Vec<Place> = Vec::new();
+    for (at, keys) in by_place {
+        let questions: Vec<Request> = keys.iter().map(|key| by_index(key.index)).collect();
+        let answers = match session.exchange(at, &questions) {
+            Err(error) if super::namespace::is_gone(&error) => continue,
+            answers => answers?,
         };
-        let Some(seen) = found else { continue };
-        own(key, &seen)?;
-        match places.iter_mut().find(|(at, _)| *at == key.namespace) {
-            Some((_, there)) if there.iter().any(|s| s.info.index == key.index) => {}
-            Some((_, there)) => there.push(seen),
-            None => places.push((key.namespace.clone(), vec![seen])),
+        let mut there = Vec::new();
+        for (key, answer) in keys.into_iter().zip(&answers) {
+            let Some(seen) = link_read::seen(answer, marks)? else { continue };
+            own(key, &seen)?;
+            there.push(seen);
         }
+        places.push((at.clone(), there));
     }
     Ok(places)
 }
@@ -64,25 +74,25 @@ fn look(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<Vec<Pl
 /// Adds the other ends of pairs that are in the same namespace.
 fn other_ends(session: &mut Session, at: &Namespace, links: &mut Vec<Seen>, marks: Marks) -> Result<(), Error> {
     let pairs = links.iter().filter(|l| l.info.kind == "veth" && !l.elsewhere);
-    let ends: Vec<u32> = pairs.filter_map(|l| l.info.parent).collect();
-    for index in ends {
-        if links.iter().any(|l| l.info.index == index) {
-            continue;
-        }
-        let end = link_read::get(session, at, by_index(index), marks)?;
-        links.extend(end.filter(|end| end.info.mark != Mark::Foreign));
+    let there: BTreeSet<u32> = links.iter().map(|l| l.info.index).collect();
+    let ends: BTreeSet<u32> = pairs.filter_map(|l| l.info.parent).filter(|end| !there.contains(end)).collect();
+    let questions: Vec<Request> = ends.into_iter().map(by_index).collect();
+    for answer in session.exchange(at, &questions)? {
+        links.extend(link_read::seen(&answer, marks)?.filter(|end| end.info.mark != Mark::Foreign));
     }
     Ok(())
 }
 
 /// A bridge, or a pair of which the other end doesn't stay behind under its name.
-fn may_wait(at: &Namespace, link: &Seen, all: &[(Namespace, Seen)]) -> bool {
-    let other = |(there, other): &(Namespace, Seen)| {
-        there != at && other.info.parent == Some(link.info.index) && link.info.parent == Some(other.info.index)
+fn may_wait(at: &Namespace, link: &Seen, all: &BTreeSet<(u32, u32, Namespace)>) -> bool {
+    let has_other = || {
+        let Some(other) = link.info.parent else { return false };
+        let others = all.range((other, link.info.index, Namespace::Host)..);
+        others.take_while(|(index, end, _)| (*index, *end) == (other, link.info.index)).any(|(.., there)| there != at)
     };
     match link.info.kind.as_str() {
         "bridge" => true,
-        "veth" => !link.elsewhere || all.iter().any(other),
+        "veth" => !link.elsewhere || has_other(),
         _ => false,
     }
 }

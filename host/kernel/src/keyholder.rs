@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -69,16 +69,18 @@ type Identity = (u64, u64);
 /// What it gave.
 type Given = (Option<Identity>, Option<OwnedFd>);
 
-/// Starts it from this program's file, for namespaces that are bound in this folder. From now on this process asks it.
-pub fn start_keyholder(program: &Path, folder: &Path) -> Result<(), Error> {
+/// Starts it from this program's file, for namespaces that are bound in this folder. From now on this process asks it, and can't start
+/// another: whoever calls this waits for its end.
+pub fn start_keyholder(program: &Path, folder: &Path) -> Result<Child, Error> {
     let failed = |e: io::Error| Error::io("starting the process for namespaces", &e);
     let (door, theirs) = pair()?;
     let mut command = Command::new(program);
     // A process group of its own: an interrupt from a terminal is for the daemon, whose end is its end.
     command.arg0("pontoon").arg(SUBCOMMAND).arg(folder).env_clear().process_group(0);
-    drop(command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).spawn().map_err(failed)?);
+    let child = command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).spawn().map_err(failed)?;
     let started = OURS.set(Keyholder { door, idle: Mutex::default() });
-    started.map_err(|_| Error::refused("the process for namespaces runs already"))
+    started.map_err(|_| Error::refused("the process for namespaces runs already"))?;
+    Ok(child)
 }
 
 /// Which file a path is: device and inode. None: nothing is there.
@@ -175,7 +177,7 @@ fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
 }
 
 fn ended() -> Error {
-    let message = "the process for namespaces has ended: restart the daemon".into();
+    let message = "the process for namespaces has ended: start the daemon again".into();
     Error { message, errno: Some(rustix::io::Errno::PIPE.raw_os_error()) }
 }
 
@@ -285,6 +287,6 @@ mod tests {
         drop(theirs);
         let keyholder = Keyholder { door, idle: Mutex::default() };
         let error = keyholder.open(Path::new("/proc/self/ns/net")).unwrap_err();
-        assert!(error.message.contains("restart the daemon"), "{error}");
+        assert!(error.message.contains("start the daemon again"), "{error}");
     }
 }

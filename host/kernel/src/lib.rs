@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use ipnet::IpNet;
 
@@ -27,6 +28,7 @@ mod link_move;
 mod link_new;
 mod link_read;
 mod link_set;
+mod made;
 mod mark;
 mod namespace;
 mod neighbour;
@@ -53,6 +55,8 @@ use words::{LinkName, MacAddress};
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
 pub use keyholder::{hold_keys, identify, start_keyholder};
+pub use made::MadeLinks;
+pub use namespace::close_inherited;
 pub use port::{HostPort, PortWish};
 pub use trial::{Feature, try_features};
 pub use value::*;
@@ -157,22 +161,29 @@ impl Kernel {
     ///
     /// What is removed comes back with undo, too, except links, nftables rules, and namespaces: remove these after the commit.
     pub fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, Error> {
-        self.apply_noted(changes, &mut |_| Ok(()))
+        self.apply_noted(changes, None, &mut |_| Ok(()))
     }
 
     /// The same, for whoever must be able to take changes back in another life: `note` is told how, right before they are made, for those
     /// that carry no mark of this instance in the kernel. It may be told of some that are not made after all. Its error is theirs.
+    /// What is not made by `deadline` is not made (ETIMEDOUT); it is looked at every few changes.
     pub fn apply_noted(
         &self,
         changes: &[Change],
+        deadline: Option<Instant>,
         note: &mut dyn FnMut(&[Change]) -> Result<(), Error>,
     ) -> Result<Vec<Applied>, Error> {
-        apply::apply(self, changes, note)
+        apply::apply(self, changes, deadline, note)
     }
 
     /// Takes changes back, the last one first, as far as it goes. What is gone already is no error.
     pub fn undo(&self, applied: &[Applied]) -> Vec<Error> {
         apply::undo(self, &mut self.session(), applied)
+    }
+
+    /// The same, but links that were made are only condemned: [`Kernel::reap`] deletes them. Answers these, too.
+    pub fn undo_for_reaping(&self, applied: &[Applied]) -> (Vec<Error>, Vec<LinkKey>) {
+        apply::undo_for_reaping(self, &mut self.session(), applied)
     }
 
     /// Makes each change by itself, in order, and goes on after errors.

@@ -1,9 +1,9 @@
 //! Network namespaces: opening and checking them by path, doing something inside one, making and removing them.
 //!
-//! The only file of the layer with `unsafe`: an ioctl, a getsockopt and an unshare that rustix offers no safe function for.
+//! The only file of the layer with `unsafe`: an ioctl, a getsockopt, a close_range and an unshare that rustix offers no safe function for.
 #![expect(unsafe_code, reason = "see above; every block says why it is sound")]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -308,6 +308,24 @@ pub(super) fn cookie() -> Option<u64> {
         getsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_NETNS_COOKIE, (&raw mut cookie).cast(), &raw mut length)
     };
     (result == 0 && length == 8).then_some(cookie)
+}
+
+unsafe extern "C" {
+    fn syscall(number: c_long, ...) -> c_long;
+}
+
+/// close_range(2), the same on every architecture. Since Linux 5.9.
+const SYS_CLOSE_RANGE: c_long = 436;
+
+/// Closes all open files but standard input, output and error: what the process that started this one left open is not for it. To be
+/// called first in a process's life.
+pub fn close_inherited() -> Result<(), Error> {
+    let (first, last, flags): (c_uint, c_uint, c_uint) = (3, c_uint::MAX, 0);
+    // SAFETY: nothing in this process owns a descriptor yet but the three that stay open.
+    match unsafe { syscall(SYS_CLOSE_RANGE, first, last, flags) } {
+        0 => Ok(()),
+        _ => Err(Error::io("closing what was inherited", &io::Error::last_os_error())),
+    }
 }
 
 /// Moves the calling thread into a fresh namespace.

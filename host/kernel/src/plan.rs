@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use super::mark::Marks;
 use super::session::Session;
 use super::socket::{Answer, Request};
-use super::{Applied, Change, Error, LinkChanges, Outcome};
+use super::{Applied, Change, Error, LinkChanges, LinkKey, Outcome};
 use super::{address, link_set, neighbour, route, rule};
 
 /// What makes a change of rtnetlink's that answers nothing but done.
@@ -57,13 +57,17 @@ pub(super) fn question(change: &Change) -> Option<Request> {
     }
 }
 
-/// What else the kernel takes away with a change, as what brings it back: a link that goes down loses its IPv6 addresses and all routes, a
+/// The link from which the kernel takes away more with a change than that says.
+pub(super) fn takes_more_from(change: &Change) -> Option<&LinkKey> {
+    match change {
+        Change::SetLink(key, LinkChanges { up: Some(false), .. }) | Change::RemoveAddress(key, _) => Some(key),
+        _ => None,
+    }
+}
+
+/// What else the kernel takes away from a link, as what brings it back: a link that goes down loses its IPv6 addresses and all routes, a
 /// primary IPv4 address takes the others of its subnet along. Only addresses and this instance's routes come back.
-pub(super) fn aside(session: &mut Session, change: &Change, marks: Marks) -> Result<Vec<Change>, Error> {
-    let key = match change {
-        Change::SetLink(key, LinkChanges { up: Some(false), .. }) | Change::RemoveAddress(key, _) => key,
-        _ => return Ok(Vec::new()),
-    };
+pub(super) fn aside(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<Vec<Change>, Error> {
     let addresses = address::list(session, &key.namespace, key.index)?;
     let addresses = addresses.into_iter().map(|(_, address)| address).filter(|a| !is_link_local(a));
     let addresses = addresses.map(|address| Change::AddAddress(key.clone(), address));

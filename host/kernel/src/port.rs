@@ -24,7 +24,7 @@ use super::{Applied, Change, Error, Outcome};
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// A port of the host on one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostPort {
     /// TCP 6, UDP 17, SCTP 132.
     pub protocol: u8,
@@ -35,7 +35,7 @@ pub struct HostPort {
 }
 
 /// Which port of the host will do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PortWish {
     /// TCP 6, UDP 17, SCTP 132.
     pub protocol: u8,

@@ -38,7 +38,7 @@ pub struct LinkKey {
 }
 
 /// The name of a link that is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NewName {
     /// This one.
     Exact(LinkName),
@@ -47,7 +47,7 @@ pub enum NewName {
 }
 
 /// One end of a link that is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkEnd {
     /// Where it is made.
     pub namespace: Namespace,
@@ -66,7 +66,7 @@ pub struct LinkEnd {
 }
 
 /// A link to make. It carries the instance's mark from the message that makes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkSpec {
     /// The link, or the first end of a pair.
     pub end: LinkEnd,
@@ -75,7 +75,7 @@ pub struct LinkSpec {
 }
 
 /// The kinds of links (IFLA_INFO_KIND and its data in linux/if_link.h).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LinkKind {
     /// A bridge.
     Bridge,
@@ -97,7 +97,7 @@ pub enum LinkKind {
 }
 
 /// Options of a VXLAN link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
 pub struct Vxlan {
     pub vni: u32,
@@ -110,7 +110,7 @@ pub struct Vxlan {
 }
 
 /// MACVLAN_MODE_*.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the kernel's names")]
 pub enum MacvlanMode {
     Private,
@@ -120,7 +120,7 @@ pub enum MacvlanMode {
 }
 
 /// IPVLAN_MODE_*.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the kernel's names")]
 pub enum IpvlanMode {
     L2,
@@ -129,7 +129,7 @@ pub enum IpvlanMode {
 }
 
 /// IPVLAN_F_*.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the kernel's names")]
 pub enum IpvlanFlag {
     Bridge,
@@ -138,7 +138,7 @@ pub enum IpvlanFlag {
 }
 
 /// What to change of a link; none: leave it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkChanges {
     /// A new name.
     pub name: Option<NewName>,
@@ -159,7 +159,7 @@ pub struct LinkChanges {
 }
 
 /// What the kernel says of a link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkInfo {
     /// The ifindex.
     pub index: u32,
@@ -184,7 +184,7 @@ pub struct LinkInfo {
 }
 
 /// What a link's group (IFLA_GROUP, 32 bits) says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mark {
     /// Made by this instance of Pontoon.
     Owned,
@@ -195,7 +195,7 @@ pub enum Mark {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
     /// The link that packets leave through.
     pub link: LinkKey,
@@ -212,7 +212,7 @@ pub struct Route {
 }
 
 /// A policy rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rule {
     /// Where it holds.
     pub namespace: Namespace,
@@ -233,7 +233,7 @@ pub struct Rule {
 }
 
 /// A permanent neighbour entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Neighbour {
     /// On which link.
     pub link: LinkKey,
@@ -244,7 +244,7 @@ pub struct Neighbour {
 }
 
 /// A permanent forwarding entry of a bridge port (no `remote`: NTF_MASTER) or of a vxlan link (NTF_SELF).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Forwarding {
     /// On which link.
     pub link: LinkKey,
@@ -255,7 +255,7 @@ pub struct Forwarding {
 }
 
 /// An nftables rule in a table of family inet. Table and chain are made with it and go with their last rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NftRule {
     /// Its base chain.
     pub chain: NftChain,
@@ -290,7 +290,7 @@ pub enum NftHook {
 }
 
 /// A property and whether it must not hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NftCondition {
     /// The property.
     pub property: NftProperty,
@@ -299,7 +299,7 @@ pub struct NftCondition {
 }
 
 /// A property of a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NftProperty {
     /// meta iifname.
     InputLink(LinkName),
@@ -328,7 +328,7 @@ pub enum NftProperty {
 }
 
 /// What happens to a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NftVerdict {
     /// accept
     Accept,
@@ -343,7 +343,7 @@ pub enum NftVerdict {
 }
 
 /// Where a rule that was made is found again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NftHandle {
     /// Its base chain.
     pub chain: NftChain,
@@ -352,7 +352,7 @@ pub struct NftHandle {
 }
 
 /// A kernel setting. The kernel layer alone knows its path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Sysctl {
     /// /proc/sys/net/FAMILY/conf/LINK/NAME; `family` is `ipv4` or `ipv6` and `name` a file there.
     #[expect(missing_docs, reason = "the fields say it")]
@@ -376,7 +376,7 @@ fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fixed, D::Error> {
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Change {
     /// Answers [`Outcome::Link`].
     AddLink(LinkSpec),

@@ -33,8 +33,7 @@ impl Host for CallState {
         self.ask(HostCall::AddressesRemove, arguments!(addresses), |call, permit| {
             let addresses = check(call, addresses)?;
             let changes = addresses.into_iter().map(|(link, address)| Change::RemoveAddress(link, address)).collect();
-            call.transaction()?.remove_plain(permit, changes);
-            Ok(())
+            Ok(call.transaction()?.remove_plain(permit, changes)?)
         })
     }
 

@@ -26,8 +26,7 @@ impl Host for CallState {
     fn remove(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {
         self.ask(HostCall::NeighboursRemove, arguments!(neighbours), |call, permit| {
             let changes = check(call, neighbours)?.into_iter().map(Change::RemoveNeighbour).collect();
-            call.transaction()?.remove_plain(permit, changes);
-            Ok(())
+            Ok(call.transaction()?.remove_plain(permit, changes)?)
         })
     }
 
@@ -59,8 +58,7 @@ impl Host for CallState {
     fn remove_forwarding(&mut self, entries: Vec<ForwardingEntry>) -> Answer<()> {
         self.ask(HostCall::NeighboursRemoveForwarding, arguments!(entries), |call, permit| {
             let changes = check_forwarding(call, entries)?.into_iter().map(Change::RemoveForwarding).collect();
-            call.transaction()?.remove_plain(permit, changes);
-            Ok(())
+            Ok(call.transaction()?.remove_plain(permit, changes)?)
         })
     }
 

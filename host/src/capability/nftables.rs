@@ -1,5 +1,6 @@
 //! `nftables`: rules in a table of the network's own.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -11,7 +12,7 @@ use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::nftables as wit;
 use grant::{Hook, HostCall, Limit, Object, Tie};
-use kernel::{Change, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome};
+use kernel::{Change, HostPort, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Outcome};
 use store::{self, Thing};
 use words::Error;
 use words::LinkName;
@@ -50,7 +51,7 @@ impl wit::Host for CallState {
     fn remove(&mut self, ids: Vec<u64>) -> Answer<()> {
         self.ask(HostCall::NftablesRemove, arguments!(ids), |call, _| {
             check_length(&ids)?;
-            let objects = call.transaction()?.objects()?;
+            let (objects, ids) = (call.transaction()?.objects()?, ids.into_iter().collect::<HashSet<_>>());
             for object in objects {
                 if matches!(object.thing, Thing::NftRule { .. }) && ids.contains(&object.id.cast_unsigned()) {
                     let permit = call.gate.permit(HostCall::NftablesRemove, Object::Own)?;
@@ -135,12 +136,7 @@ fn check_redirected(call: &mut CallState, conditions: &[NftCondition], parents: 
         )
         .into());
     };
-    let is_taken = |object: &store::Object| {
-        matches!(object.thing, Thing::Port(taken) if taken.protocol == protocol
-            && taken.port == port
-            && (taken.address == address || taken.address == any))
-    };
-    match call.transaction()?.owners_objects()?.iter().any(is_taken) {
+    match call.transaction()?.has_port(HostPort { protocol, port, address })? {
         true => Ok(()),
         false => {
             Err(Error::forbidden(format!("port {port} of {address} is not taken by this endpoint: see `ports.take`"))

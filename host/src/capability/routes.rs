@@ -35,8 +35,8 @@ impl Host for CallState {
     fn remove(&mut self, routes: Vec<Route>) -> Answer<()> {
         self.ask(HostCall::RoutesRemove, arguments!(routes), |call, permit| {
             let routes = check(call, routes)?;
-            call.transaction()?.remove_plain(permit, routes.into_iter().map(Change::RemoveRoute).collect());
-            Ok(())
+            let changes = routes.into_iter().map(Change::RemoveRoute).collect();
+            Ok(call.transaction()?.remove_plain(permit, changes)?)
         })
     }
 

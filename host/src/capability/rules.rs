@@ -34,8 +34,7 @@ impl Host for CallState {
     fn remove(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
         self.ask(HostCall::RulesRemove, arguments!(namespace, rules), |call, _| {
             for rule in check(call, HostCall::RulesRemove, namespace.as_ref(), &rules)? {
-                let objects = call.transaction()?.objects()?;
-                let Some(object) = objects.into_iter().find(|o| o.thing == Thing::Rule(rule.clone())) else { continue };
+                let Some(object) = call.transaction()?.rule_object(&rule)? else { continue };
                 let permit = call.gate.permit(HostCall::RulesRemove, Object::Own)?;
                 call.transaction()?.remove(permit, &object);
             }

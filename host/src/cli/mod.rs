@@ -94,7 +94,11 @@ enum Ask {
     #[command(subcommand)]
     Table(table::Command),
     /// Remove what nothing owns any more: endpoints whose namespace is gone, what dockerd has forgotten, kernel objects without a record
-    Gc,
+    Gc {
+        /// Also what a store does not know that is an older copy than the one that this machine's networks were made with
+        #[arg(long)]
+        orphans: bool,
+    },
     /// Look for what stands between this machine and a working driver
     #[command(long_about = doctor::HELP)]
     Doctor(Box<Written>),
@@ -115,8 +119,9 @@ pub fn main() -> ExitCode {
         // Before any thread is started: the child lowers its own limits.
         Command::Compile => return compile().into(),
         Command::Keyholder { folder } => {
+            let closed = kernel::close_inherited();
             confine::keyholder();
-            kernel::hold_keys(&folder).map_err(Error::from)
+            closed.and_then(|()| kernel::hold_keys(&folder)).map_err(Error::from)
         }
         Command::Serve(written) => serve::main(Written { socket, ..*written }),
         Command::Ask(ask) => return block(ask, socket, format),
@@ -180,7 +185,7 @@ async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Wr
         Ask::Network(command) => command.run(&mut session).await,
         Ask::Endpoint(command) => command.run(&mut session).await,
         Ask::Table(command) => command.run(&mut session).await,
-        Ask::Gc => system::gc(&mut session).await,
+        Ask::Gc { orphans } => system::gc(orphans, &mut session).await,
         Ask::Doctor(written) => doctor::run(Written { socket, ..*written }, &mut session).await,
         Ask::Version => system::version(&mut session).await,
     };

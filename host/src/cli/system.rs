@@ -5,8 +5,8 @@ use super::output::{Format, Session, listing, table};
 use operation::table::{Collected, Version};
 
 /// Removes what nothing owns any more.
-pub async fn gc(session: &mut Session<'_>) -> Result<(), Failure> {
-    let reply = session.client.post("/gc", &()).await?;
+pub async fn gc(orphans: bool, session: &mut Session<'_>) -> Result<(), Failure> {
+    let reply = session.client.post(if orphans { "/gc?orphans=true" } else { "/gc" }, &()).await?;
     if let Some(why) = reply.read::<Collected>()?.unasked {
         session.note(&format!("what dockerd has forgotten is not known: {why}"));
     }

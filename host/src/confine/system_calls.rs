@@ -51,6 +51,7 @@ const DAEMON: &[c_long] = &[
     SYS_sendmsg, SYS_recvfrom, SYS_recvmsg, SYS_execve, SYS_wait4, SYS_waitid, SYS_kill, SYS_pidfd_open,
     SYS_pidfd_send_signal, SYS_set_tid_address, SYS_getppid, SYS_uname, SYS_sysinfo, SYS_prlimit64, SYS_capget,
     SYS_capset, SYS_seccomp, SYS_landlock_create_ruleset, SYS_landlock_add_rule, SYS_landlock_restrict_self,
+    SYS_close_range,
 ];
 
 /// Opening a path, mounting, passing files over a socket.

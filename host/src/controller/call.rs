@@ -189,7 +189,7 @@ impl Inner {
             configuration: call.driver.configuration.clone(),
             watches_tables: call.driver.code.watches_tables(),
         };
-        let transaction = call.network.map(|network| {
+        let mut transaction = call.network.map(|network| {
             let owner = Owner {
                 driver: call.driver.record.name.clone(),
                 network: network.id.clone(),
@@ -199,7 +199,9 @@ impl Inner {
         });
         let gate = facts.gate(call.driver.policy.clone());
         let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.code.deadline);
-        let mut state = CallState::new(facts, gate, transaction, start + time, fault);
+        let deadline = start + time;
+        transaction.iter_mut().for_each(|transaction| transaction.end_at(deadline));
+        let mut state = CallState::new(facts, gate, transaction, deadline, fault);
         state.interface = call.interface.clone();
         state
     }

@@ -52,6 +52,7 @@ use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails,
 use operation::recording::Recording;
 use operation::table::{Collected, Entry, PutEntry, Version};
 use store::{self, Store};
+use words::file::make_private;
 use words::limit::DEADLINE;
 use words::{Error, Id, Name, Result};
 
@@ -113,10 +114,15 @@ pub(crate) struct Inner {
     calls: Mutex<Option<Vec<Called>>>,
 }
 
+/// What tells an older copy of the store from the newest; see [`Store::hear`].
+const WITNESS: &str = "store-witness";
+
 impl Controller {
     /// Opens the state folder, loads its drivers, and brings kernel and store together. Blocks.
     pub fn start(place: &Place) -> Result<Self> {
         let store = Arc::new(Store::open(&place.state)?);
+        make_private(&place.run)?;
+        store.hear(&place.run.join(WITNESS))?;
         let host = match &place.host {
             Host::Own => Kernel::current_namespace()?.into(),
             Host::At(path) => {
@@ -275,6 +281,11 @@ impl Controller {
         let (id, driver) = self.find_network(network).await?;
         let (table, key) = (table.to_owned(), key.to_owned());
         self.on_network(id.clone(), driver, move |inner| inner.remove_entry(&id, table, key)).await
+    }
+
+    /// Lets go of what the store, an older copy, does not know: the next collection of garbage removes it.
+    pub async fn give_up_orphans(&self) -> Result<()> {
+        self.alone(|inner| Ok(inner.store.catch_up()?)).await
     }
 
     /// Removes what nothing owns, and catches up with what was put off. Alone. `known`: what the container engine knew a moment ago.

@@ -35,6 +35,7 @@ pub const SUBCOMMAND: &str = "compile";
 
 /// The child's work: a component on standard input, compiled code on standard output.
 pub fn child() -> anyhow::Result<()> {
+    kernel::close_inherited()?;
     for (resource, limit) in
         [(Resource::As, ADDRESS_SPACE), (Resource::Cpu, CPU_SECONDS), (Resource::Core, 0), (Resource::Nofile, 16)]
     {
@@ -77,7 +78,7 @@ impl Cache {
     pub fn cached(&self, store: &Store, digest_of_component: &str) -> Result<Option<Vec<u8>>> {
         let Some(expected) = store.meta(&key(digest_of_component))? else { return Ok(None) };
         let path = self.path(digest_of_component);
-        match std::fs::read(&path) {
+        match words::file::read_within(&path, OUTPUT as usize) {
             Ok(bytes) if digest(&bytes) == expected => Ok(Some(bytes)),
             Ok(_) => {
                 tracing::warn!("{}: the compiled code was changed; it is compiled again", path.display());

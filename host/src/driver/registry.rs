@@ -218,7 +218,7 @@ impl Drivers {
     /// A loaded driver's component.
     pub fn component(&self, name: &Name) -> Result<Vec<u8>> {
         let path = self.component_path(&self.get(name)?.record.digest);
-        std::fs::read(&path).map_err(|e| words::file::io(&path, &e))
+        words::file::read_within(&path, admit::SIZE).map_err(|e| words::file::io(&path, &e))
     }
 
     /// A driver that can be called.
@@ -253,7 +253,7 @@ impl Drivers {
 
     fn restore(&self, record: store::Driver) -> Result<Driver> {
         let path = self.component_path(&record.digest);
-        let component = std::fs::read(&path).map_err(|e| words::file::io(&path, &e))?;
+        let component = words::file::read_within(&path, admit::SIZE).map_err(|e| words::file::io(&path, &e))?;
         if words::file::digest(&component) != record.digest {
             return Err(Error::internal(format!("{}: the component was changed; load it again", path.display())));
         }

@@ -166,6 +166,9 @@ impl Keeper {
         for (family, links) in &asked {
             self.accept(*family, links)?;
         }
+        if self.store.is_behind()? {
+            return Ok(());
+        }
         match self.kernel.attempt(&[superfluous]).pop() {
             Some(error) => Err(error.into()),
             None => Ok(()),
@@ -228,10 +231,14 @@ impl Keeper {
         NftRule { chain: GUARD, conditions, verdict: NftVerdict::Drop, comment }
     }
 
-    fn accept(&self, family: IptablesFamily, links: &BTreeSet<LinkName>) -> Result<(), kernel::Error> {
+    fn accept(&self, family: IptablesFamily, links: &BTreeSet<LinkName>) -> words::Result<()> {
         for _ in 0..ROUNDS {
             let filter = self.kernel.iptables(family)?;
             let mut changes = plan::changes(&filter, &self.tag, links);
+            // A link that the store does not know may be one of a newer network.
+            if self.store.is_behind()? {
+                changes.retain(|change| matches!(change, IptablesChange::Accept { .. }));
+            }
             if changes.is_empty() {
                 return Ok(());
             }
@@ -243,7 +250,7 @@ impl Keeper {
             }
         }
         let message = format!("the rules of {} changed each time while they were looked at", family.program());
-        Err(kernel::Error { message, errno: None })
+        Err(words::Error::internal(message))
     }
 
     /// Legacy iptables are another mechanism, which netlink does not reach: the operator has to help, and is told once.

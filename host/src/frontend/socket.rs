@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,9 @@ use words::{Error, Kind, Result};
 const SOCKET_MODE: u32 = 0o660;
 /// Everybody may look into the folder: the plugin sockets of Docker are found by path.
 const FOLDER_MODE: u32 = 0o755;
+
+/// How often a lock is tried whose file another daemon removes meanwhile: each time, one of them has ended.
+const LOCK_TRIES: usize = 5;
 
 /// What the name of a socket ends with until it is complete.
 const NEW: &str = "new";
@@ -37,8 +40,13 @@ pub struct Inherited(BTreeMap<PathBuf, StdListener>);
 pub struct SocketFile {
     path: PathBuf,
     inode: u64,
-    /// Locked for as long as the daemon runs, so that of two that start together one sees the other.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// A file that is locked for as long as the daemon runs, so that of two that start together one sees the other. It is removed with this.
+struct Lock {
+    path: PathBuf,
+    _file: File,
 }
 
 impl Bound {
@@ -103,6 +111,13 @@ impl Inherited {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While it is locked: whoever had it open already sees that it is not the one at the path any more.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Not a file that somebody else has put there since.
@@ -129,16 +144,23 @@ pub fn make_folder(folder: &Path) -> Result<()> {
     made.map_err(|e| Error::new(kind(&e), format!("can't make the folder {}: {e}", folder.display())))
 }
 
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path) -> Result<Lock> {
     let name = beside(path, ".lock");
     let failed = |e: io::Error| Error::new(kind(&e), format!("can't lock {}: {e}", name.display()));
-    // For root alone: whoever can open a file can lock it, and so keep the daemon from starting.
-    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(in_use(path)),
-        Err(TryLockError::Error(e)) => Err(failed(e)),
+    for _ in 0..LOCK_TRIES {
+        // For root alone: whoever can open a file can lock it, and so keep the daemon from starting.
+        let file = words::file::open_own(&name).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(path)),
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
+        let inode = file.metadata().map_err(failed)?.ino();
+        if std::fs::symlink_metadata(&name).is_ok_and(|m| m.ino() == inode) {
+            return Ok(Lock { path: name, _file: file });
+        }
     }
+    Err(in_use(path))
 }
 
 /// Nothing, or a socket that nobody listens on.
@@ -194,6 +216,17 @@ mod tests {
         StdStream::connect(&path).expect("a client that comes early can connect");
         drop(socket);
         assert!(!path.exists());
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0, "nothing stays behind");
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_is_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("p.sock");
+        let outside = root.path().join("outside");
+        std::os::unix::fs::symlink(&outside, beside(&path, ".lock")).unwrap();
+        assert!(Bound::bind(&path).err().unwrap().message.contains("can't lock"));
+        assert!(!outside.exists());
     }
 
     #[test]

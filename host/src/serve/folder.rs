@@ -1,8 +1,7 @@
 //! The drivers folder: an operator puts components there, and each start loads those that are new.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::controller::Controller;
@@ -45,10 +44,8 @@ pub fn read_component(file: &Path) -> Result<Vec<u8>> {
 
 /// Reads a file; of one that is larger than `most` bytes only one byte more.
 pub fn read_beyond(file: &Path, most: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|f| f.take(most as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|e| Error::new(kind(&e), format!("can't read {}: {e}", file.display())))?;
-    Ok(bytes)
+    words::file::read_beyond(file, most)
+        .map_err(|e| Error::new(kind(&e), format!("can't read {}: {e}", file.display())))
 }
 
 /// The folder's components in the order of their names; a folder that is not there has none.
@@ -106,7 +103,7 @@ fn kind(error: &io::Error) -> Kind {
     match error.kind() {
         io::ErrorKind::NotFound => Kind::NotFound,
         io::ErrorKind::PermissionDenied => Kind::Forbidden,
-        io::ErrorKind::IsADirectory => Kind::InvalidArgument,
+        io::ErrorKind::InvalidInput => Kind::InvalidArgument,
         _ => Kind::Internal,
     }
 }
@@ -122,7 +119,7 @@ mod tests {
         assert_eq!(read_component(&file).unwrap_err().kind, Kind::NotFound);
         std::fs::write(&file, "").unwrap();
         assert!(read_component(&file).unwrap_err().message.contains("is empty"));
-        File::options().write(true).open(&file).unwrap().set_len(MAX_COMPONENT as u64 + 1).unwrap();
+        std::fs::File::options().write(true).open(&file).unwrap().set_len(MAX_COMPONENT as u64 + 1).unwrap();
         assert!(read_component(&file).unwrap_err().message.contains("larger than"));
         assert_eq!(read_component(folder.path()).unwrap_err().kind, Kind::InvalidArgument);
     }

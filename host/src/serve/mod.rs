@@ -2,21 +2,27 @@
 //!
 //! - [`main`]: the process: who runs it, configuration, log, what it gives up, runtime, signals
 //! - [`run`]: start, serve, stop; the signal to stop is an argument
+//! - `log`: lines of a bounded length
 //! - [`folder`]: the components that are loaded at start
 
 pub mod folder;
+mod log;
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
+use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::log::Bounded;
 use crate::config::{Config, Written};
 use crate::controller::{Controller, Host, Place};
 use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
@@ -34,27 +40,58 @@ pub fn main(flags: Written) -> Result<()> {
         return Err(Error::forbidden("pontoon serve must be run by root: it makes network interfaces"));
     }
     let config = Config::load(flags)?;
-    log(&config)?;
+    start_log(&config)?;
     // While there is one thread: this takes variables out of the environment.
     let inherited = Inherited::from_environment();
     raise_file_limit();
     // Before anything is made: two daemons never work in one place.
     let socket = inherited.take_or_bind(&config.socket)?;
-    confine(&config)?;
+    let keyholder = confine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
-    runtime.block_on(async { run(&config, socket, inherited, stop_signal()?).await })
+    let served = runtime.block_on(async { until_lost(keyholder, |stop| run(&config, socket, inherited, stop)).await });
+    // Whatever still runs was waited for as long as it may: it ends with the process, as if that were killed.
+    runtime.shutdown_background();
+    served
+}
+
+/// Serves until a signal, or until the keyholder has ended: without it no sandbox can be entered, and this process has given up the rights
+/// to start another. Whoever started it can, so that end is a failure.
+async fn until_lost<Serving: Future<Output = Result<()>>>(
+    mut keyholder: Child,
+    serve: impl FnOnce(Pin<Box<dyn Future<Output = ()>>>) -> Serving,
+) -> Result<()> {
+    let (ended, has_ended) = oneshot::channel();
+    let wait = move || drop(ended.send(keyholder.wait()));
+    std::thread::Builder::new()
+        .name("keyholder".into())
+        .spawn(wait)
+        .map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
+    let (signal, (lost, is_lost)) = (stop_signal()?, oneshot::channel());
+    let stop = async {
+        tokio::select! {
+            () = signal => {}
+            Ok(status) = has_ended => {
+                let how = status.map_or_else(|e| e.to_string(), |status| status.to_string());
+                let error = Error::internal(format!("the process for namespaces has ended ({how}): start the daemon again"));
+                tracing::error!("{error}");
+                drop(lost.send(error));
+            }
+        }
+    };
+    serve(Box::pin(stop)).await?;
+    is_lost.await.map_or(Ok(()), Err)
 }
 
 /// Gives up what the daemon does not need. Its folders must be there: what it may reach is told to the kernel by file, not by name.
-fn confine(config: &Config) -> Result<()> {
+fn confine(config: &Config) -> Result<Child> {
     make_private(&config.state)?;
     make_folder(&config.run)?;
     // Where it can't be made, publishing a driver says so.
     let _ = make_folder(&config.plugins);
-    kernel::start_keyholder(Path::new("/proc/self/exe"), &config.run.join(kernel::NAMESPACES))?;
+    let keyholder = kernel::start_keyholder(Path::new("/proc/self/exe"), &config.run.join(kernel::NAMESPACES))?;
     crate::confine::daemon(config);
-    Ok(())
+    Ok(keyholder)
 }
 
 /// Serves until `shutdown` is ready, then lets requests in flight finish. Networks stay.
@@ -67,7 +104,12 @@ pub async fn run(
     inherited: Inherited,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
-    let controller = start(config).await?;
+    tokio::pin!(shutdown);
+    let controller = tokio::select! {
+        started = start(config) => started?,
+        // What was begun is as after a kill: the next start puts it in order.
+        () = &mut shutdown => return Ok(()),
+    };
     let (listener, _file) = socket.listen()?;
     let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), Arc::new(inherited));
     plugins.publish_all().await?;
@@ -128,8 +170,8 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
 }
 
 /// Logs to standard error, without colours: it is a terminal only for developers.
-fn log(config: &Config) -> Result<()> {
-    let lines = tracing_subscriber::fmt::layer().compact().with_writer(io::stderr).with_ansi(false);
+fn start_log(config: &Config) -> Result<()> {
+    let lines = tracing_subscriber::fmt::layer().compact().with_writer(|| Bounded(io::stderr())).with_ansi(false);
     let started = tracing_subscriber::registry().with(lines).with(config.filter()?).try_init();
     started.map_err(|e| Error::internal(format!("can't log: {e}")))
 }

@@ -1,18 +1,17 @@
 //! Notes of a transaction: what carries no mark in the kernel is told apart by nobody after a kill. So how to take it back is in the store
 //! before it is made, and what is to be removed stays there until it is. A start does what is left: see `controller::restart`.
 
-use super::{Object, Thing};
-use kernel::{self, Change, LinkKey, Namespace, Sysctl};
+use kernel::{self, Change, MadeLinks};
 use store::Store;
 
 /// Writes down how changes are taken back, but for those of links that the call made itself: these go with the link.
 pub(super) fn before(
     store: &Store,
-    made: &[Object],
+    made: &MadeLinks,
     notes: &mut Vec<i64>,
     undo: &[Change],
 ) -> Result<(), kernel::Error> {
-    let undo: Vec<Change> = undo.iter().filter(|change| !goes_with_own(made, change)).cloned().collect();
+    let undo: Vec<Change> = undo.iter().filter(|change| !made.take_along(change)).cloned().collect();
     if undo.is_empty() {
         return Ok(());
     }
@@ -33,21 +32,4 @@ pub(super) fn unmarked(removals: &[Change]) -> Vec<Change> {
         )
     };
     removals.iter().filter(unmarked).cloned().collect()
-}
-
-fn goes_with_own(made: &[Object], change: &Change) -> bool {
-    let is_own = |key: &LinkKey| {
-        made.iter().any(|o| matches!(&o.thing, Thing::Link { namespace, index, .. } if *namespace == key.namespace && *index == key.index))
-    };
-    let is_own_name = |at: &Namespace, name: &str| {
-        made.iter().any(|o| matches!(&o.thing, Thing::Link { namespace, name: n, .. } if namespace == at && n == name))
-    };
-    match change {
-        Change::SetLink(key, _) | Change::AddAddress(key, _) | Change::RemoveAddress(key, _) => is_own(key),
-        Change::AddRoute(route) | Change::RemoveRoute(route) => is_own(&route.link),
-        Change::AddNeighbour(entry) | Change::RemoveNeighbour(entry) => is_own(&entry.link),
-        Change::AddForwarding(entry) | Change::RemoveForwarding(entry) => is_own(&entry.link),
-        Change::SetSysctl { namespace, sysctl: Sysctl::Link { link, .. }, .. } => is_own_name(namespace, link.as_str()),
-        _ => false,
-    }
 }

@@ -1,6 +1,7 @@
 //! Ports of the host in a transaction. What a call releases stays taken until the commit, so that nobody else gets it if the call fails.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Transaction;
 use grant::Permit;
@@ -51,11 +52,22 @@ impl Transaction {
         let ports = self.owners_ports()?;
         for (port, id) in released.iter().filter_map(|port| ports.get_key_value(port)) {
             if self.dropped.insert(*id) {
-                self.removals.push(Change::ReleasePort(*port));
+                self.removals.insert(Change::ReleasePort(*port));
             }
         }
         self.ports = Some(ports);
         Ok(())
+    }
+
+    /// Whether the owner has a port, on this address or on all of its family.
+    pub fn has_port(&mut self, port: HostPort) -> Result<bool, store::Error> {
+        let any = if port.address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let ports = self.owners_ports()?;
+        let has = [port, HostPort { address: any, ..port }]
+            .iter()
+            .any(|port| ports.get(port).is_some_and(|id| !self.dropped.contains(id)));
+        self.ports = Some(ports);
+        Ok(has)
     }
 
     fn owners_ports(&mut self) -> Result<Ports, store::Error> {
@@ -73,6 +85,6 @@ impl Transaction {
     /// Does not remove it after all.
     fn keep(&mut self, id: i64, port: HostPort) {
         self.dropped.remove(&id);
-        self.removals.retain(|change| *change != Change::ReleasePort(port));
+        self.removals.remove(&Change::ReleasePort(port));
     }
 }

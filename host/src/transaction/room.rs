@@ -8,7 +8,6 @@ use words::limit::{CHANGES, OBJECTS};
 impl Transaction {
     /// Whether these changes may be made on top of what there is.
     pub(super) fn check_object_room(&mut self, changes: &[Change]) -> Result<(), Error> {
-        let full = |message: String| Error { message, errno: Some(rustix::io::Errno::NOBUFS.raw_os_error()) };
         if self.applied.len() + changes.len() > CHANGES {
             return Err(full(format!("one call makes at most {CHANGES} changes to the kernel")));
         }
@@ -29,6 +28,11 @@ impl Transaction {
             false => Err(full(format!("a network has at most {OBJECTS} kernel objects; this one has {held} already"))),
         }
     }
+}
+
+/// The refusal of too many of something.
+pub(super) fn full(message: String) -> Error {
+    Error { message, errno: Some(rustix::io::Errno::NOBUFS.raw_os_error()) }
 }
 
 /// How many objects a change makes.

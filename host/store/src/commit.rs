@@ -6,7 +6,7 @@ use super::batch::{Batch, Check, Write};
 use super::error::Error;
 use super::query::Result;
 use super::record::TableEntry;
-use super::{Store, endpoints, leases, meta, networks, notes, objects, pools, state, tables};
+use super::{Store, endpoints, leases, meta, networks, notes, objects, pools, state, tables, witness};
 
 impl Store {
     /// Writes a batch in one transaction. Answers the numbers that were given, in the order of the writes: an id for
@@ -21,7 +21,8 @@ impl Store {
             }
             return Ok(Vec::new());
         }
-        self.write(batch.durability, |c| {
+        let adds = batch.writes.iter().any(|write| matches!(write, Write::AddObject(_)));
+        let (given, newest) = self.write(batch.durability, |c| {
             let (limits, reads): (Vec<_>, Vec<_>) = batch.checks.into_iter().partition(Check::is_of_writes);
             if batch.since != self.version() {
                 reads.iter().try_for_each(|check| verify(c, check))?;
@@ -32,8 +33,10 @@ impl Store {
                 given.extend(apply(c, version, write)?);
             }
             limits.iter().try_for_each(|check| verify(c, check))?;
-            Ok(given)
-        })
+            Ok((given, witness::newest(c, adds)?))
+        })?;
+        self.tell_witness(newest);
+        Ok(given)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rustix::fs::statvfs;
 
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -60,8 +61,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// There is no room to write.
+    fn full(path: &Path) -> Self {
+        let reason = "there is no room left on its disk: make some, and try again".into();
+        Self::Io { path: path.to_owned(), reason }
+    }
+
     /// An error of the file system.
     pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return Self::full(path);
+        }
         Self::Io { path: path.to_owned(), reason: error.to_string() }
     }
 
@@ -85,6 +95,14 @@ impl From<Error> for words::Error {
     }
 }
 
+/// Bytes without which SQLite can't begin to write: a page of its log and the index of that, which it maps. It says then that the disk
+/// failed.
+const LEAST_ROOM: u64 = 64 << 10;
+
+fn is_full(path: &Path) -> bool {
+    statvfs(path.parent().unwrap_or(path)).is_ok_and(|disk| disk.f_bavail * disk.f_frsize < LEAST_ROOM)
+}
+
 /// An error on its way out, before the path is known.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -104,6 +122,7 @@ impl Fault {
             Self::Record(which) => Error::damaged(path, which),
             Self::Sql(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::damaged(path, error.to_string()),
+                _ if is_full(path) => Error::full(path),
                 _ => Error::Io { path: path.to_owned(), reason: error.to_string() },
             },
         }

@@ -1,9 +1,9 @@
 //! The state folder and the file in it: one daemon's at a time, made whole or not at all, and looked at before SQLite
 //! may touch it.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,8 +35,7 @@ const LOG_BYTES: u32 = 8 << 20;
 pub(super) fn lock(folder: &Path) -> Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| Error::io(folder, &e))?;
     let path = folder.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.map_err(|e| Error::io(&path, &e))?;
+    let file = words::file::open_own(&path).map_err(|e| Error::io(&path, &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Busy { path: folder.to_owned() }),
@@ -47,6 +46,13 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
 /// The database of a locked folder, made if there is none.
 pub(super) fn database(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("pontoon.db");
+    for beside in ["pontoon.db-wal", "pontoon.db-shm"].map(|name| folder.join(name)) {
+        // SQLite would wait in front of a pipe.
+        match words::file::open_regular(&beside) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io(&beside, &e)),
+            _ => {}
+        }
+    }
     match look(&path)? {
         true => Ok(path),
         false if log_of(&path).exists() => {
@@ -60,7 +66,7 @@ pub(super) fn database(folder: &Path) -> Result<PathBuf> {
 /// Reads the header (sqlite.org/fileformat.html, 1.3) without SQLite, which would move the log of a newer file. False:
 /// there is no file.
 fn look(path: &Path) -> Result<bool> {
-    let mut file = match File::open(path) {
+    let mut file = match words::file::open_regular(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
         file => file.map_err(|e| Error::io(path, &e))?,
     };
@@ -106,7 +112,7 @@ fn fits(path: &Path, found: u32) -> Result<()> {
 fn make(folder: &Path, path: &Path) -> Result<()> {
     let draft = folder.join("pontoon.db.new");
     let io = |e: std::io::Error| Error::io(&draft, &e);
-    OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft).map_err(io)?;
+    words::file::open_own(&draft).and_then(|file| file.set_len(0)).map_err(io)?;
     fill(&draft).map_err(|fault| fault.at(&draft))?;
     File::open(&draft).and_then(|file| file.sync_all()).map_err(io)?;
     std::fs::rename(&draft, path).map_err(io)?;

@@ -10,6 +10,7 @@
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
 //! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `notes`, `state`, `tables`
 //! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
+//! - `witness`: what tells an older copy of the store from the newest
 //! - `checkpoint`: the thread that moves the log into the database
 //! - `record`: what is stored; `query`: short words for SQLite; `error`
 
@@ -33,11 +34,12 @@ mod tables;
 mod taken_pools;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -73,6 +75,7 @@ pub struct Store {
     object: AtomicI64,
     /// See [`Store::version`].
     version: AtomicI64,
+    witness: OnceLock<witness::Witness>,
     _lock: File,
 }
 
@@ -94,7 +97,17 @@ impl Store {
         let version = (state::newest(&connection).map_err(|fault| fault.at(&path))? + 1).into();
         let checkpoints = Checkpoints::start(&path)?;
         let writer = Mutex::new(Writer { connection, durability: None });
-        Ok(Self { path, instance, checkpoints, readers: Mutex::default(), writer, object, version, _lock: lock })
+        Ok(Self {
+            path,
+            instance,
+            checkpoints,
+            readers: Mutex::default(),
+            writer,
+            object,
+            version,
+            witness: OnceLock::new(),
+            _lock: lock,
+        })
     }
 
     /// This file's own number, 1 to 2^22 - 1, random and given when it was made: what it marks its kernel objects with.

@@ -148,7 +148,7 @@ pub struct Object {
 }
 
 /// The kinds of objects.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the kernel layer's words")]
 pub enum Thing {
     /// A link. Both ends of a pair are objects of their own that name each other.

@@ -10,6 +10,7 @@ mod records;
 mod tables;
 mod timing;
 mod versions;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

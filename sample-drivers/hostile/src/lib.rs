@@ -5,6 +5,7 @@
 
 mod amounts;
 mod foreign;
+mod heaps;
 mod join;
 mod ranges;
 mod raw;
@@ -44,6 +45,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
     let modules = [
         waste::ATTACKS,
         amounts::ATTACKS,
+        heaps::ATTACKS,
         foreign::ATTACKS,
         ranges::ATTACKS,
         rules::ATTACKS,

@@ -3,13 +3,15 @@
 //! The kernel counts what is in a chain and a table (NFTA_CHAIN_USE, NFTA_TABLE_USE), so the cost doesn't grow with the rules of others.
 //! The transaction is tied to the generation that the counts were read in: a rule that comes in between is not lost with its chain.
 
+use std::collections::HashSet;
+
 use rustix::io::Errno;
 
 use super::super::attribute::big_number;
 use super::super::session::Session;
 use super::super::socket::{Answer, Protocol, Request};
 use super::super::{Applied, Error, Namespace, NftChain, NftHandle, Outcome};
-use super::{find, first_refusal, is_overtaken, message, transaction};
+use super::{RULES_PER_CHANGE, find, first_refusal, is_overtaken, message, transaction};
 
 /// Another's change of the namespace's rules in the middle is rare; twenty in a row are not to be expected.
 const TRIES: usize = 20;
@@ -21,15 +23,18 @@ pub(in super::super) fn remove(
     table: &str,
     rules: &[NftHandle],
 ) -> Result<Applied, Error> {
-    let mut left: Vec<NftHandle> = Vec::new();
-    for rule in rules {
-        if !left.contains(rule) {
-            left.push(rule.clone());
-        }
+    let mut seen = HashSet::new();
+    let rules: Vec<NftHandle> = rules.iter().filter(|rule| seen.insert(*rule)).cloned().collect();
+    for some in rules.chunks(RULES_PER_CHANGE) {
+        remove_some(session, at, table, some.to_vec())?;
     }
+    Ok(Applied { outcome: Outcome::Done, undo: Vec::new() })
+}
+
+fn remove_some(session: &mut Session, at: &Namespace, table: &str, mut left: Vec<NftHandle>) -> Result<(), Error> {
     for _ in 0..TRIES {
         if left.is_empty() || attempt(session, at, table, &mut left)? {
-            return Ok(Applied { outcome: Outcome::Done, undo: Vec::new() });
+            return Ok(());
         }
     }
     Err(Error::refused("the rules changed each time while they were looked at"))

@@ -16,14 +16,14 @@ pub const MAX_UPLOADS: usize = 4;
 pub const MAX_CONNECTIONS: usize = 128;
 /// Changes at a time, waiting ones included. They go on when their client hangs up, so the limit on connections does not hold them.
 pub const MAX_CHANGES: usize = MAX_CONNECTIONS;
-/// How long a connection may be silent before or within a request's head.
+/// How long a request's head may take, from the connection or from its first byte.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request's body may take in all: 64 MiB on one machine take well below a second.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may leave an answer in the socket without reading on.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests in flight may go on after the signal to stop.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+/// How long requests in flight may go on after the signal to stop: as long as a call may take. What goes on longer ends as if it were killed.
+pub const SHUTDOWN_GRACE: Duration = words::limit::DEADLINE;
 
 /// The limits that a test makes smaller. The default is the constants above.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub struct Limits {
     pub changes: usize,
     /// [`HEAD_TIMEOUT`]
     pub head: Duration,
+    /// How long a connection may be silent between two requests.
+    pub idle: Duration,
     /// [`BODY_TIMEOUT`]
     pub body: Duration,
     /// [`STALL_TIMEOUT`]
@@ -48,6 +50,7 @@ impl Default for Limits {
             connections: MAX_CONNECTIONS,
             changes: MAX_CHANGES,
             head: HEAD_TIMEOUT,
+            idle: HEAD_TIMEOUT,
             body: BODY_TIMEOUT,
             stall: STALL_TIMEOUT,
             grace: SHUTDOWN_GRACE,

@@ -1,36 +1,83 @@
-//! A stream whose other side has to read: a write that makes no progress for a while is an error, so that a client that
-//! asks and never reads the answer does not keep a connection for ever.
+//! A stream whose other side has to go on: a request's head that does not come to its end, or a write that makes no progress for a while, is
+//! an error, so that a client that begins to ask, or never reads the answer, does not keep a connection for ever.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream with a limit on how long a write may stand still.
+/// A stream with a limit on how long a head may take, and on how long a write may stand still.
 pub struct Patient<S> {
     stream: S,
+    head: Head,
+    /// How long a head may take.
+    within: Duration,
+    /// Runs while a head is read: from the connection, and later from a head's first byte.
+    reading: Option<Pin<Box<Sleep>>>,
     patience: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    writing: Option<Pin<Box<Sleep>>>,
+}
+
+/// Whether the head of the request at hand is there whole. Whoever serves the stream says so.
+#[derive(Clone, Default)]
+pub struct Head(Arc<AtomicBool>);
+
+impl Head {
+    /// True while a request is answered; false from its answer on.
+    pub fn is_complete(&self, complete: bool) {
+        self.0.store(complete, Ordering::Relaxed);
+    }
 }
 
 impl<S> Patient<S> {
     /// Wraps a stream.
-    pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub fn new(stream: S, within: Duration, patience: Duration) -> Self {
+        let reading = Some(Box::pin(sleep(within)));
+        Self { stream, head: Head::default(), within, reading, patience, writing: None }
+    }
+
+    /// Where the heads' ends are told.
+    pub fn head(&self) -> Head {
+        self.head.clone()
+    }
+
+    /// Passes what was read on, or the error that a head took too long.
+    fn watch_head(
+        &mut self,
+        context: &mut Context<'_>,
+        answer: Poll<io::Result<()>>,
+        is_more: bool,
+    ) -> Poll<io::Result<()>> {
+        if self.head.0.load(Ordering::Relaxed) {
+            self.reading = None;
+            return answer;
+        }
+        if is_more && self.reading.is_none() {
+            self.reading = Some(Box::pin(sleep(self.within)));
+        }
+        match (&mut self.reading, &answer) {
+            (Some(reading), Poll::Pending) => {
+                ready!(reading.as_mut().poll(context));
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the request's head does not come to its end")))
+            }
+            _ => answer,
+        }
     }
 
     /// Passes an answer on, or the error that it took too long.
     fn watch<R>(&mut self, context: &mut Context<'_>, answer: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if answer.is_ready() {
-            self.waiting = None;
+            self.writing = None;
             return answer;
         }
         let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
-        ready!(waiting.as_mut().poll(context));
+        let writing = self.writing.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(writing.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
     }
 }
@@ -41,7 +88,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let answer = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let is_more = buffer.filled().len() > before;
+        self.watch_head(context, answer, is_more)
     }
 }
 
@@ -77,17 +127,40 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn a_write_that_nobody_reads_ends() {
         let (ours, theirs) = tokio::io::duplex(16);
-        let mut patient = Patient::new(ours, Duration::from_millis(20));
+        let mut patient = Patient::new(ours, LONG, SHORT);
         patient.write_all(&[0; 16]).await.unwrap();
         let error = patient.write_all(&[0]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(theirs);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_ends_the_connection() {
+        let (ours, mut theirs) = tokio::io::duplex(16);
+        let mut patient = Patient::new(ours, SHORT, LONG);
+        let timed_out = |read: io::Result<usize>| assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let buffer = &mut [0; 16];
+        timed_out(patient.read(buffer).await);
+        // Beyond a head a body may take longer, and between requests nobody need say anything.
+        for complete in [true, false] {
+            patient.head().is_complete(true);
+            theirs.write_all(b"a").await.unwrap();
+            assert_eq!(patient.read(buffer).await.unwrap(), 1);
+            patient.head().is_complete(complete);
+            assert!(tokio::time::timeout(3 * SHORT, patient.read(buffer)).await.is_err());
+        }
+        theirs.write_all(b"P").await.unwrap();
+        assert_eq!(patient.read(buffer).await.unwrap(), 1);
+        timed_out(patient.read(buffer).await);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
@@ -77,12 +78,25 @@ async fn connection(
     mut stopping: watch::Receiver<()>,
     limits: Limits,
 ) {
-    let stream = TokioIo::new(Patient::new(stream, limits.stall));
+    let stream = Patient::new(stream, limits.head, limits.stall);
+    let head = stream.head();
+    let router = TowerToHyperService::new(router);
+    // Called with a request whose head is complete.
+    let service = service_fn(move |request| {
+        head.is_complete(true);
+        let (head, answer) = (head.clone(), router.call(request));
+        async move {
+            let answer = answer.await;
+            head.is_complete(false);
+            answer
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
+        // From the end of one request to the end of the next one's head.
+        .header_read_timeout(limits.idle + limits.head)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(stream, TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -2,9 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
 
 use super::Api;
 use super::answer::Answer;
+use super::input::Asked;
+use crate::controller::Controller;
 use crate::doctor::{Daemon, examine};
 use operation::finding::Finding;
 use operation::table::{Collected, Version};
@@ -25,11 +28,27 @@ pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
 }
 
 /// Removes what nothing owns any more: endpoints whose namespace is gone, what dockerd has forgotten, kernel objects without a record.
-#[utoipa::path(post, path = "/gc", tag = "system", operation_id = "gc",
+#[utoipa::path(post, path = "/gc", tag = "system", operation_id = "gc", params(Orphans),
     responses((status = 200, body = Collected), (status = "default", body = Error, description = "Why not.")))]
-pub async fn gc(State(api): State<Api>) -> Answer<Json<Collected>> {
+pub async fn gc(State(api): State<Api>, Asked(Orphans { orphans }): Asked<Orphans>) -> Answer<Json<Collected>> {
     let plugins = api.plugins.clone();
-    Ok(Json(api.change(move |_| async move { plugins.collect_garbage().await }).await?))
+    let work = move |controller: Controller| async move {
+        if orphans {
+            controller.give_up_orphans().await?;
+        }
+        plugins.collect_garbage().await
+    };
+    Ok(Json(api.change(work).await?))
+}
+
+/// What is collected beside the rest.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Orphans {
+    /// Also what a store does not know that is an older copy than the one that this machine's networks were made with.
+    #[serde(default)]
+    orphans: bool,
 }
 
 /// Looks at what stands between this machine and a working driver.

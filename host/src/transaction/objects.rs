@@ -1,0 +1,64 @@
+//! The objects that are there for a call: read once from the store, and found without a search. Nobody else changes a network's objects while
+//! a call of it runs: its calls are made one after the other.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use kernel::LinkKey;
+use store::{Object, Thing};
+
+/// Objects by id, by link and by themselves.
+#[derive(Default)]
+pub(super) struct Objects {
+    all: BTreeMap<i64, Object>,
+    links: BTreeMap<LinkKey, i64>,
+    things: HashMap<Thing, i64>,
+}
+
+impl Objects {
+    /// Adds one.
+    pub fn insert(&mut self, object: Object) {
+        if let Some(key) = link_key(&object.thing) {
+            self.links.insert(key, object.id);
+        }
+        self.things.entry(object.thing.clone()).or_insert(object.id);
+        self.all.insert(object.id, object);
+    }
+
+    /// Those that are not dropped, in the order of their ids.
+    pub fn there<'a>(&'a self, dropped: &'a BTreeSet<i64>) -> impl Iterator<Item = &'a Object> {
+        self.all.values().filter(|object| !dropped.contains(&object.id))
+    }
+
+    /// All, dropped ones included.
+    pub fn all(&self) -> impl Iterator<Item = &Object> {
+        self.all.values()
+    }
+
+    /// What a link is. (A namespace's index is given again only after its link is gone, so the newest is meant.)
+    pub fn link(&self, key: &LinkKey) -> Option<&Object> {
+        self.links.get(key).and_then(|id| self.all.get(id))
+    }
+
+    /// The first that is this.
+    pub fn find(&self, thing: &Thing) -> Option<&Object> {
+        self.things.get(thing).and_then(|id| self.all.get(id))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Takes all out, in the order of their ids.
+    pub fn drain(&mut self) -> impl Iterator<Item = Object> + use<> {
+        std::mem::take(self).all.into_values()
+    }
+}
+
+/// Which link a thing is.
+pub(super) fn link_key(thing: &Thing) -> Option<LinkKey> {
+    match thing {
+        Thing::Link { namespace, index, .. } => Some(LinkKey { namespace: namespace.clone(), index: *index }),
+        _ => None,
+    }
+}
