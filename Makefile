@@ -4,7 +4,7 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
-.PHONY: help build drivers languages freeze wit setup dockerds demo test crash property fuzz bench bench-docker bench-languages lint deny clean
+.PHONY: help build drivers languages freeze wit setup dockerds demo test mutate crash property fuzz bench bench-docker bench-languages lint deny clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
@@ -35,7 +35,11 @@ dockerds:
 
 test: setup lint build drivers languages dockerds ## The whole test suite
 	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
+	$(CARGO) run $(RELEASE) -p pontoon-mutate -- --ten
 	tests/fuzz/run 60
+
+mutate: ## Takes each check of the gate out in turn: none may go unnoticed
+	$(CARGO) run $(RELEASE) -p pontoon-mutate
 
 crash: setup build drivers ## Kills the daemon 200 times under load
 	PONTOON_KILLS=200 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios crash:: -- --nocapture

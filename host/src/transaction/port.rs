@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Transaction;
-use grant::Permit;
+use grant::Granted;
 use kernel::{Change, HostPort, Outcome, PortWish};
 use store::{self, Thing};
 use words::{Error, Kind};
@@ -17,14 +17,14 @@ pub(super) type Ports = BTreeMap<HostPort, i64>;
 
 impl Transaction {
     /// Takes a port of the host for the owner. What this call has released it gets back without letting go of it.
-    pub fn take_port(&mut self, permit: Permit, wish: PortWish) -> Result<u16, Error> {
+    pub fn take_port(&mut self, wish: Granted<PortWish>) -> Result<u16, Error> {
         let mut ports = self.owners_ports()?;
-        let taken = self.take_beside(permit, wish, &mut ports);
+        let taken = self.take_beside(wish.take(), &mut ports);
         self.ports = Some(ports);
         taken
     }
 
-    fn take_beside(&mut self, permit: Permit, wish: PortWish, ports: &mut Ports) -> Result<u16, Error> {
+    fn take_beside(&mut self, wish: PortWish, ports: &mut Ports) -> Result<u16, Error> {
         let released = ports.iter().filter(|(_, id)| self.dropped.contains(id));
         let wish = PortWish { own: released.map(|(port, _)| *port).collect(), ..wish };
         let count = ports.len() - wish.own.len();
@@ -32,7 +32,7 @@ impl Transaction {
             let full = format!("{count} host ports are taken already, and {PORTS} is the most for one owner");
             return Err(Error::new(Kind::Unavailable, full));
         }
-        let outcomes = self.change(permit, &[Change::TakePort(wish.clone())])?;
+        let outcomes = self.apply(&[Change::TakePort(wish.clone())])?;
         let Some(Outcome::Port(port)) = outcomes.first() else {
             return Err(Error::internal("the kernel layer did not answer with a port"));
         };
@@ -47,7 +47,7 @@ impl Transaction {
     }
 
     /// Releases ports after the commit, those that are the owner's.
-    pub fn release_ports(&mut self, _permit: Permit, released: &[HostPort]) -> Result<(), store::Error> {
+    pub fn release_ports(&mut self, released: Granted<Vec<HostPort>>) -> Result<(), store::Error> {
         let ports = self.owners_ports()?;
         for (port, id) in released.iter().filter_map(|port| ports.get_key_value(port)) {
             if self.dropped.insert(*id) {
