@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test crash property fuzz bench bench-docker bench-languages lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash property fuzz bench bench-docker bench-languages lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -50,8 +50,12 @@ demo: demo-plan setup build bridge ## Two namespaces ping each other over a sand
 test: begin setup lint build drivers languages dockerds ## The whole test suite
 	$(STEP) "build the tests" $(CARGO) test $(RELEASE) --workspace --no-run
 	$(STEP) --tests "tests" $(CARGO) test $(RELEASE) --workspace --no-fail-fast
+	$(STEP) "mutate the gate" $(CARGO) run $(RELEASE) -p pontoon-mutate -- --ten
 	$(STEP) "fuzz for a minute" tests/fuzz/run 60
 	@tests/stage --times
+
+mutate: ## Takes each check of the gate out in turn: none may go unnoticed
+	$(CARGO) run $(RELEASE) -p pontoon-mutate
 
 crash: setup build drivers ## Kills the daemon 200 times under load
 	PONTOON_KILLS=200 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios crash:: -- --nocapture

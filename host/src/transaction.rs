@@ -9,20 +9,27 @@ mod objects;
 mod port;
 mod removals;
 mod room;
+mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::firewall::Firewall;
 use crate::reaper::Reaper;
-use grant::{Limit, Permit};
+use grant::Granted;
+use grant::gate::links::{Gone, GoneNamespace, NewNamespace};
+use grant::gate::nftables::{GoneNftRules, NftRules};
+use grant::gate::rules::GoneRules;
+use grant::gate::settings::{Forwards, ForwardsNoMore};
+use grant::gate::state::{self, EntryKey, EntryWrite, StateWrite, Table, Watch};
 use kernel::{
-    self, Applied, Change, Kernel, LinkInfo, LinkKey, MadeLinks, Mark, Namespace, NftHandle, Outcome, Route, Rule,
-    Sysctl,
+    self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath, NewLink,
+    NftHandle, Outcome, Route, Rule, Sysctl,
 };
 use objects::{Objects, link_key};
 use removals::Removals;
+pub use view::Look;
 use words::limit::CHANGES;
 use words::{Error, Id, Name};
 
@@ -41,9 +48,6 @@ pub struct Owner {
 
 /// How long a call waits for links that its driver removed, before it is told that it has too many: the kernel deletes 256 in half of that.
 const REAPING: Duration = Duration::from_secs(1);
-
-/// A key of a table.
-type EntryKey = (String, String);
 
 /// The changes of one call.
 pub struct Transaction {
@@ -66,7 +70,7 @@ pub struct Transaction {
     /// Links that this call removes.
     gone: BTreeSet<LinkKey>,
     state: BTreeMap<String, Option<Vec<u8>>>,
-    entries: BTreeMap<EntryKey, Option<Vec<u8>>>,
+    entries: BTreeMap<(String, String), Option<Vec<u8>>>,
     watches: BTreeMap<String, u8>,
     /// See [`port`].
     ports: Option<port::Ports>,
@@ -123,8 +127,8 @@ impl Transaction {
     }
 
     /// The kernel, to read from.
-    pub fn kernel(&self) -> &Kernel {
-        &self.kernel
+    pub fn look(&self) -> Look<'_> {
+        Look::new(&self.kernel)
     }
 
     /// The call's network.
@@ -132,8 +136,77 @@ impl Transaction {
         &self.owner.network
     }
 
-    /// Makes kernel changes now, all or none. What this call has removed and adds again can't wait for the commit: it is removed first.
-    pub fn change(&mut self, _permit: Permit, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
+    /// Makes kernel changes now, all or none, of what is no object of its own.
+    pub fn change(&mut self, changes: Granted<Vec<Change>>) -> Result<(), kernel::Error> {
+        self.apply(&changes).map(drop)
+    }
+
+    /// Makes links, which are the owner's from then on: each with the other end of a pair.
+    pub fn add_links(&mut self, links: Granted<Vec<LinkSpec>>) -> Result<Vec<(NewLink, Option<NewLink>)>, Error> {
+        let changes: Vec<_> = links.take().into_iter().map(Change::AddLink).collect();
+        let mut made = Vec::new();
+        for outcome in self.apply(&changes)? {
+            let Outcome::Link(link, peer) = outcome else {
+                return Err(Error::internal("the kernel layer did not answer with a link"));
+            };
+            self.made_link(&link, peer.as_ref());
+            if let Some(peer) = &peer {
+                self.made_link(peer, Some(&link));
+            }
+            made.push((link, peer));
+        }
+        Ok(made)
+    }
+
+    fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>) {
+        let LinkKey { namespace, index } = link.key.clone();
+        let peer = peer.map(|peer| peer.key.clone());
+        self.made(Thing::Link { namespace, index, name: link.name.to_string(), peer });
+    }
+
+    /// Makes a namespace.
+    pub fn add_namespace(&mut self, namespace: Granted<NewNamespace>) -> Result<NamespacePath, Error> {
+        let NewNamespace { name, file } = namespace.take();
+        let outcomes = self.apply(&[Change::AddNamespace(file)])?;
+        let Some(Outcome::Namespace(path)) = outcomes.into_iter().next() else {
+            return Err(Error::internal("the kernel layer did not answer with a namespace"));
+        };
+        self.made(Thing::Namespace { name, path: path.clone() });
+        Ok(path)
+    }
+
+    /// Makes policy rules.
+    pub fn add_rules(&mut self, rules: Granted<Vec<Rule>>) -> Result<(), kernel::Error> {
+        let changes: Vec<_> = rules.iter().cloned().map(Change::AddRule).collect();
+        self.apply(&changes)?;
+        for rule in rules.take() {
+            self.made(Thing::Rule(rule));
+        }
+        Ok(())
+    }
+
+    /// Makes packet rules. Answers the ids of their objects, in the order of the rules.
+    pub fn add_nft_rules(&mut self, rules: Granted<NftRules>) -> Result<Vec<i64>, Error> {
+        let NftRules { namespace, table, rules } = rules.take();
+        let change = Change::AddNftRules { namespace: namespace.clone(), table: table.clone(), rules };
+        let outcomes = self.apply(&[change])?;
+        let Some(Outcome::Rules(handles)) = outcomes.into_iter().next() else {
+            return Err(Error::internal("the kernel layer did not answer with rules"));
+        };
+        let thing = |handle| Thing::NftRule { namespace: namespace.clone(), table: table.clone(), handle };
+        Ok(handles.into_iter().map(|handle| self.made(thing(handle))).collect())
+    }
+
+    /// Lets a link forward.
+    pub fn forward(&mut self, forwards: Granted<Forwards>) -> Result<(), kernel::Error> {
+        let Forwards { link, ipv4, ipv6, switches } = forwards.take();
+        self.apply(&switches)?;
+        self.made(Thing::Forward { name: link.to_string(), ipv4, ipv6 });
+        Ok(())
+    }
+
+    /// What this call has removed and adds again can't wait for the commit: it is removed first.
+    fn apply(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
         self.check_object_room(changes)?;
         let mut now: Vec<Change> =
             changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
@@ -150,7 +223,7 @@ impl Transaction {
     }
 
     /// Notes an object that the call made as its owner's, and gives it its id.
-    pub fn made(&mut self, thing: Thing) -> i64 {
+    fn made(&mut self, thing: Thing) -> i64 {
         let id = self.store.new_object_id();
         self.forwards |= matches!(thing, Thing::Forward { .. });
         let Owner { network, endpoint, .. } = self.owner.clone();
@@ -158,9 +231,34 @@ impl Transaction {
         id
     }
 
-    /// Removes an object after the commit.
-    pub fn remove(&mut self, _permit: Permit, object: &Object) {
-        self.take(object);
+    /// Removes packet rules of the network after the commit.
+    pub fn remove_nft_rules(&mut self, rules: Granted<GoneNftRules>) -> Result<(), store::Error> {
+        let ids: BTreeSet<i64> = rules.0.iter().map(|id| id.cast_signed()).collect();
+        self.take_all(|object| matches!(object.thing, Thing::NftRule { .. }) && ids.contains(&object.id))
+    }
+
+    /// Removes policy rules of the network after the commit: of several that are alike, as many as are given.
+    pub fn remove_rules(&mut self, rules: Granted<GoneRules>) -> Result<(), store::Error> {
+        let mut left: HashMap<Rule, usize> = HashMap::new();
+        rules.take().0.into_iter().for_each(|rule| *left.entry(rule).or_default() += 1);
+        self.take_all(|object| {
+            let Thing::Rule(rule) = &object.thing else { return false };
+            let Some(count) = left.get_mut(rule).filter(|count| **count > 0) else { return false };
+            *count -= 1;
+            true
+        })
+    }
+
+    /// Lets a link forward no more after the commit.
+    pub fn forward_no_more(&mut self, link: Granted<ForwardsNoMore>) -> Result<(), store::Error> {
+        self.take_all(|object| matches!(&object.thing, Thing::Forward { name, .. } if *name == link.0.as_str()))
+    }
+
+    fn take_all(&mut self, mut is_it: impl FnMut(&Object) -> bool) -> Result<(), store::Error> {
+        for object in self.objects()?.iter().filter(|object| is_it(object)) {
+            self.take(object);
+        }
+        Ok(())
     }
 
     fn take(&mut self, object: &Object) {
@@ -171,8 +269,8 @@ impl Transaction {
     }
 
     /// Removes a link after the commit, and with it the other end of a pair, and its leave to forward.
-    pub fn remove_link(&mut self, _permit: Permit, key: &LinkKey) -> Result<(), store::Error> {
-        self.take_links(std::slice::from_ref(key))
+    pub fn remove_link(&mut self, link: Granted<Gone>) -> Result<(), store::Error> {
+        self.take_links(std::slice::from_ref(&link.0))
     }
 
     /// In one pass over the objects, however many links there are.
@@ -202,25 +300,17 @@ impl Transaction {
         Ok(object.filter(|o| !self.dropped.contains(&o.id)))
     }
 
-    /// The network's object that a policy rule is.
-    pub fn rule_object(&self, rule: &Rule) -> Result<Option<Object>, store::Error> {
-        let thing = Thing::Rule(rule.clone());
-        let is_there = |o: &&Object| !self.dropped.contains(&o.id);
-        let made = self.made.find(&thing).filter(is_there);
-        Ok(made.or(self.committed()?.find(&thing).filter(is_there)).cloned())
-    }
-
-    /// Whether this call removes a link: to itself it is gone.
-    pub fn has_removed(&self, key: &LinkKey) -> bool {
-        self.gone.contains(key)
-    }
-
     /// Removes a namespace that the driver made after the commit, with all that is in it.
-    pub fn remove_namespace(&mut self, _permit: Permit, object: &Object) -> Result<(), store::Error> {
-        let Thing::Namespace { path, .. } = &object.thing else { return Ok(()) };
+    pub fn remove_namespace(&mut self, namespace: Granted<GoneNamespace>) -> Result<(), store::Error> {
+        let objects = self.objects()?;
+        let found = objects.iter().find_map(|object| match &object.thing {
+            Thing::Namespace { name, path } if *name == namespace.0 => Some((object, path)),
+            _ => None,
+        });
+        let Some((object, path)) = found else { return Ok(()) };
         let inside = Namespace::At(path.clone());
         let (mut links, mut rules) = (Vec::new(), Vec::new());
-        for other in self.there()? {
+        for other in &objects {
             match &other.thing {
                 Thing::Link { namespace, .. } if *namespace == inside => links.extend(link_key(&other.thing)),
                 Thing::NftRule { namespace, .. } | Thing::Rule(Rule { namespace, .. }) if *namespace == inside => {
@@ -236,7 +326,8 @@ impl Transaction {
     }
 
     /// Removes what is no object of its own (an address, a neighbour) after the commit.
-    pub fn remove_plain(&mut self, _permit: Permit, changes: Vec<Change>) -> Result<(), kernel::Error> {
+    pub fn remove_plain(&mut self, removals: Granted<state::Removals>) -> Result<(), kernel::Error> {
+        let changes = removals.take().0;
         if self.removals.len() + changes.len() > CHANGES {
             return Err(room::full(format!("one call removes at most {CHANGES} things from the kernel")));
         }
@@ -296,65 +387,16 @@ impl Transaction {
         Ok(ours.then_some(object))
     }
 
-    /// The link that the kernel has there now, if it is this driver's.
-    pub fn drivers_link(&self, key: &LinkKey) -> Result<Option<LinkInfo>, Error> {
-        let Some(info) = self.kernel.link(key)? else { return Ok(None) };
-        Ok(self.link_object(&key.namespace, &info)?.map(|_| info))
-    }
-
-    /// How many of something the driver's networks hold, with what this call made. When it is committed there are at most `most`, or it is
-    /// made again: another call can have made some meanwhile.
-    pub fn holds(&mut self, limit: Limit, most: u64) -> Result<u64, store::Error> {
-        let kinds: &'static [&'static str] = match limit {
-            Limit::Links => &["Link"],
-            Limit::Rules => &["NftRule", "Rule"],
-            Limit::TableEntries => &[store::ENTRY],
-            _ => &[],
-        };
-        let is_it = |thing: &Thing| match thing {
-            Thing::Link { .. } => limit == Limit::Links,
-            Thing::NftRule { .. } | Thing::Rule(_) => limit == Limit::Rules,
-            _ => false,
-        };
-        // A link is removed after the commit, and gone when the reaper has deleted it: until then the kernel has it.
-        let is_there =
-            |object: &Object| matches!(object.thing, Thing::Link { .. }) || !self.dropped.contains(&object.id);
-        let made = self.made.all().filter(|object| is_it(&object.thing) && is_there(object)).count();
-        let condemned = if limit == Limit::Links { self.condemned(most) } else { 0 };
-        let put = if limit == Limit::TableEntries { self.entries.values().flatten().count() } else { 0 };
-        self.check_limit(Check::Held { driver: self.owner.driver.clone(), kinds, most });
-        Ok(self.store.held(&self.owner.driver, kinds)? + (made + put) as u64 + condemned)
-    }
-
     /// The driver's links that wait for their deletion. Where there are so many that the limit is near, they are waited for first.
     fn condemned(&self, most: u64) -> u64 {
         let (driver, condemned) = (&self.owner.driver, self.reaper.waiting(&self.owner.driver));
         if condemned > most / 2 { self.reaper.wait(driver, REAPING) } else { condemned }
     }
 
-    /// The bytes that the driver's state has, with what this call wrote: what it replaces counts twice until it is committed. There are at
-    /// most `most` then, or it is made again.
-    pub fn state_bytes(&mut self, most: u64) -> Result<u64, store::Error> {
-        let bytes =
-            |(key, value): (&String, &Option<Vec<u8>>)| value.as_ref().map_or(0, |value| key.len() + value.len());
-        let written: usize = self.state.iter().map(bytes).sum();
-        self.check_limit(Check::StateBytes { driver: self.owner.driver.clone(), most });
-        Ok(self.store.state_size(&self.owner.driver)?.1 + written as u64)
-    }
-
     fn check_limit(&mut self, check: Check) {
         if !self.checks.contains(&check) {
             self.checks.push(check);
         }
-    }
-
-    /// Whether a link belongs to the endpoint at hand.
-    pub fn is_endpoints_link(&self, key: &LinkKey) -> Result<bool, store::Error> {
-        let Some(info) = self.kernel.link(key).ok().flatten() else { return Ok(false) };
-        let object = self.link_object(&key.namespace, &info)?;
-        Ok(object.is_some_and(|o| {
-            o.network == self.owner.network && o.endpoint.is_some() && o.endpoint == self.owner.endpoint
-        }))
     }
 
     /// The value of a key, as this call sees it.
@@ -383,20 +425,17 @@ impl Transaction {
     }
 
     /// Sets or removes a key.
-    pub fn set_state(&mut self, _permit: Permit, key: String, value: Option<Vec<u8>>) {
+    pub fn set_state(&mut self, write: Granted<StateWrite>) {
+        let StateWrite { key, value } = write.take();
         self.state.insert(key, value);
     }
 
-    /// How many keys and bytes this call wrote.
-    pub fn written(&self) -> (usize, usize) {
-        let bytes = |v: &Option<Vec<u8>>| v.as_ref().map_or(0, Vec::len);
-        let state: usize = self.state.values().map(bytes).sum();
-        let entries: usize = self.entries.values().map(bytes).sum();
-        (self.state.len() + self.entries.len() + self.watches.len(), state + entries)
+    /// A table entry, as this call sees it, and whether it is the driver's own.
+    pub fn entry(&mut self, entry: &Granted<EntryKey>) -> Result<Option<(Vec<u8>, bool)>, store::Error> {
+        self.find_entry(&entry.table, &entry.key)
     }
 
-    /// A table entry, as this call sees it, and whether it is the driver's own.
-    pub fn entry(&mut self, table: &str, key: &str) -> Result<Option<(Vec<u8>, bool)>, store::Error> {
+    fn find_entry(&mut self, table: &str, key: &str) -> Result<Option<(Vec<u8>, bool)>, store::Error> {
         if let Some(own) = self.entries.get(&(table.to_owned(), key.to_owned())) {
             return Ok(own.clone().map(|value| (value, true)));
         }
@@ -408,7 +447,8 @@ impl Transaction {
     }
 
     /// The entries of a table, as this call sees them: key, value, own.
-    pub fn entry_list(&mut self, table: &str) -> Result<Vec<(String, Vec<u8>, bool)>, store::Error> {
+    pub fn entry_list(&mut self, table: &Granted<Table>) -> Result<Vec<(String, Vec<u8>, bool)>, store::Error> {
+        let table = table.0.as_str();
         let (found, version) = self.store.entries(&self.owner.network, Some(table))?;
         self.checks.push(Check::EntryList { network: self.owner.network.clone(), table: table.to_owned(), version });
         let live = found.into_iter().map(|e| (e.key, (e.value, e.owner == store::OWN)));
@@ -423,12 +463,14 @@ impl Transaction {
     }
 
     /// Sets or removes an entry of the driver's own.
-    pub fn set_entry(&mut self, _permit: Permit, table: String, key: String, value: Option<Vec<u8>>) {
+    pub fn set_entry(&mut self, write: Granted<EntryWrite>) {
+        let EntryWrite { table, key, value } = write.take();
         self.entries.insert((table, key), value);
     }
 
     /// Asks for the events of a table.
-    pub fn watch(&mut self, _permit: Permit, table: String, object_type: u8) {
+    pub fn watch(&mut self, watch: Granted<Watch>) {
+        let Watch { table, object_type } = watch.take();
         self.watches.insert(table, object_type);
     }
 

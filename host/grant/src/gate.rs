@@ -1,35 +1,74 @@
-//! The one gate.
+//! The one gate. It takes what a host call is about, with its objects resolved, and answers them as [`Granted`]: an effect takes nothing else.
+//!
+//! - this file: one host call on one object by the words of the grant
+//! - [`view`]: what the gate looks up, and what handles stand for
+//! - `links`, `entries` (addresses, routes, neighbours), `rules`, `nftables`, `settings`, `state`, `call`: all that is checked of each host call
+
+pub mod call;
+mod entries;
+pub mod links;
+pub mod nftables;
+pub mod rules;
+pub mod settings;
+pub mod state;
+#[cfg(test)]
+mod tests;
+pub mod view;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{ANY, Grant, Hook, HostCall, Item, Limit, NamespaceKind, Policy, Range, Sysctl};
+use crate::{ANY, Grant, Hook, HostCall, Item, Limit, NamespaceKind, Policy, Range, Sysctl};
+use view::{Link, Place, View};
 use words::{Error, Id, Kind, Name, Result};
 
 /// 169.254.0.0/16 and fe80::/10: nobody's, and a gateway may have one (RFC 3927, RFC 4291).
 const LINK_LOCAL: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16);
 const LINK_LOCAL_IPV6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
 
-/// Proof that the gate allowed one host call on one object. Every effect takes one; only the gate makes one.
+/// An object that the gate allowed for one host call. Every effect takes one; only the gate makes one.
 ///
 /// ```compile_fail
-/// let permit = pontoon_grant::Permit(pontoon_grant::HostCall::LinksAdd);
+/// let granted = pontoon_grant::Granted(vec![kernel::Change::AddNamespace("n".into())]);
+/// ```
+///
+/// Whoever has one can look at it and take it out, but not put another in:
+///
+/// ```compile_fail
+/// fn other(mut granted: pontoon_grant::Granted<Vec<kernel::Change>>) {
+///     granted.clear();
+/// }
+/// ```
+///
+/// ```
+/// fn take(granted: pontoon_grant::Granted<Vec<kernel::Change>>) -> Vec<kernel::Change> {
+///     granted.take()
+/// }
 /// ```
 #[derive(Debug)]
-pub struct Permit(HostCall);
+pub struct Granted<T>(T);
 
-impl Permit {
-    /// What was allowed.
-    pub fn call(&self) -> HostCall {
+impl<T> Granted<T> {
+    /// For the effect.
+    pub fn take(self) -> T {
         self.0
+    }
+}
+
+impl<T> Deref for Granted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 
 /// What a host call is about.
 #[derive(Clone, Copy, Debug)]
-pub enum Object<'a> {
+pub(crate) enum Object<'a> {
     /// Something that the call's handles or keys reach anyway: they were checked when they were made.
     Own,
     /// A namespace that something is in, or gets into.
@@ -60,7 +99,7 @@ pub enum Object<'a> {
 
 /// What ties a packet rule to a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tie {
+pub(crate) enum Tie {
     /// One of the driver's links.
     Link,
     /// An address range.
@@ -88,6 +127,8 @@ pub struct Gate {
     grant: Arc<Grant>,
     /// The pools of the network at hand; none: the call is for no network, and gets nothing but what every call gets.
     pools: Option<Vec<IpNet>>,
+    /// The driver chose pools in this call.
+    chose_pools: bool,
 }
 
 /// What stands in the way: a thing that the grant could name, if it could, and the words for it.
@@ -96,12 +137,7 @@ struct Missing(Option<Item>, String);
 impl Gate {
     /// The gate for a call under this policy, for the network with these pools.
     pub fn new(about: About, policy: Arc<Policy>, pools: Option<Vec<IpNet>>) -> Self {
-        Self { about, grant: policy.grant(), policy, pools }
-    }
-
-    /// The pools of the network at hand changed.
-    pub fn set_pools(&mut self, pools: Vec<IpNet>) {
-        self.pools = Some(pools);
+        Self { about, grant: policy.grant(), policy, pools, chose_pools: false }
     }
 
     /// How much of something the call's driver may have.
@@ -114,24 +150,40 @@ impl Gate {
         self.policy.logs(bytes, &self.grant)
     }
 
+    /// Whether the driver may make this host call at all. Either way it is in the driver's audit. Asked once for every host call; what it
+    /// is about has its own checks.
+    pub fn admit(&self, call: HostCall) -> Result<()> {
+        self.permit(call, Object::Own)
+    }
+
+    /// The only way to a granted object: past the permission for the host call, whatever else was checked before.
+    fn grant<T>(&self, call: HostCall, object: T) -> Result<Granted<T>> {
+        match self.kept_out(call, Object::Own) {
+            None => Ok(Granted(object)),
+            Some(why) => Err(self.refused(call, Kind::Forbidden, &why)),
+        }
+    }
+
     /// Allows a host call on an object, or says which permission is missing. Either way it is in the driver's audit.
-    pub fn permit(&self, call: HostCall, object: Object<'_>) -> Result<Permit> {
+    fn permit(&self, call: HostCall, object: Object<'_>) -> Result<()> {
         let kind = if matches!(object, Object::Amount(..)) { Kind::Unavailable } else { Kind::Forbidden };
         match self.kept_out(call, object) {
             None => {
                 self.policy.audit.allowed(call);
-                Ok(Permit(call))
+                Ok(())
             }
-            Some(why) => {
-                let why = format!("{}: {why}", call.name());
-                self.policy.audit.refused(&self.about, call, &why);
-                Err(Error::new(kind, why))
-            }
+            Some(why) => Err(self.refused(call, kind, &why)),
         }
     }
 
+    fn refused(&self, call: HostCall, kind: Kind, why: &str) -> Error {
+        let why = format!("{}: {why}", call.name());
+        self.policy.audit.refused(&self.about, call, &why);
+        Error::new(kind, why)
+    }
+
     /// Whether a host call on an object would be allowed. It leaves no record.
-    pub fn would_permit(&self, call: HostCall, object: Object<'_>) -> bool {
+    fn would_permit(&self, call: HostCall, object: Object<'_>) -> bool {
         self.kept_out(call, object).is_none()
     }
 
@@ -245,157 +297,5 @@ fn is_link_local(net: IpNet) -> bool {
     match net {
         IpNet::V4(v4) => LINK_LOCAL.contains(&v4),
         IpNet::V6(v6) => LINK_LOCAL_IPV6.contains(&v6),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Needed, Permission};
-
-    fn about() -> About {
-        About { driver: Name::new("d").unwrap(), function: "join".into(), network: None, endpoint: None }
-    }
-
-    fn gate_of(policy: Policy, pools: Option<&str>) -> Gate {
-        Gate::new(about(), Arc::new(policy), pools.map(|pool| vec![pool.parse().unwrap()]))
-    }
-
-    fn gate(text: &str) -> Gate {
-        let grant = super::super::file::read("g", text.as_bytes()).unwrap();
-        gate_of(Policy::new(grant, None), Some("10.5.0.0/24"))
-    }
-
-    fn permissions() -> String {
-        let calls = HostCall::ALL.into_iter().filter_map(HostCall::permission);
-        let words: std::collections::BTreeSet<_> = calls.map(|permission| format!("'{permission}'")).collect();
-        format!("permissions = [{}]\n", words.into_iter().collect::<Vec<_>>().join(","))
-    }
-
-    #[test]
-    fn an_empty_grant_allows_only_what_every_driver_has() {
-        let gate = gate("");
-        for call in HostCall::ALL {
-            assert_eq!(gate.permit(call, Object::Own).is_ok(), call.permission().is_none(), "{}", call.name());
-        }
-        let audit = gate.policy.audit.tell();
-        assert_eq!(audit.calls.len(), HostCall::ALL.len(), "every decision is in the audit");
-        assert!(audit.calls.iter().all(|call| call.allowed + call.refused == 1));
-        let refused = HostCall::ALL.into_iter().filter(|call| call.permission().is_some()).count();
-        assert_eq!(audit.refused.len(), refused);
-        assert!(audit.refused[0].why.contains("the driver's grant lacks"), "{:?}", audit.refused[0]);
-    }
-
-    #[test]
-    fn a_call_for_no_network_gets_nothing_of_a_grant() {
-        let grant = super::super::file::read("g", permissions().as_bytes()).unwrap();
-        let gate = gate_of(Policy::new(grant, None), None);
-        for call in HostCall::ALL {
-            assert_eq!(gate.permit(call, Object::Own).is_ok(), call.permission().is_none(), "{}", call.name());
-        }
-    }
-
-    fn net(text: &str) -> IpNet {
-        text.parse().unwrap()
-    }
-
-    /// Every object, the words that allow it, and words beside it that don't.
-    fn objects() -> Vec<(Object<'static>, &'static str, &'static str)> {
-        const INSIDE: &[Tie] = &[Tie::Range(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 5, 0, 3), 32)))];
-        let sysctl = |text: &str| Object::Sysctl(Sysctl::try_from(text.to_owned()).unwrap());
-        vec![
-            (Object::Namespace(NamespaceKind::Host), "namespaces = ['host']", "namespaces = ['container']"),
-            (Object::Namespace(NamespaceKind::Container), "namespaces = ['container']", "namespaces = ['host']"),
-            (Object::Address(net("10.5.0.7/24")), "addresses = ['network']", "addresses = ['10.6.0.0/16']"),
-            (
-                Object::Address(net("10.6.0.7/16")),
-                "addresses = ['10.6.0.0/16']",
-                "addresses = ['network', '10.6.0.0/17']",
-            ),
-            (Object::Address(net("10.5.0.1/8")), "addresses = ['10.0.0.0/8']", "addresses = ['network']"),
-            (Object::Address(net("fd00:78::1/16")), "addresses = ['fd00::/16']", "addresses = ['fd00:78::/32']"),
-            (Object::Target("10.5.0.7".parse().unwrap()), "addresses = ['network']", "routes = ['network']"),
-            (Object::Target("192.0.2.1".parse().unwrap()), "addresses = ['192.0.2.1/32']", "addresses = ['network']"),
-            (
-                Object::Endpoint(net("10.6.0.7/8")),
-                "addresses = ['10.0.0.0/8']",
-                "addresses = ['network', '10.6.0.7/32']",
-            ),
-            (Object::Endpoint(net("10.5.0.7/23")), "addresses = ['10.5.0.0/23']", "addresses = ['network']"),
-            (Object::Destination(net("10.5.0.0/25")), "routes = ['network']", "routes = ['default']"),
-            (Object::Destination(net("10.0.0.0/8")), "routes = ['10.0.0.0/8']", "routes = ['network', 'default']"),
-            (Object::Destination(net("0.0.0.0/0")), "routes = ['default']", "routes = ['network', '0.0.0.0/1']"),
-            (Object::Destination(net("::/0")), "routes = ['default']", "routes = ['::/1']"),
-            (Object::StaticRoute(net("10.6.0.0/24")), "routes = ['10.6.0.0/24']", "routes = ['network']"),
-            (Object::StaticRoute(net("::/0")), "routes = ['default']", "routes = ['network']"),
-            (Object::Rule(INSIDE), "addresses = ['network']", "addresses = ['10.6.0.0/16']"),
-            (Object::Chain(Hook::Forward, 0), "hooks = { forward = [0] }", "hooks = { forward = [1], input = [0] }"),
-            (Object::Parent(Some("eth0")), "parents = ['eth0']", "parents = ['eth']"),
-            (Object::Parent(None), "parents = ['*']", "parents = ['eth0']"),
-            (
-                sysctl("host.ipv4-forwarding"),
-                "sysctls = ['host.ipv4-forwarding']",
-                "sysctls = ['link.ipv4-forwarding']",
-            ),
-            (sysctl("link.ipv4-rp-filter"), "sysctls = ['link.ipv4-rp-filter']", "sysctls = ['link.ipv4-arp-ignore']"),
-            (Object::Table("peers"), "tables = ['peers']", "tables = ['peer']"),
-            (Object::Amount(Limit::Links, 5), "limits = { links = 5 }", "limits = { links = 4 }"),
-        ]
-    }
-
-    #[test]
-    fn an_object_is_allowed_where_the_grant_names_it() {
-        let call = HostCall::NftablesAdd;
-        for (object, named, beside) in objects() {
-            assert!(gate(&(permissions() + named)).permit(call, object).is_ok(), "{object:?} with {named}");
-            let refusal = gate(&(permissions() + beside)).permit(call, object).unwrap_err();
-            assert!(refusal.message.starts_with("nftables.add: "), "{refusal}");
-            assert!(gate(named).permit(call, object).unwrap_err().message.contains("lacks packet-filter"));
-        }
-    }
-
-    #[test]
-    fn recording_finds_the_smallest_grant() {
-        for (object, named, _) in objects() {
-            if matches!(object, Object::Amount(..)) {
-                continue;
-            }
-            let needed = Needed::default();
-            let gate = gate_of(Policy::new(Grant::default(), Some(needed.clone())), Some("10.5.0.0/24"));
-            gate.permit(HostCall::StoreSet, object).unwrap();
-            let needed = needed.lock().unwrap().clone();
-            let expected = format!("permissions = ['store']\n{named}");
-            let expected = super::super::file::read("g", expected.as_bytes()).unwrap();
-            let is_as_small = needed.lacks(&expected).is_empty() || matches!(object, Object::Address(_));
-            assert!(is_as_small && expected.lacks(&needed).is_empty(), "{object:?}: {needed:?}");
-        }
-    }
-
-    #[test]
-    fn what_the_call_has_anyway_needs_no_word() {
-        let gate = gate("");
-        let call = HostCall::CapabilitiesJoinInfoAddStaticRoute;
-        assert!(gate.permit(call, Object::Endpoint(net("10.5.0.7/24"))).is_ok());
-        assert!(gate.permit(call, Object::StaticRoute(net("10.5.0.0/25"))).is_ok());
-        assert!(gate.permit(call, Object::StaticRoute(net("169.254.1.1/32"))).is_ok());
-        assert!(gate.permit(call, Object::Namespace(NamespaceKind::Own)).is_ok());
-        assert!(gate.permit(call, Object::Rule(&[Tie::Link])).is_ok());
-        assert!(gate.permit(call, Object::Rule(&[])).is_err());
-    }
-
-    #[test]
-    fn a_refusal_says_what_to_write() {
-        let gate = gate("permissions = ['links']");
-        let said = gate.permit(HostCall::LinksAdd, Object::Address(net("10.5.0.1/24"))).unwrap_err();
-        assert_eq!(said.kind, Kind::Forbidden);
-        assert_eq!(
-            said.message,
-            "links.add: 10.5.0.1/24 is an address of the network; the driver's grant lacks addresses: network"
-        );
-        assert_eq!(HostCall::PortsTake.permission(), Some(Permission::HostPorts));
-        let said = gate.permit(HostCall::PortsTake, Object::Own).unwrap_err();
-        assert_eq!(said.message, "ports.take: the driver's grant lacks host-ports (permissions)");
-        let said = gate.permit(HostCall::LinksAdd, Object::Amount(Limit::Links, 5_000)).unwrap_err();
-        assert_eq!(said.kind, Kind::Unavailable);
     }
 }

@@ -3,13 +3,13 @@
 //! - [`Grant`]: what the operator allows a driver, in the same words in which a driver asks for it
 //! - [`Permission`], [`Range`], [`NamespaceKind`], [`Sysctl`], [`Hook`], [`Limit`]: the words; [`Item`] is any one of them
 //! - [`file`]: a grant as a TOML file
-//! - [`Gate`]: asked for every host call with the operation and its object; only it makes a [`Permit`]
+//! - [`Gate`]: asked for every host call with its objects, which it answers as [`Granted`]; an effect takes nothing else
 //! - [`Policy`]: a driver's grant as it is now, and the [`Audit`] of what was allowed and refused
 //! - [`HostCall`]: every function that a driver can import, read from `wit/` when the host is built
 
 mod audit;
 pub mod file;
-mod gate;
+pub mod gate;
 mod item;
 mod limit;
 mod permission;
@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use audit::{Audit, AuditCount, Audited, Refused};
-pub use gate::{About, Gate, Object, Permit, Tie};
+pub use gate::view::{Link, Place, View};
+pub use gate::{About, Gate, Granted};
 pub use item::Item;
 pub use limit::Limit;
 pub use permission::Permission;

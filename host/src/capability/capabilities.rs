@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use wasmtime::component::Resource;
 
-use super::handle::{self, InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
+use super::handle::{InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
 use super::{Answer, Bytes, Refusal, convert, tables};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::capabilities::{
@@ -13,7 +13,7 @@ use crate::engine::bindings::imports::capabilities::{
 };
 use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
 use crate::engine::{Names, StaticRoute};
-use grant::{HostCall as H, NamespaceKind, Object};
+use grant::{HostCall as H, NamespaceKind};
 
 use operation::network::Pool;
 use words::{Error, Kind};
@@ -25,35 +25,24 @@ impl Host for CallState {}
 
 impl HostNetworkInfo for CallState {
     fn table_event_register(&mut self, _: Resource<NetworkInfo>, table: String, object_type: ObjectType) -> Answer<()> {
-        self.ask(H::CapabilitiesNetworkInfoTableEventRegister, arguments!(table, object_type), |call, permit| {
-            grant::check_table(&table)?;
-            call.gate.permit(H::CapabilitiesNetworkInfoTableEventRegister, Object::Table(&table))?;
-            if !call.facts.watches_tables {
-                return Err(Error::new(
-                    Kind::NotImplemented,
-                    "the driver does not export table-watcher, so it can't be told of events",
-                )
-                .into());
-            }
-            super::store::check_value(call, &[])?;
+        self.ask(H::CapabilitiesNetworkInfoTableEventRegister, arguments!(table, object_type), |call| {
             // libnetwork's numbers.
             let number = match object_type {
                 ObjectType::Endpoint => 1,
                 ObjectType::Network => 2,
                 ObjectType::Opaque => 3,
             };
-            call.transaction()?.watch(permit, table, number);
+            let watches_tables = call.facts.watches_tables;
+            let (gate, transaction) = call.parts()?;
+            transaction.watch(gate.watch(transaction, table, number, watches_tables)?);
             Ok(())
         })
     }
 
     fn update_ipam_config(&mut self, _: Resource<NetworkInfo>, ipv4: Vec<IpamData>) -> Answer<()> {
-        self.ask(H::CapabilitiesNetworkInfoUpdateIpamConfig, arguments!(ipv4), |call, _| {
-            if !call.network()?.pools.is_empty() || call.new_pools.is_some() {
-                return Err(Error::forbidden("the network has pools already").into());
-            }
+        self.ask(H::CapabilitiesNetworkInfoUpdateIpamConfig, arguments!(ipv4), |call| {
             let pools = ipv4.into_iter().map(pool).collect::<Answer<Vec<_>>>()?;
-            call.gate.set_pools(pools.iter().map(|p| p.subnet).collect());
+            call.gate.choose_pools(pools.iter().map(|p| p.subnet).collect())?;
             call.new_pools = Some(pools);
             Ok(())
         })
@@ -85,7 +74,7 @@ fn pool(data: IpamData) -> Answer<Pool> {
 
 impl HostInterfaceInfo for CallState {
     fn set_mac_address(&mut self, _: Resource<InterfaceInfo>, mac: MacAddress) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceInfoSetMacAddress, arguments!(mac), |call, _| {
+        self.ask(H::CapabilitiesInterfaceInfoSetMacAddress, arguments!(mac), |call| {
             let mac = convert::mac(mac);
             if mac.0[0] & 1 == 1 || mac.0 == [0; 6] {
                 return Err(Refusal::invalid(format!(
@@ -97,7 +86,7 @@ impl HostInterfaceInfo for CallState {
     }
 
     fn set_ip_address(&mut self, _: Resource<InterfaceInfo>, address: IpNetwork) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceInfoSetIpAddress, arguments!(address), |call, _| {
+        self.ask(H::CapabilitiesInterfaceInfoSetIpAddress, arguments!(address), |call| {
             let address = convert::network(address)?;
             let taken = match address {
                 IpNet::V4(_) => call.interface.address.is_some(),
@@ -106,10 +95,7 @@ impl HostInterfaceInfo for CallState {
             if taken {
                 return Err(Error::forbidden("the endpoint's address is set already").into());
             }
-            if call.network()?.pools.iter().any(|p| p.addr().is_ipv4() == address.addr().is_ipv4()) {
-                call.gate.permit(H::CapabilitiesInterfaceInfoSetIpAddress, Object::Endpoint(address))?;
-            }
-            match address {
+            match call.gate.endpoint_address(address)?.take() {
                 IpNet::V4(v4) => call.interface.address = Some(v4),
                 IpNet::V6(v6) => call.interface.address_ipv6 = Some(v6),
             }
@@ -118,25 +104,25 @@ impl HostInterfaceInfo for CallState {
     }
 
     fn mac_address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<MacAddress>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoMacAddress, arguments!(), |call, _| {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoMacAddress, arguments!(), |call| {
             Ok(call.interface.mac.map(convert::mac_to_wit))
         })?)
     }
 
     fn address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoAddress, arguments!(), |call, _| {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoAddress, arguments!(), |call| {
             Ok(call.interface.address.map(|a: Ipv4Net| convert::network_to_wit(a.into())))
         })?)
     }
 
     fn address_ipv6(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoAddressIpv6, arguments!(), |call, _| {
+        Ok(self.ask(H::CapabilitiesInterfaceInfoAddressIpv6, arguments!(), |call| {
             Ok(call.interface.address_ipv6.map(|a| convert::network_to_wit(a.into())))
         })?)
     }
 
     fn sandbox(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, arguments!(), |call, _| sandbox(call))?)
+        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, arguments!(), sandbox)?)
     }
 
     fn drop(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<()> {
@@ -166,15 +152,13 @@ impl HostInterfaceNameInfo for CallState {
         prefix: String,
         name: Option<String>,
     ) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceNameInfoSetNames, arguments!(source, prefix, name), |call, _| {
-            let source = handle::link(call, &source)?;
+        self.ask(H::CapabilitiesInterfaceNameInfoSetNames, arguments!(source, prefix, name), |call| {
+            let source = call.table.get(&source)?.clone();
             let prefix = convert::link_name(&prefix)?;
             let name = name.as_deref().map(convert::link_name).transpose()?;
-            if !call.transaction()?.is_endpoints_link(&source.key)? {
-                let message = format!("{} was not made for this endpoint, so its container can't have it", source.name);
-                return Err(Error::forbidden(message).into());
-            }
-            call.join.names = Some(Names { source: source.key, prefix, name });
+            let (gate, transaction) = call.parts()?;
+            let source = gate.source(transaction, &source)?.take().0;
+            call.join.names = Some(Names { source, prefix, name });
             Ok(())
         })
     }
@@ -184,28 +168,17 @@ impl HostInterfaceNameInfo for CallState {
     }
 }
 
-/// A container's traffic for the network's own addresses is the driver's business; whatever else it routes, it takes from others.
-fn check_route(call: &CallState, destination: IpNet) -> Answer<()> {
-    let is_ipv4 = destination.addr().is_ipv4();
-    let has_pools = call.network()?.pools.iter().any(|pool| pool.addr().is_ipv4() == is_ipv4);
-    // A network without pools has none to be outside of, but a default route is never its own.
-    if has_pools || destination.prefix_len() == 0 {
-        call.gate.permit(H::CapabilitiesJoinInfoAddStaticRoute, Object::StaticRoute(destination))?;
-    }
-    Ok(())
-}
-
 impl HostJoinInfo for CallState {
     fn interface_name(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Resource<InterfaceNameInfo>> {
-        Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, arguments!(), |_, _| Ok(Resource::new_own(0)))?)
+        Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, arguments!(), |_| Ok(Resource::new_own(0)))?)
     }
 
     fn sandbox(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
-        Ok(self.ask(H::CapabilitiesJoinInfoSandbox, arguments!(), |call, _| sandbox(call))?)
+        Ok(self.ask(H::CapabilitiesJoinInfoSandbox, arguments!(), sandbox)?)
     }
 
     fn set_gateway(&mut self, _: Resource<JoinInfo>, gateway: IpAddress) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoSetGateway, arguments!(gateway), |call, _| {
+        self.ask(H::CapabilitiesJoinInfoSetGateway, arguments!(gateway), |call| {
             match convert::address(gateway) {
                 IpAddr::V4(v4) => call.join.gateway = Some(v4),
                 IpAddr::V6(v6) => call.join.gateway_ipv6 = Some(v6),
@@ -221,7 +194,7 @@ impl HostJoinInfo for CallState {
         route_type: RouteType,
         next_hop: Option<IpAddress>,
     ) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoAddStaticRoute, arguments!(destination, route_type, next_hop), |call, _| {
+        self.ask(H::CapabilitiesJoinInfoAddStaticRoute, arguments!(destination, route_type, next_hop), |call| {
             let destination = convert::network(destination)?;
             let next_hop = next_hop.map(convert::address);
             match (route_type, next_hop) {
@@ -235,7 +208,7 @@ impl HostJoinInfo for CallState {
                 }
                 _ => {}
             }
-            check_route(call, destination)?;
+            let destination = call.gate.static_route(destination)?.take();
             if call.join.routes.len() >= ROUTES {
                 return Err(
                     Error::new(Kind::Unavailable, format!("an endpoint has at most {ROUTES} static routes")).into()
@@ -247,29 +220,33 @@ impl HostJoinInfo for CallState {
     }
 
     fn disable_gateway_service(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoDisableGatewayService, arguments!(), |call, _| {
+        Ok(self.ask(H::CapabilitiesJoinInfoDisableGatewayService, arguments!(), |call| {
             call.join.disable_gateway_service = true;
             Ok(())
         })?)
     }
 
     fn force_gateway_ipv4(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv4, arguments!(), |call, _| {
+        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv4, arguments!(), |call| {
             call.join.force_gateway_ipv4 = true;
             Ok(())
         })?)
     }
 
     fn force_gateway_ipv6(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv6, arguments!(), |call, _| {
+        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv6, arguments!(), |call| {
             call.join.force_gateway_ipv6 = true;
             Ok(())
         })?)
     }
 
     fn add_table_entry(&mut self, _: Resource<JoinInfo>, table: String, key: String, value: Vec<u8>) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoAddTableEntry, arguments!(table, key, Bytes(&value)), |call, permit| {
-            tables::put(call, permit, table, key, value, false)
+        self.ask(H::CapabilitiesJoinInfoAddTableEntry, arguments!(table, key, Bytes(&value)), |call| {
+            tables::check(&table, &key)?;
+            let (gate, transaction) = call.parts()?;
+            let granted = gate.add_entry(transaction, table, key, value)?;
+            transaction.set_entry(granted);
+            Ok(())
         })
     }
 

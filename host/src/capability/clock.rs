@@ -8,7 +8,7 @@ use grant::HostCall;
 
 impl Host for CallState {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.ask(HostCall::ClockNow, arguments!(), |_, _| {
+        Ok(self.ask(HostCall::ClockNow, arguments!(), |_| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             Ok(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
         })?)

@@ -3,12 +3,12 @@
 use wasmtime::component::Resource;
 
 use super::handle::{self, Link, Namespace};
-use super::namespaces::or_host;
 use super::{Answer, Refusal, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::links as wit;
-use grant::{HostCall, Limit, Object};
-use kernel::{self, Change, LinkInfo, LinkKey, NewLink, NewName, Outcome};
+use grant::HostCall;
+use grant::gate::links::{Wanted, WantedEnd, WantedKind, new_name};
+use kernel::{self, LinkInfo, LinkKey, NewLink, NewName};
 use store::Thing;
 use words::Error;
 
@@ -17,53 +17,44 @@ const LINKS: usize = 256;
 
 impl wit::Host for CallState {
     fn add(&mut self, links: Vec<wit::LinkSpec>) -> Answer<Vec<wit::AddedLink>> {
-        self.ask(HostCall::LinksAdd, arguments!(links), |call, permit| {
+        self.ask(HostCall::LinksAdd, arguments!(links), |call| {
             if links.len() > LINKS {
                 return Err(Refusal::invalid(format!("at most {LINKS} links at once")));
             }
-            let specs = links.iter().map(|l| spec(call, l)).collect::<Answer<Vec<_>>>()?;
-            let count = specs.iter().map(|spec| 1 + u64::from(matches!(spec.kind, kernel::LinkKind::Veth(_)))).sum();
-            super::check_holding(call, HostCall::LinksAdd, Limit::Links, count)?;
-            let changes: Vec<_> = specs.into_iter().map(Change::AddLink).collect();
-            let outcomes = call.transaction()?.change(permit, &changes)?;
-            outcomes.into_iter().map(|o| added(call, o)).collect()
+            let wanted = links.iter().map(|l| wanted(call, l)).collect::<Answer<Vec<_>>>()?;
+            let (gate, transaction) = call.parts()?;
+            let granted = gate.add_links(transaction, wanted)?;
+            let made = transaction.add_links(granted)?;
+            made.into_iter().map(|(link, peer)| added(call, link, peer)).collect()
         })
     }
 
     fn get(&mut self, namespace: Option<Resource<Namespace>>, name: String) -> Answer<Resource<Link>> {
-        self.ask(HostCall::LinksGet, arguments!(namespace, name), |call, _| {
-            let namespace = or_host(call, HostCall::LinksGet, namespace.as_ref())?;
+        self.ask(HostCall::LinksGet, arguments!(namespace, name), |call| {
+            let place = handle::namespace(call, namespace.as_ref())?;
+            let (gate, transaction) = call.parts()?;
+            let namespace = gate.namespace(HostCall::LinksGet, place.as_ref())?;
             let name = convert::link_name(&name)?;
-            let transaction = call.transaction()?;
-            let info = transaction.kernel().link_by_name(&namespace, &name)?;
+            let info = transaction.look().link_by_name(&namespace, &name)?;
             let is_own = match &info {
                 Some(info) => transaction.link_object(&namespace, info)?.is_some(),
                 None => false,
             };
-            let is_parent = || {
-                let named = Object::Parent(Some(name.as_str()));
-                namespace == kernel::Namespace::Host && call.gate.would_permit(HostCall::LinksGet, named)
-            };
-            // A foreign link and none at all read the same: a driver learns nothing of what is not its own.
-            let Some(info) = info.filter(|info| is_own || info.mark == kernel::Mark::Foreign && is_parent()) else {
-                return Err(Error::not_found(format!(
-                    "the driver has no link {name} there, and its grant names no such parent"
-                ))
-                .into());
-            };
-            Ok(call.table.push(Link { key: LinkKey { namespace, index: info.index }, name, is_own })?)
+            let link = gate.find_link(&namespace, name, info.map(|info| (info.index, info.mark)), is_own)?;
+            Ok(call.table.push(link)?)
         })
     }
 
     fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<wit::LinkInfo>> {
-        self.ask(HostCall::LinksList, arguments!(namespace), |call, _| {
-            let namespace = or_host(call, HostCall::LinksList, namespace.as_ref())?;
-            let transaction = call.transaction()?;
+        self.ask(HostCall::LinksList, arguments!(namespace), |call| {
+            let place = handle::namespace(call, namespace.as_ref())?;
+            let (gate, transaction) = call.parts()?;
+            let namespace = gate.namespace(HostCall::LinksList, place.as_ref())?;
             let mut infos = Vec::new();
             for object in transaction.objects()? {
                 let Thing::Link { namespace: at, index, .. } = object.thing else { continue };
-                if at == namespace {
-                    infos.extend(transaction.kernel().link(&LinkKey { namespace: at, index })?);
+                if at == *namespace {
+                    infos.extend(transaction.look().link(&LinkKey { namespace: at, index })?);
                 }
             }
             let own: Vec<_> = infos.iter().map(|i| (i.index, i.name.clone())).collect();
@@ -75,13 +66,13 @@ impl wit::Host for CallState {
 
 impl wit::HostLink for CallState {
     fn info(&mut self, this: Resource<Link>) -> Answer<wit::LinkInfo> {
-        self.ask(HostCall::LinksLinkInfo, arguments!(this), |call, _| {
+        self.ask(HostCall::LinksLinkInfo, arguments!(this), |call| {
             let link = handle::link(call, &this)?;
             let transaction = call.transaction()?;
-            let info = transaction.kernel().link(&link.key)?;
+            let info = transaction.look().link(&link.key)?;
             let info = info.ok_or_else(|| Error::not_found(format!("{} is gone", link.name)))?;
             let master = match info.master {
-                Some(index) => transaction.kernel().link(&LinkKey { namespace: link.key.namespace.clone(), index })?,
+                Some(index) => transaction.look().link(&LinkKey { namespace: link.key.namespace.clone(), index })?,
                 None => None,
             };
             let seen = match &master {
@@ -93,25 +84,26 @@ impl wit::HostLink for CallState {
     }
 
     fn set(&mut self, this: Resource<Link>, changes: wit::LinkChanges) -> Answer<()> {
-        self.ask(HostCall::LinksLinkSet, arguments!(this, changes), |call, permit| {
-            let key = handle::owned_link(call, &this)?.key;
-            let master = match &changes.master {
+        self.ask(HostCall::LinksLinkSet, arguments!(this, changes), |call| {
+            let link = call.table.get(&this)?.clone();
+            let bridge = match &changes.master {
                 None => None,
-                Some(wit::NewMaster::Nothing) => Some(0),
-                Some(wit::NewMaster::Bridge(bridge)) => Some(master(call, &key.namespace, bridge)?),
+                Some(wit::NewMaster::Nothing) => Some(None),
+                Some(wit::NewMaster::Bridge(bridge)) => Some(Some(call.table.get(bridge)?.clone())),
             };
-            let name = changes.name.as_deref().map(convert::link_name).transpose()?;
             let changes = kernel::LinkChanges {
-                name: name.clone().map(NewName::Exact),
+                name: changes.name.as_deref().map(convert::link_name).transpose()?.map(NewName::Exact),
                 mac: changes.mac_address.map(convert::mac),
                 mtu: changes.mtu.map(check_mtu).transpose()?,
                 up: changes.up,
-                master,
+                master: None,
                 hairpin: changes.hairpin,
                 isolated: changes.isolated,
                 learning: changes.learning,
             };
-            call.transaction()?.change(permit, &[Change::SetLink(key, changes)])?;
+            let name = new_name(&changes).cloned();
+            let (gate, transaction) = call.parts()?;
+            transaction.change(gate.set_link(transaction, &link, bridge, changes)?)?;
             if let Some(name) = name {
                 call.table.get_mut(&this)?.name = name;
             }
@@ -120,9 +112,10 @@ impl wit::HostLink for CallState {
     }
 
     fn remove(&mut self, this: Resource<Link>) -> Answer<()> {
-        self.ask(HostCall::LinksLinkRemove, arguments!(this), |call, permit| {
-            let key = handle::own_link(call, &this)?.key;
-            Ok(call.transaction()?.remove_link(permit, &key)?)
+        self.ask(HostCall::LinksLinkRemove, arguments!(this), |call| {
+            let link = call.table.get(&this)?.clone();
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.remove_link(gate.remove_link(&link)?)?)
         })
     }
 
@@ -131,120 +124,62 @@ impl wit::HostLink for CallState {
     }
 }
 
-/// A link that the kernel layer made: its owner's from now on.
-fn added(call: &mut CallState, outcome: Outcome) -> Answer<wit::AddedLink> {
-    let Outcome::Link(link, peer) = outcome else {
-        return Err(Refusal::trap("the kernel layer did not answer with a link"));
-    };
-    let keys = (link.key.clone(), peer.as_ref().map(|p| p.key.clone()));
-    let mut push = |link: NewLink| {
-        let other = if link.key == keys.0 { keys.1.clone() } else { Some(keys.0.clone()) };
-        let LinkKey { namespace, index } = link.key.clone();
-        call.transaction()?.made(Thing::Link { namespace, index, name: link.name.to_string(), peer: other });
-        Ok::<_, Refusal>(call.table.push(Link { key: link.key, name: link.name, is_own: true })?)
-    };
+/// Handles for a link that was made, and the other end of a pair.
+fn added(call: &mut CallState, link: NewLink, peer: Option<NewLink>) -> Answer<wit::AddedLink> {
+    let mut push = |link: NewLink| call.table.push(Link { key: link.key, name: link.name, is_own: true });
     Ok(wit::AddedLink { link: push(link)?, peer: peer.map(push).transpose()? })
 }
 
-fn spec(call: &mut CallState, spec: &wit::LinkSpec) -> Answer<kernel::LinkSpec> {
-    let end = link_end(call, &spec.end)?;
+fn wanted(call: &CallState, spec: &wit::LinkSpec) -> Answer<Wanted> {
+    let link = |handle: &Resource<Link>| call.table.get(handle).cloned();
     let kind = match &spec.kind {
-        wit::LinkKind::Bridge => kernel::LinkKind::Bridge,
-        wit::LinkKind::Dummy => kernel::LinkKind::Dummy,
-        wit::LinkKind::Veth(peer) => kernel::LinkKind::Veth(Box::new(link_end(call, peer)?)),
-        wit::LinkKind::Vxlan(options) => kernel::LinkKind::Vxlan(vxlan(call, options)?),
-        wit::LinkKind::Macvlan(o) => {
-            kernel::LinkKind::Macvlan { parent: parent(call, &o.parent)?, mode: macvlan_mode(o.mode) }
+        wit::LinkKind::Bridge => WantedKind::Bridge,
+        wit::LinkKind::Dummy => WantedKind::Dummy,
+        wit::LinkKind::Veth(peer) => WantedKind::Veth(Box::new(wanted_end(call, peer)?)),
+        wit::LinkKind::Vxlan(options) => {
+            WantedKind::Vxlan(options.parent.as_ref().map(link).transpose()?, vxlan(options)?)
         }
-        wit::LinkKind::Ipvlan(o) => kernel::LinkKind::Ipvlan {
-            parent: parent(call, &o.parent)?,
-            mode: ipvlan_mode(o.mode),
-            flag: ipvlan_flag(o.flag),
-        },
+        wit::LinkKind::Macvlan(o) => WantedKind::Macvlan(link(&o.parent)?, macvlan_mode(o.mode)),
+        wit::LinkKind::Ipvlan(o) => WantedKind::Ipvlan(link(&o.parent)?, ipvlan_mode(o.mode), ipvlan_flag(o.flag)),
         wit::LinkKind::Vlan(o) if !(1..=4094).contains(&o.id) => {
             return Err(Refusal::invalid(format!("{} is no VLAN id: 1 to 4094", o.id)));
         }
-        wit::LinkKind::Vlan(o) => kernel::LinkKind::Vlan { parent: parent(call, &o.parent)?, id: o.id },
+        wit::LinkKind::Vlan(o) => WantedKind::Vlan(link(&o.parent)?, o.id),
     };
-    Ok(kernel::LinkSpec { end, kind })
+    Ok(Wanted { end: wanted_end(call, &spec.end)?, kind })
 }
 
-fn link_end(call: &mut CallState, end: &wit::LinkEnd) -> Answer<kernel::LinkEnd> {
-    let namespace = or_host(call, HostCall::LinksAdd, end.namespace.as_ref())?;
-    call.gate.permit(HostCall::LinksAdd, Object::Amount(Limit::Addresses, end.addresses.len() as u64))?;
+fn wanted_end(call: &CallState, end: &wit::LinkEnd) -> Answer<WantedEnd> {
     let name = match &end.name {
         wit::LinkName::Exact(name) => NewName::Exact(convert::link_name(name)?),
         wit::LinkName::Prefix(prefix) => NewName::Prefix(convert::link_name(prefix)?),
     };
-    let addresses = end.addresses.iter().map(|a| {
-        let address = convert::network(*a)?;
-        call.gate.permit(HostCall::LinksAdd, Object::Address(address))?;
-        Ok(address)
-    });
-    let addresses = addresses.collect::<Answer<Vec<_>>>()?;
-    let master = match &end.master {
-        Some(bridge) => Some(master(call, &namespace, bridge)?),
-        None => None,
-    };
-    let mac = end.mac_address.map(convert::mac);
-    Ok(kernel::LinkEnd {
-        namespace,
+    let rest = kernel::LinkEnd {
+        namespace: kernel::Namespace::Host,
         name,
-        mac,
+        mac: end.mac_address.map(convert::mac),
         mtu: end.mtu.map(check_mtu).transpose()?,
-        master,
-        addresses,
+        master: None,
+        addresses: end.addresses.iter().map(|a| convert::network(*a)).collect::<Answer<_>>()?,
         up: end.up,
-    })
+    };
+    let master = end.master.as_ref().map(|bridge| call.table.get(bridge).cloned()).transpose()?;
+    Ok(WantedEnd { place: handle::namespace(call, end.namespace.as_ref())?, master, rest })
 }
 
-fn vxlan(call: &mut CallState, options: &wit::VxlanOptions) -> Answer<kernel::Vxlan> {
+fn vxlan(options: &wit::VxlanOptions) -> Answer<kernel::Vxlan> {
     if !(1..1 << 24).contains(&options.vni) {
         return Err(Refusal::invalid(format!("{} is no VXLAN network identifier: 1 to 16777215", options.vni)));
     }
-    let parent = match &options.parent {
-        Some(handle) => Some(parent(call, handle)?),
-        None => {
-            call.gate.permit(HostCall::LinksAdd, Object::Parent(None))?;
-            None
-        }
-    };
     Ok(kernel::Vxlan {
         vni: options.vni,
         port: options.port,
-        parent,
+        parent: None,
         local: options.local.map(convert::address),
         remote: options.remote.map(convert::address),
         learning: options.learning,
         proxy: options.proxy,
     })
-}
-
-/// The ifindex of a master, which must be in the namespace of its port.
-fn master(call: &mut CallState, namespace: &kernel::Namespace, bridge: &Resource<Link>) -> Answer<u32> {
-    let link = handle::owned_link(call, bridge)?;
-    if link.key.namespace != *namespace {
-        return Err(Refusal::invalid(format!("the bridge {} is in another namespace than its port", link.name)));
-    }
-    Ok(link.key.index)
-}
-
-/// The ifindex of a parent in the host's namespace: the driver's own, or one that its grant names, which must still have that name.
-fn parent(call: &mut CallState, parent: &Resource<Link>) -> Answer<u32> {
-    let link = match call.table.get(parent)?.is_own {
-        true => handle::owned_link(call, parent)?,
-        false => handle::link(call, parent)?,
-    };
-    if !link.is_own {
-        call.gate.permit(HostCall::LinksAdd, Object::Parent(Some(link.name.as_str())))?;
-        if call.transaction()?.kernel().link(&link.key)?.is_none_or(|info| info.name != link.name.as_str()) {
-            return Err(Error::not_found(format!("{} is gone, or has another name by now", link.name)).into());
-        }
-    }
-    if link.key.namespace != kernel::Namespace::Host {
-        return Err(Refusal::invalid(format!("the parent {} is not in the host's namespace", link.name)));
-    }
-    Ok(link.key.index)
 }
 
 fn check_mtu(mtu: u32) -> Answer<u32> {

@@ -16,7 +16,7 @@ impl Host for CallState {
         if level == Level::Error {
             self.last_words = Some(message.clone());
         }
-        Ok(self.ask(HostCall::LogLog, asked, |call, _| {
+        Ok(self.ask(HostCall::LogLog, asked, |call| {
             call.log_lines += 1;
             if call.log_lines <= LOG_LINES
                 && let Some(unlogged) = call.gate.logs(message.len() + LINE)

@@ -1,4 +1,5 @@
-//! What drivers can import: one file for each WIT interface. Each function translates, asks the gate, and calls the effect.
+//! What drivers can import: one file for each WIT interface. Each function resolves what it was given, asks the gate, and hands what was granted to the
+//! effect.
 //!
 //! - [`Refusal`]: refused → an error of the WIT's; a broken handle or a passed limit → a trap
 //! - [`handle`], [`convert`]: what handles and values stand for
@@ -33,12 +34,8 @@ pub mod store;
 mod sysctls;
 pub mod tables;
 
-use std::collections::BTreeMap;
-
 use crate::engine::CallState;
 use crate::engine::bindings::imports::types as wit;
-use grant::{HostCall, Limit, Object};
-use kernel::{self, LinkKey};
 use words::Error;
 
 /// Why a host call did not happen.
@@ -82,22 +79,6 @@ fn check_length<T>(items: &[T]) -> Answer<()> {
     if items.len() > ITEMS {
         return Err(Refusal::invalid(format!("at most {ITEMS} items at once; these are {}", items.len())));
     }
-    Ok(())
-}
-
-/// How many of a list are on each link.
-fn by_link<'a>(links: impl IntoIterator<Item = &'a LinkKey>) -> BTreeMap<&'a LinkKey, u64> {
-    links.into_iter().fold(BTreeMap::new(), |mut counts, link| {
-        *counts.entry(link).or_default() += 1;
-        counts
-    })
-}
-
-/// Refuses more of what a driver's networks hold than its grant allows.
-fn check_holding(call: &mut CallState, of: HostCall, limit: Limit, more: u64) -> Answer<()> {
-    let most = call.gate.limit(limit);
-    let holds = call.transaction()?.holds(limit, most)?;
-    call.gate.permit(of, Object::Amount(limit, holds.saturating_add(more)))?;
     Ok(())
 }
 
@@ -158,7 +139,7 @@ impl wit::Host for CallState {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
+    use grant::HostCall;
 
     /// The functions of a file that drivers import, with their bodies.
     fn imported(source: &str) -> Vec<(String, &str)> {
@@ -171,7 +152,7 @@ mod tests {
         functions.map(|text| (text.split('(').next().unwrap_or_default().to_owned(), text)).collect()
     }
 
-    /// A capability that does not ask, or asks for another function, is found here; an effect without a permit does not compile.
+    /// A capability that does not ask, or asks for another function, is found here; an effect without what the gate granted does not compile.
     #[test]
     fn every_import_asks_the_gate_for_itself() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/capability");

@@ -6,8 +6,8 @@ use super::handle::Namespace;
 use super::{Answer, Refusal};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::namespaces::{Host, HostNamespace};
-use grant::{self, HostCall, NamespaceKind};
-use kernel::{self, Change, Outcome};
+use grant::gate::links::NewNamespace;
+use grant::{HostCall, NamespaceKind};
 use store::{Object, Thing};
 use words::Error;
 
@@ -16,7 +16,7 @@ const NAME: usize = 32;
 
 impl Host for CallState {
     fn host(&mut self) -> wasmtime::Result<Resource<Namespace>> {
-        Ok(self.ask(HostCall::NamespacesHost, arguments!(), |call, _| {
+        Ok(self.ask(HostCall::NamespacesHost, arguments!(), |call| {
             Ok(call.table.push(Namespace {
                 namespace: kernel::Namespace::Host,
                 kind: NamespaceKind::Host,
@@ -26,7 +26,7 @@ impl Host for CallState {
     }
 
     fn add(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesAdd, arguments!(name), |call, permit| {
+        self.ask(HostCall::NamespacesAdd, arguments!(name), |call| {
             let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) {
                 return Err(Refusal::invalid(format!("a namespace's name is 1 to {NAME} letters, digits, '-' or '_'")));
@@ -35,19 +35,15 @@ impl Host for CallState {
                 return Err(Error::exists(format!("the network has a namespace {name} already")).into());
             }
             let file = format!("{}-{name}", call.network()?.nft_table);
-            let transaction = call.transaction()?;
-            let outcomes = transaction.change(permit, &[Change::AddNamespace(file)])?;
-            let Some(Outcome::Namespace(path)) = outcomes.into_iter().next() else {
-                return Err(Refusal::trap("the kernel layer did not answer with a namespace"));
-            };
-            transaction.made(Thing::Namespace { name: name.clone(), path: path.clone() });
+            let (gate, transaction) = call.parts()?;
+            let path = transaction.add_namespace(gate.add_namespace(NewNamespace { name: name.clone(), file })?)?;
             let namespace = kernel::Namespace::At(path);
             Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
         })
     }
 
     fn get(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesGet, arguments!(name), |call, _| {
+        self.ask(HostCall::NamespacesGet, arguments!(name), |call| {
             let Some(Object { thing: Thing::Namespace { path, .. }, .. }) = find(call, &name)? else {
                 return Err(Error::not_found("the network has no namespace of that name").into());
             };
@@ -59,7 +55,7 @@ impl Host for CallState {
 
 impl HostNamespace for CallState {
     fn same(&mut self, this: Resource<Namespace>, other: Resource<Namespace>) -> wasmtime::Result<bool> {
-        Ok(self.ask(HostCall::NamespacesNamespaceSame, arguments!(this, other), |call, _| {
+        Ok(self.ask(HostCall::NamespacesNamespaceSame, arguments!(this, other), |call| {
             let inode = |n: &kernel::Namespace| match n {
                 kernel::Namespace::Host => None,
                 kernel::Namespace::At(at) => Some(at.inode),
@@ -69,14 +65,10 @@ impl HostNamespace for CallState {
     }
 
     fn remove(&mut self, this: Resource<Namespace>) -> Answer<()> {
-        self.ask(HostCall::NamespacesNamespaceRemove, arguments!(this), |call, permit| {
-            let Some(name) = call.table.get(&this)?.made.clone() else {
-                return Err(Error::forbidden("only a namespace that the driver made can be removed").into());
-            };
-            if let Some(object) = find(call, &name)? {
-                call.transaction()?.remove_namespace(permit, &object)?;
-            }
-            Ok(())
+        self.ask(HostCall::NamespacesNamespaceRemove, arguments!(this), |call| {
+            let place = call.table.get(&this)?.clone();
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.remove_namespace(gate.remove_namespace(&place)?)?)
         })
     }
 
@@ -89,17 +81,4 @@ impl HostNamespace for CallState {
 fn find(call: &mut CallState, name: &str) -> Answer<Option<Object>> {
     let is_it = |o: &Object| matches!(&o.thing, Thing::Namespace { name: n, .. } if n == name);
     Ok(call.transaction()?.objects()?.into_iter().find(is_it))
-}
-
-/// The namespace that an optional handle means, for a host call that is about something in it.
-pub fn or_host(call: &CallState, of: HostCall, handle: Option<&Resource<Namespace>>) -> Answer<kernel::Namespace> {
-    let (namespace, kind) = match handle {
-        Some(handle) => {
-            let Namespace { namespace, kind, made: _ } = call.table.get(handle)?;
-            (namespace.clone(), *kind)
-        }
-        None => (kernel::Namespace::Host, NamespaceKind::Host),
-    };
-    call.gate.permit(of, grant::Object::Namespace(kind))?;
-    Ok(namespace)
 }

@@ -6,36 +6,32 @@ use super::handle::{self, Link};
 use super::{Answer, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::neighbours::{ForwardingEntry, ForwardingInfo, Host, Neighbour, NeighbourInfo};
-use grant::{HostCall, Object};
+use grant::HostCall;
 use kernel::{self, Change};
 
 impl Host for CallState {
     fn add(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {
-        self.ask(HostCall::NeighboursAdd, arguments!(neighbours), |call, permit| {
-            handle::check_owned(call, neighbours.iter().map(|n| &n.link))?;
-            let neighbours = check(call, neighbours)?;
-            for neighbour in &neighbours {
-                call.gate.permit(HostCall::NeighboursAdd, Object::Target(neighbour.address))?;
-            }
-            let changes: Vec<_> = neighbours.into_iter().map(Change::AddNeighbour).collect();
-            call.transaction()?.change(permit, &changes)?;
+        self.ask(HostCall::NeighboursAdd, arguments!(neighbours), |call| {
+            let neighbours = resolved(call, neighbours)?;
+            let (gate, transaction) = call.parts()?;
+            transaction.change(gate.add_neighbours(transaction, neighbours)?)?;
             Ok(())
         })
     }
 
     fn remove(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {
-        self.ask(HostCall::NeighboursRemove, arguments!(neighbours), |call, permit| {
-            let changes = check(call, neighbours)?.into_iter().map(Change::RemoveNeighbour).collect();
-            Ok(call.transaction()?.remove_plain(permit, changes)?)
+        self.ask(HostCall::NeighboursRemove, arguments!(neighbours), |call| {
+            let neighbours = resolved(call, neighbours)?;
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.remove_plain(gate.remove_neighbours(neighbours)?)?)
         })
     }
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<NeighbourInfo>> {
-        self.ask(HostCall::NeighboursList, arguments!(link), |call, _| {
-            handle::own_link(call, &link)?;
-            let key = handle::link(call, &link)?.key;
+        self.ask(HostCall::NeighboursList, arguments!(link), |call| {
+            let key = handle::own_link(call, &link)?.key;
             let transaction = call.transaction()?;
-            let found = transaction.kernel().neighbours(&key)?;
+            let found = transaction.look().neighbours(&key)?;
             let there = found.into_iter().filter(|n| !transaction.removes(&Change::RemoveNeighbour(n.clone())));
             Ok(there
                 .map(|n| NeighbourInfo {
@@ -47,27 +43,27 @@ impl Host for CallState {
     }
 
     fn add_forwarding(&mut self, entries: Vec<ForwardingEntry>) -> Answer<()> {
-        self.ask(HostCall::NeighboursAddForwarding, arguments!(entries), |call, permit| {
-            handle::check_owned(call, entries.iter().map(|e| &e.link))?;
-            let changes: Vec<_> = check_forwarding(call, entries)?.into_iter().map(Change::AddForwarding).collect();
-            call.transaction()?.change(permit, &changes)?;
+        self.ask(HostCall::NeighboursAddForwarding, arguments!(entries), |call| {
+            let entries = resolved_forwarding(call, entries)?;
+            let (gate, transaction) = call.parts()?;
+            transaction.change(gate.add_forwardings(transaction, entries)?)?;
             Ok(())
         })
     }
 
     fn remove_forwarding(&mut self, entries: Vec<ForwardingEntry>) -> Answer<()> {
-        self.ask(HostCall::NeighboursRemoveForwarding, arguments!(entries), |call, permit| {
-            let changes = check_forwarding(call, entries)?.into_iter().map(Change::RemoveForwarding).collect();
-            Ok(call.transaction()?.remove_plain(permit, changes)?)
+        self.ask(HostCall::NeighboursRemoveForwarding, arguments!(entries), |call| {
+            let entries = resolved_forwarding(call, entries)?;
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.remove_plain(gate.remove_forwardings(entries)?)?)
         })
     }
 
     fn list_forwarding(&mut self, link: Resource<Link>) -> Answer<Vec<ForwardingInfo>> {
-        self.ask(HostCall::NeighboursListForwarding, arguments!(link), |call, _| {
-            handle::own_link(call, &link)?;
-            let key = handle::link(call, &link)?.key;
+        self.ask(HostCall::NeighboursListForwarding, arguments!(link), |call| {
+            let key = handle::own_link(call, &link)?.key;
             let transaction = call.transaction()?;
-            let found = transaction.kernel().forwardings(&key)?;
+            let found = transaction.look().forwardings(&key)?;
             let there = found.into_iter().filter(|f| !transaction.removes(&Change::RemoveForwarding(f.clone())));
             Ok(there
                 .map(|f| ForwardingInfo {
@@ -79,20 +75,24 @@ impl Host for CallState {
     }
 }
 
-fn check(call: &CallState, neighbours: Vec<Neighbour>) -> Answer<Vec<kernel::Neighbour>> {
+fn resolved(call: &CallState, neighbours: Vec<Neighbour>) -> Answer<Vec<(Link, kernel::Neighbour)>> {
     check_length(&neighbours)?;
     let one = |n: Neighbour| {
-        let link = handle::own_link(call, &n.link)?.key;
-        Ok(kernel::Neighbour { link, address: convert::address(n.address), mac: convert::mac(n.mac_address) })
+        let link = call.table.get(&n.link)?.clone();
+        let (address, mac) = (convert::address(n.address), convert::mac(n.mac_address));
+        let entry = kernel::Neighbour { link: link.key.clone(), address, mac };
+        Ok((link, entry))
     };
     neighbours.into_iter().map(one).collect()
 }
 
-fn check_forwarding(call: &CallState, entries: Vec<ForwardingEntry>) -> Answer<Vec<kernel::Forwarding>> {
+fn resolved_forwarding(call: &CallState, entries: Vec<ForwardingEntry>) -> Answer<Vec<(Link, kernel::Forwarding)>> {
     check_length(&entries)?;
     let one = |e: ForwardingEntry| {
-        let link = handle::own_link(call, &e.link)?.key;
-        Ok(kernel::Forwarding { link, mac: convert::mac(e.mac_address), remote: e.remote.map(convert::address) })
+        let link = call.table.get(&e.link)?.clone();
+        let (mac, remote) = (convert::mac(e.mac_address), e.remote.map(convert::address));
+        let entry = kernel::Forwarding { link: link.key.clone(), mac, remote };
+        Ok((link, entry))
     };
     entries.into_iter().map(one).collect()
 }

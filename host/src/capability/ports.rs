@@ -15,21 +15,23 @@ const ADDRESSES: usize = 8;
 
 impl Host for CallState {
     fn take(&mut self, protocol: u8, addresses: Vec<IpAddress>, first: u16, last: u16) -> Answer<u16> {
-        self.ask(HostCall::PortsTake, arguments!(protocol, addresses, first, last), |call, permit| {
+        self.ask(HostCall::PortsTake, arguments!(protocol, addresses, first, last), |call| {
             if first > last && first != 0 {
                 return Err(Refusal::invalid(format!("host ports {first}-{last}: the last is below the first")));
             }
             let addresses = check(protocol, addresses, first)?.into_iter().map(|port| port.address).collect();
             let wish = PortWish { protocol, addresses, first, last, own: Vec::new() };
-            let taken = call.transaction()?.take_port(permit, wish);
+            let (gate, transaction) = call.parts()?;
+            let taken = transaction.take_port(gate.take_port(wish)?);
             Ok(taken.map_err(|error| if first != 0 && first == last { error } else { none_of_many(error) })?)
         })
     }
 
     fn release(&mut self, protocol: u8, addresses: Vec<IpAddress>, port: u16) -> Answer<()> {
-        self.ask(HostCall::PortsRelease, arguments!(protocol, addresses, port), |call, permit| {
+        self.ask(HostCall::PortsRelease, arguments!(protocol, addresses, port), |call| {
             let ports = check(protocol, addresses, port)?;
-            Ok(call.transaction()?.release_ports(permit, &ports)?)
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.release_ports(gate.release_ports(ports)?)?)
         })
     }
 }

@@ -12,7 +12,7 @@ const BYTES: u32 = 4096;
 
 impl Host for CallState {
     fn bytes(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
-        Ok(self.ask(HostCall::RandomBytes, arguments!(count), |_, _| {
+        Ok(self.ask(HostCall::RandomBytes, arguments!(count), |_| {
             if count > BYTES {
                 return Err(Refusal::trap(format!("{count} random bytes at once: at most {BYTES}")));
             }

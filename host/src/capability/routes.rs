@@ -4,48 +4,38 @@ use ipnet::IpNet;
 use wasmtime::component::Resource;
 
 use super::handle::{self, Link};
-use super::{Answer, Refusal, by_link, check_length, convert};
+use super::{Answer, Refusal, check_length, convert};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::routes::{Host, Route, RouteInfo};
 use crate::engine::bindings::imports::types::IpAddress;
-use grant::{HostCall, Limit, Object};
-use kernel::{self, Change};
+use grant::HostCall;
 
 /// The main routing table (RT_TABLE_MAIN).
 const MAIN: u32 = 254;
 
 impl Host for CallState {
     fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
-        self.ask(HostCall::RoutesAdd, arguments!(routes), |call, permit| {
-            handle::check_owned(call, routes.iter().map(|r| &r.link))?;
-            let routes = check(call, routes)?;
-            for route in &routes {
-                call.gate.permit(HostCall::RoutesAdd, Object::Destination(route.destination))?;
-            }
-            for (link, count) in by_link(routes.iter().map(|r| &r.link)) {
-                let there = call.transaction()?.kernel().routes(link)?.len() as u64;
-                call.gate.permit(HostCall::RoutesAdd, Object::Amount(Limit::Routes, there + count))?;
-            }
-            let changes: Vec<_> = routes.into_iter().map(Change::AddRoute).collect();
-            call.transaction()?.change(permit, &changes)?;
+        self.ask(HostCall::RoutesAdd, arguments!(routes), |call| {
+            let routes = resolved(call, routes)?;
+            let (gate, transaction) = call.parts()?;
+            transaction.change(gate.add_routes(transaction, routes)?)?;
             Ok(())
         })
     }
 
     fn remove(&mut self, routes: Vec<Route>) -> Answer<()> {
-        self.ask(HostCall::RoutesRemove, arguments!(routes), |call, permit| {
-            let routes = check(call, routes)?;
-            let changes = routes.into_iter().map(Change::RemoveRoute).collect();
-            Ok(call.transaction()?.remove_plain(permit, changes)?)
+        self.ask(HostCall::RoutesRemove, arguments!(routes), |call| {
+            let routes = resolved(call, routes)?;
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.remove_plain(gate.remove_routes(routes)?)?)
         })
     }
 
     fn list(&mut self, link: Resource<Link>) -> Answer<Vec<RouteInfo>> {
-        self.ask(HostCall::RoutesList, arguments!(link), |call, _| {
-            handle::own_link(call, &link)?;
-            let key = handle::link(call, &link)?.key;
+        self.ask(HostCall::RoutesList, arguments!(link), |call| {
+            let key = handle::own_link(call, &link)?.key;
             let transaction = call.transaction()?;
-            let found = transaction.kernel().routes(&key)?;
+            let found = transaction.look().routes(&key)?;
             Ok(found.into_iter().filter(|r| !transaction.removes_route(r)).map(info).collect())
         })
     }
@@ -60,21 +50,23 @@ fn info(route: kernel::Route) -> RouteInfo {
     }
 }
 
-fn check(call: &CallState, routes: Vec<Route>) -> Answer<Vec<kernel::Route>> {
+fn resolved(call: &CallState, routes: Vec<Route>) -> Answer<Vec<(Link, kernel::Route)>> {
     check_length(&routes)?;
     let one = |route: Route| {
         let destination = convert::network(route.destination)?.trunc();
         if let (IpNet::V6(_), Some(IpAddress::Ipv4(_))) = (destination, &route.gateway) {
             return Err(Refusal::invalid(format!("the route to {destination} can't have an IPv4 gateway")));
         }
-        Ok(kernel::Route {
-            link: handle::own_link(call, &route.link)?.key,
+        let link = call.table.get(&route.link)?.clone();
+        let route = kernel::Route {
+            link: link.key.clone(),
             destination,
             gateway: route.gateway.map(convert::address),
             source: route.source.map(convert::address),
             table: route.table,
             metric: route.metric,
-        })
+        };
+        Ok((link, route))
     };
     routes.into_iter().map(one).collect()
 }

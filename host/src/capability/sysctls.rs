@@ -3,63 +3,52 @@
 use wasmtime::component::Resource;
 
 use super::Answer;
-use super::handle::{self, Link, Namespace};
+use super::handle::{Link, Namespace};
 use crate::engine::CallState;
 use crate::engine::bindings::imports::sysctls::{Host, LinkSysctl, NamespaceSysctl};
-use grant::{self, HostCall, Object};
-use kernel::{self, Change, Sysctl};
+use grant::HostCall;
+use grant::gate::settings::LinkSetting;
 
 impl Host for CallState {
     fn get_link(&mut self, link: Resource<Link>, name: LinkSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetLink, arguments!(link, name), |call, _| {
-            call.gate.permit(HostCall::SysctlsGetLink, Object::Sysctl(grant::Sysctl::of_link(name as usize)))?;
-            let (namespace, sysctl) = of_link(call, &link, name)?;
-            Ok(call.transaction()?.kernel().sysctl(&namespace, &sysctl)?)
+        self.ask(HostCall::SysctlsGetLink, arguments!(link, name), |call| {
+            let link = call.table.get(&link)?.clone();
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.setting(&gate.get_link_setting(transaction, &link, setting(name))?)?)
         })
     }
 
     fn set_link(&mut self, link: Resource<Link>, name: LinkSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetLink, arguments!(link, name, value), |call, _| {
-            let (namespace, sysctl) = of_link(call, &link, name)?;
-            let setting = Object::Sysctl(grant::Sysctl::of_link(name as usize));
-            let permit = call.gate.permit(HostCall::SysctlsSetLink, setting)?;
-            call.transaction()?.change(permit, &[Change::SetSysctl { namespace, sysctl, value }])?;
+        self.ask(HostCall::SysctlsSetLink, arguments!(link, name, value), |call| {
+            let link = call.table.get(&link)?.clone();
+            let (gate, transaction) = call.parts()?;
+            transaction.change(gate.set_link_setting(transaction, &link, setting(name), value)?)?;
             Ok(())
         })
     }
 
     fn get_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetNamespace, arguments!(namespace, name), |call, _| {
-            let namespace = call.table.get(&namespace)?.clone();
-            call.gate.permit(HostCall::SysctlsGetNamespace, setting(&namespace, name))?;
-            Ok(call.transaction()?.kernel().sysctl(&namespace.namespace, &Sysctl::Namespace(namespace_path(name)))?)
+        self.ask(HostCall::SysctlsGetNamespace, arguments!(namespace, name), |call| {
+            let place = call.table.get(&namespace)?.clone();
+            let (gate, transaction) = call.parts()?;
+            Ok(transaction.setting(&gate.get_namespace_setting(&place, name as usize, namespace_path(name))?)?)
         })
     }
 
     fn set_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetNamespace, arguments!(namespace, name, value), |call, _| {
-            let namespace = call.table.get(&namespace)?.clone();
-            let permit = call.gate.permit(HostCall::SysctlsSetNamespace, setting(&namespace, name))?;
-            let change = Change::SetSysctl {
-                namespace: namespace.namespace,
-                sysctl: Sysctl::Namespace(namespace_path(name)),
-                value,
-            };
-            call.transaction()?.change(permit, &[change])?;
+        self.ask(HostCall::SysctlsSetNamespace, arguments!(namespace, name, value), |call| {
+            let place = call.table.get(&namespace)?.clone();
+            let (gate, transaction) = call.parts()?;
+            let changes = gate.set_namespace_setting(&place, name as usize, namespace_path(name), value)?;
+            transaction.change(changes)?;
             Ok(())
         })
     }
 }
 
-/// A namespace's setting, as a grant says it.
-fn setting(namespace: &Namespace, name: NamespaceSysctl) -> Object<'static> {
-    Object::Sysctl(grant::Sysctl::of_namespace(namespace.kind, name as usize))
-}
-
-fn of_link(call: &mut CallState, link: &Resource<Link>, name: LinkSysctl) -> Answer<(kernel::Namespace, Sysctl)> {
-    let link = handle::owned_link(call, link)?;
+fn setting(name: LinkSysctl) -> LinkSetting {
     let (family, file) = link_path(name);
-    Ok((link.key.namespace, Sysctl::Link { family, link: link.name, name: file }))
+    LinkSetting { word: grant::Sysctl::of_link(name as usize), family, file }
 }
 
 fn link_path(name: LinkSysctl) -> (&'static str, &'static str) {

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::replay::Replay;
 use crate::capability::{Answer, Refusal};
 use crate::transaction::Transaction;
-use grant::{About, Gate, Grant, HostCall, Limit, Object, Permit, Policy};
+use grant::{About, Gate, Grant, HostCall, Limit, Policy};
 use kernel::{LinkKey, Namespace};
 use operation::driver::HostCallTrace;
 use operation::network::Pool;
@@ -242,7 +242,7 @@ impl CallState {
         &mut self,
         call: HostCall,
         arguments: String,
-        body: impl FnOnce(&mut Self, Permit) -> Answer<T>,
+        body: impl FnOnce(&mut Self) -> Answer<T>,
     ) -> Answer<T> {
         let start = Instant::now();
         self.host_calls += 1;
@@ -254,12 +254,7 @@ impl CallState {
         answer
     }
 
-    fn answer<T>(
-        &mut self,
-        start: Instant,
-        call: HostCall,
-        body: impl FnOnce(&mut Self, Permit) -> Answer<T>,
-    ) -> Answer<T> {
+    fn answer<T>(&mut self, start: Instant, call: HostCall, body: impl FnOnce(&mut Self) -> Answer<T>) -> Answer<T> {
         if self.host_calls as usize > self.most_host_calls {
             return Err(Refusal::trap(format!("more than {} host calls in one call", self.most_host_calls)));
         }
@@ -269,7 +264,7 @@ impl CallState {
         if self.fault == Some(Fault::Error(self.host_calls)) {
             return Err(Error::internal("a failure that was asked for").into());
         }
-        let answer = self.gate.permit(call, Object::Own).map_err(Refusal::from).and_then(|permit| body(self, permit));
+        let answer = self.gate.admit(call).map_err(Refusal::from).and_then(|()| body(self));
         if self.fault == Some(Fault::Trap(self.host_calls)) {
             return Err(Refusal::trap("a trap that was asked for"));
         }
@@ -307,6 +302,14 @@ impl CallState {
     /// The call's changes, and its network. Calls without one were refused by the gate.
     pub fn transaction(&mut self) -> Answer<&mut Transaction> {
         self.transaction.as_mut().ok_or_else(|| Refusal::trap("a call without a transaction came past the gate"))
+    }
+
+    /// The gate, and the changes that it is asked about.
+    pub fn parts(&mut self) -> Answer<(&Gate, &mut Transaction)> {
+        match &mut self.transaction {
+            Some(transaction) => Ok((&self.gate, transaction)),
+            None => Err(Refusal::trap("a call without a transaction came past the gate")),
+        }
     }
 
     /// The network at hand.

@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use grant::gate::settings::switches;
 use kernel::{
     self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, Namespace, NftChain, NftCondition, NftHook,
     NftProperty, NftRule, NftVerdict, Sysctl,
@@ -109,21 +110,6 @@ impl Firewall {
 pub fn found(kernel: &Kernel, family: IptablesFamily) -> Result<Found, kernel::Error> {
     let chain = plan::place(&kernel.iptables(family)?);
     Ok(Found { chain, legacy: kernel.has_legacy_iptables(family)? })
-}
-
-/// The kernel's switches: the host's IPv4, and IPv6 for all links and those to come.
-pub fn switches(family: IptablesFamily) -> &'static [&'static str] {
-    match family {
-        IptablesFamily::Ipv4 => &["ipv4/ip_forward"],
-        IptablesFamily::Ipv6 => &["ipv6/conf/all/forwarding", "ipv6/conf/default/forwarding"],
-    }
-}
-
-/// Whether a rule may speak of a link of this name. What `iptables-save` writes, it writes without quotes: `br+` would come back as every link that
-/// begins with `br`, and a quote would swallow the rest of the rule.
-pub fn can_except(link: &LinkName) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
-    link.as_str().bytes().all(plain) && !link.as_str().starts_with('-')
 }
 
 /// The name of the host's own table of this instance. No network's is the same: they end in sixteen digits.

@@ -1,10 +1,9 @@
 //! Ports of the host in a transaction. What a call releases stays taken until the commit, so that nobody else gets it if the call fails.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Transaction;
-use grant::Permit;
+use grant::Granted;
 use kernel::{Change, HostPort, Outcome, PortWish};
 use store::{self, Thing};
 use words::{Error, Kind};
@@ -18,14 +17,14 @@ pub(super) type Ports = BTreeMap<HostPort, i64>;
 
 impl Transaction {
     /// Takes a port of the host for the owner. What this call has released it gets back without letting go of it.
-    pub fn take_port(&mut self, permit: Permit, wish: PortWish) -> Result<u16, Error> {
+    pub fn take_port(&mut self, wish: Granted<PortWish>) -> Result<u16, Error> {
         let mut ports = self.owners_ports()?;
-        let taken = self.take_beside(permit, wish, &mut ports);
+        let taken = self.take_beside(wish.take(), &mut ports);
         self.ports = Some(ports);
         taken
     }
 
-    fn take_beside(&mut self, permit: Permit, wish: PortWish, ports: &mut Ports) -> Result<u16, Error> {
+    fn take_beside(&mut self, wish: PortWish, ports: &mut Ports) -> Result<u16, Error> {
         let released = ports.iter().filter(|(_, id)| self.dropped.contains(id));
         let wish = PortWish { own: released.map(|(port, _)| *port).collect(), ..wish };
         let count = ports.len() - wish.own.len();
@@ -33,7 +32,7 @@ impl Transaction {
             let full = format!("{count} host ports are taken already, and {PORTS} is the most for one owner");
             return Err(Error::new(Kind::Unavailable, full));
         }
-        let outcomes = self.change(permit, &[Change::TakePort(wish.clone())])?;
+        let outcomes = self.apply(&[Change::TakePort(wish.clone())])?;
         let Some(Outcome::Port(port)) = outcomes.first() else {
             return Err(Error::internal("the kernel layer did not answer with a port"));
         };
@@ -48,7 +47,7 @@ impl Transaction {
     }
 
     /// Releases ports after the commit, those that are the owner's.
-    pub fn release_ports(&mut self, _permit: Permit, released: &[HostPort]) -> Result<(), store::Error> {
+    pub fn release_ports(&mut self, released: Granted<Vec<HostPort>>) -> Result<(), store::Error> {
         let ports = self.owners_ports()?;
         for (port, id) in released.iter().filter_map(|port| ports.get_key_value(port)) {
             if self.dropped.insert(*id) {
@@ -57,17 +56,6 @@ impl Transaction {
         }
         self.ports = Some(ports);
         Ok(())
-    }
-
-    /// Whether the owner has a port, on this address or on all of its family.
-    pub fn has_port(&mut self, port: HostPort) -> Result<bool, store::Error> {
-        let any = if port.address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let ports = self.owners_ports()?;
-        let has = [port, HostPort { address: any, ..port }]
-            .iter()
-            .any(|port| ports.get(port).is_some_and(|id| !self.dropped.contains(id)));
-        self.ports = Some(ports);
-        Ok(has)
     }
 
     fn owners_ports(&mut self) -> Result<Ports, store::Error> {

@@ -1,0 +1,217 @@
+//! `links` and `namespaces`.
+
+use kernel::{Change, IpvlanFlag, IpvlanMode, LinkChanges, LinkEnd, LinkKey, LinkKind, LinkSpec, MacvlanMode};
+use kernel::{Mark, Namespace, NewName, Vxlan};
+use words::{Error, LinkName, Result};
+
+use super::{Gate, Granted, Link, Object, Place, View};
+use crate::{HostCall, Limit, NamespaceKind};
+
+/// A link that a driver wants.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The link, or the first end of a pair.
+    pub end: WantedEnd,
+    /// What it is.
+    pub kind: WantedKind,
+}
+
+/// One end of it.
+#[derive(Clone, Debug)]
+pub struct WantedEnd {
+    /// Where; none: in the host's namespace.
+    pub place: Option<Place>,
+    /// The bridge that it is a port of.
+    pub master: Option<Link>,
+    /// The rest, with its namespace and master left open.
+    pub rest: LinkEnd,
+}
+
+/// The kinds of links, with what they are built on.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the kernel layer's kinds, documented there")]
+pub enum WantedKind {
+    Bridge,
+    Dummy,
+    Veth(Box<WantedEnd>),
+    Vxlan(Option<Link>, Vxlan),
+    Macvlan(Link, MacvlanMode),
+    Ipvlan(Link, IpvlanMode, IpvlanFlag),
+    Vlan(Link, u16),
+}
+
+/// A namespace that is to be made, by its name and its file.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct NewNamespace {
+    pub name: String,
+    pub file: String,
+}
+
+/// A link that goes.
+#[derive(Clone, Debug)]
+pub struct Gone(pub LinkKey);
+
+/// A namespace that goes, by the name under which the driver made it.
+#[derive(Clone, Debug)]
+pub struct GoneNamespace(pub String);
+
+impl Gate {
+    /// The namespace that a host call is about: the host's, where none is given.
+    pub fn namespace(&self, call: HostCall, place: Option<&Place>) -> Result<Granted<Namespace>> {
+        let (namespace, kind) = match place {
+            Some(place) => (place.namespace.clone(), place.kind),
+            None => (Namespace::Host, NamespaceKind::Host),
+        };
+        self.permit(call, Object::Namespace(kind))?;
+        self.grant(call, namespace)
+    }
+
+    /// `namespaces.add`
+    pub fn add_namespace(&self, namespace: NewNamespace) -> Result<Granted<NewNamespace>> {
+        self.grant(HostCall::NamespacesAdd, namespace)
+    }
+
+    /// `namespaces.namespace.remove`
+    pub fn remove_namespace(&self, place: &Place) -> Result<Granted<GoneNamespace>> {
+        let Some(name) = place.made.clone() else {
+            return Err(Error::forbidden("only a namespace that the driver made can be removed"));
+        };
+        self.grant(HostCall::NamespacesNamespaceRemove, GoneNamespace(name))
+    }
+
+    /// `links.get`: the link that was found under a name. A foreign link and none at all read the same: a driver learns nothing of what is
+    /// not its own.
+    pub fn find_link(
+        &self,
+        namespace: &Granted<Namespace>,
+        name: LinkName,
+        found: Option<(u32, Mark)>,
+        is_own: bool,
+    ) -> Result<Link> {
+        let call = HostCall::LinksGet;
+        let is_parent = |mark| {
+            let named = Object::Parent(Some(name.as_str()));
+            mark == Mark::Foreign && **namespace == Namespace::Host && self.would_permit(call, named)
+        };
+        match found.filter(|(_, mark)| is_own || is_parent(*mark)) {
+            Some((index, _)) => {
+                let key = LinkKey { namespace: Namespace::clone(namespace), index };
+                Ok(self.grant(call, Link { key, name, is_own })?.take())
+            }
+            None => Err(Error::not_found(format!(
+                "the driver has no link {name} there, and its grant names no such parent"
+            ))),
+        }
+    }
+
+    /// `links.add`
+    pub fn add_links(&self, view: &mut impl View, links: Vec<Wanted>) -> Result<Granted<Vec<LinkSpec>>> {
+        let specs = links.into_iter().map(|link| self.spec(view, link)).collect::<Result<Vec<_>>>()?;
+        let count = specs.iter().map(|spec| 1 + u64::from(matches!(spec.kind, LinkKind::Veth(_)))).sum();
+        self.check_holding(view, HostCall::LinksAdd, Limit::Links, count)?;
+        self.grant(HostCall::LinksAdd, specs)
+    }
+
+    fn spec(&self, view: &impl View, link: Wanted) -> Result<LinkSpec> {
+        let end = self.end(view, link.end)?;
+        let kind = match link.kind {
+            WantedKind::Bridge => LinkKind::Bridge,
+            WantedKind::Dummy => LinkKind::Dummy,
+            WantedKind::Veth(peer) => LinkKind::Veth(Box::new(self.end(view, *peer)?)),
+            WantedKind::Vxlan(Some(parent), vxlan) => {
+                LinkKind::Vxlan(Vxlan { parent: Some(self.parent(view, &parent)?), ..vxlan })
+            }
+            WantedKind::Vxlan(None, vxlan) => {
+                self.permit(HostCall::LinksAdd, Object::Parent(None))?;
+                LinkKind::Vxlan(Vxlan { parent: None, ..vxlan })
+            }
+            WantedKind::Macvlan(parent, mode) => LinkKind::Macvlan { parent: self.parent(view, &parent)?, mode },
+            WantedKind::Ipvlan(parent, mode, flag) => {
+                LinkKind::Ipvlan { parent: self.parent(view, &parent)?, mode, flag }
+            }
+            WantedKind::Vlan(parent, id) => LinkKind::Vlan { parent: self.parent(view, &parent)?, id },
+        };
+        Ok(LinkSpec { end, kind })
+    }
+
+    fn end(&self, view: &impl View, end: WantedEnd) -> Result<LinkEnd> {
+        let namespace = self.namespace(HostCall::LinksAdd, end.place.as_ref())?.take();
+        let addresses = &end.rest.addresses;
+        self.permit(HostCall::LinksAdd, Object::Amount(Limit::Addresses, addresses.len() as u64))?;
+        addresses.iter().try_for_each(|address| self.permit(HostCall::LinksAdd, Object::Address(*address)))?;
+        let master = end.master.map(|bridge| master(view, &namespace, &bridge)).transpose()?;
+        Ok(LinkEnd { namespace, master, ..end.rest })
+    }
+
+    /// The ifindex of a parent in the host's namespace: the driver's own, or one that its grant names, which must still have that name.
+    fn parent(&self, view: &impl View, parent: &Link) -> Result<u32> {
+        let mut parent = parent.clone();
+        if parent.is_own {
+            parent = parent.owned(view)?;
+        } else {
+            parent.is_there(view)?;
+            self.permit(HostCall::LinksAdd, Object::Parent(Some(parent.name.as_str())))?;
+            if view.any_link(&parent.key)?.as_deref() != Some(parent.name.as_str()) {
+                return Err(Error::not_found(format!("{} is gone, or has another name by now", parent.name)));
+            }
+        }
+        if parent.key.namespace != Namespace::Host {
+            return Err(Error::invalid(format!("the parent {} is not in the host's namespace", parent.name)));
+        }
+        Ok(parent.key.index)
+    }
+
+    /// `links.link.set`. `bridge`: what it becomes a port of; nothing, or as it is.
+    pub fn set_link(
+        &self,
+        view: &impl View,
+        link: &Link,
+        bridge: Option<Option<Link>>,
+        changes: LinkChanges,
+    ) -> Result<Granted<Vec<Change>>> {
+        let key = link.owned(view)?.key;
+        let master = match bridge {
+            None => None,
+            Some(None) => Some(0),
+            Some(Some(bridge)) => Some(master(view, &key.namespace, &bridge)?),
+        };
+        self.grant(HostCall::LinksLinkSet, vec![Change::SetLink(key, LinkChanges { master, ..changes })])
+    }
+
+    /// `links.link.remove`
+    pub fn remove_link(&self, link: &Link) -> Result<Granted<Gone>> {
+        link.own()?;
+        self.grant(HostCall::LinksLinkRemove, Gone(link.key.clone()))
+    }
+
+    /// Refuses more of what a driver's networks hold than its grant allows.
+    pub(super) fn check_holding(&self, view: &mut impl View, call: HostCall, limit: Limit, more: u64) -> Result<()> {
+        let holds = view.holds(limit, self.limit(limit))?;
+        self.permit(call, Object::Amount(limit, holds.saturating_add(more)))
+    }
+}
+
+/// The ifindex of a master, which must be in the namespace of its port.
+fn master(view: &impl View, namespace: &Namespace, bridge: &Link) -> Result<u32> {
+    let bridge = bridge.owned(view)?;
+    if bridge.key.namespace != *namespace {
+        return Err(Error::invalid(format!("the bridge {} is in another namespace than its port", bridge.name)));
+    }
+    Ok(bridge.key.index)
+}
+
+/// A link's end that is still open.
+impl From<LinkEnd> for WantedEnd {
+    fn from(rest: LinkEnd) -> Self {
+        Self { place: None, master: None, rest }
+    }
+}
+
+/// The name that a link gets if these changes rename it.
+pub fn new_name(changes: &LinkChanges) -> Option<&LinkName> {
+    match &changes.name {
+        Some(NewName::Exact(name)) => Some(name),
+        _ => None,
+    }
+}

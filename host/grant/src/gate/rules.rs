@@ -1,0 +1,95 @@
+//! `rules`: policy rules.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use kernel::{LinkKey, Namespace, Rule};
+use words::{Error, LinkName, Result};
+
+use super::view::all_owned;
+use super::{Gate, Granted, Link, Object, Place, Tie, View};
+use crate::{HostCall, Limit};
+
+/// A rule that a driver wants, or wants to be rid of.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
+pub struct WantedRule {
+    pub priority: u32,
+    pub source: Option<IpNet>,
+    pub destination: Option<IpNet>,
+    pub input: Option<Link>,
+    pub mark: Option<(u32, u32)>,
+    pub table: u32,
+}
+
+/// Rules that go.
+#[derive(Clone, Debug)]
+pub struct GoneRules(pub Vec<Rule>);
+
+impl Gate {
+    /// `rules.add`
+    pub fn add_rules(
+        &self,
+        view: &mut impl View,
+        place: Option<&Place>,
+        rules: Vec<WantedRule>,
+    ) -> Result<Granted<Vec<Rule>>> {
+        let call = HostCall::RulesAdd;
+        let names = all_owned(view, rules.iter().filter_map(|rule| rule.input.as_ref()))?;
+        let rules = self.rules(call, place, rules, &names)?;
+        self.check_holding(view, call, Limit::Rules, rules.len() as u64)?;
+        rules.iter().try_for_each(|rule| self.permit(call, Object::Rule(&ties(rule))))?;
+        self.grant(call, rules)
+    }
+
+    /// `rules.remove`
+    pub fn remove_rules(&self, place: Option<&Place>, rules: Vec<WantedRule>) -> Result<Granted<GoneRules>> {
+        let call = HostCall::RulesRemove;
+        self.grant(call, GoneRules(self.rules(call, place, rules, &BTreeMap::new())?))
+    }
+
+    fn rules(
+        &self,
+        call: HostCall,
+        place: Option<&Place>,
+        rules: Vec<WantedRule>,
+        names: &BTreeMap<LinkKey, LinkName>,
+    ) -> Result<Vec<Rule>> {
+        let namespace = self.namespace(call, place)?.take();
+        rules.into_iter().map(|rule| one(&namespace, rule, names)).collect()
+    }
+}
+
+fn ties(rule: &Rule) -> Vec<Tie> {
+    let ranges = rule.source.iter().chain(&rule.destination).map(|net| Tie::Range(*net));
+    ranges.chain(rule.input.iter().map(|_| Tie::Link)).collect()
+}
+
+/// The name of one of the driver's links, which must be where the rule is: there the name would be another link's.
+fn link_in(namespace: &Namespace, link: Link, names: &BTreeMap<LinkKey, LinkName>) -> Result<LinkName> {
+    link.own()?;
+    if link.key.namespace != *namespace {
+        return Err(Error::invalid(format!("{} is in another namespace than the rule", link.name)));
+    }
+    Ok(names.get(&link.key).cloned().unwrap_or(link.name))
+}
+
+fn one(namespace: &Namespace, rule: WantedRule, names: &BTreeMap<LinkKey, LinkName>) -> Result<Rule> {
+    let WantedRule { priority, source, destination, input, mark, table } = rule;
+    if !(1..=32_765).contains(&priority) {
+        return Err(Error::invalid(format!("{priority} is no rule's priority: 1 to 32765")));
+    }
+    let input = input.map(|link| link_in(namespace, link, names)).transpose()?;
+    let (source, destination) = (source.map(|net| net.trunc()), destination.map(|net| net.trunc()));
+    if source.is_none() && destination.is_none() && input.is_none() {
+        return Err(Error::invalid(
+            "a rule needs a source, a destination or an input link, or it would catch foreign packets",
+        ));
+    }
+    let families: Vec<bool> = [source, destination].into_iter().flatten().map(|net| net.addr().is_ipv6()).collect();
+    if families.len() == 2 && families[0] != families[1] {
+        return Err(Error::invalid("a rule's source and destination are of different families"));
+    }
+    let ipv6 = families.first().copied().unwrap_or(false);
+    Ok(Rule { namespace: namespace.clone(), ipv6, priority, source, destination, input, mark, table })
+}

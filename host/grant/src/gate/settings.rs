@@ -1,0 +1,147 @@
+//! `sysctls`, `forwarding` and `ports`.
+
+use kernel::{Change, HostPort, IptablesFamily, Namespace, PortWish, Sysctl};
+use words::{Error, LinkName, Result};
+
+use super::{Gate, Granted, Link, Object, Place, View};
+use crate::{HostCall, Sysctl as Word};
+
+/// A link's setting: its word in a grant, and the family and file that the kernel has for it.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct LinkSetting {
+    pub word: Word,
+    pub family: &'static str,
+    pub file: &'static str,
+}
+
+/// A setting that may be read.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct Setting {
+    pub namespace: Namespace,
+    pub sysctl: Sysctl,
+}
+
+/// A link that forwards from now on, and the kernel's switches for it that are off.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct Forwards {
+    pub link: LinkName,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    pub switches: Vec<Change>,
+}
+
+/// A link that forwards no more.
+#[derive(Clone, Debug)]
+pub struct ForwardsNoMore(pub LinkName);
+
+impl Gate {
+    /// `sysctls.get-link`
+    pub fn get_link_setting(&self, view: &impl View, link: &Link, setting: LinkSetting) -> Result<Granted<Setting>> {
+        let call = HostCall::SysctlsGetLink;
+        self.permit(call, Object::Sysctl(setting.word))?;
+        self.grant(call, of_link(view, link, setting)?)
+    }
+
+    /// `sysctls.set-link`
+    pub fn set_link_setting(
+        &self,
+        view: &impl View,
+        link: &Link,
+        setting: LinkSetting,
+        value: i32,
+    ) -> Result<Granted<Vec<Change>>> {
+        let call = HostCall::SysctlsSetLink;
+        let Setting { namespace, sysctl } = of_link(view, link, setting)?;
+        self.permit(call, Object::Sysctl(setting.word))?;
+        self.grant(call, vec![Change::SetSysctl { namespace, sysctl, value }])
+    }
+
+    /// `sysctls.get-namespace`: the setting of this number in `namespace-sysctl`, which is this file.
+    pub fn get_namespace_setting(&self, place: &Place, number: usize, file: &'static str) -> Result<Granted<Setting>> {
+        let call = HostCall::SysctlsGetNamespace;
+        self.permit(call, Object::Sysctl(Word::of_namespace(place.kind, number)))?;
+        self.grant(call, Setting { namespace: place.namespace.clone(), sysctl: Sysctl::Namespace(file) })
+    }
+
+    /// `sysctls.set-namespace`
+    pub fn set_namespace_setting(
+        &self,
+        place: &Place,
+        number: usize,
+        file: &'static str,
+        value: i32,
+    ) -> Result<Granted<Vec<Change>>> {
+        let call = HostCall::SysctlsSetNamespace;
+        self.permit(call, Object::Sysctl(Word::of_namespace(place.kind, number)))?;
+        let (namespace, sysctl) = (place.namespace.clone(), Sysctl::Namespace(file));
+        self.grant(call, vec![Change::SetSysctl { namespace, sysctl, value }])
+    }
+
+    /// `forwarding.allow`
+    pub fn allow_forwarding(&self, view: &impl View, link: &Link, ipv4: bool, ipv6: bool) -> Result<Granted<Forwards>> {
+        let link = link.owned(view)?;
+        if link.key.namespace != Namespace::Host {
+            return Err(Error::invalid(format!(
+                "{} is not in the host's namespace, and the host forwards only there",
+                link.name
+            )));
+        }
+        if !can_except(&link.name) {
+            return Err(Error::invalid(format!(
+                "iptables would misread the name {}, so it can't be excepted from the host's firewall: letters, digits, '-', '_', '.' and '@'",
+                link.name
+            )));
+        }
+        let mut changes = Vec::new();
+        let families = [(IptablesFamily::Ipv4, ipv4), (IptablesFamily::Ipv6, ipv6)];
+        for path in families.into_iter().filter(|(_, asked)| *asked).flat_map(|(family, _)| switches(family)) {
+            let sysctl = Sysctl::Namespace(path);
+            // Written only where it is off: writing it again resets settings of every link.
+            if view.sysctl(&Namespace::Host, &sysctl)? == 0 {
+                changes.push(Change::SetSysctl { namespace: Namespace::Host, sysctl, value: 1 });
+            }
+        }
+        self.grant(HostCall::ForwardingAllow, Forwards { link: link.name, ipv4, ipv6, switches: changes })
+    }
+
+    /// `forwarding.disallow`
+    pub fn disallow_forwarding(&self, view: &impl View, link: &Link) -> Result<Granted<ForwardsNoMore>> {
+        link.own()?;
+        let name = view.own_link(&link.key)?.unwrap_or_else(|| link.name.clone());
+        self.grant(HostCall::ForwardingDisallow, ForwardsNoMore(name))
+    }
+
+    /// `ports.take`
+    pub fn take_port(&self, wish: PortWish) -> Result<Granted<PortWish>> {
+        self.grant(HostCall::PortsTake, wish)
+    }
+
+    /// `ports.release`
+    pub fn release_ports(&self, ports: Vec<HostPort>) -> Result<Granted<Vec<HostPort>>> {
+        self.grant(HostCall::PortsRelease, ports)
+    }
+}
+
+fn of_link(view: &impl View, link: &Link, setting: LinkSetting) -> Result<Setting> {
+    let link = link.owned(view)?;
+    let LinkSetting { family, file, .. } = setting;
+    Ok(Setting { namespace: link.key.namespace, sysctl: Sysctl::Link { family, link: link.name, name: file } })
+}
+
+/// The kernel's switches: the host's IPv4, and IPv6 for all links and those to come.
+pub fn switches(family: IptablesFamily) -> &'static [&'static str] {
+    match family {
+        IptablesFamily::Ipv4 => &["ipv4/ip_forward"],
+        IptablesFamily::Ipv6 => &["ipv6/conf/all/forwarding", "ipv6/conf/default/forwarding"],
+    }
+}
+
+/// Whether a rule may speak of a link of this name. What `iptables-save` writes, it writes without quotes: `br+` would come back as every link that
+/// begins with `br`, and a quote would swallow the rest of the rule.
+pub fn can_except(link: &LinkName) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    link.as_str().bytes().all(plain) && !link.as_str().starts_with('-')
+}

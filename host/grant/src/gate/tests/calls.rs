@@ -1,0 +1,466 @@
+//! Each host call that has an effect: what its checks refuse, each alone.
+
+use kernel::{
+    Forwarding, HostPort, LinkChanges, LinkEnd, LinkSpec, MacvlanMode, Neighbour, NewName, NftChain, NftHook,
+    NftProperty, NftVerdict, PortWish, Route, Vxlan,
+};
+use words::limit::{WRITTEN_BYTES, WRITTEN_KEYS};
+use words::{LinkName, MacAddress};
+
+use super::look::{Table, container, key, own, parent, place};
+use super::*;
+use crate::gate::links::{NewNamespace, Wanted, WantedEnd, WantedKind};
+use crate::gate::nftables::{WantedCondition, WantedNftRule, WantedProperty};
+use crate::gate::rules::WantedRule;
+use crate::gate::settings::LinkSetting;
+use crate::gate::state::VALUE;
+
+/// A grant with all that the calls here need, and small limits.
+fn whole() -> Gate {
+    gate(&(permissions() + WORDS))
+}
+
+const WORDS: &str = "namespaces = ['host']\naddresses = ['network']\nroutes = ['network']\nparents = ['eth0']\ntables = ['peers']\n\
+    sysctls = ['link.ipv6-accept-ra', 'host.ipv4-forwarding']\nhooks = { prerouting = [0], forward = [0], postrouting = [0], output = [0] }\n\
+    limits = { links = 10, rules = 10, addresses = 3, routes = 3, table-entries = 3, store-bytes = 100 }";
+
+/// The refusal, as a driver reads it.
+fn no<T: std::fmt::Debug>(answer: Result<T>, says: &str) {
+    let refusal = answer.unwrap_err();
+    assert!(refusal.message.contains(says), "{refusal} is not about {says:?}");
+}
+
+fn end(name: &str) -> WantedEnd {
+    LinkEnd {
+        namespace: kernel::Namespace::Host,
+        name: NewName::Exact(LinkName::new(name).unwrap()),
+        mac: None,
+        mtu: None,
+        master: None,
+        addresses: Vec::new(),
+        up: true,
+    }
+    .into()
+}
+
+fn wanted(end: WantedEnd, kind: WantedKind) -> Vec<Wanted> {
+    vec![Wanted { end, kind }]
+}
+
+fn add(view: &mut Table, wanted: Vec<Wanted>) -> Result<Vec<LinkSpec>> {
+    whole().add_links(view, wanted).map(Granted::take)
+}
+
+#[test]
+fn nothing_is_granted_without_the_permission_for_the_host_call() {
+    let (gate, mut view) = (gate(WORDS), Table::default());
+    let (link, view) = (own(1, "br0"), &mut view);
+    no(gate.add_namespace(NewNamespace { name: "n".into(), file: "n".into() }), "lacks namespaces");
+    no(gate.remove_namespace(&place()), "lacks namespaces");
+    no(gate.add_links(view, Vec::new()), "lacks links");
+    no(gate.remove_link(&link), "lacks links");
+    no(gate.set_link(view, &link, None, LinkChanges::default()), "lacks links");
+    no(gate.remove_addresses(Vec::new()), "lacks links");
+    no(gate.add_addresses(view, Vec::new()), "lacks links");
+    no(gate.add_forwardings(view, Vec::new()), "lacks links");
+    no(gate.remove_neighbours(Vec::new()), "lacks links");
+    no(gate.remove_routes(Vec::new()), "lacks routing");
+    no(gate.remove_rules(None, Vec::new()), "lacks routing");
+    no(gate.remove_nft_rules(Vec::new()), "lacks packet-filter");
+    no(gate.allow_forwarding(view, &link, true, true), "lacks forwarding");
+    no(gate.disallow_forwarding(view, &link), "lacks forwarding");
+    no(gate.take_port(wish()), "lacks host-ports");
+    no(gate.release_ports(Vec::new()), "lacks host-ports");
+    no(gate.remove_state(view, "k".into()), "lacks store");
+    no(gate.remove_entry(view, "peers".into(), "k".into()), "lacks tables");
+}
+
+fn wish() -> PortWish {
+    PortWish { protocol: 6, addresses: Vec::new(), first: 80, last: 80, own: Vec::new() }
+}
+
+#[test]
+fn a_link_is_changed_by_whoever_made_it_as_long_as_it_is_there() {
+    let (gate, mut view) = (whole(), Table::default());
+    let set = |view: &Table, link: &Link| gate.set_link(view, link, None, LinkChanges::default());
+    assert!(set(&view, &own(1, "br0")).is_ok());
+    no(set(&view, &parent(9, "eth0")), "eth0 is not the driver's own");
+    // A handle that says so does not make it so.
+    no(set(&view, &own(9, "eth0")), "eth0 is gone, or is not the driver's any more");
+    no(set(&view, &own(3, "gone")), "gone is gone, or is not");
+    no(gate.remove_link(&parent(9, "eth0")), "eth0 is not the driver's own");
+    assert_eq!(gate.remove_link(&own(1, "br0")).unwrap().take().0, key(1));
+    view.removed = vec![1];
+    no(set(&view, &own(1, "br0")), "br0 is gone: this call removed it");
+}
+
+#[test]
+fn a_port_is_put_on_a_bridge_of_the_drivers_own_in_its_namespace() {
+    let (gate, view) = (whole(), Table::default());
+    let to = |bridge: Link| gate.set_link(&view, &own(2, "ve0"), Some(Some(bridge)), LinkChanges::default());
+    assert!(to(own(1, "br0")).is_ok());
+    no(to(own(21, "in0")), "in0 is in another namespace than its port");
+    no(to(parent(9, "eth0")), "eth0 is not the driver's own");
+    no(to(own(9, "eth0")), "eth0 is gone, or is not the driver's");
+    let mut view = Table::default();
+    let on = |bridge| WantedEnd { master: Some(bridge), ..end("a") };
+    let made = add(&mut view, wanted(on(own(1, "br0")), WantedKind::Dummy)).unwrap();
+    assert_eq!(made[0].end.master, Some(1));
+    no(add(&mut view, wanted(on(own(21, "in0")), WantedKind::Dummy)), "another namespace than its port");
+}
+
+#[test]
+fn a_link_is_made_where_and_with_what_the_grant_names() {
+    let mut view = Table::default();
+    assert!(add(&mut view, wanted(end("a"), WantedKind::Bridge)).is_ok());
+    let inside = WantedEnd { place: Some(place()), ..end("a") };
+    assert_eq!(add(&mut view, wanted(inside, WantedKind::Dummy)).unwrap()[0].end.namespace, place().namespace);
+    let at = WantedEnd { place: Some(container()), ..end("a") };
+    no(add(&mut view, wanted(at.clone(), WantedKind::Dummy)), "it is in the container's namespace");
+    no(add(&mut view, wanted(end("a"), WantedKind::Veth(Box::new(at)))), "it is in the container's namespace");
+    let with = |addresses: &[&str]| {
+        let mut end = end("a");
+        end.rest.addresses = addresses.iter().map(|text| net(text)).collect();
+        wanted(end, WantedKind::Dummy)
+    };
+    assert!(add(&mut view, with(&["10.5.0.1/24"])).is_ok());
+    no(add(&mut view, with(&["10.6.0.1/24"])), "10.6.0.1/24 lies in none of the network's pools");
+    no(add(&mut view, with(&["10.5.0.1/24", "10.5.0.2/24", "10.5.0.3/24", "10.5.0.4/24"])), "limits: addresses");
+    view.holds = 9;
+    assert!(add(&mut view, wanted(end("a"), WantedKind::Bridge)).is_ok());
+    no(add(&mut view, wanted(end("a"), WantedKind::Veth(Box::new(end("b"))))), "limits: links");
+}
+
+#[test]
+fn a_link_is_built_on_a_parent_that_the_grant_names_and_that_still_has_the_name() {
+    let mut view = Table::default();
+    let mut on = |link| add(&mut view, wanted(end("a"), WantedKind::Macvlan(link, MacvlanMode::Bridge)));
+    assert!(on(parent(9, "eth0")).is_ok());
+    assert!(on(own(1, "br0")).is_ok());
+    no(on(own(9, "eth0")), "eth0 is gone, or is not the driver's");
+    no(on(own(21, "in0")), "the parent in0 is not in the host's namespace");
+    no(on(parent(9, "eth1")), "eth1 is not the driver's; the driver's grant lacks parents: eth1");
+    view.foreign = [(9, "eth7")].into();
+    let on = |view: &mut Table, kind| add(view, wanted(end("a"), kind));
+    no(on(&mut view, WantedKind::Vlan(parent(9, "eth0"), 5)), "eth0 is gone, or has another name by now");
+    let vxlan = Vxlan { vni: 1, port: 4789, parent: None, local: None, remote: None, learning: false, proxy: false };
+    no(on(&mut view, WantedKind::Vxlan(None, vxlan.clone())), "lacks parents: *");
+    no(on(&mut view, WantedKind::Vxlan(Some(parent(9, "eth0")), vxlan)), "eth0 is gone, or has another name");
+    view.removed = vec![9];
+    no(on(&mut view, WantedKind::Vlan(parent(9, "eth0"), 5)), "eth0 is gone: this call removed it");
+}
+
+#[test]
+fn a_foreign_link_is_found_as_a_parent_only() {
+    let gate = whole();
+    let host = gate.namespace(HostCall::LinksGet, None).unwrap();
+    let find = |name: &str, mark, is_own| {
+        gate.find_link(&host, LinkName::new(name).unwrap(), Some((9, mark)), is_own).map(|link| link.is_own)
+    };
+    use kernel::Mark;
+    assert!(!find("eth0", Mark::Foreign, false).unwrap());
+    assert!(find("br0", Mark::Owned, true).unwrap());
+    no(find("eth1", Mark::Foreign, false), "no link eth1 there");
+    no(find("eth0", Mark::Owned, false), "no link eth0 there");
+    no(gate.find_link(&host, LinkName::new("eth0").unwrap(), None, false), "no link eth0 there");
+    let inside = gate.namespace(HostCall::LinksGet, Some(&place())).unwrap();
+    let found = gate.find_link(&inside, LinkName::new("eth0").unwrap(), Some((9, Mark::Foreign)), false);
+    no(found, "no link eth0 there");
+    no(gate.namespace(HostCall::LinksGet, Some(&container())), "lacks namespaces: container");
+    no(gate.remove_namespace(&container()), "only a namespace that the driver made");
+    assert_eq!(gate.remove_namespace(&place()).unwrap().take().0, "n");
+}
+
+#[test]
+fn addresses_and_routes_are_on_the_drivers_links_in_its_ranges_and_few() {
+    let (gate, mut view) = (whole(), Table::default());
+    let address = |view: &Table, link, text: &str| gate.add_addresses(view, vec![(link, net(text))]);
+    let route = |view: &Table, link: Link, text: &str| {
+        let (gateway, source, table, metric) = (None, None, None, None);
+        let route = Route { link: link.key.clone(), destination: net(text), gateway, source, table, metric };
+        (gate.add_routes(view, vec![(link.clone(), route.clone())]), gate.remove_routes(vec![(link, route)]))
+    };
+    assert!(address(&view, own(1, "br0"), "10.5.0.1/24").is_ok());
+    assert!(route(&view, own(1, "br0"), "10.5.0.0/25").0.is_ok());
+    for (link, says) in
+        [(parent(9, "eth0"), "not the driver's own"), (own(9, "eth0"), "is gone, or is not the driver's")]
+    {
+        no(address(&view, link.clone(), "10.5.0.1/24"), says);
+        no(route(&view, link, "10.5.0.0/25").0, says);
+    }
+    no(route(&view, parent(9, "eth0"), "10.5.0.0/25").1, "not the driver's own");
+    no(gate.remove_addresses(vec![(parent(9, "eth0"), net("10.5.0.1/24"))]), "not the driver's own");
+    no(address(&view, own(1, "br0"), "10.6.0.1/24"), "none of the network's pools");
+    no(route(&view, own(1, "br0"), "10.6.0.0/24").0, "none of the network's pools");
+    (view.addresses, view.routes) = (3, 3);
+    no(address(&view, own(1, "br0"), "10.5.0.1/24"), "limits: addresses");
+    no(route(&view, own(1, "br0"), "10.5.0.0/25").0, "limits: routes");
+    // Many on one link count together.
+    (view.addresses, view.routes) = (0, 0);
+    let four = (1..5).map(|n| (own(1, "br0"), net(&format!("10.5.0.{n}/24")))).collect();
+    no(gate.add_addresses(&view, four), "limits: addresses");
+}
+
+#[test]
+fn neighbours_are_on_the_drivers_links_and_lead_to_its_ranges() {
+    let (gate, view) = (whole(), Table::default());
+    let mac = MacAddress([2, 0, 0, 0, 0, 1]);
+    let neighbour = |link: Link, to: &str| {
+        let entry = Neighbour { link: link.key.clone(), address: to.parse().unwrap(), mac };
+        (gate.add_neighbours(&view, vec![(link.clone(), entry.clone())]), gate.remove_neighbours(vec![(link, entry)]))
+    };
+    let forwarding = |link: Link| {
+        let entry = Forwarding { link: link.key.clone(), mac, remote: None };
+        let entries = vec![(link, entry)];
+        (gate.add_forwardings(&view, entries.clone()), gate.remove_forwardings(entries))
+    };
+    assert!(neighbour(own(1, "br0"), "10.5.0.7").0.is_ok() && forwarding(own(1, "br0")).0.is_ok());
+    no(neighbour(own(1, "br0"), "10.6.0.7").0, "none of the network's pools");
+    for link in [parent(9, "eth0"), own(9, "eth0")] {
+        no(neighbour(link.clone(), "10.5.0.7").0, "the driver's");
+        no(forwarding(link).0, "the driver's");
+    }
+    no(neighbour(parent(9, "eth0"), "10.5.0.7").1, "not the driver's own");
+    no(forwarding(parent(9, "eth0")).1, "not the driver's own");
+}
+
+#[test]
+fn a_policy_rule_is_tied_to_the_network() {
+    let (gate, mut view) = (whole(), Table::default());
+    let rule = |source: Option<&str>, input: Option<Link>| {
+        let (destination, mark) = (None, None);
+        vec![WantedRule { priority: 100, source: source.map(net), destination, input, mark, table: 7 }]
+    };
+    let add = |view: &mut Table, rules| gate.add_rules(view, None, rules).map(|rules| rules.take().remove(0));
+    assert!(add(&mut view, rule(Some("10.5.0.0/24"), None)).is_ok());
+    // By the name that it has now.
+    assert_eq!(add(&mut view, rule(None, Some(own(1, "old")))).unwrap().input.unwrap().as_str(), "br0");
+    no(add(&mut view, rule(Some("10.6.0.0/24"), None)), "nothing ties the rule to the network");
+    no(add(&mut view, rule(None, None)), "it would catch foreign packets");
+    no(add(&mut view, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
+    no(add(&mut view, rule(None, Some(own(9, "eth0")))), "eth0 is gone, or is not the driver's");
+    no(add(&mut view, rule(None, Some(own(21, "in0")))), "in0 is in another namespace than the rule");
+    no(gate.add_rules(&mut view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
+    no(gate.remove_rules(Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
+    no(gate.remove_rules(None, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
+    let mut low = rule(Some("10.5.0.0/24"), None);
+    low[0].priority = 0;
+    no(add(&mut view, low), "0 is no rule's priority");
+    let mut mixed = rule(Some("10.5.0.0/24"), None);
+    mixed[0].destination = Some(net("fd00::/64"));
+    no(add(&mut view, mixed), "different families");
+    view.holds = 10;
+    no(add(&mut view, rule(Some("10.5.0.0/24"), None)), "limits: rules");
+}
+
+fn filter(conditions: Vec<WantedCondition>, verdict: NftVerdict) -> WantedNftRule {
+    let nat = matches!(verdict, NftVerdict::SourceNat(..) | NftVerdict::DestinationNat(..) | NftVerdict::Masquerade);
+    let hook = match verdict {
+        NftVerdict::DestinationNat(..) => NftHook::Prerouting,
+        NftVerdict::SourceNat(..) | NftVerdict::Masquerade => NftHook::Postrouting,
+        _ => NftHook::Forward,
+    };
+    WantedNftRule { chain: NftChain { nat, hook, priority: 0 }, conditions, verdict }
+}
+
+fn is(property: NftProperty) -> WantedCondition {
+    WantedCondition { property: WantedProperty::Other(property), negated: false }
+}
+
+fn by(link: Link) -> WantedCondition {
+    WantedCondition { property: WantedProperty::InputLink(link), negated: false }
+}
+
+fn not(condition: WantedCondition) -> WantedCondition {
+    WantedCondition { negated: true, ..condition }
+}
+
+#[test]
+fn a_packet_rule_is_tied_to_the_network() {
+    let (gate, mut view) = (whole(), Table::default());
+    let add = |view: &mut Table, conditions: Vec<WantedCondition>| {
+        gate.add_nft_rules(view, None, "t", vec![filter(conditions, NftVerdict::Drop)]).map(Granted::take)
+    };
+    let inside = || is(NftProperty::Source(net("10.5.0.0/25")));
+    let made = add(&mut view, vec![by(own(1, "old"))]).unwrap();
+    assert_eq!(made.rules[0].conditions[0].property, NftProperty::InputLink(LinkName::new("br0").unwrap()));
+    assert_eq!((made.table.as_str(), made.rules[0].comment.as_str()), ("t", "d "));
+    assert!(add(&mut view, vec![inside()]).is_ok());
+    assert!(add(&mut view, vec![by(parent(9, "eth0")), inside()]).is_ok());
+    let untied = "nothing ties the rule to the network";
+    no(add(&mut view, vec![]), untied);
+    no(add(&mut view, vec![by(parent(9, "eth0"))]), untied);
+    no(add(&mut view, vec![not(by(own(1, "br0")))]), untied);
+    no(add(&mut view, vec![not(inside())]), untied);
+    no(add(&mut view, vec![is(NftProperty::Destination(net("10.6.0.0/24")))]), untied);
+    no(add(&mut view, vec![is(NftProperty::DestinationLocal)]), untied);
+    no(add(&mut view, vec![by(own(9, "eth0"))]), "eth0 is gone, or is not the driver's");
+    no(add(&mut view, vec![by(own(21, "in0"))]), "in0 is in another namespace than the rule");
+    view.removed = vec![9];
+    no(add(&mut view, vec![by(parent(9, "eth0")), inside()]), "eth0 is gone: this call removed it");
+    no(gate.add_nft_rules(&mut view, Some(&container()), "t", Vec::new()), "the container's namespace");
+    view.holds = 10;
+    no(gate.add_nft_rules(&mut view, None, "t", vec![filter(vec![inside()], NftVerdict::Drop)]), "limits: rules");
+}
+
+#[test]
+fn a_packet_rule_is_in_a_chain_that_the_grant_names_and_that_can_do_it() {
+    let (gate, mut view) = (whole(), Table::default());
+    let mut add = |nat, hook, priority, verdict| {
+        let conditions = vec![by(own(1, "br0"))];
+        let rule = WantedNftRule { chain: NftChain { nat, hook, priority }, conditions, verdict };
+        gate.add_nft_rules(&mut view, None, "t", vec![rule])
+    };
+    let to = || "10.5.0.9".parse().unwrap();
+    assert!(add(false, NftHook::Forward, 0, NftVerdict::Accept).is_ok());
+    assert!(add(true, NftHook::Postrouting, 0, NftVerdict::Masquerade).is_ok());
+    assert!(add(true, NftHook::Prerouting, 0, NftVerdict::DestinationNat(to(), None)).is_ok());
+    no(add(false, NftHook::Forward, 1, NftVerdict::Accept), "lacks hooks: forward 1");
+    no(add(false, NftHook::Input, 0, NftVerdict::Accept), "lacks hooks: input 0");
+    no(add(true, NftHook::Prerouting, 0, NftVerdict::Drop), "can't happen in a chain of nat");
+    no(add(false, NftHook::Postrouting, 0, NftVerdict::Masquerade), "can't happen in a chain of filter");
+    no(add(true, NftHook::Prerouting, 0, NftVerdict::Masquerade), "can't happen in a chain of nat at Prerouting");
+    no(add(true, NftHook::Prerouting, 0, NftVerdict::SourceNat(to(), None)), "can't happen");
+    no(add(true, NftHook::Postrouting, 0, NftVerdict::DestinationNat(to(), None)), "can't happen");
+    no(add(true, NftHook::Forward, 0, NftVerdict::Accept), "a nat chain can't be at the forward hook");
+}
+
+#[test]
+fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is_held() {
+    let (gate, mut view) = (whole(), Table::default());
+    let add = |view: &mut Table, conditions: Vec<WantedCondition>, to: &str| {
+        let rule = filter(conditions, NftVerdict::DestinationNat(to.parse().unwrap(), Some(80)));
+        gate.add_nft_rules(view, None, "t", vec![rule])
+    };
+    let tcp = || is(NftProperty::Protocol(6));
+    let port = |last| is(NftProperty::DestinationPort(8080, last));
+    let local = || is(NftProperty::DestinationLocal);
+    let published = || vec![tcp(), port(8080), local()];
+    assert!(add(&mut view, vec![by(own(1, "br0"))], "10.5.0.9").is_ok());
+    assert!(add(&mut view, vec![is(NftProperty::Destination(net("10.5.0.1/32")))], "10.5.0.9").is_ok());
+    no(add(&mut view, vec![by(own(1, "br0"))], "10.6.0.9"), "10.6.0.9 lies in none of the network's pools");
+    no(add(&mut view, published(), "10.5.0.9"), "port 8080 of 0.0.0.0 is not taken by this endpoint");
+    let held = |address: &str| HostPort { protocol: 6, port: 8080, address: address.parse().unwrap() };
+    view.ports = vec![held("0.0.0.0")];
+    assert!(add(&mut view, published(), "10.5.0.9").is_ok());
+    let to = |text: &str| is(NftProperty::Destination(net(text)));
+    assert!(add(&mut view, vec![tcp(), port(8080), to("192.0.2.1/32")], "10.5.0.9").is_ok());
+    let only = "only by a port";
+    no(add(&mut view, vec![port(8080), local()], "10.5.0.9"), only);
+    no(add(&mut view, vec![tcp(), local()], "10.5.0.9"), only);
+    no(add(&mut view, vec![tcp(), port(8081), local()], "10.5.0.9"), only);
+    no(add(&mut view, vec![tcp(), port(8080)], "10.5.0.9"), only);
+    no(add(&mut view, vec![tcp(), port(8080), to("192.0.2.0/24")], "10.5.0.9"), only);
+    no(add(&mut view, vec![tcp(), port(8080), not(local())], "10.5.0.9"), only);
+    no(add(&mut view, vec![by(parent(9, "eth0"))], "10.5.0.9"), only);
+    no(add(&mut view, vec![not(by(own(1, "br0")))], "10.5.0.9"), only);
+    view.ports = vec![held("192.0.2.1")];
+    assert!(add(&mut view, vec![tcp(), port(8080), to("192.0.2.1/32")], "10.5.0.9").is_ok());
+    no(add(&mut view, vec![tcp(), port(8080), to("192.0.2.2/32")], "10.5.0.9"), "port 8080 of 192.0.2.2 is not taken");
+}
+
+#[test]
+fn settings_are_of_the_drivers_links_and_by_their_names() {
+    let (gate, view) = (whole(), Table::default());
+    let setting = |name: &str| {
+        let word = Sysctl::try_from(format!("link.{name}")).unwrap();
+        LinkSetting { word, family: "ipv6", file: "accept_ra" }
+    };
+    let (named, other) = (setting("ipv6-accept-ra"), setting("ipv6-forwarding"));
+    assert!(gate.get_link_setting(&view, &own(1, "br0"), named).is_ok());
+    let set = gate.set_link_setting(&view, &own(1, "old"), named, 1).unwrap();
+    let link = LinkName::new("br0").unwrap();
+    let sysctl = kernel::Sysctl::Link { family: "ipv6", link, name: "accept_ra" };
+    assert_eq!(*set, [kernel::Change::SetSysctl { namespace: kernel::Namespace::Host, sysctl, value: 1 }]);
+    no(gate.get_link_setting(&view, &own(1, "br0"), other), "lacks sysctls: link.ipv6-forwarding");
+    no(gate.set_link_setting(&view, &own(1, "br0"), other, 1), "lacks sysctls: link.ipv6-forwarding");
+    for link in [parent(9, "eth0"), own(9, "eth0")] {
+        no(gate.get_link_setting(&view, &link, named), "the driver's");
+        no(gate.set_link_setting(&view, &link, named, 1), "the driver's");
+    }
+    let host = Place { namespace: kernel::Namespace::Host, kind: NamespaceKind::Host, made: None };
+    assert!(gate.get_namespace_setting(&host, 0, "ipv4/ip_forward").is_ok());
+    assert!(gate.set_namespace_setting(&host, 0, "ipv4/ip_forward", 1).is_ok());
+    no(gate.get_namespace_setting(&host, 1, "ipv6/conf/all/forwarding"), "lacks sysctls: host.ipv6-forwarding");
+    no(gate.set_namespace_setting(&host, 1, "ipv6/conf/all/forwarding", 1), "lacks sysctls: host.ipv6-forwarding");
+    no(gate.set_namespace_setting(&container(), 0, "ipv4/ip_forward", 1), "lacks sysctls: container.ipv4-forwarding");
+}
+
+#[test]
+fn forwarding_is_for_the_drivers_links_in_the_hosts_namespace() {
+    let (gate, mut view) = (whole(), Table::default());
+    let allowed = gate.allow_forwarding(&view, &own(1, "old"), true, true).unwrap();
+    assert_eq!((allowed.link.as_str(), allowed.switches.len()), ("br0", 3));
+    view.forwarding = 1;
+    assert!(gate.allow_forwarding(&view, &own(1, "br0"), true, true).unwrap().switches.is_empty());
+    no(gate.allow_forwarding(&view, &own(21, "in0"), true, false), "in0 is not in the host's namespace");
+    view.own.insert(3, "br+");
+    no(gate.allow_forwarding(&view, &own(3, "br+"), true, false), "iptables would misread the name br+");
+    for link in [parent(9, "eth0"), own(9, "eth0")] {
+        no(gate.allow_forwarding(&view, &link, true, false), "the driver's");
+    }
+    no(gate.disallow_forwarding(&view, &parent(9, "eth0")), "not the driver's own");
+    assert_eq!(gate.disallow_forwarding(&view, &own(1, "old")).unwrap().take().0.as_str(), "br0");
+}
+
+#[test]
+fn what_is_remembered_is_little_and_each_owners_own() {
+    let (gate, mut view) = (whole(), Table::default());
+    let view = &mut view;
+    let table = |name: &str| name.to_owned();
+    assert!(gate.set_state(view, "k".into(), vec![0; 99]).is_ok());
+    no(gate.set_state(view, "k".into(), vec![0; 100]), "limits: store-bytes");
+    no(gate.set_state(view, "k".into(), vec![0; VALUE + 1]), "a value has at most 65536 bytes");
+    assert!(gate.put_entry(view, table("peers"), "k".into(), vec![1]).is_ok());
+    no(gate.put_entry(view, table("others"), "k".into(), vec![1]), "lacks tables: others");
+    no(gate.add_entry(view, table("others"), "k".into(), vec![1]), "lacks tables: others");
+    no(gate.get_entry(table("others"), "k".into()), "lacks tables: others");
+    no(gate.list_entries(table("others")), "lacks tables: others");
+    no(gate.remove_entry(view, table("others"), "k".into()), "lacks tables: others");
+    no(gate.watch(view, table("others"), 1, true), "lacks tables: others");
+    no(gate.list_entries(table("a/b")), "a table's name is");
+    no(gate.watch(view, table("peers"), 1, false), "does not export table-watcher");
+    view.entries = [("own", true), ("foreign", false)].into();
+    assert!(gate.put_entry(view, table("peers"), "own".into(), vec![1]).is_ok());
+    assert!(gate.remove_entry(view, table("peers"), "own".into()).is_ok());
+    no(gate.put_entry(view, table("peers"), "foreign".into(), vec![1]), "is another owner's");
+    no(gate.remove_entry(view, table("peers"), "foreign".into()), "is another owner's");
+    no(gate.remove_entry(view, table("peers"), "none".into()), "has no entry");
+    no(gate.add_entry(view, table("peers"), "own".into(), vec![1]), "already");
+    no(gate.add_entry(view, table("peers"), "foreign".into(), vec![1]), "of another owner already");
+    view.holds = 3;
+    no(gate.put_entry(view, table("peers"), "k".into(), vec![1]), "limits: table-entries");
+    no(gate.add_entry(view, table("peers"), "k".into(), vec![1]), "limits: table-entries");
+    view.holds = 0;
+    for written in [(WRITTEN_KEYS, 0), (0, WRITTEN_BYTES + 1)] {
+        view.written = written;
+        let most = "one call writes at most";
+        no(gate.set_state(view, "k".into(), vec![0]), most);
+        no(gate.remove_state(view, "k".into()), most);
+        no(gate.put_entry(view, table("peers"), "k".into(), vec![0]), most);
+        no(gate.add_entry(view, table("peers"), "k".into(), vec![0]), most);
+        no(gate.remove_entry(view, table("peers"), "own".into()), most);
+        no(gate.watch(view, table("peers"), 1, true), most);
+    }
+}
+
+#[test]
+fn what_a_driver_answers_for_its_endpoint_is_the_endpoints() {
+    let (mut gate, mut view) = (whole(), Table::default());
+    assert!(gate.endpoint_address(net("10.5.0.7/24")).is_ok());
+    assert!(gate.endpoint_address(net("fd00::7/64")).is_ok(), "no pools of that family");
+    no(gate.endpoint_address(net("10.6.0.7/24")), "none of the network's pools");
+    assert!(gate.static_route(net("10.5.0.0/25")).is_ok());
+    assert!(gate.static_route(net("fd00::/64")).is_ok());
+    no(gate.static_route(net("10.6.0.0/24")), "none of the network's pools");
+    no(gate.static_route(net("::/0")), "a default route is a permission of its own");
+    assert_eq!(gate.source(&view, &own(2, "ve0")).unwrap().take().0, key(2));
+    no(gate.source(&view, &own(1, "br0")), "br0 was not made for this endpoint");
+    view.removed = vec![2];
+    no(gate.source(&view, &own(2, "ve0")), "ve0 is gone: this call removed it");
+    no(gate.choose_pools(vec![net("10.7.0.0/24")]), "the network has pools already");
+    let mut gate = gate_of(Policy::new(Grant::default(), None), None);
+    gate.pools = Some(Vec::new());
+    assert!(gate.choose_pools(Vec::new()).is_ok());
+    no(gate.choose_pools(vec![net("10.7.0.0/24")]), "the network has pools already");
+}

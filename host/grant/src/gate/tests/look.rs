@@ -1,0 +1,126 @@
+//! A host in a table, to look at.
+
+use std::collections::BTreeMap;
+
+use kernel::{HostPort, LinkKey, Namespace, NamespacePath, Sysctl};
+use words::{LinkName, Result};
+
+use crate::gate::view::{Link, Place, View};
+use crate::{Limit, NamespaceKind};
+
+/// What is there. Links by ifindex in the host's namespace; 21 and up are in a namespace of the driver's own.
+pub struct Table {
+    pub own: BTreeMap<u32, &'static str>,
+    pub foreign: BTreeMap<u32, &'static str>,
+    pub removed: Vec<u32>,
+    pub endpoints: Vec<u32>,
+    pub addresses: u64,
+    pub routes: u64,
+    pub holds: u64,
+    pub state_bytes: u64,
+    pub written: (usize, usize),
+    pub ports: Vec<HostPort>,
+    pub entries: BTreeMap<&'static str, bool>,
+    pub forwarding: i32,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            own: [(1, "br0"), (2, "ve0"), (21, "in0")].into(),
+            foreign: [(9, "eth0")].into(),
+            removed: Vec::new(),
+            endpoints: vec![2],
+            addresses: 0,
+            routes: 0,
+            holds: 0,
+            state_bytes: 0,
+            written: (0, 0),
+            ports: Vec::new(),
+            entries: BTreeMap::new(),
+            forwarding: 0,
+        }
+    }
+}
+
+/// The namespace that the driver made.
+pub fn made() -> Namespace {
+    Namespace::At(NamespacePath { path: "/run/n".into(), inode: 7 })
+}
+
+/// The container's.
+pub fn container() -> Place {
+    let namespace = Namespace::At(NamespacePath { path: "/run/c".into(), inode: 8 });
+    Place { namespace, kind: NamespaceKind::Container, made: None }
+}
+
+/// The driver's own.
+pub fn place() -> Place {
+    Place { namespace: made(), kind: NamespaceKind::Own, made: Some("n".into()) }
+}
+
+pub fn key(index: u32) -> LinkKey {
+    let namespace = if index > 20 { made() } else { Namespace::Host };
+    LinkKey { namespace, index }
+}
+
+/// A handle of a link that the driver made.
+pub fn own(index: u32, name: &str) -> Link {
+    Link { key: key(index), name: LinkName::new(name).unwrap(), is_own: true }
+}
+
+/// A handle of a parent interface.
+pub fn parent(index: u32, name: &str) -> Link {
+    Link { is_own: false, ..own(index, name) }
+}
+
+impl View for Table {
+    fn has_removed(&self, link: &LinkKey) -> bool {
+        self.removed.contains(&link.index)
+    }
+
+    fn own_link(&self, link: &LinkKey) -> Result<Option<LinkName>> {
+        self.own.get(&link.index).filter(|_| *link == key(link.index)).map(|name| LinkName::new(name)).transpose()
+    }
+
+    fn any_link(&self, link: &LinkKey) -> Result<Option<String>> {
+        let found = self.own.get(&link.index).or(self.foreign.get(&link.index));
+        Ok(found.filter(|_| *link == key(link.index)).map(|name| (*name).to_owned()))
+    }
+
+    fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
+        Ok(self.endpoints.contains(&link.index))
+    }
+
+    fn addresses(&self, _: &LinkKey) -> Result<u64> {
+        Ok(self.addresses)
+    }
+
+    fn routes(&self, _: &LinkKey) -> Result<u64> {
+        Ok(self.routes)
+    }
+
+    fn sysctl(&self, _: &Namespace, _: &Sysctl) -> Result<i32> {
+        Ok(self.forwarding)
+    }
+
+    fn has_port(&self, ports: [HostPort; 2]) -> Result<bool> {
+        Ok(self.ports.iter().any(|port| ports.contains(port)))
+    }
+
+    fn holds(&mut self, _: Limit, _: u64) -> Result<u64> {
+        Ok(self.holds)
+    }
+
+    fn state_bytes(&mut self, _: u64) -> Result<u64> {
+        Ok(self.state_bytes)
+    }
+
+    fn written(&self) -> (usize, usize) {
+        self.written
+    }
+
+    fn is_own_entry(&mut self, _: &str, key: &str) -> Result<Option<bool>> {
+        Ok(self.entries.get(key).copied())
+    }
+}

@@ -1,0 +1,116 @@
+//! What the gate looks up to decide, and what a driver's handles stand for.
+
+use std::collections::BTreeMap;
+
+use kernel::{HostPort, LinkKey, Namespace, Sysctl};
+use words::{Error, LinkName, Result};
+
+use crate::{Limit, NamespaceKind};
+
+/// A link that a driver has a handle of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Which one.
+    pub key: LinkKey,
+    /// Its name when the handle was made.
+    pub name: LinkName,
+    /// The driver made it; else it is a parent interface that the grant names, which nobody may change.
+    pub is_own: bool,
+}
+
+/// A network namespace that a driver has a handle of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which one.
+    pub namespace: Namespace,
+    /// What kind it is.
+    pub kind: NamespaceKind,
+    /// Its name, where the driver made it.
+    pub made: Option<String>,
+}
+
+/// What kernel and store have now, as the call sees it. Only to look at.
+pub trait View {
+    /// Whether this call removes the link.
+    fn has_removed(&self, link: &LinkKey) -> bool;
+
+    /// The name that the driver's link has now: the kernel has it at this index with this instance's mark, and the store says that it is
+    /// this driver's. None: it is gone, or is not.
+    fn own_link(&self, link: &LinkKey) -> Result<Option<LinkName>>;
+
+    /// The name that whichever link has that is there.
+    fn any_link(&self, link: &LinkKey) -> Result<Option<String>>;
+
+    /// Whether the link belongs to the endpoint at hand.
+    fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool>;
+
+    /// How many addresses a link has.
+    fn addresses(&self, link: &LinkKey) -> Result<u64>;
+
+    /// How many routes lead through a link.
+    fn routes(&self, link: &LinkKey) -> Result<u64>;
+
+    /// The value of a kernel setting.
+    fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32>;
+
+    /// Whether the owner at hand, endpoint or network, has taken one of these ports of the host.
+    fn has_port(&self, ports: [HostPort; 2]) -> Result<bool>;
+
+    /// How many of something the driver's networks hold, of which there are to be at most `most` when the call is committed.
+    fn holds(&mut self, limit: Limit, most: u64) -> Result<u64>;
+
+    /// Bytes of the driver's state, of which there are to be at most `most` when the call is committed.
+    fn state_bytes(&mut self, most: u64) -> Result<u64>;
+
+    /// How many keys and bytes this call wrote.
+    fn written(&self) -> (usize, usize);
+
+    /// Whether a table has an entry, and then whether it is the driver's own.
+    fn is_own_entry(&mut self, table: &str, key: &str) -> Result<Option<bool>>;
+}
+
+impl Link {
+    /// Refuses a parent interface.
+    pub fn own(&self) -> Result<()> {
+        match self.is_own {
+            true => Ok(()),
+            false => Err(Error::forbidden(format!(
+                "{} is not the driver's own: as a parent interface it can be looked at and built on, nothing else",
+                self.name
+            ))),
+        }
+    }
+
+    /// Refuses a link that this call has removed.
+    pub fn is_there(&self, view: &impl View) -> Result<()> {
+        match view.has_removed(&self.key) {
+            true => Err(Error::not_found(format!("{} is gone: this call removed it", self.name))),
+            false => Ok(()),
+        }
+    }
+
+    /// What a write needs right before it: it is the driver's own, and there. Answers it with the name that it has now.
+    pub(super) fn owned(&self, view: &impl View) -> Result<Self> {
+        self.own()?;
+        self.is_there(view)?;
+        match view.own_link(&self.key)? {
+            Some(name) => Ok(Self { name, ..self.clone() }),
+            None => Err(Error::not_found(format!("{} is gone, or is not the driver's any more", self.name))),
+        }
+    }
+}
+
+/// Each of a list's links is [`Link::owned`]: the names that they have now. Each is looked at once.
+pub(super) fn all_owned<'a>(
+    view: &impl View,
+    links: impl IntoIterator<Item = &'a Link>,
+) -> Result<BTreeMap<LinkKey, LinkName>> {
+    let mut names = BTreeMap::new();
+    for link in links {
+        link.own()?;
+        if !names.contains_key(&link.key) {
+            names.insert(link.key.clone(), link.owned(view)?.name);
+        }
+    }
+    Ok(names)
+}

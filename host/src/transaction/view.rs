@@ -1,0 +1,149 @@
+//! What the gate looks up in a transaction, and what a capability may read of the kernel.
+
+use super::Transaction;
+use grant::gate::settings::Setting;
+use grant::{Granted, Limit, View};
+use ipnet::IpNet;
+use kernel::{Forwarding, HostPort, Kernel, LinkInfo, LinkKey, Namespace, Neighbour, Route, Sysctl};
+use store::{self, Check, Object, Thing};
+use words::{LinkName, Result};
+
+/// The kernel, to read from and not to change.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    kernel: &'a Kernel,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(kernel: &'a Kernel) -> Self {
+        Self { kernel }
+    }
+
+    /// A link by its name.
+    pub fn link_by_name(self, namespace: &Namespace, name: &LinkName) -> Result<Option<LinkInfo>> {
+        Ok(self.kernel.link_by_name(namespace, name)?)
+    }
+
+    /// A link.
+    pub fn link(self, link: &LinkKey) -> Result<Option<LinkInfo>> {
+        Ok(self.kernel.link(link)?)
+    }
+
+    /// Its addresses.
+    pub fn addresses(self, link: &LinkKey) -> Result<Vec<IpNet>> {
+        Ok(self.kernel.addresses(link)?)
+    }
+
+    /// The routes through it.
+    pub fn routes(self, link: &LinkKey) -> Result<Vec<Route>> {
+        Ok(self.kernel.routes(link)?)
+    }
+
+    /// Its neighbours.
+    pub fn neighbours(self, link: &LinkKey) -> Result<Vec<Neighbour>> {
+        Ok(self.kernel.neighbours(link)?)
+    }
+
+    /// Its forwarding entries.
+    pub fn forwardings(self, link: &LinkKey) -> Result<Vec<Forwarding>> {
+        Ok(self.kernel.forwardings(link)?)
+    }
+}
+
+impl Transaction {
+    /// The value of a kernel setting.
+    pub fn setting(&self, setting: &Granted<Setting>) -> Result<i32> {
+        Ok(self.kernel.sysctl(&setting.namespace, &setting.sysctl)?)
+    }
+}
+
+impl View for Transaction {
+    fn has_removed(&self, link: &LinkKey) -> bool {
+        self.gone.contains(link)
+    }
+
+    fn own_link(&self, link: &LinkKey) -> Result<Option<LinkName>> {
+        let Some(info) = self.kernel.link(link)? else { return Ok(None) };
+        match self.link_object(&link.namespace, &info)? {
+            Some(_) => Ok(Some(LinkName::new(&info.name)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn any_link(&self, link: &LinkKey) -> Result<Option<String>> {
+        Ok(self.kernel.link(link)?.map(|info| info.name))
+    }
+
+    fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
+        let Some(info) = self.kernel.link(link).ok().flatten() else { return Ok(false) };
+        let object = self.link_object(&link.namespace, &info)?;
+        Ok(object.is_some_and(|o| {
+            o.network == self.owner.network && o.endpoint.is_some() && o.endpoint == self.owner.endpoint
+        }))
+    }
+
+    fn addresses(&self, link: &LinkKey) -> Result<u64> {
+        Ok(self.kernel.addresses(link)?.len() as u64)
+    }
+
+    fn routes(&self, link: &LinkKey) -> Result<u64> {
+        Ok(self.kernel.routes(link)?.len() as u64)
+    }
+
+    fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32> {
+        Ok(self.kernel.sysctl(namespace, sysctl)?)
+    }
+
+    fn has_port(&self, ports: [HostPort; 2]) -> Result<bool> {
+        let is_owners = |object: &&Object| !self.dropped.contains(&object.id) && object.endpoint == self.owner.endpoint;
+        let committed = self.committed()?;
+        let found = ports
+            .map(Thing::Port)
+            .into_iter()
+            .any(|port| self.made.find(&port).filter(is_owners).or(committed.find(&port).filter(is_owners)).is_some());
+        Ok(found)
+    }
+
+    /// When it is committed there are at most `most`, or the call is made again: another call can have made some meanwhile.
+    fn holds(&mut self, limit: Limit, most: u64) -> Result<u64> {
+        let kinds: &'static [&'static str] = match limit {
+            Limit::Links => &["Link"],
+            Limit::Rules => &["NftRule", "Rule"],
+            Limit::TableEntries => &[store::ENTRY],
+            _ => &[],
+        };
+        let is_it = |thing: &Thing| match thing {
+            Thing::Link { .. } => limit == Limit::Links,
+            Thing::NftRule { .. } | Thing::Rule(_) => limit == Limit::Rules,
+            _ => false,
+        };
+        // A link is removed after the commit, and gone when the reaper has deleted it: until then the kernel has it.
+        let is_there =
+            |object: &Object| matches!(object.thing, Thing::Link { .. }) || !self.dropped.contains(&object.id);
+        let made = self.made.all().filter(|object| is_it(&object.thing) && is_there(object)).count();
+        let condemned = if limit == Limit::Links { self.condemned(most) } else { 0 };
+        let put = if limit == Limit::TableEntries { self.entries.values().flatten().count() } else { 0 };
+        self.check_limit(Check::Held { driver: self.owner.driver.clone(), kinds, most });
+        Ok(self.store.held(&self.owner.driver, kinds)? + (made + put) as u64 + condemned)
+    }
+
+    /// What this call replaces counts twice until it is committed.
+    fn state_bytes(&mut self, most: u64) -> Result<u64> {
+        let bytes =
+            |(key, value): (&String, &Option<Vec<u8>>)| value.as_ref().map_or(0, |value| key.len() + value.len());
+        let written: usize = self.state.iter().map(bytes).sum();
+        self.check_limit(Check::StateBytes { driver: self.owner.driver.clone(), most });
+        Ok(self.store.state_size(&self.owner.driver)?.1 + written as u64)
+    }
+
+    fn written(&self) -> (usize, usize) {
+        let bytes = |v: &Option<Vec<u8>>| v.as_ref().map_or(0, Vec::len);
+        let state: usize = self.state.values().map(bytes).sum();
+        let entries: usize = self.entries.values().map(bytes).sum();
+        (self.state.len() + self.entries.len() + self.watches.len(), state + entries)
+    }
+
+    fn is_own_entry(&mut self, table: &str, key: &str) -> Result<Option<bool>> {
+        Ok(self.find_entry(table, key)?.map(|(_, is_own)| is_own))
+    }
+}
