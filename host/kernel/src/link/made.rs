@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Applied, Change, LinkKey, LinkName, Namespace, Outcome, Sysctl};
+use crate::{Applied, Change, LinkKey, LinkName, Namespace, Outcome, Sysctl};
 
 /// Links that were made, by key and by name.
 #[derive(Debug, Default)]
