@@ -88,13 +88,7 @@ fn engine(name: &'static str, request: Request) -> Operation {
         name,
         Box::new(move |bench| {
             let driver = Name::new("bridge").unwrap();
-            bench
-                .wait(bench.controller().request(
-                    &operation::origin::Origin::Docker { api: None },
-                    &driver,
-                    request.clone(),
-                ))
-                .unwrap();
+            bench.wait(bench.controller().request(&Origin::Docker { api: None }, &driver, request.clone())).unwrap();
         }),
     )
 }
