@@ -153,7 +153,7 @@ async fn a_driver_is_sent_with_its_configuration() {
 
 #[tokio::test]
 async fn people_get_tables_and_programs_json() {
-    let endpoint = r#"[{"id":"0123456789abcdef","name":"red","network":"a","namespace":"/run/netns/red","interface":"eth0","mac_address":"02:42:0a:05:00:02","address":"10.5.0.2/24","address_ipv6":"fd00::2/64","gateway":"10.5.0.1","gateway_ipv6":null,"ports":[{"protocol":"tcp","container_port":80,"host_address":null,"host_port":8080,"host_port_end":0}],"info":{}}]"#;
+    let endpoint = r#"[{"id":"0123456789abcdef","name":"red","network":"a","origin":{"engine":"native"},"namespace":"/run/netns/red","interface":"eth0","mac_address":"02:42:0a:05:00:02","address":"10.5.0.2/24","address_ipv6":"fd00::2/64","gateway":"10.5.0.1","gateway_ipv6":null,"ports":[{"protocol":"tcp","container_port":80,"host_address":null,"host_port":8080,"host_port_end":0}],"info":{}}]"#;
     let daemon = Daemon::answering(200, endpoint);
     let table = "\
 ID            NAME  NETWORK  NAMESPACE       INTERFACE  ADDRESSES                PORTS
@@ -169,7 +169,7 @@ ID            NAME  NETWORK  NAMESPACE       INTERFACE  ADDRESSES               
 
 #[tokio::test]
 async fn attach_prints_a_summary_and_the_trace() {
-    let attached = r#"{"id":"0123456789abcdef","name":"red","network":"a","namespace":"/run/netns/red","interface":"eth0","mac_address":null,"address":"10.5.0.2/24","address_ipv6":null,"gateway":"10.5.0.1","gateway_ipv6":null,"ports":[],"info":{},"calls":[{"function":"join","micros":9,"commit_micros":3,"host_calls":[{"function":"log.write","micros":1}]}]}"#;
+    let attached = r#"{"id":"0123456789abcdef","name":"red","network":"a","origin":{"engine":"native"},"namespace":"/run/netns/red","interface":"eth0","mac_address":null,"address":"10.5.0.2/24","address_ipv6":null,"gateway":"10.5.0.1","gateway_ipv6":null,"ports":[],"info":{},"calls":[{"function":"join","micros":9,"commit_micros":3,"host_calls":[{"function":"log.write","micros":1}]}]}"#;
     let daemon = Daemon::answering(201, attached);
     let summary = "\
 NAME  INTERFACE  ADDRESSES    GATEWAYS  PORTS
