@@ -55,6 +55,8 @@ fn an_older_copy_of_the_store_cuts_no_container_off() {
     scene.both_work();
     let networks = scene.daemon.json("network ls");
     assert_eq!(networks.as_array().unwrap().len(), 1, "{networks:#}");
+    let findings = scene.daemon.json("doctor");
+    assert!(findings.to_string().contains("gc --orphans"), "{findings:#}");
     // Nor does what it does from now on, or another start.
     scene.daemon.ok("network create third --subnet 10.93.0.0/24");
     scene.daemon.ok("gc");

@@ -283,6 +283,11 @@ impl Controller {
         self.on_network(id.clone(), driver, move |inner| inner.remove_entry(&id, table, key)).await
     }
 
+    /// Whether the store is an older copy than the one that this machine's networks were made with.
+    pub fn is_behind(&self) -> Result<bool> {
+        Ok(self.inner.store.is_behind()?)
+    }
+
     /// Lets go of what the store, an older copy, does not know: the next collection of garbage removes it.
     pub async fn give_up_orphans(&self) -> Result<()> {
         self.alone(|inner| Ok(inner.store.catch_up()?)).await

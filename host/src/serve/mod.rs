@@ -29,7 +29,7 @@ use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
 use crate::frontend::docker::Plugins;
 use crate::frontend::socket::{Bound, Inherited, make_folder};
 use words::file::make_private;
-use words::{Error, Result};
+use words::{Error, Kind, Result};
 
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -73,7 +73,8 @@ async fn until_lost<Serving: Future<Output = Result<()>>>(
             () = signal => {}
             Ok(status) = has_ended => {
                 let how = status.map_or_else(|e| e.to_string(), |status| status.to_string());
-                let error = Error::internal(format!("the process for namespaces has ended ({how}): start the daemon again"));
+                let message = format!("the process for namespaces has ended ({how}): start the daemon again");
+                let error = Error::new(Kind::Unavailable, message);
                 tracing::error!("{error}");
                 drop(lost.send(error));
             }

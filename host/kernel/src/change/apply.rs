@@ -100,9 +100,18 @@ pub(crate) fn undo_for_reaping(
     let mut made = MadeLinks::default();
     applied.iter().for_each(|applied| made.note(applied));
     let moved = applied.iter().any(|a| a.undo.iter().any(|change| matches!(change, Change::MoveLink(..))));
-    let keys: Vec<LinkKey> = made.keys().iter().cloned().collect();
+    // What is in a namespace that was made goes with it; of a pair that leads out of there the end outside is left, and enough.
+    let made_namespaces: BTreeSet<Namespace> = applied
+        .iter()
+        .filter_map(|a| match &a.outcome {
+            Outcome::Namespace(path) => Some(Namespace::At(path.clone())),
+            _ => None,
+        })
+        .collect();
+    let keys: Vec<LinkKey> =
+        made.keys().iter().filter(|key| !made_namespaces.contains(&key.namespace)).cloned().collect();
     // A link that moved has another key by now.
-    let condemned = !moved && !keys.is_empty() && link::condemn::condemn(session, &keys, kernel.marks).is_ok();
+    let condemned = !moved && link::condemn::condemn(session, &keys, kernel.marks).is_ok();
     let changes = applied.iter().rev().flat_map(|a| a.undo.iter());
     let changes = one_per_table(changes.filter(|change| !(condemned && made.take_along(change))));
     let errors = each(kernel, session, &changes, Together::TakingBack);

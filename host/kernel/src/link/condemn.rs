@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 use rustix::io::Errno;
 
@@ -16,6 +17,9 @@ use crate::link::set::{RTM_DELLINK, RTM_SETLINK, message, own};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
 use crate::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, ip};
+
+/// Links whose addresses are asked for one by one: an endpoint's, beside a host's thousands.
+const FEW: usize = 8;
 
 /// The links of one namespace.
 type Place = (Namespace, Vec<Seen>);
@@ -101,6 +105,7 @@ fn may_wait(at: &Namespace, link: &Seen, all: &BTreeSet<(u32, u32, Namespace)>) 
 /// Down, no master, no addresses, another name, the other group.
 fn put_away(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks) -> Result<(), Error> {
     let mut requests = Vec::new();
+    let mut addresses = addresses(session, at, links)?;
     for link in links {
         let index = link.info.index;
         let mut down = message(index);
@@ -111,12 +116,25 @@ fn put_away(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks)
         // In a message of its own, because kernels before 6.2 rename only what is down already.
         let name = Some(NewName::Exact(LinkName::new(&format!("pc{index:x}"))?));
         requests.extend(link::set::requests(index, &LinkChanges { name, ..LinkChanges::default() }));
-        let addresses = ip::address::list(session, at, index)?;
-        requests.extend(addresses.into_iter().map(|(_, a)| ip::address::delete(index, a)));
+        let addresses = addresses.remove(&index).unwrap_or_default();
+        requests.extend(addresses.into_iter().map(|a| ip::address::delete(index, a)));
     }
     let answers = session.exchange(at, &requests)?;
     // Going down removes IPv6 addresses, so some of those that were listed are gone by the time their turn comes.
     check(&answers, &[Errno::NODEV, Errno::ADDRNOTAVAIL], "putting links away")
+}
+
+/// The addresses of links by index: asked for one by one where there are few, or else all at once.
+fn addresses(session: &mut Session, at: &Namespace, links: &[Seen]) -> Result<BTreeMap<u32, Vec<IpNet>>, Error> {
+    let mut found: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
+    let all = [0];
+    let some: Vec<u32> = links.iter().map(|link| link.info.index).collect();
+    for index in if some.len() > FEW { &all[..] } else { &some } {
+        for (link, address) in ip::address::list(session, at, *index)? {
+            found.entry(link).or_default().push(address);
+        }
+    }
+    Ok(found)
 }
 
 fn delete(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks) -> Result<(), Error> {

@@ -93,8 +93,8 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // From the end of one request to the end of the next one's head.
-        .header_read_timeout(limits.idle + limits.head)
+        // From the end of one request to the end of the next one's head, of which `Patient` sees to the latter.
+        .header_read_timeout(limits.idle.max(limits.head))
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
