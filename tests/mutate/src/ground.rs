@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::mutant::{self, Mutant};
 
 /// The crates of the copy.
-const CRATES: [&str; 3] = ["host/words", "host/kernel", "host/grant"];
+const CRATES: [&str; 4] = ["host/words", "host/ask", "host/kernel", "host/grant"];
 
 /// What their tests read, and which versions they take.
 const FILES: [&str; 2] = ["Cargo.lock", "README.md"];
