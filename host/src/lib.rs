@@ -3,6 +3,7 @@
 //! The crates below this one, from the ground up; each knows only those before it:
 //!
 //! - `words`: checked text, errors with a kind, limits
+//! - `ask`: all that a driver can ask and be answered, as values made from `wit/`
 //! - `kernel`: netlink, nftables, settings and namespaces, with undo; a kernel in memory that passes the same tests
 //! - `grant`: what a driver may do, and the one gate
 //! - `operation`: what can be asked of Pontoon, and what it answers

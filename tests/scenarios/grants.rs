@@ -124,7 +124,7 @@ fn without_a_grant_every_import_outside_of_the_table_is_refused() {
     let audit = walked(Grant::default());
     let refused: BTreeSet<_> = audit.calls.iter().filter(|c| c.refused > 0).map(|c| c.function.as_str()).collect();
     let allowed: BTreeSet<_> = audit.calls.iter().filter(|c| c.allowed > 0).map(|c| c.function.as_str()).collect();
-    let of_everybody = names(HostCall::ALL.into_iter().filter(|call| call.permission().is_none()));
+    let of_everybody = names(HostCall::ALL.into_iter().filter(|call| Permission::of(*call).is_none()));
     assert!(allowed.is_subset(&of_everybody), "allowed: {:?}", allowed.difference(&of_everybody));
     // The rest takes a link or a namespace, and without a grant nobody has one.
     let out_of_reach = names([
@@ -144,7 +144,7 @@ fn without_a_grant_every_import_outside_of_the_table_is_refused() {
         HostCall::ForwardingAllow,
         HostCall::ForwardingDisallow,
     ]);
-    let others = names(HostCall::ALL.into_iter().filter(|call| call.permission().is_some()));
+    let others = names(HostCall::ALL.into_iter().filter(|call| Permission::of(*call).is_some()));
     let reached: BTreeSet<_> = others.difference(&out_of_reach).copied().collect();
     assert_eq!(refused, reached);
 }
@@ -155,7 +155,7 @@ fn with_links_alone_everything_else_is_refused() {
     let audit = walked(grant);
     let refused: BTreeSet<_> = audit.calls.iter().filter(|c| c.refused > 0).map(|c| c.function.as_str()).collect();
     let allowed: BTreeSet<_> = audit.calls.iter().filter(|c| c.allowed > 0).map(|c| c.function.as_str()).collect();
-    let may = |call: &HostCall| matches!(call.permission(), None | Some(Permission::Links));
+    let may = |call: &HostCall| matches!(Permission::of(*call), None | Some(Permission::Links));
     assert!(allowed.is_subset(&names(HostCall::ALL.into_iter().filter(may))), "{allowed:?}");
     let others = names(HostCall::ALL.into_iter().filter(|call| !may(call)));
     let missing: Vec<_> = others.difference(&refused).collect();

@@ -1,6 +1,6 @@
 //! What the command line tells: of a driver, and for programs, where every answer is what the API's description says.
 
-use grant::HostCall;
+use grant::{HostCall, Permission};
 use operation::driver::DriverDetails;
 use pontoon_tests::{Daemon, Namespace, Ran, driver};
 use serde_json::Value;
@@ -89,7 +89,7 @@ fn the_sample_drivers_ask_for_what_they_import() {
         let needed = details.imports.iter().filter_map(|import| {
             let (interface, function) = import.strip_prefix("pontoon:driver/")?.split_once("@0.1.0#")?;
             let call = format!("{interface}.{}", function.rsplit(']').next()?);
-            HostCall::ALL.into_iter().find(|known| known.name() == call).unwrap().permission()
+            HostCall::ALL.into_iter().find(|known| known.name() == call).and_then(Permission::of)
         });
         let manifest = details.manifest.unwrap();
         assert_eq!(manifest.asks.permissions, needed.collect(), "{name}");

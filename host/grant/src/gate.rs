@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::{ANY, Grant, Hook, HostCall, Item, Limit, NamespaceKind, Policy, Range, Sysctl};
+use crate::{ANY, Grant, Hook, HostCall, Item, Limit, NamespaceKind, Permission, Policy, Range, Sysctl};
 use view::{Link, Place, View};
 use words::{Error, Id, Kind, Name, Result};
 
@@ -188,7 +188,7 @@ impl Gate {
     }
 
     fn kept_out(&self, call: HostCall, object: Object<'_>) -> Option<String> {
-        if let Some(permission) = call.permission() {
+        if let Some(permission) = Permission::of(call) {
             if self.pools.is_none() {
                 return Some("this call is for no network and gets no kernel, store or tables".into());
             }

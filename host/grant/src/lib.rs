@@ -5,7 +5,7 @@
 //! - [`file`]: a grant as a TOML file
 //! - [`Gate`]: asked for every host call with its objects, which it answers as [`Granted`]; an effect takes nothing else
 //! - [`Policy`]: a driver's grant as it is now, and the [`Audit`] of what was allowed and refused
-//! - [`HostCall`]: every function that a driver can import, read from `wit/` when the host is built
+//! - [`HostCall`]: every function that a driver can import
 
 mod audit;
 pub mod file;
@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use ask::HostCall;
 pub use audit::{Audit, AuditCount, Audited, Refused};
 pub use gate::view::{Link, Place, View};
 pub use gate::{About, Gate, Granted};
@@ -34,8 +35,6 @@ pub use range::Range;
 pub use word::{Hook, NamespaceKind, Sysctl, check_table};
 
 use words::{Error, LinkName, Result};
-
-include!(concat!(env!("OUT_DIR"), "/host_call.rs"));
 
 /// Every interface, or every table.
 pub const ANY: &str = "*";

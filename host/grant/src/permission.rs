@@ -40,12 +40,12 @@ impl fmt::Display for Permission {
     }
 }
 
-impl HostCall {
-    /// What it needs; none: every driver has it, in every call.
-    pub fn permission(self) -> Option<Permission> {
+impl Permission {
+    /// What a host call needs; none: every driver has it, in every call.
+    pub fn of(call: HostCall) -> Option<Self> {
         use HostCall as H;
         use Permission as P;
-        Some(match self {
+        Some(match call {
             // Handles of its own call.
             H::CapabilitiesNetworkInfoUpdateIpamConfig
             | H::CapabilitiesInterfaceInfoSetMacAddress

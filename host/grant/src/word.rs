@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::{LINK_SYSCTLS, NAMESPACE_SYSCTLS};
+use ask::sysctls::{LinkSysctl, NamespaceSysctl};
 use words::Error;
 
 /// Bytes of a table's name.
@@ -50,12 +50,12 @@ pub struct Sysctl {
 impl Sysctl {
     /// The setting of links with this number in `link-sysctl`.
     pub fn of_link(number: usize) -> Self {
-        Self { kind: None, name: LINK_SYSCTLS[number] }
+        Self { kind: None, name: LinkSysctl::NAMES[number] }
     }
 
     /// The setting with this number in `namespace-sysctl`, of namespaces of a kind.
     pub fn of_namespace(kind: NamespaceKind, number: usize) -> Self {
-        Self { kind: Some(kind), name: NAMESPACE_SYSCTLS[number] }
+        Self { kind: Some(kind), name: NamespaceSysctl::NAMES[number] }
     }
 
     fn scope(self) -> &'static str {
@@ -72,15 +72,16 @@ impl TryFrom<String> for Sysctl {
     type Error = Error;
 
     fn try_from(text: String) -> Result<Self, Error> {
-        let links = (0..LINK_SYSCTLS.len()).map(Self::of_link);
+        let links = (0..LinkSysctl::NAMES.len()).map(Self::of_link);
         let kinds = [NamespaceKind::Own, NamespaceKind::Host, NamespaceKind::Container].into_iter();
-        let namespaces = kinds.flat_map(|kind| (0..NAMESPACE_SYSCTLS.len()).map(move |n| Self::of_namespace(kind, n)));
+        let namespaces =
+            kinds.flat_map(|kind| (0..NamespaceSysctl::NAMES.len()).map(move |n| Self::of_namespace(kind, n)));
         links.chain(namespaces).find(|sysctl| sysctl.to_string() == text).ok_or_else(|| {
             let shown: String = text.chars().take(80).collect();
             Error::invalid(format!(
                 "{shown:?} is no setting: link. and one of {}; or own., host. or container. and one of {}",
-                LINK_SYSCTLS.join(", "),
-                NAMESPACE_SYSCTLS.join(", ")
+                LinkSysctl::NAMES.join(", "),
+                NamespaceSysctl::NAMES.join(", ")
             ))
         })
     }

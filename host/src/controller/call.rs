@@ -74,6 +74,16 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Why a round of a call did not come through.
+enum Stopped {
+    /// The driver is put aside for this function, and was not called.
+    Aside(Error),
+    /// What it read was changed by another call before its commit: it is run again.
+    Overtaken(String),
+    /// The driver or its commit failed, and all is undone.
+    Failed(Failure),
+}
+
 impl Inner {
     /// Makes a call. When it returns ok, its changes and what `finish` adds are committed together; else all is undone.
     pub(super) fn call<T: Debug>(
@@ -83,91 +93,86 @@ impl Inner {
         run: impl Fn(&Code, CallState) -> Outcome<T>,
         finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
     ) -> Result<Done<T>> {
+        let driver = &call.driver.record.name;
         for _ in 0..ROUNDS {
-            match self.round(call, traces, &run, &finish) {
-                Err(store::Error::Conflict(what)) => {
-                    tracing::debug!(function = call.function, "run again: {what} changed")
+            return match self.round(call, traces, &run, &finish) {
+                Ok(done) => Ok(done),
+                Err(Stopped::Overtaken(what)) => {
+                    tracing::debug!(function = call.function, "run again: {what} changed");
+                    continue;
                 }
-                Err(error) => return Err(error.into()),
-                Ok(done) => return done,
-            }
+                Err(Stopped::Aside(error)) => Err(error.context(format!("the driver {driver}"))),
+                Err(Stopped::Failed(failure)) => {
+                    Err(failure.error().context(format!("the driver {driver}: {}", call.function)))
+                }
+            };
         }
         Err(Error::new(Kind::Unavailable, format!("{} was overtaken {ROUNDS} times: try again", call.function)))
     }
 
-    /// Runs the call once. The outer error is the commit's.
+    /// The call once: it may be made, it runs, it is committed or undone, and it is told of.
     fn round<T: Debug>(
         &self,
         call: &Call<'_>,
         traces: &mut Vec<CallTrace>,
         run: impl Fn(&Code, CallState) -> Outcome<T>,
         finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
-    ) -> std::result::Result<Result<Done<T>>, store::Error> {
+    ) -> std::result::Result<Done<T>, Stopped> {
         let start = Instant::now();
         let fault = self.fault_for(call.function);
-        if let Some(aside) = call.driver.aside.get(call.function, start) {
-            let error = Error::new(Kind::Unavailable, aside.to_string());
-            return Ok(Err(error.context(format!("the driver {}", call.driver.record.name))));
-        }
-        let mut outcome = run(&call.driver.code, self.state(call, start, fault));
-        let transaction = outcome.state.transaction.take();
-        let recorder = &call.driver.recorder;
-        let end = (recorder.is_wanted() || matches!(outcome.result, Err(Failure::Trapped(_))))
-            .then(|| end(&outcome.result, &mut outcome.state.trap));
+        may_be_made(call, start)?;
+        let Outcome { mut state, result } = run(&call.driver.code, self.state(call, start, fault));
+        let end = wanted_end(call, &result, &mut state.trap);
         let returned = Instant::now();
-        let committed = match outcome.result {
-            Err(failure) => Err(failure),
-            Ok(value) => match finish(&value, &outcome.state).map_err(Failure::Refused) {
-                Ok(writes) => commit(call, transaction, writes)?.map(|swept| (value, swept)).map_err(Failure::Refused),
-                Err(failure) => Err(failure),
-            },
+        let settled = settle(call, &mut state, result, finish);
+        if let Err(Stopped::Overtaken(what)) = settled {
+            return Err(Stopped::Overtaken(what));
+        }
+        // A trap that was asked for says nothing of the driver.
+        if fault.is_none() {
+            let trapped = matches!(settled, Err(Stopped::Failed(Failure::Trapped(_))));
+            call.driver.aside.ended(call.function, trapped, Instant::now());
+        }
+        let (error, swept) = match &settled {
+            Ok((_, swept)) => (None, swept.clone()),
+            Err(stopped) => (stopped.error().cloned(), Vec::new()),
         };
-        let commit_micros = micros(returned);
-        let asked = std::mem::take(&mut outcome.state.asked);
+        let told = Told { start, commit_micros: micros(returned), end, error, swept };
+        traces.push(self.report(call, &mut state, told));
+        settled.map(|(value, swept)| Done { value, state, swept })
+    }
+
+    /// Tells of a call that ended: its driver's counters, its recording, and whoever asked for calls. Answers its trace.
+    fn report(&self, call: &Call<'_>, state: &mut CallState, told: Told) -> CallTrace {
+        let Told { start, commit_micros, end, error, swept } = told;
+        let asked = std::mem::take(&mut state.asked);
         let mut trace = CallTrace {
             function: call.function.to_owned(),
             micros: micros(start),
             commit_micros,
             host_calls: asked.iter().map(Asked::trace).collect(),
         };
-        call.driver.count(&trace, committed.is_err());
-        // A trap that was asked for says nothing of the driver.
-        if fault.is_none() {
-            call.driver.aside.ended(call.function, matches!(committed, Err(Failure::Trapped(_))), Instant::now());
-        }
+        call.driver.count(&trace, error.is_some());
         trace.host_calls.truncate(TRACED);
         if let Some(end) = end {
-            let undone = committed.as_ref().err().filter(|_| matches!(end, End::Returned(_))).map(Failure::as_error);
-            recorder.keep(Recording {
+            call.driver.recorder.keep(Recording {
                 number: 0,
                 driver: call.driver.record.name.clone(),
                 component: call.driver.record.digest.clone(),
                 interface: crate::driver::admit::interface(),
                 function: call.function.to_owned(),
-                arguments: serde_json::to_value(&outcome.state.arguments).unwrap_or_default(),
+                arguments: serde_json::to_value(&state.arguments).unwrap_or_default(),
                 network: call.network.map(|network| network.id.clone()),
                 endpoint: call.endpoint.cloned(),
                 host_calls: asked.into_iter().map(Asked::recorded).collect(),
-                cut: outcome.state.cut,
+                cut: state.cut,
+                undone: error.clone().filter(|_| matches!(end, End::Returned(_))),
                 end,
-                undone: undone.cloned(),
                 micros: trace.micros,
             });
         }
-        self.note_call(|| {
-            let (error, swept) = match &committed {
-                Ok((_, swept)) => (None, swept.clone()),
-                Err(failure) => (Some(failure.as_error().clone()), Vec::new()),
-            };
-            Called { trace: trace.clone(), error, swept }
-        });
-        traces.push(trace);
-        Ok(match committed {
-            Ok((value, swept)) => Ok(Done { value, state: outcome.state, swept }),
-            Err(failure) => {
-                Err(failure.error().context(format!("the driver {}: {}", call.driver.record.name, call.function)))
-            }
-        })
+        self.note_call(|| Called { trace: trace.clone(), error, swept });
+        trace
     }
 
     /// The failure to inject into a function, if there is one.
@@ -218,32 +223,77 @@ impl Inner {
     }
 }
 
-/// How the driver ended its call, for a recording.
-fn end<T: Debug>(result: &std::result::Result<T, Failure>, trap: &mut TrapPlace) -> End {
-    match result {
-        Ok(value) => End::Returned(format!("{value:?}")),
-        Err(Failure::Refused(error)) => End::Failed(error.clone()),
-        Err(Failure::Trapped(error)) => {
-            End::Trapped(Trap { message: error.message.clone(), backtrace: std::mem::take(&mut trap.backtrace) })
+/// What there is to tell of a call that ended.
+struct Told {
+    start: Instant,
+    commit_micros: u64,
+    /// How the driver ended it, where it is to be recorded.
+    end: Option<End>,
+    /// Why it failed, or its commit did.
+    error: Option<Error>,
+    swept: Vec<String>,
+}
+
+impl Stopped {
+    fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Aside(error) => Some(error),
+            Self::Overtaken(_) => None,
+            Self::Failed(failure) => Some(failure.as_error()),
         }
     }
 }
 
-fn commit(
+/// A driver that trapped again and again is put aside for the function.
+fn may_be_made(call: &Call<'_>, now: Instant) -> std::result::Result<(), Stopped> {
+    match call.driver.aside.get(call.function, now) {
+        Some(aside) => Err(Stopped::Aside(Error::new(Kind::Unavailable, aside.to_string()))),
+        None => Ok(()),
+    }
+}
+
+/// How the driver ended its call, where it is recorded: because somebody wants it, or because it trapped.
+fn wanted_end<T: Debug>(
     call: &Call<'_>,
-    transaction: Option<Transaction>,
-    writes: Vec<Write>,
-) -> std::result::Result<Result<Vec<String>>, store::Error> {
-    let Some(mut transaction) = transaction else { return Ok(Ok(Vec::new())) };
-    if call.sweep
-        && let Err(error) = transaction.sweep()
-    {
-        return Ok(Err(error));
+    result: &std::result::Result<T, Failure>,
+    trap: &mut TrapPlace,
+) -> Option<End> {
+    match result {
+        Err(Failure::Trapped(error)) => {
+            let backtrace = std::mem::take(&mut trap.backtrace);
+            Some(End::Trapped(Trap { message: error.message.clone(), backtrace }))
+        }
+        _ if !call.driver.recorder.is_wanted() => None,
+        Ok(value) => Some(End::Returned(format!("{value:?}"))),
+        Err(Failure::Refused(error)) => Some(End::Failed(error.clone())),
+    }
+}
+
+/// Commits what the call did, with what `finish` adds; or undoes it. Answers what was swept, too.
+fn settle<T>(
+    call: &Call<'_>,
+    state: &mut CallState,
+    result: std::result::Result<T, Failure>,
+    finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
+) -> std::result::Result<(T, Vec<String>), Stopped> {
+    // Whatever it did is undone where it is dropped.
+    let transaction = state.transaction.take();
+    let value = result.map_err(Stopped::Failed)?;
+    let writes = finish(&value, state)?;
+    let Some(mut transaction) = transaction else { return Ok((value, Vec::new())) };
+    if call.sweep {
+        transaction.sweep()?;
     }
     match transaction.commit(writes, call.durability) {
-        Ok(swept) => Ok(Ok(swept)),
-        Err(conflict @ store::Error::Conflict(_)) => Err(conflict),
-        Err(error) => Ok(Err(error.into())),
+        Ok(swept) => Ok((value, swept)),
+        Err(store::Error::Conflict(what)) => Err(Stopped::Overtaken(what)),
+        Err(error) => Err(Error::from(error).into()),
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Failed(Failure::Refused(error))
     }
 }
 

@@ -9,7 +9,10 @@ use std::process::{Command, Stdio};
 use crate::mutant::{self, Mutant};
 
 /// The crates of the copy.
-const CRATES: [&str; 3] = ["host/words", "host/kernel", "host/grant"];
+const CRATES: [&str; 4] = ["host/words", "host/ask", "host/kernel", "host/grant"];
+
+/// What their tests read, and which versions they take.
+const FILES: [&str; 2] = ["Cargo.lock", "README.md"];
 
 /// Where the checks are.
 const GATE: [&str; 2] = ["host/grant/src/gate.rs", "host/grant/src/gate"];
@@ -25,8 +28,10 @@ pub struct Ground {
 pub enum Verdict {
     /// Nothing is wrong.
     Passed,
-    /// A test fails, or it does not compile.
-    Noticed,
+    /// A test fails.
+    Failed,
+    /// It does not compile.
+    NotCompiled,
 }
 
 impl Ground {
@@ -47,7 +52,9 @@ impl Ground {
             false => format!("{line}\n"),
         });
         fs::write(copy.join("Cargo.toml"), lines.collect::<String>())?;
-        fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock"))?;
+        for file in FILES {
+            fs::copy(root.join(file), copy.join(file))?;
+        }
         Ok(Self { root: root.to_owned(), copy })
     }
 
@@ -80,12 +87,20 @@ impl Ground {
 
     /// Runs the tests.
     pub fn test(&self) -> Result<Verdict> {
+        Ok(match (self.cargo(&["--no-run"])?, self.cargo(&[])?) {
+            (false, _) => Verdict::NotCompiled,
+            (true, false) => Verdict::Failed,
+            (true, true) => Verdict::Passed,
+        })
+    }
+
+    fn cargo(&self, more: &[&str]) -> Result<bool> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(["test", "--quiet", "--offline", "--package", "pontoon-grant", "--lib"]).current_dir(&self.copy);
-        command.env("CARGO_TARGET_DIR", self.copy.join("target")).env("CARGO_PROFILE_DEV_DEBUG", "0");
-        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-        Ok(if status.success() { Verdict::Passed } else { Verdict::Noticed })
+        command.args(["test", "--quiet", "--offline", "--package", "pontoon-grant", "--lib"]).args(more);
+        command.current_dir(&self.copy).env("CARGO_TARGET_DIR", self.copy.join("target"));
+        command.env("CARGO_PROFILE_DEV_DEBUG", "0").stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command.status()?.success())
     }
 }
 
@@ -93,7 +108,8 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Passed => "NOT NOTICED",
-            Self::Noticed => "noticed",
+            Self::Failed => "fails",
+            Self::NotCompiled => "no compile",
         })
     }
 }

@@ -20,7 +20,7 @@ fn gate(text: &str) -> Gate {
 }
 
 fn permissions() -> String {
-    let calls = HostCall::ALL.into_iter().filter_map(HostCall::permission);
+    let calls = HostCall::ALL.into_iter().filter_map(Permission::of);
     let words: std::collections::BTreeSet<_> = calls.map(|permission| format!("'{permission}'")).collect();
     format!("permissions = [{}]\n", words.into_iter().collect::<Vec<_>>().join(","))
 }
@@ -29,12 +29,12 @@ fn permissions() -> String {
 fn an_empty_grant_allows_only_what_every_driver_has() {
     let gate = gate("");
     for call in HostCall::ALL {
-        assert_eq!(gate.permit(call, Object::Own).is_ok(), call.permission().is_none(), "{}", call.name());
+        assert_eq!(gate.permit(call, Object::Own).is_ok(), Permission::of(call).is_none(), "{}", call.name());
     }
     let audit = gate.policy.audit.tell();
     assert_eq!(audit.calls.len(), HostCall::ALL.len(), "every decision is in the audit");
     assert!(audit.calls.iter().all(|call| call.allowed + call.refused == 1));
-    let refused = HostCall::ALL.into_iter().filter(|call| call.permission().is_some()).count();
+    let refused = HostCall::ALL.into_iter().filter(|call| Permission::of(*call).is_some()).count();
     assert_eq!(audit.refused.len(), refused);
     assert!(audit.refused[0].why.contains("the driver's grant lacks"), "{:?}", audit.refused[0]);
 }
@@ -44,7 +44,7 @@ fn a_call_for_no_network_gets_nothing_of_a_grant() {
     let grant = crate::file::read("g", permissions().as_bytes()).unwrap();
     let gate = gate_of(Policy::new(grant, None), None);
     for call in HostCall::ALL {
-        assert_eq!(gate.permit(call, Object::Own).is_ok(), call.permission().is_none(), "{}", call.name());
+        assert_eq!(gate.permit(call, Object::Own).is_ok(), Permission::of(call).is_none(), "{}", call.name());
     }
 }
 
@@ -133,7 +133,7 @@ fn a_refusal_says_what_to_write() {
         said.message,
         "links.add: 10.5.0.1/24 is an address of the network; the driver's grant lacks addresses: network"
     );
-    assert_eq!(HostCall::PortsTake.permission(), Some(Permission::HostPorts));
+    assert_eq!(Permission::of(HostCall::PortsTake), Some(Permission::HostPorts));
     let said = gate.permit(HostCall::PortsTake, Object::Own).unwrap_err();
     assert_eq!(said.message, "ports.take: the driver's grant lacks host-ports (permissions)");
     let said = gate.permit(HostCall::LinksAdd, Object::Amount(Limit::Links, 5_000)).unwrap_err();

@@ -185,7 +185,7 @@ mod tests {
             Language::Rust.project().find(|file| file.path == "pontoon.toml").unwrap().text.replace("@NAME@", "blue");
         let said = crate::driver::manifest::read("pontoon.toml", manifest.as_bytes()).unwrap();
         assert_eq!(said.asks.permissions.into_iter().map(|p| p.to_string()).collect::<Vec<_>>(), ["links"]);
-        for permission in grant::HostCall::ALL.into_iter().filter_map(grant::HostCall::permission) {
+        for permission in grant::HostCall::ALL.into_iter().filter_map(grant::Permission::of) {
             assert!(manifest.contains(&permission.to_string()), "{permission} is not named");
         }
     }
