@@ -24,7 +24,7 @@ impl Host for CallState {
         self.ask(HostCall::RulesRemove, arguments!(namespace, rules), |call| {
             let (place, rules) = resolved(call, namespace.as_ref(), &rules)?;
             let (gate, transaction) = call.parts()?;
-            Ok(transaction.remove_rules(gate.remove_rules(place.as_ref(), rules)?)?)
+            Ok(transaction.remove_rules(gate.remove_rules(transaction, place.as_ref(), rules)?)?)
         })
     }
 

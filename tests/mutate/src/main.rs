@@ -1,5 +1,5 @@
 //! Takes each check of the gate out in turn: the crate `grant` must not compile then, or one of its tests must fail. All are taken out, or
-//! with `--ten` every so many that ten are. Works on a copy, under `target/mutate`.
+//! with `--ten` every so many that ten are, or those of the files that are named. Works on a copy, under `target/mutate`.
 //!
 //! - [`mutant`]: what is taken out, found in the source by its form, so that a new check is on the list by itself
 //! - [`ground`]: the copy, and the verdict of its tests
@@ -20,9 +20,12 @@ fn main() -> std::io::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let ground = Ground::new(&root)?;
     let mut mutants = ground.mutants()?;
-    if std::env::args().any(|argument| argument == "--ten") {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.iter().any(|argument| argument == "--ten") {
         let step = mutants.len().div_ceil(TEN);
         mutants = mutants.into_iter().step_by(step.max(1)).collect();
+    } else if !asked.is_empty() {
+        mutants.retain(|mutant| asked.iter().any(|name| mutant.file.contains(name.as_str())));
     }
     if ground.test()? != Verdict::Passed {
         println!("the tests fail before anything is taken out");

@@ -43,9 +43,19 @@ impl Gate {
     }
 
     /// `rules.remove`
-    pub fn remove_rules(&self, place: Option<&Place>, rules: Vec<WantedRule>) -> Result<Granted<GoneRules>> {
+    pub fn remove_rules(
+        &self,
+        view: &impl View,
+        place: Option<&Place>,
+        rules: Vec<WantedRule>,
+    ) -> Result<Granted<GoneRules>> {
         let call = HostCall::RulesRemove;
-        self.grant(call, GoneRules(self.rules(call, place, rules, &BTreeMap::new())?))
+        let mut names = BTreeMap::new();
+        for link in rules.iter().filter_map(|rule| rule.input.as_ref()) {
+            // A handle's own name can be an older one; a link that is gone has no other.
+            names.extend(view.own_link(&link.key)?.map(|name| (link.key.clone(), name)));
+        }
+        self.grant(call, GoneRules(self.rules(call, place, rules, &names)?))
     }
 
     fn rules(

@@ -65,7 +65,7 @@ fn nothing_is_granted_without_the_permission_for_the_host_call() {
     no(gate.add_forwardings(view, Vec::new()), "lacks links");
     no(gate.remove_neighbours(Vec::new()), "lacks links");
     no(gate.remove_routes(Vec::new()), "lacks routing");
-    no(gate.remove_rules(None, Vec::new()), "lacks routing");
+    no(gate.remove_rules(view, None, Vec::new()), "lacks routing");
     no(gate.remove_nft_rules(Vec::new()), "lacks packet-filter");
     no(gate.allow_forwarding(view, &link, true, true), "lacks forwarding");
     no(gate.disallow_forwarding(view, &link), "lacks forwarding");
@@ -241,8 +241,12 @@ fn a_policy_rule_is_tied_to_the_network() {
     no(add(&mut view, rule(None, Some(own(9, "eth0")))), "eth0 is gone, or is not the driver's");
     no(add(&mut view, rule(None, Some(own(21, "in0")))), "in0 is in another namespace than the rule");
     no(gate.add_rules(&mut view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
-    no(gate.remove_rules(Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
-    no(gate.remove_rules(None, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
+    no(gate.remove_rules(&view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
+    no(gate.remove_rules(&view, None, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
+    let gone = gate.remove_rules(&view, None, rule(None, Some(own(1, "old")))).unwrap();
+    assert_eq!(gone.0[0].input.as_ref().unwrap().as_str(), "br0");
+    let gone = gate.remove_rules(&view, None, rule(None, Some(own(3, "gone")))).unwrap();
+    assert_eq!(gone.0[0].input.as_ref().unwrap().as_str(), "gone");
     let mut low = rule(Some("10.5.0.0/24"), None);
     low[0].priority = 0;
     no(add(&mut view, low), "0 is no rule's priority");
