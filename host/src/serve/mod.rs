@@ -19,6 +19,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use self::log::Bounded;
 use crate::config::{Config, Written};
@@ -170,9 +172,8 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
 
 /// Logs to standard error, without colours: it is a terminal only for developers.
 fn start_log(config: &Config) -> Result<()> {
-    let writer = || Bounded(io::stderr());
-    let subscriber = tracing_subscriber::fmt().compact().with_writer(writer).with_ansi(false);
-    let started = subscriber.with_env_filter(config.filter()?).try_init();
+    let lines = tracing_subscriber::fmt::layer().compact().with_writer(|| Bounded(io::stderr())).with_ansi(false);
+    let started = tracing_subscriber::registry().with(lines).with(config.filter()?).try_init();
     started.map_err(|e| Error::internal(format!("can't log: {e}")))
 }
 

@@ -10,12 +10,13 @@ use ipnet::IpNet;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 use rustix::io::Errno;
 
-use super::link_read::{self, Seen, by_index};
-use super::link_set::{self, RTM_DELLINK, RTM_SETLINK, message, own};
-use super::mark::Marks;
-use super::session::Session;
-use super::socket::{Answer, Request};
-use super::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, address};
+use crate::link;
+use crate::link::mark::Marks;
+use crate::link::read::{Seen, by_index};
+use crate::link::set::{RTM_DELLINK, RTM_SETLINK, message, own};
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Request};
+use crate::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, ip};
 
 /// Links whose addresses are asked for one by one: an endpoint's, beside a host's thousands.
 const FEW: usize = 8;
@@ -25,7 +26,7 @@ type Place = (Namespace, Vec<Seen>);
 
 /// Takes links out of the way. The other end of a pair comes along if it is in the same namespace; one in another namespace must be in the
 /// list as well, or the pair is deleted here.
-pub(super) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<(), Error> {
+pub(crate) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<(), Error> {
     let mut places = look(session, links, marks)?;
     // Each link's other end, by index: where both are, and which has which.
     let all: BTreeSet<(u32, u32, Namespace)> = places
@@ -42,8 +43,8 @@ pub(super) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) ->
 }
 
 /// Deletes a namespace's condemned links; answers how many there were.
-pub(super) fn reap(session: &mut Session, at: &Namespace, marks: Marks) -> Result<usize, Error> {
-    let links = link_read::all(session, at, marks)?;
+pub(crate) fn reap(session: &mut Session, at: &Namespace, marks: Marks) -> Result<usize, Error> {
+    let links = link::read::all(session, at, marks)?;
     let count = links.iter().filter(|l| l.info.mark == Mark::Condemned).count();
     if count > 0 {
         delete_group(session, at, marks)?;
@@ -61,12 +62,12 @@ fn look(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<Vec<Pl
     for (at, keys) in by_place {
         let questions: Vec<Request> = keys.iter().map(|key| by_index(key.index)).collect();
         let answers = match session.exchange(at, &questions) {
-            Err(error) if super::namespace::is_gone(&error) => continue,
+            Err(error) if crate::namespace::is_gone(&error) => continue,
             answers => answers?,
         };
         let mut there = Vec::new();
         for (key, answer) in keys.into_iter().zip(&answers) {
-            let Some(seen) = link_read::seen(answer, marks)? else { continue };
+            let Some(seen) = link::read::seen(answer, marks)? else { continue };
             own(key, &seen)?;
             there.push(seen);
         }
@@ -82,7 +83,7 @@ fn other_ends(session: &mut Session, at: &Namespace, links: &mut Vec<Seen>, mark
     let ends: BTreeSet<u32> = pairs.filter_map(|l| l.info.parent).filter(|end| !there.contains(end)).collect();
     let questions: Vec<Request> = ends.into_iter().map(by_index).collect();
     for answer in session.exchange(at, &questions)? {
-        links.extend(link_read::seen(&answer, marks)?.filter(|end| end.info.mark != Mark::Foreign));
+        links.extend(link::read::seen(&answer, marks)?.filter(|end| end.info.mark != Mark::Foreign));
     }
     Ok(())
 }
@@ -114,9 +115,9 @@ fn put_away(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks)
         requests.push(Request::one(RTM_SETLINK, 0, &down));
         // In a message of its own, because kernels before 6.2 rename only what is down already.
         let name = Some(NewName::Exact(LinkName::new(&format!("pc{index:x}"))?));
-        requests.extend(link_set::requests(index, &LinkChanges { name, ..LinkChanges::default() }));
+        requests.extend(link::set::requests(index, &LinkChanges { name, ..LinkChanges::default() }));
         let addresses = addresses.remove(&index).unwrap_or_default();
-        requests.extend(addresses.into_iter().map(|a| address::delete(index, a)));
+        requests.extend(addresses.into_iter().map(|a| ip::address::delete(index, a)));
     }
     let answers = session.exchange(at, &requests)?;
     // Going down removes IPv6 addresses, so some of those that were listed are gone by the time their turn comes.
@@ -129,7 +130,7 @@ fn addresses(session: &mut Session, at: &Namespace, links: &[Seen]) -> Result<BT
     let all = [0];
     let some: Vec<u32> = links.iter().map(|link| link.info.index).collect();
     for index in if some.len() > FEW { &all[..] } else { &some } {
-        for (link, address) in address::list(session, at, *index)? {
+        for (link, address) in ip::address::list(session, at, *index)? {
             found.entry(link).or_default().push(address);
         }
     }

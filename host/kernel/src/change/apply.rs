@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
-use super::mark::Marks;
-use super::plan::{Failed, Plan, Step, aside, conclude, plan, question, takes_more_from};
-use super::session::Session;
-use super::socket::{Answer, Request};
-use super::{Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Outcome, Sysctl, namespace, nft};
-use super::{condemn, link_add, link_move, sysctl};
+use crate::change::plan::{Failed, Plan, Step, aside, conclude, plan, question, takes_more_from};
+use crate::link;
+use crate::link::mark::Marks;
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Request};
+use crate::{Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Outcome, Sysctl, namespace, nft};
 
 /// What changes have in common that can be sent together.
 #[derive(PartialEq)]
@@ -35,13 +35,13 @@ enum Together {
 }
 
 /// Told what would take changes back that carry no mark in the kernel, right before they are made. Its error is theirs.
-pub(super) type Note<'a> = &'a mut dyn FnMut(&[Change]) -> Result<(), Error>;
+pub(crate) type Note<'a> = &'a mut dyn FnMut(&[Change]) -> Result<(), Error>;
 
 /// Changes after which the deadline is looked at again: these take the kernel some 10 ms.
 const AT_ONCE: usize = 64;
 
 /// Makes all changes or none.
-pub(super) fn apply(
+pub(crate) fn apply(
     kernel: &Kernel,
     changes: &[Change],
     deadline: Option<Instant>,
@@ -83,16 +83,16 @@ fn taken_back(kernel: &Kernel, session: &mut Session, applied: &[Applied], mut e
 }
 
 /// Takes changes back, the last one first.
-pub(super) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
+pub(crate) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
     let (mut errors, links) = undo_for_reaping(kernel, session, applied);
     let places: BTreeSet<&Namespace> = links.iter().map(|link| &link.namespace).collect();
-    errors.extend(places.into_iter().filter_map(|at| condemn::reap(session, at, kernel.marks).err()));
+    errors.extend(places.into_iter().filter_map(|at| link::condemn::reap(session, at, kernel.marks).err()));
     errors
 }
 
 /// Takes changes back, the last one first, except that links that were made go first and all together: deleting each takes the kernel 30 ms.
 /// They are condemned, and answered.
-pub(super) fn undo_for_reaping(
+pub(crate) fn undo_for_reaping(
     kernel: &Kernel,
     session: &mut Session,
     applied: &[Applied],
@@ -111,7 +111,7 @@ pub(super) fn undo_for_reaping(
     let keys: Vec<LinkKey> =
         made.keys().iter().filter(|key| !made_namespaces.contains(&key.namespace)).cloned().collect();
     // A link that moved has another key by now.
-    let condemned = !moved && condemn::condemn(session, &keys, kernel.marks).is_ok();
+    let condemned = !moved && link::condemn::condemn(session, &keys, kernel.marks).is_ok();
     let changes = applied.iter().rev().flat_map(|a| a.undo.iter());
     let changes = one_per_table(changes.filter(|change| !(condemned && made.take_along(change))));
     let errors = each(kernel, session, &changes, Together::TakingBack);
@@ -137,7 +137,7 @@ fn one_per_table<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Change> {
 }
 
 /// Makes each change by itself, in order, and goes on after errors.
-pub(super) fn attempt(kernel: &Kernel, session: &mut Session, changes: &[Change]) -> Vec<Error> {
+pub(crate) fn attempt(kernel: &Kernel, session: &mut Session, changes: &[Change]) -> Vec<Error> {
     each(kernel, session, changes, Together::EachAlone)
 }
 
@@ -162,7 +162,7 @@ fn together(changes: &[Change]) -> usize {
 
 fn lane(position: usize, change: &Change) -> Lane<'_> {
     match change {
-        Change::AddLink(spec) => Lane::Links(link_add::maker(spec)),
+        Change::AddLink(spec) => Lane::Links(link::add::maker(spec)),
         Change::SetLink(key, _) | Change::RemoveLink(key) => Lane::Route(&key.namespace),
         Change::AddAddress(key, _) | Change::RemoveAddress(key, _) => Lane::Route(&key.namespace),
         Change::AddRoute(route) | Change::RemoveRoute(route) => Lane::Route(&route.link.namespace),
@@ -215,7 +215,7 @@ fn links(session: &mut Session, changes: &[Change], marks: Marks) -> Result<Vec<
         _ => None,
     });
     let specs: Vec<&LinkSpec> = specs.collect();
-    link_add::add(session, &specs, marks)
+    link::add::add(session, &specs, marks)
 }
 
 fn routes(
@@ -297,10 +297,10 @@ fn set_sysctl(
     value: i32,
     note: Note,
 ) -> Result<Applied, Error> {
-    let old = sysctl::get(session, namespace, sysctl)?;
+    let old = namespace::sysctl::get(session, namespace, sysctl)?;
     let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
     note(&undo)?;
-    sysctl::set(session, namespace, sysctl, value)?;
+    namespace::sysctl::set(session, namespace, sysctl, value)?;
     Ok(Applied { outcome: Outcome::Value(old), undo })
 }
 
@@ -310,7 +310,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) ->
         Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, namespace, table, rules),
         Change::RemoveNftTable { namespace, table } => nft::remove_table(session, namespace, table),
         Change::SetSysctl { namespace, sysctl, value } => set_sysctl(session, namespace, sysctl, *value, note),
-        Change::MoveLink(link, to) => link_move::move_link(session, link, to, kernel.marks),
+        Change::MoveLink(link, to) => link::moving::move_link(session, link, to, kernel.marks),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => {
             let removed = kernel.host.remove_namespace(&kernel.namespaces, name);
