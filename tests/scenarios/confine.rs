@@ -127,7 +127,9 @@ fn what_is_no_regular_file_holds_up_no_start() {
     std::fs::File::create(drivers.join("e.wasm")).unwrap().set_len(1 << 40).unwrap();
     std::fs::copy(pontoon_tests::driver("bridge"), drivers.join("f.wasm")).unwrap();
     fifo("f.grant.toml");
-    std::fs::copy(pontoon_tests::driver("bridge"), drivers.join("g.wasm")).unwrap();
+    let bridge = pontoon_tests::driver("bridge");
+    std::fs::copy(&bridge, drivers.join("g.wasm")).unwrap();
+    std::fs::copy(bridge.with_extension("grant.toml"), drivers.join("g.grant.toml")).unwrap();
     let begin = Instant::now();
     daemon.run();
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());

@@ -188,7 +188,9 @@ impl Inner {
         strays.extend(self.stray_namespaces(&objects)?);
         if self.store.is_behind()? {
             let names: Vec<_> = strays.iter().map(|(_, name)| name).collect();
-            tracing::warn!(?names, "the store does not know them: they stay until `pontoon gc --orphans`");
+            if !names.is_empty() {
+                tracing::warn!(?names, "the store does not know them: they stay until `pontoon gc --orphans`");
+            }
             return Ok(Vec::new());
         }
         for error in self.kernel.attempt(&strays.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>()) {
