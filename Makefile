@@ -4,19 +4,27 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
-.PHONY: help build drivers languages freeze wit setup dockerds demo test mutate crash property fuzz bench bench-docker bench-languages lint deny clean
+# A line for each step, with its time; what the step said is in a file.
+STEP = @tests/stage
+
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash property fuzz bench bench-docker bench-languages lint deny clean
+# One step after the other: cargo and the tests use all cores themselves.
+.NOTPARALLEL:
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/'
 
 build: ## The program: target/release/pontoon
-	$(CARGO) build $(RELEASE) -p pontoon
+	$(STEP) "build the program" $(CARGO) build $(RELEASE) -p pontoon
 
 drivers: ## The sample drivers: target/drivers/NAME.wasm
-	sample-drivers/build
+	$(STEP) "build the drivers" sample-drivers/build
+
+bridge:
+	$(STEP) "build the bridge driver" sample-drivers/build bridge
 
 languages: build ## The bridge driver in other languages: target/drivers/bridge-LANGUAGE.wasm, and their tools
-	sample-drivers/languages
+	$(STEP) "drivers in other languages" sample-drivers/languages
 
 freeze: build drivers languages ## Releases the version that wit/ says: its text and a driver of each language (wit/README.md)
 	wit/freeze
@@ -25,18 +33,26 @@ wit: ## The released versions of the interface as packages, for `wkg publish`: t
 	$(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios released::packages
 
 setup:
-	@tests/setup
-
-demo: setup build drivers ## Two namespaces ping each other over a sandboxed driver
-	@tests/demo
+	$(STEP) "install what is missing" tests/setup
 
 dockerds:
-	@tests/dockerd/fetch
+	$(STEP) "fetch dockerds" tests/dockerd/fetch
 
-test: setup lint build drivers languages dockerds ## The whole test suite
-	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
-	$(CARGO) run $(RELEASE) -p pontoon-mutate -- --ten
-	tests/fuzz/run 60
+begin:
+	@tests/stage --begin
+
+demo-plan:
+	@echo "Builds Pontoon and its bridge driver, then shows them: seconds, but about ten minutes the first time on two cores."
+
+demo: demo-plan setup build bridge ## Two namespaces ping each other over a sandboxed driver
+	@tests/demo
+
+test: begin setup lint build drivers languages dockerds ## The whole test suite
+	$(STEP) "build the tests" $(CARGO) test $(RELEASE) --workspace --no-run
+	$(STEP) --tests "tests" $(CARGO) test $(RELEASE) --workspace --no-fail-fast
+	$(STEP) "mutate the gate" $(CARGO) run $(RELEASE) -p pontoon-mutate -- --ten
+	$(STEP) "fuzz for a minute" tests/fuzz/run 60
+	@tests/stage --times
 
 mutate: ## Takes each check of the gate out in turn: none may go unnoticed
 	$(CARGO) run $(RELEASE) -p pontoon-mutate
@@ -50,9 +66,10 @@ property: setup build drivers ## 10,000 random sequences of operations against a
 fuzz: setup drivers ## Every parser of foreign bytes for TIME seconds (600), all at the same time
 	tests/fuzz/run $(TIME)
 
-lint: ## Format, clippy
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+lint: ## Format, clippy, features
+	$(STEP) "format" $(CARGO) fmt --all --check
+	$(STEP) "features" tests/features
+	$(STEP) "clippy" $(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 
 bench: setup build drivers ## What an endpoint costs, beside what the kernel takes for it alone
 	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts

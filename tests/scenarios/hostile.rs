@@ -64,6 +64,9 @@ const ATTACKS: &[(&str, &str)] = &[
     ("route-of-another-network", "the driver's grant lacks routes: 10.77.0.0/24"),
     ("wider-than-the-network", "the driver's grant lacks routes: 10.78.0.0/23"),
     ("hijack-a-subnet", "10.77.0.1/24 lies in none of the network's pools"),
+    ("address-as-wide-as-half-the-world", "10.78.0.0/1 is wider than the network's pools"),
+    ("address-with-the-neighbours", "10.78.0.0/23 is wider than the network's pools"),
+    ("new-link-as-wide-as-the-world", "10.78.0.0/0 is wider than the network's pools"),
     ("address-of-nobody", "192.0.2.0/24 lies in none of the network's pools"),
     ("neighbour-of-nobody", "192.0.2.0 lies in none of the network's pools"),
     // Packet rules and settings of others.

@@ -73,11 +73,11 @@ pub(crate) enum Object<'a> {
     Own,
     /// A namespace that something is in, or gets into.
     Namespace(NamespaceKind),
-    /// An address for a link.
+    /// An address for a link, with all that the kernel routes to the link for it.
     Address(IpNet),
     /// An address that packets are sent to: translated, or a neighbour's.
     Target(IpAddr),
-    /// The address of the endpoint at hand.
+    /// The address of the endpoint at hand, with all that the container routes to its interface for it.
     Endpoint(IpNet),
     /// Where packets are routed to.
     Destination(IpNet),
@@ -215,11 +215,11 @@ impl Gate {
         match object {
             Object::Own => None,
             Object::Namespace(kind) => named(Item::Namespace(kind), format!("it is in the {kind}'s namespace")),
-            Object::Address(net) => self.outside(IpNet::from(net.addr()), net.to_string()),
+            Object::Address(net) => self.outside(net.trunc(), net.to_string()),
             Object::Target(address) if is_link_local(address.into()) => None,
             Object::Target(address) => self.outside(address.into(), address.to_string()),
-            Object::Endpoint(net) if self.pools_have(IpNet::from(net.addr())) => None,
-            Object::Endpoint(net) => self.outside(IpNet::from(net.addr()), net.to_string()),
+            Object::Endpoint(net) if self.pools_have(net.trunc()) => None,
+            Object::Endpoint(net) => self.outside(net.trunc(), net.to_string()),
             Object::StaticRoute(net) if is_link_local(net) || self.pools_have(net) => None,
             Object::Destination(net) | Object::StaticRoute(net) => self.off_route(net),
             Object::Rule(ties) => self.untied(ties),
@@ -257,7 +257,10 @@ impl Gate {
         Some(match self.pools_have(net) {
             true => Missing(Some(Item::Address(Range::Network)), format!("{shown} is an address of the network")),
             false => {
-                Missing(Some(Item::Address(Range::Net(net))), format!("{shown} lies in none of the network's pools"))
+                let inside = self.pools.iter().flatten().any(|pool| net.contains(pool));
+                let why =
+                    if inside { "is wider than the network's pools" } else { "lies in none of the network's pools" };
+                Missing(Some(Item::Address(Range::Net(net))), format!("{shown} {why}"))
             }
         })
     }

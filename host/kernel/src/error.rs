@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
-use super::Error;
+use crate::Error;
 
 impl Error {
     /// An error of the layer itself.

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::socket::{self, Answer, Request};
-use super::*;
+use crate::transport;
+use crate::transport::socket::{Answer, Request};
+use crate::*;
 
 /// What such a kernel is going to say: datagrams, each after its length.
 pub(super) struct Script(Mutex<Vec<u8>>);
@@ -17,7 +18,7 @@ impl Script {
         let head = rest.len().min(2);
         let end = rest.len().min(head + length);
         let datagram: Vec<u8> = rest.drain(..end).skip(head).collect();
-        socket::answers(requests.len(), &datagram)
+        transport::socket::answers(requests.len(), &datagram)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use super::fake::{Fake, FakePort};
-use super::session::Real;
-use super::{Error, HostIdentity, HostPort, IptablesFamily, Namespace, NamespacePath, Watch};
-use super::{iptables, link_set, namespace, port};
+use crate::fake::{Fake, FakePort};
+use crate::transport::session::Real;
+use crate::{Error, HostIdentity, HostPort, IptablesFamily, Namespace, NamespacePath, Watch};
+use crate::{iptables, link, namespace, port};
 
 /// The host's namespace, of which kernel.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) enum Holding {
 }
 
 impl Host {
-    /// See [`Kernel::identity`](super::Kernel::identity).
+    /// See [`Kernel::identity`](crate::Kernel::identity).
     pub fn identity(&self) -> Result<HostIdentity, Error> {
         const BOOT: &str = "/proc/sys/kernel/random/boot_id";
         let real = match self {
@@ -72,7 +72,7 @@ impl Host {
     /// Makes a namespace with its loopback up, and binds it in a folder.
     pub fn make_namespace(&self, folder: &Path, name: &str) -> Result<NamespacePath, Error> {
         match self {
-            Self::Real(_) => namespace::make(folder, name, link_set::loopback_up),
+            Self::Real(_) => namespace::make(folder, name, link::set::loopback_up),
             Self::Fake(fake) => fake.add_namespace(&namespace::place(folder, name)?),
         }
     }
@@ -106,7 +106,7 @@ impl Host {
         }
     }
 
-    /// See [`Kernel::has_legacy_iptables`](super::Kernel::has_legacy_iptables).
+    /// See [`Kernel::has_legacy_iptables`](crate::Kernel::has_legacy_iptables).
     pub fn has_legacy_iptables(&self, family: IptablesFamily) -> Result<bool, Error> {
         match self {
             Self::Real(real) => real.within(|| iptables::has_legacy(family)),
@@ -114,7 +114,7 @@ impl Host {
         }
     }
 
-    /// See [`Kernel::watch`](super::Kernel::watch).
+    /// See [`Kernel::watch`](crate::Kernel::watch).
     pub fn watch(&self, table: &str) -> Result<Watch, Error> {
         match self {
             Self::Real(real) => real.within(|| Watch::open(table)),

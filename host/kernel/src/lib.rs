@@ -9,50 +9,34 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-mod address;
-mod apply;
-mod attribute;
-mod condemn;
-mod describe;
-mod doorman;
+mod change;
 mod error;
 mod fake;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod host;
+mod ip;
 mod iptables;
-mod keyholder;
-mod link_add;
-mod link_move;
-mod link_new;
-mod link_read;
-mod link_set;
-mod mark;
+mod link;
 mod namespace;
-mod neighbour;
 mod nft;
-mod plan;
 mod port;
-mod route;
-mod rule;
-mod session;
-mod socket;
-mod sysctl;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod trial;
 mod value;
 mod watch;
 
 use host::Host;
-use mark::Marks;
+use link::mark::Marks;
 use port::Ports;
-use session::{Real, Session};
+use transport::session::{Real, Session};
 use words::{LinkName, MacAddress};
 
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
-pub use keyholder::{hold_keys, identify, start_keyholder};
+pub use namespace::keyholder::{hold_keys, identify, start_keyholder};
 pub use port::{HostPort, PortWish};
 pub use trial::{Feature, try_features};
 pub use value::*;
@@ -167,17 +151,17 @@ impl Kernel {
         changes: &[Change],
         note: &mut dyn FnMut(&[Change]) -> Result<(), Error>,
     ) -> Result<Vec<Applied>, Error> {
-        apply::apply(self, changes, note)
+        change::apply::apply(self, changes, note)
     }
 
     /// Takes changes back, the last one first, as far as it goes. What is gone already is no error.
     pub fn undo(&self, applied: &[Applied]) -> Vec<Error> {
-        apply::undo(self, &mut self.session(), applied)
+        change::apply::undo(self, &mut self.session(), applied)
     }
 
     /// Makes each change by itself, in order, and goes on after errors.
     pub fn attempt(&self, changes: &[Change]) -> Vec<Error> {
-        apply::attempt(self, &mut self.session(), changes)
+        change::apply::attempt(self, &mut self.session(), changes)
     }
 
     /// The names of the namespaces that are bound in the run folder.
@@ -189,68 +173,68 @@ impl Kernel {
     /// Pairs and bridges only wait; other kinds are deleted here. The other end of a pair comes along if it is in the same namespace; give
     /// both where it is in another, or the pair is deleted here (30 ms). Ok for what is gone; a foreign link is refused before anything is done.
     pub fn condemn(&self, links: &[LinkKey]) -> Result<(), Error> {
-        condemn::condemn(&mut self.session(), links, self.marks)
+        link::condemn::condemn(&mut self.session(), links, self.marks)
     }
 
     /// Deletes what was condemned in a namespace, all in one go; answers how many links it found.
     pub fn reap(&self, namespace: &Namespace) -> Result<usize, Error> {
-        condemn::reap(&mut self.session(), namespace, self.marks)
+        link::condemn::reap(&mut self.session(), namespace, self.marks)
     }
 
     /// The link of a name.
     pub fn link_by_name(&self, namespace: &Namespace, name: &LinkName) -> Result<Option<LinkInfo>, Error> {
-        let question = link_read::by_name(name.as_str());
-        let seen = link_read::get(&mut self.session(), namespace, question, self.marks)?;
+        let question = link::read::by_name(name.as_str());
+        let seen = link::read::get(&mut self.session(), namespace, question, self.marks)?;
         Ok(seen.map(|seen| seen.info))
     }
 
     /// A link by its key.
     pub fn link(&self, link: &LinkKey) -> Result<Option<LinkInfo>, Error> {
-        let question = link_read::by_index(link.index);
-        let seen = link_read::get(&mut self.session(), &link.namespace, question, self.marks)?;
+        let question = link::read::by_index(link.index);
+        let seen = link::read::get(&mut self.session(), &link.namespace, question, self.marks)?;
         Ok(seen.map(|seen| seen.info))
     }
 
     /// All links of a namespace.
     pub fn links(&self, namespace: &Namespace) -> Result<Vec<LinkInfo>, Error> {
-        let seen = link_read::all(&mut self.session(), namespace, self.marks)?;
+        let seen = link::read::all(&mut self.session(), namespace, self.marks)?;
         Ok(seen.into_iter().map(|seen| seen.info).collect())
     }
 
     /// The addresses of a link; none where it is gone.
     pub fn addresses(&self, link: &LinkKey) -> Result<Vec<IpNet>, Error> {
-        let found = address::list(&mut self.session(), &link.namespace, link.index)?;
+        let found = ip::address::list(&mut self.session(), &link.namespace, link.index)?;
         Ok(found.into_iter().map(|(_, address)| address).collect())
     }
 
     /// The addresses of all links of a namespace, with the ifindex of the link.
     pub fn all_addresses(&self, namespace: &Namespace) -> Result<Vec<(u32, IpNet)>, Error> {
-        address::list(&mut self.session(), namespace, 0)
+        ip::address::list(&mut self.session(), namespace, 0)
     }
 
     /// This instance's routes through a link. (Their mark has one byte: another instance may have the same.)
     pub fn routes(&self, link: &LinkKey) -> Result<Vec<Route>, Error> {
-        route::list(&mut self.session(), link, self.marks)
+        ip::route::list(&mut self.session(), link, self.marks)
     }
 
     /// This instance's rules. (Their mark has one byte: another instance may have the same.)
     pub fn rules(&self, namespace: &Namespace) -> Result<Vec<Rule>, Error> {
-        rule::list(&mut self.session(), namespace, self.marks)
+        ip::rule::list(&mut self.session(), namespace, self.marks)
     }
 
     /// The permanent neighbours of a link.
     pub fn neighbours(&self, link: &LinkKey) -> Result<Vec<Neighbour>, Error> {
-        neighbour::list(&mut self.session(), link)
+        ip::neighbour::list(&mut self.session(), link)
     }
 
     /// The permanent forwarding entries of a link.
     pub fn forwardings(&self, link: &LinkKey) -> Result<Vec<Forwarding>, Error> {
-        neighbour::list_forwardings(&mut self.session(), link)
+        ip::neighbour::list_forwardings(&mut self.session(), link)
     }
 
     /// A setting's value.
     pub fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
-        sysctl::get(&mut self.session(), namespace, sysctl)
+        namespace::sysctl::get(&mut self.session(), namespace, sysctl)
     }
 
     /// The names of the nftables tables of family inet.

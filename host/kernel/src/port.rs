@@ -17,8 +17,8 @@ use rustix::process::{Resource, getrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
-use super::host::{Holding, Host};
-use super::{Applied, Change, Error, Outcome};
+use crate::host::{Holding, Host};
+use crate::{Applied, Change, Error, Outcome};
 
 /// Where the kernel takes a port from for whoever wants any.
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -86,7 +86,7 @@ impl Ports {
         Applied { outcome: Outcome::Done, undo }
     }
 
-    /// See [`Kernel::hold_port`](super::Kernel::hold_port).
+    /// See [`Kernel::hold_port`](crate::Kernel::hold_port).
     pub fn hold(&self, host: &Host, port: HostPort) -> Result<(), Error> {
         let mut held = self.lock();
         if let Some(Some(_)) = held.get(&port) {

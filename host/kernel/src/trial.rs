@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use super::{
+use crate::{
     Change, Config, Error, IpvlanFlag, IpvlanMode, Kernel, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec,
     MacvlanMode, Namespace, NewLink, NewName, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict,
     Outcome, Vxlan, namespace,

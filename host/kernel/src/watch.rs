@@ -9,9 +9,9 @@ use netlink_sys::{Socket as Raw, SocketAddr};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-use super::attribute::{attributes, text};
-use super::socket::Protocol;
-use super::{Error, nft};
+use crate::transport::attribute::{attributes, text};
+use crate::transport::socket::Protocol;
+use crate::{Error, nft};
 
 /// NFNLGRP_NFTABLES of linux/netfilter/nfnetlink.h, as a bit.
 const GROUP: u32 = 1 << (7 - 1);

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, Written};
 use crate::controller::{Controller, Host, Place};
@@ -127,8 +129,8 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
 
 /// Logs to standard error, without colours: it is a terminal only for developers.
 fn log(config: &Config) -> Result<()> {
-    let subscriber = tracing_subscriber::fmt().compact().with_writer(io::stderr).with_ansi(false);
-    let started = subscriber.with_env_filter(config.filter()?).try_init();
+    let lines = tracing_subscriber::fmt::layer().compact().with_writer(io::stderr).with_ansi(false);
+    let started = tracing_subscriber::registry().with(lines).with(config.filter()?).try_init();
     started.map_err(|e| Error::internal(format!("can't log: {e}")))
 }
 

@@ -2,6 +2,7 @@
 
 use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::ipnet::IpNet;
+use pontoon_sdk::links::{self, LinkEnd, LinkSpec};
 use pontoon_sdk::neighbours::{self, Neighbour};
 use pontoon_sdk::routes::{self, Route};
 use pontoon_sdk::{MacAddress, Result, addresses};
@@ -17,6 +18,9 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("wider-than-the-network", wider_than_the_network),
     ("hijack-a-subnet", hijack_a_subnet),
     ("address-of-nobody", address_of_nobody),
+    ("address-as-wide-as-half-the-world", |stage| wide(stage, 1)),
+    ("address-with-the-neighbours", |stage| wide(stage, stage.pool.prefix_len() - 1)),
+    ("new-link-as-wide-as-the-world", new_link_as_wide_as_the_world),
     ("neighbour-of-nobody", neighbour_of_nobody),
 ];
 
@@ -40,6 +44,17 @@ fn hijack_a_subnet(stage: &Stage) -> Result<()> {
 fn address_of_nobody(stage: &Stage) -> Result<()> {
     let link = stage.link("hb")?;
     addresses::add(&[LinkAddress { link: &link, address: NOBODYS }])
+}
+
+/// An address of the network's own, with a prefix that makes the kernel route much more to the link.
+fn wide(stage: &Stage, length: u8) -> Result<()> {
+    let link = stage.link("hb")?;
+    addresses::add(&[LinkAddress { link: &link, address: IpNet::new(stage.pool.addr(), length)? }])
+}
+
+fn new_link_as_wide_as_the_world(stage: &Stage) -> Result<()> {
+    let address = IpNet::new(stage.pool.addr(), 0)?;
+    links::add_one(LinkSpec::bridge(LinkEnd { up: true, addresses: vec![address], ..LinkEnd::named("hb") })).map(drop)
 }
 
 fn neighbour_of_nobody(stage: &Stage) -> Result<()> {

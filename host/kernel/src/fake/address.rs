@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rustix::io::Errno;
 
-use super::super::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
-use super::super::attribute::Writer;
-use super::super::route::RT_TABLE_MAIN;
-use super::super::socket::Message;
-use super::fields::{Fields, octets};
-use super::link::{Address4, Kind, Link, LinkId};
-use super::machine::{Machine, Reply, SpaceId};
-use super::{AF_INET, AF_INET6};
+use crate::fake::fields::{Fields, octets};
+use crate::fake::link::{Address4, Kind, Link, LinkId};
+use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::fake::{AF_INET, AF_INET6};
+use crate::ip::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
+use crate::ip::route::RT_TABLE_MAIN;
+use crate::transport::attribute::Writer;
+use crate::transport::socket::Message;
 
 impl Machine {
     pub fn address_new(&mut self, at: SpaceId, body: &[u8]) -> Reply {

@@ -2,8 +2,8 @@
 
 use rustix::io::Errno;
 
-use super::link::{Kind, LinkId, Port};
-use super::machine::Machine;
+use crate::fake::link::{Kind, LinkId, Port};
+use crate::fake::machine::Machine;
 
 impl Machine {
     /// IFLA_MASTER: the bridge of an index in the link's namespace, or 0 for none.

@@ -3,8 +3,8 @@
 use ipnet::Ipv6Net;
 use rustix::io::Errno;
 
-use super::link::{Kind, LEAST_FOR_IPV6, LOOPBACK, Link, LinkId, MTUS, Mac};
-use super::machine::Machine;
+use crate::fake::link::{Kind, LEAST_FOR_IPV6, LOOPBACK, Link, LinkId, MTUS, Mac};
+use crate::fake::machine::Machine;
 
 impl Machine {
     /// IFF_UP.

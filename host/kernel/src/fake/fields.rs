@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rustix::io::Errno;
 
-use super::super::attribute::{attributes, ip, number, text};
+use crate::transport::attribute::{attributes, ip, number, text};
 
 /// A fixed header, and what follows it.
 pub(super) struct Fields<'a> {

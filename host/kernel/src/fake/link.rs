@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::machine::{Machine, SpaceId};
-use super::setting::LinkSettings;
+use crate::fake::machine::{Machine, SpaceId};
+use crate::fake::setting::LinkSettings;
 
 /// A link of the machine, whichever namespace it is in: its index changes with that.
 pub(super) type LinkId = u64;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
-use super::super::link_read::{
+use crate::fake::device::{PASSTHRU, is_unicast};
+use crate::fake::fields::Fields;
+use crate::fake::link::{Bridge, Kind, Link, LinkId, MTUS, Mac};
+use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::link::read::{
     HEADER, IFF_UP, IFLA_ADDRESS, IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, IFLA_MASTER,
     IFLA_MTU,
 };
-use super::device::{PASSTHRU, is_unicast};
-use super::fields::Fields;
-use super::link::{Bridge, Kind, Link, LinkId, MTUS, Mac};
-use super::machine::{Machine, Reply, SpaceId};
 
 /// linux/if_link.h, linux/veth.h.
 const IFLA_NET_NS_FD: u16 = 28;

@@ -2,15 +2,15 @@
 
 use rustix::io::Errno;
 
-use super::super::link_read::{
+use crate::fake::AF_BRIDGE;
+use crate::fake::fields::Fields;
+use crate::fake::link::{Kind, LinkId, Port};
+use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::fake::setting::LinkSettings;
+use crate::link::read::{
     HEADER, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE, IFLA_GROUP,
     IFLA_IFNAME, IFLA_MASTER, IFLA_MTU,
 };
-use super::AF_BRIDGE;
-use super::fields::Fields;
-use super::link::{Kind, LinkId, Port};
-use super::machine::{Machine, Reply, SpaceId};
-use super::setting::LinkSettings;
 
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_NET_NS_FD: u16 = 28;

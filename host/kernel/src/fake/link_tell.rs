@@ -2,16 +2,16 @@
 
 use rustix::io::Errno;
 
-use super::super::attribute::Writer;
-use super::super::link_read::{
+use crate::fake::fields::Fields;
+use crate::fake::link::{Kind, Link, LinkId};
+use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::link::read::{
     HEADER, IFF_RUNNING, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE,
     IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO,
     IFLA_MASTER, IFLA_MTU,
 };
-use super::super::socket::Message;
-use super::fields::Fields;
-use super::link::{Kind, Link, LinkId};
-use super::machine::{Machine, Reply, SpaceId};
+use crate::transport::attribute::Writer;
+use crate::transport::socket::Message;
 
 impl Machine {
     pub fn link_get(&mut self, at: SpaceId, body: &[u8]) -> Reply {

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::super::error::Refusal;
-use super::super::socket::{Answer, Message, Protocol, Request};
-use super::super::{Error, NamespacePath};
-use super::super::{HostPort, Namespace, address, link_new, link_read, link_set, namespace, neighbour, route, rule};
-use super::link::{Kind, LOOPBACK, Link, LinkId, Port};
-use super::nft::Nft;
-use super::route::Entry;
-use super::rule::Line;
-use super::setting::{LinkSettings, Settings};
+use crate::error::Refusal;
+use crate::fake::link::{Kind, LOOPBACK, Link, LinkId, Port};
+use crate::fake::nft::Nft;
+use crate::fake::route::Entry;
+use crate::fake::rule::Line;
+use crate::fake::setting::{LinkSettings, Settings};
+use crate::transport::socket::{Answer, Message, Protocol, Request};
+use crate::{Error, NamespacePath};
+use crate::{HostPort, Namespace, ip, link, namespace};
 
 /// A namespace of the machine: its inode, which is never given out again, and what stands for a descriptor of it.
 pub(super) type SpaceId = u64;
@@ -199,26 +199,26 @@ impl Machine {
     }
 
     fn answer(&mut self, at: SpaceId, request: &Request) -> Reply {
-        let dump = request.flags & super::super::socket::flag::DUMP == super::super::socket::flag::DUMP;
+        let dump = request.flags & crate::transport::socket::flag::DUMP == crate::transport::socket::flag::DUMP;
         match request.kind {
-            link_new::RTM_NEWLINK => self.link_new(at, &request.body),
-            link_set::RTM_SETLINK => self.link_set(at, &request.body),
-            link_set::RTM_DELLINK => self.link_delete(at, &request.body),
-            link_read::RTM_GETLINK if dump => self.link_list(at),
-            link_read::RTM_GETLINK => self.link_get(at, &request.body),
-            address::RTM_NEWADDR => self.address_new(at, &request.body),
-            address::RTM_DELADDR => self.address_delete(at, &request.body),
-            address::RTM_GETADDR => self.address_list(at, &request.body),
-            route::RTM_NEWROUTE => self.route_new(at, &request.body),
-            route::RTM_DELROUTE => self.route_delete(at, &request.body),
-            route::RTM_GETROUTE => self.route_list(at, &request.body),
-            rule::RTM_NEWRULE => self.rule_new(at, &request.body),
-            rule::RTM_DELRULE => self.rule_delete(at, &request.body),
-            rule::RTM_GETRULE => self.rule_list(at, &request.body),
-            neighbour::RTM_NEWNEIGH => self.neighbour_new(at, &request.body),
-            neighbour::RTM_DELNEIGH => self.neighbour_delete(at, &request.body),
-            neighbour::RTM_GETNEIGH if dump => self.neighbour_list(at, &request.body),
-            neighbour::RTM_GETNEIGH => self.neighbour_get(at, &request.body),
+            link::message::RTM_NEWLINK => self.link_new(at, &request.body),
+            link::set::RTM_SETLINK => self.link_set(at, &request.body),
+            link::set::RTM_DELLINK => self.link_delete(at, &request.body),
+            link::read::RTM_GETLINK if dump => self.link_list(at),
+            link::read::RTM_GETLINK => self.link_get(at, &request.body),
+            ip::address::RTM_NEWADDR => self.address_new(at, &request.body),
+            ip::address::RTM_DELADDR => self.address_delete(at, &request.body),
+            ip::address::RTM_GETADDR => self.address_list(at, &request.body),
+            ip::route::RTM_NEWROUTE => self.route_new(at, &request.body),
+            ip::route::RTM_DELROUTE => self.route_delete(at, &request.body),
+            ip::route::RTM_GETROUTE => self.route_list(at, &request.body),
+            ip::rule::RTM_NEWRULE => self.rule_new(at, &request.body),
+            ip::rule::RTM_DELRULE => self.rule_delete(at, &request.body),
+            ip::rule::RTM_GETRULE => self.rule_list(at, &request.body),
+            ip::neighbour::RTM_NEWNEIGH => self.neighbour_new(at, &request.body),
+            ip::neighbour::RTM_DELNEIGH => self.neighbour_delete(at, &request.body),
+            ip::neighbour::RTM_GETNEIGH if dump => self.neighbour_list(at, &request.body),
+            ip::neighbour::RTM_GETNEIGH => self.neighbour_get(at, &request.body),
             _ => Err(Errno::OPNOTSUPP),
         }
     }

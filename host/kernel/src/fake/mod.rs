@@ -41,8 +41,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use super::socket::{Answer, Protocol, Request, malformed};
-use super::{Error, HostIdentity, Namespace, NamespacePath};
+use crate::transport::socket::{Answer, Protocol, Request, malformed};
+use crate::{Error, HostIdentity, Namespace, NamespacePath};
 use machine::Machine;
 
 pub use port::FakePort;
@@ -52,14 +52,14 @@ const AF_INET: u8 = 2;
 const AF_BRIDGE: u8 = 7;
 const AF_INET6: u8 = 10;
 
-/// A machine in memory. Clones are the same one, and it outlives the [`Kernel`](super::Kernel)s that work with it: a new one finds what the
+/// A machine in memory. Clones are the same one, and it outlives the [`Kernel`](crate::Kernel)s that work with it: a new one finds what the
 /// last one left, as after a crash.
 #[derive(Clone)]
 pub struct Fake {
     machine: Arc<Mutex<Machine>>,
     onlooker: Arc<Mutex<Option<Onlooker>>>,
     #[cfg(fuzzing)]
-    script: Option<Arc<super::fuzzing::Script>>,
+    script: Option<Arc<crate::fuzzing::Script>>,
 }
 
 /// See [`Fake::look_on`].
@@ -82,7 +82,7 @@ impl Fake {
 
     /// One that has this to say, whatever it is asked.
     #[cfg(fuzzing)]
-    pub(super) fn answering(script: Arc<super::fuzzing::Script>) -> Self {
+    pub(super) fn answering(script: Arc<crate::fuzzing::Script>) -> Self {
         Self { script: Some(script), ..Self::new() }
     }
 
@@ -107,7 +107,7 @@ impl Fake {
         self.lock_to_change().unbind(path)
     }
 
-    /// Boots again: everything is gone, and [`Kernel::identity`](super::Kernel::identity) another.
+    /// Boots again: everything is gone, and [`Kernel::identity`](crate::Kernel::identity) another.
     pub fn reboot(&self) {
         self.lock().reboot();
     }

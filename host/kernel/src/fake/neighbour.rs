@@ -5,13 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rustix::io::Errno;
 
-use super::super::attribute::Writer;
-use super::super::neighbour::{HEADER, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NTF_SELF, NUD_NOARP, NUD_PERMANENT};
-use super::super::socket::Message;
-use super::fields::{Fields, octets};
-use super::link::{Kind, LinkId, Mac};
-use super::machine::{Machine, Reply, SpaceId};
-use super::{AF_BRIDGE, AF_INET, AF_INET6};
+use crate::fake::fields::{Fields, octets};
+use crate::fake::link::{Kind, LinkId, Mac};
+use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::fake::{AF_BRIDGE, AF_INET, AF_INET6};
+use crate::ip::neighbour::{HEADER, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NTF_SELF, NUD_NOARP, NUD_PERMANENT};
+use crate::transport::attribute::Writer;
+use crate::transport::socket::Message;
 
 /// Which table of which link a message is about.
 enum Table {

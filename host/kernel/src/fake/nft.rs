@@ -2,12 +2,12 @@
 
 use rustix::io::Errno;
 
-use super::super::attribute::{Writer, big_number};
-use super::super::nft::{NFPROTO_INET, message as m};
-use super::super::socket::{Message, Request, flag};
-use super::fields::Fields;
-use super::machine::Reply;
-use super::nft_table::handle;
+use crate::fake::fields::Fields;
+use crate::fake::machine::Reply;
+use crate::fake::nft_table::handle;
+use crate::nft::{NFPROTO_INET, message as m};
+use crate::transport::attribute::{Writer, big_number};
+use crate::transport::socket::{Message, Request, flag};
 
 /// The kernel's answer to a batch of an older generation.
 const ERESTART: i32 = 85;

@@ -2,13 +2,13 @@
 
 use rustix::io::Errno;
 
-use super::super::attribute::{Writer, attributes, big_long, big_number};
-use super::super::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_NAT_TYPE};
-use super::super::nft::message as m;
-use super::super::socket::Message;
-use super::fields::Fields;
-use super::machine::Reply;
-use super::nft::{Chain, Rule, Table, inet};
+use crate::fake::fields::Fields;
+use crate::fake::machine::Reply;
+use crate::fake::nft::{Chain, Rule, Table, inet};
+use crate::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_NAT_TYPE};
+use crate::nft::message as m;
+use crate::transport::attribute::{Writer, attributes, big_long, big_number};
+use crate::transport::socket::Message;
 
 /// NF_INET_*, as bits, that a NAT chain can be at: all but forward; and what each of its verdicts can.
 const NAT_HOOKS: u32 = 0b11011;

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use rustix::io::Errno;
 
-use super::super::{Error, HostPort, port};
-use super::Fake;
-use super::machine::Machine;
+use crate::fake::Fake;
+use crate::fake::machine::Machine;
+use crate::{Error, HostPort, port};
 
 /// A port that a program has, until this is dropped.
 #[derive(Debug)]

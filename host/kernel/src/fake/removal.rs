@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rustix::io::Errno;
 
-use super::link::{Kind, LinkId};
-use super::machine::{Machine, SpaceId};
+use crate::fake::link::{Kind, LinkId};
+use crate::fake::machine::{Machine, SpaceId};
 
 impl Machine {
     /// Removes links with what goes along: other ends of pairs, and what lies on them.

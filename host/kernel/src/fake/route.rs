@@ -6,16 +6,16 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rustix::io::Errno;
 
-use super::super::attribute::Writer;
-use super::super::route::{
+use crate::fake::fields::{Fields, octets};
+use crate::fake::link::{Kind, LinkId};
+use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::fake::{AF_INET, AF_INET6};
+use crate::ip::route::{
     DEFAULT_METRIC6, HEADER, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE,
     RTA_VIA,
 };
-use super::super::socket::Message;
-use super::fields::{Fields, octets};
-use super::link::{Kind, LinkId};
-use super::machine::{Machine, Reply, SpaceId};
-use super::{AF_INET, AF_INET6};
+use crate::transport::attribute::Writer;
+use crate::transport::socket::Message;
 
 /// What the kernel gives the routes that follow from an IPv6 address (IP6_RT_PRIO_ADDRCONF); of IPv4 they have none.
 pub(super) const METRIC_OF_PREFIX6: u32 = 256;
@@ -150,7 +150,7 @@ fn parse(body: &[u8]) -> Result<Asked, Errno> {
     let fields = Fields::after(body, HEADER)?;
     let net = fields.network(RTA_DST, fields.header_byte(1))?.ok_or(Errno::INVAL)?;
     let via = fields.get(RTA_VIA).map(|value| value.get(2..).unwrap_or_default());
-    let via = via.map(|value| super::super::attribute::ip(value).map_err(|_| Errno::INVAL)).transpose()?;
+    let via = via.map(|value| crate::transport::attribute::ip(value).map_err(|_| Errno::INVAL)).transpose()?;
     Ok(Asked {
         net,
         index: fields.number(RTA_OIF)?.ok_or(Errno::NODEV)?,

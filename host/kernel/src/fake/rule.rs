@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rustix::io::Errno;
 
-use super::super::attribute::Writer;
-use super::super::rule::{
+use crate::fake::fields::{Fields, octets};
+use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::fake::{AF_INET, AF_INET6};
+use crate::ip::rule::{
     FRA_DST, FRA_FWMARK, FRA_FWMASK, FRA_IIFNAME, FRA_PRIORITY, FRA_PROTOCOL, FRA_SRC, FRA_TABLE, HEADER,
 };
-use super::super::socket::Message;
-use super::fields::{Fields, octets};
-use super::machine::{Machine, Reply, SpaceId};
-use super::{AF_INET, AF_INET6};
+use crate::transport::attribute::Writer;
+use crate::transport::socket::Message;
 
 /// The tables that are asked beside the rules that were added: local, main, default, by their rules' priorities.
 const OWN: [(u32, u32); 3] = [(0, 255), (32_766, 254), (32_767, 253)];

@@ -2,8 +2,8 @@
 
 use rustix::io::Errno;
 
-use super::link::LinkId;
-use super::machine::{Machine, SpaceId};
+use crate::fake::link::LinkId;
+use crate::fake::machine::{Machine, SpaceId};
 
 /// A namespace's settings, which new links begin with.
 #[derive(Clone, Debug, Default, PartialEq)]

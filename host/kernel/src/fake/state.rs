@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::link::{Kind, Link, LinkId};
-use super::machine::{Machine, SpaceId};
-use super::nft::{Nft, Table};
+use crate::fake::link::{Kind, Link, LinkId};
+use crate::fake::machine::{Machine, SpaceId};
+use crate::fake::nft::{Nft, Table};
 
 impl Machine {
     /// See [`Fake::state`](super::Fake::state).

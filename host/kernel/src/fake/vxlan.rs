@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use rustix::io::Errno;
 
-use super::fields::Fields;
-use super::link::{Kind, Link, LinkId, MTUS, Vxlan};
-use super::link_new::End;
-use super::machine::{Machine, SpaceId};
+use crate::fake::fields::Fields;
+use crate::fake::link::{Kind, Link, LinkId, MTUS, Vxlan};
+use crate::fake::link_new::End;
+use crate::fake::machine::{Machine, SpaceId};
 
 /// linux/if_link.h.
 const IFLA_VXLAN_ID: u16 = 1;

@@ -1,6 +1,6 @@
 //! Base chains and their names, such as `nat-prerouting-dstnat` and `filter-forward-0`.
 
-use super::super::{NftChain, NftHook};
+use crate::{NftChain, NftHook};
 
 /// The priorities that nft has names for (and none for 0, which is only `filter` in filter chains).
 const PRIORITIES: [(&str, i32); 5] =

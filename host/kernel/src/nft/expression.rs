@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::attribute::Writer;
-use super::super::{NftCondition, NftProperty, NftRule, NftVerdict};
+use crate::transport::attribute::Writer;
+use crate::{NftCondition, NftProperty, NftRule, NftVerdict};
 
 const NFTA_LIST_ELEM: u16 = 1;
 pub(in super::super) const NFTA_EXPR_NAME: u16 = 1;

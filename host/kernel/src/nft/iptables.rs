@@ -3,19 +3,19 @@
 
 use rustix::io::Errno;
 
-use super::super::attribute::{Writer, after, attributes, big_long, big_number, text};
-use super::super::session::Session;
-use super::super::socket::{Answer, Message, Protocol, Request, flag, malformed};
-use super::super::{
-    Error, IptablesChain, IptablesChange, IptablesFamily, IptablesFilter, IptablesPlace, IptablesRule, IptablesRules,
-    LinkName, Namespace,
-};
-use super::expression::{
+use crate::nft::expression::{
     Expressions, NF_ACCEPT, NFT_META_IIFNAME, NFT_META_OIFNAME, NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME,
     NFTA_VERDICT_CODE, Test,
 };
-use super::message::{self, all, one};
-use super::{NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, find, first_refusal, is_overtaken, list, transaction};
+use crate::nft::message::{self, all, one};
+use crate::nft::{NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, find, first_refusal, is_overtaken, list, transaction};
+use crate::transport::attribute::{Writer, after, attributes, big_long, big_number, text};
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Message, Protocol, Request, flag, malformed};
+use crate::{
+    Error, IptablesChain, IptablesChange, IptablesFamily, IptablesFilter, IptablesPlace, IptablesRule, IptablesRules,
+    LinkName, Namespace,
+};
 
 const TABLE: &str = "filter";
 const NFT_RETURN: u32 = (-5i32).cast_unsigned();

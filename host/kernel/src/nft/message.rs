@@ -1,9 +1,9 @@
 //! The messages of nftables: batches, tables, chains and rules (linux/netfilter/nf_tables.h, nfnetlink.h).
 
-use super::super::attribute::Writer;
-use super::super::socket::{Request, flag};
-use super::super::{Error, NftChain, NftRule};
-use super::{NFPROTO_INET, chain, expression};
+use crate::nft::{NFPROTO_INET, chain, expression};
+use crate::transport::attribute::Writer;
+use crate::transport::socket::{Request, flag};
+use crate::{Error, NftChain, NftRule};
 
 /// `struct nfgenmsg`.
 pub(in super::super) const HEADER: usize = 4;

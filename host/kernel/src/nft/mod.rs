@@ -8,11 +8,11 @@ mod removal;
 
 use rustix::io::Errno;
 
-use super::attribute::{after, attributes, big_long, big_number, text};
-use super::error::Refusal;
-use super::session::Session;
-use super::socket::{Answer, Message, Protocol, Request, malformed};
-use super::{Applied, Change, Error, Namespace, NftChain, NftHandle, NftHook, NftRule, Outcome};
+use crate::error::Refusal;
+use crate::transport::attribute::{after, attributes, big_long, big_number, text};
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
+use crate::{Applied, Change, Error, Namespace, NftChain, NftHandle, NftHook, NftRule, Outcome};
 
 pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};

@@ -5,11 +5,11 @@
 
 use rustix::io::Errno;
 
-use super::super::attribute::big_number;
-use super::super::session::Session;
-use super::super::socket::{Answer, Protocol, Request};
-use super::super::{Applied, Error, Namespace, NftChain, NftHandle, Outcome};
-use super::{find, first_refusal, is_overtaken, message, transaction};
+use crate::nft::{find, first_refusal, is_overtaken, message, transaction};
+use crate::transport::attribute::big_number;
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Protocol, Request};
+use crate::{Applied, Error, Namespace, NftChain, NftHandle, Outcome};
 
 /// Another's change of the namespace's rules in the middle is rare; twenty in a row are not to be expected.
 const TRIES: usize = 20;

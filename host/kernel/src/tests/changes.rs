@@ -1,6 +1,6 @@
 //! Every change there and back, failures in the middle of a list, and what belongs to others.
 
-use super::*;
+use crate::tests::*;
 
 /// A bridge with an address, and a pair on it whose other end is in this namespace, too.
 struct Stage {

@@ -1,6 +1,6 @@
 //! Condemned links are out of the way at once, and reaped later.
 
-use super::*;
+use crate::tests::*;
 
 fn pair(world: &World, bridge: &NewLink, at: &Namespace) -> (LinkKey, LinkKey) {
     let first = LinkEnd { master: Some(bridge.key.index), ..end(&Namespace::Host, "ve0") };

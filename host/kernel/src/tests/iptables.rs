@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::*;
+use crate::tests::*;
 
 /// What dockerd makes of iptables (`ip6` for the other family).
 fn docker(ip: &str) {

@@ -1,6 +1,6 @@
 //! Links: making, changing and removing them.
 
-use super::*;
+use crate::tests::*;
 
 #[test]
 fn a_pair_with_its_end_in_a_sandbox() {

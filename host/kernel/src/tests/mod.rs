@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::*;
+use crate::*;
 
 /// A fresh host, and a kernel layer that works with it.
 struct World {
@@ -49,7 +49,7 @@ fn in_real(test: impl FnOnce(&World) + Send) {
     thread::scope(|scope| {
         let run = || {
             namespace::enter_new().unwrap();
-            link_set::loopback_up().unwrap();
+            link::set::loopback_up().unwrap();
             let world = World::new(None);
             test(&world);
         };
@@ -179,7 +179,7 @@ impl Sandbox {
         let (leave, stay) = mpsc::channel::<()>();
         thread::spawn(move || {
             namespace::enter_new().unwrap();
-            link_set::loopback_up().unwrap();
+            link::set::loopback_up().unwrap();
             let thread = rustix::thread::gettid().as_raw_nonzero();
             tell.send((thread, Kernel::current_namespace().unwrap())).unwrap();
             let _ = stay.recv();

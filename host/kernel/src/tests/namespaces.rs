@@ -1,6 +1,6 @@
 //! Sandboxes and namespaces that are made.
 
-use super::*;
+use crate::tests::*;
 
 /// Takes a bound namespace away even if the test fails.
 struct Bound<'a>(&'a World, &'static str);

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::*;
+use crate::tests::*;
 
 const FORWARD: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
 const DSTNAT: NftChain = NftChain { nat: true, hook: NftHook::Prerouting, priority: -100 };

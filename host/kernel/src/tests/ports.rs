@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
 use rustix::io::Errno;
 
-use super::*;
+use crate::tests::*;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;

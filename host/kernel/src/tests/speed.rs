@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::*;
+use crate::tests::*;
 
 fn report(what: &str, mut times: Vec<u128>) {
     times.sort_unstable();
@@ -133,11 +133,11 @@ fn speed_of_a_door() {
         let sandbox = Sandbox::new(world);
         let (mut alone, mut doorman) = (Vec::new(), Vec::new());
         let home = Kernel::current_namespace().unwrap();
-        let keeper = super::super::doorman::Doorman::default();
-        let route = super::super::socket::Protocol::Route;
+        let keeper = crate::transport::doorman::Doorman::default();
+        let route = crate::transport::socket::Protocol::Route;
         for _ in 0..300 {
             let start = Instant::now();
-            namespace::within(sandbox.file().as_fd(), || super::super::socket::Socket::open(route)).unwrap();
+            namespace::within(sandbox.file().as_fd(), || crate::transport::socket::Socket::open(route)).unwrap();
             alone.push(start.elapsed().as_micros());
             let start = Instant::now();
             keeper.open(sandbox.file().as_fd(), home.as_fd(), route).unwrap();

@@ -244,9 +244,9 @@ fn a_policy_rule_is_tied_to_the_network() {
     no(gate.remove_rules(&view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
     no(gate.remove_rules(&view, None, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
     let gone = gate.remove_rules(&view, None, rule(None, Some(own(1, "old")))).unwrap();
-    assert_eq!(gone.0[0].input.as_ref().unwrap().as_str(), "br0");
+    assert_eq!(gone.0.0[0].input.as_ref().unwrap().as_str(), "br0");
     let gone = gate.remove_rules(&view, None, rule(None, Some(own(3, "gone")))).unwrap();
-    assert_eq!(gone.0[0].input.as_ref().unwrap().as_str(), "gone");
+    assert_eq!(gone.0.0[0].input.as_ref().unwrap().as_str(), "gone");
     let mut low = rule(Some("10.5.0.0/24"), None);
     low[0].priority = 0;
     no(add(&mut view, low), "0 is no rule's priority");

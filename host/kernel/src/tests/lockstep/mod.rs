@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::*;
+use crate::tests::*;
 use operation::Operation;
 use random::Random;
 use side::Side;

@@ -1,8 +1,8 @@
 //! Random operations: lists of steps, and what comes of them later. They speak of namespaces by number and of links by index, so that both kernels can be given the same.
 
-use super::side::Side;
-use super::step::{At, Step, link};
-use super::*;
+use crate::tests::lockstep::side::Side;
+use crate::tests::lockstep::step::{At, Step, link};
+use crate::tests::lockstep::*;
 
 /// What is done next.
 #[derive(Debug)]

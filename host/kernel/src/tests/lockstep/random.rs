@@ -1,6 +1,6 @@
 //! Random numbers from a seed, and choices.
 
-use super::super::*;
+use crate::tests::*;
 
 pub struct Random(fastrand::Rng);
 

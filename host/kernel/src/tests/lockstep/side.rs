@@ -1,8 +1,8 @@
 //! One of the two kernels, with what was made on it, and all that it tells.
 
-use super::operation::Operation;
-use super::step::Step;
-use super::*;
+use crate::tests::lockstep::operation::Operation;
+use crate::tests::lockstep::step::Step;
+use crate::tests::lockstep::*;
 
 /// The names of nftables tables and settings that operations speak of.
 pub const TABLES: [&str; 2] = ["t1", "t2"];

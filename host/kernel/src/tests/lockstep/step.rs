@@ -1,8 +1,8 @@
 //! Random changes, and the same change for either kernel.
 
-use super::side::{OF_NAMESPACE, SETTINGS, Side, TABLES};
-use super::value::{changes, kind, new_end, nft_rule, route, rule};
-use super::*;
+use crate::tests::lockstep::side::{OF_NAMESPACE, SETTINGS, Side, TABLES};
+use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, route, rule};
+use crate::tests::lockstep::*;
 
 /// A namespace's number and an index there.
 pub type At = (usize, u32);

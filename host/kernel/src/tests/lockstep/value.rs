@@ -1,7 +1,7 @@
 //! Random values: ends and kinds of links, what to change of one, routes, rules.
 
-use super::side::Side;
-use super::*;
+use crate::tests::lockstep::side::Side;
+use crate::tests::lockstep::*;
 
 /// Mostly a bridge, by its index.
 fn bridge(random: &mut Random, side: &Side, space: usize) -> u32 {

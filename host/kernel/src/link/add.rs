@@ -8,18 +8,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 
-use super::link_new::{self, NewEnd};
-use super::link_read::{self, Seen, by_index, by_name};
-use super::link_set;
-use super::mark::Marks;
-use super::plan::{Failed, Step};
-use super::session::Session;
-use super::socket::{Answer, Request, malformed};
-use super::{Applied, Change, Error, LinkChanges, LinkEnd, LinkKey, LinkKind, LinkName, LinkSpec, Namespace};
-use super::{NewLink, NewName, Outcome, address};
+use crate::change::plan::{Failed, Step};
+use crate::link;
+use crate::link::mark::Marks;
+use crate::link::message::NewEnd;
+use crate::link::read::{Seen, by_index, by_name};
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Request, malformed};
+use crate::{Applied, Change, Error, LinkChanges, LinkEnd, LinkKey, LinkKind, LinkName, LinkSpec, Namespace};
+use crate::{NewLink, NewName, Outcome, ip};
 
 /// The namespace whose socket the link's message goes to: where its parent is, or else its own.
-pub(super) fn maker(spec: &LinkSpec) -> &Namespace {
+pub(crate) fn maker(spec: &LinkSpec) -> &Namespace {
     match spec.kind {
         LinkKind::Bridge | LinkKind::Veth(_) | LinkKind::Dummy => &spec.end.namespace,
         // The tunnel's packets, too, leave by the namespace that it was made from.
@@ -40,7 +40,7 @@ struct Making<'a> {
 }
 
 /// Adds links that have the same [`maker`].
-pub(super) fn add(session: &mut Session, specs: &[&LinkSpec], marks: Marks) -> Result<Vec<Step>, Error> {
+pub(crate) fn add(session: &mut Session, specs: &[&LinkSpec], marks: Marks) -> Result<Vec<Step>, Error> {
     let mut links: Vec<Making> = specs.iter().map(|spec| Making::new(spec, marks)).collect();
     make(session, &mut links, marks)?;
     for link in &mut links {
@@ -78,7 +78,7 @@ fn finish(session: &mut Session, link: &mut Making, marks: Marks) -> Result<(), 
     }
     let end = &link.spec.end;
     if maker(link.spec) != &end.namespace {
-        link.first = link_read::get(session, &end.namespace, by_name(&link.name), marks)?;
+        link.first = link::read::get(session, &end.namespace, by_name(&link.name), marks)?;
     }
     let first = link.first.as_ref().ok_or_else(|| Error::refused(format!("the new link {} is gone", link.name)))?;
     let peer = match (&link.spec.kind, first.info.parent) {
@@ -105,10 +105,10 @@ fn rest(index: u32, end: &LinkEnd, first: bool, marks: Marks) -> Vec<Request> {
         master: end.master.filter(|_| !first),
         ..LinkChanges::default()
     };
-    requests.extend(link_set::requests(index, &before));
-    requests.extend(end.addresses.iter().map(|a| address::new(index, *a, marks)));
+    requests.extend(link::set::requests(index, &before));
+    requests.extend(end.addresses.iter().map(|a| ip::address::new(index, *a, marks)));
     if end.up && !(first && named) {
-        requests.extend(link_set::requests(index, &LinkChanges { up: Some(true), ..LinkChanges::default() }));
+        requests.extend(link::set::requests(index, &LinkChanges { up: Some(true), ..LinkChanges::default() }));
     }
     requests.push(by_index(index));
     requests
@@ -121,7 +121,7 @@ fn settle(session: &mut Session, at: &Namespace, requests: &[Request], marks: Ma
     if let Some(refusal) = before.iter().find_map(|a| a.as_ref().err()) {
         return Err(Error::kernel("setting it up", refusal));
     }
-    link_read::seen(last, marks)?.ok_or_else(|| Error::refused("the new link is gone"))
+    link::read::seen(last, marks)?.ok_or_else(|| Error::refused("the new link is gone"))
 }
 
 impl<'a> Making<'a> {
@@ -142,11 +142,11 @@ impl<'a> Making<'a> {
         };
         let first = new(&self.spec.end, self.name.clone())?;
         let peer = match &self.spec.kind {
-            LinkKind::Veth(peer) => Some(new(peer, link_set::pattern(&peer.name))?),
+            LinkKind::Veth(peer) => Some(new(peer, link::set::pattern(&peer.name))?),
             _ => None,
         };
         let up = self.spec.end.up && matches!(self.spec.end.name, NewName::Exact(_));
-        Ok(link_new::request(&first, &self.spec.kind, peer.as_ref(), up, marks))
+        Ok(link::message::request(&first, &self.spec.kind, peer.as_ref(), up, marks))
     }
 
     fn made(&mut self, made: &Answer, found: &Answer, marks: Marks) {
@@ -159,7 +159,7 @@ impl<'a> Making<'a> {
             }
             Err(refusal) => self.failed = Some(Error::kernel(Change::AddLink(self.spec.clone()), refusal)),
             Ok(_) if maker(self.spec) != &self.spec.end.namespace => {}
-            Ok(_) => match link_read::seen(found, marks) {
+            Ok(_) => match link::read::seen(found, marks) {
                 Ok(seen) => self.first = seen,
                 Err(error) => self.failed = Some(error),
             },

@@ -22,7 +22,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Error, namespace};
+use crate::{Error, namespace};
 
 /// The hidden subcommand of this program.
 pub const SUBCOMMAND: &str = "keyholder";
@@ -41,7 +41,7 @@ static OURS: OnceLock<Keyholder> = OnceLock::new();
 
 /// The way to it. Each line is a socket of its own to a thread of its own, so that a path that hangs holds up nobody else.
 #[derive(Debug)]
-pub(super) struct Keyholder {
+pub(crate) struct Keyholder {
     /// Takes the other ends of new lines.
     door: OwnedFd,
     idle: Mutex<Vec<OwnedFd>>,

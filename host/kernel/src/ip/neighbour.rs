@@ -9,25 +9,25 @@ use netlink_packet_route::neighbour::{
 use netlink_packet_route::route::RouteProtocol;
 use rustix::io::Errno;
 
-use super::address::{FAMILIES, family_of};
-use super::attribute::{after, ip, number};
-use super::mark::Marks;
-use super::plan::Plan;
-use super::session::Session;
-use super::socket::{Answer, Message, Request, flag, malformed};
-use super::{Change, Error, Forwarding, LinkKey, MacAddress, Neighbour};
+use crate::change::plan::Plan;
+use crate::ip::address::{FAMILIES, family_of};
+use crate::link::mark::Marks;
+use crate::transport::attribute::{after, ip, number};
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Message, Request, flag, malformed};
+use crate::{Change, Error, Forwarding, LinkKey, MacAddress, Neighbour};
 
-pub(super) const RTM_NEWNEIGH: u16 = 28;
-pub(super) const RTM_DELNEIGH: u16 = 29;
-pub(super) const RTM_GETNEIGH: u16 = 30;
+pub(crate) const RTM_NEWNEIGH: u16 = 28;
+pub(crate) const RTM_DELNEIGH: u16 = 29;
+pub(crate) const RTM_GETNEIGH: u16 = 30;
 /// `struct ndmsg`.
-pub(super) const HEADER: usize = 12;
-pub(super) const NDA_DST: u16 = 1;
-pub(super) const NDA_LLADDR: u16 = 2;
-pub(super) const NDA_IFINDEX: u16 = 8;
-pub(super) const NUD_NOARP: u16 = 0x40;
-pub(super) const NUD_PERMANENT: u16 = 0x80;
-pub(super) const NTF_SELF: u8 = 0x02;
+pub(crate) const HEADER: usize = 12;
+pub(crate) const NDA_DST: u16 = 1;
+pub(crate) const NDA_LLADDR: u16 = 2;
+pub(crate) const NDA_IFINDEX: u16 = 8;
+pub(crate) const NUD_NOARP: u16 = 0x40;
+pub(crate) const NUD_PERMANENT: u16 = 0x80;
+pub(crate) const NTF_SELF: u8 = 0x02;
 const GONE: &[Errno] = &[Errno::NOENT, Errno::NODEV];
 
 /// An entry as the kernel has it.
@@ -40,7 +40,7 @@ struct Entry {
 }
 
 /// The question for the entry that a neighbour would replace.
-pub(super) fn question(neighbour: &Neighbour) -> Request {
+pub(crate) fn question(neighbour: &Neighbour) -> Request {
     let mut message = NeighbourMessage::default();
     message.header.family = family_of(neighbour.address);
     message.header.ifindex = neighbour.link.index;
@@ -49,7 +49,7 @@ pub(super) fn question(neighbour: &Neighbour) -> Request {
 }
 
 /// Adds or replaces a neighbour.
-pub(super) fn add(neighbour: &Neighbour, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
+pub(crate) fn add(neighbour: &Neighbour, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     let mut message = entry(neighbour, marks);
     message.attributes.push(NeighbourAttribute::LinkLayerAddress(neighbour.mac.0.to_vec()));
     let request = Request::one(RTM_NEWNEIGH, flag::CREATE | flag::REPLACE, &message);
@@ -61,7 +61,7 @@ pub(super) fn add(neighbour: &Neighbour, known: Option<&Answer>, marks: Marks) -
 }
 
 /// Removes the neighbour of an address.
-pub(super) fn remove(neighbour: &Neighbour, known: Option<&Answer>) -> Result<Plan, Error> {
+pub(crate) fn remove(neighbour: &Neighbour, known: Option<&Answer>) -> Result<Plan, Error> {
     let Some(old) = before(neighbour, known)? else { return Ok(Plan::nothing()) };
     let mut message = NeighbourMessage::default();
     message.header.family = family_of(neighbour.address);
@@ -87,7 +87,7 @@ fn before(neighbour: &Neighbour, known: Option<&Answer>) -> Result<Option<Neighb
 }
 
 /// The permanent neighbours of a link.
-pub(super) fn list(session: &mut Session, key: &LinkKey) -> Result<Vec<Neighbour>, Error> {
+pub(crate) fn list(session: &mut Session, key: &LinkKey) -> Result<Vec<Neighbour>, Error> {
     let mut found = Vec::new();
     for family in FAMILIES {
         let entries = entries(session, key, family)?;
@@ -101,14 +101,14 @@ pub(super) fn list(session: &mut Session, key: &LinkKey) -> Result<Vec<Neighbour
 }
 
 /// The question for the entry that a forwarding entry would replace.
-pub(super) fn forwarding_question(forwarding: &Forwarding) -> Request {
+pub(crate) fn forwarding_question(forwarding: &Forwarding) -> Request {
     let mut message = forwarding_message(forwarding);
     message.attributes.push(NeighbourAttribute::LinkLayerAddress(forwarding.mac.0.to_vec()));
     Request::one(RTM_GETNEIGH, 0, &message)
 }
 
 /// Adds or replaces a forwarding entry.
-pub(super) fn add_forwarding(entry: &Forwarding, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
+pub(crate) fn add_forwarding(entry: &Forwarding, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     let mut message = forwarding_message(entry);
     // To a bridge a permanent entry is an address of its own (`fdb_add_entry`), and a static one (NUD_NOARP) is a port's.
     let state = if entry.remote.is_some() { NUD_NOARP | NUD_PERMANENT } else { NUD_NOARP };
@@ -124,7 +124,7 @@ pub(super) fn add_forwarding(entry: &Forwarding, known: Option<&Answer>, marks: 
 }
 
 /// Removes the forwarding entry of a MAC.
-pub(super) fn remove_forwarding(entry: &Forwarding, known: Option<&Answer>) -> Result<Plan, Error> {
+pub(crate) fn remove_forwarding(entry: &Forwarding, known: Option<&Answer>) -> Result<Plan, Error> {
     let old = forwarding_before(entry, known)?.filter(|old| old.link == entry.link);
     let Some(old) = old else { return Ok(Plan::nothing()) };
     let mut message = forwarding_message(&old);
@@ -149,7 +149,7 @@ fn forwarding_before(entry: &Forwarding, known: Option<&Answer>) -> Result<Optio
 }
 
 /// The permanent forwarding entries of a link, without those of its own MAC.
-pub(super) fn list_forwardings(session: &mut Session, key: &LinkKey) -> Result<Vec<Forwarding>, Error> {
+pub(crate) fn list_forwardings(session: &mut Session, key: &LinkKey) -> Result<Vec<Forwarding>, Error> {
     let entries = entries(session, key, AddressFamily::Bridge)?;
     Ok(entries.filter_map(|e| forwarding(&e, key)).collect())
 }

@@ -9,41 +9,41 @@ use netlink_packet_route::address::{
 };
 use rustix::io::Errno;
 
-use super::attribute::{after, ip};
-use super::mark::Marks;
-use super::plan::Plan;
-use super::session::Session;
-use super::socket::{Message, Request, flag, malformed};
-use super::{Change, Error, LinkKey, Namespace};
+use crate::change::plan::Plan;
+use crate::link::mark::Marks;
+use crate::transport::attribute::{after, ip};
+use crate::transport::session::Session;
+use crate::transport::socket::{Message, Request, flag, malformed};
+use crate::{Change, Error, LinkKey, Namespace};
 
-pub(super) const RTM_NEWADDR: u16 = 20;
-pub(super) const RTM_DELADDR: u16 = 21;
-pub(super) const RTM_GETADDR: u16 = 22;
+pub(crate) const RTM_NEWADDR: u16 = 20;
+pub(crate) const RTM_DELADDR: u16 = 21;
+pub(crate) const RTM_GETADDR: u16 = 22;
 /// `struct ifaddrmsg`.
-pub(super) const HEADER: usize = 8;
-pub(super) const IFA_ADDRESS: u16 = 1;
-pub(super) const IFA_LOCAL: u16 = 2;
+pub(crate) const HEADER: usize = 8;
+pub(crate) const IFA_ADDRESS: u16 = 1;
+pub(crate) const IFA_LOCAL: u16 = 2;
 
 /// Both families, for dumps.
-pub(super) const FAMILIES: [AddressFamily; 2] = [AddressFamily::Inet, AddressFamily::Inet6];
+pub(crate) const FAMILIES: [AddressFamily; 2] = [AddressFamily::Inet, AddressFamily::Inet6];
 
 /// The family of a network.
-pub(super) fn family(network: &IpNet) -> AddressFamily {
+pub(crate) fn family(network: &IpNet) -> AddressFamily {
     family_of(network.addr())
 }
 
 /// The family of an address.
-pub(super) fn family_of(address: IpAddr) -> AddressFamily {
+pub(crate) fn family_of(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
 /// Adds an address.
-pub(super) fn add(key: &LinkKey, address: IpNet, marks: Marks) -> Plan {
+pub(crate) fn add(key: &LinkKey, address: IpNet, marks: Marks) -> Plan {
     Plan::make(new(key.index, address, marks), Change::RemoveAddress(key.clone(), address))
 }
 
 /// The message that adds an address.
-pub(super) fn new(index: u32, address: IpNet, marks: Marks) -> Request {
+pub(crate) fn new(index: u32, address: IpNet, marks: Marks) -> Request {
     let mut message = message(index, address);
     // Known to kernels since 5.18; older ones ignore it.
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(marks.protocol())));
@@ -60,13 +60,13 @@ pub(super) fn new(index: u32, address: IpNet, marks: Marks) -> Request {
 }
 
 /// Removes an address. A primary IPv4 address takes the others of its subnet along, unless net.ipv4.conf.*.promote_secondaries is set.
-pub(super) fn remove(key: &LinkKey, address: IpNet) -> Plan {
+pub(crate) fn remove(key: &LinkKey, address: IpNet) -> Plan {
     let request = delete(key.index, address);
     Plan::remove(request, &[Errno::ADDRNOTAVAIL, Errno::NODEV], Change::AddAddress(key.clone(), address))
 }
 
 /// The message that removes an address.
-pub(super) fn delete(index: u32, address: IpNet) -> Request {
+pub(crate) fn delete(index: u32, address: IpNet) -> Request {
     Request::one(RTM_DELADDR, 0, &message(index, address))
 }
 
@@ -80,7 +80,7 @@ fn message(index: u32, address: IpNet) -> AddressMessage {
 }
 
 /// The addresses of one link, or of all (`index` 0), each with the index of its link.
-pub(super) fn list(session: &mut Session, at: &Namespace, index: u32) -> Result<Vec<(u32, IpNet)>, Error> {
+pub(crate) fn list(session: &mut Session, at: &Namespace, index: u32) -> Result<Vec<(u32, IpNet)>, Error> {
     let mut found = Vec::new();
     for family in FAMILIES {
         let mut question = AddressMessage::default();

@@ -2,12 +2,12 @@
 
 use rustix::io::Errno;
 
-use super::mark::Marks;
-use super::plan::{Failed, Plan, Step, aside, conclude, plan, question};
-use super::session::Session;
-use super::socket::{Answer, Request};
-use super::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, Sysctl, namespace, nft, sysctl};
-use super::{link_add, link_move};
+use crate::change::plan::{Failed, Plan, Step, aside, conclude, plan, question};
+use crate::link;
+use crate::link::mark::Marks;
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Request};
+use crate::{Applied, Change, Error, Kernel, LinkSpec, Namespace, Outcome, Sysctl, namespace, nft};
 
 /// What changes have in common that can be sent together.
 #[derive(PartialEq)]
@@ -32,10 +32,10 @@ enum Together {
 }
 
 /// Told what would take changes back that carry no mark in the kernel, right before they are made. Its error is theirs.
-pub(super) type Note<'a> = &'a mut dyn FnMut(&[Change]) -> Result<(), Error>;
+pub(crate) type Note<'a> = &'a mut dyn FnMut(&[Change]) -> Result<(), Error>;
 
 /// Makes all changes or none.
-pub(super) fn apply(kernel: &Kernel, changes: &[Change], note: Note) -> Result<Vec<Applied>, Error> {
+pub(crate) fn apply(kernel: &Kernel, changes: &[Change], note: Note) -> Result<Vec<Applied>, Error> {
     let mut session = Session::new(&kernel.host);
     let mut applied = Vec::with_capacity(changes.len());
     let mut rest = changes;
@@ -68,13 +68,13 @@ fn taken_back(kernel: &Kernel, session: &mut Session, applied: &[Applied], mut e
 }
 
 /// Takes changes back, the last one first.
-pub(super) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
+pub(crate) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
     let changes: Vec<Change> = applied.iter().rev().flat_map(|a| a.undo.iter().cloned()).collect();
     each(kernel, session, &changes, Together::TakingBack)
 }
 
 /// Makes each change by itself, in order, and goes on after errors.
-pub(super) fn attempt(kernel: &Kernel, session: &mut Session, changes: &[Change]) -> Vec<Error> {
+pub(crate) fn attempt(kernel: &Kernel, session: &mut Session, changes: &[Change]) -> Vec<Error> {
     each(kernel, session, changes, Together::EachAlone)
 }
 
@@ -99,7 +99,7 @@ fn together(changes: &[Change]) -> usize {
 
 fn lane(position: usize, change: &Change) -> Lane<'_> {
     match change {
-        Change::AddLink(spec) => Lane::Links(link_add::maker(spec)),
+        Change::AddLink(spec) => Lane::Links(link::add::maker(spec)),
         Change::SetLink(key, _) | Change::RemoveLink(key) => Lane::Route(&key.namespace),
         Change::AddAddress(key, _) | Change::RemoveAddress(key, _) => Lane::Route(&key.namespace),
         Change::AddRoute(route) | Change::RemoveRoute(route) => Lane::Route(&route.link.namespace),
@@ -152,7 +152,7 @@ fn links(session: &mut Session, changes: &[Change], marks: Marks) -> Result<Vec<
         _ => None,
     });
     let specs: Vec<&LinkSpec> = specs.collect();
-    link_add::add(session, &specs, marks)
+    link::add::add(session, &specs, marks)
 }
 
 fn routes(
@@ -216,10 +216,10 @@ fn set_sysctl(
     value: i32,
     note: Note,
 ) -> Result<Applied, Error> {
-    let old = sysctl::get(session, namespace, sysctl)?;
+    let old = namespace::sysctl::get(session, namespace, sysctl)?;
     let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
     note(&undo)?;
-    sysctl::set(session, namespace, sysctl, value)?;
+    namespace::sysctl::set(session, namespace, sysctl, value)?;
     Ok(Applied { outcome: Outcome::Value(old), undo })
 }
 
@@ -229,7 +229,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) ->
         Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, namespace, table, rules),
         Change::RemoveNftTable { namespace, table } => nft::remove_table(session, namespace, table),
         Change::SetSysctl { namespace, sysctl, value } => set_sysctl(session, namespace, sysctl, *value, note),
-        Change::MoveLink(link, to) => link_move::move_link(session, link, to, kernel.marks),
+        Change::MoveLink(link, to) => link::moving::move_link(session, link, to, kernel.marks),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => {
             let removed = kernel.host.remove_namespace(&kernel.namespaces, name);

@@ -3,6 +3,9 @@
 //! The only file of the layer with `unsafe`: an ioctl, a getsockopt and an unshare that rustix offers no safe function for.
 #![expect(unsafe_code, reason = "see above; every block says why it is sound")]
 
+pub mod keyholder;
+pub mod sysctl;
+
 use std::ffi::{c_int, c_void};
 use std::fs;
 use std::io;
@@ -17,8 +20,8 @@ use rustix::ioctl;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
-use super::keyholder::Keyholder;
-use super::{Error, NamespacePath};
+use crate::namespace::keyholder::Keyholder;
+use crate::{Error, NamespacePath};
 
 /// linux/magic.h.
 const NSFS_MAGIC: i64 = 0x6e73_6673;

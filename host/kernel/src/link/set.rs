@@ -5,17 +5,17 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, LinkProtoInfoBridge};
 use rustix::io::Errno;
 
-use super::link_read::{IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE, Seen, must, seen};
-use super::mark::Marks;
-use super::plan::Plan;
-use super::socket::{Answer, Protocol, Request, Socket};
-use super::{Change, Error, LinkChanges, LinkKey, LinkName, Mark, NewName};
+use crate::change::plan::Plan;
+use crate::link::mark::Marks;
+use crate::link::read::{IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE, Seen, must, seen};
+use crate::transport::socket::{Answer, Protocol, Request, Socket};
+use crate::{Change, Error, LinkChanges, LinkKey, LinkName, Mark, NewName};
 
-pub(super) const RTM_DELLINK: u16 = 17;
-pub(super) const RTM_SETLINK: u16 = 19;
+pub(crate) const RTM_DELLINK: u16 = 17;
+pub(crate) const RTM_SETLINK: u16 = 19;
 
 /// Changes what is given.
-pub(super) fn set(key: &LinkKey, changes: &LinkChanges, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
+pub(crate) fn set(key: &LinkKey, changes: &LinkChanges, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     let old = must(known, key, marks)?;
     own(key, &old)?;
     let undo = vec![Change::SetLink(key.clone(), previous(changes, &old)?)];
@@ -23,7 +23,7 @@ pub(super) fn set(key: &LinkKey, changes: &LinkChanges, known: Option<&Answer>, 
 }
 
 /// Removes a link; of a pair, both ends.
-pub(super) fn remove(key: &LinkKey, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
+pub(crate) fn remove(key: &LinkKey, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     let requests = match known.map(|answer| seen(answer, marks)).transpose()?.flatten() {
         Some(old) => {
             own(key, &old)?;
@@ -35,12 +35,12 @@ pub(super) fn remove(key: &LinkKey, known: Option<&Answer>, marks: Marks) -> Res
 }
 
 /// The message that removes a link.
-pub(super) fn delete(index: u32) -> Request {
+pub(crate) fn delete(index: u32) -> Request {
     Request::one(RTM_DELLINK, 0, &message(index))
 }
 
 /// Refuses a link that this instance didn't make.
-pub(super) fn own(key: &LinkKey, link: &Seen) -> Result<(), Error> {
+pub(crate) fn own(key: &LinkKey, link: &Seen) -> Result<(), Error> {
     if link.info.mark != Mark::Foreign {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub(super) fn own(key: &LinkKey, link: &Seen) -> Result<(), Error> {
 }
 
 /// The messages that change a link: one for the link, and one more for it as a bridge's port, which the kernel takes only by itself.
-pub(super) fn requests(index: u32, changes: &LinkChanges) -> Vec<Request> {
+pub(crate) fn requests(index: u32, changes: &LinkChanges) -> Vec<Request> {
     let mut link = message(index);
     let attributes = &mut link.attributes;
     attributes.extend(changes.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
@@ -88,7 +88,7 @@ fn port(index: u32, changes: &LinkChanges) -> Option<Request> {
 }
 
 /// A name as the kernel wants it: it fills `%d` with the lowest free number (`dev_alloc_name`).
-pub(super) fn pattern(name: &NewName) -> String {
+pub(crate) fn pattern(name: &NewName) -> String {
     match name {
         NewName::Exact(name) => name.to_string(),
         NewName::Prefix(name) => format!("{name}%d"),
@@ -111,14 +111,14 @@ fn previous(changes: &LinkChanges, old: &Seen) -> Result<LinkChanges, Error> {
     })
 }
 
-pub(super) fn message(index: u32) -> LinkMessage {
+pub(crate) fn message(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
     message
 }
 
 /// Sets the loopback of the calling thread's namespace up.
-pub(super) fn loopback_up() -> Result<(), Error> {
+pub(crate) fn loopback_up() -> Result<(), Error> {
     // Every namespace has it from the start, with the first index (LOOPBACK_IFINDEX).
     let up = requests(1, &LinkChanges { up: Some(true), ..LinkChanges::default() });
     let answers = Socket::open(Protocol::Route)?.exchange(&up)?;

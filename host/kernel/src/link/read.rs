@@ -2,34 +2,34 @@
 
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 
-use super::attribute::{after, attributes, number, text};
-use super::mark::Marks;
-use super::session::Session;
-use super::socket::{Answer, Message, Request, malformed};
-use super::{Error, LinkInfo, LinkKey, MacAddress, Namespace};
+use crate::link::mark::Marks;
+use crate::transport::attribute::{after, attributes, number, text};
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Message, Request, malformed};
+use crate::{Error, LinkInfo, LinkKey, MacAddress, Namespace};
 
-pub(super) const RTM_GETLINK: u16 = 18;
+pub(crate) const RTM_GETLINK: u16 = 18;
 /// `struct ifinfomsg`.
-pub(super) const HEADER: usize = 16;
-pub(super) const IFLA_ADDRESS: u16 = 1;
-pub(super) const IFLA_IFNAME: u16 = 3;
-pub(super) const IFLA_MTU: u16 = 4;
-pub(super) const IFLA_LINK: u16 = 5;
-pub(super) const IFLA_MASTER: u16 = 10;
-pub(super) const IFLA_LINKINFO: u16 = 18;
-pub(super) const IFLA_GROUP: u16 = 27;
-pub(super) const IFLA_LINK_NETNSID: u16 = 37;
-pub(super) const IFLA_INFO_KIND: u16 = 1;
-pub(super) const IFLA_INFO_SLAVE_DATA: u16 = 5;
-pub(super) const IFLA_BRPORT_MODE: u16 = 4;
-pub(super) const IFLA_BRPORT_LEARNING: u16 = 8;
-pub(super) const IFLA_BRPORT_ISOLATED: u16 = 33;
-pub(super) const IFF_UP: u32 = 0x1;
-pub(super) const IFF_RUNNING: u32 = 0x40;
+pub(crate) const HEADER: usize = 16;
+pub(crate) const IFLA_ADDRESS: u16 = 1;
+pub(crate) const IFLA_IFNAME: u16 = 3;
+pub(crate) const IFLA_MTU: u16 = 4;
+pub(crate) const IFLA_LINK: u16 = 5;
+pub(crate) const IFLA_MASTER: u16 = 10;
+pub(crate) const IFLA_LINKINFO: u16 = 18;
+pub(crate) const IFLA_GROUP: u16 = 27;
+pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
+pub(crate) const IFLA_INFO_KIND: u16 = 1;
+pub(crate) const IFLA_INFO_SLAVE_DATA: u16 = 5;
+pub(crate) const IFLA_BRPORT_MODE: u16 = 4;
+pub(crate) const IFLA_BRPORT_LEARNING: u16 = 8;
+pub(crate) const IFLA_BRPORT_ISOLATED: u16 = 33;
+pub(crate) const IFF_UP: u32 = 0x1;
+pub(crate) const IFF_RUNNING: u32 = 0x40;
 
 /// A link as the layer itself needs it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// What others see of it.
     pub info: LinkInfo,
     /// IFLA_BRPORT_MODE, _ISOLATED and _LEARNING, where it is a bridge's port.
@@ -40,21 +40,21 @@ pub(super) struct Seen {
 
 /// A bridge port's settings.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Port {
+pub(crate) struct Port {
     pub hairpin: Option<bool>,
     pub isolated: Option<bool>,
     pub learning: Option<bool>,
 }
 
 /// The question for a link by its index.
-pub(super) fn by_index(index: u32) -> Request {
+pub(crate) fn by_index(index: u32) -> Request {
     let mut message = question();
     message.header.index = index;
     Request::one(RTM_GETLINK, 0, &message)
 }
 
 /// The question for a link by its name.
-pub(super) fn by_name(name: &str) -> Request {
+pub(crate) fn by_name(name: &str) -> Request {
     let mut message = question();
     message.attributes.push(LinkAttribute::IfName(name.to_owned()));
     Request::one(RTM_GETLINK, 0, &message)
@@ -68,7 +68,7 @@ fn question() -> LinkMessage {
 }
 
 /// Asks for one link.
-pub(super) fn get(
+pub(crate) fn get(
     session: &mut Session,
     at: &Namespace,
     question: Request,
@@ -79,7 +79,7 @@ pub(super) fn get(
 }
 
 /// Reads the answer to [`by_index`] or [`by_name`]; none: there is no such link.
-pub(super) fn seen(answer: &Answer, marks: Marks) -> Result<Option<Seen>, Error> {
+pub(crate) fn seen(answer: &Answer, marks: Marks) -> Result<Option<Seen>, Error> {
     match answer {
         Ok(messages) => messages.first().map(|m| read(m, marks)).transpose(),
         Err(refusal) if refusal.is(&[rustix::io::Errno::NODEV]) => Ok(None),
@@ -88,13 +88,13 @@ pub(super) fn seen(answer: &Answer, marks: Marks) -> Result<Option<Seen>, Error>
 }
 
 /// All links of a namespace.
-pub(super) fn all(session: &mut Session, at: &Namespace, marks: Marks) -> Result<Vec<Seen>, Error> {
+pub(crate) fn all(session: &mut Session, at: &Namespace, marks: Marks) -> Result<Vec<Seen>, Error> {
     let messages = session.list(at, "links", Request::dump(RTM_GETLINK, &question()))?;
     messages.iter().map(|m| read(m, marks)).collect()
 }
 
 /// The link of a key, which must be there.
-pub(super) fn must(answer: Option<&Answer>, key: &LinkKey, marks: Marks) -> Result<Seen, Error> {
+pub(crate) fn must(answer: Option<&Answer>, key: &LinkKey, marks: Marks) -> Result<Seen, Error> {
     let seen = answer.map(|a| seen(a, marks)).transpose()?.flatten();
     seen.ok_or_else(|| Error {
         message: format!("there is no {key}"),
@@ -166,8 +166,8 @@ fn read_port(value: &[u8]) -> Result<Port, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::attribute::Writer;
     use super::*;
+    use crate::transport::attribute::Writer;
 
     fn body() -> Vec<u8> {
         let port = Writer::default().put(IFLA_BRPORT_MODE, &[1]).put(IFLA_BRPORT_ISOLATED, &[0]);

@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 
-use super::doorman::Doorman;
-use super::host::Host;
-use super::socket::{Answer, Message, Protocol, Request, Socket};
-use super::{Error, Namespace, namespace};
+use crate::host::Host;
+use crate::transport::doorman::Doorman;
+use crate::transport::socket::{Answer, Message, Protocol, Request, Socket};
+use crate::{Error, Namespace, namespace};
 
 /// The host's namespace with sockets that outlive a call.
 #[derive(Debug)]
-pub(super) struct Real {
+pub(crate) struct Real {
     file: OwnedFd,
     inode: u64,
     idle: Mutex<Vec<(Protocol, Socket)>>,
@@ -63,7 +63,7 @@ struct Space {
 }
 
 /// See the module.
-pub(super) struct Session<'h> {
+pub(crate) struct Session<'h> {
     host: &'h Host,
     /// Of a fake, none: it keeps nothing open.
     spaces: Vec<Space>,

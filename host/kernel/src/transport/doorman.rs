@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::socket::{Protocol, Socket};
-use super::{Error, namespace};
+use crate::transport::socket::{Protocol, Socket};
+use crate::{Error, namespace};
 
 /// Where to, where back to, which socket, and who waits for it.
 struct Errand {
@@ -18,7 +18,7 @@ struct Errand {
 
 /// See the module. The thread starts with the first errand and ends with this.
 #[derive(Debug, Default)]
-pub(super) struct Doorman {
+pub(crate) struct Doorman {
     errands: Mutex<Option<Sender<Errand>>>,
 }
 

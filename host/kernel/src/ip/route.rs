@@ -8,32 +8,32 @@ use netlink_packet_route::route::{
 };
 use rustix::io::Errno;
 
-use super::address::{FAMILIES, family};
-use super::attribute::{after, ip, number};
-use super::mark::Marks;
-use super::plan::Plan;
-use super::session::Session;
-use super::socket::{Message, Request, flag, malformed};
-use super::{Change, Error, LinkKey, Route};
+use crate::change::plan::Plan;
+use crate::ip::address::{FAMILIES, family};
+use crate::link::mark::Marks;
+use crate::transport::attribute::{after, ip, number};
+use crate::transport::session::Session;
+use crate::transport::socket::{Message, Request, flag, malformed};
+use crate::{Change, Error, LinkKey, Route};
 
-pub(super) const RTM_NEWROUTE: u16 = 24;
-pub(super) const RTM_DELROUTE: u16 = 25;
-pub(super) const RTM_GETROUTE: u16 = 26;
+pub(crate) const RTM_NEWROUTE: u16 = 24;
+pub(crate) const RTM_DELROUTE: u16 = 25;
+pub(crate) const RTM_GETROUTE: u16 = 26;
 /// `struct rtmsg`.
-pub(super) const HEADER: usize = 12;
-pub(super) const RTA_DST: u16 = 1;
-pub(super) const RTA_OIF: u16 = 4;
-pub(super) const RTA_GATEWAY: u16 = 5;
-pub(super) const RTA_PRIORITY: u16 = 6;
-pub(super) const RTA_PREFSRC: u16 = 7;
-pub(super) const RTA_TABLE: u16 = 15;
-pub(super) const RTA_VIA: u16 = 18;
-pub(super) const RT_TABLE_MAIN: u32 = 254;
+pub(crate) const HEADER: usize = 12;
+pub(crate) const RTA_DST: u16 = 1;
+pub(crate) const RTA_OIF: u16 = 4;
+pub(crate) const RTA_GATEWAY: u16 = 5;
+pub(crate) const RTA_PRIORITY: u16 = 6;
+pub(crate) const RTA_PREFSRC: u16 = 7;
+pub(crate) const RTA_TABLE: u16 = 15;
+pub(crate) const RTA_VIA: u16 = 18;
+pub(crate) const RT_TABLE_MAIN: u32 = 254;
 /// What the kernel gives an IPv6 route without a metric (IP6_RT_PRIO_USER).
-pub(super) const DEFAULT_METRIC6: u32 = 1024;
+pub(crate) const DEFAULT_METRIC6: u32 = 1024;
 
 /// Adds a route.
-pub(super) fn add(route: &Route, marks: Marks) -> Result<Plan, Error> {
+pub(crate) fn add(route: &Route, marks: Marks) -> Result<Plan, Error> {
     let mut message = message(route, marks)?;
     if route.gateway.is_none() && matches!(route.destination, IpNet::V4(_)) {
         message.header.scope = RouteScope::Link;
@@ -43,7 +43,7 @@ pub(super) fn add(route: &Route, marks: Marks) -> Result<Plan, Error> {
 }
 
 /// Removes a route of this instance: the kernel compares the protocol number, too.
-pub(super) fn remove(route: &Route, marks: Marks) -> Result<Plan, Error> {
+pub(crate) fn remove(route: &Route, marks: Marks) -> Result<Plan, Error> {
     let mut message = message(route, marks)?;
     message.header.scope = RouteScope::NoWhere;
     let request = Request::one(RTM_DELROUTE, 0, &message);
@@ -81,7 +81,7 @@ fn gateway(destination: IpAddr, gateway: IpAddr) -> Result<RouteAttribute, Error
 }
 
 /// This instance's routes through a link.
-pub(super) fn list(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<Vec<Route>, Error> {
+pub(crate) fn list(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<Vec<Route>, Error> {
     let mut found = Vec::new();
     for family in FAMILIES {
         let mut question = RouteMessage::default();

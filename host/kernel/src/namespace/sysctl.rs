@@ -3,14 +3,14 @@
 use std::fs;
 use std::io;
 
-use super::host::Host;
-use super::session::Session;
-use super::{Error, Namespace, Sysctl};
+use crate::host::Host;
+use crate::transport::session::Session;
+use crate::{Error, Namespace, Sysctl};
 
 const ROOT: &str = "/proc/sys/net";
 
 /// Reads a setting.
-pub(super) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
+pub(crate) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
     let path = path(sysctl)?;
     match session.host() {
         Host::Real(real) => session.within(real, at, || read(&format!("{ROOT}/{path}"), sysctl)),
@@ -19,7 +19,7 @@ pub(super) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Res
 }
 
 /// Writes a setting.
-pub(super) fn set(session: &mut Session, at: &Namespace, sysctl: &Sysctl, value: i32) -> Result<(), Error> {
+pub(crate) fn set(session: &mut Session, at: &Namespace, sysctl: &Sysctl, value: i32) -> Result<(), Error> {
     let path = path(sysctl)?;
     match session.host() {
         Host::Real(real) => session.within(real, at, || {

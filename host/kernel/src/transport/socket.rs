@@ -9,12 +9,12 @@ use rustix::net::sockopt::{
     set_socket_send_buffer_size_force, set_socket_timeout,
 };
 
-use super::Error;
-use super::attribute::{attributes, text};
-use super::error::Refusal;
+use crate::Error;
+use crate::error::Refusal;
+use crate::transport::attribute::{attributes, text};
 
 /// linux/netlink.h: NLM_F_*.
-pub(super) mod flag {
+pub(crate) mod flag {
     pub const REQUEST: u16 = 0x1;
     pub const ACK: u16 = 0x4;
     pub const ECHO: u16 = 0x8;
@@ -53,7 +53,7 @@ const DUMP_TRIES: usize = 20;
 
 /// Which kernel subsystem a socket speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     /// NETLINK_ROUTE.
     Route = 0,
     /// NETLINK_NETFILTER.
@@ -62,7 +62,7 @@ pub(super) enum Protocol {
 
 /// One message to the kernel.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// nlmsg_type.
     pub kind: u16,
     /// NLM_F_*.
@@ -109,17 +109,17 @@ fn emit(body: &impl Emitable) -> Vec<u8> {
 
 /// One message of the kernel.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// What follows the header.
     pub body: Vec<u8>,
 }
 
 /// What the kernel said to one request: messages, or no.
-pub(super) type Answer = Result<Vec<Message>, Refusal>;
+pub(crate) type Answer = Result<Vec<Message>, Refusal>;
 
 /// A netlink socket. It stays in the namespace of the thread that opened it, wherever it is used.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     raw: Raw,
     sequence: u32,
     piece: Vec<u8>,
@@ -279,7 +279,7 @@ impl Pending {
 
 /// The answers that a datagram holds to so many requests.
 #[cfg(fuzzing)]
-pub(super) fn answers(count: usize, bytes: &[u8]) -> Result<Vec<Answer>, Error> {
+pub(crate) fn answers(count: usize, bytes: &[u8]) -> Result<Vec<Answer>, Error> {
     let mut pending = Pending::new(0, count);
     pending.take(bytes)?;
     Ok(pending.answers)
@@ -318,7 +318,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Error> {
 }
 
 /// An answer of a shape that the layer doesn't know.
-pub(super) fn malformed() -> Error {
+pub(crate) fn malformed() -> Error {
     Error::refused("netlink: the kernel's answer has an unexpected shape")
 }
 

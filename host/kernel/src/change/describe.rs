@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::iter::repeat;
 
-use super::{Change, HostPort, LinkKey, LinkKind, LinkSpec, Namespace, NewName, PortWish, Sysctl};
+use crate::{Change, HostPort, LinkKey, LinkKind, LinkSpec, Namespace, NewName, PortWish, Sysctl};
 
 impl Display for Namespace {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

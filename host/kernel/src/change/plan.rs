@@ -3,14 +3,14 @@
 use ipnet::IpNet;
 use rustix::io::Errno;
 
-use super::mark::Marks;
-use super::session::Session;
-use super::socket::{Answer, Request};
-use super::{Applied, Change, Error, LinkChanges, Outcome};
-use super::{address, link_set, neighbour, route, rule};
+use crate::link::mark::Marks;
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Request};
+use crate::{Applied, Change, Error, LinkChanges, Outcome};
+use crate::{ip, link};
 
 /// What makes a change of rtnetlink's that answers nothing but done.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Sent in this order.
     pub requests: Vec<Request>,
     /// Takes it back.
@@ -38,36 +38,36 @@ impl Plan {
 
 /// A change that failed.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     pub error: Error,
     /// Takes back what was done of it all the same.
     pub undo: Vec<Change>,
 }
 
 /// What became of one change.
-pub(super) type Step = Result<Applied, Failed>;
+pub(crate) type Step = Result<Applied, Failed>;
 
 /// What must be known before the change.
-pub(super) fn question(change: &Change) -> Option<Request> {
+pub(crate) fn question(change: &Change) -> Option<Request> {
     match change {
-        Change::SetLink(key, _) | Change::RemoveLink(key) => Some(super::link_read::by_index(key.index)),
-        Change::AddNeighbour(n) | Change::RemoveNeighbour(n) => Some(neighbour::question(n)),
-        Change::AddForwarding(e) | Change::RemoveForwarding(e) => Some(neighbour::forwarding_question(e)),
+        Change::SetLink(key, _) | Change::RemoveLink(key) => Some(crate::link::read::by_index(key.index)),
+        Change::AddNeighbour(n) | Change::RemoveNeighbour(n) => Some(ip::neighbour::question(n)),
+        Change::AddForwarding(e) | Change::RemoveForwarding(e) => Some(ip::neighbour::forwarding_question(e)),
         _ => None,
     }
 }
 
 /// What else the kernel takes away with a change, as what brings it back: a link that goes down loses its IPv6 addresses and all routes, a
 /// primary IPv4 address takes the others of its subnet along. Only addresses and this instance's routes come back.
-pub(super) fn aside(session: &mut Session, change: &Change, marks: Marks) -> Result<Vec<Change>, Error> {
+pub(crate) fn aside(session: &mut Session, change: &Change, marks: Marks) -> Result<Vec<Change>, Error> {
     let key = match change {
         Change::SetLink(key, LinkChanges { up: Some(false), .. }) | Change::RemoveAddress(key, _) => key,
         _ => return Ok(Vec::new()),
     };
-    let addresses = address::list(session, &key.namespace, key.index)?;
+    let addresses = ip::address::list(session, &key.namespace, key.index)?;
     let addresses = addresses.into_iter().map(|(_, address)| address).filter(|a| !is_link_local(a));
     let addresses = addresses.map(|address| Change::AddAddress(key.clone(), address));
-    let routes = route::list(session, key, marks)?.into_iter().map(Change::AddRoute);
+    let routes = ip::route::list(session, key, marks)?.into_iter().map(Change::AddRoute);
     Ok(addresses.chain(routes).collect())
 }
 
@@ -77,26 +77,26 @@ fn is_link_local(address: &IpNet) -> bool {
 }
 
 /// The messages of a change.
-pub(super) fn plan(change: &Change, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
+pub(crate) fn plan(change: &Change, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     match change {
-        Change::SetLink(key, changes) => link_set::set(key, changes, known, marks),
-        Change::RemoveLink(key) => link_set::remove(key, known, marks),
-        Change::AddAddress(key, address) => Ok(address::add(key, *address, marks)),
-        Change::RemoveAddress(key, address) => Ok(address::remove(key, *address)),
-        Change::AddRoute(route) => route::add(route, marks),
-        Change::RemoveRoute(route) => route::remove(route, marks),
-        Change::AddRule(rule) => Ok(rule::add(rule, marks)),
-        Change::RemoveRule(rule) => Ok(rule::remove(rule, marks)),
-        Change::AddNeighbour(n) => neighbour::add(n, known, marks),
-        Change::RemoveNeighbour(n) => neighbour::remove(n, known),
-        Change::AddForwarding(e) => neighbour::add_forwarding(e, known, marks),
-        Change::RemoveForwarding(e) => neighbour::remove_forwarding(e, known),
+        Change::SetLink(key, changes) => link::set::set(key, changes, known, marks),
+        Change::RemoveLink(key) => link::set::remove(key, known, marks),
+        Change::AddAddress(key, address) => Ok(ip::address::add(key, *address, marks)),
+        Change::RemoveAddress(key, address) => Ok(ip::address::remove(key, *address)),
+        Change::AddRoute(route) => ip::route::add(route, marks),
+        Change::RemoveRoute(route) => ip::route::remove(route, marks),
+        Change::AddRule(rule) => Ok(ip::rule::add(rule, marks)),
+        Change::RemoveRule(rule) => Ok(ip::rule::remove(rule, marks)),
+        Change::AddNeighbour(n) => ip::neighbour::add(n, known, marks),
+        Change::RemoveNeighbour(n) => ip::neighbour::remove(n, known),
+        Change::AddForwarding(e) => ip::neighbour::add_forwarding(e, known, marks),
+        Change::RemoveForwarding(e) => ip::neighbour::remove_forwarding(e, known),
         _ => Err(Error::refused(format!("{change} is no change of rtnetlink's"))),
     }
 }
 
 /// What became of a change, from the answers to its messages. `fine`: refusals that are none.
-pub(super) fn conclude(change: &Change, plan: Plan, answers: &[Answer], fine: &[Errno]) -> Step {
+pub(crate) fn conclude(change: &Change, plan: Plan, answers: &[Answer], fine: &[Errno]) -> Step {
     let refused = answers.iter().find_map(|a| a.as_ref().err().filter(|refusal| !refusal.is(fine)));
     match refused {
         None if plan.requests.is_empty() => Ok(Applied { outcome: Outcome::Done, undo: Vec::new() }),

@@ -8,36 +8,36 @@ use netlink_packet_route::route::RouteProtocol;
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rustix::io::Errno;
 
-use super::address::FAMILIES;
-use super::attribute::{after, ip, number, text};
-use super::mark::Marks;
-use super::plan::Plan;
-use super::session::Session;
-use super::socket::{Message, Request, flag, malformed};
-use super::{Change, Error, LinkName, Namespace, Rule};
+use crate::change::plan::Plan;
+use crate::ip::address::FAMILIES;
+use crate::link::mark::Marks;
+use crate::transport::attribute::{after, ip, number, text};
+use crate::transport::session::Session;
+use crate::transport::socket::{Message, Request, flag, malformed};
+use crate::{Change, Error, LinkName, Namespace, Rule};
 
-pub(super) const RTM_NEWRULE: u16 = 32;
-pub(super) const RTM_DELRULE: u16 = 33;
-pub(super) const RTM_GETRULE: u16 = 34;
+pub(crate) const RTM_NEWRULE: u16 = 32;
+pub(crate) const RTM_DELRULE: u16 = 33;
+pub(crate) const RTM_GETRULE: u16 = 34;
 /// `struct fib_rule_hdr`.
-pub(super) const HEADER: usize = 12;
-pub(super) const FRA_DST: u16 = 1;
-pub(super) const FRA_SRC: u16 = 2;
-pub(super) const FRA_IIFNAME: u16 = 3;
-pub(super) const FRA_PRIORITY: u16 = 6;
-pub(super) const FRA_FWMARK: u16 = 10;
-pub(super) const FRA_TABLE: u16 = 15;
-pub(super) const FRA_FWMASK: u16 = 16;
-pub(super) const FRA_PROTOCOL: u16 = 21;
+pub(crate) const HEADER: usize = 12;
+pub(crate) const FRA_DST: u16 = 1;
+pub(crate) const FRA_SRC: u16 = 2;
+pub(crate) const FRA_IIFNAME: u16 = 3;
+pub(crate) const FRA_PRIORITY: u16 = 6;
+pub(crate) const FRA_FWMARK: u16 = 10;
+pub(crate) const FRA_TABLE: u16 = 15;
+pub(crate) const FRA_FWMASK: u16 = 16;
+pub(crate) const FRA_PROTOCOL: u16 = 21;
 
 /// Adds a rule.
-pub(super) fn add(rule: &Rule, marks: Marks) -> Plan {
+pub(crate) fn add(rule: &Rule, marks: Marks) -> Plan {
     let request = Request::one(RTM_NEWRULE, flag::CREATE | flag::EXCL, &message(rule, marks));
     Plan::make(request, Change::RemoveRule(rule.clone()))
 }
 
 /// Removes a rule of this instance: the kernel compares the protocol number, too.
-pub(super) fn remove(rule: &Rule, marks: Marks) -> Plan {
+pub(crate) fn remove(rule: &Rule, marks: Marks) -> Plan {
     let request = Request::one(RTM_DELRULE, 0, &message(rule, marks));
     Plan::remove(request, &[Errno::NOENT], Change::AddRule(rule.clone()))
 }
@@ -66,7 +66,7 @@ fn message(rule: &Rule, marks: Marks) -> RuleMessage {
 }
 
 /// This instance's rules.
-pub(super) fn list(session: &mut Session, at: &Namespace, marks: Marks) -> Result<Vec<Rule>, Error> {
+pub(crate) fn list(session: &mut Session, at: &Namespace, marks: Marks) -> Result<Vec<Rule>, Error> {
     let mut found = Vec::new();
     for family in FAMILIES {
         let mut question = RuleMessage::default();

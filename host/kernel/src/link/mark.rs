@@ -1,6 +1,6 @@
 //! The marks by which an instance of Pontoon knows again what it made: a link's group and a protocol number.
 
-use super::Mark;
+use crate::Mark;
 
 /// The first byte of a group that is Pontoon's. Groups below 0x5000_0000 are left to people.
 const PONTOON: u32 = 0x50 << 24;
@@ -11,7 +11,7 @@ const PROTOCOLS: u32 = 64;
 
 /// The marks of one instance.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     instance: u32,
 }
 

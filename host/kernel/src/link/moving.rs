@@ -3,15 +3,15 @@
 
 use netlink_packet_route::link::LinkAttribute;
 
-use super::link_read::{by_index, by_name, get};
-use super::link_set::{RTM_SETLINK, message, own};
-use super::mark::Marks;
-use super::session::Session;
-use super::socket::Request;
-use super::{Applied, Change, Error, LinkKey, LinkName, Namespace, NewLink, Outcome};
+use crate::link::mark::Marks;
+use crate::link::read::{by_index, by_name, get};
+use crate::link::set::{RTM_SETLINK, message, own};
+use crate::transport::session::Session;
+use crate::transport::socket::Request;
+use crate::{Applied, Change, Error, LinkKey, LinkName, Namespace, NewLink, Outcome};
 
 /// Moves it under its name, which must be free there. It arrives down, without addresses, perhaps with another index.
-pub(super) fn move_link(session: &mut Session, key: &LinkKey, to: &Namespace, marks: Marks) -> Result<Applied, Error> {
+pub(crate) fn move_link(session: &mut Session, key: &LinkKey, to: &Namespace, marks: Marks) -> Result<Applied, Error> {
     let seen = get(session, &key.namespace, by_index(key.index), marks)?;
     let seen = seen.ok_or_else(|| Error::refused(format!("{key} is gone")))?;
     own(key, &seen)?;

@@ -1,24 +1,24 @@
 //! Netlink attributes (`struct nlattr`): reading those that are wanted and leaving the rest, and writing where netlink-packet-route has no
 //! words. Answers are read by it everywhere: one strange attribute of a foreign link must not spoil a whole list.
 
-use super::Error;
-use super::socket::malformed;
+use crate::Error;
+use crate::transport::socket::malformed;
 
 const NLA_F_NESTED: u16 = 0x8000;
 const NLA_TYPE_MASK: u16 = 0x3fff;
 const HEADER: usize = 4;
 
 /// The attributes in a message's body after its fixed header, or in a nested attribute: type and value.
-pub(super) fn attributes(bytes: &[u8]) -> Attributes<'_> {
+pub(crate) fn attributes(bytes: &[u8]) -> Attributes<'_> {
     Attributes { rest: bytes }
 }
 
 /// The attributes after a fixed header of `header` bytes.
-pub(super) fn after(body: &[u8], header: usize) -> Result<Attributes<'_>, Error> {
+pub(crate) fn after(body: &[u8], header: usize) -> Result<Attributes<'_>, Error> {
     body.get(header..).map(attributes).ok_or_else(malformed)
 }
 
-pub(super) struct Attributes<'a> {
+pub(crate) struct Attributes<'a> {
     rest: &'a [u8],
 }
 
@@ -52,27 +52,27 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 /// A number in the machine's byte order, as rtnetlink has them.
-pub(super) fn number(value: &[u8]) -> Result<u32, Error> {
+pub(crate) fn number(value: &[u8]) -> Result<u32, Error> {
     value.try_into().map(u32::from_ne_bytes).map_err(|_| malformed())
 }
 
 /// A number in network byte order, as nfnetlink has them.
-pub(super) fn big_number(value: &[u8]) -> Result<u32, Error> {
+pub(crate) fn big_number(value: &[u8]) -> Result<u32, Error> {
     value.try_into().map(u32::from_be_bytes).map_err(|_| malformed())
 }
 
 /// A long number in network byte order.
-pub(super) fn big_long(value: &[u8]) -> Result<u64, Error> {
+pub(crate) fn big_long(value: &[u8]) -> Result<u64, Error> {
     value.try_into().map(u64::from_be_bytes).map_err(|_| malformed())
 }
 
 /// A NUL terminated string.
-pub(super) fn text(value: &[u8]) -> String {
+pub(crate) fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.split(|b| *b == 0).next().unwrap_or_default()).into_owned()
 }
 
 /// An IP address of either family.
-pub(super) fn ip(value: &[u8]) -> Result<std::net::IpAddr, Error> {
+pub(crate) fn ip(value: &[u8]) -> Result<std::net::IpAddr, Error> {
     if let Ok(four) = <[u8; 4]>::try_from(value) {
         return Ok(four.into());
     }
@@ -81,7 +81,7 @@ pub(super) fn ip(value: &[u8]) -> Result<std::net::IpAddr, Error> {
 
 /// Writes attributes one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     bytes: Vec<u8>,
 }
 

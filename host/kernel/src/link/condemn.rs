@@ -7,19 +7,20 @@
 use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 use rustix::io::Errno;
 
-use super::link_read::{self, Seen, by_index};
-use super::link_set::{self, RTM_DELLINK, RTM_SETLINK, message, own};
-use super::mark::Marks;
-use super::session::Session;
-use super::socket::{Answer, Request};
-use super::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, address};
+use crate::link;
+use crate::link::mark::Marks;
+use crate::link::read::{Seen, by_index};
+use crate::link::set::{RTM_DELLINK, RTM_SETLINK, message, own};
+use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Request};
+use crate::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, ip};
 
 /// The links of one namespace.
 type Place = (Namespace, Vec<Seen>);
 
 /// Takes links out of the way. The other end of a pair comes along if it is in the same namespace; one in another namespace must be in the
 /// list as well, or the pair is deleted here.
-pub(super) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<(), Error> {
+pub(crate) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<(), Error> {
     let mut places = look(session, links, marks)?;
     let all: Vec<(Namespace, Seen)> =
         places.iter().flat_map(|(at, seen)| seen.iter().map(|s| (at.clone(), s.clone()))).collect();
@@ -33,8 +34,8 @@ pub(super) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) ->
 }
 
 /// Deletes a namespace's condemned links; answers how many there were.
-pub(super) fn reap(session: &mut Session, at: &Namespace, marks: Marks) -> Result<usize, Error> {
-    let links = link_read::all(session, at, marks)?;
+pub(crate) fn reap(session: &mut Session, at: &Namespace, marks: Marks) -> Result<usize, Error> {
+    let links = link::read::all(session, at, marks)?;
     let count = links.iter().filter(|l| l.info.mark == Mark::Condemned).count();
     if count > 0 {
         delete_group(session, at, marks)?;
@@ -46,8 +47,8 @@ pub(super) fn reap(session: &mut Session, at: &Namespace, marks: Marks) -> Resul
 fn look(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<Vec<Place>, Error> {
     let mut places: Vec<Place> = Vec::new();
     for key in links {
-        let found = match link_read::get(session, &key.namespace, by_index(key.index), marks) {
-            Err(error) if super::namespace::is_gone(&error) => None,
+        let found = match link::read::get(session, &key.namespace, by_index(key.index), marks) {
+            Err(error) if crate::namespace::is_gone(&error) => None,
             found => found?,
         };
         let Some(seen) = found else { continue };
@@ -69,7 +70,7 @@ fn other_ends(session: &mut Session, at: &Namespace, links: &mut Vec<Seen>, mark
         if links.iter().any(|l| l.info.index == index) {
             continue;
         }
-        let end = link_read::get(session, at, by_index(index), marks)?;
+        let end = link::read::get(session, at, by_index(index), marks)?;
         links.extend(end.filter(|end| end.info.mark != Mark::Foreign));
     }
     Ok(())
@@ -99,9 +100,9 @@ fn put_away(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks)
         requests.push(Request::one(RTM_SETLINK, 0, &down));
         // In a message of its own, because kernels before 6.2 rename only what is down already.
         let name = Some(NewName::Exact(LinkName::new(&format!("pc{index:x}"))?));
-        requests.extend(link_set::requests(index, &LinkChanges { name, ..LinkChanges::default() }));
-        let addresses = address::list(session, at, index)?;
-        requests.extend(addresses.into_iter().map(|(_, a)| address::delete(index, a)));
+        requests.extend(link::set::requests(index, &LinkChanges { name, ..LinkChanges::default() }));
+        let addresses = ip::address::list(session, at, index)?;
+        requests.extend(addresses.into_iter().map(|(_, a)| ip::address::delete(index, a)));
     }
     let answers = session.exchange(at, &requests)?;
     // Going down removes IPv6 addresses, so some of those that were listed are gone by the time their turn comes.

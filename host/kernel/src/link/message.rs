@@ -8,14 +8,14 @@ use netlink_packet_route::link::{
     LinkFlags, LinkInfo as Info, LinkMessage, MacVlanMode,
 };
 
-use super::mark::Marks;
-use super::socket::{Request, flag};
-use super::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, MacvlanMode, Vxlan};
+use crate::link::mark::Marks;
+use crate::transport::socket::{Request, flag};
+use crate::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, MacvlanMode, Vxlan};
 
-pub(super) const RTM_NEWLINK: u16 = 16;
+pub(crate) const RTM_NEWLINK: u16 = 16;
 
 /// One end as the message has it.
-pub(super) struct NewEnd<'a> {
+pub(crate) struct NewEnd<'a> {
     /// What was asked for.
     pub end: &'a LinkEnd,
     /// The name to make it under.
@@ -28,7 +28,7 @@ pub(super) struct NewEnd<'a> {
 ///
 /// The first end gets its master and is set up in the same message. The other end of a pair can't: the kernel ignores its master, and it
 /// can't be set up before the first end exists (`veth_open`).
-pub(super) fn request(first: &NewEnd, kind: &LinkKind, peer: Option<&NewEnd>, up: bool, marks: Marks) -> Request {
+pub(crate) fn request(first: &NewEnd, kind: &LinkKind, peer: Option<&NewEnd>, up: bool, marks: Marks) -> Request {
     let mut message = end(first, marks);
     let parent = match kind {
         LinkKind::Macvlan { parent, .. } | LinkKind::Ipvlan { parent, .. } | LinkKind::Vlan { parent, .. } => {
