@@ -21,7 +21,7 @@ const OWN: &[(&str, &str, &str)] = &[
     ("links.rs", "mark == Mark::Foreign && **namespace", "**namespace"),
     ("links.rs", "&& **namespace == Namespace::Host &&", "&&"),
     ("links.rs", "Namespace::Host && self.would_permit(call, named)", "Namespace::Host"),
-    ("links.rs", "is_own || is_parent(*mark)", "true"),
+    ("links.rs", "is_own || is_parent(*mark)", "is_own || is_parent(*mark) || true"),
     ("nftables.rs", "!parents.contains(link),", "true,"),
     ("nftables.rs", "NftProperty::Destination(net) => in_pools(*net),", "NftProperty::Destination(_) => true,"),
     ("nftables.rs", "if first == last => port", "=> port"),
