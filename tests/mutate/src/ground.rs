@@ -19,7 +19,6 @@ const GATE: [&str; 2] = ["host/grant/src/gate.rs", "host/grant/src/gate"];
 
 /// The copy.
 pub struct Ground {
-    root: PathBuf,
     copy: PathBuf,
 }
 
@@ -55,7 +54,7 @@ impl Ground {
         for file in FILES {
             fs::copy(root.join(file), copy.join(file))?;
         }
-        Ok(Self { root: root.to_owned(), copy })
+        Ok(Self { copy })
     }
 
     /// All that can be taken out, in the order of files and lines.
@@ -80,9 +79,9 @@ impl Ground {
         fs::write(self.copy.join(file), text)
     }
 
-    /// Puts the file's own text back.
-    pub fn put_back(&self, file: &str) -> Result<()> {
-        fs::write(self.copy.join(file), fs::read(self.root.join(file))?)
+    /// What is in a file.
+    pub fn text(&self, file: &str) -> Result<String> {
+        fs::read_to_string(self.copy.join(file))
     }
 
     /// Runs the tests.

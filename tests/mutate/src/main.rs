@@ -33,13 +33,14 @@ fn main() -> std::io::Result<ExitCode> {
     }
     let (mut survivors, begin) = (Vec::new(), Instant::now());
     for mutant in &mutants {
+        let whole = ground.text(&mutant.file)?;
         ground.put(&mutant.file, &mutant.text)?;
         let verdict = ground.test()?;
         println!("{verdict:<14} {mutant}");
         if verdict == Verdict::Passed {
             survivors.push(mutant.to_string());
         }
-        ground.put_back(&mutant.file)?;
+        ground.put(&mutant.file, &whole)?;
     }
     let (all, left) = (mutants.len(), survivors.len());
     println!("{all} checks taken out in {} s, {left} not noticed", begin.elapsed().as_secs());

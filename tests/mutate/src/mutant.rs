@@ -21,7 +21,7 @@ const OWN: &[(&str, &str, &str)] = &[
     ("links.rs", "mark == Mark::Foreign && **namespace", "**namespace"),
     ("links.rs", "&& **namespace == Namespace::Host &&", "&&"),
     ("links.rs", "Namespace::Host && self.would_permit(call, named)", "Namespace::Host"),
-    ("links.rs", "is_own || is_parent(*mark)", "true"),
+    ("links.rs", "is_own || is_parent(*mark)", "is_own || is_parent(*mark) || true"),
     ("nftables.rs", "!parents.contains(link),", "true,"),
     ("nftables.rs", "NftProperty::Destination(net) => in_pools(*net),", "NftProperty::Destination(_) => true,"),
     ("nftables.rs", "if first == last => port", "=> port"),
@@ -33,7 +33,27 @@ const OWN: &[(&str, &str, &str)] = &[
     ("nftables.rs", "conditions.iter().filter(|condition| !condition.negated)", "conditions.iter()"),
     ("nftables.rs", "tied.map_err(|e| Error::invalid(e.message))?;", "drop(tied);"),
     ("settings.rs", "&& !link.as_str().starts_with('-')", ""),
-    ("state.rs", "Some(true) => Err(Error::exists", "Some(true) if false => Err(Error::exists"),
+    ("nftables.rs", "matches!(chain.hook, NftHook::Postrouting | NftHook::Input)", "true"),
+    ("nftables.rs", "matches!(chain.hook, NftHook::Prerouting | NftHook::Output)", "true"),
+    ("nftables.rs", "= (protocol, port, address) else {", "= (protocol.or(Some(6)), port, address) else {"),
+    ("nftables.rs", "= (protocol, port, address) else {", "= (protocol, port.or(Some(8080)), address) else {"),
+    ("nftables.rs", "= (protocol, port, address) else {", "= (protocol, port, address.or(Some(any))) else {"),
+    ("nftables.rs", "[address, any].map(|address| HostPort", "[any, any].map(|address| HostPort"),
+    (
+        "state.rs",
+        "Some(false) => Err(foreign(&table, &key)),",
+        "Some(false) => self.grant(call, EntryWrite { table, key, value: None }),",
+    ),
+    (
+        "state.rs",
+        "Some(true) => Err(Error::exists",
+        "Some(true) => self.grant(call, EntryWrite { table, key, value: Some(value) }),\nSome(true) => Err(Error::exists",
+    ),
+    (
+        "state.rs",
+        "Some(false) => Err(Error::exists",
+        "Some(false) => self.grant(call, EntryWrite { table, key, value: Some(value) }),\nSome(false) => Err(Error::exists",
+    ),
 ];
 
 /// All of one file.

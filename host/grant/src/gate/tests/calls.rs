@@ -195,6 +195,9 @@ fn addresses_and_routes_are_on_the_drivers_links_in_its_ranges_and_few() {
     (view.addresses, view.routes) = (3, 3);
     no(address(&view, own(1, "br0"), "10.5.0.1/24"), "limits: addresses");
     no(route(&view, own(1, "br0"), "10.5.0.0/25").0, "limits: routes");
+    // Each handle is looked at, not each link.
+    let both = [own(1, "br0"), parent(1, "br0")].map(|link| (link, net("10.5.0.1/24"))).into();
+    no(gate.add_addresses(&Table::default(), both), "not the driver's own");
     // Many on one link count together.
     (view.addresses, view.routes) = (0, 0);
     let four = (1..5).map(|n| (own(1, "br0"), net(&format!("10.5.0.{n}/24")))).collect();
@@ -244,9 +247,9 @@ fn a_policy_rule_is_tied_to_the_network() {
     no(gate.remove_rules(&view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
     no(gate.remove_rules(&view, None, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
     let gone = gate.remove_rules(&view, None, rule(None, Some(own(1, "old")))).unwrap();
-    assert_eq!(gone.0[0].input.as_ref().unwrap().as_str(), "br0");
+    assert_eq!(gone.0.0[0].input.as_ref().unwrap().as_str(), "br0");
     let gone = gate.remove_rules(&view, None, rule(None, Some(own(3, "gone")))).unwrap();
-    assert_eq!(gone.0[0].input.as_ref().unwrap().as_str(), "gone");
+    assert_eq!(gone.0.0[0].input.as_ref().unwrap().as_str(), "gone");
     let mut low = rule(Some("10.5.0.0/24"), None);
     low[0].priority = 0;
     no(add(&mut view, low), "0 is no rule's priority");
@@ -400,6 +403,8 @@ fn forwarding_is_for_the_drivers_links_in_the_hosts_namespace() {
     no(gate.allow_forwarding(&view, &own(21, "in0"), true, false), "in0 is not in the host's namespace");
     view.own.insert(3, "br+");
     no(gate.allow_forwarding(&view, &own(3, "br+"), true, false), "iptables would misread the name br+");
+    view.own.insert(3, "-br");
+    no(gate.allow_forwarding(&view, &own(3, "-br"), true, false), "iptables would misread the name -br");
     for link in [parent(9, "eth0"), own(9, "eth0")] {
         no(gate.allow_forwarding(&view, &link, true, false), "the driver's");
     }
