@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use grant::{HostCall, Object, Permit, Policy};
+use grant::gate::links::{Wanted, WantedKind};
+use grant::{Gate, Policy};
 use kernel::{
     Change, Config, Fake, Kernel, LinkEnd, LinkKey, LinkKind, LinkSpec, Namespace, NewLink, NewName, Outcome,
 };
@@ -157,22 +158,18 @@ impl Books {
         let mut call = self.transaction();
         call.state("endpoint").unwrap();
         call.state("network").unwrap();
-        let Outcome::Link(first, Some(peer)) =
-            call.change(self.permit(HostCall::LinksAdd), &[pair()]).unwrap().remove(0)
-        else {
-            panic!("no pair")
-        };
-        [&first, &peer].iter().for_each(|end| {
-            let _ = call.made(thing(end));
-        });
-        call.set_state(self.permit(HostCall::StoreSet), "endpoint".into(), Some(vec![b'x'; 400]));
+        let LinkSpec { end, kind: LinkKind::Veth(peer) } = spec() else { panic!("no pair") };
+        let kind = WantedKind::Veth(Box::new((*peer).into()));
+        let pair = self.gate().add_links(&mut call, vec![Wanted { end: end.into(), kind }]).unwrap();
+        let (first, _) = call.add_links(pair).unwrap().remove(0);
+        self.set_state(&mut call);
         call.commit(vec![Write::PutEndpoint(self.record())], Durability::Process).unwrap();
         for writes in [false, true] {
             let mut call = self.transaction();
             call.state("network").unwrap();
             call.state("endpoint").unwrap();
             if writes {
-                call.set_state(self.permit(HostCall::StoreSet), "endpoint".into(), Some(vec![b'x'; 400]));
+                self.set_state(&mut call);
             }
             call.commit(vec![Write::PutEndpoint(self.record())], Durability::Process).unwrap();
         }
@@ -206,8 +203,13 @@ impl Books {
         Transaction::new(self.kernel.clone(), reaper, firewall, self.store.clone(), owner)
     }
 
-    fn permit(&self, call: HostCall) -> Permit {
-        self.facts.gate(self.policy.clone()).permit(call, Object::Own).unwrap()
+    fn gate(&self) -> Gate {
+        self.facts.gate(self.policy.clone())
+    }
+
+    fn set_state(&self, call: &mut Transaction) {
+        let state = self.gate().set_state(call, "endpoint".into(), vec![b'x'; 400]).unwrap();
+        call.set_state(state);
     }
 
     fn ids(&self) -> (Id, Id) {
@@ -234,6 +236,10 @@ impl Books {
 }
 
 fn pair() -> Change {
+    Change::AddLink(spec())
+}
+
+fn spec() -> LinkSpec {
     let end = |name: &str, up| LinkEnd {
         namespace: Namespace::Host,
         name: NewName::Exact(LinkName::new(name).unwrap()),
@@ -243,7 +249,7 @@ fn pair() -> Change {
         addresses: Vec::new(),
         up,
     };
-    Change::AddLink(LinkSpec { end: end("veth0", true), kind: LinkKind::Veth(Box::new(end("veth1", false))) })
+    LinkSpec { end: end("veth0", true), kind: LinkKind::Veth(Box::new(end("veth1", false))) }
 }
 
 fn thing(end: &NewLink) -> Thing {

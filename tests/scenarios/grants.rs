@@ -180,6 +180,12 @@ fn a_parent_is_built_on_and_not_changed() {
     let error = network("take-eth0").unwrap_err();
     assert!(error.message.contains("eth0 is not the driver's own"), "{error}");
     same_at_last(|| bench.host.dump(), &host);
+    let error = network("build-on-eth0").unwrap_err();
+    assert!(error.message.contains("the driver's grant lacks permissions: changed-parents"), "{error}");
+    same_at_last(|| bench.host.dump(), &host);
+    let mut grant = bench.wait(bench.controller.driver(&name)).unwrap().grant;
+    grant.permissions.insert(Permission::ChangedParents);
+    bench.wait(bench.controller.set_grant(&name, grant)).unwrap();
     network("build-on-eth0").unwrap();
     assert!(bench.host.run("ip -d link show hm").contains("macvlan mode passthru"), "{}", bench.host.dump());
     bench.wait(bench.controller.remove_network("h")).unwrap();

@@ -66,6 +66,9 @@ impl<T> Deref for Granted<T> {
     }
 }
 
+/// RT_TABLE_UNSPEC, _DEFAULT and _LOCAL (linux/rtnetlink.h): a route in the last takes packets from the host itself.
+const KERNELS_TABLES: [u32; 3] = [0, 253, 255];
+
 /// What a host call is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Object<'a> {
@@ -89,6 +92,12 @@ pub(crate) enum Object<'a> {
     Chain(Hook, i32),
     /// An interface of the host's that a link is made on; none: whichever the host's routes choose.
     Parent(Option<&'a str>),
+    /// A permission that is needed beside the host call's own, and why.
+    Also(Permission, &'a str),
+    /// A pool that the driver chooses for its network.
+    Pool(IpNet),
+    /// A routing table.
+    RoutingTable(u32),
     /// A kernel setting.
     Sysctl(Sysctl),
     /// A table of the network.
@@ -230,6 +239,12 @@ impl Gate {
             Object::Parent(None) => {
                 named(Item::Parent(ANY.into()), "without a parent it sends by every interface of the host".into())
             }
+            Object::Also(permission, why) => named(Item::Permission(permission), why.into()),
+            Object::Pool(net) => named(Item::Pool(Range::Net(net)), format!("{net} is not the driver's to choose")),
+            Object::RoutingTable(table) if KERNELS_TABLES.contains(&table) => {
+                Some(Missing(None, format!("the routing table {table} is the kernel's own: 254 is the main one")))
+            }
+            Object::RoutingTable(_) => None,
             Object::Sysctl(sysctl) => named(Item::Sysctl(sysctl), format!("it is the setting {sysctl}")),
             Object::Table(name) => named(Item::Table(name.into()), format!("it is the table {name}")),
             Object::Amount(limit, value) if self.grant.limit(limit) >= value => None,

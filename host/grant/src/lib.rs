@@ -56,6 +56,10 @@ pub struct Grant {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub addresses: BTreeSet<Range>,
+    /// Ranges of which it may choose the pools of networks that were made without any.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub pools: BTreeSet<Range>,
     /// Where its routes may lead; `default` is the way to everywhere.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
@@ -86,6 +90,7 @@ impl Grant {
         permissions
             .chain(self.namespaces.iter().map(|kind| Item::Namespace(*kind)))
             .chain(self.addresses.iter().map(|range| Item::Address(*range)))
+            .chain(self.pools.iter().map(|range| Item::Pool(*range)))
             .chain(self.routes.iter().map(|range| Item::Route(*range)))
             .chain(self.parents.iter().cloned().map(Item::Parent))
             .chain(self.sysctls.iter().map(|sysctl| Item::Sysctl(*sysctl)))
@@ -102,6 +107,7 @@ impl Grant {
             Item::Permission(permission) => self.permissions.contains(permission),
             Item::Namespace(kind) => *kind == NamespaceKind::Own || self.namespaces.contains(kind),
             Item::Address(range) => self.addresses.iter().any(|own| own.covers(*range)),
+            Item::Pool(range) => self.pools.iter().any(|own| own.covers(*range)),
             Item::Route(range) => self.routes.iter().any(|own| own.covers(*range)),
             Item::Parent(name) => named(&self.parents, name),
             Item::Sysctl(sysctl) => self.sysctls.contains(sysctl),
@@ -125,6 +131,7 @@ impl Grant {
             Item::Permission(permission) => drop(self.permissions.insert(permission)),
             Item::Namespace(kind) => drop(self.namespaces.insert(kind)),
             Item::Address(range) => drop(self.addresses.insert(range)),
+            Item::Pool(range) => drop(self.pools.insert(range)),
             Item::Route(range) => drop(self.routes.insert(range)),
             Item::Parent(name) => drop(self.parents.insert(name)),
             Item::Sysctl(sysctl) => drop(self.sysctls.insert(sysctl)),
@@ -143,6 +150,7 @@ impl Grant {
     pub fn check(&self) -> Result<()> {
         let counts = [
             ("addresses", self.addresses.len()),
+            ("pools", self.pools.len()),
             ("routes", self.routes.len()),
             ("parents", self.parents.len()),
             ("hooks", self.hooks.values().map(BTreeSet::len).sum()),
@@ -153,6 +161,9 @@ impl Grant {
         }
         if self.addresses.contains(&Range::Default) {
             return Err(Error::invalid("addresses: \"default\" is for routes: write network, or a range"));
+        }
+        if let Some(range) = self.pools.iter().find(|range| !matches!(range, Range::Net(_))) {
+            return Err(Error::invalid(format!("pools: \"{range}\" is no range of addresses: write one")));
         }
         for name in self.parents.iter().filter(|name| *name != ANY) {
             LinkName::new(name).map_err(|e| e.context("parents"))?;

@@ -27,6 +27,8 @@ pub enum Permission {
     HostPorts,
     /// Kernel settings of a whole namespace.
     NamespaceSettings,
+    /// A parent interface that a link changes: a macvlan in passthru mode takes over its MAC address and makes it promiscuous.
+    ChangedParents,
     /// Remembering.
     Store,
     /// Tables of its own networks.

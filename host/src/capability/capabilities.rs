@@ -42,7 +42,8 @@ impl HostNetworkInfo for CallState {
     fn update_ipam_config(&mut self, _: Resource<NetworkInfo>, ipv4: Vec<IpamData>) -> Answer<()> {
         self.ask(H::CapabilitiesNetworkInfoUpdateIpamConfig, arguments!(ipv4), |call| {
             let pools = ipv4.into_iter().map(pool).collect::<Answer<Vec<_>>>()?;
-            call.gate.choose_pools(pools.iter().map(|p| p.subnet).collect())?;
+            let (gate, transaction) = call.parts()?;
+            gate.choose_pools(transaction, pools.iter().map(|p| p.subnet).collect())?;
             call.new_pools = Some(pools);
             Ok(())
         })

@@ -305,9 +305,9 @@ impl CallState {
     }
 
     /// The gate, and the changes that it is asked about.
-    pub fn parts(&mut self) -> Answer<(&Gate, &mut Transaction)> {
+    pub fn parts(&mut self) -> Answer<(&mut Gate, &mut Transaction)> {
         match &mut self.transaction {
-            Some(transaction) => Ok((&self.gate, transaction)),
+            Some(transaction) => Ok((&mut self.gate, transaction)),
             None => Err(Refusal::trap("a call without a transaction came past the gate")),
         }
     }

@@ -94,6 +94,10 @@ impl View for Transaction {
         Ok(self.kernel.sysctl(namespace, sysctl)?)
     }
 
+    fn check_pool(&self, pool: IpNet) -> Result<()> {
+        Ok(self.store.check_pool(&self.owner.network, &pool)?)
+    }
+
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool> {
         let is_owners = |object: &&Object| !self.dropped.contains(&object.id) && object.endpoint == self.owner.endpoint;
         let committed = self.committed()?;

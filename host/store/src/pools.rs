@@ -21,6 +21,11 @@ impl Store {
         self.write(Durability::Process, |c| replace(c, network, pools))
     }
 
+    /// Refuses a subnet that can't be claimed, as [`Store::claim_pools`] would.
+    pub fn check_pool(&self, network: &Id, subnet: &IpNet) -> super::Result<()> {
+        self.read(|c| check(c, network, subnet).map(drop))
+    }
+
     /// The first candidate that overlaps with no claimed subnet. Somebody else may claim it first: on `Exists` ask
     /// again.
     pub fn free_pool(&self, candidates: impl IntoIterator<Item = IpNet>) -> super::Result<IpNet> {
@@ -55,7 +60,7 @@ pub(super) fn replace(c: &Connection, network: &Id, pools: &[IpNet]) -> Result<(
     Ok(())
 }
 
-fn claim(c: &Connection, network: &Id, subnet: &IpNet) -> Result<()> {
+fn check(c: &Connection, network: &Id, subnet: &IpNet) -> Result<Span> {
     let span = Span::of(subnet);
     if let Some((other, other_subnet)) = overlap(c, &span)? {
         return Err(if other == network.as_str() {
@@ -66,6 +71,11 @@ fn claim(c: &Connection, network: &Id, subnet: &IpNet) -> Result<()> {
         }
         .into());
     }
+    Ok(span)
+}
+
+fn claim(c: &Connection, network: &Id, subnet: &IpNet) -> Result<()> {
+    let span = check(c, network, subnet)?;
     let sql = "INSERT INTO pools (family, first, last, network, subnet) VALUES (?1, ?2, ?3, ?4, ?5)";
     run(c, sql, (span.family, span.blob(span.first), span.blob(span.last), network.as_str(), subnet.to_string()))?;
     Ok(())

@@ -12,10 +12,15 @@ use crate::HostCall;
 pub struct Source(pub LinkKey);
 
 impl Gate {
-    /// `capabilities.network-info.update-ipam-config`: the pools of a network that has none.
-    pub fn choose_pools(&mut self, pools: Vec<IpNet>) -> Result<()> {
+    /// `capabilities.network-info.update-ipam-config`: the pools of a network that has none. They are checked here as an operator's are:
+    /// from now on the call's addresses and routes may lie in them.
+    pub fn choose_pools(&mut self, view: &impl View, pools: Vec<IpNet>) -> Result<()> {
         if self.chose_pools || self.pools.as_ref().is_some_and(|pools| !pools.is_empty()) {
             return Err(Error::forbidden("the network has pools already"));
+        }
+        for pool in &pools {
+            self.permit(HostCall::CapabilitiesNetworkInfoUpdateIpamConfig, Object::Pool(*pool))?;
+            view.check_pool(*pool)?;
         }
         self.pools = Some(pools);
         self.chose_pools = true;

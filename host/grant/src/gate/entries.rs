@@ -34,7 +34,10 @@ impl Gate {
     pub fn add_routes(&self, view: &impl View, routes: Vec<(Link, Route)>) -> Result<Granted<Vec<Change>>> {
         let call = HostCall::RoutesAdd;
         all_owned(view, routes.iter().map(|(link, _)| link))?;
-        routes.iter().try_for_each(|(_, route)| self.permit(call, Object::Destination(route.destination)))?;
+        for (_, route) in &routes {
+            self.permit(call, Object::Destination(route.destination))?;
+            route.table.into_iter().try_for_each(|table| self.permit(call, Object::RoutingTable(table)))?;
+        }
         for (link, count) in by_link(routes.iter().map(|(link, _)| link)) {
             self.permit(call, Object::Amount(Limit::Routes, view.routes(link)? + count))?;
         }

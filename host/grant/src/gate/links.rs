@@ -5,7 +5,7 @@ use kernel::{Mark, Namespace, NewName, Vxlan};
 use words::{Error, LinkName, Result};
 
 use super::{Gate, Granted, Link, Object, Place, View};
-use crate::{HostCall, Limit, NamespaceKind};
+use crate::{HostCall, Limit, NamespaceKind, Permission};
 
 /// A link that a driver wants.
 #[derive(Clone, Debug)]
@@ -115,6 +115,19 @@ impl Gate {
 
     fn spec(&self, view: &impl View, link: Wanted) -> Result<LinkSpec> {
         let end = self.end(view, link.end)?;
+        let also = |permission, why| self.permit(HostCall::LinksAdd, Object::Also(permission, why));
+        match &link.kind {
+            WantedKind::Vxlan(..) => {
+                also(Permission::HostPorts, "a vxlan takes a UDP port on all of the host's addresses")?
+            }
+            WantedKind::Macvlan(parent, MacvlanMode::Passthru) if !parent.is_own => {
+                also(
+                    Permission::ChangedParents,
+                    "in passthru mode a macvlan changes its parent's MAC address and flags",
+                )?;
+            }
+            _ => {}
+        }
         let kind = match link.kind {
             WantedKind::Bridge => LinkKind::Bridge,
             WantedKind::Dummy => LinkKind::Dummy,

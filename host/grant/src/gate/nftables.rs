@@ -90,6 +90,9 @@ impl Gate {
             self.permit(call, Object::Target(to))?;
             self.check_redirected(view, &conditions, &parents, to)?;
         }
+        if let NftVerdict::SourceNat(to, _) = verdict {
+            self.permit(call, Object::Target(to))?;
+        }
         // What is wrong is the rule.
         let tied = self.permit(call, Object::Rule(&ties(&conditions, &parents, &verdict)));
         tied.map_err(|e| Error::invalid(e.message))?;

@@ -38,7 +38,10 @@ impl Gate {
         let names = all_owned(view, rules.iter().filter_map(|rule| rule.input.as_ref()))?;
         let rules = self.rules(call, place, rules, &names)?;
         self.check_holding(view, call, Limit::Rules, rules.len() as u64)?;
-        rules.iter().try_for_each(|rule| self.permit(call, Object::Rule(&ties(rule))))?;
+        for rule in &rules {
+            self.permit(call, Object::Rule(&ties(rule)))?;
+            self.permit(call, Object::RoutingTable(rule.table))?;
+        }
         self.grant(call, rules)
     }
 

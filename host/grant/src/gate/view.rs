@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use kernel::{HostPort, LinkKey, Namespace, Sysctl};
 use words::{Error, LinkName, Result};
 
@@ -52,6 +53,9 @@ pub trait View {
 
     /// The value of a kernel setting.
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32>;
+
+    /// Refuses a pool that overlaps with another network's.
+    fn check_pool(&self, pool: IpNet) -> Result<()>;
 
     /// Whether the owner at hand, endpoint or network, has taken one of these ports of the host.
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool>;

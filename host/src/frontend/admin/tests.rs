@@ -209,7 +209,7 @@ async fn a_head_has_a_limit() {
 async fn a_silent_connection_is_closed() {
     let served = Served::start(
         router(controller(), plugins(), config()),
-        Limits { head: Duration::from_millis(20), ..Limits::default() },
+        Limits { head: Duration::from_millis(20), idle: Duration::from_millis(20), ..Limits::default() },
     );
     assert_eq!(read(&mut served.connect().await).await, "", "nothing said");
     let answer = served.ask(b"GET /version HTTP/1.1\r\nhost:").await;

@@ -145,6 +145,20 @@ fn a_link_is_built_on_a_parent_that_the_grant_names_and_that_still_has_the_name(
     no(on(&mut view, WantedKind::Vlan(parent(9, "eth0"), 5)), "eth0 is gone, or has another name by now");
     let vxlan = Vxlan { vni: 1, port: 4789, parent: None, local: None, remote: None, learning: false, proxy: false };
     no(on(&mut view, WantedKind::Vxlan(None, vxlan.clone())), "lacks parents: *");
+    let without = gate(&format!("permissions = ['links']\n{WORDS}"));
+    let kinds = [
+        (
+            WantedKind::Vxlan(Some(parent(9, "eth7")), vxlan.clone()),
+            "UDP port on all of the host's addresses; the driver's grant lacks permissions: host-ports",
+        ),
+        (
+            WantedKind::Macvlan(parent(9, "eth7"), MacvlanMode::Passthru),
+            "the driver's grant lacks permissions: changed-parents",
+        ),
+    ];
+    for (kind, says) in kinds {
+        no(without.add_links(&mut view, wanted(end("a"), kind)), says);
+    }
     no(on(&mut view, WantedKind::Vxlan(Some(parent(9, "eth0")), vxlan)), "eth0 is gone, or has another name");
     view.removed = vec![9];
     no(on(&mut view, WantedKind::Vlan(parent(9, "eth0"), 5)), "eth0 is gone: this call removed it");
@@ -182,6 +196,12 @@ fn addresses_and_routes_are_on_the_drivers_links_in_its_ranges_and_few() {
     };
     assert!(address(&view, own(1, "br0"), "10.5.0.1/24").is_ok());
     assert!(route(&view, own(1, "br0"), "10.5.0.0/25").0.is_ok());
+    for table in [0, 253, 255] {
+        let (gateway, source, metric) = (None, None, None);
+        let route =
+            Route { link: key(1), destination: net("10.5.0.0/25"), gateway, source, table: Some(table), metric };
+        no(gate.add_routes(&view, vec![(own(1, "br0"), route)]), "is the kernel's own");
+    }
     for (link, says) in
         [(parent(9, "eth0"), "not the driver's own"), (own(9, "eth0"), "is gone, or is not the driver's")]
     {
@@ -236,6 +256,8 @@ fn a_policy_rule_is_tied_to_the_network() {
     };
     let add = |view: &mut Table, rules| gate.add_rules(view, None, rules).map(|rules| rules.take().remove(0));
     assert!(add(&mut view, rule(Some("10.5.0.0/24"), None)).is_ok());
+    let local = vec![WantedRule { table: 255, ..rule(Some("10.5.0.0/24"), None).remove(0) }];
+    no(add(&mut view, local), "the routing table 255 is the kernel's own");
     // By the name that it has now.
     assert_eq!(add(&mut view, rule(None, Some(own(1, "old")))).unwrap().input.unwrap().as_str(), "br0");
     no(add(&mut view, rule(Some("10.6.0.0/24"), None)), "nothing ties the rule to the network");
@@ -467,9 +489,15 @@ fn what_a_driver_answers_for_its_endpoint_is_the_endpoints() {
     no(gate.source(&view, &own(1, "br0")), "br0 was not made for this endpoint");
     view.removed = vec![2];
     no(gate.source(&view, &own(2, "ve0")), "ve0 is gone: this call removed it");
-    no(gate.choose_pools(vec![net("10.7.0.0/24")]), "the network has pools already");
+    no(gate.choose_pools(&view, vec![net("10.8.0.0/24")]), "the network has pools already");
     let mut gate = gate_of(Policy::new(Grant::default(), None), None);
     gate.pools = Some(Vec::new());
-    assert!(gate.choose_pools(Vec::new()).is_ok());
-    no(gate.choose_pools(vec![net("10.7.0.0/24")]), "the network has pools already");
+    no(gate.choose_pools(&view, vec![net("10.8.0.0/24")]), "the driver's grant lacks pools: 10.8.0.0/24");
+    let grant = crate::file::read("g", b"pools = ['10.0.0.0/8']").unwrap();
+    let mut gate = gate_of(Policy::new(grant, None), None);
+    gate.pools = Some(Vec::new());
+    no(gate.choose_pools(&view, vec![net("10.7.1.0/24")]), "overlaps with 10.7.0.0/16");
+    no(gate.choose_pools(&view, vec![net("0.0.0.0/0")]), "0.0.0.0/0 is not the driver's to choose");
+    assert!(gate.choose_pools(&view, vec![net("10.8.0.0/24")]).is_ok());
+    no(gate.choose_pools(&view, vec![net("10.9.0.0/24")]), "the network has pools already");
 }

@@ -22,6 +22,7 @@ pub struct Table {
     pub ports: Vec<HostPort>,
     pub entries: BTreeMap<&'static str, bool>,
     pub forwarding: i32,
+    pub pools: Vec<ipnet::IpNet>,
 }
 
 impl Default for Table {
@@ -39,6 +40,7 @@ impl Default for Table {
             ports: Vec::new(),
             entries: BTreeMap::new(),
             forwarding: 0,
+            pools: vec!["10.7.0.0/16".parse().unwrap()],
         }
     }
 }
@@ -102,6 +104,13 @@ impl View for Table {
 
     fn sysctl(&self, _: &Namespace, _: &Sysctl) -> Result<i32> {
         Ok(self.forwarding)
+    }
+
+    fn check_pool(&self, pool: ipnet::IpNet) -> Result<()> {
+        match self.pools.iter().find(|other| pool.contains(*other) || other.contains(&pool)) {
+            Some(other) => Err(words::Error::exists(format!("{pool} overlaps with {other} of network \"other\""))),
+            None => Ok(()),
+        }
     }
 
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool> {
