@@ -69,6 +69,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("default-route-ipv6", "a default route is a permission of its own; the driver's grant lacks routes: default"),
     ("half-of-everything", "the driver's grant lacks routes: 128.0.0.0/1"),
     ("route-of-another-network", "the driver's grant lacks routes: 10.77.0.0/24"),
+    ("route-in-the-local-table", "the routing table 255 is the kernel's own"),
     ("wider-than-the-network", "the driver's grant lacks routes: 10.78.0.0/23"),
     ("hijack-a-subnet", "10.77.0.1/24 lies in none of the network's pools"),
     ("address-as-wide-as-half-the-world", "10.78.0.0/1 is wider than the network's pools"),
@@ -86,6 +87,15 @@ const ATTACKS: &[(&str, &str)] = &[
     ("redirect-another-network", "port 80 of 10.77.0.2 is not taken by this endpoint"),
     ("redirect-to-nobody", "192.0.2.1 lies in none of the network's pools"),
     ("policy-rule-for-another-network", "nothing ties the rule to the network"),
+    ("policy-rule-for-the-local-table", "the routing table 255 is the kernel's own"),
+    ("speak-for-another-network", "10.77.0.2 lies in none of the network's pools"),
+    ("speak-for-the-outside", "192.0.2.1 lies in none of the network's pools"),
+    ("choose-everything", "0.0.0.0/0 is not the driver's to choose"),
+    ("choose-another-network", "10.77.0.0/16 overlaps with 10.77.0.0/24 of network \"victim\""),
+    (
+        "choose-the-hosts-lan",
+        "192.0.2.0/24 is not the driver's to choose; the driver's grant lacks pools: 192.0.2.0/24",
+    ),
     ("switch-forwarding-off", "the driver's grant lacks sysctls: host.ipv4-forwarding"),
     ("setting-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-route-localnet"),
     ("read-a-setting-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-route-localnet"),
@@ -177,7 +187,11 @@ impl Scene {
     }
 
     fn network(&self, options: &Value) -> Result<()> {
-        let more = json!({"pools": [{"subnet": "10.78.0.0/24"}], "options": options});
+        let chooses = options["attack"].as_str().is_some_and(|name| name.starts_with("choose-"));
+        let more = match chooses {
+            true => json!({"no_pools": true, "options": options}),
+            false => json!({"pools": [{"subnet": "10.78.0.0/24"}], "options": options}),
+        };
         self.bench.wait(self.bench.controller.create_network(create("h", "hostile", &more))).map(drop)
     }
 
@@ -296,6 +310,16 @@ attacks! {
     a_heap_of_rules_one_by_one: "a-heap-of-rules-one-by-one"
     a_heap_of_links: "a-heap-of-links"
     a_namespace_full_of_links: "a-namespace-full-of-links"
+    address_as_wide_as_half_the_world: "address-as-wide-as-half-the-world"
+    address_with_the_neighbours: "address-with-the-neighbours"
+    new_link_as_wide_as_the_world: "new-link-as-wide-as-the-world"
+    route_in_the_local_table: "route-in-the-local-table"
+    policy_rule_for_the_local_table: "policy-rule-for-the-local-table"
+    speak_for_another_network: "speak-for-another-network"
+    speak_for_the_outside: "speak-for-the-outside"
+    choose_everything: "choose-everything"
+    choose_another_network: "choose-another-network"
+    choose_the_hosts_lan: "choose-the-hosts-lan"
     take_eth0: "take-eth0"
     take_loopback: "take-loopback"
     take_a_foreign_bridge: "take-a-foreign-bridge"

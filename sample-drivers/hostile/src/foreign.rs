@@ -3,7 +3,7 @@
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkKind, LinkSpec, MacvlanMode, Master, VxlanOptions};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Drop};
 use pontoon_sdk::sysctls::{LinkSysctl, set_link};
-use pontoon_sdk::{Error, NetworkInfo, ObjectType, Result, namespaces, nftables, store, tables};
+use pontoon_sdk::{Error, IpamData, NetworkInfo, ObjectType, Result, namespaces, nftables, store, tables};
 
 use crate::{Attack, Stage};
 
@@ -25,8 +25,17 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
 ];
 
 /// Attacks that go by a network's handle.
-pub(crate) const BY_HANDLE: &[(&str, AttackByHandle)] =
-    &[("watch-a-foreign-table", |info| info.table_event_register("peers", ObjectType::Opaque))];
+pub(crate) const BY_HANDLE: &[(&str, AttackByHandle)] = &[
+    ("watch-a-foreign-table", |info| info.table_event_register("peers", ObjectType::Opaque)),
+    ("choose-everything", |info| choose(info, "0.0.0.0/0")),
+    ("choose-another-network", |info| choose(info, "10.77.0.0/16")),
+    ("choose-the-hosts-lan", |info| choose(info, "192.0.2.0/24")),
+];
+
+/// A pool for its own network, which has none.
+fn choose(info: &NetworkInfo, pool: &str) -> Result<()> {
+    info.update_ipam_config(&[IpamData { pool: Some(pool.parse()?), ..IpamData::default() }])
+}
 
 /// An attack that goes by a network's handle.
 pub(crate) type AttackByHandle = fn(&NetworkInfo) -> Result<()>;

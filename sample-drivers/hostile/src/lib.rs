@@ -96,11 +96,11 @@ impl Driver for Hostile {
             return Err(Error::invalid_argument(names.join(" ")));
         }
         Key::new(format!("network/{network}")).set(&())?;
-        let Some(pool) = ipv4.first().and_then(|data| data.pool) else { return Ok(()) };
         let wanted = options.generic.get("attack");
         if let Some((_, attack)) = foreign::BY_HANDLE.iter().find(|(name, _)| Some(*name) == wanted) {
             return attack(info);
         }
+        let Some(pool) = ipv4.first().and_then(|data| data.pool) else { return Ok(()) };
         find(attacks(), &options.generic)?.map_or(Ok(()), |attack| attack(&Stage { pool }))
     }
 

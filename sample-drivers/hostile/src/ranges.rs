@@ -15,6 +15,7 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("default-route-ipv6", |stage| route(stage, "::/0")),
     ("half-of-everything", |stage| route(stage, "128.0.0.0/1")),
     ("route-of-another-network", |stage| route(stage, "10.77.0.0/24")),
+    ("route-in-the-local-table", route_in_the_local_table),
     ("wider-than-the-network", wider_than_the_network),
     ("hijack-a-subnet", hijack_a_subnet),
     ("address-of-nobody", address_of_nobody),
@@ -27,6 +28,11 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
 fn route(stage: &Stage, destination: &str) -> Result<()> {
     let link = stage.link("hb")?;
     routes::add(&[Route::new(&link, destination.parse::<IpNet>()?)])
+}
+
+fn route_in_the_local_table(stage: &Stage) -> Result<()> {
+    let link = stage.link("hb")?;
+    routes::add(&[Route { table: Some(255), ..Route::new(&link, stage.pool) }])
 }
 
 fn wider_than_the_network(stage: &Stage) -> Result<()> {

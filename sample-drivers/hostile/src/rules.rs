@@ -19,6 +19,9 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("redirect-another-network", redirect_another_network),
     ("redirect-to-nobody", redirect_to_nobody),
     ("policy-rule-for-another-network", policy_rule_for_another_network),
+    ("policy-rule-for-the-local-table", policy_rule_for_the_local_table),
+    ("speak-for-another-network", |stage| speak_for(stage, "10.77.0.2")),
+    ("speak-for-the-outside", |stage| speak_for(stage, "192.0.2.1")),
     ("switch-forwarding-off", switch_forwarding_off),
     ("setting-that-is-not-granted", setting_that_is_not_granted),
     ("read-a-setting-that-is-not-granted", |stage| {
@@ -71,6 +74,21 @@ fn redirect_to_nobody(stage: &Stage) -> Result<()> {
 fn policy_rule_for_another_network(_: &Stage) -> Result<()> {
     let source = Some("10.77.0.0/24".parse()?);
     rules::add(None, &[rules::Rule { priority: 7, source, destination: None, input_link: None, mark: None, table: 9 }])
+}
+
+/// The kernel's own table: its routes are what the host takes packets by.
+fn policy_rule_for_the_local_table(stage: &Stage) -> Result<()> {
+    let source = Some(stage.pool);
+    rules::add(
+        None,
+        &[rules::Rule { priority: 7, source, destination: None, input_link: None, mark: None, table: 255 }],
+    )
+}
+
+/// Packets of its own network with somebody else's address as their source.
+fn speak_for(stage: &Stage, address: &str) -> Result<()> {
+    let target = Target { address: address.parse()?, port: None };
+    add(Rule::new(Chain::NAT_POSTROUTING, Verdict::SourceNat(target)).when(Source(stage.pool)))
 }
 
 fn switch_forwarding_off(_: &Stage) -> Result<()> {
