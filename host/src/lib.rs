@@ -22,7 +22,7 @@
 //! - [`doctor`]: what stands between a machine and a working driver
 //! - [`conformance`]: runs a driver through every part that it exports
 //! - [`confine`]: what the process gives up
-//! - [`config`], [`serve`], [`cli`]: the program around it
+//! - [`place`], [`config`], [`serve`], [`cli`]: the program around it
 
 pub mod capability;
 pub mod cli;
@@ -37,6 +37,7 @@ pub mod firewall;
 pub mod frontend;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod place;
 pub mod reaper;
 pub mod serve;
 pub mod transaction;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use kernel::Fake;
-use pontoon::controller::{Controller, Host, Place};
+use pontoon::controller::Controller;
+use pontoon::place::{Host, Place};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

@@ -34,7 +34,7 @@ impl Daemon {
         };
         let router = Router::new().fallback(handler).with_state(requests.clone());
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
-        tokio::spawn(crate::frontend::admin::serve(listener, router, std::future::pending()));
+        tokio::spawn(crate::frontend::http::serve(listener, router, std::future::pending()));
         Self { folder, requests }
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::controller::Host;
+use crate::place::Host;
 use kernel::{self, Change, Fake, Kernel, NamespacePath, Outcome, Sysctl};
 use words::{Error, Id, Kind, Result};
 

@@ -8,8 +8,9 @@ use super::ground::{Ground, copy};
 use super::seen::Seen;
 use super::stop::{Checked, Stop};
 use super::suite::Suite;
-use crate::controller::{Called, Controller, Host, Place};
+use crate::controller::{Called, Controller};
 use crate::engine::Fault;
+use crate::place::{Host, Place};
 use kernel::{Namespace, NamespacePath};
 use words::{Error, Result};
 

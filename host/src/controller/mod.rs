@@ -31,7 +31,6 @@ mod taken_pool;
 mod turns;
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,9 +41,10 @@ use turns::{Turn, Turns};
 use crate::driver::Drivers;
 use crate::engine::Fault;
 use crate::firewall::{Exceptions, Firewall, Found};
+use crate::place::{Host, Place};
 use crate::reaper::Reaper;
-use grant::{Audited, Grant, Needed};
-use kernel::{self, Fake, Kernel};
+use grant::{Audited, Grant};
+use kernel::{self, Kernel};
 use operation::driver::{Driver, DriverDetails, LoadDriver};
 use operation::endpoint::{Attach, Attached, Endpoint};
 use operation::engine::Known;
@@ -53,44 +53,7 @@ use operation::recording::Recording;
 use operation::table::{Collected, Entry, PutEntry, Version};
 use store::{self, Store};
 use words::file::make_private;
-use words::limit::DEADLINE;
 use words::{Error, Id, Name, Result};
-
-/// Where a controller works.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The state folder.
-    pub state: PathBuf,
-    /// The run folder: namespaces that drivers make are bound there.
-    pub run: PathBuf,
-    /// The program whose hidden subcommand compiles components.
-    pub compiler: PathBuf,
-    /// The network namespace to work in.
-    pub host: Host,
-    /// How long a driver's call may take.
-    pub deadline: Duration,
-    /// Where it is noted what drivers need beyond their grants, and then they have it: for an author's tests.
-    pub needed: Option<Needed>,
-}
-
-impl Place {
-    /// One whose components this program compiles, from its file, also when an upgrade has replaced it on disk: what is compiled must fit
-    /// what runs here.
-    pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
-        Self { state, run, compiler: "/proc/self/exe".into(), host, deadline: DEADLINE, needed: None }
-    }
-}
-
-/// Where a controller's host is, and of which kernel.
-#[derive(Clone, Debug)]
-pub enum Host {
-    /// The process's own network namespace.
-    Own,
-    /// The one at a path.
-    At(PathBuf),
-    /// In memory: nothing is asked of this machine, and its sandboxes are named by the paths that were given to it.
-    Fake(Fake),
-}
 
 /// What front ends speak to.
 #[derive(Clone)]

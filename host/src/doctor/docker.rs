@@ -184,7 +184,7 @@ mod tests {
         };
         let listener = UnixListener::bind(&socket).unwrap();
         let router = Router::new().fallback(answer);
-        tokio::spawn(crate::frontend::admin::serve(listener, router, std::future::pending()));
+        tokio::spawn(crate::frontend::http::serve(listener, router, std::future::pending()));
         // Whether this machine has a /run/docker/plugins or not, it is the same here and for "dockerd".
         let docker = look(&socket, Path::new(PLUGINS)).await;
         let told = docker.findings.iter().map(|f| (f.status, f.found.clone())).collect();

@@ -2,12 +2,10 @@
 //!
 //! - [`admin`]: HTTP and JSON on a unix socket, for the command line and other programs
 //! - [`docker`]: dockerd's plugin protocol, a unix socket for each driver
-//! - [`socket`], [`peer`], [`ask`]: the files of both, who may connect, and a request over one
+//! - [`http`]: what both have in common
 
 pub mod admin;
-pub mod ask;
 pub mod docker;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-pub mod peer;
-pub mod socket;
+pub mod http;

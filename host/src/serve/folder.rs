@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::controller::Controller;
-use crate::frontend::admin::limits::MAX_COMPONENT;
+use crate::frontend::http::limits::MAX_COMPONENT;
 use grant::{self, Grant};
 use operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY};
 use words::file::digest;

@@ -24,10 +24,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use self::log::Bounded;
 use crate::config::{Config, Written};
-use crate::controller::{Controller, Host, Place};
-use crate::frontend::admin::{self, limits::SHUTDOWN_GRACE};
+use crate::controller::Controller;
+use crate::frontend::admin;
 use crate::frontend::docker::Plugins;
-use crate::frontend::socket::{Bound, Inherited, make_folder};
+use crate::frontend::http::socket::{Bound, Inherited, make_folder};
+use crate::frontend::http::{self, limits::SHUTDOWN_GRACE};
+use crate::place::{Host, Place};
 use words::file::make_private;
 use words::{Error, Kind, Result};
 
@@ -124,7 +126,7 @@ pub async fn run(
         notify(&[NotifyState::Stopping]);
     };
     let router = admin::router(controller.clone(), plugins.clone(), config.clone());
-    admin::serve(listener, router, stopping).await;
+    http::serve(listener, router, stopping).await;
     let left = SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed());
     if tokio::time::timeout(left, plugins.close()).await.is_err() {
         tracing::warn!("dockerd's requests in flight did not finish in time");

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
+use crate::frontend::http::Unread;
 use words::{Error, Kind};
 
 /// What a handler answers.
@@ -22,16 +23,16 @@ impl Refusal {
         Self { status, error }
     }
 
-    /// A body that is larger than it may be.
-    pub fn too_large(limit: usize) -> Self {
-        let error = Error::invalid(format!("the body is larger than {limit} bytes"));
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, error)
-    }
-
     /// A client that takes too long.
     pub fn too_slow(what: &str, within: std::time::Duration) -> Self {
         let error = Error::new(Kind::Unavailable, format!("{what} within {} seconds", within.as_secs_f32()));
         Self::new(StatusCode::REQUEST_TIMEOUT, error)
+    }
+}
+
+impl From<Unread> for Refusal {
+    fn from(Unread(status, error): Unread) -> Self {
+        Self::new(status, error)
     }
 }
 

@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Given, Segments};
-use super::limits::MAX_WAIT;
+use crate::frontend::http::limits::MAX_WAIT;
 use grant::Audited;
 use grant::Grant;
 use operation::driver::{Driver, DriverDetails, Granting, LoadDriver};

@@ -9,8 +9,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::runtime::Runtime;
 
 use super::*;
-use crate::controller::{Host, Place};
 use crate::frontend::fuzzing::first_line;
+use crate::place::{Host, Place};
 
 /// A daemon without drivers on a kernel in memory.
 struct Stage {

@@ -1,18 +1,15 @@
 //! Takes a request apart: path, query and body, each under its limit, each refusal as the API's error.
 
 use std::error::Error as _;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
-use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::Api;
 use super::answer::Refusal;
-use super::limits::{MAX_COMPONENT, MAX_JSON};
+use crate::frontend::http::limits::{MAX_COMPONENT, MAX_JSON};
+use crate::frontend::http::read;
 use words::Error;
 
 /// The variable parts of the path.
@@ -74,20 +71,4 @@ impl FromRequest<Api> for Component {
         }
         Ok(Self(bytes.into()))
     }
-}
-
-/// Reads a body. One that says itself that it is too large is refused before its first byte is read.
-async fn read(request: Request, limit: usize, within: Duration) -> Result<Bytes, Refusal> {
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > limit as u64) {
-        return Err(Refusal::too_large(limit));
-    }
-    let body: Body = request.into_body();
-    let Ok(read) = tokio::time::timeout(within, to_bytes(body, limit)).await else {
-        return Err(Refusal::too_slow("the body did not arrive", within));
-    };
-    read.map_err(|e| match e.source().is_some_and(|s| s.is::<LengthLimitError>()) {
-        true => Refusal::too_large(limit),
-        false => Error::invalid(format!("the body broke off: {e}")).into(),
-    })
 }

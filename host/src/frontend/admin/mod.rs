@@ -5,8 +5,6 @@
 //! - [`router`] and [`document`]: the routes, and their description
 //! - `system`, `drivers`, `networks`, `endpoints`, `tables`: the handlers, one file per object
 //! - `input`, `answer`: a request taken apart, an error put together
-//! - `server`, `patience`: connections, with [`serve`]
-//! - [`limits`]: what a client may take of the daemon
 
 mod answer;
 mod drivers;
@@ -14,10 +12,7 @@ mod endpoints;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod input;
-pub mod limits;
 mod networks;
-mod patience;
-mod server;
 mod system;
 mod tables;
 #[cfg(test)]
@@ -32,11 +27,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::answer::{Answer, no_method, no_route};
-use self::limits::{Limits, MAX_UPLOADS};
-pub use self::server::{serve, serve_within};
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::frontend::docker::Plugins;
+use crate::frontend::http::limits::{Limits, MAX_UPLOADS};
 use words::{Error, Result};
 
 /// What the handlers share.

@@ -13,9 +13,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-use super::limits::{MAX_COMPONENT, MAX_JSON};
 use super::*;
-use crate::controller::{Host, Place};
+use crate::frontend::http;
+use crate::frontend::http::limits::{MAX_COMPONENT, MAX_HEAD, MAX_JSON};
+use crate::place::{Host, Place};
 use words::Kind;
 
 /// A controller that the tests here hardly get to: they end before or beside it. Its folders stay until the tests have ended.
@@ -164,7 +165,7 @@ impl Served {
         let listener = UnixListener::bind(&path).unwrap();
         let (stop, stopping) = oneshot::channel::<()>();
         let shutdown = async { drop(stopping.await) };
-        let server = tokio::spawn(serve_within(listener, router, shutdown, limits));
+        let server = tokio::spawn(http::serve_within(listener, router, shutdown, limits));
         Self { path, stop, server, _folder: folder }
     }
 
@@ -200,7 +201,7 @@ async fn a_request_crosses_the_socket() {
 async fn a_head_has_a_limit() {
     let served = Served::start(router(controller(), plugins(), config()), Limits::default());
     let mut request = b"GET /version HTTP/1.1\r\nx: ".to_vec();
-    request.resize(limits::MAX_HEAD + 100, b'x');
+    request.resize(MAX_HEAD + 100, b'x');
     let answer = served.ask(&request).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }

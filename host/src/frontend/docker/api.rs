@@ -10,7 +10,7 @@ use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::frontend::ask::{Unanswered, ask};
+use crate::frontend::http::ask::{Unanswered, ask};
 use words::{Error, Kind, Result};
 
 /// How long dockerd may take for one answer: it may be busy, but nobody waits for ever.

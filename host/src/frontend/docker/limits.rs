@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::frontend::admin::limits::{
+use crate::frontend::http::limits::{
     BODY_TIMEOUT, HEAD_TIMEOUT, Limits, MAX_CHANGES, MAX_CONNECTIONS, SHUTDOWN_GRACE, STALL_TIMEOUT,
 };
 

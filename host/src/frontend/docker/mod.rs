@@ -32,16 +32,12 @@ mod plugins;
 mod tests;
 mod wire;
 
-use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
-use axum::http::header::CONTENT_LENGTH;
 use axum::http::{Method, StatusCode};
-use http_body_util::LengthLimitError;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
@@ -50,8 +46,8 @@ use self::answer::Answer;
 use self::calls::Calls;
 pub use self::plugins::Plugins;
 use crate::controller::Controller;
-use crate::frontend::admin::limits::MAX_JSON;
-use crate::frontend::admin::serve_within;
+use crate::frontend::http::limits::MAX_JSON;
+use crate::frontend::http::{Unread, read, serve_within};
 use operation::driver::Scope;
 use operation::engine::{Reply, Request};
 use operation::origin::Origin;
@@ -137,9 +133,9 @@ async fn handle<E: Engine>(State((plugin, calls)): State<(Plugin, Calls<E>)>, re
             &Error::invalid("a plugin's methods are called by POST"),
         );
     }
-    let body = match read(request).await {
+    let body = match read(request, MAX_JSON, limits::CONNECTIONS.body).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(Unread(status, error)) => return Answer::failed(status, &error),
     };
     if path == ACTIVATE {
         plugin.activated.notify_one();
@@ -159,30 +155,6 @@ async fn handle<E: Engine>(State((plugin, calls)): State<(Plugin, Calls<E>)>, re
             answer(&request, calls.call(turn, request.clone()).await)
         }
     }
-}
-
-/// Reads a body. One that says itself that it is too large is refused before its first byte is read.
-async fn read(request: HttpRequest) -> std::result::Result<Bytes, Answer> {
-    let too_large = || {
-        Answer::failed(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &Error::invalid(format!("the body is larger than {MAX_JSON} bytes")),
-        )
-    };
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > MAX_JSON as u64) {
-        return Err(too_large());
-    }
-    let within = limits::CONNECTIONS.body;
-    let Ok(read) = tokio::time::timeout(within, to_bytes(request.into_body(), MAX_JSON)).await else {
-        let error =
-            Error::new(Kind::Unavailable, format!("the body did not arrive within {} seconds", within.as_secs()));
-        return Err(Answer::failed(StatusCode::REQUEST_TIMEOUT, &error));
-    };
-    read.map_err(|e| match e.source().is_some_and(|s| s.is::<LengthLimitError>()) {
-        true => too_large(),
-        false => Answer::failed(StatusCode::BAD_REQUEST, &Error::invalid(format!("the body broke off: {e}"))),
-    })
 }
 
 /// What dockerd asks while it holds a lock of its whole process, and what there is nothing to do for.

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::known::known;
 use super::{Capabilities, ForDocker, Plugin, reserved, router, serve};
 use crate::controller::Controller;
-use crate::frontend::socket::{Inherited, SocketFile};
+use crate::frontend::http::socket::{Inherited, SocketFile};
 use operation::driver::{Driver, Scope};
 use operation::engine::Known;
 use operation::origin::Origin;

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 
 use super::limits::{Limits, MAX_HEAD};
 use super::patience::Patient;
-use crate::frontend::peer;
-use crate::frontend::socket::path_of;
+use crate::frontend::http::peer;
+use crate::frontend::http::socket::path_of;
 
 /// How long to wait after an accept that failed: mostly for lack of file descriptors, which others must give back first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

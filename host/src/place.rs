@@ -1,0 +1,44 @@
+//! Where a Pontoon is: its folders, its host, and what its calls may take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use grant::Needed;
+use kernel::Fake;
+use words::limit::DEADLINE;
+
+/// Where a controller works.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The state folder.
+    pub state: PathBuf,
+    /// The run folder: namespaces that drivers make are bound there.
+    pub run: PathBuf,
+    /// The program whose hidden subcommand compiles components.
+    pub compiler: PathBuf,
+    /// The network namespace to work in.
+    pub host: Host,
+    /// How long a driver's call may take.
+    pub deadline: Duration,
+    /// Where it is noted what drivers need beyond their grants, and then they have it: for an author's tests.
+    pub needed: Option<Needed>,
+}
+
+impl Place {
+    /// One whose components this program compiles, from its file, also when an upgrade has replaced it on disk: what is compiled must fit
+    /// what runs here.
+    pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
+        Self { state, run, compiler: "/proc/self/exe".into(), host, deadline: DEADLINE, needed: None }
+    }
+}
+
+/// Where a controller's host is, and of which kernel.
+#[derive(Clone, Debug)]
+pub enum Host {
+    /// The process's own network namespace.
+    Own,
+    /// The one at a path.
+    At(PathBuf),
+    /// In memory: nothing is asked of this machine, and its sandboxes are named by the paths that were given to it.
+    Fake(Fake),
+}
