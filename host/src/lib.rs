@@ -24,6 +24,8 @@
 //! - [`confine`]: what the process gives up
 //! - [`place`], [`config`], [`serve`], [`cli`]: the program around it
 
+#[cfg(test)]
+mod arrows;
 pub mod capability;
 pub mod cli;
 pub mod config;

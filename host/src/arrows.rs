@@ -1,0 +1,90 @@
+//! Which module of this crate may use which: a new arrow is found here, with its file and line.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// From the ground up: each uses only those that are named beside it, which stand above it.
+///
+/// `engine` and `capability` are one unit yet: what a driver asks of the host is still answered from wasmtime's own types.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("config", &[]),
+    ("place", &[]),
+    ("confine", &["config"]),
+    ("reaper", &[]),
+    ("firewall", &[]),
+    ("transaction", &["firewall", "reaper"]),
+    ("engine", &["capability", "firewall", "transaction"]),
+    ("driver", &["confine", "engine", "place"]),
+    ("controller", &["capability", "driver", "engine", "firewall", "place", "reaper", "transaction"]),
+    ("frontend::http", &[]),
+    ("frontend::docker", &["controller", "frontend::http"]),
+    ("doctor", &["config", "confine", "controller", "firewall", "frontend::docker", "frontend::http"]),
+    ("frontend::admin", &["config", "controller", "doctor", "frontend::docker", "frontend::http"]),
+    ("conformance", &["controller", "engine", "place", "transaction"]),
+    ("serve", &["config", "confine", "controller", "frontend::admin", "frontend::docker", "frontend::http", "place"]),
+    ("cli", &["config", "confine", "conformance", "doctor", "driver", "engine", "frontend::http", "serve"]),
+];
+
+/// A name's unit in the list: front ends are several.
+fn unit(path: &str) -> String {
+    let mut parts = path.split("::");
+    match (parts.next().unwrap_or_default(), parts.next()) {
+        ("frontend", Some(part)) => format!("frontend::{part}"),
+        ("capability", _) => "engine".into(),
+        (first, _) => first.into(),
+    }
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+        match entry.is_dir() {
+            true if name != "tests" => files(&entry, found),
+            false if name.ends_with(".rs") && name != "tests.rs" && name != "fuzzing.rs" => found.push(entry),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn modules_use_only_what_stands_above_them_in_the_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut wrong, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
+    files(&root, &mut found);
+    for file in found {
+        let path = file.strip_prefix(&root).unwrap().with_extension("").to_string_lossy().replace('/', "::");
+        let from = unit(path.trim_end_matches("::mod"));
+        let Some((_, allowed)) = ARROWS.iter().find(|(unit, _)| *unit == from) else { continue };
+        let source = std::fs::read_to_string(&file).unwrap();
+        let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for (number, line) in source.lines().enumerate() {
+            // `crate::a::b`, or `crate::{a, b::c}` on one line.
+            let after = line.split("crate::").skip(1);
+            let names = after.flat_map(|named| match named.strip_prefix('{') {
+                Some(group) => group.split('}').next().unwrap().split(", ").collect(),
+                None => vec![named],
+            });
+            for named in names {
+                let end = named.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(named.len());
+                let to = unit(&named[..end]);
+                let is_known = ARROWS.iter().any(|(unit, _)| *unit == to);
+                if is_known && to != from && !allowed.contains(&to.as_str()) {
+                    wrong.push(format!("{}:{}: {from} uses {to}", file.display(), number + 1));
+                }
+                used.insert((from.clone(), to));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that are not in the list:\n{}", wrong.join("\n"));
+    for (index, (from, allowed)) in ARROWS.iter().enumerate() {
+        for to in *allowed {
+            let above = ARROWS[..index].iter().any(|(unit, _)| unit == to) || *to == "capability";
+            assert!(above, "{to} does not stand above {from}");
+            let to = unit(to);
+            assert!(
+                to == *from || used.contains(&((*from).to_owned(), to.clone())),
+                "{from} does not use {to} any more"
+            );
+        }
+    }
+}
