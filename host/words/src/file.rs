@@ -93,9 +93,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     // A name of its own: the same component can be on its way under several names.
     let part = path.with_extension(format!("part{}", WRITES.fetch_add(1, Ordering::Relaxed)));
     let write = || {
-        // A part that was left over would be longer.
-        let mut file = open_own(&part)?;
-        file.set_len(0)?;
+        let options = &mut OpenOptions::new();
+        let mut file = open(&part, options.create(true).truncate(true).write(true).mode(0o644), OFlags::NOFOLLOW)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&part, path)

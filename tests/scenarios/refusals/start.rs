@@ -74,7 +74,7 @@ fn a_configuration_with_a_mistake() {
         refused(command.arg("--run").arg(daemon.file("run")), *code, says);
     }
     std::fs::write(daemon.file("binary.toml"), b"state = '\xff'\n").unwrap();
-    for (name, code) in [("missing.toml", 4), ("binary.toml", 1), ("", 1)] {
+    for (name, code) in [("missing.toml", 4), ("binary.toml", 7), ("", 1)] {
         refused(daemon.serve().arg("--config").arg(daemon.file(name)), code, &[name]);
     }
     refused(daemon.serve().arg("--colour"), 2, &["--colour"]);
