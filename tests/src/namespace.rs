@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::until;
 
 /// How long the kernel may take to be as it was.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A network namespace, its loopback up. One that is a test's own is gone with this value.
 pub struct Namespace {
@@ -183,6 +183,7 @@ pub fn same_at_last<T: PartialEq + std::fmt::Debug>(see: impl Fn() -> T, before:
             };
             panic!("not as before.\nNew:\n{}Missing:\n{}", only(&now, &before), only(&before, &now));
         }
-        std::thread::sleep(Duration::from_millis(20));
+        // Looking takes the kernel's lock from what is waited for.
+        std::thread::sleep((begin.elapsed() / 10).clamp(Duration::from_millis(20), Duration::from_millis(500)));
     }
 }
