@@ -25,7 +25,7 @@
 //! - [`place`], [`config`], [`serve`], [`cli`]: the program around it
 
 #[cfg(test)]
-mod arrows;
+mod architecture;
 pub mod capability;
 pub mod cli;
 pub mod config;

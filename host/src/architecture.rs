@@ -1,4 +1,4 @@
-//! Which module of this crate may use which: a new arrow is found here, with its file and line.
+//! What ARCHITECTURE.md says, held to the code: which module of this crate may use which, and the functions on the path of a call.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -87,4 +87,38 @@ fn modules_use_only_what_stands_above_them_in_the_list() {
             );
         }
     }
+}
+
+/// How many lines a function has, from its head to its closing brace.
+fn length(source: &str, name: &str) -> Option<usize> {
+    let lines: Vec<&str> = source.lines().collect();
+    let heads = [format!("fn {name}("), format!("fn {name}<")];
+    let first = lines.iter().position(|line| heads.iter().any(|head| line.contains(head)))?;
+    let indent = lines[first].len() - lines[first].trim_start().len();
+    let end = format!("{}}}", " ".repeat(indent));
+    lines[first..].iter().position(|line| *line == end).map(|more| more + 1)
+}
+
+#[test]
+fn the_path_of_a_call_is_as_it_is_written() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split("` | `");
+        let (function, file) = (cells.next()?, cells.next()?.split('`').next()?);
+        file.ends_with(".rs").then_some((function, file))
+    });
+    let rows: Vec<_> = rows.collect();
+    for (function, file) in &rows {
+        let source = std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let lines = length(&source, function).unwrap_or_else(|| panic!("{file} has no function {function}"));
+        assert!(lines <= 60, "{function} in {file} has {lines} lines");
+    }
+    let files: BTreeSet<_> = rows.iter().map(|(_, file)| file).collect();
+    assert!(
+        rows.len() > 30 && rows.len() <= 60 && files.len() <= 26,
+        "{} functions in {} files",
+        rows.len(),
+        files.len()
+    );
 }
