@@ -15,6 +15,7 @@ use grant::{Gate, Policy};
 use kernel::{
     Change, Config, Fake, Kernel, LinkEnd, LinkKey, LinkKind, LinkSpec, Namespace, NewLink, NewName, Outcome,
 };
+use operation::origin::Origin;
 use pontoon::driver::compile::in_child;
 use pontoon::engine::{Code, Engine, Facts, NetworkFacts};
 use pontoon::firewall::Firewall;
@@ -229,7 +230,7 @@ impl Books {
         let (network, id) = self.ids();
         serde_json::from_value(json!({
             "id": id, "network": network, "name": "e", "is_gateway": false, "is_gateway_ipv6": false,
-            "ports": [], "options": {}, "attached": false, "created": now(),
+            "ports": [], "options": {}, "attached": false, "created": now(), "origin": Origin::Native,
         }))
         .unwrap()
     }
