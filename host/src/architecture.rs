@@ -89,11 +89,16 @@ fn modules_use_only_what_stands_above_them_in_the_list() {
     }
 }
 
-/// How many lines a function has, from its head to its closing brace.
-fn length(source: &str, name: &str) -> Option<usize> {
+/// How many lines a function has, from its head to its closing brace: `name`, or `Type::name` in a block of the type's.
+fn length(source: &str, function: &str) -> Option<usize> {
     let lines: Vec<&str> = source.lines().collect();
+    let (of, name) = function.rsplit_once("::").unwrap_or(("", function));
     let heads = [format!("fn {name}("), format!("fn {name}<")];
-    let first = lines.iter().position(|line| heads.iter().any(|head| line.contains(head)))?;
+    let mut block = "";
+    let first = lines.iter().position(|line| {
+        block = if line.starts_with("impl") { line } else { block };
+        block.contains(of) && heads.iter().any(|head| line.contains(head))
+    })?;
     let indent = lines[first].len() - lines[first].trim_start().len();
     let end = format!("{}}}", " ".repeat(indent));
     lines[first..].iter().position(|line| *line == end).map(|more| more + 1)
@@ -116,7 +121,7 @@ fn the_path_of_a_call_is_as_it_is_written() {
     }
     let files: BTreeSet<_> = rows.iter().map(|(_, file)| file).collect();
     assert!(
-        rows.len() > 30 && rows.len() <= 60 && files.len() <= 26,
+        rows.len() > 30 && rows.len() <= 60 && files.len() <= 28,
         "{} functions in {} files",
         rows.len(),
         files.len()

@@ -107,6 +107,6 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection of the admin socket broke off");
+        tracing::debug!(%error, "a connection broke off");
     }
 }
