@@ -211,6 +211,9 @@ pub struct Route {
     pub metric: Option<u32>,
 }
 
+/// The table that routes are in if nothing else is said (linux/rtnetlink.h).
+pub const RT_TABLE_MAIN: u32 = 254;
+
 /// A policy rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rule {
@@ -473,6 +476,13 @@ pub struct Error {
     pub message: String,
     /// The errno (positive) where the kernel itself refused.
     pub errno: Option<i32>,
+}
+
+impl LinkSpec {
+    /// How many links it makes: a pair has two ends.
+    pub fn links(&self) -> usize {
+        1 + usize::from(matches!(self.kind, LinkKind::Veth(_)))
+    }
 }
 
 /// A value that can't be used, where the layer itself checks one.

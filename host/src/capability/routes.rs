@@ -9,9 +9,7 @@ use crate::engine::CallState;
 use crate::engine::bindings::imports::routes::{Host, Route, RouteInfo};
 use crate::engine::bindings::imports::types::IpAddress;
 use grant::HostCall;
-
-/// The main routing table (RT_TABLE_MAIN).
-const MAIN: u32 = 254;
+use kernel::RT_TABLE_MAIN;
 
 impl Host for CallState {
     fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
@@ -45,7 +43,7 @@ fn info(route: kernel::Route) -> RouteInfo {
     RouteInfo {
         destination: convert::network_to_wit(route.destination),
         gateway: route.gateway.map(convert::address_to_wit),
-        table: route.table.unwrap_or(MAIN),
+        table: route.table.unwrap_or(RT_TABLE_MAIN),
         metric: route.metric,
     }
 }

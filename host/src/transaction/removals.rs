@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ipnet::IpNet;
-use kernel::{Change, LinkKey, Route};
+use kernel::{Change, LinkKey, RT_TABLE_MAIN, Route};
 
 /// What the kernel tells routes apart by: link, destination, table, metric.
 type RouteKey = (LinkKey, IpNet, u32, u32);
-
-/// The table that routes are in if nothing else is said.
-const MAIN: u32 = 254;
 
 /// See the module.
 #[derive(Default)]
@@ -67,5 +64,5 @@ impl Removals {
 }
 
 fn key(route: &Route) -> RouteKey {
-    (route.link.clone(), route.destination, route.table.unwrap_or(MAIN), route.metric.unwrap_or(0))
+    (route.link.clone(), route.destination, route.table.unwrap_or(RT_TABLE_MAIN), route.metric.unwrap_or(0))
 }

@@ -2,7 +2,7 @@
 //! numbers are each for one kind.
 
 use super::Transaction;
-use kernel::{Change, Error, LinkKind};
+use kernel::{Change, Error};
 use words::limit::{CHANGES, OBJECTS};
 
 impl Transaction {
@@ -39,8 +39,7 @@ pub(super) fn full(message: String) -> Error {
 fn objects(change: &Change) -> usize {
     match change {
         Change::AddNftRules { rules, .. } => rules.len(),
-        // Both ends of a pair are objects.
-        Change::AddLink(spec) => 1 + usize::from(matches!(spec.kind, LinkKind::Veth(_))),
+        Change::AddLink(spec) => spec.links(),
         Change::AddRoute(_) | Change::AddRule(_) | Change::AddNamespace(_) | Change::TakePort(_) => 1,
         _ => 0,
     }

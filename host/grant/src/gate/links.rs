@@ -108,8 +108,8 @@ impl Gate {
     /// `links.add`
     pub fn add_links(&self, view: &mut impl View, links: Vec<Wanted>) -> Result<Granted<Vec<LinkSpec>>> {
         let specs = links.into_iter().map(|link| self.spec(view, link)).collect::<Result<Vec<_>>>()?;
-        let count = specs.iter().map(|spec| 1 + u64::from(matches!(spec.kind, LinkKind::Veth(_)))).sum();
-        self.check_holding(view, HostCall::LinksAdd, Limit::Links, count)?;
+        let count: usize = specs.iter().map(LinkSpec::links).sum();
+        self.check_holding(view, HostCall::LinksAdd, Limit::Links, count as u64)?;
         self.grant(HostCall::LinksAdd, specs)
     }
 

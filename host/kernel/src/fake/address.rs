@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rustix::io::Errno;
 
+use crate::RT_TABLE_MAIN;
 use crate::fake::fields::{Fields, octets};
 use crate::fake::link::{Address4, Kind, Link, LinkId};
 use crate::fake::machine::{Machine, Reply, SpaceId};
 use crate::fake::{AF_INET, AF_INET6};
 use crate::ip::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
-use crate::ip::route::RT_TABLE_MAIN;
 use crate::transport::attribute::Writer;
 use crate::transport::socket::Message;
 

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use rustix::io::Errno;
 
+use crate::RT_TABLE_MAIN;
 use crate::fake::link::{Kind, Link, LinkId};
 use crate::fake::machine::{Machine, SpaceId};
 use crate::fake::route::{Entry, METRIC_OF_PREFIX6};
-use crate::ip::route::RT_TABLE_MAIN;
 
 const RT_TABLE_LOCAL: u32 = 255;
 /// RTPROT_KERNEL.

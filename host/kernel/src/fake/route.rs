@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rustix::io::Errno;
 
+use crate::RT_TABLE_MAIN;
 use crate::fake::fields::{Fields, octets};
 use crate::fake::link::{Kind, LinkId};
 use crate::fake::machine::{Machine, Reply, SpaceId};
 use crate::fake::{AF_INET, AF_INET6};
 use crate::ip::route::{
-    DEFAULT_METRIC6, HEADER, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE,
-    RTA_VIA,
+    DEFAULT_METRIC6, HEADER, RTA_DST, RTA_GATEWAY, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE, RTA_VIA,
 };
 use crate::transport::attribute::Writer;
 use crate::transport::socket::Message;

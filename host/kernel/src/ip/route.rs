@@ -14,7 +14,7 @@ use crate::link::mark::Marks;
 use crate::transport::attribute::{after, ip, number};
 use crate::transport::session::Session;
 use crate::transport::socket::{Message, Request, flag, malformed};
-use crate::{Change, Error, LinkKey, Route};
+use crate::{Change, Error, LinkKey, RT_TABLE_MAIN, Route};
 
 pub(crate) const RTM_NEWROUTE: u16 = 24;
 pub(crate) const RTM_DELROUTE: u16 = 25;
@@ -28,7 +28,6 @@ pub(crate) const RTA_PRIORITY: u16 = 6;
 pub(crate) const RTA_PREFSRC: u16 = 7;
 pub(crate) const RTA_TABLE: u16 = 15;
 pub(crate) const RTA_VIA: u16 = 18;
-pub(crate) const RT_TABLE_MAIN: u32 = 254;
 /// What the kernel gives an IPv6 route without a metric (IP6_RT_PRIO_USER).
 pub(crate) const DEFAULT_METRIC6: u32 = 1024;
 
