@@ -4,6 +4,7 @@
 //!
 //! - `words`: checked text, errors with a kind, limits
 //! - `ask`: all that a driver can ask and be answered, as values made from `wit/`
+//! - `engine`: wasmtime: one call in a fresh instance
 //! - `kernel`: netlink, nftables, settings and namespaces, with undo; a kernel in memory that passes the same tests
 //! - `grant`: what a driver may do, and the one gate
 //! - `operation`: what can be asked of Pontoon, and what it answers
@@ -14,8 +15,8 @@
 //! - [`frontend`]: turns a wire format into operations and their replies back
 //! - [`controller`]: libnetwork's role: networks, endpoints, pools, sandboxes, the order of calls
 //! - [`driver`]: loaded drivers: admission, compiling, cache
-//! - [`engine`]: wasmtime: one call in a fresh instance
-//! - [`capability`]: what a driver can import, one file for each WIT interface
+//! - [`capability`]: answers what a driver asks, one file for each WIT interface
+//! - [`answers`]: layers around that: the recorder, faults; and a recording in its place
 //! - [`transaction`]: one call's changes: all of them or none
 //! - [`reaper`]: deletes links in the background
 //! - [`firewall`]: keeps the ACCEPT rules for links that forward in somebody else's firewall
@@ -24,6 +25,7 @@
 //! - [`confine`]: what the process gives up
 //! - [`place`], [`config`], [`serve`], [`cli`]: the program around it
 
+pub mod answers;
 #[cfg(test)]
 mod architecture;
 pub mod capability;
@@ -34,7 +36,6 @@ pub mod conformance;
 pub mod controller;
 pub mod doctor;
 pub mod driver;
-pub mod engine;
 pub mod firewall;
 pub mod frontend;
 #[cfg(fuzzing)]

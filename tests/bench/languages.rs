@@ -5,20 +5,21 @@
 //! - load: from the cache of compiled code
 //! - call: an instance is made, asked for its registration, and dropped
 //! - attach: a whole endpoint, into a namespace: the kernel's part is the same for all
-//! - memory: linear memory that the call had at its end
+//! - memory: the least limit under which that call comes through
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
-use std::time::Duration;
-
+use engine::{Code, Engine};
 use pontoon::driver::compile::in_child;
-use pontoon::engine::Engine;
 use pontoon_tests::{Bench, LANGUAGES, Namespace, Timings, attach, bridge_code, create, driver, pontoon, registers};
 use serde_json::json;
+use words::limit::MEMORY;
 
 const COMPILES: usize = 5;
 const LOADS: usize = 50;
 const CALLS: usize = 200;
 const ATTACHES: usize = 30;
+/// Bytes by which a memory grows.
+const PAGE: usize = 64 << 10;
 
 fn main() {
     println!(
@@ -36,12 +37,11 @@ fn main() {
         for _ in 0..COMPILES {
             compiled = timings.time("compile", || compile(&file));
         }
-        let engine = Engine::new(Duration::from_secs(10)).unwrap();
+        let engine = Engine::new().unwrap();
         let load = |_| timings.time("load", || bridge_code(&engine, &compiled));
         let code = (0..LOADS).map(load).last().unwrap();
-        let mut memory = 0;
         for _ in 0..CALLS {
-            memory = timings.time("call", || registers(&code));
+            assert!(timings.time("call", || registers(&code, MEMORY)));
         }
         attaches(&file, &mut timings);
         println!(
@@ -51,9 +51,22 @@ fn main() {
             timings.median("load"),
             timings.median("call"),
             timings.median("attach"),
-            memory as f64 / 1e3,
+            least_memory(&code) as f64 / 1e3,
         );
     }
+}
+
+/// The least memory with which a call comes through, by halves.
+fn least_memory(code: &Code) -> usize {
+    let (mut too_little, mut enough) = (0, MEMORY);
+    while enough - too_little > PAGE {
+        let middle = (too_little + enough) / 2;
+        match registers(code, middle) {
+            true => enough = middle,
+            false => too_little = middle,
+        }
+    }
+    enough
 }
 
 /// What the compiler's child makes of a component.

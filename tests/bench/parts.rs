@@ -10,14 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::{Code, Engine};
 use grant::gate::links::{Wanted, WantedKind};
 use grant::{Gate, Policy};
 use kernel::{
     Change, Config, Fake, Kernel, LinkEnd, LinkKey, LinkKind, LinkSpec, Namespace, NewLink, NewName, Outcome,
 };
 use operation::origin::Origin;
+use pontoon::capability::{Facts, NetworkFacts};
 use pontoon::driver::compile::in_child;
-use pontoon::engine::{Code, Engine, Facts, NetworkFacts};
 use pontoon::firewall::Firewall;
 use pontoon::reaper::Reaper;
 use pontoon::serve::folder::grant_beside;
@@ -50,7 +51,7 @@ fn main() {
         let host_calls = endpoint(&bench, round, &mut timings);
         timings.time("sandbox", || {
             (0..3).for_each(|_| {
-                let _ = registers(&code);
+                assert!(registers(&code, words::limit::MEMORY));
             })
         });
         if round % 50 == 0 {
@@ -91,7 +92,7 @@ fn endpoint(bench: &FakeBench, round: usize, timings: &mut Timings) -> u32 {
 
 fn code() -> Code {
     let compiled = in_child(&pontoon(), &std::fs::read(driver("bridge")).unwrap()).unwrap();
-    bridge_code(&Engine::new(Duration::from_secs(10)).unwrap(), &compiled)
+    bridge_code(&Engine::new().unwrap(), &compiled)
 }
 
 /// What one host call takes of a driver that asks for the time until it may not.

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::net::{TcpListener, UdpSocket};
 
 use operation::driver::CallTrace;
-use pontoon::engine::Fault;
+use pontoon::answers::Fault;
 use pontoon_tests::{Bench, Namespace, attach, create, same_at_last};
 use serde_json::{Value, json};
 use words::Result;

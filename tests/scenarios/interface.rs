@@ -7,7 +7,7 @@ use operation::driver::{CallTrace, DriverDetails};
 use operation::endpoint::Attached;
 use operation::network::CreatedNetwork;
 use operation::table::PutEntry;
-use pontoon::engine::Fault;
+use pontoon::answers::Fault;
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, same_at_last};
 use serde_json::{Value, json};
 use words::{Kind, Name};

@@ -48,7 +48,7 @@ fn what_exceeds_a_limit_of_the_call_ends_it() {
     let (store, host) = (bench.stored(), bench.host.dump());
     for (limit, message) in [
         ("host-calls", "more than 10000 host calls"),
-        ("handles", "table has no free keys"),
+        ("handles", "more than 1000 handles at a time"),
         ("random", "4097 random bytes at once: at most 4096"),
         ("host-call-bytes", "too much data"),
     ] {

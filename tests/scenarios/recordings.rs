@@ -134,7 +134,7 @@ fn another_component_differs_where_it_does_something_else() {
         ("component", json!("00"), "the component that was recorded is not beside the recording"),
         ("interface", json!("pontoon:driver@9.9.9"), "the recording is of pontoon:driver@9.9.9"),
         ("cut", json!(true), "the recording is not whole"),
-        ("arguments", json!({"function": "join"}), "arguments can't be used: missing field"),
+        ("arguments", json!({"join": {}}), "is no recording"),
         ("end", json!(7), "is no recording"),
     ];
     for (key, value, says) in table {

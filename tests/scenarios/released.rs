@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pontoon::driver::admit::{PACKAGE, admit};
+use ask::PACKAGE;
+use pontoon::driver::admit::admit;
 use ruzstd::decoding::StreamingDecoder;
 use wasm_encoder::{ComponentNameSection, ComponentSection, CustomSection};
 use wit_component::{DecodedWasm, WitPrinter};

@@ -2,14 +2,15 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use ask::{Answer, Answers, Arguments, Ask, Refusal};
+use engine::{Call, Code, Engine};
 use operation::driver::LoadDriver;
 use operation::endpoint::Attach;
 use operation::network::CreateNetwork;
 use pontoon::controller::Controller;
-use pontoon::engine::{CallState, Code, Engine};
 use pontoon::place::{Host, Place};
 use pontoon::serve::folder::grant_beside;
 use rusqlite::types::ValueRef;
@@ -91,16 +92,26 @@ impl Drop for Bench {
 
 /// The bridge, of what was compiled.
 pub fn bridge_code(engine: &Engine, compiled: &[u8]) -> Code {
-    let parts = ["external-connectivity", "gateway-allocation-checker", "ipv6-releaser"].map(str::to_owned);
-    engine.load(compiled, &parts).unwrap()
+    let parts = ["driver", "external-connectivity", "gateway-allocation-checker", "ipv6-releaser"];
+    engine.load(compiled, &parts.map(str::to_owned)).unwrap()
 }
 
-/// The least that a call can be: an instance is made, asked for its registration, and dropped. Answers the bytes of memory that it had.
-pub fn registers(code: &Code) -> usize {
-    let name = Name::new("bridge").unwrap();
-    let outcome = code.register(CallState::outside_networks(code, name, "register", Arc::default()));
-    outcome.result.unwrap();
-    outcome.state.memory.used
+/// A host that has nothing for a driver.
+struct Nothing;
+
+impl Answers for Nothing {
+    fn answer(&mut self, ask: Ask) -> Result<Answer, Refusal> {
+        Err(Refusal::trap(format!("no answer to {}", ask.call().name())))
+    }
+
+    fn dropped(&mut self, _: u32) {}
+}
+
+/// The least that a call can be: an instance is made, asked for its registration, and dropped. Answers whether so many bytes of memory were
+/// enough for it.
+pub fn registers(code: &Code, memory: usize) -> bool {
+    let (deadline, host) = (Instant::now() + words::limit::DEADLINE, Arc::new(Mutex::new(Nothing)));
+    code.call(Call { deadline, memory, host }, Arguments::Register).is_ok()
 }
 
 /// Everything that a store holds, row by row. What only grows (the counters, and where the next address is looked for) is left out.

@@ -3,16 +3,22 @@
 //! - [`Ask`]: everything that a driver can ask, a case for every function that it can import; [`HostCall`] is its name alone
 //! - [`Answer`]: everything that it can be answered; [`Refusal`]: an error for the driver, or the end of the call
 //! - [`Answers`]: something that answers: the host, a recording, a process at the other end of a socket
-//! - [`Host`]: the same with a method for each function, so that a missing one does not compile; [`dispatch`] leads to them
+//! - [`links::Host`] …: the same for one interface with a method for each function, so that a missing one does not compile; [`dispatch`] leads
+//!   to them
 //! - [`Arguments`], [`Returned`]: everything that a driver can be called with and return
 //! - [`types`], [`links`] …: the types of each interface by their names in `wit/`; a handle is a number
+//! - [`bindings!`]: for the engine, all of this from and to wasmtime's own values
 
 mod bytes;
 
 pub use bytes::Bytes;
-use words::Error;
+use words::{Error, Specific};
 
 include!(concat!(env!("OUT_DIR"), "/asks.rs"));
+include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+
+/// The number of handles that stand for a call itself, such as its `join-info`.
+pub const OWN: u32 = 0;
 
 /// Why a host call did not happen.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -34,15 +40,39 @@ pub trait Answers {
 }
 
 impl Refusal {
+    /// A value that can't be used.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Error::invalid(message).into()
+    }
+
     /// A trap with a message.
     pub fn trap(message: impl std::fmt::Display) -> Self {
         Self::Trap(message.to_string())
     }
 }
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Error(error) => write!(f, "{error}"),
+            Self::Trap(trap) => write!(f, "trap: {trap}"),
+        }
+    }
+}
+
+/// Where no driver waits for an answer.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Error(error) => error,
+            Refusal::Trap(trap) => Self::internal(trap),
+        }
+    }
+}
+
+impl<E: Specific> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
     }
 }
 

@@ -154,6 +154,11 @@ impl Gate {
         self.grant.limit(limit)
     }
 
+    /// Bytes of memory that the call may have.
+    pub fn memory(&self) -> usize {
+        usize::try_from(self.limit(Limit::MemoryMib)).unwrap_or(usize::MAX).saturating_mul(1 << 20)
+    }
+
     /// Whether a line of this length may be logged: then how many were not, before it.
     pub fn logs(&self, bytes: usize) -> Option<u64> {
         self.policy.logs(bytes, &self.grant)

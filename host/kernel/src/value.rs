@@ -492,6 +492,8 @@ impl From<words::Error> for Error {
     }
 }
 
+impl words::Specific for Error {}
+
 impl From<Error> for words::Error {
     fn from(error: Error) -> Self {
         use rustix::io::Errno;

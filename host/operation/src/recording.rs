@@ -2,9 +2,9 @@
 //! that: it can be made again without a kernel.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
+use ask::{Answer, Arguments, Ask, Returned};
 use words::{Error, Id, Name};
 
 /// One call of a driver, whole.
@@ -20,9 +20,9 @@ pub struct Recording {
     pub interface: String,
     /// The exported function, e.g. `create-endpoint`.
     pub function: String,
-    /// What it was called with: an object whose shape is the function's.
+    /// What it was called with: an object with the function's name, and below it its arguments.
     #[schema(value_type = Object)]
-    pub arguments: Value,
+    pub arguments: Arguments,
     /// The network at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Id>,
@@ -31,7 +31,7 @@ pub struct Recording {
     pub endpoint: Option<Id>,
     /// What the driver asked of the host, in order.
     pub host_calls: Vec<RecordedHostCall>,
-    /// Something of it is missing, because the host calls were too large to keep: it can't be made again.
+    /// The later host calls are missing, because all together were too large to keep: it can't be made again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
     /// How the driver ended it.
@@ -46,10 +46,9 @@ pub struct Recording {
 /// One host call, with what was answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RecordedHostCall {
-    /// E.g. `links.add`.
-    pub function: String,
-    /// What was asked, as text.
-    pub arguments: String,
+    /// What was asked: an object with the function's name, e.g. `links.add`, and below it its arguments.
+    #[schema(value_type = Object)]
+    pub ask: Ask,
     /// What was answered.
     pub answer: HostAnswer,
     /// Microseconds.
@@ -60,23 +59,22 @@ pub struct RecordedHostCall {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostAnswer {
-    /// A value: its shape is the function's.
+    /// An object with the function's name, and below it the value.
     #[schema(value_type = Object)]
-    Ok(Value),
+    Ok(Answer),
     /// An error, which the driver got.
     Error(Error),
     /// The end of the call.
     Trap(String),
-    /// Not kept: see [`Recording::cut`].
-    Cut,
 }
 
 /// How a driver ends a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// It returned a value, here as text.
-    Returned(String),
+    /// It returned: an object with the function's name, and below it the value.
+    #[schema(value_type = Object)]
+    Returned(Returned),
     /// It returned an error.
     Failed(Error),
     /// It trapped, or a limit ended it.
@@ -90,4 +88,17 @@ pub struct Trap {
     pub message: String,
     /// Where: frames of WebAssembly, the innermost first.
     pub backtrace: Vec<String>,
+}
+
+/// An ask for people: its function, and its arguments as JSON.
+pub fn text(ask: &Ask) -> String {
+    format!("{}({})", ask.call().name(), inner(ask))
+}
+
+/// What stands below the name of an ask, an answer, or of what was returned: JSON on one line.
+pub fn inner(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::Object(object)) => object.into_iter().map(|(_, value)| value.to_string()).collect(),
+        _ => String::new(),
+    }
 }

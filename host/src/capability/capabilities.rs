@@ -3,53 +3,163 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
-use wasmtime::component::Resource;
 
-use super::handle::{InterfaceInfo, InterfaceNameInfo, JoinInfo, Link, Namespace, NetworkInfo};
-use super::{Answer, Bytes, Refusal, convert, tables};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::capabilities::{
-    Host, HostInterfaceInfo, HostInterfaceNameInfo, HostJoinInfo, HostNetworkInfo, IpamData, RouteType,
-};
-use crate::engine::bindings::imports::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
-use crate::engine::{Names, StaticRoute};
-use grant::{HostCall as H, NamespaceKind};
-
+use super::handle::{LinkHandle, Namespace, NamespaceHandle};
+use super::{Answer, CallState, Names, StaticRoute, convert, tables};
+use ask::capabilities::{Host, InterfaceInfo, InterfaceNameInfo, IpamData, JoinInfo, NetworkInfo, RouteType};
+use ask::types::{IpAddress, IpNetwork, MacAddress, ObjectType};
+use ask::{Bytes, OWN, Refusal};
+use grant::NamespaceKind;
 use operation::network::Pool;
 use words::{Error, Kind};
 
 /// Static routes of one endpoint.
 const ROUTES: usize = 1_000;
 
-impl Host for CallState {}
-
-impl HostNetworkInfo for CallState {
-    fn table_event_register(&mut self, _: Resource<NetworkInfo>, table: String, object_type: ObjectType) -> Answer<()> {
-        self.ask(H::CapabilitiesNetworkInfoTableEventRegister, arguments!(table, object_type), |call| {
-            // libnetwork's numbers.
-            let number = match object_type {
-                ObjectType::Endpoint => 1,
-                ObjectType::Network => 2,
-                ObjectType::Opaque => 3,
-            };
-            let watches_tables = call.facts.watches_tables;
-            let (gate, transaction) = call.parts()?;
-            transaction.watch(gate.watch(transaction, table, number, watches_tables)?);
-            Ok(())
-        })
+impl Host for CallState {
+    fn network_info_table_event_register(
+        &mut self,
+        _: NetworkInfo,
+        table: String,
+        object_type: ObjectType,
+    ) -> Answer<()> {
+        // libnetwork's numbers.
+        let number = match object_type {
+            ObjectType::Endpoint => 1,
+            ObjectType::Network => 2,
+            ObjectType::Opaque => 3,
+        };
+        let watches_tables = self.facts.watches_tables;
+        let (gate, transaction) = self.parts()?;
+        transaction.watch(gate.watch(transaction, table, number, watches_tables)?);
+        Ok(())
     }
 
-    fn update_ipam_config(&mut self, _: Resource<NetworkInfo>, ipv4: Vec<IpamData>) -> Answer<()> {
-        self.ask(H::CapabilitiesNetworkInfoUpdateIpamConfig, arguments!(ipv4), |call| {
-            let pools = ipv4.into_iter().map(pool).collect::<Answer<Vec<_>>>()?;
-            let (gate, transaction) = call.parts()?;
-            gate.choose_pools(transaction, pools.iter().map(|p| p.subnet).collect())?;
-            call.new_pools = Some(pools);
-            Ok(())
-        })
+    fn network_info_update_ipam_config(&mut self, _: NetworkInfo, ipv4: Vec<IpamData>) -> Answer<()> {
+        let pools = ipv4.into_iter().map(pool).collect::<Answer<Vec<_>>>()?;
+        let (gate, transaction) = self.parts()?;
+        gate.choose_pools(transaction, pools.iter().map(|p| p.subnet).collect())?;
+        self.new_pools = Some(pools);
+        Ok(())
+    }
+    fn interface_info_set_mac_address(&mut self, _: InterfaceInfo, mac: MacAddress) -> Answer<()> {
+        let mac = convert::mac(mac);
+        if mac.0[0] & 1 == 1 || mac.0 == [0; 6] {
+            return Err(Refusal::invalid(format!(
+                "{mac} can't be an interface's: it is a multicast or all-zero address"
+            )));
+        }
+        set_once(&mut self.interface.mac, mac, "MAC address")
     }
 
-    fn drop(&mut self, _: Resource<NetworkInfo>) -> wasmtime::Result<()> {
+    fn interface_info_set_ip_address(&mut self, _: InterfaceInfo, address: IpNetwork) -> Answer<()> {
+        let address = convert::network(address)?;
+        let taken = match address {
+            IpNet::V4(_) => self.interface.address.is_some(),
+            IpNet::V6(_) => self.interface.address_ipv6.is_some(),
+        };
+        if taken {
+            return Err(Error::forbidden("the endpoint's address is set already").into());
+        }
+        match self.gate.endpoint_address(address)?.take() {
+            IpNet::V4(v4) => self.interface.address = Some(v4),
+            IpNet::V6(v6) => self.interface.address_ipv6 = Some(v6),
+        }
+        Ok(())
+    }
+
+    fn interface_info_mac_address(&mut self, _: InterfaceInfo) -> Answer<Option<MacAddress>> {
+        Ok(self.interface.mac.map(convert::mac_to_wit))
+    }
+
+    fn interface_info_address(&mut self, _: InterfaceInfo) -> Answer<Option<IpNetwork>> {
+        Ok(self.interface.address.map(|a: Ipv4Net| convert::network_to_wit(a.into())))
+    }
+
+    fn interface_info_address_ipv6(&mut self, _: InterfaceInfo) -> Answer<Option<IpNetwork>> {
+        Ok(self.interface.address_ipv6.map(|a| convert::network_to_wit(a.into())))
+    }
+
+    fn interface_info_sandbox(&mut self, _: InterfaceInfo) -> Answer<Option<NamespaceHandle>> {
+        sandbox(self)
+    }
+    fn interface_name_info_set_names(
+        &mut self,
+        _: InterfaceNameInfo,
+        source: LinkHandle,
+        prefix: String,
+        name: Option<String>,
+    ) -> Answer<()> {
+        let source = self.handles.link(source)?.clone();
+        let prefix = convert::link_name(&prefix)?;
+        let name = name.as_deref().map(convert::link_name).transpose()?;
+        let (gate, transaction) = self.parts()?;
+        let source = gate.source(transaction, &source)?.take().0;
+        self.join.names = Some(Names { source, prefix, name });
+        Ok(())
+    }
+    fn join_info_interface_name(&mut self, _: JoinInfo) -> Answer<InterfaceNameInfo> {
+        Ok(InterfaceNameInfo(OWN))
+    }
+
+    fn join_info_sandbox(&mut self, _: JoinInfo) -> Answer<Option<NamespaceHandle>> {
+        sandbox(self)
+    }
+
+    fn join_info_set_gateway(&mut self, _: JoinInfo, gateway: IpAddress) -> Answer<()> {
+        match convert::address(gateway) {
+            IpAddr::V4(v4) => self.join.gateway = Some(v4),
+            IpAddr::V6(v6) => self.join.gateway_ipv6 = Some(v6),
+        }
+        Ok(())
+    }
+
+    fn join_info_add_static_route(
+        &mut self,
+        _: JoinInfo,
+        destination: IpNetwork,
+        route_type: RouteType,
+        next_hop: Option<IpAddress>,
+    ) -> Answer<()> {
+        let destination = convert::network(destination)?;
+        let next_hop = next_hop.map(convert::address);
+        match (route_type, next_hop) {
+            (RouteType::NextHop, None) => {
+                return Err(Refusal::invalid(format!("the route to {destination} needs a next hop")));
+            }
+            (RouteType::Connected, Some(_)) => {
+                return Err(Refusal::invalid(format!("the connected route to {destination} can't have a next hop")));
+            }
+            _ => {}
+        }
+        let destination = self.gate.static_route(destination)?.take();
+        if self.join.routes.len() >= ROUTES {
+            return Err(Error::new(Kind::Unavailable, format!("an endpoint has at most {ROUTES} static routes")).into());
+        }
+        self.join.routes.push(StaticRoute { destination, next_hop });
+        Ok(())
+    }
+
+    fn join_info_disable_gateway_service(&mut self, _: JoinInfo) -> Answer<()> {
+        self.join.disable_gateway_service = true;
+        Ok(())
+    }
+
+    fn join_info_force_gateway_ipv4(&mut self, _: JoinInfo) -> Answer<()> {
+        self.join.force_gateway_ipv4 = true;
+        Ok(())
+    }
+
+    fn join_info_force_gateway_ipv6(&mut self, _: JoinInfo) -> Answer<()> {
+        self.join.force_gateway_ipv6 = true;
+        Ok(())
+    }
+
+    fn join_info_add_table_entry(&mut self, _: JoinInfo, table: String, key: String, value: Bytes) -> Answer<()> {
+        tables::check(&table, &key)?;
+        let (gate, transaction) = self.parts()?;
+        let granted = gate.add_entry(transaction, table, key, value.0)?;
+        transaction.set_entry(granted);
         Ok(())
     }
 }
@@ -73,68 +183,10 @@ fn pool(data: IpamData) -> Answer<Pool> {
     Ok(Pool { subnet, range: None, gateway, aux_addresses: aux.collect::<Answer<_>>()? })
 }
 
-impl HostInterfaceInfo for CallState {
-    fn set_mac_address(&mut self, _: Resource<InterfaceInfo>, mac: MacAddress) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceInfoSetMacAddress, arguments!(mac), |call| {
-            let mac = convert::mac(mac);
-            if mac.0[0] & 1 == 1 || mac.0 == [0; 6] {
-                return Err(Refusal::invalid(format!(
-                    "{mac} can't be an interface's: it is a multicast or all-zero address"
-                )));
-            }
-            set_once(&mut call.interface.mac, mac, "MAC address")
-        })
-    }
-
-    fn set_ip_address(&mut self, _: Resource<InterfaceInfo>, address: IpNetwork) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceInfoSetIpAddress, arguments!(address), |call| {
-            let address = convert::network(address)?;
-            let taken = match address {
-                IpNet::V4(_) => call.interface.address.is_some(),
-                IpNet::V6(_) => call.interface.address_ipv6.is_some(),
-            };
-            if taken {
-                return Err(Error::forbidden("the endpoint's address is set already").into());
-            }
-            match call.gate.endpoint_address(address)?.take() {
-                IpNet::V4(v4) => call.interface.address = Some(v4),
-                IpNet::V6(v6) => call.interface.address_ipv6 = Some(v6),
-            }
-            Ok(())
-        })
-    }
-
-    fn mac_address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<MacAddress>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoMacAddress, arguments!(), |call| {
-            Ok(call.interface.mac.map(convert::mac_to_wit))
-        })?)
-    }
-
-    fn address(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoAddress, arguments!(), |call| {
-            Ok(call.interface.address.map(|a: Ipv4Net| convert::network_to_wit(a.into())))
-        })?)
-    }
-
-    fn address_ipv6(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<IpNetwork>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoAddressIpv6, arguments!(), |call| {
-            Ok(call.interface.address_ipv6.map(|a| convert::network_to_wit(a.into())))
-        })?)
-    }
-
-    fn sandbox(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
-        Ok(self.ask(H::CapabilitiesInterfaceInfoSandbox, arguments!(), sandbox)?)
-    }
-
-    fn drop(&mut self, _: Resource<InterfaceInfo>) -> wasmtime::Result<()> {
-        Ok(())
-    }
-}
-
 /// A handle for the container's namespace.
-fn sandbox(call: &mut CallState) -> Answer<Option<Resource<Namespace>>> {
+fn sandbox(call: &mut CallState) -> Answer<Option<NamespaceHandle>> {
     let Some(namespace) = call.interface.sandbox.clone() else { return Ok(None) };
-    Ok(Some(call.table.push(Namespace { namespace, kind: NamespaceKind::Container, made: None })?))
+    call.handles.add_namespace(Namespace { namespace, kind: NamespaceKind::Container, made: None }).map(Some)
 }
 
 fn set_once<T>(field: &mut Option<T>, value: T, what: &str) -> Answer<()> {
@@ -143,115 +195,4 @@ fn set_once<T>(field: &mut Option<T>, value: T, what: &str) -> Answer<()> {
     }
     *field = Some(value);
     Ok(())
-}
-
-impl HostInterfaceNameInfo for CallState {
-    fn set_names(
-        &mut self,
-        _: Resource<InterfaceNameInfo>,
-        source: Resource<Link>,
-        prefix: String,
-        name: Option<String>,
-    ) -> Answer<()> {
-        self.ask(H::CapabilitiesInterfaceNameInfoSetNames, arguments!(source, prefix, name), |call| {
-            let source = call.table.get(&source)?.clone();
-            let prefix = convert::link_name(&prefix)?;
-            let name = name.as_deref().map(convert::link_name).transpose()?;
-            let (gate, transaction) = call.parts()?;
-            let source = gate.source(transaction, &source)?.take().0;
-            call.join.names = Some(Names { source, prefix, name });
-            Ok(())
-        })
-    }
-
-    fn drop(&mut self, _: Resource<InterfaceNameInfo>) -> wasmtime::Result<()> {
-        Ok(())
-    }
-}
-
-impl HostJoinInfo for CallState {
-    fn interface_name(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Resource<InterfaceNameInfo>> {
-        Ok(self.ask(H::CapabilitiesJoinInfoInterfaceName, arguments!(), |_| Ok(Resource::new_own(0)))?)
-    }
-
-    fn sandbox(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<Option<Resource<Namespace>>> {
-        Ok(self.ask(H::CapabilitiesJoinInfoSandbox, arguments!(), sandbox)?)
-    }
-
-    fn set_gateway(&mut self, _: Resource<JoinInfo>, gateway: IpAddress) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoSetGateway, arguments!(gateway), |call| {
-            match convert::address(gateway) {
-                IpAddr::V4(v4) => call.join.gateway = Some(v4),
-                IpAddr::V6(v6) => call.join.gateway_ipv6 = Some(v6),
-            }
-            Ok(())
-        })
-    }
-
-    fn add_static_route(
-        &mut self,
-        _: Resource<JoinInfo>,
-        destination: IpNetwork,
-        route_type: RouteType,
-        next_hop: Option<IpAddress>,
-    ) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoAddStaticRoute, arguments!(destination, route_type, next_hop), |call| {
-            let destination = convert::network(destination)?;
-            let next_hop = next_hop.map(convert::address);
-            match (route_type, next_hop) {
-                (RouteType::NextHop, None) => {
-                    return Err(Refusal::invalid(format!("the route to {destination} needs a next hop")));
-                }
-                (RouteType::Connected, Some(_)) => {
-                    return Err(Refusal::invalid(format!(
-                        "the connected route to {destination} can't have a next hop"
-                    )));
-                }
-                _ => {}
-            }
-            let destination = call.gate.static_route(destination)?.take();
-            if call.join.routes.len() >= ROUTES {
-                return Err(
-                    Error::new(Kind::Unavailable, format!("an endpoint has at most {ROUTES} static routes")).into()
-                );
-            }
-            call.join.routes.push(StaticRoute { destination, next_hop });
-            Ok(())
-        })
-    }
-
-    fn disable_gateway_service(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoDisableGatewayService, arguments!(), |call| {
-            call.join.disable_gateway_service = true;
-            Ok(())
-        })?)
-    }
-
-    fn force_gateway_ipv4(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv4, arguments!(), |call| {
-            call.join.force_gateway_ipv4 = true;
-            Ok(())
-        })?)
-    }
-
-    fn force_gateway_ipv6(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(self.ask(H::CapabilitiesJoinInfoForceGatewayIpv6, arguments!(), |call| {
-            call.join.force_gateway_ipv6 = true;
-            Ok(())
-        })?)
-    }
-
-    fn add_table_entry(&mut self, _: Resource<JoinInfo>, table: String, key: String, value: Vec<u8>) -> Answer<()> {
-        self.ask(H::CapabilitiesJoinInfoAddTableEntry, arguments!(table, key, Bytes(&value)), |call| {
-            tables::check(&table, &key)?;
-            let (gate, transaction) = call.parts()?;
-            let granted = gate.add_entry(transaction, table, key, value)?;
-            transaction.set_entry(granted);
-            Ok(())
-        })
-    }
-
-    fn drop(&mut self, _: Resource<JoinInfo>) -> wasmtime::Result<()> {
-        Ok(())
-    }
 }

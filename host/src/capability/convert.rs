@@ -4,9 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::Refusal;
-use crate::engine::bindings::imports::types as wit;
-use words::{Error, Kind};
+use ask::{Refusal, types as wit};
 use words::{LinkName, MacAddress};
 
 /// An IPv4 address.
@@ -67,41 +65,6 @@ pub fn address_to_wit(address: IpAddr) -> wit::IpAddress {
 /// An address and its network for a driver.
 pub fn network_to_wit(network: IpNet) -> wit::IpNetwork {
     wit::IpNetwork { address: address_to_wit(network.addr()), prefix_length: network.prefix_len() }
-}
-
-/// An error of a driver: clipped and printable before anyone sees it.
-pub fn error(error: wit::Error) -> Error {
-    Error {
-        kind: kind(error.kind),
-        message: words::foreign::printable(&error.message, words::foreign::MESSAGE_BYTES),
-        errno: error.kernel_errno.and_then(|e| i32::try_from(e).ok()),
-    }
-}
-
-fn kind(kind: wit::ErrorKind) -> Kind {
-    match kind {
-        wit::ErrorKind::InvalidArgument => Kind::InvalidArgument,
-        wit::ErrorKind::NotFound => Kind::NotFound,
-        wit::ErrorKind::AlreadyExists => Kind::AlreadyExists,
-        wit::ErrorKind::Forbidden => Kind::Forbidden,
-        wit::ErrorKind::NotImplemented => Kind::NotImplemented,
-        wit::ErrorKind::Unavailable => Kind::Unavailable,
-        wit::ErrorKind::Internal => Kind::Internal,
-    }
-}
-
-/// An error for a driver.
-pub fn error_to_wit(error: Error) -> wit::Error {
-    let kind = match error.kind {
-        Kind::InvalidArgument => wit::ErrorKind::InvalidArgument,
-        Kind::NotFound => wit::ErrorKind::NotFound,
-        Kind::AlreadyExists => wit::ErrorKind::AlreadyExists,
-        Kind::Forbidden => wit::ErrorKind::Forbidden,
-        Kind::NotImplemented => wit::ErrorKind::NotImplemented,
-        Kind::Unavailable => wit::ErrorKind::Unavailable,
-        Kind::Internal => wit::ErrorKind::Internal,
-    };
-    wit::Error { kind, message: error.message, kernel_errno: error.errno.and_then(|e| u32::try_from(e).ok()) }
 }
 
 #[cfg(test)]

@@ -1,12 +1,8 @@
 //! `links`: network devices.
 
-use wasmtime::component::Resource;
-
-use super::handle::{self, Link, Namespace};
-use super::{Answer, Refusal, convert};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::links as wit;
-use grant::HostCall;
+use super::handle::{self, Link, LinkHandle, NamespaceHandle};
+use super::{Answer, CallState, convert};
+use ask::{HostCall, Refusal, links as wit};
 use grant::gate::links::{Wanted, WantedEnd, WantedKind, new_name};
 use kernel::{self, LinkInfo, LinkKey, NewLink, NewName};
 use store::Thing;
@@ -17,134 +13,114 @@ const LINKS: usize = 256;
 
 impl wit::Host for CallState {
     fn add(&mut self, links: Vec<wit::LinkSpec>) -> Answer<Vec<wit::AddedLink>> {
-        self.ask(HostCall::LinksAdd, arguments!(links), |call| {
-            if links.len() > LINKS {
-                return Err(Refusal::invalid(format!("at most {LINKS} links at once")));
+        if links.len() > LINKS {
+            return Err(Refusal::invalid(format!("at most {LINKS} links at once")));
+        }
+        let wanted = links.iter().map(|l| wanted(self, l)).collect::<Answer<Vec<_>>>()?;
+        let (gate, transaction) = self.parts()?;
+        let granted = gate.add_links(transaction, wanted)?;
+        let made = transaction.add_links(granted)?;
+        made.into_iter().map(|(link, peer)| added(self, link, peer)).collect()
+    }
+
+    fn get(&mut self, namespace: Option<NamespaceHandle>, name: String) -> Answer<LinkHandle> {
+        let place = handle::namespace(self, namespace)?;
+        let (gate, transaction) = self.parts()?;
+        let namespace = gate.namespace(HostCall::LinksGet, place.as_ref())?;
+        let name = convert::link_name(&name)?;
+        let info = transaction.look().link_by_name(&namespace, &name)?;
+        let is_own = match &info {
+            Some(info) => transaction.link_object(&namespace, info)?.is_some(),
+            None => false,
+        };
+        let link = gate.find_link(&namespace, name, info.map(|info| (info.index, info.mark)), is_own)?;
+        self.handles.add_link(link)
+    }
+
+    fn list(&mut self, namespace: Option<NamespaceHandle>) -> Answer<Vec<wit::LinkInfo>> {
+        let place = handle::namespace(self, namespace)?;
+        let (gate, transaction) = self.parts()?;
+        let namespace = gate.namespace(HostCall::LinksList, place.as_ref())?;
+        let mut infos = Vec::new();
+        for object in transaction.objects()? {
+            let Thing::Link { namespace: at, index, .. } = object.thing else { continue };
+            if at == *namespace {
+                infos.extend(transaction.look().link(&LinkKey { namespace: at, index })?);
             }
-            let wanted = links.iter().map(|l| wanted(call, l)).collect::<Answer<Vec<_>>>()?;
-            let (gate, transaction) = call.parts()?;
-            let granted = gate.add_links(transaction, wanted)?;
-            let made = transaction.add_links(granted)?;
-            made.into_iter().map(|(link, peer)| added(call, link, peer)).collect()
-        })
+        }
+        let own: Vec<_> = infos.iter().map(|i| (i.index, i.name.clone())).collect();
+        let name_of = |index: u32| own.iter().find(|(i, _)| *i == index).map(|(_, n)| n.clone());
+        Ok(infos.into_iter().map(|info| info_to_wit(info, name_of)).collect())
     }
 
-    fn get(&mut self, namespace: Option<Resource<Namespace>>, name: String) -> Answer<Resource<Link>> {
-        self.ask(HostCall::LinksGet, arguments!(namespace, name), |call| {
-            let place = handle::namespace(call, namespace.as_ref())?;
-            let (gate, transaction) = call.parts()?;
-            let namespace = gate.namespace(HostCall::LinksGet, place.as_ref())?;
-            let name = convert::link_name(&name)?;
-            let info = transaction.look().link_by_name(&namespace, &name)?;
-            let is_own = match &info {
-                Some(info) => transaction.link_object(&namespace, info)?.is_some(),
-                None => false,
-            };
-            let link = gate.find_link(&namespace, name, info.map(|info| (info.index, info.mark)), is_own)?;
-            Ok(call.table.push(link)?)
-        })
+    fn link_info(&mut self, this: LinkHandle) -> Answer<wit::LinkInfo> {
+        let link = handle::link(self, this)?;
+        let transaction = self.transaction()?;
+        let info = transaction.look().link(&link.key)?;
+        let info = info.ok_or_else(|| Error::not_found(format!("{} is gone", link.name)))?;
+        let master = match info.master {
+            Some(index) => transaction.look().link(&LinkKey { namespace: link.key.namespace.clone(), index })?,
+            None => None,
+        };
+        let seen = match &master {
+            Some(master) => transaction.link_object(&link.key.namespace, master)?.is_some(),
+            None => false,
+        };
+        Ok(info_to_wit(info, |_| master.as_ref().filter(|_| seen).map(|m| m.name.clone())))
     }
 
-    fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<wit::LinkInfo>> {
-        self.ask(HostCall::LinksList, arguments!(namespace), |call| {
-            let place = handle::namespace(call, namespace.as_ref())?;
-            let (gate, transaction) = call.parts()?;
-            let namespace = gate.namespace(HostCall::LinksList, place.as_ref())?;
-            let mut infos = Vec::new();
-            for object in transaction.objects()? {
-                let Thing::Link { namespace: at, index, .. } = object.thing else { continue };
-                if at == *namespace {
-                    infos.extend(transaction.look().link(&LinkKey { namespace: at, index })?);
-                }
-            }
-            let own: Vec<_> = infos.iter().map(|i| (i.index, i.name.clone())).collect();
-            let name_of = |index: u32| own.iter().find(|(i, _)| *i == index).map(|(_, n)| n.clone());
-            Ok(infos.into_iter().map(|info| info_to_wit(info, name_of)).collect())
-        })
-    }
-}
-
-impl wit::HostLink for CallState {
-    fn info(&mut self, this: Resource<Link>) -> Answer<wit::LinkInfo> {
-        self.ask(HostCall::LinksLinkInfo, arguments!(this), |call| {
-            let link = handle::link(call, &this)?;
-            let transaction = call.transaction()?;
-            let info = transaction.look().link(&link.key)?;
-            let info = info.ok_or_else(|| Error::not_found(format!("{} is gone", link.name)))?;
-            let master = match info.master {
-                Some(index) => transaction.look().link(&LinkKey { namespace: link.key.namespace.clone(), index })?,
-                None => None,
-            };
-            let seen = match &master {
-                Some(master) => transaction.link_object(&link.key.namespace, master)?.is_some(),
-                None => false,
-            };
-            Ok(info_to_wit(info, |_| master.as_ref().filter(|_| seen).map(|m| m.name.clone())))
-        })
+    fn link_set(&mut self, this: LinkHandle, changes: wit::LinkChanges) -> Answer<()> {
+        let link = self.handles.link(this)?.clone();
+        let bridge = match &changes.master {
+            None => None,
+            Some(wit::NewMaster::Nothing) => Some(None),
+            Some(wit::NewMaster::Bridge(bridge)) => Some(Some(self.handles.link(*bridge)?.clone())),
+        };
+        let changes = kernel::LinkChanges {
+            name: changes.name.as_deref().map(convert::link_name).transpose()?.map(NewName::Exact),
+            mac: changes.mac_address.map(convert::mac),
+            mtu: changes.mtu.map(check_mtu).transpose()?,
+            up: changes.up,
+            master: None,
+            hairpin: changes.hairpin,
+            isolated: changes.isolated,
+            learning: changes.learning,
+        };
+        let name = new_name(&changes).cloned();
+        let (gate, transaction) = self.parts()?;
+        transaction.change(gate.set_link(transaction, &link, bridge, changes)?)?;
+        if let Some(name) = name {
+            self.handles.link_mut(this)?.name = name;
+        }
+        Ok(())
     }
 
-    fn set(&mut self, this: Resource<Link>, changes: wit::LinkChanges) -> Answer<()> {
-        self.ask(HostCall::LinksLinkSet, arguments!(this, changes), |call| {
-            let link = call.table.get(&this)?.clone();
-            let bridge = match &changes.master {
-                None => None,
-                Some(wit::NewMaster::Nothing) => Some(None),
-                Some(wit::NewMaster::Bridge(bridge)) => Some(Some(call.table.get(bridge)?.clone())),
-            };
-            let changes = kernel::LinkChanges {
-                name: changes.name.as_deref().map(convert::link_name).transpose()?.map(NewName::Exact),
-                mac: changes.mac_address.map(convert::mac),
-                mtu: changes.mtu.map(check_mtu).transpose()?,
-                up: changes.up,
-                master: None,
-                hairpin: changes.hairpin,
-                isolated: changes.isolated,
-                learning: changes.learning,
-            };
-            let name = new_name(&changes).cloned();
-            let (gate, transaction) = call.parts()?;
-            transaction.change(gate.set_link(transaction, &link, bridge, changes)?)?;
-            if let Some(name) = name {
-                call.table.get_mut(&this)?.name = name;
-            }
-            Ok(())
-        })
-    }
-
-    fn remove(&mut self, this: Resource<Link>) -> Answer<()> {
-        self.ask(HostCall::LinksLinkRemove, arguments!(this), |call| {
-            let link = call.table.get(&this)?.clone();
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.remove_link(gate.remove_link(&link)?)?)
-        })
-    }
-
-    fn drop(&mut self, this: Resource<Link>) -> wasmtime::Result<()> {
-        self.drop_handle(this)
+    fn link_remove(&mut self, this: LinkHandle) -> Answer<()> {
+        let link = self.handles.link(this)?.clone();
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.remove_link(gate.remove_link(&link)?)?)
     }
 }
 
 /// Handles for a link that was made, and the other end of a pair.
 fn added(call: &mut CallState, link: NewLink, peer: Option<NewLink>) -> Answer<wit::AddedLink> {
-    let mut push = |link: NewLink| call.table.push(Link { key: link.key, name: link.name, is_own: true });
+    let mut push = |link: NewLink| call.handles.add_link(Link { key: link.key, name: link.name, is_own: true });
     Ok(wit::AddedLink { link: push(link)?, peer: peer.map(push).transpose()? })
 }
 
 fn wanted(call: &CallState, spec: &wit::LinkSpec) -> Answer<Wanted> {
-    let link = |handle: &Resource<Link>| call.table.get(handle).cloned();
+    let link = |handle: LinkHandle| call.handles.link(handle).cloned();
     let kind = match &spec.kind {
         wit::LinkKind::Bridge => WantedKind::Bridge,
         wit::LinkKind::Dummy => WantedKind::Dummy,
         wit::LinkKind::Veth(peer) => WantedKind::Veth(Box::new(wanted_end(call, peer)?)),
-        wit::LinkKind::Vxlan(options) => {
-            WantedKind::Vxlan(options.parent.as_ref().map(link).transpose()?, vxlan(options)?)
-        }
-        wit::LinkKind::Macvlan(o) => WantedKind::Macvlan(link(&o.parent)?, macvlan_mode(o.mode)),
-        wit::LinkKind::Ipvlan(o) => WantedKind::Ipvlan(link(&o.parent)?, ipvlan_mode(o.mode), ipvlan_flag(o.flag)),
+        wit::LinkKind::Vxlan(options) => WantedKind::Vxlan(options.parent.map(link).transpose()?, vxlan(options)?),
+        wit::LinkKind::Macvlan(o) => WantedKind::Macvlan(link(o.parent)?, macvlan_mode(o.mode)),
+        wit::LinkKind::Ipvlan(o) => WantedKind::Ipvlan(link(o.parent)?, ipvlan_mode(o.mode), ipvlan_flag(o.flag)),
         wit::LinkKind::Vlan(o) if !(1..=4094).contains(&o.id) => {
             return Err(Refusal::invalid(format!("{} is no VLAN id: 1 to 4094", o.id)));
         }
-        wit::LinkKind::Vlan(o) => WantedKind::Vlan(link(&o.parent)?, o.id),
+        wit::LinkKind::Vlan(o) => WantedKind::Vlan(link(o.parent)?, o.id),
     };
     Ok(Wanted { end: wanted_end(call, &spec.end)?, kind })
 }
@@ -163,8 +139,8 @@ fn wanted_end(call: &CallState, end: &wit::LinkEnd) -> Answer<WantedEnd> {
         addresses: end.addresses.iter().map(|a| convert::network(*a)).collect::<Answer<_>>()?,
         up: end.up,
     };
-    let master = end.master.as_ref().map(|bridge| call.table.get(bridge).cloned()).transpose()?;
-    Ok(WantedEnd { place: handle::namespace(call, end.namespace.as_ref())?, master, rest })
+    let master = end.master.map(|bridge| call.handles.link(bridge).cloned()).transpose()?;
+    Ok(WantedEnd { place: handle::namespace(call, end.namespace)?, master, rest })
 }
 
 fn vxlan(options: &wit::VxlanOptions) -> Answer<kernel::Vxlan> {

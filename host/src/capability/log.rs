@@ -1,8 +1,7 @@
 //! `log`: lines for the operator.
 
-use crate::engine::CallState;
-use crate::engine::bindings::imports::log::{Host, Level};
-use grant::HostCall;
+use super::{Answer, CallState};
+use ask::log::{Host, Level};
 use words::foreign::{MESSAGE_BYTES, printable};
 use words::limit::LOG_LINES;
 
@@ -10,24 +9,18 @@ use words::limit::LOG_LINES;
 const LINE: usize = 256;
 
 impl Host for CallState {
-    fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        let asked = arguments!(level, message);
+    fn log(&mut self, level: Level, message: String) -> Answer<()> {
         let message = printable(&message, MESSAGE_BYTES);
-        if level == Level::Error {
-            self.last_words = Some(message.clone());
-        }
-        Ok(self.ask(HostCall::LogLog, asked, |call| {
-            call.log_lines += 1;
-            if call.log_lines <= LOG_LINES
-                && let Some(unlogged) = call.gate.logs(message.len() + LINE)
-            {
-                if unlogged > 0 {
-                    line(call, Level::Warn, &format!("({unlogged} lines were left out: more than the grant allows)"));
-                }
-                line(call, level, &message);
+        self.log_lines += 1;
+        if self.log_lines <= LOG_LINES
+            && let Some(unlogged) = self.gate.logs(message.len() + LINE)
+        {
+            if unlogged > 0 {
+                line(self, Level::Warn, &format!("({unlogged} lines were left out: more than the grant allows)"));
             }
-            Ok(())
-        })?)
+            line(self, level, &message);
+        }
+        Ok(())
     }
 }
 

@@ -1,13 +1,11 @@
 //! `namespaces`: network namespaces as opaque handles.
 
-use wasmtime::component::Resource;
-
-use super::handle::Namespace;
-use super::{Answer, Refusal};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::namespaces::{Host, HostNamespace};
+use super::handle::{Namespace, NamespaceHandle};
+use super::{Answer, CallState};
+use ask::Refusal;
+use ask::namespaces::Host;
+use grant::NamespaceKind;
 use grant::gate::links::NewNamespace;
-use grant::{HostCall, NamespaceKind};
 use store::{Object, Thing};
 use words::Error;
 
@@ -15,65 +13,49 @@ use words::Error;
 const NAME: usize = 32;
 
 impl Host for CallState {
-    fn host(&mut self) -> wasmtime::Result<Resource<Namespace>> {
-        Ok(self.ask(HostCall::NamespacesHost, arguments!(), |call| {
-            Ok(call.table.push(Namespace {
-                namespace: kernel::Namespace::Host,
-                kind: NamespaceKind::Host,
-                made: None,
-            })?)
-        })?)
-    }
-
-    fn add(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesAdd, arguments!(name), |call| {
-            let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-            if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) {
-                return Err(Refusal::invalid(format!("a namespace's name is 1 to {NAME} letters, digits, '-' or '_'")));
-            }
-            if find(call, &name)?.is_some() {
-                return Err(Error::exists(format!("the network has a namespace {name} already")).into());
-            }
-            let file = format!("{}-{name}", call.network()?.nft_table);
-            let (gate, transaction) = call.parts()?;
-            let path = transaction.add_namespace(gate.add_namespace(NewNamespace { name: name.clone(), file })?)?;
-            let namespace = kernel::Namespace::At(path);
-            Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
+    fn host(&mut self) -> Answer<NamespaceHandle> {
+        self.handles.add_namespace(Namespace {
+            namespace: kernel::Namespace::Host,
+            kind: NamespaceKind::Host,
+            made: None,
         })
     }
 
-    fn get(&mut self, name: String) -> Answer<Resource<Namespace>> {
-        self.ask(HostCall::NamespacesGet, arguments!(name), |call| {
-            let Some(Object { thing: Thing::Namespace { path, .. }, .. }) = find(call, &name)? else {
-                return Err(Error::not_found("the network has no namespace of that name").into());
-            };
-            let namespace = kernel::Namespace::At(path);
-            Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
-        })
-    }
-}
-
-impl HostNamespace for CallState {
-    fn same(&mut self, this: Resource<Namespace>, other: Resource<Namespace>) -> wasmtime::Result<bool> {
-        Ok(self.ask(HostCall::NamespacesNamespaceSame, arguments!(this, other), |call| {
-            let inode = |n: &kernel::Namespace| match n {
-                kernel::Namespace::Host => None,
-                kernel::Namespace::At(at) => Some(at.inode),
-            };
-            Ok(inode(&call.table.get(&this)?.namespace) == inode(&call.table.get(&other)?.namespace))
-        })?)
+    fn add(&mut self, name: String) -> Answer<NamespaceHandle> {
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) {
+            return Err(Refusal::invalid(format!("a namespace's name is 1 to {NAME} letters, digits, '-' or '_'")));
+        }
+        if find(self, &name)?.is_some() {
+            return Err(Error::exists(format!("the network has a namespace {name} already")).into());
+        }
+        let file = format!("{}-{name}", self.network()?.nft_table);
+        let (gate, transaction) = self.parts()?;
+        let path = transaction.add_namespace(gate.add_namespace(NewNamespace { name: name.clone(), file })?)?;
+        let namespace = kernel::Namespace::At(path);
+        self.handles.add_namespace(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })
     }
 
-    fn remove(&mut self, this: Resource<Namespace>) -> Answer<()> {
-        self.ask(HostCall::NamespacesNamespaceRemove, arguments!(this), |call| {
-            let place = call.table.get(&this)?.clone();
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.remove_namespace(gate.remove_namespace(&place)?)?)
-        })
+    fn get(&mut self, name: String) -> Answer<NamespaceHandle> {
+        let Some(Object { thing: Thing::Namespace { path, .. }, .. }) = find(self, &name)? else {
+            return Err(Error::not_found("the network has no namespace of that name").into());
+        };
+        let namespace = kernel::Namespace::At(path);
+        self.handles.add_namespace(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })
     }
 
-    fn drop(&mut self, this: Resource<Namespace>) -> wasmtime::Result<()> {
-        self.drop_handle(this)
+    fn namespace_same(&mut self, this: NamespaceHandle, other: NamespaceHandle) -> Answer<bool> {
+        let inode = |n: &kernel::Namespace| match n {
+            kernel::Namespace::Host => None,
+            kernel::Namespace::At(at) => Some(at.inode),
+        };
+        Ok(inode(&self.handles.namespace(this)?.namespace) == inode(&self.handles.namespace(other)?.namespace))
+    }
+
+    fn namespace_remove(&mut self, this: NamespaceHandle) -> Answer<()> {
+        let place = self.handles.namespace(this)?.clone();
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.remove_namespace(gate.remove_namespace(&place)?)?)
     }
 }
 

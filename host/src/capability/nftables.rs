@@ -1,11 +1,8 @@
 //! `nftables`: rules in a table of the network's own.
 
-use wasmtime::component::Resource;
-
-use super::{Answer, Refusal, check_length, convert, handle};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::nftables as wit;
-use grant::HostCall;
+use super::handle::NamespaceHandle;
+use super::{Answer, CallState, check_length, convert, handle};
+use ask::{Refusal, nftables as wit};
 use grant::gate::nftables::{WantedCondition, WantedNftRule, WantedProperty};
 use kernel::{NftChain, NftHook, NftProperty, NftVerdict};
 use store::Thing;
@@ -17,36 +14,30 @@ const CONDITIONS: usize = 16;
 const WITH_PORTS: [u8; 3] = [6, 17, 132];
 
 impl wit::Host for CallState {
-    fn add(&mut self, namespace: Option<Resource<handle::Namespace>>, rules: Vec<wit::Rule>) -> Answer<Vec<u64>> {
-        self.ask(HostCall::NftablesAdd, arguments!(namespace, rules), |call| {
-            check_length(&rules)?;
-            if rules.is_empty() {
-                return Ok(Vec::new());
-            }
-            let place = handle::namespace(call, namespace.as_ref())?;
-            let rules = rules.iter().map(|rule| wanted(call, rule)).collect::<Answer<Vec<_>>>()?;
-            let table = call.network()?.nft_table.clone();
-            let (gate, transaction) = call.parts()?;
-            let rules = gate.add_nft_rules(transaction, place.as_ref(), &table, rules)?;
-            let ids = transaction.add_nft_rules(rules)?;
-            Ok(ids.into_iter().map(i64::cast_unsigned).collect())
-        })
+    fn add(&mut self, namespace: Option<NamespaceHandle>, rules: Vec<wit::Rule>) -> Answer<Vec<u64>> {
+        check_length(&rules)?;
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let place = handle::namespace(self, namespace)?;
+        let rules = rules.iter().map(|rule| wanted(self, rule)).collect::<Answer<Vec<_>>>()?;
+        let table = self.network()?.nft_table.clone();
+        let (gate, transaction) = self.parts()?;
+        let rules = gate.add_nft_rules(transaction, place.as_ref(), &table, rules)?;
+        let ids = transaction.add_nft_rules(rules)?;
+        Ok(ids.into_iter().map(i64::cast_unsigned).collect())
     }
 
     fn remove(&mut self, ids: Vec<u64>) -> Answer<()> {
-        self.ask(HostCall::NftablesRemove, arguments!(ids), |call| {
-            check_length(&ids)?;
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.remove_nft_rules(gate.remove_nft_rules(ids)?)?)
-        })
+        check_length(&ids)?;
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.remove_nft_rules(gate.remove_nft_rules(ids)?)?)
     }
 
     fn list(&mut self) -> Answer<Vec<u64>> {
-        self.ask(HostCall::NftablesList, arguments!(), |call| {
-            let objects = call.transaction()?.owners_objects()?;
-            let rules = objects.into_iter().filter(|o| matches!(o.thing, Thing::NftRule { .. }));
-            Ok(rules.map(|o| o.id.cast_unsigned()).collect())
-        })
+        let objects = self.transaction()?.owners_objects()?;
+        let rules = objects.into_iter().filter(|o| matches!(o.thing, Thing::NftRule { .. }));
+        Ok(rules.map(|o| o.id.cast_unsigned()).collect())
     }
 }
 
@@ -73,8 +64,8 @@ fn chain(chain: &wit::Chain) -> NftChain {
 fn condition(call: &CallState, condition: &wit::Condition) -> Answer<WantedCondition> {
     use WantedProperty::Other;
     let property = match &condition.property {
-        wit::Property::InputLink(link) => WantedProperty::InputLink(call.table.get(link)?.clone()),
-        wit::Property::OutputLink(link) => WantedProperty::OutputLink(call.table.get(link)?.clone()),
+        wit::Property::InputLink(link) => WantedProperty::InputLink(call.handles.link(*link)?.clone()),
+        wit::Property::OutputLink(link) => WantedProperty::OutputLink(call.handles.link(*link)?.clone()),
         wit::Property::Source(net) => Other(NftProperty::Source(convert::network(*net)?.trunc())),
         wit::Property::Destination(net) => Other(NftProperty::Destination(convert::network(*net)?.trunc())),
         wit::Property::DestinationLocal => Other(NftProperty::DestinationLocal),
@@ -90,9 +81,9 @@ fn condition(call: &CallState, condition: &wit::Condition) -> Answer<WantedCondi
 /// The bits of nft's `ct state`: NF_CT_STATE_INVALID_BIT 1, and 2, 4, 8 for established, related, new
 /// (linux/netfilter/nf_conntrack_common.h).
 fn state_bits(states: wit::ConnectionStates) -> Answer<u32> {
-    use wit::ConnectionStates as S;
-    let bits = [(S::INVALID, 1), (S::ESTABLISHED, 2), (S::RELATED, 4), (S::NEW, 8)];
-    let bits = bits.iter().filter(|(state, _)| states.contains(*state)).map(|(_, bit)| bit).sum();
+    let wit::ConnectionStates { new, established, related, invalid } = states;
+    let bits = [(invalid, 1), (established, 2), (related, 4), (new, 8)];
+    let bits = bits.iter().filter(|(named, _)| *named).map(|(_, bit)| bit).sum();
     if bits == 0 { Err(Refusal::invalid("a condition on a connection names no state")) } else { Ok(bits) }
 }
 

@@ -2,11 +2,10 @@
 
 use rustix::io::Errno;
 
-use super::{Answer, Refusal, convert};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::ports::Host;
-use crate::engine::bindings::imports::types::IpAddress;
-use grant::HostCall;
+use super::{Answer, CallState, convert};
+use ask::Refusal;
+use ask::ports::Host;
+use ask::types::IpAddress;
 use kernel::{HostPort, PortWish};
 use words::{Error, Kind};
 
@@ -15,24 +14,20 @@ const ADDRESSES: usize = 8;
 
 impl Host for CallState {
     fn take(&mut self, protocol: u8, addresses: Vec<IpAddress>, first: u16, last: u16) -> Answer<u16> {
-        self.ask(HostCall::PortsTake, arguments!(protocol, addresses, first, last), |call| {
-            if first > last && first != 0 {
-                return Err(Refusal::invalid(format!("host ports {first}-{last}: the last is below the first")));
-            }
-            let addresses = check(protocol, addresses, first)?.into_iter().map(|port| port.address).collect();
-            let wish = PortWish { protocol, addresses, first, last, own: Vec::new() };
-            let (gate, transaction) = call.parts()?;
-            let taken = transaction.take_port(gate.take_port(wish)?);
-            Ok(taken.map_err(|error| if first != 0 && first == last { error } else { none_of_many(error) })?)
-        })
+        if first > last && first != 0 {
+            return Err(Refusal::invalid(format!("host ports {first}-{last}: the last is below the first")));
+        }
+        let addresses = check(protocol, addresses, first)?.into_iter().map(|port| port.address).collect();
+        let wish = PortWish { protocol, addresses, first, last, own: Vec::new() };
+        let (gate, transaction) = self.parts()?;
+        let taken = transaction.take_port(gate.take_port(wish)?);
+        Ok(taken.map_err(|error| if first != 0 && first == last { error } else { none_of_many(error) })?)
     }
 
     fn release(&mut self, protocol: u8, addresses: Vec<IpAddress>, port: u16) -> Answer<()> {
-        self.ask(HostCall::PortsRelease, arguments!(protocol, addresses, port), |call| {
-            let ports = check(protocol, addresses, port)?;
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.release_ports(gate.release_ports(ports)?)?)
-        })
+        let ports = check(protocol, addresses, port)?;
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.release_ports(gate.release_ports(ports)?)?)
     }
 }
 

@@ -2,26 +2,23 @@
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::Refusal;
-use crate::engine::CallState;
-use crate::engine::bindings::imports::random::Host;
-use grant::HostCall;
+use super::{Answer, CallState};
+use ask::random::Host;
+use ask::{Bytes, Refusal};
 
 /// Bytes of one request: enough for keys and addresses; more is a mistake.
 const BYTES: u32 = 4096;
 
 impl Host for CallState {
-    fn bytes(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
-        Ok(self.ask(HostCall::RandomBytes, arguments!(count), |_| {
-            if count > BYTES {
-                return Err(Refusal::trap(format!("{count} random bytes at once: at most {BYTES}")));
-            }
-            let mut bytes = vec![0; count as usize];
-            let mut filled = 0;
-            while filled < bytes.len() {
-                filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty()).map_err(Refusal::trap)?;
-            }
-            Ok(bytes)
-        })?)
+    fn bytes(&mut self, count: u32) -> Answer<Bytes> {
+        if count > BYTES {
+            return Err(Refusal::trap(format!("{count} random bytes at once: at most {BYTES}")));
+        }
+        let mut bytes = vec![0; count as usize];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty()).map_err(Refusal::trap)?;
+        }
+        Ok(bytes.into())
     }
 }

@@ -1,41 +1,33 @@
 //! `routes`: routes through the driver's own links.
 
 use ipnet::IpNet;
-use wasmtime::component::Resource;
 
-use super::handle::{self, Link};
-use super::{Answer, Refusal, check_length, convert};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::routes::{Host, Route, RouteInfo};
-use crate::engine::bindings::imports::types::IpAddress;
-use grant::HostCall;
+use super::handle::{self, Link, LinkHandle};
+use super::{Answer, CallState, check_length, convert};
+use ask::Refusal;
+use ask::routes::{Host, Route, RouteInfo};
+use ask::types::IpAddress;
 use kernel::RT_TABLE_MAIN;
 
 impl Host for CallState {
     fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
-        self.ask(HostCall::RoutesAdd, arguments!(routes), |call| {
-            let routes = resolved(call, routes)?;
-            let (gate, transaction) = call.parts()?;
-            transaction.change(gate.add_routes(transaction, routes)?)?;
-            Ok(())
-        })
+        let routes = resolved(self, routes)?;
+        let (gate, transaction) = self.parts()?;
+        transaction.change(gate.add_routes(transaction, routes)?)?;
+        Ok(())
     }
 
     fn remove(&mut self, routes: Vec<Route>) -> Answer<()> {
-        self.ask(HostCall::RoutesRemove, arguments!(routes), |call| {
-            let routes = resolved(call, routes)?;
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.remove_plain(gate.remove_routes(routes)?)?)
-        })
+        let routes = resolved(self, routes)?;
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.remove_plain(gate.remove_routes(routes)?)?)
     }
 
-    fn list(&mut self, link: Resource<Link>) -> Answer<Vec<RouteInfo>> {
-        self.ask(HostCall::RoutesList, arguments!(link), |call| {
-            let key = handle::own_link(call, &link)?.key;
-            let transaction = call.transaction()?;
-            let found = transaction.look().routes(&key)?;
-            Ok(found.into_iter().filter(|r| !transaction.removes_route(r)).map(info).collect())
-        })
+    fn list(&mut self, link: LinkHandle) -> Answer<Vec<RouteInfo>> {
+        let key = handle::own_link(self, link)?.key;
+        let transaction = self.transaction()?;
+        let found = transaction.look().routes(&key)?;
+        Ok(found.into_iter().filter(|r| !transaction.removes_route(r)).map(info).collect())
     }
 }
 
@@ -55,7 +47,7 @@ fn resolved(call: &CallState, routes: Vec<Route>) -> Answer<Vec<(Link, kernel::R
         if let (IpNet::V6(_), Some(IpAddress::Ipv4(_))) = (destination, &route.gateway) {
             return Err(Refusal::invalid(format!("the route to {destination} can't have an IPv4 gateway")));
         }
-        let link = call.table.get(&route.link)?.clone();
+        let link = call.handles.link(route.link)?.clone();
         let route = kernel::Route {
             link: link.key.clone(),
             destination,

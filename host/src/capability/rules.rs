@@ -1,44 +1,35 @@
 //! `rules`: policy rules.
 
-use wasmtime::component::Resource;
-
-use super::handle::{self, Namespace};
-use super::{Answer, check_length, convert};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::rules::{Host, Rule, RuleInfo};
-use grant::HostCall;
+use super::handle::{self, Namespace, NamespaceHandle};
+use super::{Answer, CallState, check_length, convert};
+use ask::HostCall;
+use ask::rules::{Host, Rule, RuleInfo};
 use grant::gate::rules::WantedRule;
 use store::Thing;
 
 impl Host for CallState {
-    fn add(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
-        self.ask(HostCall::RulesAdd, arguments!(namespace, rules), |call| {
-            let (place, rules) = resolved(call, namespace.as_ref(), &rules)?;
-            let (gate, transaction) = call.parts()?;
-            let granted = gate.add_rules(transaction, place.as_ref(), rules)?;
-            Ok(transaction.add_rules(granted)?)
-        })
+    fn add(&mut self, namespace: Option<NamespaceHandle>, rules: Vec<Rule>) -> Answer<()> {
+        let (place, rules) = resolved(self, namespace, &rules)?;
+        let (gate, transaction) = self.parts()?;
+        let granted = gate.add_rules(transaction, place.as_ref(), rules)?;
+        Ok(transaction.add_rules(granted)?)
     }
 
-    fn remove(&mut self, namespace: Option<Resource<Namespace>>, rules: Vec<Rule>) -> Answer<()> {
-        self.ask(HostCall::RulesRemove, arguments!(namespace, rules), |call| {
-            let (place, rules) = resolved(call, namespace.as_ref(), &rules)?;
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.remove_rules(gate.remove_rules(transaction, place.as_ref(), rules)?)?)
-        })
+    fn remove(&mut self, namespace: Option<NamespaceHandle>, rules: Vec<Rule>) -> Answer<()> {
+        let (place, rules) = resolved(self, namespace, &rules)?;
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.remove_rules(gate.remove_rules(transaction, place.as_ref(), rules)?)?)
     }
 
-    fn list(&mut self, namespace: Option<Resource<Namespace>>) -> Answer<Vec<RuleInfo>> {
-        self.ask(HostCall::RulesList, arguments!(namespace), |call| {
-            let place = handle::namespace(call, namespace.as_ref())?;
-            let (gate, transaction) = call.parts()?;
-            let namespace = gate.namespace(HostCall::RulesList, place.as_ref())?;
-            let rules = transaction.objects()?.into_iter().filter_map(|o| match o.thing {
-                Thing::Rule(rule) if rule.namespace == *namespace => Some(info(rule)),
-                _ => None,
-            });
-            Ok(rules.collect())
-        })
+    fn list(&mut self, namespace: Option<NamespaceHandle>) -> Answer<Vec<RuleInfo>> {
+        let place = handle::namespace(self, namespace)?;
+        let (gate, transaction) = self.parts()?;
+        let namespace = gate.namespace(HostCall::RulesList, place.as_ref())?;
+        let rules = transaction.objects()?.into_iter().filter_map(|o| match o.thing {
+            Thing::Rule(rule) if rule.namespace == *namespace => Some(info(rule)),
+            _ => None,
+        });
+        Ok(rules.collect())
     }
 }
 
@@ -54,7 +45,7 @@ fn info(rule: kernel::Rule) -> RuleInfo {
 
 fn resolved(
     call: &CallState,
-    namespace: Option<&Resource<Namespace>>,
+    namespace: Option<NamespaceHandle>,
     rules: &[Rule],
 ) -> Answer<(Option<Namespace>, Vec<WantedRule>)> {
     check_length(rules)?;
@@ -63,7 +54,7 @@ fn resolved(
             priority: rule.priority,
             source: rule.source.map(convert::network).transpose()?,
             destination: rule.destination.map(convert::network).transpose()?,
-            input: rule.input_link.as_ref().map(|link| call.table.get(link).cloned()).transpose()?,
+            input: rule.input_link.map(|link| call.handles.link(link).cloned()).transpose()?,
             mark: rule.mark,
             table: rule.table,
         })

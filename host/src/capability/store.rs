@@ -1,48 +1,40 @@
 //! `store`: what a driver remembers between calls.
 
-use super::{Answer, Bytes, Refusal};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::store::Host;
-use grant::HostCall;
+use super::{Answer, CallState};
+use ask::store::Host;
+use ask::{Bytes, Refusal};
 pub use grant::gate::state::VALUE;
 
 /// Bytes of a key.
 pub const KEY: usize = 256;
 
 impl Host for CallState {
-    fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
-        self.ask(HostCall::StoreGet, arguments!(key), |call| {
-            check_key(&key)?;
-            Ok(call.transaction()?.state(&key)?)
-        })
+    fn get(&mut self, key: String) -> Answer<Option<Bytes>> {
+        check_key(&key)?;
+        Ok(self.transaction()?.state(&key)?.map(Bytes))
     }
 
-    fn list(&mut self, prefix: String) -> Answer<Vec<(String, Vec<u8>)>> {
-        self.ask(HostCall::StoreList, arguments!(prefix), |call| {
-            if !prefix.is_empty() {
-                check_key(&prefix)?;
-            }
-            Ok(call.transaction()?.state_list(&prefix)?)
-        })
+    fn list(&mut self, prefix: String) -> Answer<Vec<(String, Bytes)>> {
+        if !prefix.is_empty() {
+            check_key(&prefix)?;
+        }
+        let found = self.transaction()?.state_list(&prefix)?;
+        Ok(found.into_iter().map(|(key, value)| (key, Bytes(value))).collect())
     }
 
-    fn set(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
-        self.ask(HostCall::StoreSet, arguments!(key, Bytes(&value)), |call| {
-            check_key(&key)?;
-            let (gate, transaction) = call.parts()?;
-            let granted = gate.set_state(transaction, key, value)?;
-            transaction.set_state(granted);
-            Ok(())
-        })
+    fn set(&mut self, key: String, value: Bytes) -> Answer<()> {
+        check_key(&key)?;
+        let (gate, transaction) = self.parts()?;
+        let granted = gate.set_state(transaction, key, value.0)?;
+        transaction.set_state(granted);
+        Ok(())
     }
 
     fn remove(&mut self, key: String) -> Answer<()> {
-        self.ask(HostCall::StoreRemove, arguments!(key), |call| {
-            check_key(&key)?;
-            let (gate, transaction) = call.parts()?;
-            transaction.set_state(gate.remove_state(transaction, key)?);
-            Ok(())
-        })
+        check_key(&key)?;
+        let (gate, transaction) = self.parts()?;
+        transaction.set_state(gate.remove_state(transaction, key)?);
+        Ok(())
     }
 }
 

@@ -1,48 +1,36 @@
 //! `sysctls`: kernel settings by name from a list.
 
-use wasmtime::component::Resource;
-
-use super::Answer;
-use super::handle::{Link, Namespace};
-use crate::engine::CallState;
-use crate::engine::bindings::imports::sysctls::{Host, LinkSysctl, NamespaceSysctl};
-use grant::HostCall;
+use super::handle::{LinkHandle, NamespaceHandle};
+use super::{Answer, CallState};
+use ask::sysctls::{Host, LinkSysctl, NamespaceSysctl};
 use grant::gate::settings::LinkSetting;
 
 impl Host for CallState {
-    fn get_link(&mut self, link: Resource<Link>, name: LinkSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetLink, arguments!(link, name), |call| {
-            let link = call.table.get(&link)?.clone();
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.setting(&gate.get_link_setting(transaction, &link, setting(name))?)?)
-        })
+    fn get_link(&mut self, link: LinkHandle, name: LinkSysctl) -> Answer<i32> {
+        let link = self.handles.link(link)?.clone();
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.setting(&gate.get_link_setting(transaction, &link, setting(name))?)?)
     }
 
-    fn set_link(&mut self, link: Resource<Link>, name: LinkSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetLink, arguments!(link, name, value), |call| {
-            let link = call.table.get(&link)?.clone();
-            let (gate, transaction) = call.parts()?;
-            transaction.change(gate.set_link_setting(transaction, &link, setting(name), value)?)?;
-            Ok(())
-        })
+    fn set_link(&mut self, link: LinkHandle, name: LinkSysctl, value: i32) -> Answer<()> {
+        let link = self.handles.link(link)?.clone();
+        let (gate, transaction) = self.parts()?;
+        transaction.change(gate.set_link_setting(transaction, &link, setting(name), value)?)?;
+        Ok(())
     }
 
-    fn get_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl) -> Answer<i32> {
-        self.ask(HostCall::SysctlsGetNamespace, arguments!(namespace, name), |call| {
-            let place = call.table.get(&namespace)?.clone();
-            let (gate, transaction) = call.parts()?;
-            Ok(transaction.setting(&gate.get_namespace_setting(&place, name as usize, namespace_path(name))?)?)
-        })
+    fn get_namespace(&mut self, namespace: NamespaceHandle, name: NamespaceSysctl) -> Answer<i32> {
+        let place = self.handles.namespace(namespace)?.clone();
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.setting(&gate.get_namespace_setting(&place, name as usize, namespace_path(name))?)?)
     }
 
-    fn set_namespace(&mut self, namespace: Resource<Namespace>, name: NamespaceSysctl, value: i32) -> Answer<()> {
-        self.ask(HostCall::SysctlsSetNamespace, arguments!(namespace, name, value), |call| {
-            let place = call.table.get(&namespace)?.clone();
-            let (gate, transaction) = call.parts()?;
-            let changes = gate.set_namespace_setting(&place, name as usize, namespace_path(name), value)?;
-            transaction.change(changes)?;
-            Ok(())
-        })
+    fn set_namespace(&mut self, namespace: NamespaceHandle, name: NamespaceSysctl, value: i32) -> Answer<()> {
+        let place = self.handles.namespace(namespace)?.clone();
+        let (gate, transaction) = self.parts()?;
+        let changes = gate.set_namespace_setting(&place, name as usize, namespace_path(name), value)?;
+        transaction.change(changes)?;
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::output::{clean, table};
 use super::values::short;
 use crate::serve::folder::read_beyond;
-use operation::recording::{End, HostAnswer, RecordedHostCall, Recording};
+use operation::recording::{End, HostAnswer, RecordedHostCall, Recording, inner};
 use words::file::write_whole;
 use words::{Error, Result};
 
@@ -30,8 +30,8 @@ pub fn show(recording: &Recording) -> String {
 /// What was asked of the host, indented.
 pub fn host_calls(calls: &[RecordedHostCall]) -> String {
     let rows = calls.iter().map(|call| {
-        let arguments = clip(&call.arguments);
-        [format!("    {}", call.function), call.micros.to_string(), answer(&call.answer), arguments]
+        let arguments = clip(&inner(&call.ask));
+        [format!("    {}", call.ask.call().name()), call.micros.to_string(), answer(&call.answer), arguments]
     });
     match calls.is_empty() {
         true => String::new(),
@@ -42,8 +42,10 @@ pub fn host_calls(calls: &[RecordedHostCall]) -> String {
 /// An end on one line.
 pub fn end(end: &End) -> String {
     match end {
-        End::Returned(value) if value == "()" => "ok".to_owned(),
-        End::Returned(value) => format!("ok {}", clip(value)),
+        End::Returned(value) => match inner(value).as_str() {
+            "null" => "ok".to_owned(),
+            value => format!("ok {}", clip(value)),
+        },
         End::Failed(error) => format!("error: {}", clean(&error.to_string())),
         End::Trapped(trap) => format!("trapped: {}", clean(&trap.message)),
     }
@@ -51,11 +53,12 @@ pub fn end(end: &End) -> String {
 
 fn answer(answer: &HostAnswer) -> String {
     match answer {
-        HostAnswer::Ok(serde_json::Value::Null) => "ok".to_owned(),
-        HostAnswer::Ok(value) => clip(&value.to_string()),
+        HostAnswer::Ok(value) => match inner(value).as_str() {
+            "null" => "ok".to_owned(),
+            value => clip(value),
+        },
         HostAnswer::Error(error) => format!("error: {error}"),
         HostAnswer::Trap(trap) => format!("trap: {trap}"),
-        HostAnswer::Cut => "not kept".to_owned(),
     }
 }
 

@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, clean};
 use super::recording::{self, end, host_calls};
+use crate::answers::{self, Difference, Replayed};
 use crate::driver::{admit, compile};
-use crate::engine::{Difference, Engine, Replayed};
 use crate::serve::folder::read_component;
+use engine::Engine;
 use operation::recording::{End, RecordedHostCall, Recording};
-use words::limit::DEADLINE;
 use words::{Error, Result};
 
 /// Makes a recorded call again.
@@ -126,14 +126,14 @@ fn replay(component: &[u8], recording: &Recording) -> Result<Replayed> {
     }
     let admitted = admit::admit(component)?;
     let compiled = compile::in_child(Path::new("/proc/self/exe"), component)?;
-    let broken = |e: wasmtime::Error| Error::invalid(format!("the component can't be called: {e:#}"));
-    let engine = Engine::with_coredumps(DEADLINE).map_err(broken)?;
-    engine.load(&compiled, &admitted.parts).map_err(broken)?.replay(recording)
+    let code = Engine::with_coredumps().and_then(|engine| engine.load(&compiled, &admitted.parts));
+    answers::replay(&code.map_err(|e| e.context("the component can't be called"))?, recording)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ask::Returned;
     use operation::recording::Trap;
 
     fn trap(message: &str) -> End {
@@ -143,7 +143,7 @@ mod tests {
     fn recording(end: End) -> Recording {
         serde_json::from_value(
             serde_json::json!({"number": 1, "driver": "d", "component": "", "interface": "", "function": "join",
-            "arguments": {}, "host_calls": [], "end": end, "micros": 1}),
+            "arguments": {"leave": {"network": "n", "endpoint": "e"}}, "host_calls": [], "end": end, "micros": 1}),
         )
         .unwrap()
     }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_good_and_what_is_said() {
-        let ok = || End::Returned("()".into());
+        let ok = || End::Returned(Returned::Join(()));
         let table = [
             (ok(), replayed(ok(), None), true, true, "the same as recorded"),
             (trap("a"), replayed(trap("a"), None), true, false, "the same as recorded"),

@@ -232,8 +232,7 @@ async fn several_are_all_tried_and_the_first_error_counts() {
     let (code, out, err) = daemon.pontoon("network rm a b c d").await;
     assert_eq!((code, out.as_str(), err.as_str()), (5, "a\nc\n", "pontoon: b is used\npontoon: no d\n"));
     let (code, out, err) = daemon.pontoon("network rm a d b --output json").await;
-    let error =
-        "{\"kind\":\"not-found\",\"message\":\"no d\"}\n{\"kind\":\"already-exists\",\"message\":\"b is used\"}\n";
+    let error = "{\"kind\":\"not-found\",\"message\":\"no d\",\"errno\":null}\n{\"kind\":\"already-exists\",\"message\":\"b is used\",\"errno\":null}\n";
     assert_eq!((code, out, err.as_str()), (4, format!("{REMOVED}\n"), error));
 }
 

@@ -91,7 +91,7 @@ impl World<'_> {
 
     fn is_global(&self) -> Checked<bool> {
         let driver = self.controller()?.loaded(&self.suite.driver)?;
-        Ok(driver.record.data_scope == Scope::Global && driver.code.allocates())
+        Ok(driver.record.data_scope == Scope::Global && driver.allocates())
     }
 
     /// Makes a network.
@@ -143,7 +143,7 @@ impl World<'_> {
 
     /// Connects an endpoint with the outside, where the driver has that part.
     pub fn connect(&self, end: &End) -> Checked<()> {
-        if !self.controller()?.loaded(&self.suite.driver)?.code.connects_outside() {
+        if !self.controller()?.loaded(&self.suite.driver)?.connects_outside() {
             return Ok(());
         }
         let what = format!("program-external-connectivity of {}", end.name);

@@ -4,45 +4,49 @@ use super::cast::{End, Net};
 use super::stop::{Checked, Stop, kinds, worded};
 use super::world::World;
 use crate::controller::Direct;
-use crate::engine::{CallState, Code, Outcome, TableEvent};
-use operation::engine::Labels;
+use crate::controller::arguments::{endpoint_options, labels, network_options, pools};
+use ask::types::TableEvent;
+use ask::{Arguments, Returned};
 use words::{Error, Kind, Result};
 
 impl World<'_> {
     /// Calls a function of a network, or of one of its endpoints.
     pub fn direct(&self, function: &'static str, net: &Net, end: Option<&End>) -> Checked<Result<()>> {
+        let arguments = match end {
+            None => of_network(function, net),
+            Some(end) => of_endpoint(function, net, end),
+        };
         let direct = Direct {
-            function,
+            arguments: arguments.ok_or_else(|| Error::internal(format!("no function {function}")))?,
             network: Some(net.create.clone()),
             endpoint: end.map(|end| end.key().endpoint),
             interface: end.map(|end| end.create.interface.clone()).unwrap_or_default(),
         };
-        let (net, end) = (net.clone(), end.cloned());
-        let run = move |code: &Code, state: CallState| match &end {
-            None => of_network(code, state, function, &net),
-            Some(end) => of_endpoint(code, state, function, &net, end),
-        };
-        let controller = self.controller()?;
-        controller.take_calls();
-        Ok(self.wait(controller.direct(&self.suite.driver, direct, run)))
+        self.controller()?.take_calls();
+        Ok(self.call(direct)?.map(drop))
     }
 
     /// Tells a driver of a table's entry.
     pub fn notify(&self, net: &Net, table: &str, key: &str, event: &TableEvent) -> Checked<Result<()>> {
+        let arguments = Arguments::EventNotify {
+            network: net.create.network.to_string(),
+            table: table.to_owned(),
+            key: key.to_owned(),
+            event: event.clone(),
+        };
         let network = Some(net.create.clone());
-        let direct = Direct { function: "event-notify", network, endpoint: None, interface: Default::default() };
-        let (id, table, key, event) = (net.create.network.clone(), table.to_owned(), key.to_owned(), event.clone());
-        let run = move |code: &Code, state| code.event_notify(state, &id, &table, &key, event.clone());
-        Ok(self.wait(self.controller()?.direct(&self.suite.driver, direct, run)))
+        Ok(self.call(Direct { arguments, network, endpoint: None, interface: Default::default() })?.map(drop))
     }
 
     /// Has a driver explain a table's entry.
-    pub fn decode(&self, table: &str, key: &str, value: &[u8]) -> Checked<Result<(String, Labels)>> {
-        let function = "decode-table-entry";
-        let direct = Direct { function, network: None, endpoint: None, interface: Default::default() };
-        let (table, key, value) = (table.to_owned(), key.to_owned(), value.to_owned());
-        let run = move |code: &Code, state| code.decode_table_entry(state, &table, &key, &value);
-        Ok(self.wait(self.controller()?.direct(&self.suite.driver, direct, run)))
+    pub fn decode(&self, table: &str, key: &str, value: &[u8]) -> Checked<Result<()>> {
+        let (table, key) = (table.to_owned(), key.to_owned());
+        let arguments = Arguments::DecodeTableEntry { table, key, value: value.to_owned().into() };
+        Ok(self.call(Direct { arguments, network: None, endpoint: None, interface: Default::default() })?.map(drop))
+    }
+
+    fn call(&self, direct: Direct) -> Checked<Result<Returned>> {
+        Ok(self.wait(self.controller()?.direct(&self.suite.driver, direct)))
     }
 
     /// A direct call that has to work.
@@ -70,40 +74,40 @@ impl World<'_> {
     }
 }
 
-fn of_network(code: &Code, state: CallState, function: &'static str, net: &Net) -> Outcome<()> {
+fn of_network(function: &str, net: &Net) -> Option<Arguments> {
     let create = &net.create;
-    match function {
-        "create-network" => code.create_network(state, &create.network, &create.options, &create.ipv4, &create.ipv6),
+    let (network, ipv4, ipv6) = (create.network.to_string(), pools(&create.ipv4), pools(&create.ipv6));
+    Some(match function {
+        "create-network" => Arguments::CreateNetwork { network, options: network_options(&create.options), ipv4, ipv6 },
         "network-allocate" => {
-            let generic = &create.options.generic;
-            code.network_allocate(state, &create.network, generic, &create.ipv4, &create.ipv6).map(drop)
+            Arguments::NetworkAllocate { network, options: labels(&create.options.generic), ipv4, ipv6 }
         }
-        "network-free" => code.network_free(state, &create.network),
-        "delete-network" => code.delete_network(state, &create.network),
-        _ => unknown(state, function),
-    }
+        "network-free" => Arguments::NetworkFree { network },
+        "delete-network" => Arguments::DeleteNetwork { network },
+        _ => return None,
+    })
 }
 
-fn of_endpoint(code: &Code, state: CallState, function: &'static str, net: &Net, end: &End) -> Outcome<()> {
-    let (network, endpoint) = (&net.create.network, &end.create.key.endpoint);
-    match function {
-        "create-endpoint" => code.create_endpoint(state, network, endpoint, &end.create.options),
-        "delete-endpoint" => code.delete_endpoint(state, network, endpoint),
-        "endpoint-oper-info" => code.endpoint_oper_info(state, network, endpoint).map(drop),
-        "join" => code.join(state, network, endpoint, "conformance", &end.sandbox),
-        "leave" => code.leave(state, network, endpoint),
+fn of_endpoint(function: &str, net: &Net, end: &End) -> Option<Arguments> {
+    let (network, endpoint) = (net.create.network.to_string(), end.create.key.endpoint.to_string());
+    let sandbox = || endpoint_options(&end.sandbox);
+    Some(match function {
+        "create-endpoint" => {
+            Arguments::CreateEndpoint { network, endpoint, options: endpoint_options(&end.create.options) }
+        }
+        "delete-endpoint" => Arguments::DeleteEndpoint { network, endpoint },
+        "endpoint-oper-info" => Arguments::EndpointOperInfo { network, endpoint },
+        "join" => Arguments::Join { network, endpoint, sandbox: "conformance".to_owned(), options: sandbox() },
+        "leave" => Arguments::Leave { network, endpoint },
         "program-external-connectivity" => {
-            let gateway = |has: bool| has.then_some(endpoint);
             let interface = &end.create.interface;
-            let gateways = [gateway(interface.address.is_some()), gateway(interface.address_ipv6.is_some())];
-            code.program_external_connectivity(state, network, endpoint, gateways, &end.sandbox)
+            let gateway_ipv4 = interface.address.map(|_| endpoint.clone());
+            let gateway_ipv6 = interface.address_ipv6.map(|_| endpoint.clone());
+            let options = sandbox();
+            Arguments::ProgramExternalConnectivity { network, endpoint, gateway_ipv4, gateway_ipv6, options }
         }
-        "revoke-external-connectivity" => code.revoke_external_connectivity(state, network, endpoint),
-        "release-ipv6" => code.release_ipv6(state, network, endpoint),
-        _ => unknown(state, function),
-    }
-}
-
-fn unknown<T>(state: CallState, function: &str) -> Outcome<T> {
-    Outcome { state, result: Err(crate::engine::Failure::Refused(Error::internal(format!("no function {function}")))) }
+        "revoke-external-connectivity" => Arguments::RevokeExternalConnectivity { network, endpoint },
+        "release-ipv6" => Arguments::ReleaseIpv6 { network, endpoint },
+        _ => return None,
+    })
 }

@@ -120,5 +120,5 @@ fn looks_up(world: &World<'_>, request: Request) -> Checked<bool> {
 }
 
 fn connects(world: &World<'_>) -> Checked<bool> {
-    Ok(world.controller()?.loaded(&world.suite.driver)?.code.connects_outside())
+    Ok(world.controller()?.loaded(&world.suite.driver)?.connects_outside())
 }

@@ -3,8 +3,8 @@
 use super::cast::{End, Families, Net};
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
+use crate::answers::Fault;
 use crate::controller::Called;
-use crate::engine::Fault;
 use operation::endpoint::Protocol;
 use operation::engine::Request;
 use words::{Kind, Result};
@@ -24,7 +24,7 @@ pub fn making(world: &mut World<'_>) -> Checked<()> {
         ("program-external-connectivity", Request::ProgramExternalConnectivity(end.outside())),
         ("endpoint-oper-info", Request::EndpointInfo(end.key())),
     ];
-    let outside = world.controller()?.loaded(&world.suite.driver)?.code.connects_outside();
+    let outside = world.controller()?.loaded(&world.suite.driver)?.connects_outside();
     let steps: Vec<_> = steps.into_iter().filter(|(f, _)| outside || *f != "program-external-connectivity").collect();
     for (number, (function, request)) in steps.iter().enumerate() {
         let before = world.look()?;

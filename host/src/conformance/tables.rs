@@ -3,7 +3,8 @@
 use super::cast::Net;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use crate::engine::{Fault, TableEvent};
+use crate::answers::Fault;
+use ask::types::TableEvent;
 use operation::endpoint::Protocol;
 use operation::table::PutEntry;
 use words::Kind;
@@ -77,7 +78,8 @@ pub fn events(world: &mut World<'_>) -> Checked<()> {
 /// An event comes again until a call returns ok, and so perhaps once more than was needed.
 pub fn again(world: &mut World<'_>) -> Checked<()> {
     let stage = Stage::new(world)?;
-    let (created, deleted) = (TableEvent::Created(stage.value.clone()), TableEvent::Deleted(stage.value.clone()));
+    let (created, deleted) =
+        (TableEvent::Created(stage.value.clone().into()), TableEvent::Deleted(stage.value.clone().into()));
     for (event, what) in [(created, "created"), (deleted, "deleted")] {
         let first = world.notify(&stage.net, &stage.table, KEY, &event)?;
         if let Err(error) = first {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use rustix::io::Errno;
 
 use super::Inner;
-use super::call::endpoint_options;
+use super::arguments::attached_options;
 use super::endpoint::{place, reply};
 use super::lifecycle::{JoinSandbox, Steps};
 use crate::driver::Driver;
@@ -176,10 +176,10 @@ impl<'a> Attaching<'a> {
 
     /// All steps. Answers what the driver tells of the endpoint.
     fn run(&mut self, attach: &Attach) -> Result<Labels> {
-        let options = endpoint_options(&self.endpoint, attach.mac_address);
+        let options = attached_options(&self.endpoint, attach.mac_address);
         self.endpoint = self.steps.create_endpoint(self.network, &self.endpoint, &options)?;
         let without_ipv6 = self.release_ipv6()?;
-        let options = endpoint_options(&self.endpoint, None);
+        let options = attached_options(&self.endpoint, None);
         let sandbox = JoinSandbox { path: &self.sandbox.path, options: &options, without_ipv6 };
         let (endpoint, join) = self.steps.join(self.network, &self.endpoint, &sandbox)?;
         self.endpoint = endpoint;
@@ -208,11 +208,11 @@ impl<'a> Attaching<'a> {
         if !is_gateway && !endpoint.ports.is_empty() {
             return Err(Error::invalid("ports can't be published: the driver named no gateway for this endpoint"));
         }
-        if self.network.internal || !is_gateway || !self.steps.driver.code.connects_outside() {
+        if self.network.internal || !is_gateway || !self.steps.driver.connects_outside() {
             return Ok(());
         }
         let others = self.inner.others_in_sandbox(endpoint)?;
-        let options = endpoint_options(endpoint, None);
+        let options = attached_options(endpoint, None);
         self.steps.program_external_connectivity(self.network, endpoint, &others, &options)
     }
 
@@ -249,7 +249,7 @@ fn check_ports(network: &Network, driver: &Driver, attach: &Attach, is_gateway: 
     if network.internal {
         return refusal("it is internal");
     }
-    if !driver.code.connects_outside() {
+    if !driver.connects_outside() {
         return refusal("its driver does not export external-connectivity");
     }
     if !is_gateway {

@@ -1,22 +1,20 @@
 //! One call of a driver, as a transaction.
 
-use std::fmt::Debug;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Called, Inner};
+use crate::answers::{Fault, Faulty, Recorded, micros};
+use crate::capability::{CallState, Facts, Interface, Join, NetworkFacts};
 use crate::driver::Driver;
-use crate::engine::{
-    Asked, CallState, Code, Facts, Failure, Fault, Interface, NetworkFacts, Outcome, TrapPlace, micros,
-};
 use crate::transaction::{Owner, Transaction};
+use ask::{Arguments, Returned};
+use engine::Failure;
 use grant::Limit;
 use operation::driver::CallTrace;
-use operation::endpoint::PortBinding;
-use operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
 use operation::network::Pool;
 use operation::recording::{End, Recording, Trap};
-use store::{self, Durability, Endpoint, Network, Write};
+use store::{self, Durability, Network, Write};
 use words::limit::TRACED;
 use words::{Error, Id, Kind, Result};
 
@@ -26,7 +24,8 @@ const ROUNDS: usize = 16;
 /// One call that is to be made.
 pub(super) struct Call<'a> {
     pub driver: &'a Driver,
-    pub function: &'static str,
+    /// The exported function, and what it is told.
+    pub arguments: Arguments,
     /// The network at hand.
     pub network: Option<&'a Network>,
     /// The endpoint at hand.
@@ -40,31 +39,44 @@ pub(super) struct Call<'a> {
 }
 
 /// A call that came through.
-pub(super) struct Done<T> {
-    pub value: T,
-    /// What the driver set through its handles.
-    pub state: CallState,
-    /// What the driver had left behind.
+pub(super) struct Done {
+    /// What the driver returned.
+    pub returned: Returned,
+    /// What it said through its handles.
+    pub said: Said,
+    /// What it had left behind.
     pub swept: Vec<String>,
 }
 
+/// What a driver says through a call's handles.
+#[derive(Clone)]
+pub(super) struct Said {
+    pub interface: Interface,
+    pub join: Join,
+    /// Pools that it gave to its network.
+    pub new_pools: Option<Vec<Pool>>,
+}
+
+/// What answers a driver's call: every layer is in every call, so that there is one way.
+type Host = Recorded<Faulty<CallState>>;
+
 impl<'a> Call<'a> {
     /// A call for a network.
-    pub fn network(driver: &'a Driver, function: &'static str, network: &'a Network) -> Self {
-        Self { network: Some(network), durability: Durability::Power, ..Self::pure(driver, function) }
+    pub fn network(driver: &'a Driver, arguments: Arguments, network: &'a Network) -> Self {
+        Self { network: Some(network), durability: Durability::Power, ..Self::pure(driver, arguments) }
     }
 
     /// A call for an endpoint. Its records die with the machine, so they need not outlive it.
-    pub fn endpoint(driver: &'a Driver, function: &'static str, network: &'a Network, endpoint: &'a Id) -> Self {
-        Self { endpoint: Some(endpoint), durability: Durability::Process, ..Self::network(driver, function, network) }
+    pub fn endpoint(driver: &'a Driver, arguments: Arguments, network: &'a Network, endpoint: &'a Id) -> Self {
+        Self { endpoint: Some(endpoint), durability: Durability::Process, ..Self::network(driver, arguments, network) }
     }
 
     /// A call for nothing: no kernel, no store, no tables.
-    pub fn pure(driver: &'a Driver, function: &'static str) -> Self {
+    pub fn pure(driver: &'a Driver, arguments: Arguments) -> Self {
         let durability = Durability::Process;
         Self {
             driver,
-            function,
+            arguments,
             network: None,
             endpoint: None,
             interface: Interface::default(),
@@ -86,86 +98,85 @@ enum Stopped {
 
 impl Inner {
     /// Makes a call. When it returns ok, its changes and what `finish` adds are committed together; else all is undone.
-    pub(super) fn call<T: Debug>(
+    pub(super) fn call(
         &self,
         call: &Call<'_>,
         traces: &mut Vec<CallTrace>,
-        run: impl Fn(&Code, CallState) -> Outcome<T>,
-        finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
-    ) -> Result<Done<T>> {
-        let driver = &call.driver.record.name;
+        finish: impl Fn(&Said) -> Result<Vec<Write>>,
+    ) -> Result<Done> {
+        let (driver, function) = (&call.driver.record.name, call.arguments.function());
         for _ in 0..ROUNDS {
-            return match self.round(call, traces, &run, &finish) {
+            return match self.round(call, traces, &finish) {
                 Ok(done) => Ok(done),
                 Err(Stopped::Overtaken(what)) => {
-                    tracing::debug!(function = call.function, "run again: {what} changed");
+                    tracing::debug!(function, "run again: {what} changed");
                     continue;
                 }
                 Err(Stopped::Aside(error)) => Err(error.context(format!("the driver {driver}"))),
                 Err(Stopped::Failed(failure)) => {
-                    Err(failure.error().context(format!("the driver {driver}: {}", call.function)))
+                    Err(failure.error().context(format!("the driver {driver}: {function}")))
                 }
             };
         }
-        Err(Error::new(Kind::Unavailable, format!("{} was overtaken {ROUNDS} times: try again", call.function)))
+        Err(Error::new(Kind::Unavailable, format!("{function} was overtaken {ROUNDS} times: try again")))
     }
 
     /// The call once: it may be made, it runs, it is committed or undone, and it is told of.
-    fn round<T: Debug>(
+    fn round(
         &self,
         call: &Call<'_>,
         traces: &mut Vec<CallTrace>,
-        run: impl Fn(&Code, CallState) -> Outcome<T>,
-        finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
-    ) -> std::result::Result<Done<T>, Stopped> {
-        let start = Instant::now();
-        let fault = self.fault_for(call.function);
+        finish: impl Fn(&Said) -> Result<Vec<Write>>,
+    ) -> std::result::Result<Done, Stopped> {
+        let (start, function) = (Instant::now(), call.arguments.function());
+        let fault = self.fault_for(function);
         may_be_made(call, start)?;
-        let Outcome { mut state, result } = run(&call.driver.code, self.state(call, start, fault));
-        let end = wanted_end(call, &result, &mut state.trap);
+        let state = self.state(call, start);
+        let (deadline, memory) = (state.deadline, state.gate.memory());
+        let host = Arc::new(Mutex::new(Recorded::new(Faulty::new(state, fault))));
+        let result =
+            call.driver.code.call(engine::Call { deadline, memory, host: host.clone() }, call.arguments.clone());
+        let mut host = lock(&host);
+        let end = wanted_end(call, &result);
         let returned = Instant::now();
-        let settled = settle(call, &mut state, result, finish);
+        let settled = settle(call, &mut host.host.host, result, finish);
         if let Err(Stopped::Overtaken(what)) = settled {
             return Err(Stopped::Overtaken(what));
         }
         // A trap that was asked for says nothing of the driver.
         if fault.is_none() {
             let trapped = matches!(settled, Err(Stopped::Failed(Failure::Trapped(_))));
-            call.driver.aside.ended(call.function, trapped, Instant::now());
+            call.driver.aside.ended(function, trapped, Instant::now());
         }
         let (error, swept) = match &settled {
-            Ok((_, swept)) => (None, swept.clone()),
+            Ok(done) => (None, done.swept.clone()),
             Err(stopped) => (stopped.error().cloned(), Vec::new()),
         };
         let told = Told { start, commit_micros: micros(returned), end, error, swept };
-        traces.push(self.report(call, &mut state, told));
-        settled.map(|(value, swept)| Done { value, state, swept })
+        traces.push(self.report(call, &mut host, told));
+        settled
     }
 
     /// Tells of a call that ended: its driver's counters, its recording, and whoever asked for calls. Answers its trace.
-    fn report(&self, call: &Call<'_>, state: &mut CallState, told: Told) -> CallTrace {
+    fn report(&self, call: &Call<'_>, host: &mut Host, told: Told) -> CallTrace {
         let Told { start, commit_micros, end, error, swept } = told;
-        let asked = std::mem::take(&mut state.asked);
-        let mut trace = CallTrace {
-            function: call.function.to_owned(),
-            micros: micros(start),
-            commit_micros,
-            host_calls: asked.iter().map(Asked::trace).collect(),
-        };
+        let function = call.arguments.function().to_owned();
+        let mut trace = CallTrace { function, micros: micros(start), commit_micros, host_calls: host.trace() };
         call.driver.count(&trace, error.is_some());
         trace.host_calls.truncate(TRACED);
         if let Some(end) = end {
+            let (host_calls, cut) = host.take();
             call.driver.recorder.keep(Recording {
                 number: 0,
                 driver: call.driver.record.name.clone(),
                 component: call.driver.record.digest.clone(),
                 interface: crate::driver::admit::interface(),
-                function: call.function.to_owned(),
-                arguments: serde_json::to_value(&state.arguments).unwrap_or_default(),
+                function: trace.function.clone(),
+                arguments: call.arguments.clone(),
                 network: call.network.map(|network| network.id.clone()),
                 endpoint: call.endpoint.cloned(),
-                host_calls: asked.into_iter().map(Asked::recorded).collect(),
-                cut: state.cut,
+                host_calls,
+                cut,
                 undone: error.clone().filter(|_| matches!(end, End::Returned(_))),
                 end,
                 micros: trace.micros,
@@ -181,10 +192,11 @@ impl Inner {
         fault.filter(|(into, _)| into.is_none_or(|into| into == function)).map(|(_, fault)| fault)
     }
 
-    fn state(&self, call: &Call<'_>, start: Instant, fault: Option<Fault>) -> CallState {
+    /// Gate, transaction and deadline of a call.
+    fn state(&self, call: &Call<'_>, start: Instant) -> CallState {
         let facts = Facts {
             driver: call.driver.record.name.clone(),
-            function: call.function.to_owned(),
+            function: call.arguments.function().to_owned(),
             network: call.network.map(|n| NetworkFacts {
                 id: n.id.clone(),
                 nft_table: self.nft_table(&n.id),
@@ -192,7 +204,7 @@ impl Inner {
             }),
             endpoint: call.endpoint.cloned(),
             configuration: call.driver.configuration.clone(),
-            watches_tables: call.driver.code.watches_tables(),
+            watches_tables: call.driver.watches_tables(),
         };
         let mut transaction = call.network.map(|network| {
             let owner = Owner {
@@ -203,10 +215,10 @@ impl Inner {
             Transaction::new(self.kernel.clone(), self.reaper.clone(), self.firewall.clone(), self.store.clone(), owner)
         });
         let gate = facts.gate(call.driver.policy.clone());
-        let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.code.deadline);
+        let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.deadline);
         let deadline = start + time;
         transaction.iter_mut().for_each(|transaction| transaction.end_at(deadline));
-        let mut state = CallState::new(facts, gate, transaction, deadline, fault);
+        let mut state = CallState::new(facts, gate, transaction, deadline);
         state.interface = call.interface.clone();
         state
     }
@@ -246,92 +258,58 @@ impl Stopped {
 
 /// A driver that trapped again and again is put aside for the function.
 fn may_be_made(call: &Call<'_>, now: Instant) -> std::result::Result<(), Stopped> {
-    match call.driver.aside.get(call.function, now) {
+    match call.driver.aside.get(call.arguments.function(), now) {
         Some(aside) => Err(Stopped::Aside(Error::new(Kind::Unavailable, aside.to_string()))),
         None => Ok(()),
     }
 }
 
 /// How the driver ended its call, where it is recorded: because somebody wants it, or because it trapped.
-fn wanted_end<T: Debug>(
-    call: &Call<'_>,
-    result: &std::result::Result<T, Failure>,
-    trap: &mut TrapPlace,
-) -> Option<End> {
+fn wanted_end(call: &Call<'_>, result: &std::result::Result<Returned, Failure>) -> Option<End> {
     match result {
-        Err(Failure::Trapped(error)) => {
-            let backtrace = std::mem::take(&mut trap.backtrace);
-            Some(End::Trapped(Trap { message: error.message.clone(), backtrace }))
+        Err(Failure::Trapped(trap)) => {
+            let (message, backtrace) = (trap.error.message.clone(), trap.backtrace.clone());
+            Some(End::Trapped(Trap { message, backtrace }))
         }
         _ if !call.driver.recorder.is_wanted() => None,
-        Ok(value) => Some(End::Returned(format!("{value:?}"))),
+        Ok(returned) => Some(End::Returned(returned.clone())),
         Err(Failure::Refused(error)) => Some(End::Failed(error.clone())),
     }
 }
 
-/// Commits what the call did, with what `finish` adds; or undoes it. Answers what was swept, too.
-fn settle<T>(
+/// Commits what the call did, with what `finish` adds; or undoes it.
+fn settle(
     call: &Call<'_>,
     state: &mut CallState,
-    result: std::result::Result<T, Failure>,
-    finish: impl Fn(&T, &CallState) -> Result<Vec<Write>>,
-) -> std::result::Result<(T, Vec<String>), Stopped> {
+    result: std::result::Result<Returned, Failure>,
+    finish: impl Fn(&Said) -> Result<Vec<Write>>,
+) -> std::result::Result<Done, Stopped> {
     // Whatever it did is undone where it is dropped.
     let transaction = state.transaction.take();
-    let value = result.map_err(Stopped::Failed)?;
-    let writes = finish(&value, state)?;
-    let Some(mut transaction) = transaction else { return Ok((value, Vec::new())) };
+    let returned = result.map_err(Stopped::Failed)?;
+    let said = Said {
+        interface: std::mem::take(&mut state.interface),
+        join: std::mem::take(&mut state.join),
+        new_pools: state.new_pools.take(),
+    };
+    let writes = finish(&said)?;
+    let Some(mut transaction) = transaction else { return Ok(Done { returned, said, swept: Vec::new() }) };
     if call.sweep {
         transaction.sweep()?;
     }
     match transaction.commit(writes, call.durability) {
-        Ok(swept) => Ok((value, swept)),
+        Ok(swept) => Ok(Done { returned, said, swept }),
         Err(store::Error::Conflict(what)) => Err(Stopped::Overtaken(what)),
         Err(error) => Err(Error::from(error).into()),
     }
 }
 
+fn lock(host: &Mutex<Host>) -> MutexGuard<'_, Host> {
+    host.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
         Self::Failed(Failure::Refused(error))
-    }
-}
-
-/// A network's options, for its driver.
-pub(super) fn network_options(network: &Network) -> NetworkOptions {
-    NetworkOptions {
-        ipv4: network.ipv4,
-        ipv6: network.ipv6,
-        internal: network.internal,
-        generic: network.options.clone(),
-        other: network.other.clone(),
-    }
-}
-
-/// The options of an endpoint that an operator attached, for its driver.
-pub(super) fn endpoint_options(endpoint: &Endpoint, mac: Option<words::MacAddress>) -> EndpointOptions {
-    let exposed = |p: &PortBinding| TransportPort { protocol: p.protocol, port: p.container_port };
-    EndpointOptions {
-        mac,
-        exposed_ports: endpoint.ports.iter().map(exposed).collect(),
-        port_bindings: endpoint.ports.clone(),
-        generic: endpoint.options.clone(),
-        other: Labels::new(),
-    }
-}
-
-/// A network's pools for its driver, IPv4 and IPv6.
-pub(super) fn ipam_data(network: &Network) -> (Vec<PoolData>, Vec<PoolData>) {
-    let all = network.pools.iter().map(|pool| pool_data(pool, &network.address_space));
-    all.partition(|data| data.pool.is_some_and(|p| p.addr().is_ipv4()))
-}
-
-fn pool_data(pool: &Pool, address_space: &str) -> PoolData {
-    let with_prefix = |address| ipnet::IpNet::new(address, pool.subnet.prefix_len()).unwrap_or(pool.subnet);
-    PoolData {
-        address_space: address_space.to_owned(),
-        pool: Some(pool.subnet),
-        gateway: pool.gateway.map(with_prefix),
-        aux_addresses: pool.aux_addresses.iter().map(|(name, address)| (name.clone(), with_prefix(*address))).collect(),
     }
 }

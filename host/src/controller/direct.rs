@@ -8,7 +8,8 @@ use std::sync::PoisonError;
 use super::call::Call;
 use super::request::engine_network;
 use super::{Controller, Inner};
-use crate::engine::{self, CallState, Code, Outcome};
+use crate::capability;
+use ask::{Arguments, Returned};
 use kernel::Kernel;
 use operation::driver::CallTrace;
 use operation::engine::{CreateNetwork, Interface};
@@ -18,8 +19,8 @@ use words::{Error, Id, Name, Result};
 /// A call that is made directly.
 #[derive(Clone, Debug)]
 pub(crate) struct Direct {
-    /// The exported function, e.g. `join`.
-    pub function: &'static str,
+    /// The exported function, and what it is told.
+    pub arguments: Arguments,
     /// The network at hand, recorded or not; none: the function gets no kernel, store or tables.
     pub network: Option<CreateNetwork>,
     /// The endpoint at hand.
@@ -41,14 +42,9 @@ pub(crate) struct Called {
 
 impl Controller {
     /// Calls a driver. What it changes is committed, and nothing else is recorded.
-    pub(crate) async fn direct<T: std::fmt::Debug + Send + 'static>(
-        &self,
-        driver: &Name,
-        direct: Direct,
-        run: impl Fn(&Code, CallState) -> Outcome<T> + Send + 'static,
-    ) -> Result<T> {
+    pub(crate) async fn direct(&self, driver: &Name, direct: Direct) -> Result<Returned> {
         let driver = driver.clone();
-        self.on_driver(driver.clone(), move |inner| inner.direct(&driver, direct, run)).await
+        self.on_driver(driver.clone(), move |inner| inner.direct(&driver, direct)).await
     }
 
     /// The driver calls since this was asked last. The first question begins the count.
@@ -74,27 +70,22 @@ impl Controller {
 }
 
 impl Inner {
-    fn direct<T: std::fmt::Debug>(
-        &self,
-        driver: &Name,
-        direct: Direct,
-        run: impl Fn(&Code, CallState) -> Outcome<T>,
-    ) -> Result<T> {
+    fn direct(&self, driver: &Name, direct: Direct) -> Result<Returned> {
         let driver = self.drivers.get(driver)?;
-        let Direct { function, network, endpoint, interface } = direct;
+        let Direct { arguments, network, endpoint, interface } = direct;
         let made = |create: CreateNetwork| {
             let CreateNetwork { network, options, ipv4, ipv6 } = create;
             engine_network(&driver, network, options, &[ipv4, ipv6].concat())
         };
         let network = network.map(made).transpose()?;
         let call = match (&network, &endpoint) {
-            (Some(network), Some(endpoint)) => Call::endpoint(&driver, function, network, endpoint),
-            (Some(network), None) => Call::network(&driver, function, network),
-            (None, _) => Call::pure(&driver, function),
+            (Some(network), Some(endpoint)) => Call::endpoint(&driver, arguments, network, endpoint),
+            (Some(network), None) => Call::network(&driver, arguments, network),
+            (None, _) => Call::pure(&driver, arguments),
         };
         let Interface { mac, address, address_ipv6 } = interface;
-        let interface = engine::Interface { mac, address, address_ipv6, sandbox: None };
-        Ok(self.call(&Call { interface, ..call }, &mut Vec::new(), run, |_, _| Ok(Vec::new()))?.value)
+        let interface = capability::Interface { mac, address, address_ipv6, sandbox: None };
+        Ok(self.call(&Call { interface, ..call }, &mut Vec::new(), |_| Ok(Vec::new()))?.returned)
     }
 
     /// Notes a call for whoever asked for them.

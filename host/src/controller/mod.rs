@@ -13,6 +13,7 @@
 //! - `pool`: address pools
 //! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
 
+pub(crate) mod arguments;
 mod attach;
 mod call;
 mod direct;
@@ -38,8 +39,8 @@ pub(crate) use direct::{Called, Direct};
 use tokio::sync::RwLock;
 use turns::{Turn, Turns};
 
+use crate::answers::Fault;
 use crate::driver::Drivers;
-use crate::engine::Fault;
 use crate::firewall::{Exceptions, Firewall, Found};
 use crate::place::{Host, Place};
 use crate::reaper::Reaper;

@@ -190,7 +190,7 @@ impl Inner {
 
 /// A network of global scope reserves what it needs in the whole cluster first.
 fn allocate(steps: &mut Steps<'_>, network: &mut Network) -> Result<()> {
-    if steps.driver.record.data_scope == Scope::Global && steps.driver.code.allocates() {
+    if steps.driver.record.data_scope == Scope::Global && steps.driver.allocates() {
         network.options = steps.allocate_network(network)?;
         network.allocated = true;
     }

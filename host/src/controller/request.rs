@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use super::lifecycle::JoinSandbox;
 use super::{Controller, Inner};
+use crate::capability;
 use crate::driver::Driver;
-use crate::engine;
 use operation::engine::{
     AllocateNetwork, CreateEndpoint, CreateNetwork, EndpointKey, ExternalConnectivity, Interface, Join, Joined,
     NetworkOptions, PoolData, Reply, Request, StaticRoute,
@@ -211,7 +211,7 @@ impl Asking<'_> {
         let (network, endpoint) = self.endpoint(&join.key)?.ok_or_else(|| no_endpoint(&join.key))?;
         let sandbox = JoinSandbox { path: &join.sandbox, options: &join.options, without_ipv6: false };
         let (_, answer) = self.inner.steps(self.driver)?.join(&network, &endpoint, &sandbox)?;
-        let route = |r: &engine::StaticRoute| StaticRoute { destination: r.destination, next_hop: r.next_hop };
+        let route = |r: &capability::StaticRoute| StaticRoute { destination: r.destination, next_hop: r.next_hop };
         Ok(Reply::Joined(Joined {
             interface: self.inner.interface_name(&answer)?,
             gateway: answer.gateway,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
-use crate::engine::{Join, Names};
+use crate::capability::{Join, Names, StaticRoute};
 use kernel::{Change, LinkChanges, LinkKey, Namespace, NewName, Outcome, Route, Sysctl};
 use store::{Batch, Durability, Endpoint, Object, Thing, Write};
 use words::LinkName;
@@ -149,7 +149,7 @@ fn disable_ipv6(sandbox: &Namespace, name: &LinkName, disable: bool) -> Change {
 fn routes(key: &LinkKey, join: &Join) -> Vec<Change> {
     let mut routes = join.routes.clone();
     routes.sort_by_key(|r| r.next_hop.is_some());
-    let route = |r: crate::engine::StaticRoute| {
+    let route = |r: StaticRoute| {
         Change::AddRoute(Route {
             link: key.clone(),
             destination: r.destination.trunc(),

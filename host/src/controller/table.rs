@@ -6,7 +6,8 @@ use grant::check_table;
 
 use crate::capability::tables::check_key;
 use crate::driver::Driver;
-use crate::engine::TableEvent;
+use ask::types::{TableEvent, TableUpdate};
+use ask::{Arguments, Returned};
 use operation::table::{Entry, PutEntry};
 use store::{self, Batch, Durability, Network, TableEntry, Undelivered, Write};
 use words::{Error, Id, Name, Result};
@@ -22,23 +23,24 @@ impl Inner {
 
     /// The entries of a network, explained by its driver where it can.
     pub(super) fn decoded_entries(&self, network: &Network, table: Option<&str>) -> Result<Vec<Entry>> {
-        let driver = self.drivers.get(&network.driver).ok().filter(|d| d.code.watches_tables());
+        let driver = self.drivers.get(&network.driver).ok().filter(|d| d.watches_tables());
         let (entries, _) = self.store.entries(&network.id, table)?;
         Ok(entries.into_iter().map(|entry| self.decoded(driver.as_deref(), entry)).collect())
     }
 
     fn decoded(&self, driver: Option<&Driver>, entry: TableEntry) -> Entry {
         let decode = |driver: &Driver| {
-            let call = Call::pure(driver, "decode-table-entry");
-            let run = |code: &crate::engine::Code, state| {
-                code.decode_table_entry(state, &entry.table, &entry.key, &entry.value)
+            let arguments = Arguments::DecodeTableEntry {
+                table: entry.table.clone(),
+                key: entry.key.clone(),
+                value: entry.value.clone().into(),
             };
-            self.call(&call, &mut Vec::new(), run, |_, _| Ok(Vec::new()))
+            self.call(&Call::pure(driver, arguments), &mut Vec::new(), |_| Ok(Vec::new())).map(|done| done.returned)
         };
         let (title, details) = match driver.map(decode) {
-            Some(Ok(done)) => (Some(done.value.0), done.value.1),
+            Some(Ok(Returned::DecodeTableEntry((title, details)))) => (Some(title), details.into_iter().collect()),
             Some(Err(error)) => (Some(format!("(can't be explained: {error})")), [].into()),
-            None => (None, [].into()),
+            Some(Ok(_)) | None => (None, [].into()),
         };
         Entry { value: readable(&entry.value), table: entry.table, key: entry.key, owner: entry.owner, title, details }
     }
@@ -104,7 +106,7 @@ impl Inner {
 
     fn tell_network(&self, network: &Network) -> Result<usize> {
         let driver = self.drivers.get(&network.driver)?;
-        if !driver.code.watches_tables() {
+        if !driver.watches_tables() {
             return Ok(0);
         }
         let mut told = 0;
@@ -120,25 +122,20 @@ impl Inner {
     fn tell_one(&self, driver: &Driver, network: &Network, change: Undelivered) -> Result<()> {
         let Undelivered { table, key, previous, value } = change;
         let event = match (previous, value.clone()) {
-            (None, Some(value)) => TableEvent::Created(value),
-            (Some(previous), Some(value)) => TableEvent::Updated { previous, value },
-            (Some(previous), None) => TableEvent::Deleted(previous),
+            (None, Some(value)) => TableEvent::Created(value.into()),
+            (Some(previous), Some(value)) => {
+                TableEvent::Updated(TableUpdate { previous: previous.into(), value: value.into() })
+            }
+            (Some(previous), None) => TableEvent::Deleted(previous.into()),
             (None, None) => return Ok(()),
         };
-        let call = Call { durability: Durability::Process, ..Call::network(driver, "event-notify", network) };
-        self.call(
-            &call,
-            &mut Vec::new(),
-            |code, state| code.event_notify(state, &network.id, &table, &key, event.clone()),
-            |(), _| {
-                Ok(vec![Write::Delivered {
-                    network: network.id.clone(),
-                    table: table.clone(),
-                    key: key.clone(),
-                    value: value.clone(),
-                }])
-            },
-        )?;
+        let arguments =
+            Arguments::EventNotify { network: network.id.to_string(), table: table.clone(), key: key.clone(), event };
+        let call = Call { durability: Durability::Process, ..Call::network(driver, arguments, network) };
+        self.call(&call, &mut Vec::new(), |_| {
+            let (network, table, key) = (network.id.clone(), table.clone(), key.clone());
+            Ok(vec![Write::Delivered { network, table, key, value: value.clone() }])
+        })?;
         Ok(())
     }
 }

@@ -5,31 +5,15 @@ use std::collections::BTreeSet;
 use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
 
 use super::manifest;
-use grant::HostCall;
+use ask::{HostCall, PACKAGE, PARTS, VERSION};
 use operation::driver::Manifest;
 use words::foreign::{MESSAGE_BYTES, printable};
 use words::{Error, Result};
 
-/// The interface package that this host offers to drivers.
-pub const PACKAGE: &str = "pontoon:driver";
-
-/// Its version.
-pub const VERSION: &str = "0.1.0";
-
-/// Both, as a component says them.
+/// The interface package that this host offers to drivers, and its version, as a component says them.
 pub fn interface() -> String {
     format!("{PACKAGE}@{VERSION}")
 }
-
-/// The interfaces that a driver can export.
-const PARTS: [&str; 6] = [
-    "driver",
-    "network-allocator",
-    "table-watcher",
-    "external-connectivity",
-    "ipv6-releaser",
-    "gateway-allocation-checker",
-];
 
 /// Bytes of a component: a Python one has 18 MB.
 pub const SIZE: usize = 64 << 20;

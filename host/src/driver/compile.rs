@@ -46,7 +46,7 @@ pub fn child() -> anyhow::Result<()> {
     crate::confine::compiler();
     let mut component = Vec::new();
     std::io::stdin().lock().take(SIZE as u64 + 1).read_to_end(&mut component)?;
-    let compiled = crate::engine::compile(&component).map_err(|e| anyhow::anyhow!("{e:#}"))?;
+    let compiled = engine::compile(&component)?;
     std::io::stdout().lock().write_all(&compiled)?;
     Ok(())
 }

@@ -101,7 +101,7 @@ mod tests {
             component: String::new(),
             interface: String::new(),
             function: "join".into(),
-            arguments: "x".repeat(filling).into(),
+            arguments: ask::Arguments::Leave { network: "x".repeat(filling), endpoint: String::new() },
             network: None,
             endpoint: None,
             host_calls: Vec::new(),
@@ -125,7 +125,7 @@ mod tests {
         let recorder = Recorder::default();
         recorder.keep(recording(trapped(), 0));
         for _ in 0..100 {
-            recorder.keep(recording(End::Returned("()".into()), 0));
+            recorder.keep(recording(End::Returned(ask::Returned::Join(())), 0));
         }
         let kept = numbers(&recorder);
         assert_eq!((kept.len(), kept[0], kept[1], kept[63]), (64, 1, 39, 101));
@@ -139,7 +139,7 @@ mod tests {
     fn so_many_bytes_are_kept() {
         let recorder = Recorder::default();
         for _ in 0..20 {
-            recorder.keep(recording(End::Returned("()".into()), 1 << 20));
+            recorder.keep(recording(End::Returned(ask::Returned::Join(())), 1 << 20));
         }
         assert_eq!(numbers(&recorder), (6..=20).collect::<Vec<_>>());
         recorder.keep(recording(trapped(), BYTES));
@@ -157,7 +157,7 @@ mod tests {
             async move { recorder.after(0, Duration::from_secs(60)).await }
         });
         tokio::task::yield_now().await;
-        recorder.keep(recording(End::Returned("()".into()), 0));
+        recorder.keep(recording(End::Returned(ask::Returned::Join(())), 0));
         assert_eq!(waiting.await.unwrap()[0].number, 1);
         assert!(recorder.after(1, Duration::ZERO).await.is_empty());
     }

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use super::admit::{self, Admitted};
 use super::aside::Aside;
 use super::compile::Cache;
 use super::recorder::Recorder;
-use crate::engine::{CallState, Code, Engine, Registration};
+use crate::capability::{CallState, Facts};
 use crate::place::Place;
+use ask::driver::Registration;
+use ask::types::Scope as WitScope;
+use ask::{Arguments, Returned};
+use engine::{Call, Code, Engine};
 use grant::{Grant, Item, Needed, Policy};
-use operation::driver::{CallCount, CallTrace, Granting, LoadDriver};
+use operation::driver::{CallCount, CallTrace, Granting, LoadDriver, Scope};
 use store::{self, Batch, Durability, Store, Write};
 use words::{Error, Kind, Name, Result};
 
@@ -23,6 +28,8 @@ pub struct Driver {
     pub code: Code,
     /// What its component says of itself.
     pub admitted: Admitted,
+    /// How long each of its calls may take at most.
+    pub deadline: Duration,
     /// What it may do, and what it did.
     pub policy: Arc<Policy>,
     /// What `configuration` answers.
@@ -40,6 +47,7 @@ type Loaded = Result<Arc<Driver>>;
 /// All of them.
 pub struct Drivers {
     engine: Engine,
+    deadline: Duration,
     store: Arc<Store>,
     cache: Cache,
     components: PathBuf,
@@ -53,14 +61,13 @@ impl Drivers {
     /// the reason.
     pub fn start(store: Arc<Store>, place: &Place) -> Result<Self> {
         let (state, compiler) = (&place.state, place.compiler.clone());
-        let engine =
-            Engine::new(place.deadline).map_err(|e| Error::internal(format!("can't start wasmtime: {e:#}")))?;
+        let (engine, deadline) = (Engine::new()?, place.deadline);
         let components = state.join("components");
         words::file::make_private(&components)?;
         words::file::remove_parts(&components);
         let cache = Cache::new(state.join("compiled"), compiler)?;
-        let drivers =
-            Self { engine, store, cache, components, loaded: RwLock::default(), needed: place.needed.clone() };
+        let (loaded, needed) = (RwLock::default(), place.needed.clone());
+        let drivers = Self { engine, deadline, store, cache, components, loaded, needed };
         for record in drivers.store.drivers()? {
             let name = record.name.clone();
             let driver = drivers.restore(record).map(Arc::new);
@@ -92,20 +99,21 @@ impl Drivers {
         let name = load.name.clone();
         let configuration = Arc::new(self.configuration(&name, &load.configuration)?);
         let policy = self.policy(&name, &load.grant, &admitted)?;
-        check_types(&code, &name, &configuration)?;
-        let said = register(&code, &name, &configuration)?;
+        let facts = Facts::outside_networks(&name, configuration.clone());
+        self.check_types(&code, &facts)?;
+        let said = self.register(&code, &facts)?;
         let record = store::Driver {
             name: name.clone(),
             digest: digest.to_owned(),
             size: load.component.len() as u64,
             network_type: said.network_type,
-            data_scope: said.data_scope,
-            connectivity_scope: said.connectivity_scope,
+            data_scope: scope(said.capability.data_scope),
+            connectivity_scope: scope(said.capability.connectivity_scope),
             parts: admitted.parts.clone(),
             configuration: (*configuration).clone(),
             grant: (*policy.grant()).clone(),
         };
-        let mut driver = Driver::new(record.clone(), code, admitted, configuration, policy);
+        let mut driver = self.driver(record.clone(), code, admitted, configuration, policy);
         // Under the lock, so that nobody forgets the file before its record is there.
         let mut loaded = self.write();
         self.check_name(&loaded, &load, digest)?;
@@ -260,9 +268,48 @@ impl Drivers {
         let admitted = admit::admit(&component)?;
         let code = self.code(&record.digest, &component, &admitted)?;
         let configuration = Arc::new(record.configuration.clone());
-        check_types(&code, &record.name, &configuration)?;
+        self.check_types(&code, &Facts::outside_networks(&record.name, configuration.clone()))?;
         let policy = Policy::new(record.grant.clone(), self.needed.clone());
-        Ok(Driver::new(record, code, admitted, configuration, policy))
+        Ok(self.driver(record, code, admitted, configuration, policy))
+    }
+
+    fn driver(
+        &self,
+        record: store::Driver,
+        code: Code,
+        admitted: Admitted,
+        configuration: Arc<BTreeMap<String, String>>,
+        policy: Policy,
+    ) -> Driver {
+        let (deadline, policy, recorder, calls) = (self.deadline, Arc::new(policy), Arc::default(), Mutex::default());
+        Driver { record, code, admitted, deadline, policy, configuration, aside: Aside::default(), recorder, calls }
+    }
+
+    /// A call that is for no network, with nothing in reach.
+    fn call(&self, facts: &Facts) -> Call {
+        let gate = facts.gate(Arc::new(Policy::new(Grant::default(), None)));
+        let (deadline, memory) = (Instant::now() + self.deadline, gate.memory());
+        let state = CallState::new(facts.clone(), gate, None, deadline);
+        Call { deadline, memory, host: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Starts the component without a call, to compare the types of all that it exports.
+    fn check_types(&self, code: &Code, facts: &Facts) -> Result<()> {
+        code.fits(self.call(facts)).map_err(unfit)
+    }
+
+    /// Asks the component who it is: its first call.
+    fn register(&self, code: &Code, facts: &Facts) -> Result<Registration> {
+        let answer = code.call(self.call(facts), Arguments::Register);
+        let said = match answer.map_err(|f| unfit(f.error().context("the component's first call failed")))? {
+            Returned::Register(said) => said,
+            other => return Err(Error::internal(format!("the engine answered a registration with {other:?}"))),
+        };
+        if said.is_built_in {
+            return Err(Error::invalid("the driver says that it is built in, which a component can't be"));
+        }
+        Name::new(&said.network_type).map_err(|e| e.context("the driver's network type"))?;
+        Ok(said)
     }
 
     /// The code of a component. Code of another wasmtime or another processor is compiled again.
@@ -273,9 +320,7 @@ impl Drivers {
             return Ok(code);
         }
         let compiled = self.cache.compile(&self.store, digest, component)?;
-        self.engine
-            .load(&compiled, &admitted.parts)
-            .map_err(|e| Error::invalid(format!("the component does not fit the interface: {}", one_line(&e))))
+        self.engine.load(&compiled, &admitted.parts).map_err(|e| e.context("the component does not fit the interface"))
     }
 
     fn component_path(&self, digest: &str) -> PathBuf {
@@ -292,15 +337,29 @@ impl Drivers {
 }
 
 impl Driver {
-    fn new(
-        record: store::Driver,
-        code: Code,
-        admitted: Admitted,
-        configuration: Arc<BTreeMap<String, String>>,
-        policy: Policy,
-    ) -> Self {
-        let (policy, recorder, calls) = (Arc::new(policy), Arc::default(), Mutex::default());
-        Self { record, code, admitted, policy, configuration, aside: Aside::default(), recorder, calls }
+    /// It exports `network-allocator`.
+    pub fn allocates(&self) -> bool {
+        self.code.has("network-allocator")
+    }
+
+    /// It exports `table-watcher`.
+    pub fn watches_tables(&self) -> bool {
+        self.code.has("table-watcher")
+    }
+
+    /// It exports `external-connectivity`.
+    pub fn connects_outside(&self) -> bool {
+        self.code.has("external-connectivity")
+    }
+
+    /// It exports `ipv6-releaser`.
+    pub fn releases_ipv6(&self) -> bool {
+        self.code.has("ipv6-releaser")
+    }
+
+    /// It exports `gateway-allocation-checker`.
+    pub fn checks_gateways(&self) -> bool {
+        self.code.has("gateway-allocation-checker")
     }
 
     /// Counts a call and the host calls that it made.
@@ -329,30 +388,14 @@ impl Driver {
     }
 }
 
-/// Starts the component without a call, to compare the types of all that it exports.
-fn check_types(code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> Result<()> {
-    code.fits(CallState::outside_networks(code, name.clone(), "start", configuration.clone()))
-        .result
-        .map_err(|f| unfit(f.error()))
-}
-
-/// Asks the component who it is: its first call.
-fn register(code: &Code, name: &Name, configuration: &Arc<BTreeMap<String, String>>) -> Result<Registration> {
-    let answer =
-        code.register(CallState::outside_networks(code, name.clone(), "register", configuration.clone())).result;
-    let said = answer.map_err(|f| unfit(f.error().context("the component's first call failed")))?;
-    if said.is_built_in {
-        return Err(Error::invalid("the driver says that it is built in, which a component can't be"));
+fn scope(scope: WitScope) -> Scope {
+    match scope {
+        WitScope::Local => Scope::Local,
+        WitScope::Global => Scope::Global,
     }
-    Name::new(&said.network_type).map_err(|e| e.context("the driver's network type"))?;
-    Ok(said)
 }
 
 /// Whatever a component does while it is loaded, it is the component that can't be used.
 fn unfit(error: Error) -> Error {
     Error { kind: Kind::InvalidArgument, ..error }
-}
-
-fn one_line(error: &wasmtime::Error) -> String {
-    words::foreign::printable(&format!("{error:#}"), words::foreign::MESSAGE_BYTES)
 }

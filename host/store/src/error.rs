@@ -81,6 +81,8 @@ impl Error {
     }
 }
 
+impl words::Specific for Error {}
+
 impl From<Error> for words::Error {
     fn from(error: Error) -> Self {
         use words::Kind;

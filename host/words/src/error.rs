@@ -34,9 +34,14 @@ pub struct Error {
     /// The text.
     pub message: String,
     /// The kernel's errno (positive) where the kernel refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub errno: Option<i32>,
 }
+
+/// An error of one crate that becomes an [`Error`] on its way up.
+pub trait Specific: Into<Error> {}
+
+impl Specific for Error {}
 
 impl Error {
     /// An error without an errno.

@@ -15,7 +15,7 @@ mod text;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Kind, Result, Specific};
 pub use link::{LinkName, MacAddress};
 pub use text::{Id, Name};
 

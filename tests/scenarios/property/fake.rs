@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
-use pontoon::engine::Fault;
+use pontoon::answers::Fault;
 use pontoon_tests::{FakeBench, attach_path, create};
 use serde_json::json;
 use words::Result;

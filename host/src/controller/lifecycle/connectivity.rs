@@ -2,8 +2,9 @@
 
 use super::Steps;
 use crate::controller::Inner;
-use crate::controller::call::Call;
-use crate::engine::{CallState, Code};
+use crate::controller::arguments::endpoint_options;
+use crate::controller::call::{Call, Said};
+use ask::Arguments;
 use operation::engine::EndpointOptions;
 use store::{Endpoint, Network, Write};
 use words::{Error, Kind, Result};
@@ -18,33 +19,37 @@ impl Steps<'_> {
         others: &[Endpoint],
         options: &EndpointOptions,
     ) -> Result<()> {
-        if !self.driver.code.connects_outside() {
+        if !self.driver.connects_outside() {
             let why = format!("the driver {} does not export external-connectivity", self.driver.record.name);
             return Err(Error::new(Kind::NotImplemented, why));
         }
         let gateway = |is_gateway: fn(&Endpoint) -> bool| {
-            [endpoint].into_iter().chain(others).find(|e| is_gateway(e)).map(|e| &e.id)
+            [endpoint].into_iter().chain(others).find(|e| is_gateway(e)).map(|e| e.id.to_string())
         };
-        let gateways = [gateway(|e| e.is_gateway), gateway(|e| e.is_gateway_ipv6)];
-        let call = Call::endpoint(&self.driver, "program-external-connectivity", network, &endpoint.id);
-        let run = |code: &Code, state| {
-            code.program_external_connectivity(state, &network.id, &endpoint.id, gateways, options)
+        let arguments = Arguments::ProgramExternalConnectivity {
+            network: network.id.to_string(),
+            endpoint: endpoint.id.to_string(),
+            gateway_ipv4: gateway(|e| e.is_gateway),
+            gateway_ipv6: gateway(|e| e.is_gateway_ipv6),
+            options: endpoint_options(options),
         };
-        let record = |(): &(), _: &CallState| Ok(vec![Write::PutEndpoint(endpoint.clone())]);
-        self.inner.call(&call, &mut self.calls, run, record)?;
+        let call = Call::endpoint(&self.driver, arguments, network, &endpoint.id);
+        let record = |_: &Said| Ok(vec![Write::PutEndpoint(endpoint.clone())]);
+        self.inner.call(&call, &mut self.calls, record)?;
         Ok(())
     }
 
     /// The endpoint is no gateway any more. Answers it without its ports. Ok where the driver has no such part.
     pub fn revoke_external_connectivity(&mut self, network: &Network, endpoint: &Endpoint) -> Result<Endpoint> {
         let revoked = Endpoint { is_gateway: false, is_gateway_ipv6: false, ports: Vec::new(), ..endpoint.clone() };
-        if !self.driver.code.connects_outside() {
+        if !self.driver.connects_outside() {
             return Ok(revoked);
         }
-        let call = Call::endpoint(&self.driver, "revoke-external-connectivity", network, &endpoint.id);
-        let run = |code: &Code, state| code.revoke_external_connectivity(state, &network.id, &endpoint.id);
-        let record = |(): &(), _: &CallState| Ok(vec![Write::PutEndpoint(revoked.clone())]);
-        self.inner.call(&call, &mut self.calls, run, record)?;
+        let (of, id) = (network.id.to_string(), endpoint.id.to_string());
+        let arguments = Arguments::RevokeExternalConnectivity { network: of, endpoint: id };
+        let call = Call::endpoint(&self.driver, arguments, network, &endpoint.id);
+        let record = |_: &Said| Ok(vec![Write::PutEndpoint(revoked.clone())]);
+        self.inner.call(&call, &mut self.calls, record)?;
         Ok(revoked)
     }
 

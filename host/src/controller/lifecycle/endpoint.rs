@@ -1,8 +1,10 @@
 //! An endpoint's steps beside its sandbox.
 
-use super::Steps;
-use crate::controller::call::Call;
-use crate::engine::{CallState, Code, Interface};
+use super::{Steps, unexpected};
+use crate::capability::Interface;
+use crate::controller::arguments::endpoint_options;
+use crate::controller::call::{Call, Said};
+use ask::{Arguments, Returned};
 use kernel::Namespace;
 use operation::engine::{EndpointOptions, Labels};
 use store::{Batch, Durability, Endpoint, Network, Write};
@@ -26,11 +28,15 @@ impl Steps<'_> {
             let Interface { mac, address, address_ipv6, .. } = *interface;
             Endpoint { mac, address, address_ipv6, ..endpoint.clone() }
         };
-        let call = Call { interface, ..Call::endpoint(&self.driver, "create-endpoint", network, &endpoint.id) };
-        let run = |code: &Code, state| code.create_endpoint(state, &network.id, &endpoint.id, options);
-        let record = |(): &(), state: &CallState| Ok(vec![Write::PutEndpoint(completed(&state.interface))]);
-        let done = self.inner.call(&call, &mut self.calls, run, record)?;
-        Ok(completed(&done.state.interface))
+        let arguments = Arguments::CreateEndpoint {
+            network: network.id.to_string(),
+            endpoint: endpoint.id.to_string(),
+            options: endpoint_options(options),
+        };
+        let call = Call { interface, ..Call::endpoint(&self.driver, arguments, network, &endpoint.id) };
+        let record = |said: &Said| Ok(vec![Write::PutEndpoint(completed(&said.interface))]);
+        let done = self.inner.call(&call, &mut self.calls, record)?;
+        Ok(completed(&done.said.interface))
     }
 
     /// Gives the IPv6 address of an endpoint back whose sandbox can't use it. Answers the endpoint without it.
@@ -41,10 +47,11 @@ impl Steps<'_> {
             let freed = Write::ReleaseAddress { network: network.id.clone(), address: address.addr().into() };
             vec![Write::PutEndpoint(without.clone()), freed]
         };
-        if self.driver.code.releases_ipv6() {
-            let call = Call::endpoint(&self.driver, "release-ipv6", network, &endpoint.id);
-            let run = |code: &Code, state| code.release_ipv6(state, &network.id, &endpoint.id);
-            self.inner.call(&call, &mut self.calls, run, |(), _| Ok(release()))?;
+        if self.driver.releases_ipv6() {
+            let (of, id) = (network.id.to_string(), endpoint.id.to_string());
+            let arguments = Arguments::ReleaseIpv6 { network: of, endpoint: id };
+            let call = Call::endpoint(&self.driver, arguments, network, &endpoint.id);
+            self.inner.call(&call, &mut self.calls, |_| Ok(release()))?;
         } else {
             let (writes, durability) = (release(), Durability::Process);
             self.inner.store.commit(Batch { writes, durability, ..Batch::default() })?;
@@ -54,17 +61,19 @@ impl Steps<'_> {
 
     /// What the driver tells of an endpoint: JSON text by key.
     pub fn oper_info(&mut self, network: &Network, endpoint: &Id) -> Result<Labels> {
-        let call = Call::endpoint(&self.driver, "endpoint-oper-info", network, endpoint);
-        let run = |code: &Code, state| code.endpoint_oper_info(state, &network.id, endpoint);
-        let done = self.inner.call(&call, &mut self.calls, run, |_, _| Ok(Vec::new()))?;
-        Ok(done.value.into_iter().collect())
+        let arguments = Arguments::EndpointOperInfo { network: network.id.to_string(), endpoint: endpoint.to_string() };
+        let call = Call::endpoint(&self.driver, arguments, network, endpoint);
+        match self.inner.call(&call, &mut self.calls, |_| Ok(Vec::new()))?.returned {
+            Returned::EndpointOperInfo(info) => Ok(info.into_iter().collect()),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Removes an endpoint with all that it has. Answers what its driver had left behind.
     pub fn delete_endpoint(&mut self, network: &Network, endpoint: &Id) -> Result<Vec<String>> {
-        let call = Call { sweep: true, ..Call::endpoint(&self.driver, "delete-endpoint", network, endpoint) };
-        let run = |code: &Code, state| code.delete_endpoint(state, &network.id, endpoint);
-        let forget = |(): &(), _: &CallState| Ok(vec![Write::RemoveEndpoint(network.id.clone(), endpoint.clone())]);
-        Ok(self.inner.call(&call, &mut self.calls, run, forget)?.swept)
+        let arguments = Arguments::DeleteEndpoint { network: network.id.to_string(), endpoint: endpoint.to_string() };
+        let call = Call { sweep: true, ..Call::endpoint(&self.driver, arguments, network, endpoint) };
+        let forget = |_: &Said| Ok(vec![Write::RemoveEndpoint(network.id.clone(), endpoint.clone())]);
+        Ok(self.inner.call(&call, &mut self.calls, forget)?.swept)
     }
 }

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::Steps;
+use crate::capability::{Interface, Join};
 use crate::controller::Inner;
-use crate::controller::call::Call;
+use crate::controller::arguments::endpoint_options;
+use crate::controller::call::{Call, Said};
 use crate::controller::sandbox::check_gateways;
-use crate::engine::{CallState, Code, Interface, Join};
+use ask::Arguments;
 use kernel::Namespace;
 use operation::engine::{EndpointOptions, InterfaceName};
 use store::{Endpoint, Network, Write};
@@ -31,29 +33,32 @@ impl Steps<'_> {
         sandbox: &JoinSandbox<'_>,
     ) -> Result<(Endpoint, Join)> {
         let interface = Interface { sandbox: endpoint.sandbox.clone().map(Namespace::At), ..Interface::default() };
-        let key = sandbox_key(endpoint, sandbox.path);
-        let call = Call { interface, ..Call::endpoint(&self.driver, "join", network, &endpoint.id) };
-        let run = |code: &Code, state| code.join(state, &network.id, &endpoint.id, &key, sandbox.options);
-        let record = |(): &(), state: &CallState| {
-            let join = usable(&state.join, sandbox.without_ipv6);
+        let arguments = Arguments::Join {
+            network: network.id.to_string(),
+            endpoint: endpoint.id.to_string(),
+            sandbox: sandbox_key(endpoint, sandbox.path),
+            options: endpoint_options(sandbox.options),
+        };
+        let call = Call { interface, ..Call::endpoint(&self.driver, arguments, network, &endpoint.id) };
+        let record = |said: &Said| {
+            let join = usable(&said.join, sandbox.without_ipv6);
             check_gateways(endpoint, &join)?;
             if endpoint.sandbox.is_none() {
                 self.inner.interface_name(&join)?;
             }
             Ok(vec![Write::PutEndpoint(joined(endpoint, sandbox.path, &join))])
         };
-        let done = self.inner.call(&call, &mut self.calls, run, record)?;
-        let join = usable(&done.state.join, sandbox.without_ipv6);
+        let done = self.inner.call(&call, &mut self.calls, record)?;
+        let join = usable(&done.said.join, sandbox.without_ipv6);
         Ok((joined(endpoint, sandbox.path, &join), join))
     }
 
     /// Leaves the sandbox.
     pub fn leave(&mut self, network: &Network, endpoint: &Endpoint) -> Result<()> {
-        let call = Call::endpoint(&self.driver, "leave", network, &endpoint.id);
-        let run = |code: &Code, state| code.leave(state, &network.id, &endpoint.id);
-        let record =
-            |(): &(), _: &CallState| Ok(vec![Write::PutEndpoint(Endpoint { joined: None, ..endpoint.clone() })]);
-        self.inner.call(&call, &mut self.calls, run, record)?;
+        let arguments = Arguments::Leave { network: network.id.to_string(), endpoint: endpoint.id.to_string() };
+        let call = Call::endpoint(&self.driver, arguments, network, &endpoint.id);
+        let record = |_: &Said| Ok(vec![Write::PutEndpoint(Endpoint { joined: None, ..endpoint.clone() })]);
+        self.inner.call(&call, &mut self.calls, record)?;
         Ok(())
     }
 }

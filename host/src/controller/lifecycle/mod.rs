@@ -20,8 +20,9 @@ pub(super) use join::JoinSandbox;
 
 use super::Inner;
 use crate::driver::Driver;
+use ask::Returned;
 use operation::driver::CallTrace;
-use words::{Name, Result};
+use words::{Error, Name, Result};
 
 /// The steps of one driver, and the calls that they took so far.
 pub(super) struct Steps<'a> {
@@ -30,6 +31,11 @@ pub(super) struct Steps<'a> {
     pub driver: Arc<Driver>,
     /// What it was called for.
     pub calls: Vec<CallTrace>,
+}
+
+/// The engine answers a call with what that function returns.
+fn unexpected(returned: &Returned) -> Error {
+    Error::internal(format!("the engine answered with what another function returns: {returned:?}"))
 }
 
 impl Inner {

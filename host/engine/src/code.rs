@@ -6,33 +6,25 @@ use std::time::Duration;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
-
-use super::bindings::{
-    driver_part, external_connectivity_part as connectivity, gateway_allocation_checker_part as checker,
-    ipv6_releaser_part as releaser, network_allocator_part as allocator, table_watcher_part as watcher,
-};
-use super::state::CallState;
 use words::limit::{CALLS, INSTANCES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
+use words::{Error, Result};
+
+use crate::bindings::Complete;
+use crate::call::State;
 
 /// Runs drivers.
 #[derive(Clone)]
 pub struct Engine {
     engine: wasmtime::Engine,
-    deadline: Duration,
-    linker: Arc<Linker<CallState>>,
+    linker: Arc<Linker<State>>,
 }
 
 /// A component that is ready to be called.
 pub struct Code {
-    /// How long a call may take.
-    pub deadline: Duration,
-    pub(super) engine: wasmtime::Engine,
-    pub(super) driver: driver_part::DriverPartPre<CallState>,
-    pub(super) allocator: Option<allocator::NetworkAllocatorPartPre<CallState>>,
-    pub(super) watcher: Option<watcher::TableWatcherPartPre<CallState>>,
-    pub(super) connectivity: Option<connectivity::ExternalConnectivityPartPre<CallState>>,
-    pub(super) releaser: Option<releaser::Ipv6ReleaserPartPre<CallState>>,
-    pub(super) checker: Option<checker::GatewayAllocationCheckerPartPre<CallState>>,
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) ready: InstancePre<State>,
+    /// The interfaces that it exports, e.g. `driver`.
+    pub(crate) parts: Vec<String>,
 }
 
 /// What code is compiled with. The same in the child that compiles and in the daemon that runs, but for the allocator: the pooling one maps
@@ -50,22 +42,23 @@ fn config() -> Config {
 }
 
 /// Compiles a component, in the child process that is made for it.
-pub fn compile(component: &[u8]) -> wasmtime::Result<Vec<u8>> {
-    wasmtime::Engine::new(&config())?.precompile_component(component)
+pub fn compile(component: &[u8]) -> Result<Vec<u8>> {
+    let engine = wasmtime::Engine::new(&config()).map_err(|e| broken(&e))?;
+    engine.precompile_component(component).map_err(|e| broken(&e))
 }
 
 impl Engine {
-    /// An engine whose calls may take this long, and the thread that ticks its epoch for as long as it lives.
-    pub fn new(deadline: Duration) -> wasmtime::Result<Self> {
-        Self::with(deadline, false)
+    /// An engine, and the thread that ticks its epoch for as long as it lives.
+    pub fn new() -> Result<Self> {
+        Self::with(false).map_err(|e| broken(&e).context("can't start wasmtime"))
     }
 
     /// One that takes a core dump of a call that traps, which has the size of the call's memory.
-    pub fn with_coredumps(deadline: Duration) -> wasmtime::Result<Self> {
-        Self::with(deadline, true)
+    pub fn with_coredumps() -> Result<Self> {
+        Self::with(true).map_err(|e| broken(&e).context("can't start wasmtime"))
     }
 
-    fn with(deadline: Duration, coredumps: bool) -> wasmtime::Result<Self> {
+    fn with(coredumps: bool) -> wasmtime::Result<Self> {
         let mut config = config();
         config.coredump_on_trap(coredumps);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
@@ -79,42 +72,26 @@ impl Engine {
             }
         })?;
         let mut linker = Linker::new(&engine);
-        driver_part::DriverPart::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, deadline, linker: Arc::new(linker) })
+        Complete::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+        Ok(Self { engine, linker: Arc::new(linker) })
     }
 
-    /// Makes compiled code ready to be called. What it exports beside `driver` stands in `exports`: a type error in a
-    /// part must not read as its absence.
+    /// Makes compiled code ready to be called. `parts`: the interfaces that it exports, as its bytes say.
     #[expect(unsafe_code, reason = "the bytes came from our own compiler child, and the caller compared their hash")]
-    pub fn load(&self, compiled: &[u8], exports: &[String]) -> wasmtime::Result<Code> {
+    pub fn load(&self, compiled: &[u8], parts: &[String]) -> Result<Code> {
         // SAFETY: `deserialize` trusts its input. The driver module hands over only what the compiler child wrote, from a
         // folder that only root can write, after it compared the hash of these very bytes.
-        let component = unsafe { Component::deserialize(&self.engine, compiled)? };
-        let pre = self.linker.instantiate_pre(&component)?;
-        let part = |name: &str| exports.iter().any(|e| e == name).then(|| pre.clone());
-        Ok(Code {
-            deadline: self.deadline,
-            engine: self.engine.clone(),
-            allocator: part("network-allocator").map(allocator::NetworkAllocatorPartPre::new).transpose()?,
-            watcher: part("table-watcher").map(watcher::TableWatcherPartPre::new).transpose()?,
-            connectivity: part("external-connectivity")
-                .map(connectivity::ExternalConnectivityPartPre::new)
-                .transpose()?,
-            releaser: part("ipv6-releaser").map(releaser::Ipv6ReleaserPartPre::new).transpose()?,
-            checker: part("gateway-allocation-checker")
-                .map(checker::GatewayAllocationCheckerPartPre::new)
-                .transpose()?,
-            driver: driver_part::DriverPartPre::new(InstancePre::clone(&pre))?,
-        })
+        let component = unsafe { Component::deserialize(&self.engine, compiled) };
+        let ready = component.and_then(|component| self.linker.instantiate_pre(&component)).map_err(|e| broken(&e))?;
+        Ok(Code { engine: self.engine.clone(), ready, parts: parts.to_vec() })
     }
 }
 
 impl Code {
     /// The interfaces and functions that the component imports, e.g. `pontoon:driver/links@0.1.0#add`.
     pub fn imports(&self) -> Vec<String> {
-        let component = self.driver.instance_pre().component();
         let mut imports = Vec::new();
-        for (interface, import) in component.component_type().imports(&self.engine) {
+        for (interface, import) in self.ready.component().component_type().imports(&self.engine) {
             let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
             for (function, export) in instance.exports(&self.engine) {
                 if matches!(export.ty, ComponentItem::ComponentFunc(_)) {
@@ -125,30 +102,15 @@ impl Code {
         imports
     }
 
-    /// It exports `network-allocator`.
-    pub fn allocates(&self) -> bool {
-        self.allocator.is_some()
+    /// Whether it exports an interface, e.g. `table-watcher`.
+    pub fn has(&self, part: &str) -> bool {
+        self.parts.iter().any(|p| p == part)
     }
+}
 
-    /// It exports `table-watcher`.
-    pub fn watches_tables(&self) -> bool {
-        self.watcher.is_some()
-    }
-
-    /// It exports `external-connectivity`.
-    pub fn connects_outside(&self) -> bool {
-        self.connectivity.is_some()
-    }
-
-    /// It exports `ipv6-releaser`.
-    pub fn releases_ipv6(&self) -> bool {
-        self.releaser.is_some()
-    }
-
-    /// It exports `gateway-allocation-checker`.
-    pub fn checks_gateways(&self) -> bool {
-        self.checker.is_some()
-    }
+/// What wasmtime says of a component, on one line.
+fn broken(error: &wasmtime::Error) -> Error {
+    Error::invalid(words::foreign::printable(&format!("{error:#}"), words::foreign::MESSAGE_BYTES))
 }
 
 fn pool() -> PoolingAllocationConfig {
@@ -173,6 +135,6 @@ fn pool() -> PoolingAllocationConfig {
 }
 
 /// Ticks of the epoch in a time, at least one.
-pub(super) fn ticks(time: Duration) -> u64 {
+pub fn ticks(time: Duration) -> u64 {
     u64::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1)
 }

@@ -1,0 +1,207 @@
+//! Running one exported function in a fresh store.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use ask::log::Level;
+use ask::{Answer, Answers, Arguments, Ask, PACKAGE, Refusal, Returned, VERSION};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
+use wasmtime::{FrameInfo, Store, WasmBacktrace, WasmCoreDump};
+use words::limit::{HOST_CALL_BYTES, TRAP_BYTES};
+use words::{Error, Kind, Result, foreign};
+
+use crate::bindings::{call_export, compare_exports, error};
+use crate::code::{Code, ticks};
+use crate::memory::Memory;
+
+/// What one call gets.
+pub struct Call {
+    /// When it has to be over.
+    pub deadline: Instant,
+    /// Bytes of memory that it may have.
+    pub memory: usize,
+    /// Answers what the driver asks.
+    pub host: Arc<Mutex<dyn Answers + Send>>,
+}
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The driver returned an error.
+    Refused(Error),
+    /// It trapped, or a limit ended it.
+    Trapped(Trap),
+}
+
+/// A call that did not return.
+#[derive(Debug)]
+pub struct Trap {
+    /// What the author can act on, in one line.
+    pub error: Error,
+    /// Frames of WebAssembly, the innermost first.
+    pub backtrace: Vec<String>,
+    /// A core dump in WebAssembly's own format, from engines that take one.
+    pub coredump: Option<Vec<u8>>,
+}
+
+impl Failure {
+    /// The error for whoever asked for the operation.
+    pub fn error(self) -> Error {
+        match self {
+            Self::Refused(error) | Self::Trapped(Trap { error, .. }) => error,
+        }
+    }
+
+    /// The same, to look at.
+    pub fn as_error(&self) -> &Error {
+        match self {
+            Self::Refused(error) | Self::Trapped(Trap { error, .. }) => error,
+        }
+    }
+}
+
+/// What wasmtime holds for a call.
+pub struct State {
+    host: Arc<Mutex<dyn Answers + Send>>,
+    memory: Memory,
+    /// The last line that it logged as an error: a language's runtime says there why it traps.
+    last_words: Option<String>,
+}
+
+impl State {
+    /// Hands an ask to the host, and takes its answer apart.
+    pub fn ask<T>(&mut self, ask: Ask, take: impl FnOnce(Answer) -> Option<T>) -> std::result::Result<T, Refusal> {
+        if let Ask::LogLog { level: Level::Error, message } = &ask {
+            self.last_words = Some(foreign::printable(message, foreign::MESSAGE_BYTES));
+        }
+        let call = ask.call();
+        let answer = self.host.lock().unwrap_or_else(PoisonError::into_inner).answer(ask)?;
+        take(answer).ok_or_else(|| Refusal::trap(format!("the answer to {} is another call's", call.name())))
+    }
+
+    /// The driver has dropped a handle.
+    pub fn dropped(&mut self, handle: u32) {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).dropped(handle);
+    }
+}
+
+/// Functions whose WIT has no error trap where they are refused.
+pub fn fatal(refusal: Refusal) -> wasmtime::Error {
+    match refusal {
+        Refusal::Error(error) => wasmtime::Error::msg(error.message),
+        Refusal::Trap(trap) => wasmtime::Error::msg(trap),
+    }
+}
+
+/// An instance that was made for one call.
+pub struct Started {
+    pub store: Store<State>,
+    instance: Instance,
+}
+
+impl Started {
+    /// An exported function; its type is compared.
+    pub fn function<P, R>(&mut self, part: &str, function: &str) -> wasmtime::Result<TypedFunc<P, R>>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let interface = format!("{PACKAGE}/{part}@{VERSION}");
+        let found = self.instance.get_export_index(&mut self.store, None, &interface);
+        let found = found.and_then(|part| self.instance.get_export_index(&mut self.store, Some(&part), function));
+        let index = found.ok_or_else(|| wasmtime::Error::msg(format!("{interface} has no function {function}")))?;
+        self.instance.get_typed_func(&mut self.store, index)
+    }
+}
+
+impl Code {
+    /// Calls a function with its arguments, in an instance of its own. `NotImplemented`: the driver does not export its part.
+    pub fn call(&self, call: Call, arguments: Arguments) -> std::result::Result<Returned, Failure> {
+        let (part, function, deadline) = (arguments.part(), arguments.function(), call.deadline);
+        if !self.has(part) {
+            let error = Error::new(Kind::NotImplemented, format!("the driver does not export {part}"));
+            return Err(Failure::Refused(error));
+        }
+        let mut store = self.store(call);
+        let called = match self.ready.instantiate(&mut store) {
+            Ok(instance) => {
+                let mut started = Started { store, instance };
+                let called = call_export(&mut started, arguments);
+                store = started.store;
+                called
+            }
+            Err(trap) => Err(trap),
+        };
+        match called {
+            Ok(returned) => returned.map_err(|e| Failure::Refused(error(e))),
+            Err(trap) => Err(Failure::Trapped(trapped(store, function, deadline, &trap))),
+        }
+    }
+
+    /// Whether every part that it exports has the types of the interface. wasmtime compares the types of exported functions when
+    /// they are looked up in an instance, which for a part would be at its first use.
+    pub fn fits(&self, call: Call) -> Result<()> {
+        let deadline = call.deadline;
+        let mut store = self.store(call);
+        match self.ready.instantiate(&mut store) {
+            Ok(instance) => {
+                let mut started = Started { store, instance };
+                self.parts.iter().try_for_each(|part| {
+                    compare_exports(&mut started, part).map_err(|e| {
+                        let text = format!("the component's part {part} does not have the interface's types: {e:#}");
+                        Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES))
+                    })
+                })
+            }
+            Err(trap) => Err(trapped(store, "start", deadline, &trap).error),
+        }
+    }
+
+    fn store(&self, call: Call) -> Store<State> {
+        let Call { deadline, memory, host } = call;
+        let state = State { host, memory: Memory::new(memory), last_words: None };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        store.set_epoch_deadline(ticks(deadline.saturating_duration_since(Instant::now())));
+        store
+    }
+}
+
+fn trapped(mut store: Store<State>, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Trap {
+    let backtrace = trap.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
+    let frame = |frame: &FrameInfo| {
+        let name = frame.func_name().map_or_else(|| format!("wasm function {}", frame.func_index()), str::to_owned);
+        let offset = frame.module_offset().map_or_else(String::new, |offset| format!("{offset:#x} "));
+        foreign::printable(&format!("{offset}{name}"), foreign::MESSAGE_BYTES)
+    };
+    let backtrace = backtrace.iter().map(frame).collect();
+    let coredump = trap.downcast_ref::<WasmCoreDump>().map(|dump| dump.serialize(&mut store, "driver"));
+    Trap { error: explained(store.data(), function, deadline, trap), backtrace, coredump }
+}
+
+/// The error for a trap: what the author can act on, in one line.
+fn explained(state: &State, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Error {
+    let interrupted = matches!(trap.downcast_ref::<wasmtime::Trap>(), Some(wasmtime::Trap::Interrupt));
+    if interrupted || Instant::now() >= deadline {
+        return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
+    }
+    let text = format!("{trap:#}");
+    if text.contains("borrow handles still remain") {
+        return Error::internal(format!(
+            "{function} returned without dropping every handle that it had borrowed (the SDKs do it; bindings of one's own: wit-bindgen c \
+             --autodrop-borrows yes, and in Go defer info.Drop())"
+        ));
+    }
+    let hint = match state.memory.exceeded {
+        true => format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20),
+        false => String::new(),
+    };
+    let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
+    // The backtrace's lines are for the log; the names in it are the driver's.
+    let lines: Vec<_> = text.split_whitespace().collect();
+    tracing::warn!(function, "a driver trapped: {}", foreign::printable(&lines.join(" "), TRAP_BYTES));
+    let cause = trap.root_cause().to_string();
+    let text = format!("{function} trapped{hint}: {cause}{said}");
+    Error::internal(foreign::printable(&text, foreign::MESSAGE_BYTES))
+}
