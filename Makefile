@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash property fuzz bench bench-docker bench-languages lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash hostile property fuzz bench bench-beside bench-docker bench-languages lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -60,6 +60,9 @@ mutate: ## Takes each check of the gate out in turn: none may go unnoticed
 crash: setup build drivers ## Kills the daemon 200 times under load
 	PONTOON_KILLS=200 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios crash:: -- --nocapture
 
+hostile: setup build drivers ## What each attack of the corpus costs another driver, whoever waits, and whoever stops the daemon
+	PONTOON_ATTACKS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios hostile::worst -- --nocapture --test-threads=1
+
 property: setup build drivers ## 10,000 random sequences of operations against a model on a kernel in memory, and 300 on the real one
 	PONTOON_PROPERTY=1-10000 PONTOON_PROPERTY_REAL=1-300 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios property:: -- --nocapture
 
@@ -73,6 +76,9 @@ lint: ## Format, clippy, features
 
 bench: setup build drivers ## What an endpoint costs, beside what the kernel takes for it alone
 	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts
+
+bench-beside: setup build drivers ## What an endpoint costs beside another program of ours: PONTOON_BESIDE=PROGRAM
+	$(CARGO) bench --locked -p pontoon-tests --bench beside
 
 bench-docker: setup build drivers dockerds ## What a container's start costs, beside dockerd's own bridge
 	$(CARGO) bench --locked -p pontoon-tests --bench docker

@@ -1,0 +1,81 @@
+//! What an endpoint costs with this program beside another one, in turn in one run: `PONTOON_BESIDE=PROGRAM`, e.g. of the parent commit.
+//!
+//! Both daemons attach and detach over HTTP, as every client does; the command line's own process would be most of the time.
+#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use pontoon_tests::{Daemon, Namespace, Timings};
+
+const ROUNDS: usize = 300;
+/// Rounds before the first that counts: caches, pools and the store's file are warm then.
+const WARM: usize = 20;
+const NAMES: [&str; 4] = ["attach", "attach beside", "detach", "detach beside"];
+
+fn main() {
+    let Ok(other) = std::env::var("PONTOON_BESIDE") else {
+        return println!("PONTOON_BESIDE names the program to compare with");
+    };
+    let mine = daemon(None);
+    let theirs = daemon(Some(&other));
+    let mut timings = Timings::of(&NAMES);
+    for round in 0..WARM + ROUNDS {
+        let mut both = [(&mine, NAMES[0], NAMES[2]), (&theirs, NAMES[1], NAMES[3])];
+        // The second of two finds the kernel warm.
+        if round % 2 == 1 {
+            both.reverse();
+        }
+        let counts = if round < WARM { None } else { Some(&mut timings) };
+        endpoints(both, counts);
+    }
+    timings.print();
+    let ratio = |of: &str, beside: &str| timings.median(of) / timings.median(beside);
+    println!("attach is {:.3}, detach {:.3} of the other's", ratio(NAMES[0], NAMES[1]), ratio(NAMES[2], NAMES[3]));
+}
+
+fn endpoints(both: [(&Daemon, &'static str, &'static str); 2], mut timings: Option<&mut Timings>) {
+    let sandboxes = [Namespace::new("a"), Namespace::new("b")];
+    let mut timed = |name, work: &dyn Fn()| match timings.as_deref_mut() {
+        Some(timings) => timings.time(name, work),
+        None => work(),
+    };
+    for ((daemon, attach, _), sandbox) in both.iter().zip(&sandboxes) {
+        let body = format!(r#"{{"namespace":"{}","name":"e"}}"#, sandbox.text());
+        timed(attach, &|| ask(daemon, "POST /networks/n/endpoints", &body));
+    }
+    for (daemon, _, detach) in both {
+        timed(detach, &|| ask(daemon, "DELETE /networks/n/endpoints/e", ""));
+    }
+}
+
+/// One with a bridge network.
+fn daemon(program: Option<&str>) -> Daemon {
+    let mut daemon = Daemon::stopped();
+    let mut serve = daemon.serve();
+    if let Some(program) = program {
+        let ours = pontoon_tests::pontoon();
+        let arguments: Vec<_> =
+            serve.get_args().map(|a| if *a == *ours { program.into() } else { a.to_owned() }).collect();
+        serve = Command::new(serve.get_program());
+        serve.args(arguments);
+    }
+    daemon.run_as(serve);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    daemon
+}
+
+fn ask(daemon: &Daemon, line: &str, body: &str) {
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{line} HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");
+}
