@@ -181,7 +181,7 @@ impl<'a> Attaching<'a> {
         let without_ipv6 = self.release_ipv6()?;
         let options = attached_options(&self.endpoint, None);
         let sandbox = JoinSandbox { path: &self.sandbox.path, options: &options, without_ipv6 };
-        let (endpoint, join) = self.steps.join(self.network, &self.endpoint, &sandbox)?;
+        let (endpoint, join, _) = self.steps.join(self.network, &self.endpoint, &sandbox)?;
         self.endpoint = endpoint;
         self.endpoint.interface = self.inner.configure(&self.endpoint, &self.at(), &join, attach.interface.as_ref())?;
         self.connect_outside()?;

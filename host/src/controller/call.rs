@@ -139,7 +139,7 @@ impl Inner {
         let mut host = lock(&host);
         let end = wanted_end(call, &result);
         let returned = Instant::now();
-        let settled = settle(call, &mut host.host.host, result, finish);
+        let settled = settle(call, state_of(&mut host), result, finish);
         if let Err(Stopped::Overtaken(what)) = settled {
             return Err(Stopped::Overtaken(what));
         }
@@ -302,6 +302,11 @@ fn settle(
         Err(store::Error::Conflict(what)) => Err(Stopped::Overtaken(what)),
         Err(error) => Err(Error::from(error).into()),
     }
+}
+
+/// Below the layers.
+fn state_of(host: &mut Host) -> &mut CallState {
+    &mut host.host.host
 }
 
 fn lock(host: &Mutex<Host>) -> MutexGuard<'_, Host> {

@@ -210,10 +210,10 @@ impl Asking<'_> {
     fn join(&self, join: &Join) -> Result<Reply> {
         let (network, endpoint) = self.endpoint(&join.key)?.ok_or_else(|| no_endpoint(&join.key))?;
         let sandbox = JoinSandbox { path: &join.sandbox, options: &join.options, without_ipv6: false };
-        let (_, answer) = self.inner.steps(self.driver)?.join(&network, &endpoint, &sandbox)?;
+        let (_, answer, interface) = self.inner.steps(self.driver)?.join(&network, &endpoint, &sandbox)?;
         let route = |r: &capability::StaticRoute| StaticRoute { destination: r.destination, next_hop: r.next_hop };
         Ok(Reply::Joined(Joined {
-            interface: self.inner.interface_name(&answer)?,
+            interface,
             gateway: answer.gateway,
             gateway_ipv6: answer.gateway_ipv6,
             routes: answer.routes.iter().map(route).collect(),

@@ -25,11 +25,10 @@ fn spin(_: &Stage) -> Result<()> {
 }
 
 /// The deadline passes in host calls.
-fn wait_in_the_host(_: &Stage) -> Result<()> {
-    (0..9_000).try_for_each(|_| {
-        random::bytes(4_096);
-        links::list(None).map(drop)
-    })
+fn wait_in_the_host(stage: &Stage) -> Result<()> {
+    let names: Vec<_> = (0..15).map(|number| format!("hb{number}")).collect();
+    let _links = names.iter().map(|name| stage.link(name)).collect::<Result<Vec<_>>>()?;
+    (0..9_000).try_for_each(|_| links::list(None).map(drop))
 }
 
 fn allocate(_: &Stage) -> Result<()> {

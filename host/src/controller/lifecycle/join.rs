@@ -1,5 +1,6 @@
 //! An endpoint's steps into its sandbox and out of it.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use super::Steps;
@@ -25,13 +26,13 @@ pub(in crate::controller) struct JoinSandbox<'a> {
 }
 
 impl Steps<'_> {
-    /// Joins a sandbox. Answers the endpoint as it is recorded then, and what the sandbox gets.
+    /// Joins a sandbox. Answers the endpoint as it is recorded then, what the sandbox gets, and for an engine's the link that it is to move.
     pub fn join(
         &mut self,
         network: &Network,
         endpoint: &Endpoint,
         sandbox: &JoinSandbox<'_>,
-    ) -> Result<(Endpoint, Join)> {
+    ) -> Result<(Endpoint, Join, Option<InterfaceName>)> {
         let interface = Interface { sandbox: endpoint.sandbox.clone().map(Namespace::At), ..Interface::default() };
         let arguments = Arguments::Join {
             network: network.id.to_string(),
@@ -40,17 +41,18 @@ impl Steps<'_> {
             options: endpoint_options(sandbox.options),
         };
         let call = Call { interface, ..Call::endpoint(&self.driver, arguments, network, &endpoint.id) };
+        let link = Cell::new(None);
         let record = |said: &Said| {
             let join = usable(&said.join, sandbox.without_ipv6);
             check_gateways(endpoint, &join)?;
             if endpoint.sandbox.is_none() {
-                self.inner.interface_name(&join)?;
+                link.set(self.inner.interface_name(&join)?);
             }
             Ok(vec![Write::PutEndpoint(joined(endpoint, sandbox.path, &join))])
         };
         let done = self.inner.call(&call, &mut self.calls, record)?;
         let join = usable(&done.said.join, sandbox.without_ipv6);
-        Ok((joined(endpoint, sandbox.path, &join), join))
+        Ok((joined(endpoint, sandbox.path, &join), join, link.take()))
     }
 
     /// Leaves the sandbox.
@@ -66,7 +68,7 @@ impl Steps<'_> {
 impl Inner {
     /// The link that an engine is to move, by its name: it is one that was made for this endpoint (`set-names` refuses any other), and it
     /// must be where an engine looks.
-    pub(in crate::controller) fn interface_name(&self, join: &Join) -> Result<Option<InterfaceName>> {
+    fn interface_name(&self, join: &Join) -> Result<Option<InterfaceName>> {
         let Some(names) = &join.names else { return Ok(None) };
         if names.source.namespace != Namespace::Host {
             return Err(Error::invalid(
