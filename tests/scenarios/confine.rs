@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{Permissions, set_permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pontoon_tests::{Daemon, Namespace, until};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_SYS_ADMIN.
 const DAEMON: u64 = 1 << 10 | 1 << 12 | 1 << 21;
@@ -72,8 +73,7 @@ fn the_keyholder_and_the_daemon_end_with_each_other() {
     until("the keyholder's end", || !Path::new(&format!("/proc/{keyholder}")).exists());
     daemon.run();
     let keyholder = children(daemon.pid())[0];
-    let process = rustix::process::Pid::from_raw(keyholder.cast_signed()).unwrap();
-    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    kill_process(Pid::from_raw(keyholder.cast_signed()).unwrap(), Signal::KILL).unwrap();
     // A failure, so that the service manager starts both again.
     assert_eq!(daemon.ended().code(), Some(9));
     assert!(!Path::new(&format!("/proc/{keyholder}")).exists(), "it is no zombie");
@@ -156,6 +156,25 @@ fn what_is_no_regular_file_holds_up_no_start() {
     }
 }
 
+/// It is asked to while it compiles a component of the drivers folder.
+#[test]
+fn a_daemon_that_starts_ends_in_time() {
+    let daemon = Daemon::stopped();
+    let drivers = daemon.file("drivers");
+    std::fs::create_dir(&drivers).unwrap();
+    std::fs::write(drivers.join("bomb.wasm"), crate::limits::bomb()).unwrap();
+    let mut process = daemon.serve().stdin(Stdio::null()).spawn().unwrap();
+    until("the compiler", || children(process.id()).len() == 2);
+    let (helpers, begin) = (children(process.id()), Instant::now());
+    kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+    let status = process.wait().unwrap();
+    assert!(status.success() && begin.elapsed() < Duration::from_secs(13), "{status} after {:?}", begin.elapsed());
+    // The compiler would go on until it has something to say.
+    for helper in helpers {
+        let _ = kill_process(Pid::from_raw(helper.cast_signed()).unwrap(), Signal::KILL);
+    }
+}
+
 #[test]
 fn namespaces_of_processes_and_of_drivers() {
     let daemon = Daemon::start();
@@ -182,7 +201,11 @@ fn namespaces_of_processes_and_of_drivers() {
 
 #[test]
 fn whoever_is_neither_root_nor_in_the_group_is_refused() {
-    let daemon = Daemon::start();
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    let mut serve = daemon.serve();
+    serve.stderr(std::fs::File::create(&log).unwrap());
+    daemon.run_as(serve);
     daemon.ok(&format!("driver load {} --name mine", pontoon_tests::driver("bridge").display()));
     let (admin, plugin) = (daemon.socket(), daemon.file("plugins/mine.sock"));
     for folder in ["", "run", "plugins"] {
@@ -201,7 +224,8 @@ fn whoever_is_neither_root_nor_in_the_group_is_refused() {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     };
     for socket in [&admin, &plugin] {
-        assert_eq!(std::fs::metadata(socket).unwrap().permissions().mode() & 0o777, 0o660);
+        let file = std::fs::metadata(socket).unwrap();
+        assert_eq!((file.permissions().mode() & 0o777, file.uid(), file.gid()), (0o660, 0, 0));
         let said = ask(socket, "--clear-groups");
         assert!(said.contains("Permission denied"), "the file's mode: {said}");
         // Somebody opens it to everybody.
@@ -215,6 +239,8 @@ fn whoever_is_neither_root_nor_in_the_group_is_refused() {
         assert!(said.starts_with("HTTP/1.0") && !said.contains(" 403 "), "{said}");
         assert!(ask(socket, "--groups=12346").contains(" 403 "));
     }
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(text.matches("a client is refused: the user 65534 is neither root nor").count(), 4, "{text}");
 }
 
 #[test]
@@ -226,6 +252,17 @@ fn the_unit_can_be_read_and_leaves_what_is_needed() {
         let text = text.replace("/usr/bin/pontoon", pontoon_tests::pontoon().canonicalize().unwrap().to_str().unwrap());
         std::fs::write(own.path().join(unit), text).unwrap();
     }
+    // What the processes give up by themselves, and nothing that makes a mount namespace.
+    let service = std::fs::read_to_string(folder.join("pontoon.service")).unwrap();
+    for line in [
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BIND_SERVICE CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_SETPCAP",
+        "RestrictNamespaces=net",
+        "RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6",
+    ] {
+        assert!(service.lines().any(|set| set == line), "{line}");
+    }
+    assert!(!service.lines().any(|set| set.starts_with("Private") || set.starts_with("Protect")), "{service}");
     let units = ["pontoon.service", "pontoon.socket"].map(|unit| own.path().join(unit));
     let output = Command::new("systemd-analyze").arg("verify").args(units).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

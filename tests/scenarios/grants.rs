@@ -74,6 +74,23 @@ fn a_driver_gets_what_its_operator_names_and_keeps_it() {
 }
 
 #[test]
+fn refusals_are_in_the_log() {
+    let mut daemon = Daemon::stopped();
+    let (log, less) = (daemon.file("log"), daemon.file("less.toml"));
+    let mut serve = daemon.serve();
+    serve.stderr(std::fs::File::create(&log).unwrap());
+    daemon.run_as(serve);
+    daemon.load("bridge");
+    let whole = std::fs::read_to_string(driver("bridge").with_extension("grant.toml")).unwrap();
+    std::fs::write(&less, whole.replace("\"network\"", "\"10.200.0.0/16\"")).unwrap();
+    daemon.ok(&format!("driver grant bridge --set {}", less.display()));
+    daemon.refused(6, "network create m --subnet 10.99.0.0/24");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let says = "refused: links.add: 10.99.0.1/24 is an address of the network; the driver's grant lacks";
+    assert!(text.contains(says), "{text}");
+}
+
+#[test]
 fn what_a_driver_asks_for_can_be_granted_as_it_stands() {
     let (daemon, path) = bare();
     let loaded = daemon.cli(&format!("driver load {path} --grant-asked"));

@@ -12,7 +12,7 @@ use pontoon::driver::aside::TRAPS;
 use pontoon::driver::compile::in_child;
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
 use serde_json::{Value, json};
-use words::limit::{CALLS, LOG_LINES, TRACED};
+use words::limit::{CALLS, LOG_LINES, TRACED, TRAP_BYTES};
 use words::{Error, Kind, Name};
 
 use crate::interface::{join, make};
@@ -91,6 +91,24 @@ fn a_call_logs_so_many_lines_of_so_many_bytes() {
     // The driver has noted something before, below the level that is shown.
     assert!((250..=LOG_LINES as usize).contains(&lines.len()), "{} lines", lines.len());
     assert_eq!(lines[0].matches('x').count(), 1024 - "line 0 ".len(), "of the longest line, 1024 bytes are kept");
+}
+
+#[test]
+fn of_a_traps_backtrace_so_many_bytes_are_logged() {
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    let mut serve = daemon.serve();
+    serve.stderr(std::fs::File::create(&log).unwrap());
+    daemon.run_as(serve);
+    let (name, component) = ("n".repeat(1_000), daemon.file("deep.wasm"));
+    let module = format!("(func ${name} (call ${name})) (start ${name})");
+    std::fs::write(&component, by_hand(&module, "(core instance (instantiate $m))")).unwrap();
+    let ran = daemon.cli(&format!("driver load {}", component.display()));
+    assert!(ran.code != 0 && ran.err.contains("call stack exhausted"), "{ran:?}");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let backtrace = text.lines().find_map(|line| line.split_once("a driver trapped: ")).unwrap().1;
+    // The function's name stands behind it.
+    assert!((TRAP_BYTES..TRAP_BYTES + 100).contains(&backtrace.len()), "{} bytes: {backtrace}", backtrace.len());
 }
 
 #[test]
@@ -204,6 +222,8 @@ fn components_that_take_too_much_are_refused() {
         // 100 MiB twice.
         ("(memory 1600)", once.repeat(2), "memory"),
         ("", once.repeat(64), "instances"),
+        ("(memory 1)", once.repeat(9), "9 Wasm linear memories"),
+        ("(table 1 funcref) (table 1 funcref)", once.to_owned(), "defined tables count of 2"),
         // What grows is asked, too: a refused growth is -1, and the start function traps.
         (
             "(table $t 1 funcref) (func $start (if (i32.eq (table.grow $t (ref.null func) (i32.const 20000)) (i32.const -1)) (then unreachable))) (start $start)",
@@ -229,6 +249,13 @@ fn components_that_take_too_much_are_refused() {
     assert!(error.message.contains("at most 67108864"), "{error}");
 }
 
+/// A component that takes long to compile.
+pub fn bomb() -> Vec<u8> {
+    let step = "(local.set 0 (i32.mul (local.get 1) (i32.add (local.get 0) (i32.const 7)))) (local.set 1 (i32.xor (local.get 0) (local.get 2)))";
+    let function = format!("(func (param i32 i32 i32) (result i32) {} (local.get 0))", step.repeat(30_000));
+    by_hand(&function.repeat(10), "(core instance (instantiate $m))")
+}
+
 /// The limit is lowered here, so that it need not be waited for.
 #[test]
 fn a_component_that_takes_too_long_to_compile_is_refused() {
@@ -236,10 +263,7 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
     let compiler = folder.path().join("compiler");
     std::fs::write(&compiler, format!("#!/bin/sh\nulimit -t 1\nexec {} \"$@\"\n", pontoon().display())).unwrap();
     std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let step = "(local.set 0 (i32.mul (local.get 1) (i32.add (local.get 0) (i32.const 7)))) (local.set 1 (i32.xor (local.get 0) (local.get 2)))";
-    let bomb = format!("(func (param i32 i32 i32) (result i32) {} (local.get 0))", step.repeat(30_000)).repeat(10);
-    let component = by_hand(&bomb, "(core instance (instantiate $m))");
-    let error = in_child(&compiler, &component).unwrap_err();
+    let error = in_child(&compiler, &bomb()).unwrap_err();
     assert!(error.message.contains("can't be compiled within 120 seconds of a CPU"), "{error}");
 }
 

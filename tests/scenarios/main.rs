@@ -3,6 +3,7 @@
 
 mod author;
 mod bounded;
+mod claims;
 mod confine;
 mod conformance;
 mod crash;

@@ -66,6 +66,10 @@ mod tests {
     use std::io::ErrorKind::PermissionDenied;
     use std::net::{TcpListener, TcpStream};
 
+    use landlock::{CompatLevel, Compatible};
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+
     use super::*;
     use crate::config::Written;
 
@@ -91,6 +95,8 @@ mod tests {
         let (config, outside) = (config(folder.path()), folder.path().join("outside"));
         write(&outside, "").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut other = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let (number, process) = (other.id(), Pid::from_child(&other));
         on_thread(move || {
             only_those_of_the_daemon(&config).unwrap();
             let denied = |e: std::io::Error| e.kind() == PermissionDenied;
@@ -98,7 +104,13 @@ mod tests {
             assert!(write(config.drivers.join("d.wasm"), "").is_err_and(denied), "drivers are read");
             assert!(TcpStream::connect(listener.local_addr().unwrap()).is_err_and(denied));
             let mounted = rustix::mount::mount_bind(&config.state, &config.run);
-            assert_eq!(mounted, Err(rustix::io::Errno::PERM));
+            assert_eq!(mounted, Err(Errno::PERM));
+            assert!(File::open(format!("/proc/{number}/environ")).is_err_and(denied), "no look into another process");
+            // Since Linux 6.12.
+            let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+            if ruleset.scope(Scope::from_all(VERSION)).is_ok() {
+                assert_eq!(test_kill_process(process), Err(Errno::PERM), "no signal to another process");
+            }
             for folder in [&config.state, &config.run, &config.plugins] {
                 write(folder.join("a"), "a").unwrap();
                 std::fs::rename(folder.join("a"), folder.join("b")).unwrap();
@@ -109,6 +121,8 @@ mod tests {
             File::options().write(true).open("/proc/sys/net/ipv4/ip_forward").unwrap();
             assert!(std::process::Command::new("/proc/self/exe").arg("--list").output().unwrap().status.success());
         });
+        other.kill().unwrap();
+        other.wait().unwrap();
     }
 
     #[test]

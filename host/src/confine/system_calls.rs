@@ -151,6 +151,7 @@ fn prctls() -> [u64; 6] {
 mod tests {
     use std::io::{Error as IoError, ErrorKind};
     use std::net::{TcpListener, UdpSocket};
+    use std::os::fd::AsFd;
 
     use super::*;
 
@@ -176,7 +177,6 @@ mod tests {
     #[test]
     fn the_daemon_enters_network_namespaces_and_no_others() {
         use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-        use std::os::fd::AsFd;
         under(daemon(), || {
             let enter = |name: &str, kind| {
                 let file = std::fs::File::open(format!("/proc/thread-self/ns/{name}")).unwrap();
@@ -190,6 +190,39 @@ mod tests {
             let packets = rustix::net::socket(rustix::net::AddressFamily::PACKET, rustix::net::SocketType::DGRAM, None);
             assert!(refused(packets));
         });
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn they_are_as_many_as_the_document_says() {
+        let [daemon, keyholder, compiler] = [daemon(), keyholder(), compiler()].map(Result::unwrap);
+        let about = |calls: &Calls| (calls.len() + 5) / 10 * 10;
+        assert_eq!([&daemon, &keyholder, &compiler].map(about), [130, 60, 40]);
+        let never = [
+            SYS_mount,
+            SYS_umount2,
+            SYS_pivot_root,
+            SYS_move_mount,
+            SYS_open_tree,
+            SYS_fsopen,
+            SYS_fsmount,
+            SYS_ptrace,
+            SYS_process_vm_readv,
+            SYS_process_vm_writev,
+            SYS_bpf,
+            SYS_perf_event_open,
+            SYS_init_module,
+            SYS_finit_module,
+            SYS_delete_module,
+            SYS_kexec_load,
+            SYS_add_key,
+            SYS_request_key,
+            SYS_keyctl,
+        ];
+        let of = |calls: &Calls, these: &[c_long]| these.iter().any(|number| calls.contains_key(number));
+        assert!(!of(&daemon, &never));
+        assert!(!of(&keyholder, &[SYS_socket, SYS_execve, SYS_execveat, SYS_setns, SYS_unshare]));
+        assert!(!of(&compiler, &[SYS_openat, SYS_open, SYS_socket, SYS_clone, SYS_fork, SYS_vfork, SYS_execve]));
     }
 
     #[test]
@@ -215,6 +248,9 @@ mod tests {
             )));
             assert_eq!(rustix::mount::mount_bind("/nonexistent", "/nonexistent"), Err(rustix::io::Errno::NOENT));
             assert!(UdpSocket::bind("127.0.0.1:0").is_err());
+            let own = std::fs::File::open("/proc/self/ns/net").unwrap();
+            let network = rustix::thread::LinkNameSpaceType::Network;
+            assert!(refused(rustix::thread::move_into_link_name_space(own.as_fd(), Some(network))));
         });
     }
 }

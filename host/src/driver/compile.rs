@@ -105,6 +105,11 @@ fn key(digest_of_component: &str) -> String {
 
 /// Compiles a component in a child process of this program.
 pub fn in_child(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
+    in_child_within(compiler, component, TIME, OUTPUT)
+}
+
+/// The same, with limits of one's own to the time and to the bytes that come out.
+fn in_child_within(compiler: &Path, component: &[u8], time: Duration, output: u64) -> Result<Vec<u8>> {
     let mut child = Command::new(compiler)
         .arg(SUBCOMMAND)
         .env_clear()
@@ -113,7 +118,7 @@ pub fn in_child(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| io(compiler, &e))?;
-    let answer = converse(&mut child, component);
+    let answer = converse(&mut child, component, time, output);
     if answer.is_none() {
         let _ = child.kill();
     }
@@ -121,9 +126,9 @@ pub fn in_child(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
     match answer {
         None => Err(Error::new(
             Kind::Unavailable,
-            format!("compiling took longer than {} seconds and was ended", TIME.as_secs()),
+            format!("compiling took longer than {} seconds and was ended", time.as_secs()),
         )),
-        Some((compiled, _)) if status.success() && (compiled.len() as u64) <= OUTPUT => Ok(compiled),
+        Some((compiled, _)) if status.success() && (compiled.len() as u64) <= output => Ok(compiled),
         Some((_, text)) if status.signal().is_some() => Err(Error::invalid(format!(
             "the component can't be compiled within {CPU_SECONDS} seconds of a CPU and {} MiB of address space ({status}): {}",
             ADDRESS_SPACE >> 20,
@@ -136,7 +141,7 @@ pub fn in_child(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Hands the component over and takes the output and the error text, unless that takes too long.
-fn converse(child: &mut Child, component: &[u8]) -> Option<(Vec<u8>, String)> {
+fn converse(child: &mut Child, component: &[u8], time: Duration, output: u64) -> Option<(Vec<u8>, String)> {
     let (mut stdin, stdout, stderr) = (child.stdin.take()?, child.stdout.take()?, child.stderr.take()?);
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
@@ -144,11 +149,11 @@ fn converse(child: &mut Child, component: &[u8]) -> Option<(Vec<u8>, String)> {
         scope.spawn(move || drop(stdin.write_all(component)));
         scope.spawn(move || {
             let (mut compiled, mut text) = (Vec::new(), Vec::new());
-            let _ = stdout.take(OUTPUT + 1).read_to_end(&mut compiled);
+            let _ = stdout.take(output + 1).read_to_end(&mut compiled);
             let _ = stderr.take(64 << 10).read_to_end(&mut text);
             let _ = sender.send((compiled, String::from_utf8_lossy(&text).into_owned()));
         });
-        let answer = receiver.recv_timeout(TIME).ok();
+        let answer = receiver.recv_timeout(time).ok();
         if answer.is_none() {
             let _ = child.kill();
         }
@@ -159,4 +164,28 @@ fn converse(child: &mut Child, component: &[u8]) -> Option<(Vec<u8>, String)> {
 fn first_line(text: &str) -> String {
     let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("it ended without a word");
     words::foreign::printable(line, words::foreign::MESSAGE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// The limits are lowered here, so that they need not be waited for.
+    #[test]
+    fn a_child_that_takes_too_long_or_writes_too_much_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let compile = |does: &str, output: u64| {
+            let compiler = folder.path().join("compiler");
+            std::fs::write(&compiler, format!("#!/bin/sh\n{does}\n")).unwrap();
+            std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o700)).unwrap();
+            in_child_within(&compiler, b"component", Duration::from_secs(1), output)
+        };
+        let error = compile("exec sleep 100", 8).unwrap_err();
+        assert!(error.message.contains("took longer than 1 seconds and was ended"), "{error}");
+        assert_eq!(compile("printf 12345678", 8).unwrap(), b"12345678");
+        let error = compile("printf 123456789", 8).unwrap_err();
+        assert!(error.message.contains("the component can't be compiled"), "{error}");
+    }
 }

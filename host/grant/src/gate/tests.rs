@@ -67,6 +67,7 @@ fn objects() -> Vec<(Object<'static>, &'static str, &'static str)> {
         (Object::Target("192.0.2.1".parse().unwrap()), "addresses = ['192.0.2.1/32']", "addresses = ['network']"),
         (Object::Endpoint(net("10.6.0.7/8")), "addresses = ['10.0.0.0/8']", "addresses = ['network', '10.6.0.7/32']"),
         (Object::Endpoint(net("10.5.0.7/23")), "addresses = ['10.5.0.0/23']", "addresses = ['network']"),
+        (Object::Pool(net("10.64.0.0/12")), "pools = ['10.64.0.0/12']", "pools = ['10.64.0.0/13']"),
         (Object::Destination(net("10.5.0.0/25")), "routes = ['network']", "routes = ['default']"),
         (Object::Destination(net("10.0.0.0/8")), "routes = ['10.0.0.0/8']", "routes = ['network', 'default']"),
         (Object::Destination(net("0.0.0.0/0")), "routes = ['default']", "routes = ['network', '0.0.0.0/1']"),
