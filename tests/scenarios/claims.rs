@@ -53,7 +53,7 @@ A call answers within 20 seconds
 links that a failed call made are put out of the way at once and deleted as one group afterwards
     host/kernel/src/tests/condemning::a_condemned_pair_makes_room_at_once
 The daemon ends within 13 seconds of SIGTERM, while it starts, too
-    bounded::the_daemon_ends_in_time confine::a_daemon_that_starts_ends_in_time
+    hostile/worst::for_whoever_stops_the_daemon confine::a_daemon_that_starts_ends_in_time
 
 Its long-term release is used, with Cranelift, no garbage collection and no WASI
     claims::wasmtime_is_what_the_document_says
@@ -81,7 +81,7 @@ about 60; `mount` for bindings only; no socket, `execve` or `setns`
 about 40; no file, socket, thread or child
     host/src/confine/system_calls::the_compiler_has_no_files_no_sockets_and_no_children
     host/src/confine/system_calls::they_are_as_many_as_the_document_says
-No other file, no TCP connection, no signal to and no look into processes that it did not start
+No other file, no TCP connection, no signal to processes that it did not start, and none of their memory and files
     host/src/confine/files::the_daemon_reaches_its_own_files_and_no_others
 it opens a path that the daemon may not
     host/kernel/src/namespace/keyholder::it_opens_network_namespaces_and_nothing_else confine::namespaces_of_processes_and_of_drivers

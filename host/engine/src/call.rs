@@ -6,7 +6,7 @@ use std::time::Instant;
 use ask::log::Level;
 use ask::{Answer, Answers, Arguments, Ask, PACKAGE, Refusal, Returned, VERSION};
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
-use wasmtime::{FrameInfo, Store, WasmBacktrace, WasmCoreDump};
+use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Store, WasmBacktrace, WasmCoreDump};
 use words::limit::{HOST_CALL_BYTES, TRAP_BYTES};
 use words::{Error, Kind, Result, foreign};
 
@@ -134,6 +134,7 @@ impl Code {
         };
         match called {
             Ok(returned) => returned.map_err(|e| Failure::Refused(error(e))),
+            Err(full) if full.is::<PoolConcurrencyLimitError>() => Err(Failure::Refused(too_many(function, &full))),
             Err(trap) => Err(Failure::Trapped(trapped(store, function, deadline, &trap))),
         }
     }
@@ -153,11 +154,12 @@ impl Code {
                     })
                 })
             }
+            Err(full) if full.is::<PoolConcurrencyLimitError>() => Err(too_many("start", &full)),
             Err(trap) => Err(trapped(store, "start", deadline, &trap).error),
         }
     }
 
-    fn store(&self, call: Call) -> Store<State> {
+    pub(crate) fn store(&self, call: Call) -> Store<State> {
         let Call { deadline, memory, host } = call;
         let state = State { host, memory: Memory::new(memory), last_words: None };
         let mut store = Store::new(&self.engine, state);
@@ -166,6 +168,11 @@ impl Code {
         store.set_epoch_deadline(ticks(deadline.saturating_duration_since(Instant::now())));
         store
     }
+}
+
+/// No fault of the driver's.
+fn too_many(function: &str, full: &wasmtime::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("{function}: too many calls at the same time ({full}): try again"))
 }
 
 fn trapped(mut store: Store<State>, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Trap {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
-use words::limit::{CALLS, INSTANCES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
+use words::limit::{CALLS, INSTANCES, MEMORIES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
 use words::{Error, Result};
 
 use crate::bindings::Complete;
@@ -116,12 +116,13 @@ fn broken(error: &wasmtime::Error) -> Error {
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     let per_component = u32::try_from(INSTANCES).unwrap_or(u32::MAX);
+    // As many as all calls of all drivers can have at the same time: what one driver's component takes is missing in no other's call.
     pool.total_component_instances(CALLS)
-        .total_core_instances(CALLS * 8)
-        .total_memories(CALLS * 2)
-        .total_tables(CALLS * 8)
+        .total_core_instances(CALLS * per_component)
+        .total_memories(CALLS * MEMORIES)
+        .total_tables(CALLS * per_component)
         .max_core_instances_per_component(per_component)
-        .max_memories_per_component(8)
+        .max_memories_per_component(MEMORIES)
         .max_tables_per_component(per_component)
         .max_core_instance_size(1 << 20)
         .max_component_instance_size(1 << 20)
@@ -137,4 +138,51 @@ fn pool() -> PoolingAllocationConfig {
 /// Ticks of the epoch in a time, at least one.
 pub fn ticks(time: Duration) -> u64 {
     u64::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
+
+    use ask::{Answer, Answers, Ask, Refusal};
+
+    use super::*;
+    use crate::Call;
+
+    struct Nobody;
+
+    impl Answers for Nobody {
+        fn answer(&mut self, _: Ask) -> std::result::Result<Answer, Refusal> {
+            Err(Refusal::trap("nobody answers"))
+        }
+
+        fn dropped(&mut self, _: u32) {}
+    }
+
+    /// As many calls as run at a time, each with all that a component may have.
+    #[test]
+    fn what_one_driver_takes_is_missing_in_no_other_call() {
+        let instances = INSTANCES - MEMORIES as usize;
+        let text = format!(
+            "(component (core module $m (memory 1)) (core module $t (table 20000 funcref)) {} {})",
+            "(core instance (instantiate $m))".repeat(MEMORIES as usize),
+            "(core instance (instantiate $t))".repeat(instances)
+        );
+        let engine = Engine::new().unwrap();
+        let compiled = compile(&wat::parse_str(text).unwrap()).unwrap();
+        let code = engine.load(&compiled, &[]).unwrap();
+        let deadline = Instant::now() + words::limit::DEADLINE;
+        let started: Vec<_> = (0..CALLS)
+            .map(|_| {
+                let host = Arc::new(Mutex::new(Nobody));
+                let mut store = code.store(Call { deadline, memory: MEMORY, host });
+                let instance = code.ready.instantiate(&mut store).unwrap();
+                (store, instance)
+            })
+            .collect();
+        let one_more = Call { deadline, memory: MEMORY, host: Arc::new(Mutex::new(Nobody)) };
+        let error = code.fits(one_more).unwrap_err();
+        assert_eq!((error.kind, started.len()), (words::Kind::Unavailable, CALLS as usize), "{error}");
+    }
 }

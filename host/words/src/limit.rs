@@ -8,8 +8,11 @@ pub const MEMORY: usize = 128 << 20;
 /// Elements of a table: Python's has about 9,000.
 pub const TABLE_ELEMENTS: usize = 20_000;
 
-/// Core instances, memories and tables of a component: a Python component has a dozen of each.
+/// Core instances and tables of a component: a Python component has a dozen of each.
 pub const INSTANCES: usize = 64;
+
+/// Memories of a component.
+pub const MEMORIES: u32 = 8;
 
 /// Handles that a call holds at a time.
 pub const HANDLES: usize = 1_000;
