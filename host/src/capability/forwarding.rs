@@ -22,7 +22,7 @@ impl Host for CallState {
         self.ask(HostCall::ForwardingDisallow, arguments!(link), |call| {
             let link = call.table.get(&link)?.clone();
             let (gate, transaction) = call.parts()?;
-            Ok(transaction.forward_no_more(gate.disallow_forwarding(transaction, &link)?)?)
+            Ok(transaction.forward_no_more(gate.disallow_forwarding(&link)?)?)
         })
     }
 }

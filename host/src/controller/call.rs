@@ -284,6 +284,7 @@ fn settle<T>(
     if call.sweep {
         transaction.sweep()?;
     }
+    state.gate.check_left(&transaction)?;
     match transaction.commit(writes, call.durability) {
         Ok(swept) => Ok((value, swept)),
         Err(store::Error::Conflict(what)) => Err(Stopped::Overtaken(what)),
