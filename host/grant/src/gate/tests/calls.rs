@@ -384,6 +384,9 @@ fn a_packet_rule_is_in_a_chain_that_the_grant_names_and_that_can_do_it() {
     assert!(add(false, NftHook::Forward, 0, NftVerdict::Accept).is_ok());
     assert!(add(true, NftHook::Postrouting, 0, NftVerdict::Masquerade).is_ok());
     assert!(add(true, NftHook::Prerouting, 0, NftVerdict::DestinationNat(to(), None)).is_ok());
+    assert!(add(true, NftHook::Postrouting, 0, NftVerdict::SourceNat(to(), None)).is_ok());
+    let foreign = NftVerdict::SourceNat("192.0.2.1".parse().unwrap(), None);
+    no(add(true, NftHook::Postrouting, 0, foreign), "192.0.2.1 lies in none of the network's pools");
     no(add(false, NftHook::Forward, 1, NftVerdict::Accept), "lacks hooks: forward 1");
     no(add(false, NftHook::Input, 0, NftVerdict::Accept), "lacks hooks: input 0");
     no(add(true, NftHook::Prerouting, 0, NftVerdict::Drop), "can't happen in a chain of nat");
