@@ -11,23 +11,23 @@ mod removals;
 mod room;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::firewall::Firewall;
 use crate::reaper::Reaper;
 use grant::Granted;
-use grant::gate::links::{Gone, GoneNamespace, NewNamespace};
+use grant::gate::links::{Gone, GoneNamespace, NewNamespace, new_name};
 use grant::gate::nftables::{GoneNftRules, NftRules};
 use grant::gate::rules::GoneRules;
 use grant::gate::settings::{Forwards, ForwardsNoMore};
 use grant::gate::state::{self, EntryKey, EntryWrite, StateWrite, Table, Watch};
 use kernel::{
     self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath, NewLink,
-    NftHandle, Outcome, Route, Rule, Sysctl,
+    NftHandle, Outcome, Route, Rule, Sysctl, index_of_own_name,
 };
-use objects::{Objects, link_key};
+use objects::{Objects, link_key, speaks_of};
 use removals::Removals;
 pub use view::Look;
 use words::limit::CHANGES;
@@ -66,6 +66,8 @@ pub struct Transaction {
     /// See [`notes`].
     notes: Vec<i64>,
     dropped: BTreeSet<i64>,
+    /// Links of earlier calls, under the names that they have now.
+    renamed: BTreeMap<i64, Object>,
     removals: Removals,
     /// Links that this call removes.
     gone: BTreeSet<LinkKey>,
@@ -108,6 +110,7 @@ impl Transaction {
             made_links: MadeLinks::default(),
             notes: Vec::new(),
             dropped: BTreeSet::new(),
+            renamed: BTreeMap::new(),
             removals: Removals::default(),
             gone: BTreeSet::new(),
             state: BTreeMap::new(),
@@ -137,8 +140,20 @@ impl Transaction {
     }
 
     /// Makes kernel changes now, all or none, of what is no object of its own.
-    pub fn change(&mut self, changes: Granted<Vec<Change>>) -> Result<(), kernel::Error> {
-        self.apply(&changes).map(drop)
+    pub fn change(&mut self, changes: Granted<Vec<Change>>) -> Result<(), Error> {
+        self.apply(&changes)?;
+        for change in changes.iter() {
+            if let Change::SetLink(key, set) = change
+                && let Some(name) = new_name(set)
+                && !self.made.rename(key, name)
+                && let Some(mut object) = self.link_there(key)?.cloned()
+                && let Thing::Link { name: recorded, .. } = &mut object.thing
+            {
+                *recorded = name.to_string();
+                self.renamed.insert(object.id, object);
+            }
+        }
+        Ok(())
     }
 
     /// Makes links, which are the owner's from then on: each with the other end of a pair.
@@ -177,7 +192,12 @@ impl Transaction {
 
     /// Makes policy rules.
     pub fn add_rules(&mut self, rules: Granted<Vec<Rule>>) -> Result<(), kernel::Error> {
-        let changes: Vec<_> = rules.iter().cloned().map(Change::AddRule).collect();
+        let own_name = |rule: &Rule| {
+            let index = index_of_own_name(rule.input.as_ref()?)?;
+            Some(Change::AddOwnName(LinkKey { namespace: rule.namespace.clone(), index }))
+        };
+        let names: HashSet<_> = rules.iter().filter_map(own_name).collect();
+        let changes: Vec<_> = names.into_iter().chain(rules.iter().cloned().map(Change::AddRule)).collect();
         self.apply(&changes)?;
         for rule in rules.take() {
             self.made(Thing::Rule(rule));
@@ -188,20 +208,24 @@ impl Transaction {
     /// Makes packet rules. Answers the ids of their objects, in the order of the rules.
     pub fn add_nft_rules(&mut self, rules: Granted<NftRules>) -> Result<Vec<i64>, Error> {
         let NftRules { namespace, table, rules } = rules.take();
+        let needs: Vec<_> = rules.iter().map(|(rule, port)| (rule.needed_links(), *port)).collect();
+        let rules = rules.into_iter().map(|(rule, _)| rule).collect();
         let change = Change::AddNftRules { namespace: namespace.clone(), table: table.clone(), rules };
         let outcomes = self.apply(&[change])?;
         let Some(Outcome::Rules(handles)) = outcomes.into_iter().next() else {
             return Err(Error::internal("the kernel layer did not answer with rules"));
         };
-        let thing = |handle| Thing::NftRule { namespace: namespace.clone(), table: table.clone(), handle };
-        Ok(handles.into_iter().map(|handle| self.made(thing(handle))).collect())
+        let made = handles.into_iter().zip(needs).map(|(handle, (links, port))| {
+            self.made(Thing::NftRule { namespace: namespace.clone(), table: table.clone(), handle, links, port })
+        });
+        Ok(made.collect())
     }
 
     /// Lets a link forward.
     pub fn forward(&mut self, forwards: Granted<Forwards>) -> Result<(), kernel::Error> {
         let Forwards { link, ipv4, ipv6, switches } = forwards.take();
         self.apply(&switches)?;
-        self.made(Thing::Forward { name: link.to_string(), ipv4, ipv6 });
+        self.made(Thing::Forward { name: link.name.to_string(), index: link.key.index, ipv4, ipv6 });
         Ok(())
     }
 
@@ -251,7 +275,8 @@ impl Transaction {
 
     /// Lets a link forward no more after the commit.
     pub fn forward_no_more(&mut self, link: Granted<ForwardsNoMore>) -> Result<(), store::Error> {
-        self.take_all(|object| matches!(&object.thing, Thing::Forward { name, .. } if *name == link.0.as_str()))
+        let link = BTreeMap::from([(link.0.clone(), self.recorded_name(&link.0)?)]);
+        self.take_all(|object| matches!(object.thing, Thing::Forward { .. }) && speaks_of(&object.thing, &link))
     }
 
     fn take_all(&mut self, mut is_it: impl FnMut(&Object) -> bool) -> Result<(), store::Error> {
@@ -268,29 +293,31 @@ impl Transaction {
         }
     }
 
-    /// Removes a link after the commit, and with it the other end of a pair, and its leave to forward.
+    /// Removes a link after the commit, and with it the other end of a pair, and whatever speaks of either.
     pub fn remove_link(&mut self, link: Granted<Gone>) -> Result<(), store::Error> {
         self.take_links(std::slice::from_ref(&link.0))
     }
 
     /// In one pass over the objects, however many links there are.
     fn take_links(&mut self, keys: &[LinkKey]) -> Result<(), store::Error> {
-        let (mut links, mut names) = (BTreeSet::new(), BTreeSet::new());
+        let mut links = BTreeMap::new();
         for key in keys {
             let Some(Object { thing: Thing::Link { name, peer, .. }, .. }) = self.link_there(key)? else { continue };
-            names.insert(name.clone());
-            links.extend(std::iter::once(key.clone()).chain(peer.clone()));
+            links.insert(key.clone(), name.clone());
+            if let Some(peer) = peer {
+                links.insert(peer.clone(), self.recorded_name(peer)?);
+            }
         }
         if links.is_empty() {
             return Ok(());
         }
-        let goes = |thing: &Thing| match thing {
-            Thing::Forward { name, .. } => names.contains(name),
-            thing => link_key(thing).is_some_and(|key| links.contains(&key)),
+        let goes = |thing: &Thing| match link_key(thing) {
+            Some(key) => links.contains_key(&key),
+            None => speaks_of(thing, &links),
         };
         let going: Vec<Object> = self.there()?.filter(|o| goes(&o.thing)).cloned().collect();
         going.iter().for_each(|object| self.take(object));
-        self.gone.extend(links);
+        self.gone.extend(links.into_keys());
         Ok(())
     }
 
@@ -298,6 +325,15 @@ impl Transaction {
     fn link_there(&self, key: &LinkKey) -> Result<Option<&Object>, store::Error> {
         let object = self.made.link(key).or(self.committed()?.link(key));
         Ok(object.filter(|o| !self.dropped.contains(&o.id)))
+    }
+
+    /// The name that a link of the network at hand was made under; empty: it is none.
+    fn recorded_name(&self, key: &LinkKey) -> Result<String, store::Error> {
+        let name = self.link_there(key)?.map(|object| match &object.thing {
+            Thing::Link { name, .. } => name.clone(),
+            _ => String::new(),
+        });
+        Ok(name.unwrap_or_default())
     }
 
     /// Removes a namespace that the driver made after the commit, with all that is in it.
@@ -480,6 +516,8 @@ impl Transaction {
             Some(_) => self.owners_objects()?,
             None => self.objects()?,
         };
+        let links: Vec<LinkKey> = left.iter().filter_map(|object| link_key(&object.thing)).collect();
+        self.take_links(&links)?;
         for object in left {
             self.swept.push(describe(&object.thing));
             self.take(&object);
@@ -532,6 +570,8 @@ impl Transaction {
             writes.push(Write::Watch { network: network.clone(), table, object_type });
         }
         let dropped = &self.dropped;
+        let renamed = std::mem::take(&mut self.renamed).into_values();
+        writes.extend(renamed.filter(|o| !dropped.contains(&o.id)).map(Write::PutObject));
         writes.extend(self.made.drain().filter(|o| !dropped.contains(&o.id)).map(Write::AddObject));
         writes.extend(dropped.iter().map(|id| Write::RemoveObject(*id)));
         writes.extend(extra);
@@ -546,8 +586,12 @@ impl Drop for Transaction {
         for error in errors {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
         }
-        // Somebody else's link may need what it switched off again.
-        let switched = |c: &Change| matches!(c, Change::SetSysctl { sysctl: Sysctl::Namespace(_), .. });
+        // Somebody else's link may need what it switched off again, and a link of its own have been seen under another name.
+        let switched = |c: &Change| match c {
+            Change::SetSysctl { sysctl: Sysctl::Namespace(_), .. } => true,
+            Change::SetLink(_, changes) => changes.name.is_some(),
+            _ => false,
+        };
         if self.applied.iter().any(|applied| applied.undo.iter().any(switched)) {
             self.firewall.sync();
         }
@@ -578,7 +622,7 @@ pub fn removal(thing: &Thing) -> Option<Change> {
             Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: *index })
         }
         Thing::Namespace { path, .. } => Change::RemoveNamespace(file_name(path)),
-        Thing::NftRule { namespace, table, handle } => {
+        Thing::NftRule { namespace, table, handle, .. } => {
             Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules: vec![handle.clone()] }
         }
         Thing::Route(route) => Change::RemoveRoute(route.clone()),

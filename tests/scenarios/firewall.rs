@@ -27,10 +27,18 @@ fn iptables(host: &Namespace, words: &str) {
     BOTH.iter().for_each(|program| drop(host.run(&format!("{program} {words}"))));
 }
 
-/// What iptables says of a chain, both families one after the other.
+/// What iptables says of a chain, both families one after the other; of the comments that the host gives, what comes before the index.
 fn listed(host: &Namespace, chain: &str) -> Vec<String> {
     let lists = BOTH.map(|program| host.run(&format!("{program} -S {chain}")));
-    lists.iter().flat_map(|list| list.lines()).map(str::to_owned).collect()
+    lists.iter().flat_map(|list| list.lines()).map(without_index).collect()
+}
+
+fn without_index(rule: &str) -> String {
+    let Some((before, after)) = rule.split_once(" -j ACCEPT").filter(|(before, _)| before.contains("pontoon-")) else {
+        return rule.to_owned();
+    };
+    let name = before.trim_end_matches(|c: char| c.is_ascii_digit());
+    format!("{} -j ACCEPT{after}", name.strip_suffix('-').unwrap_or(before))
 }
 
 /// What it says of DOCKER-USER when all is well: the administrator's rules, those for the links, RETURN.
@@ -134,10 +142,16 @@ fn rules_come_back_when_others_change_the_firewall() {
         assert!(host.try_run_script(&restore).status.success());
     }
     setting.recovers(&[]);
+    // All of it at once, with ours: restored, they go by the name alone.
+    for program in BOTH {
+        assert!(host.try_run_script(&format!("{program}-save | {program}-restore")).status.success());
+    }
+    same_at_last(|| host.run("nft list ruleset").matches("iif \"br0\" iifname \"br0\"").count(), &2);
+    setting.recovers(&[]);
     // The host's own table.
     let table = format!("{}host", tag(host));
     host.run(&format!("nft flush table inet {table}"));
-    same_at_last(|| host.run("nft list ruleset").contains("iifname \"br0\" meta oifkind \"bridge\""), &true);
+    same_at_last(|| host.run("nft list ruleset").contains("iif \"br0\" meta oifkind \"bridge\""), &true);
     // Nothing comes by DOCKER-USER any more, but the policy still drops.
     iptables(host, "-F");
     same_at_last(|| listed(host, "FORWARD").len(), &6);
@@ -230,7 +244,8 @@ fn a_start_finds_what_a_kill_and_the_time_since_left() {
     setting.daemon.kill();
     let host = &setting.daemon.host;
     iptables(host, &format!("-I DOCKER-USER -i br9 -m comment --comment {tag}from-br9 -j ACCEPT"));
-    iptables(host, &format!("-D DOCKER-USER -o br0 -m comment --comment {tag}to-br0 -j ACCEPT"));
+    let index = host.run("ip -o link show br0").split(':').next().unwrap().to_owned();
+    iptables(host, &format!("-D DOCKER-USER -o br0 -m comment --comment {tag}to-br0-{index} -j ACCEPT"));
     host.run(&format!("nft delete table inet {tag}host"));
     setting.daemon.run();
     let host = &setting.daemon.host;

@@ -102,6 +102,18 @@ const ATTACKS: &[(&str, &str)] = &[
     ("setting-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-route-localnet"),
     ("read-a-setting-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-route-localnet"),
     ("read-forwarding", "the driver's grant lacks sysctls: host.ipv4-forwarding"),
+    // What outlives that for which it was made, and names that somebody else has next.
+    ("rename-under-a-policy-rule", "hb keeps its name as long as the rule 7 for table 9 goes by it"),
+    ("rename-under-forwarding", "hb keeps its name as long as the forwarding of hb goes by it"),
+    ("rename-to-an-engines-name", "docker_gwbridge is a name that a container engine"),
+    ("take-an-engines-name", "docker0 is a name that a container engine"),
+    ("take-an-engines-next-name", "cni0 is a name that a container engine"),
+    ("take-the-name-of-an-interface-to-come", "eth7 is a name that a container engine or an interface of the host"),
+    ("take-the-victims-name", "victim is the name of another driver's link"),
+    ("take-a-name-that-policy-rules-go-by", "names that begin with \"pontoon\" are the host's own"),
+    ("release-a-translated-port", "host port 20001/tcp is released, but a packet rule still sends elsewhere"),
+    ("release-a-translated-port-of-one-address", "host port 20001/tcp of 192.0.2.1 is released, but a packet rule"),
+    ("release-a-translated-port-of-two-rules", "host port 20001/tcp is released, but a packet rule"),
     // Texts that mean something to somebody else.
     ("path-as-a-link", "../../x"),
     ("format-as-a-link", "h%s%n"),
@@ -154,6 +166,7 @@ const JOINS: &[(&str, &str)] = &[
     ),
     ("gateway-of-nobody", "192.0.2.1"),
     ("reach-into-the-container", "it is in the container's namespace; the driver's grant lacks namespaces: container"),
+    ("release-a-translated-port-later", "host port 20002/tcp is released, but a packet rule still sends elsewhere"),
     ("handle-of-an-earlier-call", "wrong type"),
 ];
 
@@ -354,6 +367,17 @@ attacks! {
     setting_that_is_not_granted: "setting-that-is-not-granted"
     read_a_setting_that_is_not_granted: "read-a-setting-that-is-not-granted"
     read_forwarding: "read-forwarding"
+    rename_under_a_policy_rule: "rename-under-a-policy-rule"
+    rename_under_forwarding: "rename-under-forwarding"
+    rename_to_an_engines_name: "rename-to-an-engines-name"
+    take_an_engines_name: "take-an-engines-name"
+    take_an_engines_next_name: "take-an-engines-next-name"
+    take_the_name_of_an_interface_to_come: "take-the-name-of-an-interface-to-come"
+    take_the_victims_name: "take-the-victims-name"
+    take_a_name_that_policy_rules_go_by: "take-a-name-that-policy-rules-go-by"
+    release_a_translated_port: "release-a-translated-port"
+    release_a_translated_port_of_one_address: "release-a-translated-port-of-one-address"
+    release_a_translated_port_of_two_rules: "release-a-translated-port-of-two-rules"
     path_as_a_link: "path-as-a-link"
     format_as_a_link: "format-as-a-link"
     escape_as_a_link: "escape-as-a-link"
@@ -397,6 +421,7 @@ attacks! {
     route_for_the_container: "route-for-the-container"
     gateway_of_nobody: "gateway-of-nobody"
     reach_into_the_container: "reach-into-the-container"
+    release_a_translated_port_later: "release-a-translated-port-later"
     handle_of_an_earlier_call: "handle-of-an-earlier-call"
 }
 
@@ -406,10 +431,108 @@ fn every_attack_is_named() {
     let scene = Scene::new();
     // A message has its limit.
     let page = |number: usize| scene.network(&json!({"list": number.to_string()})).unwrap_err().message;
-    let pages: Vec<_> = (0..5).map(page).collect();
+    let pages: Vec<_> = (0..6).map(page).collect();
     let names = pages.iter().flat_map(|page| page.rsplit(": ").next().unwrap_or_default().split_whitespace());
     assert_eq!(names.collect::<Vec<_>>(), TESTED);
     assert!(TESTED.len() >= 40, "{}", TESTED.len());
+}
+
+/// Calls that come through leave nothing that is for the next link of a name, whoever has taken away the one that they were for.
+mod leaving {
+    use super::*;
+
+    fn leaves(attack: &str, then: impl FnOnce(&Scene)) {
+        let scene = Scene::new();
+        scene.bench.host.run("iptables-nft -P FORWARD DROP");
+        until("the victim is let through", || scene.bench.host.run("iptables-nft -S FORWARD").contains("-o victim"));
+        let before = scene.seen();
+        scene.network(&json!({"leave": attack})).unwrap();
+        then(&scene);
+        scene.bench.wait(scene.bench.controller.remove_network("h")).unwrap();
+        same_at_last(|| scene.seen(), &before);
+    }
+
+    /// The next link of the name gets no packet dropped, routed by another table, or let through.
+    fn gets_nothing(scene: &Scene, name: &str) {
+        let run = |command: &str| scene.bench.host.run(command);
+        run(&format!("ip link add name {name} type bridge"));
+        run(&format!("ip link set {name} up"));
+        let rules = run("ip rule");
+        assert!(rules.lines().all(|rule| !rule.contains("lookup 9") || rule.contains("[detached]")), "{rules}");
+        for line in run("nft list ruleset").lines().filter(|line| line.contains(name)) {
+            // What iptables shows is the name; beside it stands an index, and of a link that is there nft shows the name.
+            assert!(!line.contains(&format!("iif \"{name}\"")) && !line.contains(&format!("oif \"{name}\"")), "{line}");
+            assert!(line.contains("iif ") || line.contains("oif "), "{line}");
+        }
+        run(&format!("ip link del {name}"));
+    }
+
+    #[test]
+    fn rules_of_a_link_that_is_removed() {
+        leaves("rules-of-a-link-that-is-removed", |scene| {
+            assert!(!scene.bench.host.dump().contains("lookup 9"), "the rule goes with the link");
+            gets_nothing(scene, "hx");
+        });
+    }
+
+    #[test]
+    fn rules_of_a_link_whose_other_end_is_removed() {
+        leaves("rules-of-a-link-whose-other-end-is-removed", |scene| {
+            assert!(!scene.bench.host.dump().contains("lookup 9"), "the rule goes with the link");
+            gets_nothing(scene, "hx");
+        });
+    }
+
+    #[test]
+    fn rules_of_a_link_on_one_that_is_removed() {
+        leaves("rules-of-a-link-on-one-that-is-removed", |scene| gets_nothing(scene, "hx"));
+    }
+
+    #[test]
+    fn rules_of_a_link_that_the_operator_removes() {
+        leaves("rules-of-a-link-that-stays", |scene| {
+            scene.bench.host.run("ip link del hx");
+            gets_nothing(scene, "hx");
+        });
+    }
+
+    #[test]
+    fn rules_of_a_link_that_the_operator_renames() {
+        leaves("rules-of-a-link-that-stays", |scene| {
+            scene.bench.host.run("ip link set hx down");
+            scene.bench.host.run("ip link set hx name hz");
+            gets_nothing(scene, "hx");
+        });
+    }
+
+    #[test]
+    fn rules_of_a_link_that_moves_into_a_container() {
+        leaves("nothing", |scene| {
+            let attach = attach(&scene.other, &json!({"options": {"attack": "rules-of-a-link-that-moves"}}));
+            let id = scene.bench.wait(scene.bench.controller.attach("h", attach)).unwrap().endpoint.id;
+            gets_nothing(scene, &format!("hc{:.8}", id.as_str()));
+            scene.bench.wait(scene.bench.controller.detach(Some("h"), "other")).unwrap();
+            assert!(!scene.bench.host.dump().contains("lookup 9"), "the rule goes with the link");
+        });
+    }
+
+    /// Others can have the name that a link had before.
+    #[test]
+    fn a_link_is_known_by_the_name_that_it_has() {
+        leaves("keep-a-name-by-another", |scene| {
+            let link = |name: &str| scene.bench.stored().contains(&format!("\"name\":\"{name}\""));
+            assert!(link("hx") && !link("hb"));
+        });
+    }
+
+    #[test]
+    fn a_port_and_its_rule_go_in_any_order() {
+        for attack in ["release-a-port-and-its-rule", "remove-a-rule-and-release-its-port"] {
+            leaves(attack, |scene| {
+                assert!(!scene.bench.host.dump().contains("20001"));
+            });
+        }
+    }
 }
 
 /// It spins in more networks than calls can run. The other driver's calls go on beside it, before any of its own ends.

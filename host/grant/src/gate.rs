@@ -2,11 +2,12 @@
 //!
 //! - this file: one host call on one object by the words of the grant
 //! - [`view`]: what the gate looks up, and what handles stand for
-//! - `links`, `entries` (addresses, routes, neighbours), `rules`, `nftables`, `settings`, `state`, `call`: all that is checked of each host call
+//! - `links`, `names`, `entries` (addresses, routes, neighbours), `rules`, `nftables`, `settings`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
 mod entries;
 pub mod links;
+mod names;
 pub mod nftables;
 pub mod rules;
 pub mod settings;

@@ -78,14 +78,16 @@ pub struct IptablesRule {
     pub comment: String,
     /// `-j RETURN` without a condition.
     pub returns: bool,
+    /// It looks at a link's index: none that iptables itself wrote does, what it saved and restored included.
+    pub by_index: bool,
 }
 
 /// A change of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IptablesChange {
-    /// Adds `-i LINK -m comment --comment COMMENT -j ACCEPT`, or `-o LINK`.
+    /// Adds `-i LINK -m comment --comment COMMENT -j ACCEPT`, or `-o LINK`, for the link that has both the name and the index.
     #[expect(missing_docs, reason = "the fields say it")]
-    Accept { chain: IptablesChain, place: IptablesPlace, link: LinkName, output: bool, comment: String },
+    Accept { chain: IptablesChain, place: IptablesPlace, link: LinkName, index: u32, output: bool, comment: String },
     /// Removes the rule of this handle.
     Remove(IptablesChain, u64),
 }

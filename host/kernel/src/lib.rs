@@ -244,7 +244,7 @@ impl Kernel {
 
     /// A setting's value.
     pub fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
-        namespace::sysctl::get(&mut self.session(), namespace, sysctl)
+        namespace::sysctl::get(&mut self.session(), namespace, sysctl, self.marks)
     }
 
     /// The names of the nftables tables of family inet.

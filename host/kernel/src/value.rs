@@ -227,7 +227,7 @@ pub struct Rule {
     pub source: Option<IpNet>,
     /// Packets to there.
     pub destination: Option<IpNet>,
-    /// Packets that came in by the link of this name.
+    /// Packets that came in by the link of this name: a rule made now has the link's [`own_name`].
     pub input: Option<LinkName>,
     /// Packets with this mark under this mask.
     pub mark: Option<(u32, u32)>,
@@ -304,10 +304,10 @@ pub struct NftCondition {
 /// A property of a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NftProperty {
-    /// meta iifname.
-    InputLink(LinkName),
-    /// meta oifname.
-    OutputLink(LinkName),
+    /// meta iif: by the index, which the next link of a name does not get.
+    InputLink(u32),
+    /// meta oif.
+    OutputLink(u32),
     /// meta oifkind bridge.
     OutputBridge,
     /// meta oifgroup.
@@ -357,12 +357,14 @@ pub struct NftHandle {
 /// A kernel setting. The kernel layer alone knows its path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Sysctl {
-    /// /proc/sys/net/FAMILY/conf/LINK/NAME; `family` is `ipv4` or `ipv6` and `name` a file there.
+    /// /proc/sys/net/FAMILY/conf/LINK/NAME, where LINK is the name that the link of this index has at the moment; `family` is `ipv4` or `ipv6`
+    /// and `name` a file there. Written for a link of this instance only. (Notes of 0.1.0 have no index, and are not done any more.)
     #[expect(missing_docs, reason = "the fields say it")]
     Link {
         #[serde(deserialize_with = "kept")]
         family: Fixed,
-        link: LinkName,
+        #[serde(default)]
+        index: u32,
         #[serde(deserialize_with = "kept")]
         name: Fixed,
     },
@@ -393,6 +395,10 @@ pub enum Change {
     AddAddress(LinkKey, IpNet),
     /// Ok if it is gone.
     RemoveAddress(LinkKey, IpNet),
+    /// Gives a link of this instance its [`own_name`] beside the one that it has. Ok if it has it.
+    AddOwnName(LinkKey),
+    /// Ok if it is gone.
+    RemoveOwnName(LinkKey),
     /// With this instance's route protocol.
     AddRoute(Route),
     /// Ok if it is gone.
@@ -476,6 +482,35 @@ pub struct Error {
     pub message: String,
     /// The errno (positive) where the kernel itself refused.
     pub errno: Option<i32>,
+}
+
+/// A name that only the link of this index is given, beside its first one, and that no other ever has as its first. Policy rules go by
+/// names: the kernel looks for the link when a rule is made, and then for one whose first name is that, so such a rule ends with its link.
+pub fn own_name(index: u32) -> Result<LinkName, words::Error> {
+    LinkName::new(&format!("{OWN_NAMES}{index:08x}"))
+}
+
+/// What these names begin with.
+pub const OWN_NAMES: &str = "pontoon";
+
+/// The index of the link whose own name this is.
+pub fn index_of_own_name(name: &LinkName) -> Option<u32> {
+    let digits = name.as_str().strip_prefix(OWN_NAMES).filter(|digits| digits.len() == 8)?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+impl NftRule {
+    /// The links without which it holds for no packet, by their indexes in its namespace.
+    pub fn needed_links(&self) -> Vec<u32> {
+        let needed = |condition: &NftCondition| match condition {
+            NftCondition {
+                property: NftProperty::InputLink(index) | NftProperty::OutputLink(index),
+                negated: false,
+            } => Some(*index),
+            _ => None,
+        };
+        self.conditions.iter().filter_map(needed).collect()
+    }
 }
 
 impl LinkSpec {

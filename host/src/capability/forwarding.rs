@@ -15,6 +15,6 @@ impl Host for CallState {
     fn disallow(&mut self, link: LinkHandle) -> Answer<()> {
         let link = self.handles.link(link)?.clone();
         let (gate, transaction) = self.parts()?;
-        Ok(transaction.forward_no_more(gate.disallow_forwarding(transaction, &link)?)?)
+        Ok(transaction.forward_no_more(gate.disallow_forwarding(&link)?)?)
     }
 }

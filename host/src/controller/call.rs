@@ -297,6 +297,7 @@ fn settle(
     if call.sweep {
         transaction.sweep()?;
     }
+    state.gate.check_left(&transaction)?;
     match transaction.commit(writes, call.durability) {
         Ok(swept) => Ok(Done { returned, said, swept }),
         Err(store::Error::Conflict(what)) => Err(Stopped::Overtaken(what)),

@@ -232,7 +232,9 @@ impl Inner {
             let owned: Vec<&NftHandle> = objects
                 .iter()
                 .filter_map(|o| match &o.thing {
-                    Thing::NftRule { namespace: n, table: t, handle } if n == namespace && *t == table => Some(handle),
+                    Thing::NftRule { namespace: n, table: t, handle, .. } if n == namespace && *t == table => {
+                        Some(handle)
+                    }
                     _ => None,
                 })
                 .collect();

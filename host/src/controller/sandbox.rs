@@ -44,7 +44,7 @@ impl Inner {
             .push(Change::SetLink(key.clone(), LinkChanges { name: fit, mac: endpoint.mac, ..LinkChanges::default() }));
         self.kernel.apply(&changes)?;
         let name = self.name_of(&key)?;
-        let mut changes = vec![disable_ipv6(sandbox, &name, endpoint.address_ipv6.is_none())];
+        let mut changes = vec![disable_ipv6(&key, endpoint.address_ipv6.is_none())];
         let addresses = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
         changes.extend(addresses.map(|a| Change::AddAddress(key.clone(), a)));
         changes.push(Change::SetLink(key.clone(), LinkChanges { up: Some(true), ..LinkChanges::default() }));
@@ -140,9 +140,9 @@ fn fitting_name(names: &Names, now: &LinkName, wanted: Option<&LinkName>) -> Opt
 }
 
 /// An interface without an IPv6 address gets none by itself either (CVE-2024-32473).
-fn disable_ipv6(sandbox: &Namespace, name: &LinkName, disable: bool) -> Change {
-    let sysctl = Sysctl::Link { family: "ipv6", link: name.clone(), name: "disable_ipv6" };
-    Change::SetSysctl { namespace: sandbox.clone(), sysctl, value: i32::from(disable) }
+fn disable_ipv6(link: &LinkKey, disable: bool) -> Change {
+    let sysctl = Sysctl::Link { family: "ipv6", index: link.index, name: "disable_ipv6" };
+    Change::SetSysctl { namespace: link.namespace.clone(), sysctl, value: i32::from(disable) }
 }
 
 /// The static routes, connected ones first: the others may lie behind them.

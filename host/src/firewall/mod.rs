@@ -1,8 +1,8 @@
 //! "Let this link forward", where somebody else's firewall drops what is forwarded: beside dockerd, its chain FORWARD does, and what another
 //! table accepts does not help. So the host keeps rules of its own in that chain's table, marked with this instance's tag.
 //!
-//! - in DOCKER-USER, or else in a FORWARD that drops: `-i LINK -j ACCEPT` and `-o LINK -j ACCEPT` for each link that forwards (`plan`). What may
-//!   go into a network is its driver's business, whose own table drops for good.
+//! - in DOCKER-USER, or else in a FORWARD that drops: `-i LINK -j ACCEPT` and `-o LINK -j ACCEPT` for each link that forwards (`plan`), by its
+//!   index, too, so that the next link of the name is not let through. What may go into a network is its driver's business, whose own table drops for good.
 //! - in the host's own table: what goes from such a link into the bridge of somebody else is dropped, unless it is an answer or was sent to a
 //!   published port. Without that, the accepting rules would open Docker's containers to ours. It comes before them and goes after them.
 //!
@@ -14,16 +14,17 @@
 mod plan;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grant::gate::settings::switches;
 use kernel::{
-    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, Namespace, NftChain, NftCondition, NftHook,
-    NftProperty, NftRule, NftVerdict, Sysctl,
+    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, LinkInfo, Mark, Namespace, NftChain,
+    NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Sysctl,
 };
+use plan::Link;
 use store::{Store, Thing};
 use words::LinkName;
 
@@ -172,12 +173,21 @@ impl Keeper {
         Ok(())
     }
 
-    /// The links that forward.
-    fn asked(&self) -> words::Result<[(IptablesFamily, BTreeSet<LinkName>); 2]> {
+    /// The links that forward and are there, by the names that they have now.
+    fn asked(&self) -> words::Result<[(IptablesFamily, BTreeSet<Link>); 2]> {
         let (mut ipv4, mut ipv6) = (BTreeSet::new(), BTreeSet::new());
-        for object in self.store.forwards()? {
-            let Thing::Forward { name, ipv4: by_ipv4, ipv6: by_ipv6 } = object.thing else { continue };
-            let link = LinkName::new(&name)?;
+        let asked = self.store.forwards()?;
+        let there = if asked.is_empty() { Vec::new() } else { self.kernel.links(&Namespace::Host)? };
+        let by_index: BTreeMap<u32, &LinkInfo> =
+            there.iter().filter(|link| link.mark == Mark::Owned).map(|link| (link.index, link)).collect();
+        for object in asked {
+            let Thing::Forward { name, index, ipv4: by_ipv4, ipv6: by_ipv6 } = object.thing else { continue };
+            let found = match index {
+                0 => by_index.values().find(|link| link.name == name),
+                _ => by_index.get(&index),
+            };
+            let Some(found) = found else { continue };
+            let link = Link { name: LinkName::new(&found.name)?, index: found.index };
             ipv4.extend(by_ipv4.then(|| link.clone()));
             ipv6.extend(by_ipv6.then_some(link));
         }
@@ -185,7 +195,7 @@ impl Keeper {
     }
 
     /// Adds what the host's own table lacks, and answers what takes away what it has too much.
-    fn guard(&self, links: &BTreeSet<LinkName>) -> Result<Change, kernel::Error> {
+    fn guard(&self, links: &BTreeSet<Link>) -> Result<Change, kernel::Error> {
         let (namespace, table) = (Namespace::Host, self.table.clone());
         let there = self.kernel.nft_rules(&namespace, &table)?;
         let mut missing: Vec<NftRule> = links.iter().map(|link| self.guarding(link)).collect();
@@ -203,11 +213,11 @@ impl Keeper {
     }
 
     /// Drops what goes from a link into a bridge that isn't this instance's.
-    fn guarding(&self, link: &LinkName) -> NftRule {
+    fn guarding(&self, link: &Link) -> NftRule {
         let is = |property| NftCondition { property, negated: false };
         let not = |property| NftCondition { property, negated: true };
         let conditions = vec![
-            is(NftProperty::InputLink(link.clone())),
+            is(NftProperty::InputLink(link.index)),
             is(NftProperty::OutputBridge),
             not(NftProperty::OutputGroup(self.kernel.link_group())),
             not(NftProperty::Connection(ANSWERS)),
@@ -217,7 +227,7 @@ impl Keeper {
         NftRule { chain: GUARD, conditions, verdict: NftVerdict::Drop, comment }
     }
 
-    fn accept(&self, family: IptablesFamily, links: &BTreeSet<LinkName>) -> words::Result<()> {
+    fn accept(&self, family: IptablesFamily, links: &BTreeSet<Link>) -> words::Result<()> {
         for _ in 0..ROUNDS {
             let filter = self.kernel.iptables(family)?;
             let mut changes = plan::changes(&filter, &self.tag, links);
@@ -240,8 +250,8 @@ impl Keeper {
     }
 
     /// Legacy iptables are another mechanism, which netlink does not reach: the operator has to help, and is told once.
-    fn tell_of_legacy(&self, family: IptablesFamily, links: &BTreeSet<LinkName>) -> Result<(), kernel::Error> {
-        let Some(link) = links.first() else { return Ok(()) };
+    fn tell_of_legacy(&self, family: IptablesFamily, links: &BTreeSet<Link>) -> Result<(), kernel::Error> {
+        let Some(Link { name: link, .. }) = links.first() else { return Ok(()) };
         if self.told.load(Ordering::Relaxed) || !self.kernel.has_legacy_iptables(family)? {
             return Ok(());
         }

@@ -18,13 +18,20 @@ pub(super) fn place(filter: &IptablesFilter) -> Option<IptablesChain> {
     filter.forward.as_ref().is_some_and(|chain| chain.drops).then_some(IptablesChain::Forward)
 }
 
+/// A link that forwards: rules hold for the one that has both. What iptables shows is the name, and the next link of it has another index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Link {
+    pub name: LinkName,
+    pub index: u32,
+}
+
 /// The comment of a rule: by it, it is known again.
-pub(super) fn comment(tag: &str, link: &LinkName, output: bool) -> String {
-    format!("{tag}{}-{link}", if output { "to" } else { "from" })
+pub(super) fn comment(tag: &str, link: &Link, output: bool) -> String {
+    format!("{tag}{}-{}-{}", if output { "to" } else { "from" }, link.name, link.index)
 }
 
 /// What brings both chains to the rules for these links.
-pub(super) fn changes(filter: &IptablesFilter, tag: &str, links: &BTreeSet<LinkName>) -> Vec<IptablesChange> {
+pub(super) fn changes(filter: &IptablesFilter, tag: &str, links: &BTreeSet<Link>) -> Vec<IptablesChange> {
     let place = place(filter);
     let chains = [(IptablesChain::DockerUser, &filter.docker_user), (IptablesChain::Forward, &filter.forward)];
     let mut changes = Vec::new();
@@ -44,12 +51,12 @@ fn of_chain(
     chain: IptablesChain,
     rules: &[IptablesRule],
     tag: &str,
-    mut wanted: BTreeMap<String, (&LinkName, bool)>,
+    mut wanted: BTreeMap<String, (&Link, bool)>,
 ) -> Vec<IptablesChange> {
     let again = chain == IptablesChain::DockerUser && come_too_early(rules, tag);
     let mut changes = Vec::new();
     for rule in rules.iter().filter(|rule| rule.comment.starts_with(tag)) {
-        if again || wanted.remove(&rule.comment).is_none() {
+        if again || !rule.by_index || wanted.remove(&rule.comment).is_none() {
             changes.push(IptablesChange::Remove(chain, rule.handle));
         }
     }
@@ -59,8 +66,8 @@ fn of_chain(
         _ => IptablesPlace::Last,
     };
     changes.extend(wanted.into_iter().map(|(comment, (link, output))| {
-        let link = link.clone();
-        IptablesChange::Accept { chain, place, link, output, comment }
+        let Link { name, index } = link.clone();
+        IptablesChange::Accept { chain, place, link: name, index, output, comment }
     }));
     changes
 }
@@ -80,7 +87,7 @@ mod tests {
     const TAG: &str = "pontoon-00abcd-";
 
     fn rule(handle: u64, comment: &str) -> IptablesRule {
-        IptablesRule { handle, comment: comment.into(), returns: comment == "RETURN" }
+        IptablesRule { handle, comment: comment.into(), returns: comment == "RETURN", by_index: true }
     }
 
     fn docker(comments: &[&str]) -> IptablesFilter {
@@ -90,21 +97,21 @@ mod tests {
         IptablesFilter { generation: 1, forward, docker_user }
     }
 
-    fn links(names: &[&str]) -> BTreeSet<LinkName> {
-        names.iter().map(|name| LinkName::new(name).unwrap()).collect()
+    fn link(name: &str) -> Link {
+        Link { name: LinkName::new(name).unwrap(), index: 7 }
     }
 
     /// The changes in words: `-7` removes a rule, `b>` accepts what goes to b, and behind it where.
     fn words(filter: &IptablesFilter, names: &[&str]) -> Vec<String> {
         let word = |change| match change {
             IptablesChange::Remove(chain, handle) => format!("{} -{handle}", chain.name()),
-            IptablesChange::Accept { chain, place, link, output, comment } => {
-                assert_eq!(comment, super::comment(TAG, &link, output));
+            IptablesChange::Accept { chain, place, link, index, output, comment } => {
+                assert_eq!((comment, index), (super::comment(TAG, &self::link(link.as_str()), output), 7));
                 let sign = if output { "to" } else { "from" };
                 format!("{} {sign} {link} {place:?}", chain.name())
             }
         };
-        changes(filter, TAG, &links(names)).into_iter().map(word).collect()
+        changes(filter, TAG, &names.iter().map(|name| link(name)).collect()).into_iter().map(word).collect()
     }
 
     #[test]
@@ -117,24 +124,36 @@ mod tests {
 
     #[test]
     fn what_is_there_stays_and_what_is_not_asked_for_goes() {
-        let there = docker(&["", "pontoon-00abcd-from-b", "pontoon-00abcd-to-b", "pontoon-00abcd-to-b", "RETURN"]);
+        let there =
+            docker(&["", "pontoon-00abcd-from-b-7", "pontoon-00abcd-to-b-7", "pontoon-00abcd-to-b-7", "RETURN"]);
         assert_eq!(words(&there, &["b"]), ["DOCKER-USER -4"], "a second one of the same");
         assert_eq!(words(&there, &[]), ["DOCKER-USER -2", "DOCKER-USER -3", "DOCKER-USER -4"]);
-        let half = docker(&["pontoon-00abcd-to-b", "pontoon-00ef01-to-c", "RETURN"]);
+        let half = docker(&["pontoon-00abcd-to-b-7", "pontoon-00ef01-to-c-7", "RETURN"]);
         assert_eq!(words(&half, &["b"]), ["DOCKER-USER from b Before(3)"], "another Pontoon's rule may stand behind");
         assert_eq!(words(&half, &[]), ["DOCKER-USER -1"]);
     }
 
     #[test]
+    fn the_next_link_of_a_name_gets_rules_of_its_own() {
+        let mut there = docker(&["pontoon-00abcd-from-b-6", "pontoon-00abcd-to-b", "RETURN"]);
+        let new = ["-1", "-2", "from b Before(3)", "to b Before(3)"].map(|word| format!("DOCKER-USER {word}"));
+        assert_eq!(words(&there, &["b"]), new);
+        there = docker(&["pontoon-00abcd-from-b-7", "pontoon-00abcd-to-b-7", "RETURN"]);
+        assert_eq!(words(&there, &["b"]), [""; 0]);
+        there.docker_user.iter_mut().flat_map(|chain| &mut chain.rules).for_each(|rule| rule.by_index = false);
+        assert_eq!(words(&there, &["b"]), new, "saved and restored, they go by the name alone");
+    }
+
+    #[test]
     fn the_administrators_rules_come_first() {
-        let late = docker(&["pontoon-00abcd-from-b", "pontoon-00abcd-to-b", "", "RETURN"]);
+        let late = docker(&["pontoon-00abcd-from-b-7", "pontoon-00abcd-to-b-7", "", "RETURN"]);
         let moved = ["-1", "-2", "from b Before(4)", "to b Before(4)"].map(|word| format!("DOCKER-USER {word}"));
         assert_eq!(words(&late, &["b"]), moved);
     }
 
     #[test]
     fn without_docker_user_they_go_to_the_front_of_a_forward_that_drops() {
-        let mut filter = docker(&["pontoon-00abcd-from-b", "pontoon-00abcd-to-b"]);
+        let mut filter = docker(&["pontoon-00abcd-from-b-7", "pontoon-00abcd-to-b-7"]);
         filter.docker_user.as_mut().unwrap().used = false;
         let moved = ["DOCKER-USER -1", "DOCKER-USER -2", "FORWARD from b First", "FORWARD to b First"];
         assert_eq!(words(&filter, &["b"]), moved);

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use kernel::LinkKey;
+use kernel::{LinkKey, Namespace, Rule, index_of_own_name};
 use store::{Object, Thing};
+use words::LinkName;
 
 /// Objects by id, by link and by themselves.
 #[derive(Default)]
@@ -39,6 +40,14 @@ impl Objects {
         self.links.get(key).and_then(|id| self.all.get(id))
     }
 
+    /// Gives a link another name; false: it is none of these.
+    pub fn rename(&mut self, key: &LinkKey, new: &LinkName) -> bool {
+        let object = self.links.get(key).and_then(|id| self.all.get_mut(id));
+        let Some(Object { thing: Thing::Link { name, .. }, .. }) = object else { return false };
+        *name = new.to_string();
+        true
+    }
+
     /// The first that is this.
     pub fn find(&self, thing: &Thing) -> Option<&Object> {
         self.things.get(thing).and_then(|id| self.all.get(id))
@@ -60,5 +69,24 @@ pub(super) fn link_key(thing: &Thing) -> Option<LinkKey> {
     match thing {
         Thing::Link { namespace, index, .. } => Some(LinkKey { namespace: namespace.clone(), index: *index }),
         _ => None,
+    }
+}
+
+/// Whether a thing is for one of these links, which are given with the names under which they were made: it goes with it.
+pub(super) fn speaks_of(thing: &Thing, links: &BTreeMap<LinkKey, String>) -> bool {
+    let by_index = |namespace: &Namespace, index| links.contains_key(&LinkKey { namespace: namespace.clone(), index });
+    // What 0.1.0 has made.
+    let by_name = |namespace: &Namespace, name: &str| {
+        links.iter().any(|(link, known)| link.namespace == *namespace && known == name)
+    };
+    match thing {
+        Thing::NftRule { namespace, links, .. } => links.iter().any(|index| by_index(namespace, *index)),
+        Thing::Rule(Rule { namespace, input: Some(input), .. }) => match index_of_own_name(input) {
+            Some(index) => by_index(namespace, index),
+            None => by_name(namespace, input.as_str()),
+        },
+        Thing::Forward { name, index: 0, .. } => by_name(&Namespace::Host, name),
+        Thing::Forward { index, .. } => by_index(&Namespace::Host, *index),
+        _ => false,
     }
 }

@@ -58,6 +58,11 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether this call releases any.
+    pub(super) fn has_released_ports(&self) -> bool {
+        self.ports.iter().flat_map(BTreeMap::values).any(|id| self.dropped.contains(id))
+    }
+
     fn owners_ports(&mut self) -> Result<Ports, store::Error> {
         if let Some(ports) = self.ports.take() {
             return Ok(ports);

@@ -1,6 +1,9 @@
 //! What the gate looks up in a transaction, and what a capability may read of the kernel.
 
-use super::Transaction;
+use std::collections::BTreeMap;
+
+use super::objects::speaks_of;
+use super::{Transaction, describe};
 use grant::gate::settings::Setting;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
@@ -82,6 +85,24 @@ impl View for Transaction {
         }))
     }
 
+    fn goes_by_name(&self, link: &LinkKey) -> Result<Option<String>> {
+        let Some(info) = self.kernel.link(link)? else { return Ok(None) };
+        let Some(object) = self.link_object(&link.namespace, &info)? else { return Ok(None) };
+        let Thing::Link { name, .. } = &object.thing else { return Ok(None) };
+        let of_network = match object.network == self.owner.network {
+            true => self.objects()?,
+            false => self.store.objects(&object.network, None)?,
+        };
+        let link = BTreeMap::from([(link.clone(), name.clone())]);
+        let by_name =
+            |thing: &Thing| matches!(thing, Thing::Rule(_) | Thing::Forward { .. }) && speaks_of(thing, &link);
+        Ok(of_network.iter().find(|object| by_name(&object.thing)).map(|object| describe(&object.thing)))
+    }
+
+    fn is_others_name(&self, name: &LinkName) -> Result<bool> {
+        Ok(self.store.is_others_link(&self.owner.driver, name.as_str())?)
+    }
+
     fn addresses(&self, link: &LinkKey) -> Result<u64> {
         Ok(self.kernel.addresses(link)?.len() as u64)
     }
@@ -106,6 +127,18 @@ impl View for Transaction {
             .into_iter()
             .any(|port| self.made.find(&port).filter(is_owners).or(committed.find(&port).filter(is_owners)).is_some());
         Ok(found)
+    }
+
+    fn translated_ports(&self) -> Result<Vec<HostPort>> {
+        if !self.has_released_ports() {
+            return Ok(Vec::new());
+        }
+        let ports =
+            self.there()?.filter(|object| object.endpoint == self.owner.endpoint).filter_map(|o| match o.thing {
+                Thing::NftRule { port, .. } => port,
+                _ => None,
+            });
+        Ok(ports.collect())
     }
 
     /// When it is committed there are at most `most`, or the call is made again: another call can have made some meanwhile.

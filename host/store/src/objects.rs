@@ -58,11 +58,11 @@ impl Store {
         self.read(|c| one(c, sql, (inode(namespace), index), object))
     }
 
-    /// The network's link of this name in a namespace.
-    pub fn link_by_name(&self, network: &Id, namespace: &Namespace, name: &str) -> super::Result<Option<Object>> {
-        let sql = "SELECT id, record FROM objects WHERE link_name = ?3 AND inode = ?2 AND network = ?1
-                   ORDER BY id DESC LIMIT 1";
-        self.read(|c| one(c, sql, (network.as_str(), inode(namespace), name), object))
+    /// Whether a link on the host has this name by the record of a network that another driver serves.
+    pub fn is_others_link(&self, driver: &Name, name: &str) -> super::Result<bool> {
+        let sql = "SELECT 1 FROM objects JOIN networks ON networks.id = objects.network
+                   WHERE link_name = ?2 AND inode = 0 AND driver <> ?1 LIMIT 1";
+        Ok(self.read(|c| one(c, sql, (driver.as_str(), name), |_| Ok(())))?.is_some())
     }
 }
 

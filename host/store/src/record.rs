@@ -155,14 +155,28 @@ pub enum Thing {
     Link { namespace: Namespace, index: u32, name: String, peer: Option<LinkKey> },
     /// A namespace that the driver made, by its name in the network and its path.
     Namespace { name: String, path: NamespacePath },
-    /// An nftables rule.
-    NftRule { namespace: Namespace, table: String, handle: NftHandle },
+    /// An nftables rule, with the links by whose indexes it goes, and the port of the host whose packets it sends elsewhere.
+    NftRule {
+        namespace: Namespace,
+        table: String,
+        handle: NftHandle,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        links: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<HostPort>,
+    },
     /// A route, where it does not go with a link.
     Route(Route),
     /// A policy rule.
     Rule(Rule),
-    /// Leave for a link to forward.
-    Forward { name: String, ipv4: bool, ipv6: bool },
+    /// Leave for a link to forward. Those of 0.1.0 have no index (0), and go by the name.
+    Forward {
+        name: String,
+        #[serde(default)]
+        index: u32,
+        ipv4: bool,
+        ipv6: bool,
+    },
     /// A port of the host.
     Port(HostPort),
 }

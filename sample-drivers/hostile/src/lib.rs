@@ -11,6 +11,7 @@ mod ranges;
 mod raw;
 mod rules;
 mod texts;
+mod ties;
 mod traps;
 mod walk;
 mod waste;
@@ -49,6 +50,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         foreign::ATTACKS,
         ranges::ATTACKS,
         rules::ATTACKS,
+        ties::ATTACKS,
         texts::ATTACKS,
         traps::ATTACKS,
         raw::ATTACKS,
@@ -101,6 +103,10 @@ impl Driver for Hostile {
             return attack(info);
         }
         let Some(pool) = ipv4.first().and_then(|data| data.pool) else { return Ok(()) };
+        if let Some(name) = options.generic.get("leave") {
+            let leaving = ties::LEAVING.iter().find(|(known, _)| *known == name);
+            return leaving.map_or(Ok(()), |(_, attack)| attack(&Stage { pool }));
+        }
         find(attacks(), &options.generic)?.map_or(Ok(()), |attack| attack(&Stage { pool }))
     }
 
@@ -111,6 +117,9 @@ impl Driver for Hostile {
     fn create_endpoint(_: &str, endpoint: &str, _: &InterfaceInfo, options: &EndpointOptions) -> Result<()> {
         let [host, container] = ends(endpoint);
         links::add_one(LinkSpec::veth(LinkEnd::named(host), LinkEnd::named(container)))?;
+        if options.generic.get("attack") == Some("release-a-translated-port-later") {
+            join::take_a_port()?;
+        }
         // Joins have no options of their own.
         Key::new(format!("attack/{endpoint}")).set(&options.generic.get("attack").unwrap_or_default().to_owned())
     }
@@ -121,8 +130,12 @@ impl Driver for Hostile {
 
     fn join(_: &str, endpoint: &str, _: &str, info: &JoinInfo, _: &EndpointOptions) -> Result<()> {
         let [_, container] = ends(endpoint);
-        info.interface_name().set_names(&links::get(None, &container)?, "eth", None)?;
+        let link = links::get(None, &container)?;
+        info.interface_name().set_names(&link, "eth", None)?;
         let attack = Key::<String>::new(format!("attack/{endpoint}")).get()?.unwrap_or_default();
+        if attack == "rules-of-a-link-that-moves" {
+            return ties::speak_of(&link);
+        }
         match join::ATTACKS.iter().find(|(name, _)| *name == attack) {
             Some((_, attack)) => attack(info),
             None => Err(Error::invalid_argument(format!("there is no attack {attack} of a join"))),

@@ -37,8 +37,11 @@ const OWN: &[(&str, &str, &str)] = &[
     ("nftables.rs", "matches!(chain.hook, NftHook::Prerouting | NftHook::Output)", "true"),
     ("nftables.rs", "= (protocol, port, address) else {", "= (protocol.or(Some(6)), port, address) else {"),
     ("nftables.rs", "= (protocol, port, address) else {", "= (protocol, port.or(Some(8080)), address) else {"),
-    ("nftables.rs", "= (protocol, port, address) else {", "= (protocol, port, address.or(Some(any))) else {"),
-    ("nftables.rs", "[address, any].map(|address| HostPort", "[any, any].map(|address| HostPort"),
+    ("nftables.rs", "= (protocol, port, address) else {", "= (protocol, port, address.or(Some(any(to)))) else {"),
+    ("nftables.rs", "[address, any(to)].map(|address| HostPort", "[any(to), any(to)].map(|address| HostPort"),
+    ("nftables.rs", "true => Ok(Some(HostPort { protocol, port, address })),", "true => Ok(None),"),
+    ("nftables.rs", "if !view.has_port([port, HostPort {", "if false && !view.has_port([port, HostPort {"),
+    ("links.rs", "= view.goes_by_name(&key)? {", "= view.goes_by_name(&key)?.filter(|_| false) {"),
     (
         "state.rs",
         "Some(false) => Err(foreign(&table, &key)),",
@@ -107,7 +110,7 @@ pub fn of(file: &str, text: &str) -> Result<Vec<Mutant>, String> {
 
 /// How many lines a statement has that begins here, does nothing but refuse, and ends with `?;`.
 fn statement(lines: &[&str], begin: usize) -> Option<usize> {
-    const FORMS: [&str; 7] = ["self.", "all_owned(", "link.", "parent.", "check_", "addresses", "rules"];
+    const FORMS: [&str; 8] = ["self.", "all_owned(", "names::", "link.", "parent.", "check_", "addresses", "rules"];
     let indent = |line: &str| line.len() - line.trim_start().len();
     let now = lines[begin].trim();
     let entry = ["entries.", "routes."].iter().any(|form| now.starts_with(form));

@@ -4,7 +4,7 @@ use crate::links::Link;
 use crate::{Result, sys};
 
 /// Lets packets be forwarded between this link and other links of the host, for the families given. Holds until the
-/// link goes.
+/// link goes, which keeps its name until then.
 ///
 /// # Errors
 /// `NotFound`: the link is gone. `InvalidArgument`: the link is not in the host's namespace, or its name has other characters

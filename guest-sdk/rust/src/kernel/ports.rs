@@ -36,7 +36,8 @@ pub fn take_any(protocol: Protocol, addresses: &[IpAddr]) -> Result<u16> {
     sys::ports::take(protocol.0, addresses, 0, 0)
 }
 
-/// Gives a port back, on all of these addresses. Ok where the owner doesn't have it.
+/// Gives a port back, on all of these addresses. Ok where the owner doesn't have it. The rules that send its packets elsewhere are removed
+/// in the same call, before or after: else the call fails in the end (`Forbidden`).
 ///
 /// # Errors
 /// `InvalidArgument`: as [`take`].

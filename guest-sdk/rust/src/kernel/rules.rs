@@ -15,7 +15,7 @@ pub struct Rule<'a> {
     pub source: Option<IpNet>,
     /// The same.
     pub destination: Option<IpNet>,
-    /// The link that packets come in by.
+    /// The link that packets come in by. The rule goes with it, and it keeps its name until then.
     pub input_link: Option<&'a Link>,
     /// The packet mark and its mask.
     pub mark: Option<(u32, u32)>,

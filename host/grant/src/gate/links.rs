@@ -4,7 +4,7 @@ use kernel::{Change, IpvlanFlag, IpvlanMode, LinkChanges, LinkEnd, LinkKey, Link
 use kernel::{Mark, Namespace, NewName, Vxlan};
 use words::{Error, LinkName, Result};
 
-use super::{Gate, Granted, Link, Object, Place, View};
+use super::{Gate, Granted, Link, Object, Place, View, names};
 use crate::{HostCall, Limit, NamespaceKind, Permission};
 
 /// A link that a driver wants.
@@ -153,6 +153,7 @@ impl Gate {
         let addresses = &end.rest.addresses;
         self.permit(HostCall::LinksAdd, Object::Amount(Limit::Addresses, addresses.len() as u64))?;
         addresses.iter().try_for_each(|address| self.permit(HostCall::LinksAdd, Object::Address(*address)))?;
+        names::check(view, &end.rest.name, namespace == Namespace::Host)?;
         let master = end.master.map(|bridge| master(view, &namespace, &bridge)).transpose()?;
         Ok(LinkEnd { namespace, master, ..end.rest })
     }
@@ -183,7 +184,13 @@ impl Gate {
         bridge: Option<Option<Link>>,
         changes: LinkChanges,
     ) -> Result<Granted<Vec<Change>>> {
-        let key = link.owned(view)?.key;
+        let Link { key, name, .. } = link.owned(view)?;
+        if let Some(new) = &changes.name {
+            names::check(view, new, key.namespace == Namespace::Host)?;
+            if let Some(what) = view.goes_by_name(&key)? {
+                return Err(Error::forbidden(format!("{name} keeps its name as long as the {what} goes by it")));
+            }
+        }
         let master = match bridge {
             None => None,
             Some(None) => Some(0),

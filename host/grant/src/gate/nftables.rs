@@ -1,11 +1,10 @@
 //! `nftables`: what a packet rule may do to whose packets.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use kernel::{HostPort, LinkKey, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict};
-use words::{Error, LinkName, Result};
+use kernel::{HostPort, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict};
+use words::{Error, Kind, Result};
 
 use super::view::all_owned;
 use super::{Gate, Granted, Link, Object, Place, Tie, View};
@@ -43,7 +42,8 @@ pub enum WantedProperty {
 pub struct NftRules {
     pub namespace: Namespace,
     pub table: String,
-    pub rules: Vec<NftRule>,
+    /// Each with the port of the host whose packets it sends elsewhere: it holds as long as that is held.
+    pub rules: Vec<(NftRule, Option<HostPort>)>,
 }
 
 /// Rules that go, by the ids of their objects.
@@ -68,8 +68,8 @@ impl Gate {
             WantedProperty::Other(_) => None,
         });
         // A parent interface can stand in a condition, too.
-        let names = Names { namespace: &namespace, own: all_owned(view, links.filter(|link| link.is_own))? };
-        let rules = rules.into_iter().map(|rule| self.nft_rule(view, &names, rule)).collect::<Result<_>>()?;
+        all_owned(view, links.filter(|link| link.is_own))?;
+        let rules = rules.into_iter().map(|rule| self.nft_rule(view, &namespace, rule)).collect::<Result<_>>()?;
         self.grant(call, NftRules { namespace, table: table.to_owned(), rules })
     }
 
@@ -78,17 +78,36 @@ impl Gate {
         self.grant(HostCall::NftablesRemove, GoneNftRules(ids))
     }
 
-    fn nft_rule(&self, view: &impl View, names: &Names<'_>, rule: WantedNftRule) -> Result<NftRule> {
+    /// What a call leaves, once it has returned: a rule that sends a port's packets elsewhere, and not the port, would cut off whoever takes it.
+    pub fn check_left(&self, view: &impl View) -> Result<()> {
+        for port in view.translated_ports()? {
+            if !view.has_port([port, HostPort { address: any(port.address), ..port }])? {
+                let why = format!(
+                    "host port {port} is released, but a packet rule still sends elsewhere what comes there: remove it in the same call"
+                );
+                return Err(self.refused(HostCall::PortsRelease, Kind::Forbidden, &why));
+            }
+        }
+        Ok(())
+    }
+
+    fn nft_rule(
+        &self,
+        view: &impl View,
+        namespace: &Namespace,
+        rule: WantedNftRule,
+    ) -> Result<(NftRule, Option<HostPort>)> {
         let call = HostCall::NftablesAdd;
         let WantedNftRule { chain, conditions, verdict } = rule;
         self.permit(call, Object::Chain(hook(chain.hook), chain.priority))?;
         let mut parents = Vec::new();
-        let conditions = conditions.into_iter().map(|given| condition(view, names, given, &mut parents));
+        let conditions = conditions.into_iter().map(|given| condition(view, namespace, given, &mut parents));
         let conditions = conditions.collect::<Result<Vec<_>>>()?;
         check_verdict(chain, &verdict)?;
+        let mut port = None;
         if let NftVerdict::DestinationNat(to, _) = verdict {
             self.permit(call, Object::Target(to))?;
-            self.check_redirected(view, &conditions, &parents, to)?;
+            port = self.redirected(view, &conditions, &parents, to)?;
         }
         if let NftVerdict::SourceNat(to, _) = verdict {
             self.permit(call, Object::Target(to))?;
@@ -98,18 +117,18 @@ impl Gate {
         tied.map_err(|e| Error::invalid(e.message))?;
         let owner = self.about.endpoint.as_ref().or(self.about.network.as_ref()).map_or("", |id| id.as_str());
         let comment = format!("{} {owner}", self.about.driver).chars().take(120).collect();
-        Ok(NftRule { chain, conditions, verdict, comment })
+        Ok((NftRule { chain, conditions, verdict, comment }, port))
     }
 
     /// Whose packets a rule sends elsewhere: those that come in by the driver's own link, those to addresses of the network's pools, or those to
-    /// a port of the host that the call's owner has taken. Any others are somebody else's.
-    fn check_redirected(
+    /// a port of the host that the call's owner has taken, which is answered. Any others are somebody else's.
+    fn redirected(
         &self,
         view: &impl View,
         conditions: &[NftCondition],
-        parents: &[LinkName],
+        parents: &[u32],
         to: IpAddr,
-    ) -> Result<()> {
+    ) -> Result<Option<HostPort>> {
         let plain = || conditions.iter().filter(|condition| !condition.negated).map(|condition| &condition.property);
         let in_pools = |net: IpNet| self.would_permit(HostCall::NftablesAdd, Object::Rule(&[Tie::Range(net)]));
         let own = plain().any(|property| match property {
@@ -118,15 +137,14 @@ impl Gate {
             _ => false,
         });
         if own {
-            return Ok(());
+            return Ok(None);
         }
-        let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let (mut protocol, mut port, mut address) = (None, None, None);
         for property in plain() {
             match property {
                 NftProperty::Protocol(number) => protocol = Some(*number),
                 NftProperty::DestinationPort(first, last) if first == last => port = Some(*first),
-                NftProperty::DestinationLocal => address = Some(any),
+                NftProperty::DestinationLocal => address = Some(any(to)),
                 NftProperty::Destination(net) if net.prefix_len() == net.max_prefix_len() => address = Some(net.addr()),
                 _ => {}
             }
@@ -136,8 +154,8 @@ impl Gate {
                 "packets that are not the network's can be sent to it only by a port: with a protocol, one destination port, and an address of the host",
             ));
         };
-        match view.has_port([address, any].map(|address| HostPort { protocol, port, address }))? {
-            true => Ok(()),
+        match view.has_port([address, any(to)].map(|address| HostPort { protocol, port, address }))? {
+            true => Ok(Some(HostPort { protocol, port, address })),
             false => Err(Error::forbidden(format!(
                 "port {port} of {address} is not taken by this endpoint: see `ports.take`"
             ))),
@@ -155,34 +173,32 @@ fn hook(hook: NftHook) -> Hook {
     }
 }
 
-/// The links that rules name: by name, so it has to be the one that they have now, in the rules' namespace.
-struct Names<'a> {
-    namespace: &'a Namespace,
-    own: BTreeMap<LinkKey, LinkName>,
+/// The host's every address, of the family of one.
+fn any(address: IpAddr) -> IpAddr {
+    if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 /// A condition. A link in it that is a parent interface is noted: it ties no rule to the network.
 fn condition(
     view: &impl View,
-    names: &Names<'_>,
+    namespace: &Namespace,
     condition: WantedCondition,
-    parents: &mut Vec<LinkName>,
+    parents: &mut Vec<u32>,
 ) -> Result<NftCondition> {
-    let mut name = |link: Link| -> Result<LinkName> {
-        // There, the name is another link's.
-        if link.key.namespace != *names.namespace {
+    let mut index = |link: Link| -> Result<u32> {
+        // There, the index is another link's.
+        if link.key.namespace != *namespace {
             return Err(Error::invalid(format!("{} is in another namespace than the rule", link.name)));
         }
-        if let Some(name) = names.own.get(&link.key) {
-            return Ok(name.clone());
+        if !link.is_own {
+            link.is_there(view)?;
+            parents.push(link.key.index);
         }
-        link.is_there(view)?;
-        parents.push(link.name.clone());
-        Ok(link.name)
+        Ok(link.key.index)
     };
     let property = match condition.property {
-        WantedProperty::InputLink(link) => NftProperty::InputLink(name(link)?),
-        WantedProperty::OutputLink(link) => NftProperty::OutputLink(name(link)?),
+        WantedProperty::InputLink(link) => NftProperty::InputLink(index(link)?),
+        WantedProperty::OutputLink(link) => NftProperty::OutputLink(index(link)?),
         WantedProperty::Other(property) => property,
     };
     Ok(NftCondition { property, negated: condition.negated })
@@ -211,7 +227,7 @@ fn check_verdict(chain: NftChain, verdict: &NftVerdict) -> Result<()> {
 }
 
 /// What ties the rule to the network: a negated condition does not, and a parent interface does not.
-fn ties(conditions: &[NftCondition], parents: &[LinkName], verdict: &NftVerdict) -> Vec<Tie> {
+fn ties(conditions: &[NftCondition], parents: &[u32], verdict: &NftVerdict) -> Vec<Tie> {
     let of_condition = |c: &NftCondition| match c {
         NftCondition { negated: true, .. } => None,
         NftCondition { property: NftProperty::InputLink(link) | NftProperty::OutputLink(link), .. } => {

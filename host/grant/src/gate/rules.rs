@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use kernel::{LinkKey, Namespace, Rule};
+use kernel::{Namespace, Rule, own_name};
 use words::{Error, LinkName, Result};
 
 use super::view::all_owned;
@@ -35,8 +35,8 @@ impl Gate {
         rules: Vec<WantedRule>,
     ) -> Result<Granted<Vec<Rule>>> {
         let call = HostCall::RulesAdd;
-        let names = all_owned(view, rules.iter().filter_map(|rule| rule.input.as_ref()))?;
-        let rules = self.rules(call, place, rules, &names)?;
+        all_owned(view, rules.iter().filter_map(|rule| rule.input.as_ref()))?;
+        let rules = self.rules(call, place, rules, &|link| own_name(link.key.index))?;
         self.check_holding(view, call, Limit::Rules, rules.len() as u64)?;
         for rule in &rules {
             self.permit(call, Object::Rule(&ties(rule)))?;
@@ -45,7 +45,7 @@ impl Gate {
         self.grant(call, rules)
     }
 
-    /// `rules.remove`
+    /// `rules.remove`. Those of earlier versions went by the name that the link had.
     pub fn remove_rules(
         &self,
         view: &impl View,
@@ -58,7 +58,10 @@ impl Gate {
             // A handle's own name can be an older one; a link that is gone has no other.
             names.extend(view.own_link(&link.key)?.map(|name| (link.key.clone(), name)));
         }
-        self.grant(call, GoneRules(self.rules(call, place, rules, &names)?))
+        let earlier = |link: &Link| Ok(names.get(&link.key).unwrap_or(&link.name).clone());
+        let mut gone = self.rules(call, place, rules.clone(), &|link| own_name(link.key.index))?;
+        gone.extend(self.rules(call, place, rules, &earlier)?.into_iter().filter(|rule| rule.input.is_some()));
+        self.grant(call, GoneRules(gone))
     }
 
     fn rules(
@@ -66,10 +69,10 @@ impl Gate {
         call: HostCall,
         place: Option<&Place>,
         rules: Vec<WantedRule>,
-        names: &BTreeMap<LinkKey, LinkName>,
+        name: &dyn Fn(&Link) -> Result<LinkName>,
     ) -> Result<Vec<Rule>> {
         let namespace = self.namespace(call, place)?.take();
-        rules.into_iter().map(|rule| one(&namespace, rule, names)).collect()
+        rules.into_iter().map(|rule| one(&namespace, rule, name)).collect()
     }
 }
 
@@ -79,20 +82,20 @@ fn ties(rule: &Rule) -> Vec<Tie> {
 }
 
 /// The name of one of the driver's links, which must be where the rule is: there the name would be another link's.
-fn link_in(namespace: &Namespace, link: Link, names: &BTreeMap<LinkKey, LinkName>) -> Result<LinkName> {
+fn link_in(namespace: &Namespace, link: &Link, name: &dyn Fn(&Link) -> Result<LinkName>) -> Result<LinkName> {
     link.own()?;
     if link.key.namespace != *namespace {
         return Err(Error::invalid(format!("{} is in another namespace than the rule", link.name)));
     }
-    Ok(names.get(&link.key).cloned().unwrap_or(link.name))
+    name(link)
 }
 
-fn one(namespace: &Namespace, rule: WantedRule, names: &BTreeMap<LinkKey, LinkName>) -> Result<Rule> {
+fn one(namespace: &Namespace, rule: WantedRule, name: &dyn Fn(&Link) -> Result<LinkName>) -> Result<Rule> {
     let WantedRule { priority, source, destination, input, mark, table } = rule;
     if !(1..=32_765).contains(&priority) {
         return Err(Error::invalid(format!("{priority} is no rule's priority: 1 to 32765")));
     }
-    let input = input.map(|link| link_in(namespace, link, names)).transpose()?;
+    let input = input.map(|link| link_in(namespace, &link, name)).transpose()?;
     let (source, destination) = (source.map(|net| net.trunc()), destination.map(|net| net.trunc()));
     if source.is_none() && destination.is_none() && input.is_none() {
         return Err(Error::invalid(

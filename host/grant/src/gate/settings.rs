@@ -1,6 +1,6 @@
 //! `sysctls`, `forwarding` and `ports`.
 
-use kernel::{Change, HostPort, IptablesFamily, Namespace, PortWish, Sysctl};
+use kernel::{Change, HostPort, IptablesFamily, LinkKey, Namespace, PortWish, Sysctl};
 use words::{Error, LinkName, Result};
 
 use super::{Gate, Granted, Link, Object, Place, View};
@@ -27,7 +27,7 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct Forwards {
-    pub link: LinkName,
+    pub link: Link,
     pub ipv4: bool,
     pub ipv6: bool,
     pub switches: Vec<Change>,
@@ -35,7 +35,7 @@ pub struct Forwards {
 
 /// A link that forwards no more.
 #[derive(Clone, Debug)]
-pub struct ForwardsNoMore(pub LinkName);
+pub struct ForwardsNoMore(pub LinkKey);
 
 impl Gate {
     /// `sysctls.get-link`
@@ -104,14 +104,13 @@ impl Gate {
                 changes.push(Change::SetSysctl { namespace: Namespace::Host, sysctl, value: 1 });
             }
         }
-        self.grant(HostCall::ForwardingAllow, Forwards { link: link.name, ipv4, ipv6, switches: changes })
+        self.grant(HostCall::ForwardingAllow, Forwards { link, ipv4, ipv6, switches: changes })
     }
 
     /// `forwarding.disallow`
-    pub fn disallow_forwarding(&self, view: &impl View, link: &Link) -> Result<Granted<ForwardsNoMore>> {
+    pub fn disallow_forwarding(&self, link: &Link) -> Result<Granted<ForwardsNoMore>> {
         link.own()?;
-        let name = view.own_link(&link.key)?.unwrap_or_else(|| link.name.clone());
-        self.grant(HostCall::ForwardingDisallow, ForwardsNoMore(name))
+        self.grant(HostCall::ForwardingDisallow, ForwardsNoMore(link.key.clone()))
     }
 
     /// `ports.take`
@@ -128,7 +127,8 @@ impl Gate {
 fn of_link(view: &impl View, link: &Link, setting: LinkSetting) -> Result<Setting> {
     let link = link.owned(view)?;
     let LinkSetting { family, file, .. } = setting;
-    Ok(Setting { namespace: link.key.namespace, sysctl: Sysctl::Link { family, link: link.name, name: file } })
+    let sysctl = Sysctl::Link { family, index: link.key.index, name: file };
+    Ok(Setting { namespace: link.key.namespace, sysctl })
 }
 
 /// The kernel's switches: the host's IPv4, and IPv6 for all links and those to come.

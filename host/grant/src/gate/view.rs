@@ -45,6 +45,12 @@ pub trait View {
     /// Whether the link belongs to the endpoint at hand.
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool>;
 
+    /// What goes by the link's name, in words: a policy rule, or its leave to forward.
+    fn goes_by_name(&self, link: &LinkKey) -> Result<Option<String>>;
+
+    /// Whether a link of another driver's on the host has this name, or is to have it again.
+    fn is_others_name(&self, name: &LinkName) -> Result<bool>;
+
     /// How many addresses a link has.
     fn addresses(&self, link: &LinkKey) -> Result<u64>;
 
@@ -59,6 +65,9 @@ pub trait View {
 
     /// Whether the owner at hand, endpoint or network, has taken one of these ports of the host.
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool>;
+
+    /// The ports of the host whose packets the owner's rules send elsewhere, where this call has released any port.
+    fn translated_ports(&self) -> Result<Vec<HostPort>>;
 
     /// How many of something the driver's networks hold, of which there are to be at most `most` when the call is committed.
     fn holds(&mut self, limit: Limit, most: u64) -> Result<u64>;

@@ -197,6 +197,7 @@ impl Change {
         matches!(
             self,
             Self::RemoveLink(..)
+                | Self::RemoveOwnName(..)
                 | Self::RemoveAddress(..)
                 | Self::RemoveRoute(..)
                 | Self::RemoveRule(..)
@@ -295,12 +296,13 @@ fn set_sysctl(
     namespace: &Namespace,
     sysctl: &Sysctl,
     value: i32,
+    marks: Marks,
     note: Note,
 ) -> Result<Applied, Error> {
-    let old = namespace::sysctl::get(session, namespace, sysctl)?;
+    let old = namespace::sysctl::get(session, namespace, sysctl, marks)?;
     let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
     note(&undo)?;
-    namespace::sysctl::set(session, namespace, sysctl, value)?;
+    namespace::sysctl::set(session, namespace, sysctl, value, marks)?;
     Ok(Applied { outcome: Outcome::Value(old), undo })
 }
 
@@ -309,8 +311,12 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) ->
         Change::AddNftRules { namespace, table, rules } => nft::add(session, namespace, table, rules),
         Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, namespace, table, rules),
         Change::RemoveNftTable { namespace, table } => nft::remove_table(session, namespace, table),
-        Change::SetSysctl { namespace, sysctl, value } => set_sysctl(session, namespace, sysctl, *value, note),
+        Change::SetSysctl { namespace, sysctl, value } => {
+            set_sysctl(session, namespace, sysctl, *value, kernel.marks, note)
+        }
         Change::MoveLink(link, to) => link::moving::move_link(session, link, to, kernel.marks),
+        Change::AddOwnName(link) => link::naming::add(session, link, kernel.marks, note),
+        Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => {
             let removed = kernel.host.remove_namespace(&kernel.namespaces, name);

@@ -57,7 +57,7 @@ impl Display for LinkSpec {
 impl Display for Sysctl {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Link { family, link, name } => write!(f, "{family} {name} of {link}"),
+            Self::Link { family, index, name } => write!(f, "{family} {name} of link {index}"),
             Self::Namespace(path) => f.write_str(path),
         }
     }
@@ -98,6 +98,8 @@ impl Display for Change {
             Self::SetLink(key, _) => write!(f, "changing {key}"),
             Self::MoveLink(key, to) => write!(f, "moving {key} {to}"),
             Self::RemoveLink(key) => write!(f, "removing {key}"),
+            Self::AddOwnName(key) => write!(f, "naming {key} for policy rules"),
+            Self::RemoveOwnName(key) => write!(f, "removing the name of {key} for policy rules"),
             Self::AddAddress(key, address) => write!(f, "adding address {address} to {key}"),
             Self::RemoveAddress(key, address) => write!(f, "removing address {address} from {key}"),
             Self::AddRoute(route) => write!(f, "adding the route to {} through {}", route.destination, route.link),

@@ -25,6 +25,8 @@ pub(super) struct Link {
     pub space: SpaceId,
     pub index: u32,
     pub name: String,
+    /// IFLA_ALT_IFNAME.
+    pub other_names: BTreeSet<String>,
     pub kind: Kind,
     pub mac: Mac,
     /// Somebody chose it: a bridge does not take on its ports' then.
@@ -160,7 +162,7 @@ impl Machine {
     }
 
     pub fn by_name(&self, space: SpaceId, name: &str) -> Option<LinkId> {
-        self.links_of(space).find(|(_, link)| link.name == name).map(|(id, _)| id)
+        self.links_of(space).find(|(_, link)| link.name == name || link.other_names.contains(name)).map(|(id, _)| id)
     }
 
     /// The links of a namespace, in no order.

@@ -14,6 +14,8 @@ use crate::link::read::{
 
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
 
 impl Machine {
     /// One change after the other; those before one that fails stay made.
@@ -89,7 +91,7 @@ impl Machine {
         if matches!(link.kind, Kind::Loopback | Kind::Bridge(_)) {
             return Err(Errno::INVAL);
         }
-        if self.by_name(to, &link.name).is_some() {
+        if link.other_names.iter().chain([&link.name]).any(|name| self.by_name(to, name).is_some()) {
             return Err(Errno::EXIST);
         }
         let index = link.index;
@@ -104,6 +106,29 @@ impl Machine {
             (link.space, link.index, link.settings) = (to, index, settings);
         }
         Ok(())
+    }
+
+    /// Another name beside the one that it has (rtnl_linkprop).
+    pub fn name_new(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let (id, name) = self.named(at, body)?;
+        if self.by_name(at, &name).is_some() {
+            return Err(Errno::EXIST);
+        }
+        self.links.get_mut(&id).ok_or(Errno::NODEV)?.other_names.insert(name);
+        Ok(Vec::new())
+    }
+
+    pub fn name_delete(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let (id, name) = self.named(at, body)?;
+        let there = self.links.get_mut(&id).ok_or(Errno::NODEV)?.other_names.remove(&name);
+        if there { Ok(Vec::new()) } else { Err(Errno::NOENT) }
+    }
+
+    fn named(&self, at: SpaceId, body: &[u8]) -> Result<(LinkId, String), Errno> {
+        let fields = Fields::after(body, HEADER)?;
+        let id = self.by_index(at, fields.header_number(4)?).ok_or(Errno::NODEV)?;
+        let names = fields.nested(IFLA_PROP_LIST, 0)?.ok_or(Errno::INVAL)?;
+        Ok((id, names.text(IFLA_ALT_IFNAME).ok_or(Errno::INVAL)?))
     }
 
     /// A link of an index, or all of a group.

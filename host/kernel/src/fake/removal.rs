@@ -39,6 +39,10 @@ impl Machine {
 
     /// A name that is free, from one with or without `%d` (dev_get_valid_name).
     pub fn valid_name(&self, space: SpaceId, wanted: &str) -> Result<String, Errno> {
+        // Settings of these names stand for every link (sysctl_dev_name_is_allowed).
+        if ["all", "default"].contains(&wanted) {
+            return Err(Errno::INVAL);
+        }
         let Some((prefix, rest)) = wanted.split_once("%d") else {
             let taken = self.by_name(space, wanted).is_some();
             return if taken { Err(Errno::EXIST) } else { Ok(wanted.to_owned()) };

@@ -47,6 +47,7 @@ impl Machine {
         let what = self.what(&link.kind);
         let mut lines =
             vec![format!("link {name} {what} {mac} mtu {mtu} up {} group {group:x} of {master:?}", link.up)];
+        lines.extend(link.other_names.iter().map(|other| format!("link {name} is {other}")));
         if link.master.is_some() {
             let (hairpin, isolated, learning) = (port.hairpin, port.isolated, port.learning);
             lines.push(format!("link {name} hairpin {hairpin} isolated {isolated} learning {learning}"));

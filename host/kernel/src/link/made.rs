@@ -2,23 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Applied, Change, LinkKey, LinkName, Namespace, Outcome, Sysctl};
+use crate::{Applied, Change, LinkKey, Outcome, Sysctl};
 
-/// Links that were made, by key and by name.
+/// Links that were made.
 #[derive(Debug, Default)]
 pub struct MadeLinks {
     keys: BTreeSet<LinkKey>,
-    names: BTreeSet<(Namespace, LinkName)>,
 }
 
 impl MadeLinks {
     /// Takes note of what a change made.
     pub fn note(&mut self, applied: &Applied) {
         if let Outcome::Link(link, peer) = &applied.outcome {
-            for link in std::iter::once(link).chain(peer) {
-                self.keys.insert(link.key.clone());
-                self.names.insert((link.key.namespace.clone(), link.name.clone()));
-            }
+            self.keys.extend(std::iter::once(link).chain(peer).map(|link| link.key.clone()));
         }
         // Of one that was half made nobody was told.
         self.keys.extend(applied.undo.iter().filter_map(|change| match change {
@@ -37,13 +33,15 @@ impl MadeLinks {
         match change {
             Change::SetLink(key, _)
             | Change::RemoveLink(key)
+            | Change::AddOwnName(key)
+            | Change::RemoveOwnName(key)
             | Change::AddAddress(key, _)
             | Change::RemoveAddress(key, _) => self.keys.contains(key),
             Change::AddRoute(route) | Change::RemoveRoute(route) => self.keys.contains(&route.link),
             Change::AddNeighbour(entry) | Change::RemoveNeighbour(entry) => self.keys.contains(&entry.link),
             Change::AddForwarding(entry) | Change::RemoveForwarding(entry) => self.keys.contains(&entry.link),
-            Change::SetSysctl { namespace, sysctl: Sysctl::Link { link, .. }, .. } => {
-                self.names.contains(&(namespace.clone(), link.clone()))
+            Change::SetSysctl { namespace, sysctl: Sysctl::Link { index, .. }, .. } => {
+                self.keys.contains(&LinkKey { namespace: namespace.clone(), index: *index })
             }
             _ => false,
         }

@@ -1,7 +1,7 @@
 //! Links: what is asked of the kernel for each verb, and what it answers.
 //!
 //! - `message`: the request that makes one; `add`: all that making one takes
-//! - `read`: what the kernel has; `set`: changes; `moving`: into another namespace
+//! - `read`: what the kernel has; `set`: changes; `moving`: into another namespace; `naming`: what policy rules call it
 //! - `condemn`: out of everybody's way now, deleted as a group later; `made`: those that a call made
 //! - `mark`: how a link is told to be ours
 
@@ -11,5 +11,6 @@ pub mod made;
 pub mod mark;
 pub mod message;
 pub mod moving;
+pub mod naming;
 pub mod read;
 pub mod set;

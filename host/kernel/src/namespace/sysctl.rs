@@ -3,15 +3,19 @@
 use std::fs;
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::host::Host;
+use crate::link;
+use crate::link::mark::Marks;
 use crate::transport::session::Session;
-use crate::{Error, Namespace, Sysctl};
+use crate::{Error, LinkKey, Namespace, Sysctl};
 
 const ROOT: &str = "/proc/sys/net";
 
 /// Reads a setting.
-pub(crate) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Result<i32, Error> {
-    let path = path(sysctl)?;
+pub(crate) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl, marks: Marks) -> Result<i32, Error> {
+    let path = path(session, at, sysctl, marks, false)?;
     match session.host() {
         Host::Real(real) => session.within(real, at, || read(&format!("{ROOT}/{path}"), sysctl)),
         Host::Fake(fake) => fake.setting(at, &path)?.map_err(|errno| failed(&errno.into(), sysctl)),
@@ -19,8 +23,14 @@ pub(crate) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl) -> Res
 }
 
 /// Writes a setting.
-pub(crate) fn set(session: &mut Session, at: &Namespace, sysctl: &Sysctl, value: i32) -> Result<(), Error> {
-    let path = path(sysctl)?;
+pub(crate) fn set(
+    session: &mut Session,
+    at: &Namespace,
+    sysctl: &Sysctl,
+    value: i32,
+    marks: Marks,
+) -> Result<(), Error> {
+    let path = path(session, at, sysctl, marks, true)?;
     match session.host() {
         Host::Real(real) => session.within(real, at, || {
             fs::write(format!("{ROOT}/{path}"), format!("{value}\n")).map_err(|e| failed(&e, sysctl))
@@ -35,20 +45,24 @@ fn read(path: &str, sysctl: &Sysctl) -> Result<i32, Error> {
 }
 
 fn failed(error: &io::Error, sysctl: &Sysctl) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => Error::io(format!("there is no setting {sysctl}, or no such link"), error),
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT | Errno::NODEV) => Error::io(format!("there is no setting {sysctl}, or no such link"), error),
         _ => Error::io(format!("the setting {sysctl}"), error),
     }
 }
 
-/// Below [`ROOT`].
-fn path(sysctl: &Sysctl) -> Result<String, Error> {
-    match sysctl {
-        Sysctl::Namespace(path) => Ok((*path).to_owned()),
-        // The kernel makes no such entries for links of these names; they stand for every link.
-        Sysctl::Link { link, .. } if ["all", "default"].contains(&link.as_str()) => {
-            Err(Error::refused(format!("a link named {link} has no settings of its own")))
-        }
-        Sysctl::Link { family, link, name } => Ok(format!("{family}/conf/{link}/{name}")),
+/// Below [`ROOT`]. `own`: a link must be this instance's.
+fn path(session: &mut Session, at: &Namespace, sysctl: &Sysctl, marks: Marks, own: bool) -> Result<String, Error> {
+    let (family, index, name) = match sysctl {
+        Sysctl::Namespace(path) => return Ok((*path).to_owned()),
+        Sysctl::Link { family, index, name } => (family, *index, name),
+    };
+    let Some(seen) = link::read::get(session, at, link::read::by_index(index), marks)? else {
+        return Err(failed(&Errno::NODEV.into(), sysctl));
+    };
+    if own {
+        link::set::own(&LinkKey { namespace: at.clone(), index }, &seen)?;
     }
+    // Never `all` or `default`: the kernel makes no links of these names (sysctl_dev_name_is_allowed).
+    Ok(format!("{family}/conf/{}/{name}", seen.info.name))
 }

@@ -21,6 +21,8 @@ const NFT_REG_VERDICT: u32 = 0;
 const REGISTER: u32 = 1;
 const SECOND_REGISTER: u32 = 2;
 
+pub(super) const NFT_META_IIF: u32 = 4;
+pub(super) const NFT_META_OIF: u32 = 5;
 pub(super) const NFT_META_IIFNAME: u32 = 6;
 pub(super) const NFT_META_OIFNAME: u32 = 7;
 const NFT_META_NFPROTO: u32 = 15;
@@ -86,8 +88,8 @@ impl Expressions {
     fn condition(self, condition: &NftCondition) -> Self {
         let equal = Test::equal(condition.negated);
         match &condition.property {
-            NftProperty::InputLink(name) => self.meta(NFT_META_IIFNAME).compare(equal, &padded(name.as_str())),
-            NftProperty::OutputLink(name) => self.meta(NFT_META_OIFNAME).compare(equal, &padded(name.as_str())),
+            NftProperty::InputLink(index) => self.meta(NFT_META_IIF).compare(equal, &index.to_ne_bytes()),
+            NftProperty::OutputLink(index) => self.meta(NFT_META_OIF).compare(equal, &index.to_ne_bytes()),
             NftProperty::OutputBridge => self.meta(NFT_META_OIFKIND).compare(equal, &padded("bridge")),
             NftProperty::OutputGroup(group) => self.meta(NFT_META_OIFGROUP).compare(equal, &group.to_ne_bytes()),
             NftProperty::Source(network) => self.address(*network, Side::Source, condition.negated),

@@ -4,8 +4,8 @@
 use rustix::io::Errno;
 
 use crate::nft::expression::{
-    Expressions, NF_ACCEPT, NFT_META_IIFNAME, NFT_META_OIFNAME, NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME,
-    NFTA_VERDICT_CODE, Test,
+    Expressions, NF_ACCEPT, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_OIF, NFT_META_OIFNAME, NFTA_DATA_VERDICT,
+    NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_VERDICT_CODE, Test,
 };
 use crate::nft::message::{self, all, one};
 use crate::nft::{NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, find, first_refusal, is_overtaken, list, transaction};
@@ -26,6 +26,7 @@ const NFTA_RULE_COMPAT_FLAGS: u16 = 2;
 const NFTA_IMMEDIATE_DATA: u16 = 2;
 const NFTA_COUNTER_BYTES: u16 = 1;
 const NFTA_COUNTER_PACKETS: u16 = 2;
+const NFTA_META_KEY: u16 = 2;
 const NFTA_MATCH_NAME: u16 = 1;
 const NFTA_MATCH_REV: u16 = 2;
 const NFTA_MATCH_INFO: u16 = 3;
@@ -78,7 +79,7 @@ fn rules(
 fn rule(message: &Message) -> Result<IptablesRule, Error> {
     let handle = big_long(find(message, message::NFTA_RULE_HANDLE)?)?;
     let expressions = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_EXPRESSIONS)?;
-    let mut rule = IptablesRule { handle, comment: String::new(), returns: false };
+    let mut rule = IptablesRule { handle, comment: String::new(), returns: false, by_index: false };
     let mut conditions = false;
     // A rule with an expression of a shape that isn't known here is some other rule.
     for (_, expression) in attributes(expressions.unwrap_or_default()).flatten() {
@@ -88,7 +89,10 @@ fn rule(message: &Message) -> Result<IptablesRule, Error> {
             "counter" => {}
             "match" if is_comment(data) => rule.comment = comment(data),
             "immediate" => rule.returns = verdict(data) == Some(NFT_RETURN),
-            _ => conditions = true,
+            name => {
+                conditions = true;
+                rule.by_index |= name == "meta" && is_index(data);
+            }
         }
     }
     rule.returns &= !conditions;
@@ -97,6 +101,11 @@ fn rule(message: &Message) -> Result<IptablesRule, Error> {
 
 fn is_comment(data: &[u8]) -> bool {
     attributes(data).find(NFTA_MATCH_NAME).is_ok_and(|name| name.map(text).as_deref() == Some("comment"))
+}
+
+fn is_index(data: &[u8]) -> bool {
+    let key = attributes(data).find(NFTA_META_KEY).ok().flatten().and_then(|key| big_number(key).ok());
+    key.is_some_and(|key| [NFT_META_IIF, NFT_META_OIF].contains(&key))
 }
 
 fn comment(data: &[u8]) -> String {
@@ -131,9 +140,9 @@ fn request(family: IptablesFamily, change: &IptablesChange) -> Result<Request, E
             let body = rule_body(family, *chain).put(message::NFTA_RULE_HANDLE, &handle.to_be_bytes());
             Ok(one(message::NFT_MSG_DELRULE, 0, body))
         }
-        IptablesChange::Accept { chain, place, link, output, comment } => {
+        IptablesChange::Accept { chain, place, link, index, output, comment } => {
             let body = rule_body(family, *chain)
-                .nest(message::NFTA_RULE_EXPRESSIONS, accept(link, *output, comment)?)
+                .nest(message::NFTA_RULE_EXPRESSIONS, accept(link, *index, *output, comment)?)
                 .nest(NFTA_RULE_COMPAT, no_protocol());
             let (flags, body) = match place {
                 IptablesPlace::First => (0, body),
@@ -145,9 +154,10 @@ fn request(family: IptablesFamily, change: &IptablesChange) -> Result<Request, E
     }
 }
 
-/// `-i LINK -m comment --comment COMMENT -j ACCEPT`. The name is compared with its NUL alone: without it, iptables-nft reads `LINK+`.
-fn accept(link: &LinkName, output: bool, comment: &str) -> Result<Writer, Error> {
-    let key = if output { NFT_META_OIFNAME } else { NFT_META_IIFNAME };
+/// `-i LINK -m comment --comment COMMENT -j ACCEPT`. The name is compared with its NUL alone: without it, iptables-nft reads `LINK+`. The index
+/// comes first: iptables-nft shows what it reads last, and of a link that is gone only the name is left.
+fn accept(link: &LinkName, index: u32, output: bool, comment: &str) -> Result<Writer, Error> {
+    let (by_index, by_name) = if output { (NFT_META_OIF, NFT_META_OIFNAME) } else { (NFT_META_IIF, NFT_META_IIFNAME) };
     let name = [link.as_str().as_bytes(), &[0]].concat();
     if comment.len() >= COMMENT_BYTES {
         return Err(Error::refused(format!("iptables takes no comment of {} bytes", comment.len())));
@@ -157,7 +167,8 @@ fn accept(link: &LinkName, output: bool, comment: &str) -> Result<Writer, Error>
     let remark =
         Writer::default().put_text(NFTA_MATCH_NAME, "comment").put_big(NFTA_MATCH_REV, 0).put(NFTA_MATCH_INFO, &info);
     let counter = Writer::default().put(NFTA_COUNTER_BYTES, &[0; 8]).put(NFTA_COUNTER_PACKETS, &[0; 8]);
-    let expressions = Expressions::default().meta(key).compare(Test::Equal, &name);
+    let expressions = Expressions::default().meta(by_index).compare(Test::Equal, &index.to_ne_bytes());
+    let expressions = expressions.meta(by_name).compare(Test::Equal, &name);
     Ok(expressions.add("match", remark).add("counter", counter).code(NF_ACCEPT).written)
 }
 

@@ -59,6 +59,52 @@ fn links_there_and_back() {
     });
 }
 
+/// By a name that the next link does not get, whatever becomes of the first.
+#[test]
+fn a_policy_rule_ends_with_its_link() {
+    in_real(|world| {
+        let own = |link: &NewLink| own_name(link.key.index).unwrap();
+        let rule = |link: &NewLink| Change::AddRule(Rule { input: Some(own(link)), ..rule(100) });
+        let named = |link: &NewLink| [Change::AddOwnName(link.key.clone()), rule(link)];
+        let holds = || !sh("ip rule").contains("[detached]");
+        let (first, _) = world.link(bridge("br1", &[]));
+        world.all(&named(&first));
+        assert!(holds(), "{}", sh("ip rule"));
+        world.one(Change::RemoveLink(first.key.clone()));
+        world.link(bridge("br1", &[]));
+        assert!(!holds(), "the next link of the name has the rule");
+        world.all(&[Change::RemoveRule(Rule { input: Some(own(&first)), ..self::rule(100) })]);
+        let (renamed, _) = world.link(bridge("br2", &[]));
+        world.all(&named(&renamed));
+        sh("ip link set br2 down name br3; ip link add name br2 type bridge");
+        assert!(!holds(), "the next link of the name has the rule");
+    });
+}
+
+#[test]
+fn a_name_for_policy_rules_is_one_links() {
+    in_both(|world| {
+        let (link, other) = (stage(world).bridge, world.link(bridge("br1", &[])).0);
+        there_and_back(world, Change::AddOwnName(link.key.clone()));
+        world.one(Change::AddOwnName(link.key.clone()));
+        assert_eq!(world.one(Change::AddOwnName(link.key.clone())).undo, [], "it had the name");
+        assert!(
+            world.fails(&[Change::AddLink(bridge(own_name(link.key.index).unwrap().as_str(), &[]))]).errno.is_some()
+        );
+        // A link that comes from elsewhere may have the name already.
+        let taken = NewName::Exact(own_name(other.key.index).unwrap());
+        let named = LinkChanges { up: Some(false), name: Some(taken), ..LinkChanges::default() };
+        world.one(Change::SetLink(link.key.clone(), named));
+        let error = world.fails(&[Change::AddOwnName(other.key.clone())]);
+        assert!(error.message.contains("which only link"), "{error}");
+        world.one(Change::RemoveOwnName(link.key.clone()));
+        world.one(Change::RemoveOwnName(link.key.clone()));
+        let lo = LinkKey { namespace: Namespace::Host, index: 1 };
+        assert!(world.fails(&[Change::AddOwnName(lo)]).message.contains("is not this Pontoon's"));
+        assert!(world.fails(&[Change::AddOwnName(LinkKey { index: 77, ..link.key })]).message.contains("is gone"));
+    });
+}
+
 #[test]
 fn a_link_that_goes_down_comes_back_with_its_addresses_and_routes() {
     in_both(|world| {
@@ -184,16 +230,30 @@ fn settings_there_and_back() {
         let forward = Sysctl::Namespace("ipv4/ip_forward");
         assert_eq!(world.kernel.sysctl(&Namespace::Host, &forward), Ok(0));
         there_and_back(world, set(&forward, 1));
-        let proxy = Sysctl::Link { family: "ipv4", link: bridge.name.clone(), name: "proxy_arp" };
+        let proxy = Sysctl::Link { family: "ipv4", index: bridge.key.index, name: "proxy_arp" };
         there_and_back(world, set(&proxy, 1));
         let sandbox = Sandbox::new(world);
         let there = Change::SetSysctl { namespace: sandbox.namespace(), sysctl: forward.clone(), value: 1 };
         world.one(there);
         assert_eq!(world.kernel.sysctl(&sandbox.namespace(), &forward), Ok(1));
         assert_eq!(world.kernel.sysctl(&Namespace::Host, &forward), Ok(0));
-        let all = Sysctl::Link { family: "ipv4", link: name("all"), name: "proxy_arp" };
-        assert!(world.kernel.sysctl(&Namespace::Host, &all).is_err());
-        let none = Sysctl::Link { family: "ipv4", link: name("none"), name: "proxy_arp" };
+        // By the name that the link has by now, and by no other's.
+        let applied = world.one(set(&proxy, 1));
+        let named = |name: &str| LinkChanges {
+            up: Some(false),
+            name: Some(NewName::Exact(self::name(name))),
+            ..LinkChanges::default()
+        };
+        world.one(Change::SetLink(bridge.key.clone(), named("other")));
+        let (next, _) = world.link(self::bridge("br0", &[]));
+        assert_eq!(world.kernel.undo(&[applied]), []);
+        let of_next = Sysctl::Link { family: "ipv4", index: next.key.index, name: "proxy_arp" };
+        let value = |sysctl| world.kernel.sysctl(&Namespace::Host, sysctl);
+        assert_eq!((value(&proxy), value(&of_next)), (Ok(0), Ok(0)));
+        let lo = Sysctl::Link { family: "ipv4", index: 1, name: "proxy_arp" };
+        assert_eq!(value(&lo), Ok(0));
+        assert!(world.fails(&[set(&lo, 1)]).message.contains("is not this Pontoon's"));
+        let none = Sysctl::Link { family: "ipv4", index: 77, name: "proxy_arp" };
         assert!(world.kernel.sysctl(&Namespace::Host, &none).unwrap_err().message.contains("no such link"));
     });
 }

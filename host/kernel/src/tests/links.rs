@@ -202,6 +202,7 @@ fn errors_say_what_was_tried() {
         let gone = LinkKey { namespace: Namespace::Host, index: 4711 };
         let error = world.fails(&[Change::SetLink(gone, LinkChanges { mtu: Some(1400), ..LinkChanges::default() })]);
         assert_eq!(error.message, "changing link 4711 on the host: there is no link 4711 on the host");
+        assert_eq!(world.fails(&[Change::AddLink(bridge("all", &[]))]).errno, Some(22), "settings of all links");
         let gone = NamespacePath { path: "/run/netns/none".into(), inode: 1 };
         let away = veth(end(&Namespace::Host, "ve1"), end(&Namespace::At(gone), "eth0"));
         let here = veth(end(&Namespace::Host, "ve0"), end(&Namespace::Host, "ve2"));

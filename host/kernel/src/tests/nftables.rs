@@ -43,10 +43,7 @@ pub fn examples() -> Vec<(NftRule, &'static str)> {
     let forward = |conditions: &[NftCondition]| rule(FORWARD, conditions, NftVerdict::Accept);
     let tcp = || is(Protocol(6));
     vec![
-        (
-            forward(&[is(InputLink(name("br-1234567890ab"))), not(OutputLink(name("e0")))]),
-            r#"iifname "br-1234567890ab" oifname != "e0" accept"#,
-        ),
+        (forward(&[is(InputLink(1)), not(OutputLink(77))]), r#"iif "lo" oif != 77 accept"#),
         (
             forward(&[is(Source("10.5.0.0/16".parse().unwrap())), not(Destination("10.5.1.0/25".parse().unwrap()))]),
             "ip saddr 10.5.0.0/16 ip daddr != 10.5.1.0/25 accept",
@@ -77,7 +74,7 @@ pub fn examples() -> Vec<(NftRule, &'static str)> {
         (forward(&[is(Connection(2 | 4))]), "ct state established,related accept"),
         (forward(&[is(Connection(8))]), "ct state new accept"),
         (forward(&[is(DestinationTranslated)]), "ct status dnat accept"),
-        (rule(FORWARD, &[is(InputLink(name("e0")))], NftVerdict::Drop), r#"iifname "e0" drop"#),
+        (rule(FORWARD, &[is(InputLink(77))], NftVerdict::Drop), "iif 77 drop"),
         (
             rule(SRCNAT, &[is(Source("10.5.0.0/16".parse().unwrap()))], NftVerdict::Masquerade),
             "ip saddr 10.5.0.0/16 masquerade",
@@ -237,6 +234,7 @@ fn packets_are_translated() {
         };
         let into = pair("in", &inside, "10.9.0.1/24", "10.9.0.2/24");
         pair("out", &outside, "192.0.2.1/24", "192.0.2.2/24");
+        let out = world.kernel.link_by_name(&Namespace::Host, &name("out")).unwrap().unwrap().index;
         let route = Route {
             link: into.key,
             destination: "0.0.0.0/0".parse().unwrap(),
@@ -252,7 +250,7 @@ fn packets_are_translated() {
             is(NftProperty::DestinationPort(8080, 8080)),
         ];
         let to = NftVerdict::DestinationNat("10.9.0.2".parse().unwrap(), Some(80));
-        let leaving = [is(NftProperty::Source(network)), is(NftProperty::OutputLink(name("out")))];
+        let leaving = [is(NftProperty::Source(network)), is(NftProperty::OutputLink(out))];
         world.all(&[
             Change::AddRoute(route),
             Change::SetSysctl { namespace: Namespace::Host, sysctl: Sysctl::Namespace("ipv4/ip_forward"), value: 1 },

@@ -151,7 +151,7 @@ fn counts_and_lists_go_by_driver_and_network() {
 }
 
 #[test]
-fn links_are_found_by_namespace_and_index_or_name() {
+fn links_are_found_by_namespace_and_index() {
     let store = scratch();
     let at = |path: &str, inode| Namespace::At(namespace(path, inode));
     let objects = [
@@ -159,7 +159,7 @@ fn links_are_found_by_namespace_and_index_or_name() {
         link("n1", Some("e1"), at("/run/netns/a", 8), 3, "eth0"),
         link("n2", Some("e2"), at("/run/netns/a", 8), 4, "eth0"),
         Object {
-            thing: Thing::Forward { name: "br0".into(), ipv4: true, ipv6: false },
+            thing: Thing::Forward { name: "br0".into(), index: 7, ipv4: true, ipv6: false },
             ..link("n1", None, Namespace::Host, 0, "")
         },
     ];
@@ -169,9 +169,11 @@ fn links_are_found_by_namespace_and_index_or_name() {
     assert_eq!(owner(&Namespace::Host, 4), None);
     assert_eq!(owner(&at("/proc/7/ns/net", 8), 3), Some(ids[1]), "another path of the same namespace");
     assert_eq!(owner(&at("/run/netns/a", 9), 3), None, "another namespace at the same path");
-    let named = |network: &str, namespace: &Namespace| store.link_by_name(&id(network), namespace, "eth0").unwrap();
-    assert_eq!(named("n2", &at("/x", 8)).unwrap().id, ids[2]);
-    assert_eq!(named("n2", &Namespace::Host), None);
+    let network = Network { driver: name("d"), ..network("n1", "n1") };
+    put(&store, [Write::PutNetwork(network)]).unwrap();
+    let others = |driver: &str, link: &str| store.is_others_link(&name(driver), link).unwrap();
+    assert!(others("other", "br0") && !others("d", "br0"));
+    assert!(!others("other", "eth0"), "it is not on the host");
     assert_eq!(store.forwards().unwrap(), [Object { id: ids[3], ..objects[3].clone() }]);
     let moved = Object { id: ids[0], ..link("n1", None, at("/run/netns/b", 10), 6, "br1") };
     put(&store, [Write::PutObject(moved.clone())]).unwrap();

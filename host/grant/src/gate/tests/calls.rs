@@ -68,7 +68,7 @@ fn nothing_is_granted_without_the_permission_for_the_host_call() {
     no(gate.remove_rules(view, None, Vec::new()), "lacks routing");
     no(gate.remove_nft_rules(Vec::new()), "lacks packet-filter");
     no(gate.allow_forwarding(view, &link, true, true), "lacks forwarding");
-    no(gate.disallow_forwarding(view, &link), "lacks forwarding");
+    no(gate.disallow_forwarding(&link), "lacks forwarding");
     no(gate.take_port(wish()), "lacks host-ports");
     no(gate.release_ports(Vec::new()), "lacks host-ports");
     no(gate.remove_state(view, "k".into()), "lacks store");
@@ -92,6 +92,45 @@ fn a_link_is_changed_by_whoever_made_it_as_long_as_it_is_there() {
     assert_eq!(gate.remove_link(&own(1, "br0")).unwrap().take().0, key(1));
     view.removed = vec![1];
     no(set(&view, &own(1, "br0")), "br0 is gone: this call removed it");
+}
+
+#[test]
+fn a_link_has_no_name_that_another_may_have() {
+    let (gate, mut view) = (whole(), Table::default());
+    let named = |view: &Table, link, name: NewName| {
+        gate.set_link(view, &link, None, LinkChanges { name: Some(name), ..LinkChanges::default() })
+    };
+    let exact = |name: &str| NewName::Exact(LinkName::new(name).unwrap());
+    let prefix = |name: &str| NewName::Prefix(LinkName::new(name).unwrap());
+    for free in [exact("br-1234567890ab"), exact("docker1"), exact("hb0"), prefix("veth"), exact("cn")] {
+        assert!(named(&view, own(1, "br0"), free.clone()).is_ok(), "{free}");
+    }
+    let others = [exact("docker0"), exact("docker_gwbridge"), prefix("docker"), exact("cni-podman0"), exact("eth7")];
+    for others in others {
+        no(named(&view, own(1, "br0"), others.clone()), "may have: choose another");
+        assert!(named(&view, own(21, "in0"), others).is_ok(), "in a namespace of its own there are no others");
+    }
+    no(named(&view, own(21, "in0"), exact("pontoon00000007")), "are the host's own");
+    no(named(&view, own(1, "br0"), prefix("pontoon")), "are the host's own");
+    view.others_names = vec!["other"];
+    no(named(&view, own(1, "br0"), exact("other")), "other is the name of another driver's link");
+    assert!(named(&view, own(21, "in0"), exact("other")).is_ok());
+    let at = |place| WantedEnd { place, ..end("docker0") };
+    assert!(add(&mut view, wanted(at(Some(place())), WantedKind::Bridge)).is_ok());
+    no(add(&mut view, wanted(at(None), WantedKind::Bridge)), "docker0 is a name that a container engine");
+    no(add(&mut view, wanted(end("a"), WantedKind::Veth(Box::new(at(None))))), "docker0 is a name");
+}
+
+#[test]
+fn a_link_keeps_its_name_while_something_goes_by_it() {
+    let (gate, mut view) = (whole(), Table::default());
+    view.by_name = [(1, "rule 100 for table 7")].into();
+    let set = |link, changes| gate.set_link(&view, &link, None, changes);
+    let name = Some(NewName::Exact(LinkName::new("a").unwrap()));
+    let renamed = || LinkChanges { name: name.clone(), ..LinkChanges::default() };
+    no(set(own(1, "old"), renamed()), "br0 keeps its name as long as the rule 100 for table 7 goes by it");
+    assert!(set(own(1, "old"), LinkChanges { up: Some(true), ..LinkChanges::default() }).is_ok());
+    assert!(set(own(2, "ve0"), renamed()).is_ok());
 }
 
 #[test]
@@ -258,8 +297,8 @@ fn a_policy_rule_is_tied_to_the_network() {
     assert!(add(&mut view, rule(Some("10.5.0.0/24"), None)).is_ok());
     let local = vec![WantedRule { table: 255, ..rule(Some("10.5.0.0/24"), None).remove(0) }];
     no(add(&mut view, local), "the routing table 255 is the kernel's own");
-    // By the name that it has now.
-    assert_eq!(add(&mut view, rule(None, Some(own(1, "old")))).unwrap().input.unwrap().as_str(), "br0");
+    // By the name that no other link gets.
+    assert_eq!(add(&mut view, rule(None, Some(own(1, "old")))).unwrap().input.unwrap().as_str(), "pontoon00000001");
     no(add(&mut view, rule(Some("10.6.0.0/24"), None)), "nothing ties the rule to the network");
     no(add(&mut view, rule(None, None)), "it would catch foreign packets");
     no(add(&mut view, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
@@ -268,10 +307,11 @@ fn a_policy_rule_is_tied_to_the_network() {
     no(gate.add_rules(&mut view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
     no(gate.remove_rules(&view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
     no(gate.remove_rules(&view, None, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
-    let gone = gate.remove_rules(&view, None, rule(None, Some(own(1, "old")))).unwrap();
-    assert_eq!(gone.0.0[0].input.as_ref().unwrap().as_str(), "br0");
-    let gone = gate.remove_rules(&view, None, rule(None, Some(own(3, "gone")))).unwrap();
-    assert_eq!(gone.0.0[0].input.as_ref().unwrap().as_str(), "gone");
+    let gone = |rules| gate.remove_rules(&view, None, rules).unwrap().take().0;
+    let inputs = |link| gone(rule(None, Some(link))).into_iter().map(|rule| rule.input.unwrap().to_string());
+    assert!(inputs(own(1, "old")).eq(["pontoon00000001", "br0"]), "one that was made before, too");
+    assert!(inputs(own(3, "gone")).eq(["pontoon00000003", "gone"]));
+    assert_eq!(gone(rule(Some("10.5.0.0/24"), None)).len(), 1);
     let mut low = rule(Some("10.5.0.0/24"), None);
     low[0].priority = 0;
     no(add(&mut view, low), "0 is no rule's priority");
@@ -312,8 +352,8 @@ fn a_packet_rule_is_tied_to_the_network() {
     };
     let inside = || is(NftProperty::Source(net("10.5.0.0/25")));
     let made = add(&mut view, vec![by(own(1, "old"))]).unwrap();
-    assert_eq!(made.rules[0].conditions[0].property, NftProperty::InputLink(LinkName::new("br0").unwrap()));
-    assert_eq!((made.table.as_str(), made.rules[0].comment.as_str()), ("t", "d "));
+    assert_eq!(made.rules[0].0.conditions[0].property, NftProperty::InputLink(1));
+    assert_eq!((made.table.as_str(), made.rules[0].0.comment.as_str()), ("t", "d "));
     assert!(add(&mut view, vec![inside()]).is_ok());
     assert!(add(&mut view, vec![by(parent(9, "eth0")), inside()]).is_ok());
     let untied = "nothing ties the rule to the network";
@@ -344,6 +384,9 @@ fn a_packet_rule_is_in_a_chain_that_the_grant_names_and_that_can_do_it() {
     assert!(add(false, NftHook::Forward, 0, NftVerdict::Accept).is_ok());
     assert!(add(true, NftHook::Postrouting, 0, NftVerdict::Masquerade).is_ok());
     assert!(add(true, NftHook::Prerouting, 0, NftVerdict::DestinationNat(to(), None)).is_ok());
+    assert!(add(true, NftHook::Postrouting, 0, NftVerdict::SourceNat(to(), None)).is_ok());
+    let foreign = NftVerdict::SourceNat("192.0.2.1".parse().unwrap(), None);
+    no(add(true, NftHook::Postrouting, 0, foreign), "192.0.2.1 lies in none of the network's pools");
     no(add(false, NftHook::Forward, 1, NftVerdict::Accept), "lacks hooks: forward 1");
     no(add(false, NftHook::Input, 0, NftVerdict::Accept), "lacks hooks: input 0");
     no(add(true, NftHook::Prerouting, 0, NftVerdict::Drop), "can't happen in a chain of nat");
@@ -371,7 +414,9 @@ fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is
     no(add(&mut view, published(), "10.5.0.9"), "port 8080 of 0.0.0.0 is not taken by this endpoint");
     let held = |address: &str| HostPort { protocol: 6, port: 8080, address: address.parse().unwrap() };
     view.ports = vec![held("0.0.0.0")];
-    assert!(add(&mut view, published(), "10.5.0.9").is_ok());
+    let made = add(&mut view, published(), "10.5.0.9").unwrap().take();
+    assert_eq!(made.rules[0].1, Some(held("0.0.0.0")), "as long as the port is held");
+    assert_eq!(add(&mut view, vec![by(own(1, "br0"))], "10.5.0.9").unwrap().rules[0].1, None);
     let to = |text: &str| is(NftProperty::Destination(net(text)));
     assert!(add(&mut view, vec![tcp(), port(8080), to("192.0.2.1/32")], "10.5.0.9").is_ok());
     let only = "only by a port";
@@ -389,7 +434,26 @@ fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is
 }
 
 #[test]
-fn settings_are_of_the_drivers_links_and_by_their_names() {
+fn a_port_is_released_with_the_rules_for_it() {
+    let (gate, mut view) = (whole(), Table::default());
+    let port = |address: &str| HostPort { protocol: 6, port: 8080, address: address.parse().unwrap() };
+    assert!(gate.check_left(&view).is_ok());
+    view.translated = vec![port("192.0.2.1")];
+    no(gate.check_left(&view), "host port 8080/tcp of 192.0.2.1 is released, but a packet rule still sends");
+    view.ports = vec![port("192.0.2.2"), port("::")];
+    no(gate.check_left(&view), "is released");
+    for held in ["192.0.2.1", "0.0.0.0"] {
+        view.ports = vec![port(held)];
+        assert!(gate.check_left(&view).is_ok());
+    }
+    view.translated.push(port("fd00::1"));
+    no(gate.check_left(&view), "host port 8080/tcp of fd00::1 is released");
+    view.ports.push(port("::"));
+    assert!(gate.check_left(&view).is_ok());
+}
+
+#[test]
+fn settings_are_of_the_drivers_links() {
     let (gate, view) = (whole(), Table::default());
     let setting = |name: &str| {
         let word = Sysctl::try_from(format!("link.{name}")).unwrap();
@@ -398,8 +462,7 @@ fn settings_are_of_the_drivers_links_and_by_their_names() {
     let (named, other) = (setting("ipv6-accept-ra"), setting("ipv6-forwarding"));
     assert!(gate.get_link_setting(&view, &own(1, "br0"), named).is_ok());
     let set = gate.set_link_setting(&view, &own(1, "old"), named, 1).unwrap();
-    let link = LinkName::new("br0").unwrap();
-    let sysctl = kernel::Sysctl::Link { family: "ipv6", link, name: "accept_ra" };
+    let sysctl = kernel::Sysctl::Link { family: "ipv6", index: 1, name: "accept_ra" };
     assert_eq!(*set, [kernel::Change::SetSysctl { namespace: kernel::Namespace::Host, sysctl, value: 1 }]);
     no(gate.get_link_setting(&view, &own(1, "br0"), other), "lacks sysctls: link.ipv6-forwarding");
     no(gate.set_link_setting(&view, &own(1, "br0"), other, 1), "lacks sysctls: link.ipv6-forwarding");
@@ -419,7 +482,7 @@ fn settings_are_of_the_drivers_links_and_by_their_names() {
 fn forwarding_is_for_the_drivers_links_in_the_hosts_namespace() {
     let (gate, mut view) = (whole(), Table::default());
     let allowed = gate.allow_forwarding(&view, &own(1, "old"), true, true).unwrap();
-    assert_eq!((allowed.link.as_str(), allowed.switches.len()), ("br0", 3));
+    assert_eq!((allowed.link.name.as_str(), allowed.switches.len()), ("br0", 3));
     view.forwarding = 1;
     assert!(gate.allow_forwarding(&view, &own(1, "br0"), true, true).unwrap().switches.is_empty());
     no(gate.allow_forwarding(&view, &own(21, "in0"), true, false), "in0 is not in the host's namespace");
@@ -430,8 +493,8 @@ fn forwarding_is_for_the_drivers_links_in_the_hosts_namespace() {
     for link in [parent(9, "eth0"), own(9, "eth0")] {
         no(gate.allow_forwarding(&view, &link, true, false), "the driver's");
     }
-    no(gate.disallow_forwarding(&view, &parent(9, "eth0")), "not the driver's own");
-    assert_eq!(gate.disallow_forwarding(&view, &own(1, "old")).unwrap().take().0.as_str(), "br0");
+    no(gate.disallow_forwarding(&parent(9, "eth0")), "not the driver's own");
+    assert_eq!(gate.disallow_forwarding(&own(1, "old")).unwrap().take().0, key(1));
 }
 
 #[test]

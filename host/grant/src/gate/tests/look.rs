@@ -23,6 +23,9 @@ pub struct Table {
     pub entries: BTreeMap<&'static str, bool>,
     pub forwarding: i32,
     pub pools: Vec<ipnet::IpNet>,
+    pub by_name: BTreeMap<u32, &'static str>,
+    pub others_names: Vec<&'static str>,
+    pub translated: Vec<HostPort>,
 }
 
 impl Default for Table {
@@ -41,6 +44,9 @@ impl Default for Table {
             entries: BTreeMap::new(),
             forwarding: 0,
             pools: vec!["10.7.0.0/16".parse().unwrap()],
+            by_name: BTreeMap::new(),
+            others_names: Vec::new(),
+            translated: Vec::new(),
         }
     }
 }
@@ -92,6 +98,18 @@ impl View for Table {
 
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
         Ok(self.endpoints.contains(&link.index))
+    }
+
+    fn goes_by_name(&self, link: &LinkKey) -> Result<Option<String>> {
+        Ok(self.by_name.get(&link.index).map(|what| (*what).to_owned()))
+    }
+
+    fn is_others_name(&self, name: &LinkName) -> Result<bool> {
+        Ok(self.others_names.contains(&name.as_str()))
+    }
+
+    fn translated_ports(&self) -> Result<Vec<HostPort>> {
+        Ok(self.translated.clone())
     }
 
     fn addresses(&self, _: &LinkKey) -> Result<u64> {

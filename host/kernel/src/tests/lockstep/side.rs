@@ -179,6 +179,7 @@ impl<'w> Side<'w> {
         let kernel = self.kernel();
         let same = kernel.link_by_name(&key.namespace, &name(&link.name))?;
         let is_same = same.is_some_and(|same| same.index == link.index);
+        let named = kernel.link_by_name(&key.namespace, &own_name(link.index).unwrap())?.map(|named| named.index);
         let LinkInfo { name, kind, mtu, up, running, master, parent, mark, .. } = link;
         let what = format!("{name} {kind} {} {mtu} up {up} {running} {master:?} {parent:?} {mark:?}", mac(link.mac));
         let addresses = kernel.addresses(key)?.into_iter().filter(|net| self.is_certain(net));
@@ -192,11 +193,11 @@ impl<'w> Side<'w> {
         let neighbours = sorted(&mut kernel.neighbours(key)?.iter().map(|n| format!("{} {}", n.address, n.mac)));
         let entries = sorted(&mut kernel.forwardings(key)?.iter().map(|e| format!("{} {:?}", e.mac, e.remote)));
         let settings = SETTINGS.map(|(family, setting)| {
-            let sysctl = Sysctl::Link { family, link: super::super::name(name), name: setting };
+            let sysctl = Sysctl::Link { family, index: link.index, name: setting };
             kernel.sysctl(&key.namespace, &sysctl).map_err(|error| error.errno)
         });
         Ok(vec![
-            format!("{what} {is_same}"),
+            format!("{what} {is_same} {named:?}"),
             format!("addresses {addresses:?}"),
             format!("routes {routes:?}"),
             format!("neighbours {neighbours:?}"),

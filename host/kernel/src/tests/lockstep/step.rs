@@ -15,6 +15,7 @@ pub enum Step {
     SetLink(At, LinkChanges),
     MoveLink(At, usize),
     RemoveLink(At),
+    OwnName(At, bool),
     Address(At, IpNet, bool),
     /// As if on the host.
     Route(At, Route, bool),
@@ -60,6 +61,7 @@ impl Step {
                 Self::AddLink(space, other, spec)
             }
             6..=10 => Self::SetLink(at, changes(random, side, at.0)),
+            11 if random.one_in(2) => Self::OwnName(at, add),
             11 => Self::MoveLink(at, other),
             12..=15 => Self::Address(at, random.address(), add),
             16..=19 => {
@@ -87,9 +89,9 @@ impl Step {
                 let (family, setting) = random.pick(&SETTINGS);
                 let sysctl = match random.one_in(4) {
                     true => Sysctl::Namespace(random.pick(&OF_NAMESPACE)),
-                    false => Sysctl::Link { family, link: random.name(), name: setting },
+                    false => Sysctl::Link { family, index: at.1, name: setting },
                 };
-                Self::Sysctl(space, sysctl, random.pick(&[0, 1, 1, 2]))
+                Self::Sysctl(if random.one_in(4) { space } else { at.0 }, sysctl, random.pick(&[0, 1, 1, 2]))
             }
             28 if random.one_in(3) => Self::Namespace(random.pick(&["n1", "n2"]).into(), add),
             29 => {
@@ -142,6 +144,8 @@ impl Step {
             Self::SetLink(at, changes) => Change::SetLink(side.key(*at), changes.clone()),
             Self::MoveLink(at, to) => Change::MoveLink(side.key(*at), space(*to)),
             Self::RemoveLink(at) => Change::RemoveLink(side.key(*at)),
+            Self::OwnName(at, true) => Change::AddOwnName(side.key(*at)),
+            Self::OwnName(at, false) => Change::RemoveOwnName(side.key(*at)),
             Self::Address(at, net, true) => Change::AddAddress(side.key(*at), *net),
             Self::Address(at, net, false) => Change::RemoveAddress(side.key(*at), *net),
             Self::Route(at, route, add) => {
