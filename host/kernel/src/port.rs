@@ -64,16 +64,6 @@ impl PortWish {
     fn is_choice(&self) -> bool {
         self.first == 0 || self.first < self.last
     }
-
-    /// Where its ports begin in their order.
-    pub fn begin(&self) -> HostPort {
-        HostPort { protocol: self.protocol, port: self.first, address: Ipv4Addr::UNSPECIFIED.into() }
-    }
-
-    /// Whether a port, which does not come before these, can be one that is wished for.
-    pub fn reaches(&self, port: &HostPort) -> bool {
-        port.protocol == self.protocol && (self.first == 0 || port.port <= self.last)
-    }
 }
 
 /// Ports with what holds each; without that where there can be none: see [`Ports::hold`] and [`open`].

@@ -15,7 +15,8 @@ impl Host for CallState {
         self.ask(HostCall::AddressesAdd, arguments!(addresses), |call| {
             let addresses = resolved(call, addresses)?;
             let (gate, transaction) = call.parts()?;
-            transaction.change(gate.add_addresses(transaction, addresses)?)?;
+            let granted = gate.add_addresses(transaction, addresses)?;
+            transaction.change(granted)?;
             Ok(())
         })
     }

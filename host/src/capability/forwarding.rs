@@ -14,7 +14,8 @@ impl Host for CallState {
         self.ask(HostCall::ForwardingAllow, arguments!(link, ipv4, ipv6), |call| {
             let link = call.table.get(&link)?.clone();
             let (gate, transaction) = call.parts()?;
-            Ok(transaction.forward(gate.allow_forwarding(transaction, &link, ipv4, ipv6)?)?)
+            let granted = gate.allow_forwarding(transaction, &link, ipv4, ipv6)?;
+            Ok(transaction.forward(granted)?)
         })
     }
 

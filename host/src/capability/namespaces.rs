@@ -36,7 +36,8 @@ impl Host for CallState {
             }
             let file = format!("{}-{name}", call.network()?.nft_table);
             let (gate, transaction) = call.parts()?;
-            let path = transaction.add_namespace(gate.add_namespace(NewNamespace { name: name.clone(), file })?)?;
+            let granted = gate.add_namespace(transaction, NewNamespace { name: name.clone(), file })?;
+            let path = transaction.add_namespace(granted)?;
             let namespace = kernel::Namespace::At(path);
             Ok(call.table.push(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })?)
         })

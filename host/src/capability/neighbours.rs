@@ -14,7 +14,8 @@ impl Host for CallState {
         self.ask(HostCall::NeighboursAdd, arguments!(neighbours), |call| {
             let neighbours = resolved(call, neighbours)?;
             let (gate, transaction) = call.parts()?;
-            transaction.change(gate.add_neighbours(transaction, neighbours)?)?;
+            let granted = gate.add_neighbours(transaction, neighbours)?;
+            transaction.change(granted)?;
             Ok(())
         })
     }
@@ -46,7 +47,8 @@ impl Host for CallState {
         self.ask(HostCall::NeighboursAddForwarding, arguments!(entries), |call| {
             let entries = resolved_forwarding(call, entries)?;
             let (gate, transaction) = call.parts()?;
-            transaction.change(gate.add_forwardings(transaction, entries)?)?;
+            let granted = gate.add_forwardings(transaction, entries)?;
+            transaction.change(granted)?;
             Ok(())
         })
     }

@@ -16,7 +16,8 @@ impl Host for CallState {
         self.ask(HostCall::RoutesAdd, arguments!(routes), |call| {
             let routes = resolved(call, routes)?;
             let (gate, transaction) = call.parts()?;
-            transaction.change(gate.add_routes(transaction, routes)?)?;
+            let granted = gate.add_routes(transaction, routes)?;
+            transaction.change(granted)?;
             Ok(())
         })
     }

@@ -45,12 +45,6 @@ pub trait View {
     /// Whether the link belongs to the endpoint at hand.
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool>;
 
-    /// How many addresses a link has.
-    fn addresses(&self, link: &LinkKey) -> Result<u64>;
-
-    /// How many routes lead through a link.
-    fn routes(&self, link: &LinkKey) -> Result<u64>;
-
     /// The value of a kernel setting.
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32>;
 
@@ -60,11 +54,12 @@ pub trait View {
     /// Whether the owner at hand, endpoint or network, has taken one of these ports of the host.
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool>;
 
-    /// How many of something the driver's networks hold, of which there are to be at most `most` when the call is committed.
-    fn holds(&mut self, limit: Limit, most: u64) -> Result<u64>;
+    /// How many of something the driver's networks hold with `more` of them, of which there are to be at most `most` when the call is committed.
+    /// What its calls have that are not committed yet is counted, too; where there are not more than `most`, these are from now on.
+    fn holds(&mut self, limit: Limit, more: u64, most: u64) -> Result<u64>;
 
-    /// Bytes of the driver's state, of which there are to be at most `most` when the call is committed.
-    fn state_bytes(&mut self, most: u64) -> Result<u64>;
+    /// How many of something that all drivers share are left.
+    fn left(&self, limit: Limit) -> Result<u64>;
 
     /// How many keys and bytes this call wrote.
     fn written(&self) -> (usize, usize);

@@ -14,10 +14,10 @@ pub struct Table {
     pub foreign: BTreeMap<u32, &'static str>,
     pub removed: Vec<u32>,
     pub endpoints: Vec<u32>,
-    pub addresses: u64,
-    pub routes: u64,
+    /// As many of whatever is asked for.
     pub holds: u64,
-    pub state_bytes: u64,
+    /// As many of whatever is shared.
+    pub left: u64,
     pub written: (usize, usize),
     pub ports: Vec<HostPort>,
     pub entries: BTreeMap<&'static str, bool>,
@@ -32,10 +32,8 @@ impl Default for Table {
             foreign: [(9, "eth0")].into(),
             removed: Vec::new(),
             endpoints: vec![2],
-            addresses: 0,
-            routes: 0,
             holds: 0,
-            state_bytes: 0,
+            left: 1_000,
             written: (0, 0),
             ports: Vec::new(),
             entries: BTreeMap::new(),
@@ -94,14 +92,6 @@ impl View for Table {
         Ok(self.endpoints.contains(&link.index))
     }
 
-    fn addresses(&self, _: &LinkKey) -> Result<u64> {
-        Ok(self.addresses)
-    }
-
-    fn routes(&self, _: &LinkKey) -> Result<u64> {
-        Ok(self.routes)
-    }
-
     fn sysctl(&self, _: &Namespace, _: &Sysctl) -> Result<i32> {
         Ok(self.forwarding)
     }
@@ -117,12 +107,12 @@ impl View for Table {
         Ok(self.ports.iter().any(|port| ports.contains(port)))
     }
 
-    fn holds(&mut self, _: Limit, _: u64) -> Result<u64> {
-        Ok(self.holds)
+    fn holds(&mut self, _: Limit, more: u64, _: u64) -> Result<u64> {
+        Ok(self.holds + more)
     }
 
-    fn state_bytes(&mut self, _: u64) -> Result<u64> {
-        Ok(self.state_bytes)
+    fn left(&self, _: Limit) -> Result<u64> {
+        Ok(self.left)
     }
 
     fn written(&self) -> (usize, usize) {
