@@ -75,6 +75,20 @@ fn host_ports_of_several_calls() {
     adds_up_over_calls("any-ports", "ports");
 }
 
+/// The count of what there is is kept, not made.
+#[test]
+fn a_neighbour_costs_the_same_beside_many() {
+    let bench = bench(&[(Limit::Neighbours, 1 << 20)]);
+    let timed = |number| {
+        let begin = Instant::now();
+        pile(&bench, number, "neighbours", 8_000).unwrap();
+        begin.elapsed()
+    };
+    let took: Vec<_> = (0..6).map(timed).collect();
+    println!("8,000 neighbours each: {took:?}");
+    assert!(took[5] < 5 * took[0].max(Duration::from_millis(100)), "{took:?}");
+}
+
 /// Nothing is committed yet, and it counts.
 #[test]
 fn calls_at_the_same_time_have_no_more_than_one() {
@@ -150,7 +164,7 @@ fn a_driver_leaves_as_many_ports_as_it_has() {
         daemon.cli(&format!("network create {name} -d hostile --subnet {subnet} -o pile=ports -o count={count}"))
     };
     let refused = create("h", "10.78.0.0/24", 101);
-    let left = "ports: it would have 101 and leave 99 of the host ports that the daemon can hold; each driver leaves";
+    let left = "ports: it would have 101 and leave 99 of the host ports that the daemon can hold (LimitNOFILE)";
     assert!(refused.err.contains(left), "{refused:?}");
     assert_eq!(create("h", "10.78.0.0/24", 100).code, 0);
     assert!(create("i", "10.79.0.0/24", 1).err.contains("it would have 101 and leave 99"));

@@ -260,7 +260,7 @@ impl Gate {
             Object::Share(_, holds, left) if holds <= left => None,
             Object::Share(limit, holds, left) => {
                 let what = match limit {
-                    Limit::Ports => "host ports that the daemon can hold",
+                    Limit::Ports => "host ports that the daemon can hold (LimitNOFILE)",
                     _ => "bytes on the state disk, without those that are kept for removals",
                 };
                 let why = format!(
