@@ -66,6 +66,12 @@ const ATTACKS: &[(&str, &str)] = &[
     ("many-short-keys", "store.set: the driver's grant allows 100000 (limits: store-bytes)"),
     ("large-entries", "tables.put: the driver's grant allows 100000 (limits: table-bytes)"),
     ("long-names-of-entries", "tables.put: the driver's grant allows 100000 (limits: table-bytes)"),
+    ("bridge-a-macvlan", "links.add: as a port of a bridge it makes its parent take in the packets of others"),
+    ("bridge-a-vlan", "the driver's grant lacks permissions: changed-parents"),
+    (
+        "bridge-a-macvlan-later",
+        "links.link.set: as a port of a bridge it makes its parent take in the packets of others",
+    ),
     // What others made.
     ("take-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
     ("take-loopback", "the driver has no link lo there, and its grant names no such parent"),
@@ -348,6 +354,9 @@ attacks! {
     many_short_keys: "many-short-keys"
     large_entries: "large-entries"
     long_names_of_entries: "long-names-of-entries"
+    bridge_a_macvlan: "bridge-a-macvlan"
+    bridge_a_vlan: "bridge-a-vlan"
+    bridge_a_macvlan_later: "bridge-a-macvlan-later"
     take_eth0: "take-eth0"
     take_loopback: "take-loopback"
     take_a_foreign_bridge: "take-a-foreign-bridge"

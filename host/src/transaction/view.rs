@@ -74,6 +74,11 @@ impl View for Transaction {
         Ok(self.kernel.link(link)?.map(|info| info.name))
     }
 
+    fn has_parent(&self, link: &LinkKey) -> Result<bool> {
+        let on_parents = ["macvlan", "ipvlan", "vlan"];
+        Ok(self.kernel.link(link)?.is_some_and(|info| on_parents.contains(&info.kind.as_str())))
+    }
+
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
         let Some(info) = self.kernel.link(link).ok().flatten() else { return Ok(false) };
         let object = self.link_object(&link.namespace, &info)?;

@@ -1,4 +1,5 @@
-//! Room on the disk. What drivers write ends where there is just so much left that all of it can be removed: SQLite needs room for that, too.
+//! Room on the disk. SQLite writes into its log what it changes, and to remove a network it may change every page: so what is stored never
+//! takes more of the disk than stays free, and whatever is there can be removed.
 
 use std::path::Path;
 
@@ -9,9 +10,8 @@ use super::Store;
 use super::error::Error;
 use super::query::{Result, count};
 
-/// Kept for removals: the log of the largest commit, and of the removal of a network of which a page holds little else. On a small disk it
-/// is a quarter.
-const RESERVE: u64 = 32 << 20;
+/// Kept beside, for the log of the largest commit and what the log may have before it starts over. On a small disk it is an eighth.
+const LOG: u64 = 32 << 20;
 
 impl Store {
     /// Bytes that drivers may yet write.
@@ -20,18 +20,36 @@ impl Store {
     }
 }
 
-/// What is free on the disk and in the file, without the reserve.
 fn room(c: &Connection, path: &Path) -> Result<u64> {
     let disk = statvfs(path.parent().unwrap_or(path)).map_err(|e| Error::io(path, &e.into()))?;
-    let free = count(c, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size", [])?;
-    let reserve = RESERVE.min(disk.f_blocks * disk.f_frsize / 4);
-    Ok((disk.f_bavail * disk.f_frsize + free as u64).saturating_sub(reserve))
+    let sql = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let used = count(c, sql, [])? as u64;
+    Ok(left(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize, used))
 }
 
-/// Refuses what a driver makes the store grow by, where only the reserve is left.
+/// What is written takes away on both sides.
+fn left(disk: u64, free: u64, used: u64) -> u64 {
+    free.saturating_sub(used + LOG.min(disk / 8)) / 2
+}
+
+/// Refuses what a driver makes the store grow by, where what is left is for removals.
 pub(super) fn check(c: &Connection, path: &Path) -> Result<()> {
     match room(c, path)? {
         0 => Err(Error::reserved(path).into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_stays_free_as_is_stored() {
+        const MIB: u64 = 1 << 20;
+        assert_eq!(left(1_024 * MIB, 732 * MIB, 100 * MIB), 300 * MIB);
+        assert_eq!(left(1_024 * MIB, 132 * MIB, 100 * MIB), 0);
+        assert_eq!(left(1_024 * MIB, 31 * MIB, 0), 0);
+        assert_eq!(left(16 * MIB, 10 * MIB, 2 * MIB), 3 * MIB, "an eighth of a small disk");
     }
 }

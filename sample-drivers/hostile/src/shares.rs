@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use pontoon_sdk::addresses::LinkAddress;
-use pontoon_sdk::links::{self, Link, LinkEnd, LinkKind, LinkSpec, VxlanOptions};
+use pontoon_sdk::links::{self, Link, LinkChanges, LinkEnd, LinkKind, LinkSpec, MacvlanMode, Master, VxlanOptions};
 use pontoon_sdk::neighbours::{self, ForwardingEntry, Neighbour};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
 use pontoon_sdk::routes::Route;
@@ -31,6 +31,11 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("many-short-keys", many_short_keys),
     ("large-entries", large_entries),
     ("long-names-of-entries", long_names_of_entries),
+    ("bridge-a-macvlan", |stage| {
+        bridge_what_is_on_a_parent(stage, |parent| LinkKind::Macvlan { parent, mode: MacvlanMode::Bridge })
+    }),
+    ("bridge-a-vlan", |stage| bridge_what_is_on_a_parent(stage, |parent| LinkKind::Vlan { parent, id: 5 })),
+    ("bridge-a-macvlan-later", bridge_a_macvlan_later),
 ];
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -168,4 +173,18 @@ fn large_entries(_: &Stage) -> Result<()> {
 
 fn long_names_of_entries(_: &Stage) -> Result<()> {
     (0..9).try_for_each(|number| tables::put("own", &format!("{number}{}", "x".repeat(250)), &[0; 20_000]))
+}
+
+/// The kernel makes the parent promiscuous.
+fn bridge_what_is_on_a_parent(stage: &Stage, kind: for<'a> fn(&'a Link) -> LinkKind<'a>) -> Result<()> {
+    let (parent, bridge) = (stage.link("hb")?, stage.link("hm")?);
+    let end = LinkEnd { master: Some(&bridge), ..LinkEnd::named("hv") };
+    links::add_one(LinkSpec { end, kind: kind(&parent) }).map(drop)
+}
+
+fn bridge_a_macvlan_later(stage: &Stage) -> Result<()> {
+    let (parent, bridge) = (stage.link("hb")?, stage.link("hm")?);
+    let kind = LinkKind::Macvlan { parent: &parent, mode: MacvlanMode::Private };
+    let link = links::add_one(LinkSpec { end: LinkEnd::named("hv"), kind })?.link;
+    link.set(&LinkChanges { master: Some(Master::Bridge(&bridge)), ..LinkChanges::default() })
 }

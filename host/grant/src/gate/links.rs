@@ -56,6 +56,9 @@ pub struct Gone(pub LinkKey);
 #[derive(Clone, Debug)]
 pub struct GoneNamespace(pub String);
 
+/// What the kernel does with a bridge's port it does with the link below, and so on down: promiscuous, all multicast.
+const BRIDGED: &str = "as a port of a bridge it makes its parent take in the packets of others";
+
 impl Gate {
     /// The namespace that a host call is about: the host's, where none is given.
     pub fn namespace(&self, call: HostCall, place: Option<&Place>) -> Result<Granted<Namespace>> {
@@ -120,11 +123,15 @@ impl Gate {
     }
 
     fn spec(&self, view: &impl View, link: Wanted) -> Result<LinkSpec> {
+        let is_port = link.end.master.is_some();
         let end = self.end(view, link.end)?;
         let also = |permission, why| self.permit(HostCall::LinksAdd, Object::Also(permission, why));
         match &link.kind {
             WantedKind::Vxlan(..) => {
                 also(Permission::HostPorts, "a vxlan takes a UDP port on all of the host's addresses")?
+            }
+            WantedKind::Macvlan(..) | WantedKind::Ipvlan(..) | WantedKind::Vlan(..) if is_port => {
+                also(Permission::ChangedParents, BRIDGED)?
             }
             WantedKind::Macvlan(parent, MacvlanMode::Passthru) if !parent.is_own => {
                 also(
@@ -192,7 +199,12 @@ impl Gate {
         let master = match bridge {
             None => None,
             Some(None) => Some(0),
-            Some(Some(bridge)) => Some(master(view, &key.namespace, &bridge)?),
+            Some(Some(bridge)) => {
+                if view.has_parent(&key)? {
+                    self.permit(HostCall::LinksLinkSet, Object::Also(Permission::ChangedParents, BRIDGED))?;
+                }
+                Some(master(view, &key.namespace, &bridge)?)
+            }
         };
         self.grant(HostCall::LinksLinkSet, vec![Change::SetLink(key, LinkChanges { master, ..changes })])
     }

@@ -42,6 +42,9 @@ pub trait View {
     /// The name that whichever link has that is there.
     fn any_link(&self, link: &LinkKey) -> Result<Option<String>>;
 
+    /// Whether the link is a macvlan, ipvlan or vlan, on a parent.
+    fn has_parent(&self, link: &LinkKey) -> Result<bool>;
+
     /// Whether the link belongs to the endpoint at hand.
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool>;
 

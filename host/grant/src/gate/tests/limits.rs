@@ -1,10 +1,10 @@
 //! What there is much of: each thing up to its own limit, and what is shared up to a share.
 
-use kernel::{Forwarding, Neighbour, PortWish, Vxlan};
+use kernel::{Forwarding, IpvlanFlag, IpvlanMode, LinkChanges, MacvlanMode, Neighbour, PortWish, Vxlan};
 use words::MacAddress;
 
 use super::calls::{end, no, wanted, whole, wish};
-use super::look::{Table, key, own};
+use super::look::{Table, key, own, parent};
 use super::*;
 use crate::gate::links::{NewNamespace, WantedEnd, WantedKind};
 use crate::gate::state::ROW;
@@ -72,6 +72,34 @@ fn a_port_counts_on_each_of_its_addresses_and_a_share_is_left() {
     let add = |view: &mut Table| gate.add_links(view, wanted(end("a"), WantedKind::Vxlan(None, vxlan.clone())));
     assert!(add(&mut Table::default()).is_ok());
     no(add(&mut full()), "limits: ports");
+}
+
+/// No number, but what else reaches back to a parent.
+#[test]
+fn a_link_on_a_parent_is_a_bridges_port_by_a_word_of_its_own() {
+    let grant =
+        |more: &str| super::gate(&format!("permissions = ['links'{more}]\nnamespaces = ['host']\nparents = ['eth0']"));
+    let (without, with) = (grant(""), grant(", 'changed-parents'"));
+    let mut view = Table { on_parents: vec![2], ..Table::default() };
+    let on = || parent(9, "eth0");
+    let kinds = [
+        WantedKind::Macvlan(on(), MacvlanMode::Bridge),
+        WantedKind::Ipvlan(on(), IpvlanMode::L2, IpvlanFlag::Bridge),
+        WantedKind::Vlan(on(), 5),
+        WantedKind::Vlan(own(2, "ve0"), 5),
+    ];
+    let port = || WantedEnd { master: Some(own(1, "br0")), ..end("a") };
+    for kind in kinds {
+        assert!(without.add_links(&mut view, wanted(end("a"), kind.clone())).is_ok());
+        no(without.add_links(&mut view, wanted(port(), kind.clone())), "lacks permissions: changed-parents");
+        assert!(with.add_links(&mut view, wanted(port(), kind)).is_ok());
+    }
+    let set = |gate: &Gate, bridge| gate.set_link(&view, &own(2, "ve0"), bridge, LinkChanges::default());
+    no(set(&without, Some(Some(own(1, "br0")))), "links.link.set: as a port of a bridge it makes its parent");
+    assert!(set(&with, Some(Some(own(1, "br0")))).is_ok());
+    assert!(set(&without, Some(None)).is_ok() && set(&without, None).is_ok());
+    view.on_parents.clear();
+    assert!(without.set_link(&view, &own(2, "ve0"), Some(Some(own(1, "br0"))), LinkChanges::default()).is_ok());
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub struct Table {
     pub own: BTreeMap<u32, &'static str>,
     pub foreign: BTreeMap<u32, &'static str>,
     pub removed: Vec<u32>,
+    pub on_parents: Vec<u32>,
     pub endpoints: Vec<u32>,
     /// As many of whatever is asked for.
     pub holds: u64,
@@ -31,6 +32,7 @@ impl Default for Table {
             own: [(1, "br0"), (2, "ve0"), (21, "in0")].into(),
             foreign: [(9, "eth0")].into(),
             removed: Vec::new(),
+            on_parents: Vec::new(),
             endpoints: vec![2],
             holds: 0,
             left: 1_000,
@@ -86,6 +88,10 @@ impl View for Table {
     fn any_link(&self, link: &LinkKey) -> Result<Option<String>> {
         let found = self.own.get(&link.index).or(self.foreign.get(&link.index));
         Ok(found.filter(|_| *link == key(link.index)).map(|name| (*name).to_owned()))
+    }
+
+    fn has_parent(&self, link: &LinkKey) -> Result<bool> {
+        Ok(self.on_parents.contains(&link.index))
     }
 
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
