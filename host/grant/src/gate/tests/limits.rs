@@ -1,12 +1,16 @@
 //! What there is much of: each thing up to its own limit, and what is shared up to a share.
 
-use kernel::{Forwarding, IpvlanFlag, IpvlanMode, LinkChanges, MacvlanMode, Neighbour, PortWish, Vxlan};
+use kernel::{
+    Forwarding, IpvlanFlag, IpvlanMode, LinkChanges, MacvlanMode, Neighbour, NftChain, NftHook, NftVerdict, PortWish,
+    Vxlan,
+};
 use words::MacAddress;
 
 use super::calls::{end, no, wanted, whole, wish};
 use super::look::{Table, key, own, parent};
 use super::*;
 use crate::gate::links::{NewNamespace, WantedEnd, WantedKind};
+use crate::gate::nftables::{WantedCondition, WantedNftRule, WantedProperty};
 use crate::gate::state::ROW;
 
 /// A host where everything that the grant of [`whole`] limits to three is there three times.
@@ -100,6 +104,20 @@ fn a_link_on_a_parent_is_a_bridges_port_by_a_word_of_its_own() {
     assert!(set(&without, Some(None)).is_ok() && set(&without, None).is_ok());
     view.on_parents.clear();
     assert!(without.set_link(&view, &own(2, "ve0"), Some(Some(own(1, "br0"))), LinkChanges::default()).is_ok());
+}
+
+#[test]
+fn a_source_is_translated_to_granted_addresses() {
+    let mut view = Table::default();
+    let mut add = |to: &str| {
+        let chain = NftChain { nat: true, hook: NftHook::Postrouting, priority: 0 };
+        let property = WantedProperty::InputLink(own(1, "br0"));
+        let conditions = vec![WantedCondition { property, negated: false }];
+        let verdict = NftVerdict::SourceNat(to.parse().unwrap(), None);
+        whole().add_nft_rules(&mut view, None, "t", vec![WantedNftRule { chain, conditions, verdict }]).map(drop)
+    };
+    assert!(add("10.5.0.9").is_ok());
+    no(add("10.6.0.9"), "10.6.0.9 lies in none of the network's pools");
 }
 
 #[test]
