@@ -4,6 +4,7 @@
 //! reads its own, and go out in one commit; what the call read is checked then. Removals from the kernel come after
 //! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
 
+mod counts;
 mod notes;
 mod objects;
 mod port;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::firewall::Firewall;
 use crate::reaper::Reaper;
+use counts::Counts;
 use grant::Granted;
 use grant::gate::links::{Gone, GoneNamespace, NewNamespace, new_name};
 use grant::gate::nftables::{GoneNftRules, NftRules};
@@ -30,7 +32,7 @@ use kernel::{
 use objects::{Objects, link_key, speaks_of};
 use removals::Removals;
 pub use view::Look;
-use words::limit::CHANGES;
+use words::limit::{CHANGES, HOST_CALL_BYTES};
 use words::{Error, Id, Name};
 
 use store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
@@ -49,6 +51,9 @@ pub struct Owner {
 /// How long a call waits for links that its driver removed, before it is told that it has too many: the kernel deletes 256 in half of that.
 const REAPING: Duration = Duration::from_secs(1);
 
+/// Things of which it is told one by one that their driver had left them behind.
+const SWEPT: usize = 1_000;
+
 /// The changes of one call.
 pub struct Transaction {
     kernel: Arc<Kernel>,
@@ -62,6 +67,7 @@ pub struct Transaction {
     /// The network's objects when the call began, once they were asked for.
     committed: OnceLock<Objects>,
     made: Objects,
+    counts: Counts,
     made_links: MadeLinks,
     /// See [`notes`].
     notes: Vec<i64>,
@@ -80,7 +86,7 @@ pub struct Transaction {
     held_objects: Option<usize>,
     /// The store's version when the call began.
     since: i64,
-    checks: Vec<Check>,
+    checks: HashSet<Check>,
     /// Which links forward changes with this call.
     forwards: bool,
     /// What was removed that its driver had left behind.
@@ -107,6 +113,7 @@ impl Transaction {
             deadline: None,
             committed: OnceLock::new(),
             made: Objects::default(),
+            counts: Counts::default(),
             made_links: MadeLinks::default(),
             notes: Vec::new(),
             dropped: BTreeSet::new(),
@@ -118,7 +125,7 @@ impl Transaction {
             watches: BTreeMap::new(),
             ports: None,
             held_objects: None,
-            checks: Vec::new(),
+            checks: HashSet::new(),
             forwards: false,
             swept: Vec::new(),
         }
@@ -153,30 +160,30 @@ impl Transaction {
                 self.renamed.insert(object.id, object);
             }
         }
-        Ok(())
+        Ok(self.note_parts(&changes, true)?)
     }
 
     /// Makes links, which are the owner's from then on: each with the other end of a pair.
     pub fn add_links(&mut self, links: Granted<Vec<LinkSpec>>) -> Result<Vec<(NewLink, Option<NewLink>)>, Error> {
-        let changes: Vec<_> = links.take().into_iter().map(Change::AddLink).collect();
+        let specs = links.take();
+        let changes: Vec<_> = specs.iter().cloned().map(Change::AddLink).collect();
         let mut made = Vec::new();
-        for outcome in self.apply(&changes)? {
+        for (outcome, spec) in self.apply(&changes)?.into_iter().zip(&specs) {
             let Outcome::Link(link, peer) = outcome else {
                 return Err(Error::internal("the kernel layer did not answer with a link"));
             };
-            self.made_link(&link, peer.as_ref());
-            if let Some(peer) = &peer {
-                self.made_link(peer, Some(&link));
-            }
+            let ids =
+                [Some(self.made_link(&link, peer.as_ref())), peer.as_ref().map(|p| self.made_link(p, Some(&link)))];
+            ids.into_iter().flatten().zip(spec.ends()).for_each(|(id, end)| self.note_parts_of(id, spec, end));
             made.push((link, peer));
         }
         Ok(made)
     }
 
-    fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>) {
+    fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>) -> i64 {
         let LinkKey { namespace, index } = link.key.clone();
         let peer = peer.map(|peer| peer.key.clone());
-        self.made(Thing::Link { namespace, index, name: link.name.to_string(), peer });
+        self.made(Thing::Link { namespace, index, name: link.name.to_string(), peer })
     }
 
     /// Makes a namespace.
@@ -250,6 +257,7 @@ impl Transaction {
     fn made(&mut self, thing: Thing) -> i64 {
         let id = self.store.new_object_id();
         self.forwards |= matches!(thing, Thing::Forward { .. });
+        self.counts.add_thing(&thing);
         let Owner { network, endpoint, .. } = self.owner.clone();
         self.made.insert(Object { id, network, endpoint, thing });
         id
@@ -362,11 +370,12 @@ impl Transaction {
     }
 
     /// Removes what is no object of its own (an address, a neighbour) after the commit.
-    pub fn remove_plain(&mut self, removals: Granted<state::Removals>) -> Result<(), kernel::Error> {
+    pub fn remove_plain(&mut self, removals: Granted<state::Removals>) -> Result<(), Error> {
         let changes = removals.take().0;
         if self.removals.len() + changes.len() > CHANGES {
-            return Err(room::full(format!("one call removes at most {CHANGES} things from the kernel")));
+            return Err(room::full(format!("one call removes at most {CHANGES} things from the kernel")).into());
         }
+        self.note_parts(&changes, false)?;
         changes.into_iter().for_each(|change| self.removals.insert(change));
         Ok(())
     }
@@ -429,12 +438,6 @@ impl Transaction {
         if condemned > most / 2 { self.reaper.wait(driver, REAPING) } else { condemned }
     }
 
-    fn check_limit(&mut self, check: Check) {
-        if !self.checks.contains(&check) {
-            self.checks.push(check);
-        }
-    }
-
     /// The value of a key, as this call sees it.
     pub fn state(&mut self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
         if let Some(own) = self.state.get(key) {
@@ -442,14 +445,14 @@ impl Transaction {
         }
         let found = self.store.state(&self.owner.driver, key)?;
         let version = found.as_ref().map(|(_, version)| *version);
-        self.checks.push(Check::State { driver: self.owner.driver.clone(), key: key.to_owned(), version });
+        self.checks.insert(Check::State { driver: self.owner.driver.clone(), key: key.to_owned(), version });
         Ok(found.map(|(value, _)| value))
     }
 
     /// The entries under a prefix, as this call sees them.
     pub fn state_list(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, store::Error> {
-        let (found, version) = self.store.state_list(&self.owner.driver, prefix)?;
-        self.checks.push(Check::StateList { driver: self.owner.driver.clone(), prefix: prefix.to_owned(), version });
+        let (found, version) = self.store.state_list(&self.owner.driver, prefix, HOST_CALL_BYTES)?;
+        self.checks.insert(Check::StateList { driver: self.owner.driver.clone(), prefix: prefix.to_owned(), version });
         let mut all: BTreeMap<String, Vec<u8>> = found.into_iter().collect();
         for (key, value) in self.state.range(prefix.to_owned()..).take_while(|(k, _)| k.starts_with(prefix)) {
             match value {
@@ -462,8 +465,10 @@ impl Transaction {
 
     /// Sets or removes a key.
     pub fn set_state(&mut self, write: Granted<StateWrite>) {
-        let StateWrite { key, value } = write.take();
-        self.state.insert(key, value);
+        let now = write.take();
+        let before = self.state.remove(&now.key).map(|value| StateWrite { value, ..now.clone() });
+        self.counts.write_state(before.as_ref(), &now);
+        self.state.insert(now.key, now.value);
     }
 
     /// A table entry, as this call sees it, and whether it is the driver's own.
@@ -478,15 +483,15 @@ impl Transaction {
         let found = self.store.entry(&self.owner.network, table, key)?;
         let version = found.as_ref().map(|(_, version)| *version);
         let (network, table, key) = (self.owner.network.clone(), table.to_owned(), key.to_owned());
-        self.checks.push(Check::Entry { network, table, key, version });
+        self.checks.insert(Check::Entry { network, table, key, version });
         Ok(found.map(|(entry, _)| (entry.value, entry.owner == store::OWN)))
     }
 
     /// The entries of a table, as this call sees them: key, value, own.
     pub fn entry_list(&mut self, table: &Granted<Table>) -> Result<Vec<(String, Vec<u8>, bool)>, store::Error> {
         let table = table.0.as_str();
-        let (found, version) = self.store.entries(&self.owner.network, Some(table))?;
-        self.checks.push(Check::EntryList { network: self.owner.network.clone(), table: table.to_owned(), version });
+        let (found, version) = self.store.entry_list(&self.owner.network, table, HOST_CALL_BYTES)?;
+        self.checks.insert(Check::EntryList { network: self.owner.network.clone(), table: table.to_owned(), version });
         let live = found.into_iter().map(|e| (e.key, (e.value, e.owner == store::OWN)));
         let mut all: BTreeMap<String, (Vec<u8>, bool)> = live.collect();
         for ((_, key), value) in self.entries.iter().filter(|((t, _), _)| t == table) {
@@ -500,8 +505,11 @@ impl Transaction {
 
     /// Sets or removes an entry of the driver's own.
     pub fn set_entry(&mut self, write: Granted<EntryWrite>) {
-        let EntryWrite { table, key, value } = write.take();
-        self.entries.insert((table, key), value);
+        let now = write.take();
+        let place = (now.table.clone(), now.key.clone());
+        let before = self.entries.remove(&place).map(|value| EntryWrite { value, ..now.clone() });
+        self.counts.write_entry(before.as_ref(), &now);
+        self.entries.insert(place, now.value);
     }
 
     /// Asks for the events of a table.
@@ -518,10 +526,10 @@ impl Transaction {
         };
         let links: Vec<LinkKey> = left.iter().filter_map(|object| link_key(&object.thing)).collect();
         self.take_links(&links)?;
-        for object in left {
-            self.swept.push(describe(&object.thing));
-            self.take(&object);
-        }
+        self.swept = left.iter().take(SWEPT).map(|object| describe(&object.thing)).collect();
+        let more = left.len() - self.swept.len();
+        self.swept.extend((more > 0).then(|| format!("{more} more")));
+        left.iter().for_each(|object| self.take(object));
         Ok(())
     }
 
@@ -533,8 +541,9 @@ impl Transaction {
         writes.extend(self.notes.iter().map(|id| Write::ForgetNote(*id)));
         let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
         let noted = !to_remove.is_empty();
+        let checks = std::mem::take(&mut self.checks).into_iter().collect();
         writes.extend(noted.then_some(Write::Note(id, to_remove)));
-        self.store.commit(Batch { since: self.since, checks: std::mem::take(&mut self.checks), writes, durability })?;
+        self.store.commit(Batch { since: self.since, checks, writes, durability })?;
         self.applied.clear();
         self.notes.clear();
         self.notes.extend(noted.then_some(id));
@@ -572,7 +581,11 @@ impl Transaction {
         let dropped = &self.dropped;
         let renamed = std::mem::take(&mut self.renamed).into_values();
         writes.extend(renamed.filter(|o| !dropped.contains(&o.id)).map(Write::PutObject));
+        let parts = std::mem::take(&mut self.counts.parts);
+        let parts =
+            parts.into_iter().map(|(part, there)| if there { Write::PutPart(part) } else { Write::RemovePart(part) });
         writes.extend(self.made.drain().filter(|o| !dropped.contains(&o.id)).map(Write::AddObject));
+        writes.extend(parts);
         writes.extend(dropped.iter().map(|id| Write::RemoveObject(*id)));
         writes.extend(extra);
         writes
@@ -600,6 +613,7 @@ impl Drop for Transaction {
         {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't forget what is done: {error}");
         }
+        self.claim_no_more();
     }
 }
 

@@ -35,6 +35,14 @@ Links, rules, routes and ports that it did not make are out of its reach, by ind
     hostile::drop_another_network hostile::policy_rule_for_another_network
     host/grant/src/gate/tests/calls::a_link_is_changed_by_whoever_made_it_as_long_as_it_is_there
     ports::an_endpoint_gives_back_only_its_own
+What it made for a link is for no other link
+    hostile::rules_of_a_link_that_is_removed hostile::rules_of_a_link_that_the_operator_renames hostile::rename_under_a_policy_rule
+What sends a port's packets elsewhere goes before the port does
+    hostile::release_a_translated_port host/grant/src/gate/tests/calls::a_port_is_released_with_the_rules_for_it
+Its links on the host have no names that engines, interfaces to come or other drivers' links are known by
+    hostile::take_an_engines_name host/grant/src/gate/tests/calls::a_link_has_no_name_that_another_may_have
+A parent interface keeps its MAC address, MTU, queue and state
+    grants::a_parent_is_built_on_and_not_changed host/grant/src/gate/tests/limits::a_link_on_a_parent_is_a_bridges_port_by_a_word_of_its_own hostile::bridge_a_vlan
 A call that fails, traps or takes too long leaves nothing behind, and neither does a daemon that is killed
     faults::bridge faults::probe faults::every_action_of_the_probe hostile::remove_then_trap hostile::trap_after_a_link
     transactions::what_the_kernel_was_still_busy_with_when_time_was_up_is_undone
@@ -135,6 +143,14 @@ links of a driver, those included that the kernel has yet to delete
     hostile::many_links hostile::many_links_one_by_one bounded::the_kernel_never_holds_more_links_than_the_grant_allows
 (`addresses`, `routes`)
     hostile::many_addresses hostile::many_addresses_at_once hostile::many_routes
+neighbours and forwarding entries
+    hostile::many_neighbours hostile::neighbours_and_forwarding_entries shares::neighbours_of_several_calls
+namespaces of its own
+    hostile::many_namespaces shares::namespaces_of_several_calls
+host ports, once for each address
+    hostile::many_ports_of_the_hosts_choice hostile::ports_by_tunnels shares::a_driver_leaves_as_many_ports_as_it_has
+of the ephemeral ports, all drivers together
+    shares::half_of_the_ephemeral_ports_stays_the_hosts
 nftables and policy rules
     hostile::many_rules
 table entries (`table-entries`)

@@ -39,7 +39,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("many-rules", "nftables.add: the driver's grant allows 10 (limits: rules)"),
     ("many-entries", "tables.put: the driver's grant allows 10 (limits: table-entries)"),
     ("many-bytes", "store.set: the driver's grant allows 100000 (limits: store-bytes)"),
-    ("many-ports", "1024"),
+    ("many-ports", "ports.take: the driver's grant allows 10 (limits: ports)"),
     ("links-again-and-again", "links.add: the driver's grant allows 20 (limits: links)"),
     ("pairs-again-and-again", "links.add: the driver's grant allows 20 (limits: links)"),
     ("remove-what-is-not-there", "nftables.add: the driver's grant allows 10 (limits: rules)"),
@@ -47,6 +47,33 @@ const ATTACKS: &[(&str, &str)] = &[
     ("a-heap-of-rules-one-by-one", "nftables.add: the driver's grant allows 10 (limits: rules)"),
     ("a-heap-of-links", "links.add: the driver's grant allows 20 (limits: links)"),
     ("a-namespace-full-of-links", "links.add: the driver's grant allows 20 (limits: links)"),
+    // What adds up.
+    ("many-neighbours", "neighbours.add: the driver's grant allows 10 (limits: neighbours)"),
+    ("many-forwarding-entries", "neighbours.add-forwarding: the driver's grant allows 10 (limits: neighbours)"),
+    (
+        "neighbours-and-forwarding-entries",
+        "neighbours.add-forwarding: the driver's grant allows 10 (limits: neighbours)",
+    ),
+    ("neighbours-again-and-again", "neighbours.add: the driver's grant allows 10 (limits: neighbours)"),
+    ("addresses-over-many-links", "addresses.add: the driver's grant allows 10 (limits: addresses)"),
+    ("addresses-of-many-new-links", "links.add: the driver's grant allows 10 (limits: addresses)"),
+    ("routes-over-many-links", "routes.add: the driver's grant allows 10 (limits: routes)"),
+    ("rules-again-and-again", "nftables.add: the driver's grant allows 10 (limits: rules)"),
+    ("forwarding-without-end", "forwarding.allow: the driver's grant allows 10 (limits: rules)"),
+    ("many-namespaces", "namespaces.add: the driver's grant allows 10 (limits: namespaces)"),
+    ("namespaces-again-and-again", "namespaces.add: the driver's grant allows 10 (limits: namespaces)"),
+    ("many-ports-of-the-hosts-choice", "ports.take: the driver's grant allows 10 (limits: ports)"),
+    ("ports-again-and-again", "ports.take: the driver's grant allows 10 (limits: ports)"),
+    ("ports-by-tunnels", "links.add: the driver's grant allows 10 (limits: ports)"),
+    ("many-short-keys", "store.set: the driver's grant allows 100000 (limits: store-bytes)"),
+    ("large-entries", "tables.put: the driver's grant allows 100000 (limits: table-bytes)"),
+    ("long-names-of-entries", "tables.put: the driver's grant allows 100000 (limits: table-bytes)"),
+    ("bridge-a-macvlan", "links.add: as a port of a bridge it makes its parent take in the packets of others"),
+    ("bridge-a-vlan", "the driver's grant lacks permissions: changed-parents"),
+    (
+        "bridge-a-macvlan-later",
+        "links.link.set: as a port of a bridge it makes its parent take in the packets of others",
+    ),
     // What others made.
     ("take-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
     ("take-loopback", "the driver has no link lo there, and its grant names no such parent"),
@@ -325,6 +352,26 @@ attacks! {
     a_heap_of_rules_one_by_one: "a-heap-of-rules-one-by-one"
     a_heap_of_links: "a-heap-of-links"
     a_namespace_full_of_links: "a-namespace-full-of-links"
+    many_neighbours: "many-neighbours"
+    many_forwarding_entries: "many-forwarding-entries"
+    neighbours_and_forwarding_entries: "neighbours-and-forwarding-entries"
+    neighbours_again_and_again: "neighbours-again-and-again"
+    addresses_over_many_links: "addresses-over-many-links"
+    addresses_of_many_new_links: "addresses-of-many-new-links"
+    routes_over_many_links: "routes-over-many-links"
+    rules_again_and_again: "rules-again-and-again"
+    forwarding_without_end: "forwarding-without-end"
+    many_namespaces: "many-namespaces"
+    namespaces_again_and_again: "namespaces-again-and-again"
+    many_ports_of_the_hosts_choice: "many-ports-of-the-hosts-choice"
+    ports_again_and_again: "ports-again-and-again"
+    ports_by_tunnels: "ports-by-tunnels"
+    many_short_keys: "many-short-keys"
+    large_entries: "large-entries"
+    long_names_of_entries: "long-names-of-entries"
+    bridge_a_macvlan: "bridge-a-macvlan"
+    bridge_a_vlan: "bridge-a-vlan"
+    bridge_a_macvlan_later: "bridge-a-macvlan-later"
     take_eth0: "take-eth0"
     take_loopback: "take-loopback"
     take_a_foreign_bridge: "take-a-foreign-bridge"
@@ -431,9 +478,10 @@ fn every_attack_is_named() {
     let scene = Scene::new();
     // A message has its limit.
     let page = |number: usize| scene.network(&json!({"list": number.to_string()})).unwrap_err().message;
-    let pages: Vec<_> = (0..6).map(page).collect();
-    let names = pages.iter().flat_map(|page| page.rsplit(": ").next().unwrap_or_default().split_whitespace());
-    assert_eq!(names.collect::<Vec<_>>(), TESTED);
+    let names =
+        |page: String| page.rsplit(": ").next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let pages = (0..).map(|number| names(page(number))).take_while(|names: &Vec<String>| !names.is_empty());
+    assert_eq!(pages.flatten().collect::<Vec<_>>(), TESTED);
     assert!(TESTED.len() >= 40, "{}", TESTED.len());
 }
 

@@ -30,4 +30,5 @@ mod recordings;
 mod refusals;
 mod released;
 mod restart;
+mod shares;
 mod transactions;

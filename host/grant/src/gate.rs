@@ -105,6 +105,8 @@ pub(crate) enum Object<'a> {
     Table(&'a str),
     /// So many of something.
     Amount(Limit, u64),
+    /// So many of something that all drivers share, where so many would be left.
+    Share(Limit, u64, u64),
 }
 
 /// What ties a packet rule to a network.
@@ -181,7 +183,10 @@ impl Gate {
 
     /// Allows a host call on an object, or says which permission is missing. Either way it is in the driver's audit.
     fn permit(&self, call: HostCall, object: Object<'_>) -> Result<()> {
-        let kind = if matches!(object, Object::Amount(..)) { Kind::Unavailable } else { Kind::Forbidden };
+        let kind = match object {
+            Object::Amount(..) | Object::Share(..) => Kind::Unavailable,
+            _ => Kind::Forbidden,
+        };
         match self.kept_out(call, object) {
             None => {
                 self.policy.audit.allowed(call);
@@ -257,6 +262,17 @@ impl Gate {
             Object::Amount(limit, _) => {
                 let most = self.grant.limit(limit);
                 Some(Missing(None, format!("the driver's grant allows {most} (limits: {limit}), and this is more")))
+            }
+            Object::Share(_, holds, left) if holds <= left => None,
+            Object::Share(limit, holds, left) => {
+                let what = match limit {
+                    Limit::Ports => "host ports that the daemon can hold (LimitNOFILE)",
+                    _ => "bytes on the state disk, without those that are kept for removals",
+                };
+                let why = format!(
+                    "{limit}: it would have {holds} and leave {left} of the {what}; each driver leaves as many as it has"
+                );
+                Some(Missing(None, why))
             }
         }
     }

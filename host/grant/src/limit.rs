@@ -20,15 +20,23 @@ pub enum Limit {
     HostCalls,
     /// Links of all its networks.
     Links,
-    /// Addresses on one link.
+    /// Addresses on all its links.
     Addresses,
-    /// Routes through one link.
+    /// Routes through all its links.
     Routes,
-    /// nftables and policy rules of all its networks.
+    /// Neighbours and forwarding entries of all its links.
+    Neighbours,
+    /// nftables and policy rules of all its networks, and links that forward.
     Rules,
+    /// Namespaces that it made for all its networks.
+    Namespaces,
+    /// Ports of the host that all its networks have taken, each counted once for each of its addresses, and vxlan links.
+    Ports,
     /// Its entries in the tables of all its networks.
     TableEntries,
-    /// Bytes of what it remembers, keys included.
+    /// Bytes of these, with the names of tables and keys.
+    TableBytes,
+    /// Bytes of what it remembers, keys included, and 256 for each key.
     StoreBytes,
     /// Bytes that it may log in a second; eight seconds' worth may come at once.
     LogBytesPerSecond,
@@ -36,15 +44,19 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::MemoryMib,
         Self::CallMilliseconds,
         Self::HostCalls,
         Self::Links,
         Self::Addresses,
         Self::Routes,
+        Self::Neighbours,
         Self::Rules,
+        Self::Namespaces,
+        Self::Ports,
         Self::TableEntries,
+        Self::TableBytes,
         Self::StoreBytes,
         Self::LogBytesPerSecond,
     ];
@@ -54,10 +66,11 @@ impl Limit {
         match self {
             Self::MemoryMib | Self::CallMilliseconds | Self::HostCalls => self.most(),
             Self::Links => 4_096,
-            Self::Addresses | Self::Routes => 1_024,
-            Self::Rules => 16_384,
-            Self::TableEntries => 65_536,
-            Self::StoreBytes => 16 << 20,
+            Self::Addresses | Self::Routes | Self::Rules => 16_384,
+            Self::Neighbours | Self::TableEntries => 65_536,
+            Self::Namespaces => 256,
+            Self::Ports => 4_096,
+            Self::TableBytes | Self::StoreBytes => 16 << 20,
             Self::LogBytesPerSecond => 64 << 10,
         }
     }
@@ -69,10 +82,11 @@ impl Limit {
             Self::CallMilliseconds => DEADLINE.as_secs() * 1_000,
             Self::HostCalls => HOST_CALLS.into(),
             Self::Links => 65_536,
-            Self::Addresses | Self::Routes => 65_536,
-            Self::Rules => 262_144,
-            Self::TableEntries => 1 << 20,
-            Self::StoreBytes => 1 << 30,
+            Self::Addresses | Self::Routes | Self::Rules => 262_144,
+            Self::Neighbours | Self::TableEntries => 1 << 20,
+            Self::Namespaces => 4_096,
+            Self::Ports => 65_536,
+            Self::TableBytes | Self::StoreBytes => 1 << 30,
             Self::LogBytesPerSecond => 16 << 20,
         }
     }

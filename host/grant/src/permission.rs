@@ -27,7 +27,8 @@ pub enum Permission {
     HostPorts,
     /// Kernel settings of a whole namespace.
     NamespaceSettings,
-    /// A parent interface that a link changes: a macvlan in passthru mode takes over its MAC address and makes it promiscuous.
+    /// A parent interface that a link changes: a macvlan in passthru mode takes over its MAC address and makes it promiscuous, and so does each
+    /// link on a parent that is a bridge's port.
     ChangedParents,
     /// Remembering.
     Store,

@@ -298,6 +298,11 @@ impl Kernel {
         self.ports.hold(&self.host, port)
     }
 
+    /// How many more ports can be taken.
+    pub fn free_ports(&self) -> usize {
+        self.ports.free()
+    }
+
     fn session(&self) -> Session<'_> {
         Session::new(&self.host)
     }

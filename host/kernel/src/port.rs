@@ -3,7 +3,7 @@
 //! Packets to such a port are translated before they would reach the socket: at prerouting, and what the host sends itself at output. A TCP
 //! socket never listens, so what comes all the same is refused, as if the port were free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -59,8 +59,81 @@ impl HostPort {
     }
 }
 
-/// What is taken, by what holds it; without that where there can be none: see [`Ports::hold`] and [`open`].
-type Held = BTreeMap<HostPort, Option<Holding>>;
+impl PortWish {
+    /// The host chooses.
+    fn is_choice(&self) -> bool {
+        self.first == 0 || self.first < self.last
+    }
+}
+
+/// Ports with what holds each; without that where there can be none: see [`Ports::hold`] and [`open`].
+type Sockets = BTreeMap<HostPort, Option<Holding>>;
+
+/// What is taken.
+#[derive(Debug, Default)]
+struct Held {
+    ports: Sockets,
+    /// The ephemeral range as it was read last, and how many of it are taken, by protocol.
+    ephemeral: (u16, u16),
+    taken: BTreeMap<u8, usize>,
+}
+
+impl Held {
+    fn insert(&mut self, port: HostPort, socket: Option<Holding>) {
+        let is_new = !self.has_number(port.protocol, port.port);
+        self.ports.insert(port, socket);
+        if is_new && self.is_ephemeral(port.port) {
+            *self.taken.entry(port.protocol).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, port: &HostPort) -> Option<Option<Holding>> {
+        let removed = self.ports.remove(port)?;
+        if !self.has_number(port.protocol, port.port)
+            && self.is_ephemeral(port.port)
+            && let Some(taken) = self.taken.get_mut(&port.protocol)
+        {
+            *taken -= 1;
+        }
+        Some(removed)
+    }
+
+    fn is_ephemeral(&self, port: u16) -> bool {
+        (self.ephemeral.0..=self.ephemeral.1).contains(&port)
+    }
+
+    fn has_number(&self, protocol: u8, port: u16) -> bool {
+        self.of_number(protocol, port).next().is_some()
+    }
+
+    /// Those of a number, on whichever addresses.
+    fn of_number(&self, protocol: u8, port: u16) -> impl Iterator<Item = &HostPort> {
+        let from = HostPort { protocol, port, address: Ipv4Addr::UNSPECIFIED.into() };
+        self.ports.range(from..).map(|(port, _)| port).take_while(move |o| (o.protocol, o.port) == (protocol, port))
+    }
+
+    /// Counts anew where the range is another one.
+    fn read_ephemeral(&mut self, host: &Host) -> Result<(), Error> {
+        let range = host.ephemeral()?;
+        if range != self.ephemeral {
+            self.ephemeral = range;
+            let numbers: BTreeSet<(u8, u16)> = self.ports.keys().map(|port| (port.protocol, port.port)).collect();
+            let inside = numbers.into_iter().filter(|(_, port)| self.is_ephemeral(*port));
+            self.taken = inside.fold(BTreeMap::new(), |mut taken, (protocol, _)| {
+                *taken.entry(protocol).or_default() += 1;
+                taken
+            });
+        }
+        Ok(())
+    }
+
+    /// Half of the ephemeral ports stay free for whoever on this host wants any: only by its number is more of them taken.
+    fn spares_half(&self, protocol: u8) -> bool {
+        let (first, last) = self.ephemeral;
+        let count = usize::from(last - first) + 1;
+        self.taken.get(&protocol).is_none_or(|taken| *taken < count / 2)
+    }
+}
 
 /// The ports that are taken.
 #[derive(Debug, Default)]
@@ -71,11 +144,13 @@ pub(super) struct Ports {
 impl Ports {
     pub fn take(&self, host: &Host, wish: &PortWish) -> Result<Applied, Error> {
         let mut held = self.lock();
-        check_room(held.len() + wish.addresses.len())?;
-        let before = &*held;
-        let (port, sockets) = find(host, wish, before)?;
+        check_room(held.ports.len() + wish.addresses.len())?;
+        if wish.is_choice() {
+            held.read_ephemeral(host)?;
+        }
+        let (port, sockets) = find(host, wish, &held)?;
         let undo = sockets.keys().map(|port| Change::ReleasePort(*port)).collect();
-        held.extend(sockets);
+        sockets.into_iter().for_each(|(port, socket)| held.insert(port, socket));
         Ok(Applied { outcome: Outcome::Port(port), undo })
     }
 
@@ -89,7 +164,7 @@ impl Ports {
     /// See [`Kernel::hold_port`](crate::Kernel::hold_port).
     pub fn hold(&self, host: &Host, port: HostPort) -> Result<(), Error> {
         let mut held = self.lock();
-        if let Some(Some(_)) = held.get(&port) {
+        if let Some(Some(_)) = held.ports.get(&port) {
             return Ok(());
         }
         let opened = host.hold(port);
@@ -98,15 +173,24 @@ impl Ports {
         result
     }
 
+    /// How many more can be taken.
+    pub fn free(&self) -> usize {
+        room().saturating_sub(self.lock().ports.len())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Half of the files that this process may open is for ports; the rest is for its own work.
-fn check_room(count: usize) -> Result<(), Error> {
+fn room() -> usize {
     let files = getrlimit(Resource::Nofile).current;
-    let most = files.map_or(usize::MAX, |files| usize::try_from(files / 2).unwrap_or(usize::MAX));
+    files.map_or(usize::MAX, |files| usize::try_from(files / 2).unwrap_or(usize::MAX))
+}
+
+fn check_room(count: usize) -> Result<(), Error> {
+    let most = room();
     if count > most {
         let full = format!(
             "no more than {most} host ports can be taken: raise the daemon's limit on open files (LimitNOFILE)"
@@ -117,20 +201,23 @@ fn check_room(count: usize) -> Result<(), Error> {
 }
 
 /// The first port that is free on all addresses, with what holds it.
-fn find(host: &Host, wish: &PortWish, held: &Held) -> Result<(u16, Held), Error> {
-    let (first, last) = if wish.first == 0 { host.ephemeral()? } else { (wish.first, wish.last) };
+fn find(host: &Host, wish: &PortWish, held: &Held) -> Result<(u16, Sockets), Error> {
+    let (first, last) = if wish.first == 0 { held.ephemeral } else { (wish.first, wish.last) };
     // A range is tried from its beginning, the ephemeral one from anywhere.
     let start = if wish.first == 0 { random_in(first..=last)? } else { first };
-    for port in (start..=last).chain(first..start) {
+    let spared = wish.is_choice() && !held.spares_half(wish.protocol);
+    let ports = (start..=last).chain(first..start).filter(|port| !spared || !held.is_ephemeral(*port));
+    for port in ports {
         match open_all(host, wish, port, held) {
             Err(error) if is_in_use(&error) && first < last => {}
             tried => return tried.map(|sockets| (port, sockets)),
         }
     }
-    Err(in_use(format!("host ports {} are all in use", PortWish { first, last, ..wish.clone() })))
+    let but = if spared { ", but for the half of the ephemeral ports that stays free for the host" } else { "" };
+    Err(in_use(format!("host ports {} are all in use{but}", PortWish { first, last, ..wish.clone() })))
 }
 
-fn open_all(host: &Host, wish: &PortWish, port: u16, held: &Held) -> Result<Held, Error> {
+fn open_all(host: &Host, wish: &PortWish, port: u16, held: &Held) -> Result<Sockets, Error> {
     let ports = wish.addresses.iter().map(|address| HostPort { protocol: wish.protocol, port, address: *address });
     let ports = ports.filter(|port| !wish.own.contains(port));
     ports.map(|port| open_free(host, port, held).map(|socket| (port, socket))).collect()
@@ -138,10 +225,7 @@ fn open_all(host: &Host, wish: &PortWish, port: u16, held: &Held) -> Result<Held
 
 /// Those without a socket are found only here, and of all others it can be said whose they are.
 fn open_free(host: &Host, port: HostPort, held: &Held) -> Result<Option<Holding>, Error> {
-    let from = HostPort { address: Ipv4Addr::UNSPECIFIED.into(), ..port };
-    let same =
-        held.range(from..).map(|(other, _)| other).take_while(|o| (o.protocol, o.port) == (port.protocol, port.port));
-    if same.into_iter().any(|other| other.clashes(&port)) {
+    if held.of_number(port.protocol, port.port).any(|other| other.clashes(&port)) {
         return Err(in_use(format!("host port {port} is in use by an endpoint already")));
     }
     host.hold(port)

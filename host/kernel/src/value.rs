@@ -516,7 +516,16 @@ impl NftRule {
 impl LinkSpec {
     /// How many links it makes: a pair has two ends.
     pub fn links(&self) -> usize {
-        1 + usize::from(matches!(self.kind, LinkKind::Veth(_)))
+        self.ends().count()
+    }
+
+    /// The link's own end, and of a pair the other one.
+    pub fn ends(&self) -> impl Iterator<Item = &LinkEnd> {
+        let peer = match &self.kind {
+            LinkKind::Veth(peer) => Some(&**peer),
+            _ => None,
+        };
+        std::iter::once(&self.end).chain(peer)
     }
 }
 

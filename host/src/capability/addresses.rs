@@ -11,7 +11,8 @@ impl Host for CallState {
     fn add(&mut self, addresses: Vec<LinkAddress>) -> Answer<()> {
         let addresses = resolved(self, addresses)?;
         let (gate, transaction) = self.parts()?;
-        transaction.change(gate.add_addresses(transaction, addresses)?)?;
+        let granted = gate.add_addresses(transaction, addresses)?;
+        transaction.change(granted)?;
         Ok(())
     }
 

@@ -9,7 +9,8 @@ impl Host for CallState {
     fn allow(&mut self, link: LinkHandle, ipv4: bool, ipv6: bool) -> Answer<()> {
         let link = self.handles.link(link)?.clone();
         let (gate, transaction) = self.parts()?;
-        Ok(transaction.forward(gate.allow_forwarding(transaction, &link, ipv4, ipv6)?)?)
+        let granted = gate.allow_forwarding(transaction, &link, ipv4, ipv6)?;
+        Ok(transaction.forward(granted)?)
     }
 
     fn disallow(&mut self, link: LinkHandle) -> Answer<()> {

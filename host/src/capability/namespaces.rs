@@ -31,7 +31,8 @@ impl Host for CallState {
         }
         let file = format!("{}-{name}", self.network()?.nft_table);
         let (gate, transaction) = self.parts()?;
-        let path = transaction.add_namespace(gate.add_namespace(NewNamespace { name: name.clone(), file })?)?;
+        let granted = gate.add_namespace(transaction, NewNamespace { name: name.clone(), file })?;
+        let path = transaction.add_namespace(granted)?;
         let namespace = kernel::Namespace::At(path);
         self.handles.add_namespace(Namespace { namespace, kind: NamespaceKind::Own, made: Some(name) })
     }

@@ -9,7 +9,8 @@ impl Host for CallState {
     fn add(&mut self, neighbours: Vec<Neighbour>) -> Answer<()> {
         let neighbours = resolved(self, neighbours)?;
         let (gate, transaction) = self.parts()?;
-        transaction.change(gate.add_neighbours(transaction, neighbours)?)?;
+        let granted = gate.add_neighbours(transaction, neighbours)?;
+        transaction.change(granted)?;
         Ok(())
     }
 
@@ -35,7 +36,8 @@ impl Host for CallState {
     fn add_forwarding(&mut self, entries: Vec<ForwardingEntry>) -> Answer<()> {
         let entries = resolved_forwarding(self, entries)?;
         let (gate, transaction) = self.parts()?;
-        transaction.change(gate.add_forwardings(transaction, entries)?)?;
+        let granted = gate.add_forwardings(transaction, entries)?;
+        transaction.change(granted)?;
         Ok(())
     }
 

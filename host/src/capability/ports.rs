@@ -20,7 +20,8 @@ impl Host for CallState {
         let addresses = check(protocol, addresses, first)?.into_iter().map(|port| port.address).collect();
         let wish = PortWish { protocol, addresses, first, last, own: Vec::new() };
         let (gate, transaction) = self.parts()?;
-        let taken = transaction.take_port(gate.take_port(wish)?);
+        let granted = gate.take_port(transaction, wish)?;
+        let taken = transaction.take_port(granted);
         Ok(taken.map_err(|error| if first != 0 && first == last { error } else { none_of_many(error) })?)
     }
 

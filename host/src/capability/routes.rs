@@ -13,7 +13,8 @@ impl Host for CallState {
     fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
         let routes = resolved(self, routes)?;
         let (gate, transaction) = self.parts()?;
-        transaction.change(gate.add_routes(transaction, routes)?)?;
+        let granted = gate.add_routes(transaction, routes)?;
+        transaction.change(granted)?;
         Ok(())
     }
 

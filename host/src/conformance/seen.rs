@@ -39,7 +39,7 @@ impl Seen {
         see_rules(controller, &mut seen.kernel)?;
         seen.kernel.extend(controller.kernel().made_namespaces()?.into_iter().map(|name| format!("namespace {name}")));
         seen.see_store(controller)?;
-        for (key, value) in controller.store().state_list(driver, "")?.0 {
+        for (key, value) in controller.store().state_list(driver, "", usize::MAX)?.0 {
             seen.state.insert(format!("state {key} = {}", shown(&value)));
         }
         Ok(seen)

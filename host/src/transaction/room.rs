@@ -40,7 +40,7 @@ fn objects(change: &Change) -> usize {
     match change {
         Change::AddNftRules { rules, .. } => rules.len(),
         Change::AddLink(spec) => spec.links(),
-        Change::AddRoute(_) | Change::AddRule(_) | Change::AddNamespace(_) | Change::TakePort(_) => 1,
+        Change::AddRule(_) | Change::AddNamespace(_) | Change::TakePort(_) => 1,
         _ => 0,
     }
 }
@@ -53,7 +53,7 @@ mod tests {
     use crate::firewall::Firewall;
     use crate::reaper::Reaper;
     use crate::transaction::Owner;
-    use kernel::{Config, Fake, Kernel, LinkKey, Namespace, Route};
+    use kernel::{Config, Fake, Kernel, Namespace, Rule};
     use store::{Batch, Durability, Object, Store, Thing, Write};
     use words::{Id, Kind};
 
@@ -73,26 +73,34 @@ mod tests {
         Id::new(text).unwrap()
     }
 
-    fn route() -> Route {
-        let link = LinkKey { namespace: Namespace::Host, index: 1 };
-        let destination = "10.0.0.0/8".parse().unwrap();
-        Route { link, destination, gateway: None, source: None, table: None, metric: None }
+    fn rule() -> Rule {
+        let source = "10.0.0.0/8".parse().ok();
+        Rule {
+            namespace: Namespace::Host,
+            priority: 1,
+            source,
+            destination: None,
+            input: None,
+            mark: None,
+            table: 7,
+            ipv6: false,
+        }
     }
 
     #[test]
     fn a_full_network_gets_no_more_objects() {
         let folder = tempfile::tempdir().unwrap();
-        let object = Object { id: 0, network: id("n"), endpoint: None, thing: Thing::Route(route()) };
+        let object = Object { id: 0, network: id("n"), endpoint: None, thing: Thing::Rule(rule()) };
         let writes = (0..OBJECTS - 1).map(|_| Write::AddObject(object.clone())).collect();
         let mut call = transaction(folder.path(), writes);
-        let add = Change::AddRoute(route());
+        let add = Change::AddRule(rule());
         call.check_object_room(std::slice::from_ref(&add)).unwrap();
         let error = call.check_object_room(&[add.clone(), add]).unwrap_err();
         assert!(error.message.contains("at most 100000 kernel objects; this one has 99999 already"), "{error}");
         assert_eq!(words::Error::from(error).kind, Kind::Unavailable);
         // What is no object of its own, and what goes, is not held up.
-        call.check_object_room(&vec![Change::RemoveRoute(route()); CHANGES]).unwrap();
-        let error = call.check_object_room(&vec![Change::RemoveRoute(route()); CHANGES + 1]).unwrap_err();
+        call.check_object_room(&vec![Change::RemoveRule(rule()); CHANGES]).unwrap();
+        let error = call.check_object_room(&vec![Change::RemoveRule(rule()); CHANGES + 1]).unwrap_err();
         assert!(error.message.contains("one call makes at most 10000 changes"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use grant::gate::settings::Setting;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
 use kernel::{Forwarding, HostPort, Kernel, LinkInfo, LinkKey, Namespace, Neighbour, Route, Sysctl};
-use store::{self, Check, Object, Thing};
+use store::{Object, Thing};
 use words::{LinkName, Result};
 
 /// The kernel, to read from and not to change.
@@ -77,6 +77,11 @@ impl View for Transaction {
         Ok(self.kernel.link(link)?.map(|info| info.name))
     }
 
+    fn has_parent(&self, link: &LinkKey) -> Result<bool> {
+        let on_parents = ["macvlan", "ipvlan", "vlan"];
+        Ok(self.kernel.link(link)?.is_some_and(|info| on_parents.contains(&info.kind.as_str())))
+    }
+
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
         let Some(info) = self.kernel.link(link).ok().flatten() else { return Ok(false) };
         let object = self.link_object(&link.namespace, &info)?;
@@ -101,14 +106,6 @@ impl View for Transaction {
 
     fn is_others_name(&self, name: &LinkName) -> Result<bool> {
         Ok(self.store.is_others_link(&self.owner.driver, name.as_str())?)
-    }
-
-    fn addresses(&self, link: &LinkKey) -> Result<u64> {
-        Ok(self.kernel.addresses(link)?.len() as u64)
-    }
-
-    fn routes(&self, link: &LinkKey) -> Result<u64> {
-        Ok(self.kernel.routes(link)?.len() as u64)
     }
 
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32> {
@@ -141,36 +138,16 @@ impl View for Transaction {
         Ok(ports.collect())
     }
 
-    /// When it is committed there are at most `most`, or the call is made again: another call can have made some meanwhile.
-    fn holds(&mut self, limit: Limit, most: u64) -> Result<u64> {
-        let kinds: &'static [&'static str] = match limit {
-            Limit::Links => &["Link"],
-            Limit::Rules => &["NftRule", "Rule"],
-            Limit::TableEntries => &[store::ENTRY],
-            _ => &[],
-        };
-        let is_it = |thing: &Thing| match thing {
-            Thing::Link { .. } => limit == Limit::Links,
-            Thing::NftRule { .. } | Thing::Rule(_) => limit == Limit::Rules,
-            _ => false,
-        };
-        // A link is removed after the commit, and gone when the reaper has deleted it: until then the kernel has it.
-        let is_there =
-            |object: &Object| matches!(object.thing, Thing::Link { .. }) || !self.dropped.contains(&object.id);
-        let made = self.made.all().filter(|object| is_it(&object.thing) && is_there(object)).count();
-        let condemned = if limit == Limit::Links { self.condemned(most) } else { 0 };
-        let put = if limit == Limit::TableEntries { self.entries.values().flatten().count() } else { 0 };
-        self.check_limit(Check::Held { driver: self.owner.driver.clone(), kinds, most });
-        Ok(self.store.held(&self.owner.driver, kinds)? + (made + put) as u64 + condemned)
+    fn holds(&mut self, limit: Limit, more: u64, most: u64) -> Result<u64> {
+        Ok(self.hold(limit, more, most)?)
     }
 
-    /// What this call replaces counts twice until it is committed.
-    fn state_bytes(&mut self, most: u64) -> Result<u64> {
-        let bytes =
-            |(key, value): (&String, &Option<Vec<u8>>)| value.as_ref().map_or(0, |value| key.len() + value.len());
-        let written: usize = self.state.iter().map(bytes).sum();
-        self.check_limit(Check::StateBytes { driver: self.owner.driver.clone(), most });
-        Ok(self.store.state_size(&self.owner.driver)?.1 + written as u64)
+    fn left(&self, limit: Limit) -> Result<u64> {
+        match limit {
+            Limit::Ports => Ok(self.kernel.free_ports() as u64),
+            Limit::StoreBytes | Limit::TableBytes => Ok(self.store.room()?),
+            _ => Ok(u64::MAX),
+        }
     }
 
     fn written(&self) -> (usize, usize) {

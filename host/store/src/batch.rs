@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::record::{Driver, Endpoint, ListVersion, Network, Object};
+use super::record::{Driver, Endpoint, ListVersion, Network, Object, Part};
+use grant::Limit;
 use kernel::Change;
 use operation::network::Pool;
 use words::{Id, Name};
@@ -34,7 +35,7 @@ pub enum Durability {
 }
 
 /// Something that was read, with the version that was seen, or a limit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the fields are the arguments of the read")]
 pub enum Check {
     /// [`Store::state`](super::Store::state); none: the key was not there.
@@ -46,15 +47,22 @@ pub enum Check {
     /// [`Store::entries`](super::Store::entries) of one table.
     EntryList { network: Id, table: String, version: ListVersion },
     /// With all that is written, [`Store::held`](super::Store::held) is at most this.
-    Held { driver: Name, kinds: &'static [&'static str], most: u64 },
-    /// With all that is written, the bytes of [`Store::state_size`](super::Store::state_size) are at most these.
-    StateBytes { driver: Name, most: u64 },
+    Held { driver: Name, limit: Limit, most: u64 },
+}
+
+impl Batch {
+    /// A driver's call makes the store grow, and does not end with its network or endpoint.
+    pub(super) fn grows(&self) -> bool {
+        use Write::{AddObject, PutEntry, PutPart, RemoveEndpoint, RemoveNetwork, SetState};
+        let grows = |w: &Write| matches!(w, AddObject(_) | PutPart(_) | SetState { .. } | PutEntry { .. });
+        self.writes.iter().any(grows) && !self.writes.iter().any(|w| matches!(w, RemoveEndpoint(..) | RemoveNetwork(_)))
+    }
 }
 
 impl Check {
     /// It is of what there is with the writes, and not of what was read before.
     pub(super) fn is_of_writes(&self) -> bool {
-        matches!(self, Self::Held { .. } | Self::StateBytes { .. })
+        matches!(self, Self::Held { .. })
     }
 }
 
@@ -80,6 +88,10 @@ pub enum Write {
     PutObject(Object),
     /// Ok if it is gone.
     RemoveObject(i64),
+    /// Ok if it is there already, or its link is gone.
+    PutPart(Part),
+    /// Ok if it is gone.
+    RemovePart(Part),
     /// As [`Store::note`](super::Store::note).
     Note(i64, Vec<Change>),
     /// Ok if it is gone.

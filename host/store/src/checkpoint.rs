@@ -46,7 +46,7 @@ impl Checkpoints {
     }
 
     /// Counts a commit of the writer's.
-    pub(super) fn committed(&self, writer: &Connection) {
+    pub(super) fn committed(&self, writer: &Connection, path: &Path) {
         let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
         if commits.is_multiple_of(COMMITS)
             && let Some(wake) = &self.wake
@@ -55,7 +55,8 @@ impl Checkpoints {
             let _ = wake.try_send(());
         }
         // The writer does it, not the thread: that would wait for SQLite's lock, and a writer that comes again at once always gets it first.
-        if (self.large.load(Ordering::Relaxed) || commits >= LONGEST) && start_over(writer) {
+        let long = || file::log_of(path).metadata().is_ok_and(|log| log.len() > file::LOG_BYTES.into());
+        if (self.large.load(Ordering::Relaxed) || commits >= LONGEST || long()) && start_over(writer) {
             self.commits.store(0, Ordering::Relaxed);
             self.large.store(false, Ordering::Relaxed);
         }
@@ -80,9 +81,9 @@ fn move_log(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }
 
-/// Moves the rest and lets the log start over. False: another checkpoint runs.
+/// Moves the rest and lets the log start over, with its room on the disk free. False: another checkpoint runs.
 fn start_over(connection: &Connection) -> bool {
-    let busy = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     busy.is_ok_and(|busy| busy == 0)
 }
 

@@ -6,7 +6,7 @@ use super::batch::{Batch, Check, Write};
 use super::error::Error;
 use super::query::Result;
 use super::record::TableEntry;
-use super::{Store, endpoints, leases, meta, networks, notes, objects, pools, state, tables, witness};
+use super::{Store, endpoints, leases, meta, networks, notes, objects, parts, pools, room, state, tables, witness};
 
 impl Store {
     /// Writes a batch in one transaction. Answers the numbers that were given, in the order of the writes: an id for
@@ -21,8 +21,12 @@ impl Store {
             }
             return Ok(Vec::new());
         }
+        let grows = batch.grows();
         let adds = batch.writes.iter().any(|write| matches!(write, Write::AddObject(_)));
         let (given, newest) = self.write(batch.durability, |c| {
+            if grows {
+                room::check(c, &self.path)?;
+            }
             let (limits, reads): (Vec<_>, Vec<_>) = batch.checks.into_iter().partition(Check::is_of_writes);
             if batch.since != self.version() {
                 reads.iter().try_for_each(|check| verify(c, check))?;
@@ -54,11 +58,8 @@ fn verify(c: &Connection, check: &Check) -> Result<()> {
         Check::EntryList { network, table, version } => {
             (tables::list_version(c, network, table)? == *version, format!("table {table:?}"))
         }
-        Check::Held { driver, kinds, most } => {
-            (objects::held(c, driver, kinds)? <= *most, format!("what the networks of driver {driver} hold"))
-        }
-        Check::StateBytes { driver, most } => {
-            (state::size(c, driver)?.1 <= *most, format!("the bytes of driver {driver}"))
+        Check::Held { driver, limit, most } => {
+            (objects::held(c, driver, *limit)? <= *most, format!("what driver {driver} holds ({limit})"))
         }
     };
     if holds { Ok(()) } else { Err(Error::Conflict(what).into()) }
@@ -76,6 +77,8 @@ fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
         Write::RemoveEndpoint(network, id) => endpoints::remove(c, &network, &id),
         Write::PutObject(object) => objects::put(c, &object),
         Write::RemoveObject(id) => objects::remove(c, id),
+        Write::PutPart(part) => parts::put(c, &part),
+        Write::RemovePart(part) => parts::remove(c, &part),
         Write::Note(id, changes) => notes::add(c, id, &changes),
         Write::ForgetNote(id) => notes::remove(c, id),
         Write::SetState { driver, key, network, value } => state::set(c, &driver, &key, &network, version, &value),

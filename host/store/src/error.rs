@@ -67,6 +67,12 @@ impl Error {
         Self::Io { path: path.to_owned(), reason }
     }
 
+    /// There is room, but it is kept.
+    pub(super) fn reserved(path: &Path) -> Self {
+        let reason = "what is left of its disk is kept for removals: make room there, or remove networks".into();
+        Self::Io { path: path.to_owned(), reason }
+    }
+
     /// An error of the file system.
     pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::StorageFull {

@@ -16,8 +16,13 @@ use super::error::{Error, Fault, Result};
 use super::{meta, query};
 
 /// What makes each version of the layout of the one before.
-pub(super) const STEPS: [&str; SCHEMA as usize] =
-    [include_str!("schema.sql"), include_str!("schema2.sql"), include_str!("schema3.sql"), include_str!("schema4.sql")];
+pub(super) const STEPS: [&str; SCHEMA as usize] = [
+    include_str!("schema.sql"),
+    include_str!("schema2.sql"),
+    include_str!("schema3.sql"),
+    include_str!("schema4.sql"),
+    include_str!("schema5.sql"),
+];
 /// "Pont": `PRAGMA application_id`, so that another program's database is not taken for an old one of ours.
 pub(super) const APPLICATION: u32 = 0x506f_6e74;
 /// Bytes of a page of a new file. A commit changes a little on many pages, and each goes into the log whole.
@@ -29,7 +34,7 @@ const STATEMENTS: usize = 128;
 /// Connections of one process wait for each other only while one recovers the log.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The log is cut back to this size when it starts over: more is the rest of a burst.
-const LOG_BYTES: u32 = 8 << 20;
+pub(super) const LOG_BYTES: u32 = 8 << 20;
 
 /// Makes the folder if it is not there, and takes it until the file that is returned is dropped.
 pub(super) fn lock(folder: &Path) -> Result<File> {
@@ -95,7 +100,7 @@ fn look(path: &Path) -> Result<bool> {
 }
 
 /// The write-ahead log of a database.
-fn log_of(path: &Path) -> PathBuf {
+pub(super) fn log_of(path: &Path) -> PathBuf {
     path.with_extension("db-wal")
 }
 

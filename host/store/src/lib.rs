@@ -8,7 +8,8 @@
 //!
 //! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql` and the steps after it
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
-//! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `notes`, `state`, `tables`
+//! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `parts` (what is on links), `notes`, `state`, `tables`
+//! - `claims`: what calls have that are not committed yet; `room`: what is left on the disk
 //! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
 //! - `witness`: what tells an older copy of the store from the newest
 //! - `checkpoint`: the thread that moves the log into the database
@@ -16,6 +17,7 @@
 
 mod batch;
 mod checkpoint;
+mod claims;
 mod commit;
 mod endpoints;
 mod error;
@@ -25,9 +27,11 @@ mod meta;
 mod networks;
 mod notes;
 mod objects;
+mod parts;
 mod pools;
 mod query;
 mod record;
+mod room;
 mod span;
 mod state;
 mod tables;
@@ -46,17 +50,16 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use batch::{Batch, Check, Durability, Write};
 use checkpoint::Checkpoints;
 pub use error::{Error, Result};
-pub use record::{Driver, Endpoint, Lease, ListVersion, Network, Object, TableEntry, TakenPool, Thing, Undelivered};
+pub use record::{
+    Driver, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing, Undelivered,
+};
 pub use state::StateList;
 
 /// The version of the file's layout that this program writes and reads.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// The owner of the entries that a network's driver on this host made.
 pub const OWN: &str = "self";
-
-/// The kind of table entries in what a network [holds](Store::held).
-pub const ENTRY: &str = "entry";
 
 /// Readers beyond these open a connection for one read.
 const IDLE_READERS: usize = 4;
@@ -75,6 +78,7 @@ pub struct Store {
     object: AtomicI64,
     /// See [`Store::version`].
     version: AtomicI64,
+    claims: claims::Claims,
     witness: OnceLock<witness::Witness>,
     _lock: File,
 }
@@ -105,6 +109,7 @@ impl Store {
             writer,
             object,
             version,
+            claims: claims::Claims::default(),
             witness: OnceLock::new(),
             _lock: lock,
         })
@@ -150,7 +155,7 @@ impl Store {
         if answer.is_ok() {
             self.version.fetch_add(1, Ordering::Release);
         }
-        self.checkpoints.committed(&writer.connection);
+        self.checkpoints.committed(&writer.connection, &self.path);
         answer
     }
 }

@@ -97,6 +97,8 @@ pub(super) fn put(c: &Connection, network: &Network) -> Result<Option<i64>> {
 pub(super) fn remove(c: &Connection, id: &Id) -> Result<()> {
     for sql in [
         "DELETE FROM networks WHERE id = ?1",
+        // What is counted for each row that goes is no more to be found.
+        "DELETE FROM held WHERE network = ?1",
         "DELETE FROM endpoints WHERE network = ?1",
         "DELETE FROM objects WHERE network = ?1",
         "DELETE FROM state WHERE network = ?1",

@@ -2,15 +2,18 @@
 
 use rusqlite::Connection;
 
-use super::Store;
 use super::batch::Durability;
 use super::query::{Result, all, json, record, run};
+use super::{Store, room};
 use kernel::Change;
 
 impl Store {
     /// Writes a note down: the changes to make, in this order.
     pub fn note(&self, id: i64, changes: &[Change]) -> super::Result<()> {
-        self.write(Durability::Process, |c| add(c, id, changes))
+        self.write(Durability::Process, |c| {
+            room::check(c, &self.path)?;
+            add(c, id, changes)
+        })
     }
 
     /// Forgets notes. Ok if they are gone.

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, Row};
 
 use super::error::Error;
-use super::query::{Result, all, json, one, record, run};
-use super::record::{Object, Thing};
-use super::{ENTRY, Store};
+use super::query::{Result, all, count, json, one, record, run};
+use super::record::{Object, Part, Thing};
+use super::{Store, state};
+use grant::Limit;
 use kernel::Namespace;
 use words::{Id, Name};
 
@@ -24,9 +25,9 @@ impl Store {
 
     /// How many objects a network has.
     pub fn object_count(&self, network: &Id) -> super::Result<usize> {
-        let sql = "SELECT coalesce(sum(count), 0) FROM held WHERE network = ?1 AND kind <> ?2";
-        let count = self.read(|c| one(c, sql, [network.as_str(), ENTRY], |row| Ok(row.get::<_, u32>(0)?)))?;
-        Ok(count.unwrap_or_default() as usize)
+        // Kinds of objects begin with a capital letter.
+        let sql = "SELECT coalesce(sum(count), 0) FROM held WHERE network = ?1 AND kind < 'a'";
+        self.read(|c| count(c, sql, [network.as_str()]))
     }
 
     /// An object.
@@ -34,9 +35,9 @@ impl Store {
         self.read(|c| one(c, "SELECT id, record FROM objects WHERE id = ?1", [id], object))
     }
 
-    /// How many objects of these kinds, or table entries of its own, a driver's networks have.
-    pub fn held(&self, driver: &Name, kinds: &[&str]) -> super::Result<u64> {
-        self.read(|c| held(c, driver, kinds))
+    /// How much of something that is limited a driver and its networks have.
+    pub fn held(&self, driver: &Name, limit: Limit) -> super::Result<u64> {
+        self.read(|c| held(c, driver, limit))
     }
 
     /// The objects of all networks, in the order in which they were made.
@@ -66,7 +67,20 @@ impl Store {
     }
 }
 
-pub(super) fn held(c: &Connection, driver: &Name, kinds: &[&str]) -> Result<u64> {
+pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
+    let kinds: &[&str] = match limit {
+        Limit::Links => &["Link"],
+        Limit::Addresses => &[Part::ADDRESS],
+        Limit::Routes => &[Part::ROUTE],
+        Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING],
+        Limit::Rules => &["NftRule", "Rule", "Forward"],
+        Limit::Namespaces => &["Namespace"],
+        Limit::Ports => &["Port", Part::PORT],
+        Limit::TableEntries => &["entry"],
+        Limit::TableBytes => &["entry-bytes"],
+        Limit::StoreBytes => return state::bytes(c, driver),
+        Limit::MemoryMib | Limit::CallMilliseconds | Limit::HostCalls | Limit::LogBytesPerSecond => &[],
+    };
     let sql =
         "SELECT coalesce(sum(count), 0) AS count FROM networks JOIN held ON held.network = networks.id AND kind = ?2
                WHERE driver = ?1";

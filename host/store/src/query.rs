@@ -30,6 +30,37 @@ pub(super) fn all<T>(
     Ok(all)
 }
 
+/// What an item of a list counts for beside its texts.
+const ITEM: usize = 16;
+
+/// All rows, if they have not more than so many bytes. No more is read than that.
+pub(super) fn within<T>(
+    c: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T>,
+    most: usize,
+    size: impl Fn(&T) -> usize,
+) -> Result<Option<Vec<T>>> {
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let (mut all, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let item = read(row)?;
+        bytes += ITEM + size(&item);
+        if bytes > most {
+            return Ok(None);
+        }
+        all.push(item);
+    }
+    Ok(Some(all))
+}
+
+/// The refusal of a list that has more.
+pub(super) fn too_long(what: &str, most: usize) -> Error {
+    Error::Exhausted(format!("{what} has more than {most} bytes: ask for less, or for one key at a time"))
+}
+
 /// The first row.
 pub(super) fn one<T>(
     c: &Connection,

@@ -181,9 +181,20 @@ pub enum Thing {
     Port(HostPort),
 }
 
+/// What is on a link and no object of its own: see `parts`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// The object that the link is.
+    pub link: i64,
+    /// What it is.
+    pub kind: &'static str,
+    /// What those of its kind on the link are told apart by.
+    pub key: String,
+}
+
 /// The state of a range of keys: how many there are and the greatest of their versions. Versions come from one counter
 /// that only grows while the daemon runs, so whatever is inserted, updated or deleted in the range changes the pair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ListVersion {
     /// How many keys.
     pub count: u64,
@@ -296,6 +307,19 @@ impl Thing {
             Self::Port(_) => "Port",
         }
     }
+}
+
+impl Part {
+    /// An address.
+    pub const ADDRESS: &str = "address";
+    /// A route.
+    pub const ROUTE: &str = "route";
+    /// A neighbour.
+    pub const NEIGHBOUR: &str = "neighbour";
+    /// A forwarding entry.
+    pub const FORWARDING: &str = "forwarding";
+    /// A port of the host, that of a vxlan.
+    pub const PORT: &str = "port";
 }
 
 impl ListVersion {

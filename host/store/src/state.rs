@@ -1,10 +1,11 @@
 //! What drivers remember: bytes by key, with versions for the check at commit.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::Store;
-use super::query::{Result, after, all, one, run};
+use super::query::{Result, after, one, run, too_long, within};
 use super::record::ListVersion;
+use grant::gate::state::ROW;
 use words::{Id, Name};
 
 /// Keys and values in the order of the keys, and the version of the range.
@@ -17,34 +18,29 @@ impl Store {
         self.read(|c| one(c, sql, [driver.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
-    /// The keys that start with a prefix.
-    pub fn state_list(&self, driver: &Name, prefix: &str) -> super::Result<StateList> {
+    /// The keys that start with a prefix, if they and their values are not more than so many bytes. (A list is read as far as that.)
+    pub fn state_list(&self, driver: &Name, prefix: &str, most: usize) -> super::Result<StateList> {
         let sql = "SELECT key, value, version FROM state WHERE driver = ?1 AND key >= ?2 AND key < ?3 ORDER BY key";
         let mut version = ListVersion::default();
         let rows = self.read(|c| {
-            all(c, sql, [driver.as_str(), prefix, &after(prefix)], |row| {
-                Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?))
-            })
+            let row = |row: &Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?));
+            let size = |(pair, _): &((String, Vec<u8>), i64)| pair.0.len() + pair.1.len();
+            within(c, sql, [driver.as_str(), prefix, &after(prefix)], row, most, size)
         })?;
+        let rows = rows.ok_or_else(|| too_long(&format!("the list of keys that begin with {prefix:?}"), most))?;
         let pairs = rows.into_iter().map(|(pair, v)| {
             version.add(v);
             pair
         });
         Ok((pairs.collect(), version))
     }
-
-    /// How many keys a driver has, and the bytes of its keys and values.
-    pub fn state_size(&self, driver: &Name) -> super::Result<(u64, u64)> {
-        self.read(|c| size(c, driver))
-    }
 }
 
-pub(super) fn size(c: &Connection, driver: &Name) -> Result<(u64, u64)> {
-    let sql = "SELECT keys, bytes FROM usage WHERE driver = ?1";
-    let size = one(c, sql, [driver.as_str()], |row| {
-        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
-    })?;
-    Ok(size.unwrap_or_default())
+/// The bytes of a driver's keys and values, with what a row takes beside.
+pub(super) fn bytes(c: &Connection, driver: &Name) -> Result<u64> {
+    let sql = "SELECT bytes + keys * ?2 FROM usage WHERE driver = ?1";
+    let bytes = one(c, sql, (driver.as_str(), ROW as i64), |row| Ok(row.get::<_, i64>(0)?))?;
+    Ok(bytes.unwrap_or_default().cast_unsigned())
 }
 
 /// The newest version of all keys and table entries.

@@ -8,9 +8,12 @@
 use rusqlite::{Connection, Row};
 
 use super::Store;
-use super::query::{Result, all, one, run, text};
+use super::query::{Result, all, one, run, text, too_long, within};
 use super::record::{ListVersion, TableEntry, Undelivered};
 use words::Id;
+
+const OF_TABLE: &str = "SELECT tab, key, owner, endpoint, value, version FROM entries
+                        WHERE network = ?1 AND tab = ?2 AND value IS NOT NULL ORDER BY key";
 
 impl Store {
     /// An entry and its version.
@@ -24,18 +27,18 @@ impl Store {
     pub fn entries(&self, network: &Id, table: Option<&str>) -> super::Result<(Vec<TableEntry>, ListVersion)> {
         let every = "SELECT tab, key, owner, endpoint, value, version FROM entries
                      WHERE network = ?1 AND value IS NOT NULL ORDER BY tab, key";
-        let of_table = "SELECT tab, key, owner, endpoint, value, version FROM entries
-                        WHERE network = ?1 AND tab = ?2 AND value IS NOT NULL ORDER BY key";
         let rows = self.read(|c| match table {
             None => all(c, every, [network.as_str()], entry),
-            Some(table) => all(c, of_table, [network.as_str(), table], entry),
+            Some(table) => all(c, OF_TABLE, [network.as_str(), table], entry),
         })?;
-        let mut version = ListVersion::default();
-        let entries = rows.into_iter().map(|(entry, v)| {
-            version.add(v);
-            entry
-        });
-        Ok((entries.collect(), version))
+        Ok(versioned(rows))
+    }
+
+    /// The entries of a table, if they are not more than so many bytes. (A table is read as far as that.)
+    pub fn entry_list(&self, network: &Id, table: &str, most: usize) -> super::Result<(Vec<TableEntry>, ListVersion)> {
+        let size = |(entry, _): &(TableEntry, i64)| entry.key.len() + entry.value.len();
+        let rows = self.read(|c| within(c, OF_TABLE, [network.as_str(), table], entry, most, size))?;
+        Ok(versioned(rows.ok_or_else(|| too_long(&format!("table {table:?}"), most))?))
     }
 
     /// The tables that a network's driver wants to be told of, with their object types (1 to 3).
@@ -57,6 +60,15 @@ impl Store {
             })
         })
     }
+}
+
+fn versioned(rows: Vec<(TableEntry, i64)>) -> (Vec<TableEntry>, ListVersion) {
+    let mut version = ListVersion::default();
+    let entries = rows.into_iter().map(|(entry, v)| {
+        version.add(v);
+        entry
+    });
+    (entries.collect(), version)
 }
 
 fn entry(row: &Row<'_>) -> Result<(TableEntry, i64)> {

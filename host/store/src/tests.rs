@@ -7,6 +7,7 @@ mod kill;
 mod leases;
 mod pools;
 mod records;
+mod room;
 mod tables;
 mod timing;
 mod versions;

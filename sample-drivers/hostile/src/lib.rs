@@ -7,9 +7,11 @@ mod amounts;
 mod foreign;
 mod heaps;
 mod join;
+mod piles;
 mod ranges;
 mod raw;
 mod rules;
+mod shares;
 mod texts;
 mod ties;
 mod traps;
@@ -47,6 +49,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         waste::ATTACKS,
         amounts::ATTACKS,
         heaps::ATTACKS,
+        shares::ATTACKS,
         foreign::ATTACKS,
         ranges::ATTACKS,
         rules::ATTACKS,
@@ -97,6 +100,11 @@ impl Driver for Hostile {
             let names: Vec<_> = names.skip(page * PAGE).take(PAGE).collect();
             return Err(Error::invalid_argument(names.join(" ")));
         }
+        if let Some(pool) = ipv4.first().and_then(|data| data.pool)
+            && let Some(made) = piles::pile(network, &options.generic, &Stage { pool })
+        {
+            return made;
+        }
         Key::new(format!("network/{network}")).set(&())?;
         let wanted = options.generic.get("attack");
         if let Some((_, attack)) = foreign::BY_HANDLE.iter().find(|(name, _)| Some(*name) == wanted) {
@@ -115,6 +123,7 @@ impl Driver for Hostile {
     }
 
     fn create_endpoint(_: &str, endpoint: &str, _: &InterfaceInfo, options: &EndpointOptions) -> Result<()> {
+        piles::list(&options.generic)?;
         let [host, container] = ends(endpoint);
         links::add_one(LinkSpec::veth(LinkEnd::named(host), LinkEnd::named(container)))?;
         if options.generic.get("attack") == Some("release-a-translated-port-later") {

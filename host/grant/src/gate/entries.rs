@@ -1,9 +1,7 @@
 //! `addresses`, `routes` and `neighbours`: what is on a link.
 
-use std::collections::BTreeMap;
-
 use ipnet::IpNet;
-use kernel::{Change, Forwarding, LinkKey, Neighbour, Route};
+use kernel::{Change, Forwarding, Neighbour, Route};
 use words::Result;
 
 use super::state::Removals;
@@ -13,13 +11,11 @@ use crate::{HostCall, Limit};
 
 impl Gate {
     /// `addresses.add`
-    pub fn add_addresses(&self, view: &impl View, addresses: Vec<(Link, IpNet)>) -> Result<Granted<Vec<Change>>> {
+    pub fn add_addresses(&self, view: &mut impl View, addresses: Vec<(Link, IpNet)>) -> Result<Granted<Vec<Change>>> {
         let call = HostCall::AddressesAdd;
         all_owned(view, addresses.iter().map(|(link, _)| link))?;
         addresses.iter().try_for_each(|(_, address)| self.permit(call, Object::Address(*address)))?;
-        for (link, count) in by_link(addresses.iter().map(|(link, _)| link)) {
-            self.permit(call, Object::Amount(Limit::Addresses, view.addresses(link)? + count))?;
-        }
+        self.check_holding(view, call, Limit::Addresses, addresses.len())?;
         let changes = addresses.into_iter().map(|(link, address)| Change::AddAddress(link.key, address));
         self.grant(call, changes.collect())
     }
@@ -31,16 +27,14 @@ impl Gate {
     }
 
     /// `routes.add`: routes through these links.
-    pub fn add_routes(&self, view: &impl View, routes: Vec<(Link, Route)>) -> Result<Granted<Vec<Change>>> {
+    pub fn add_routes(&self, view: &mut impl View, routes: Vec<(Link, Route)>) -> Result<Granted<Vec<Change>>> {
         let call = HostCall::RoutesAdd;
         all_owned(view, routes.iter().map(|(link, _)| link))?;
         for (_, route) in &routes {
             self.permit(call, Object::Destination(route.destination))?;
             route.table.into_iter().try_for_each(|table| self.permit(call, Object::RoutingTable(table)))?;
         }
-        for (link, count) in by_link(routes.iter().map(|(link, _)| link)) {
-            self.permit(call, Object::Amount(Limit::Routes, view.routes(link)? + count))?;
-        }
+        self.check_holding(view, call, Limit::Routes, routes.len())?;
         let changes = routes.into_iter().map(|(link, route)| Change::AddRoute(Route { link: link.key, ..route }));
         self.grant(call, changes.collect())
     }
@@ -53,10 +47,15 @@ impl Gate {
     }
 
     /// `neighbours.add`
-    pub fn add_neighbours(&self, view: &impl View, entries: Vec<(Link, Neighbour)>) -> Result<Granted<Vec<Change>>> {
+    pub fn add_neighbours(
+        &self,
+        view: &mut impl View,
+        entries: Vec<(Link, Neighbour)>,
+    ) -> Result<Granted<Vec<Change>>> {
         let call = HostCall::NeighboursAdd;
         all_owned(view, entries.iter().map(|(link, _)| link))?;
         entries.iter().try_for_each(|(_, entry)| self.permit(call, Object::Target(entry.address)))?;
+        self.check_holding(view, call, Limit::Neighbours, entries.len())?;
         let one = |(link, entry): (Link, Neighbour)| Change::AddNeighbour(Neighbour { link: link.key, ..entry });
         self.grant(call, entries.into_iter().map(one).collect())
     }
@@ -70,10 +69,16 @@ impl Gate {
     }
 
     /// `neighbours.add-forwarding`
-    pub fn add_forwardings(&self, view: &impl View, entries: Vec<(Link, Forwarding)>) -> Result<Granted<Vec<Change>>> {
+    pub fn add_forwardings(
+        &self,
+        view: &mut impl View,
+        entries: Vec<(Link, Forwarding)>,
+    ) -> Result<Granted<Vec<Change>>> {
+        let call = HostCall::NeighboursAddForwarding;
         all_owned(view, entries.iter().map(|(link, _)| link))?;
+        self.check_holding(view, call, Limit::Neighbours, entries.len())?;
         let one = |(link, entry): (Link, Forwarding)| Change::AddForwarding(Forwarding { link: link.key, ..entry });
-        self.grant(HostCall::NeighboursAddForwarding, entries.into_iter().map(one).collect())
+        self.grant(call, entries.into_iter().map(one).collect())
     }
 
     /// `neighbours.remove-forwarding`
@@ -83,12 +88,4 @@ impl Gate {
         };
         self.grant(HostCall::NeighboursRemoveForwarding, Removals(entries.into_iter().map(one).collect::<Result<_>>()?))
     }
-}
-
-/// How many of a list are on each link.
-fn by_link<'a>(links: impl IntoIterator<Item = &'a Link>) -> BTreeMap<&'a LinkKey, u64> {
-    links.into_iter().fold(BTreeMap::new(), |mut counts, link| {
-        *counts.entry(&link.key).or_default() += 1;
-        counts
-    })
 }

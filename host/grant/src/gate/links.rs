@@ -56,6 +56,9 @@ pub struct Gone(pub LinkKey);
 #[derive(Clone, Debug)]
 pub struct GoneNamespace(pub String);
 
+/// What the kernel does with a bridge's port it does with the link below, and so on down: promiscuous, all multicast.
+const BRIDGED: &str = "as a port of a bridge it makes its parent take in the packets of others";
+
 impl Gate {
     /// The namespace that a host call is about: the host's, where none is given.
     pub fn namespace(&self, call: HostCall, place: Option<&Place>) -> Result<Granted<Namespace>> {
@@ -68,8 +71,10 @@ impl Gate {
     }
 
     /// `namespaces.add`
-    pub fn add_namespace(&self, namespace: NewNamespace) -> Result<Granted<NewNamespace>> {
-        self.grant(HostCall::NamespacesAdd, namespace)
+    pub fn add_namespace(&self, view: &mut impl View, namespace: NewNamespace) -> Result<Granted<NewNamespace>> {
+        let call = HostCall::NamespacesAdd;
+        self.check_holding(view, call, Limit::Namespaces, 1)?;
+        self.grant(call, namespace)
     }
 
     /// `namespaces.namespace.remove`
@@ -108,17 +113,25 @@ impl Gate {
     /// `links.add`
     pub fn add_links(&self, view: &mut impl View, links: Vec<Wanted>) -> Result<Granted<Vec<LinkSpec>>> {
         let specs = links.into_iter().map(|link| self.spec(view, link)).collect::<Result<Vec<_>>>()?;
-        let count: usize = specs.iter().map(LinkSpec::links).sum();
-        self.check_holding(view, HostCall::LinksAdd, Limit::Links, count as u64)?;
-        self.grant(HostCall::LinksAdd, specs)
+        let call = HostCall::LinksAdd;
+        self.check_holding(view, call, Limit::Links, specs.iter().map(LinkSpec::links).sum())?;
+        let addresses = specs.iter().flat_map(LinkSpec::ends).map(|end| end.addresses.len());
+        self.check_holding(view, call, Limit::Addresses, addresses.sum())?;
+        let ports = specs.iter().filter(|spec| matches!(spec.kind, LinkKind::Vxlan(_))).count();
+        self.check_holding(view, call, Limit::Ports, ports)?;
+        self.grant(call, specs)
     }
 
     fn spec(&self, view: &impl View, link: Wanted) -> Result<LinkSpec> {
+        let is_port = link.end.master.is_some();
         let end = self.end(view, link.end)?;
         let also = |permission, why| self.permit(HostCall::LinksAdd, Object::Also(permission, why));
         match &link.kind {
             WantedKind::Vxlan(..) => {
                 also(Permission::HostPorts, "a vxlan takes a UDP port on all of the host's addresses")?
+            }
+            WantedKind::Macvlan(..) | WantedKind::Ipvlan(..) | WantedKind::Vlan(..) if is_port => {
+                also(Permission::ChangedParents, BRIDGED)?
             }
             WantedKind::Macvlan(parent, MacvlanMode::Passthru) if !parent.is_own => {
                 also(
@@ -151,7 +164,6 @@ impl Gate {
     fn end(&self, view: &impl View, end: WantedEnd) -> Result<LinkEnd> {
         let namespace = self.namespace(HostCall::LinksAdd, end.place.as_ref())?.take();
         let addresses = &end.rest.addresses;
-        self.permit(HostCall::LinksAdd, Object::Amount(Limit::Addresses, addresses.len() as u64))?;
         addresses.iter().try_for_each(|address| self.permit(HostCall::LinksAdd, Object::Address(*address)))?;
         names::check(view, &end.rest.name, namespace == Namespace::Host)?;
         let master = end.master.map(|bridge| master(view, &namespace, &bridge)).transpose()?;
@@ -194,7 +206,12 @@ impl Gate {
         let master = match bridge {
             None => None,
             Some(None) => Some(0),
-            Some(Some(bridge)) => Some(master(view, &key.namespace, &bridge)?),
+            Some(Some(bridge)) => {
+                if view.has_parent(&key)? {
+                    self.permit(HostCall::LinksLinkSet, Object::Also(Permission::ChangedParents, BRIDGED))?;
+                }
+                Some(master(view, &key.namespace, &bridge)?)
+            }
         };
         self.grant(HostCall::LinksLinkSet, vec![Change::SetLink(key, LinkChanges { master, ..changes })])
     }
@@ -205,10 +222,22 @@ impl Gate {
         self.grant(HostCall::LinksLinkRemove, Gone(link.key.clone()))
     }
 
-    /// Refuses more of what a driver's networks hold than its grant allows.
-    pub(super) fn check_holding(&self, view: &mut impl View, call: HostCall, limit: Limit, more: u64) -> Result<()> {
-        let holds = view.holds(limit, self.limit(limit))?;
-        self.permit(call, Object::Amount(limit, holds.saturating_add(more)))
+    /// Refuses more of what a driver's networks hold than its grant allows. Answers what they hold then.
+    pub(super) fn check_holding(&self, view: &mut impl View, call: HostCall, limit: Limit, more: usize) -> Result<u64> {
+        if more == 0 {
+            return Ok(0);
+        }
+        let holds = view.holds(limit, more as u64, self.limit(limit))?;
+        self.permit(call, Object::Amount(limit, holds))?;
+        Ok(holds)
+    }
+
+    /// The same of what all drivers share. Whoever has much leaves as much: then there is always some left for the next one, however many
+    /// there are, and one alone gets half.
+    pub(super) fn check_share(&self, view: &mut impl View, call: HostCall, limit: Limit, more: usize) -> Result<()> {
+        let left = view.left(limit)?.saturating_sub(more as u64);
+        let holds = self.check_holding(view, call, limit, more)?;
+        self.permit(call, Object::Share(limit, holds, left))
     }
 }
 

@@ -61,7 +61,7 @@ impl Gate {
     ) -> Result<Granted<NftRules>> {
         let call = HostCall::NftablesAdd;
         let namespace = self.namespace(call, place)?.take();
-        self.check_holding(view, call, Limit::Rules, rules.len() as u64)?;
+        self.check_holding(view, call, Limit::Rules, rules.len())?;
         let conditions = rules.iter().flat_map(|rule| &rule.conditions);
         let links = conditions.filter_map(|condition| match &condition.property {
             WantedProperty::InputLink(link) | WantedProperty::OutputLink(link) => Some(link),

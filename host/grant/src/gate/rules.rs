@@ -37,7 +37,7 @@ impl Gate {
         let call = HostCall::RulesAdd;
         all_owned(view, rules.iter().filter_map(|rule| rule.input.as_ref()))?;
         let rules = self.rules(call, place, rules, &|link| own_name(link.key.index))?;
-        self.check_holding(view, call, Limit::Rules, rules.len() as u64)?;
+        self.check_holding(view, call, Limit::Rules, rules.len())?;
         for rule in &rules {
             self.permit(call, Object::Rule(&ties(rule)))?;
             self.permit(call, Object::RoutingTable(rule.table))?;

@@ -4,7 +4,7 @@ use kernel::{Change, HostPort, IptablesFamily, LinkKey, Namespace, PortWish, Sys
 use words::{Error, LinkName, Result};
 
 use super::{Gate, Granted, Link, Object, Place, View};
-use crate::{HostCall, Sysctl as Word};
+use crate::{HostCall, Limit, Sysctl as Word};
 
 /// A link's setting: its word in a grant, and the family and file that the kernel has for it.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,14 @@ impl Gate {
     }
 
     /// `forwarding.allow`
-    pub fn allow_forwarding(&self, view: &impl View, link: &Link, ipv4: bool, ipv6: bool) -> Result<Granted<Forwards>> {
+    pub fn allow_forwarding(
+        &self,
+        view: &mut impl View,
+        link: &Link,
+        ipv4: bool,
+        ipv6: bool,
+    ) -> Result<Granted<Forwards>> {
+        let call = HostCall::ForwardingAllow;
         let link = link.owned(view)?;
         if link.key.namespace != Namespace::Host {
             return Err(Error::invalid(format!(
@@ -104,7 +111,8 @@ impl Gate {
                 changes.push(Change::SetSysctl { namespace: Namespace::Host, sysctl, value: 1 });
             }
         }
-        self.grant(HostCall::ForwardingAllow, Forwards { link, ipv4, ipv6, switches: changes })
+        self.check_holding(view, call, Limit::Rules, 1)?;
+        self.grant(call, Forwards { link, ipv4, ipv6, switches: changes })
     }
 
     /// `forwarding.disallow`
@@ -114,8 +122,10 @@ impl Gate {
     }
 
     /// `ports.take`
-    pub fn take_port(&self, wish: PortWish) -> Result<Granted<PortWish>> {
-        self.grant(HostCall::PortsTake, wish)
+    pub fn take_port(&self, view: &mut impl View, wish: PortWish) -> Result<Granted<PortWish>> {
+        let call = HostCall::PortsTake;
+        self.check_share(view, call, Limit::Ports, wish.addresses.len())?;
+        self.grant(call, wish)
     }
 
     /// `ports.release`

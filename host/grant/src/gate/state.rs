@@ -10,6 +10,9 @@ use crate::{HostCall, Limit, check_table};
 /// Bytes of a value.
 pub const VALUE: usize = 64 << 10;
 
+/// Bytes that a key of the driver's state takes beside itself and its value: a limit of bytes is to hold for the shortest, too.
+pub const ROW: usize = 256;
+
 /// What is no object of its own (an address, a neighbour) and goes, after the commit.
 #[derive(Clone, Debug)]
 pub struct Removals(pub Vec<Change>);
@@ -51,14 +54,28 @@ pub struct Watch {
     pub object_type: u8,
 }
 
+impl StateWrite {
+    /// What it counts for, once it is written.
+    pub fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| ROW + self.key.len() + value.len())
+    }
+}
+
+impl EntryWrite {
+    /// What it counts for, once it is written.
+    pub fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| self.table.len() + self.key.len() + value.len())
+    }
+}
+
 impl Gate {
     /// `store.set`
     pub fn set_state(&self, view: &mut impl View, key: String, value: Vec<u8>) -> Result<Granted<StateWrite>> {
         let call = HostCall::StoreSet;
         check_written(view, &value)?;
-        let bytes = view.state_bytes(self.limit(Limit::StoreBytes))?.saturating_add((key.len() + value.len()) as u64);
-        self.permit(call, Object::Amount(Limit::StoreBytes, bytes))?;
-        self.grant(call, StateWrite { key, value: Some(value) })
+        let write = StateWrite { key, value: Some(value) };
+        self.check_share(view, call, Limit::StoreBytes, write.bytes())?;
+        self.grant(call, write)
     }
 
     /// `store.remove`
@@ -87,11 +104,12 @@ impl Gate {
         value: Vec<u8>,
     ) -> Result<Granted<EntryWrite>> {
         let call = HostCall::TablesPut;
-        self.check_entry(view, call, &table, &value)?;
-        if view.is_own_entry(&table, &key)? == Some(false) {
-            return Err(foreign(&table, &key));
+        let write = EntryWrite { table, key, value: Some(value) };
+        self.check_entry(view, call, &write)?;
+        if view.is_own_entry(&write.table, &write.key)? == Some(false) {
+            return Err(foreign(&write.table, &write.key));
         }
-        self.grant(call, EntryWrite { table, key, value: Some(value) })
+        self.grant(call, write)
     }
 
     /// `capabilities.join-info.add-table-entry`: makes an entry, where there is none.
@@ -103,9 +121,11 @@ impl Gate {
         value: Vec<u8>,
     ) -> Result<Granted<EntryWrite>> {
         let call = HostCall::CapabilitiesJoinInfoAddTableEntry;
-        self.check_entry(view, call, &table, &value)?;
-        match view.is_own_entry(&table, &key)? {
-            None => self.grant(call, EntryWrite { table, key, value: Some(value) }),
+        let write = EntryWrite { table, key, value: Some(value) };
+        self.check_entry(view, call, &write)?;
+        let EntryWrite { table, key, .. } = &write;
+        match view.is_own_entry(table, key)? {
+            None => self.grant(call, write),
             Some(true) => Err(Error::exists(format!("{table} has an entry {key:?} already"))),
             Some(false) => Err(Error::exists(format!("{table} has an entry {key:?} of another owner already"))),
         }
@@ -141,10 +161,11 @@ impl Gate {
         self.grant(call, Watch { table, object_type })
     }
 
-    fn check_entry(&self, view: &mut impl View, call: HostCall, table: &str, value: &[u8]) -> Result<()> {
-        self.permit(call, Object::Table(table))?;
-        check_written(view, value)?;
-        self.check_holding(view, call, Limit::TableEntries, 1)
+    fn check_entry(&self, view: &mut impl View, call: HostCall, write: &EntryWrite) -> Result<()> {
+        self.permit(call, Object::Table(&write.table))?;
+        check_written(view, write.value.as_deref().unwrap_or_default())?;
+        self.check_holding(view, call, Limit::TableEntries, 1)?;
+        self.check_share(view, call, Limit::TableBytes, write.bytes())
     }
 
     fn table(&self, call: HostCall, table: String) -> Result<Granted<Table>> {

@@ -42,6 +42,9 @@ pub trait View {
     /// The name that whichever link has that is there.
     fn any_link(&self, link: &LinkKey) -> Result<Option<String>>;
 
+    /// Whether the link is a macvlan, ipvlan or vlan, on a parent.
+    fn has_parent(&self, link: &LinkKey) -> Result<bool>;
+
     /// Whether the link belongs to the endpoint at hand.
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool>;
 
@@ -50,12 +53,6 @@ pub trait View {
 
     /// Whether a link of another driver's on the host has this name, or is to have it again.
     fn is_others_name(&self, name: &LinkName) -> Result<bool>;
-
-    /// How many addresses a link has.
-    fn addresses(&self, link: &LinkKey) -> Result<u64>;
-
-    /// How many routes lead through a link.
-    fn routes(&self, link: &LinkKey) -> Result<u64>;
 
     /// The value of a kernel setting.
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32>;
@@ -69,11 +66,12 @@ pub trait View {
     /// The ports of the host whose packets the owner's rules send elsewhere, where this call has released any port.
     fn translated_ports(&self) -> Result<Vec<HostPort>>;
 
-    /// How many of something the driver's networks hold, of which there are to be at most `most` when the call is committed.
-    fn holds(&mut self, limit: Limit, most: u64) -> Result<u64>;
+    /// How many of something the driver's networks hold with `more` of them, of which there are to be at most `most` when the call is committed.
+    /// What its calls have that are not committed yet is counted, too; where there are not more than `most`, these are from now on.
+    fn holds(&mut self, limit: Limit, more: u64, most: u64) -> Result<u64>;
 
-    /// Bytes of the driver's state, of which there are to be at most `most` when the call is committed.
-    fn state_bytes(&mut self, most: u64) -> Result<u64>;
+    /// How many of something that all drivers share are left.
+    fn left(&self, limit: Limit) -> Result<u64>;
 
     /// How many keys and bytes this call wrote.
     fn written(&self) -> (usize, usize);

@@ -1,6 +1,7 @@
 //! Checks: a commit that was overtaken writes nothing; one that was not goes through.
 
 use super::*;
+use grant::Limit;
 
 fn state_check(key: &str, version: Option<i64>) -> Check {
     Check::State { driver: name("d"), key: key.into(), version }
@@ -46,7 +47,7 @@ fn a_key_that_was_read_is_checked() {
 #[test]
 fn a_range_that_was_read_is_checked() {
     let store = scratch();
-    let list = || store.state_list(&name("d"), "a/").unwrap().1;
+    let list = || store.state_list(&name("d"), "a/", usize::MAX).unwrap().1;
     let check = |version| Check::StateList { driver: name("d"), prefix: "a/".into(), version };
     let remove = |key: &str| Write::RemoveState { driver: name("d"), key: key.into() };
     put(&store, ["a/1", "a/2", "a", "a0", "b/1"].map(|key| set("d", key, "n1", "v"))).unwrap();
@@ -101,13 +102,13 @@ fn a_table_that_was_read_is_checked() {
 fn an_error_in_the_middle_writes_nothing() {
     let store = scratch();
     put(&store, [Write::PutNetwork(network("n1", "a"))]).unwrap();
-    let before = store.state_list(&name("d"), "").unwrap();
+    let before = store.state_list(&name("d"), "", usize::MAX).unwrap();
     let batch =
         [Write::PutNetwork(network("n2", "b")), set("d", "k", "n2", "v"), Write::PutNetwork(network("n3", "a"))];
     assert!(matches!(put(&store, batch), Err(Error::Exists(_))));
     assert_eq!(store.networks().unwrap().len(), 1);
-    assert_eq!(store.state_list(&name("d"), "").unwrap(), before);
-    assert_eq!(store.state_size(&name("d")).unwrap(), (0, 0));
+    assert_eq!(store.state_list(&name("d"), "", usize::MAX).unwrap(), before);
+    assert_eq!(store.held(&name("d"), Limit::StoreBytes).unwrap(), 0);
     assert!(store.commit(Batch::default()).unwrap().is_empty());
 }
 
@@ -123,26 +124,31 @@ fn numbers_are_given_in_order() {
 #[test]
 fn a_state_is_listed_in_order_and_its_size_is_known() {
     let store = scratch();
-    assert_eq!(store.state_size(&name("d")).unwrap(), (0, 0));
+    assert_eq!(store.held(&name("d"), Limit::StoreBytes).unwrap(), 0);
     put(
         &store,
         [set("d", "b", "n1", "22"), set("d", "a%", "n1", ""), set("d", "ab", "n2", "4444"), set("e", "a", "n1", "1")],
     )
     .unwrap();
-    let keys =
-        |prefix| store.state_list(&name("d"), prefix).unwrap().0.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    let keys = |prefix| {
+        store.state_list(&name("d"), prefix, usize::MAX).unwrap().0.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
     assert_eq!(keys(""), ["a%", "ab", "b"]);
     assert_eq!(keys("a"), ["a%", "ab"]);
     assert_eq!(keys("a%"), ["a%"]);
     assert!(keys("_").is_empty() && keys("ba").is_empty());
     assert_eq!(store.state(&name("d"), "ab").unwrap().unwrap().0, b"4444");
-    assert_eq!(store.state_size(&name("d")).unwrap(), (3, 1 + 2 + 2 + 2 + 4));
+    assert_eq!(store.held(&name("d"), Limit::StoreBytes).unwrap(), 3 * 256 + 1 + 2 + 2 + 2 + 4);
     put(&store, [set("d", "b", "n2", "7777777"), Write::ClearState { network: id("n1") }]).unwrap();
-    assert_eq!(store.state_size(&name("d")).unwrap(), (2, 1 + 7 + 2 + 4), "a key belongs to who wrote it last");
-    assert_eq!(store.state_size(&name("e")).unwrap(), (0, 0));
+    assert_eq!(
+        store.held(&name("d"), Limit::StoreBytes).unwrap(),
+        2 * 256 + 1 + 7 + 2 + 4,
+        "a key belongs to who wrote it last"
+    );
+    assert_eq!(store.held(&name("e"), Limit::StoreBytes).unwrap(), 0);
     put(&store, [Write::RemoveDriver(name("d"))]).unwrap();
     assert!(keys("").is_empty());
-    assert_eq!(store.state_size(&name("d")).unwrap(), (0, 0));
+    assert_eq!(store.held(&name("d"), Limit::StoreBytes).unwrap(), 0);
 }
 
 #[test]
@@ -195,7 +201,7 @@ fn what_was_read_is_not_looked_at_again_while_nothing_was_committed() {
 fn a_limit_is_of_what_there_is_with_the_writes() {
     let store = scratch();
     put(&store, [Write::PutNetwork(network("n1", "a"))]).unwrap();
-    let links = |most| Check::Held { driver: name("bridge"), kinds: &["Link"], most };
+    let links = |most| Check::Held { driver: name("bridge"), limit: Limit::Links, most };
     let add = |most, count| {
         let writes = (0..count).map(|index| Write::AddObject(link("n1", None, Namespace::Host, index, "x"))).collect();
         store.commit(Batch { since: store.version(), checks: vec![links(most)], writes, ..Batch::default() })
@@ -204,9 +210,9 @@ fn a_limit_is_of_what_there_is_with_the_writes() {
     assert!(matches!(add(2, 1), Err(Error::Conflict(_))));
     assert!(matches!(add(3, 2), Err(Error::Conflict(_))));
     add(3, 1).unwrap();
-    assert_eq!(store.held(&name("bridge"), &["Link"]).unwrap(), 3);
+    assert_eq!(store.held(&name("bridge"), Limit::Links).unwrap(), 3);
     let bytes = |most, value: &str| {
-        let checks = vec![Check::StateBytes { driver: name("d"), most }];
+        let checks = vec![Check::Held { driver: name("d"), limit: Limit::StoreBytes, most: 256_u64 + most }];
         store.commit(Batch { checks, writes: vec![set("d", "k", "n1", value)], ..Batch::default() })
     };
     bytes(5, "1234").unwrap();

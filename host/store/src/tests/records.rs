@@ -230,7 +230,7 @@ fn furnish(store: &Store, network_id: &str, subnet: &str) {
 /// How many there are of endpoints, objects, keys, entries, watches, leases.
 fn census(store: &Store, network_id: &str) -> [usize; 6] {
     let n = id(network_id);
-    let keys = store.state_list(&name("bridge"), &format!("{network_id}/")).unwrap().0.len();
+    let keys = store.state_list(&name("bridge"), &format!("{network_id}/"), usize::MAX).unwrap().0.len();
     let entries = store.entries(&n, None).unwrap().0.len();
     let (endpoints, objects) = (store.endpoints(Some(&n)).unwrap().len(), store.objects(&n, None).unwrap().len());
     [endpoints, objects, keys, entries, store.watches(&n).unwrap().len(), store.leases(&n).unwrap().len()]

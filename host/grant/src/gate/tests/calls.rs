@@ -16,21 +16,22 @@ use crate::gate::settings::LinkSetting;
 use crate::gate::state::VALUE;
 
 /// A grant with all that the calls here need, and small limits.
-fn whole() -> Gate {
+pub(super) fn whole() -> Gate {
     gate(&(permissions() + WORDS))
 }
 
 const WORDS: &str = "namespaces = ['host']\naddresses = ['network']\nroutes = ['network']\nparents = ['eth0']\ntables = ['peers']\n\
     sysctls = ['link.ipv6-accept-ra', 'host.ipv4-forwarding']\nhooks = { prerouting = [0], forward = [0], postrouting = [0], output = [0] }\n\
-    limits = { links = 10, rules = 10, addresses = 3, routes = 3, table-entries = 3, store-bytes = 100 }";
+    limits = { links = 10, rules = 10, addresses = 3, routes = 3, neighbours = 3, namespaces = 3, ports = 3, \
+    table-entries = 3, table-bytes = 100, store-bytes = 356 }";
 
 /// The refusal, as a driver reads it.
-fn no<T: std::fmt::Debug>(answer: Result<T>, says: &str) {
+pub(super) fn no<T: std::fmt::Debug>(answer: Result<T>, says: &str) {
     let refusal = answer.unwrap_err();
     assert!(refusal.message.contains(says), "{refusal} is not about {says:?}");
 }
 
-fn end(name: &str) -> WantedEnd {
+pub(super) fn end(name: &str) -> WantedEnd {
     LinkEnd {
         namespace: kernel::Namespace::Host,
         name: NewName::Exact(LinkName::new(name).unwrap()),
@@ -43,7 +44,7 @@ fn end(name: &str) -> WantedEnd {
     .into()
 }
 
-fn wanted(end: WantedEnd, kind: WantedKind) -> Vec<Wanted> {
+pub(super) fn wanted(end: WantedEnd, kind: WantedKind) -> Vec<Wanted> {
     vec![Wanted { end, kind }]
 }
 
@@ -55,7 +56,7 @@ fn add(view: &mut Table, wanted: Vec<Wanted>) -> Result<Vec<LinkSpec>> {
 fn nothing_is_granted_without_the_permission_for_the_host_call() {
     let (gate, mut view) = (gate(WORDS), Table::default());
     let (link, view) = (own(1, "br0"), &mut view);
-    no(gate.add_namespace(NewNamespace { name: "n".into(), file: "n".into() }), "lacks namespaces");
+    no(gate.add_namespace(view, NewNamespace { name: "n".into(), file: "n".into() }), "lacks namespaces");
     no(gate.remove_namespace(&place()), "lacks namespaces");
     no(gate.add_links(view, Vec::new()), "lacks links");
     no(gate.remove_link(&link), "lacks links");
@@ -69,13 +70,13 @@ fn nothing_is_granted_without_the_permission_for_the_host_call() {
     no(gate.remove_nft_rules(Vec::new()), "lacks packet-filter");
     no(gate.allow_forwarding(view, &link, true, true), "lacks forwarding");
     no(gate.disallow_forwarding(&link), "lacks forwarding");
-    no(gate.take_port(wish()), "lacks host-ports");
+    no(gate.take_port(view, wish()), "lacks host-ports");
     no(gate.release_ports(Vec::new()), "lacks host-ports");
     no(gate.remove_state(view, "k".into()), "lacks store");
     no(gate.remove_entry(view, "peers".into(), "k".into()), "lacks tables");
 }
 
-fn wish() -> PortWish {
+pub(super) fn wish() -> PortWish {
     PortWish { protocol: 6, addresses: Vec::new(), first: 80, last: 80, own: Vec::new() }
 }
 
@@ -227,54 +228,55 @@ fn a_foreign_link_is_found_as_a_parent_only() {
 #[test]
 fn addresses_and_routes_are_on_the_drivers_links_in_its_ranges_and_few() {
     let (gate, mut view) = (whole(), Table::default());
-    let address = |view: &Table, link, text: &str| gate.add_addresses(view, vec![(link, net(text))]);
-    let route = |view: &Table, link: Link, text: &str| {
+    let address = |view: &mut Table, link, text: &str| gate.add_addresses(view, vec![(link, net(text))]);
+    let route = |view: &mut Table, link: Link, text: &str| {
         let (gateway, source, table, metric) = (None, None, None, None);
         let route = Route { link: link.key.clone(), destination: net(text), gateway, source, table, metric };
         (gate.add_routes(view, vec![(link.clone(), route.clone())]), gate.remove_routes(vec![(link, route)]))
     };
-    assert!(address(&view, own(1, "br0"), "10.5.0.1/24").is_ok());
-    assert!(route(&view, own(1, "br0"), "10.5.0.0/25").0.is_ok());
+    assert!(address(&mut view, own(1, "br0"), "10.5.0.1/24").is_ok());
+    assert!(route(&mut view, own(1, "br0"), "10.5.0.0/25").0.is_ok());
     for table in [0, 253, 255] {
         let (gateway, source, metric) = (None, None, None);
         let route =
             Route { link: key(1), destination: net("10.5.0.0/25"), gateway, source, table: Some(table), metric };
-        no(gate.add_routes(&view, vec![(own(1, "br0"), route)]), "is the kernel's own");
+        no(gate.add_routes(&mut view, vec![(own(1, "br0"), route)]), "is the kernel's own");
     }
     for (link, says) in
         [(parent(9, "eth0"), "not the driver's own"), (own(9, "eth0"), "is gone, or is not the driver's")]
     {
-        no(address(&view, link.clone(), "10.5.0.1/24"), says);
-        no(route(&view, link, "10.5.0.0/25").0, says);
+        no(address(&mut view, link.clone(), "10.5.0.1/24"), says);
+        no(route(&mut view, link, "10.5.0.0/25").0, says);
     }
-    no(route(&view, parent(9, "eth0"), "10.5.0.0/25").1, "not the driver's own");
+    no(route(&mut view, parent(9, "eth0"), "10.5.0.0/25").1, "not the driver's own");
     no(gate.remove_addresses(vec![(parent(9, "eth0"), net("10.5.0.1/24"))]), "not the driver's own");
-    no(address(&view, own(1, "br0"), "10.6.0.1/24"), "none of the network's pools");
-    no(route(&view, own(1, "br0"), "10.6.0.0/24").0, "none of the network's pools");
-    (view.addresses, view.routes) = (3, 3);
-    no(address(&view, own(1, "br0"), "10.5.0.1/24"), "limits: addresses");
-    no(route(&view, own(1, "br0"), "10.5.0.0/25").0, "limits: routes");
+    no(address(&mut view, own(1, "br0"), "10.6.0.1/24"), "none of the network's pools");
+    no(route(&mut view, own(1, "br0"), "10.6.0.0/24").0, "none of the network's pools");
+    view.holds = 3;
+    no(address(&mut view, own(1, "br0"), "10.5.0.1/24"), "limits: addresses");
+    no(route(&mut view, own(1, "br0"), "10.5.0.0/25").0, "limits: routes");
     // Each handle is looked at, not each link.
     let both = [own(1, "br0"), parent(1, "br0")].map(|link| (link, net("10.5.0.1/24"))).into();
-    no(gate.add_addresses(&Table::default(), both), "not the driver's own");
+    no(gate.add_addresses(&mut Table::default(), both), "not the driver's own");
     // Many on one link count together.
-    (view.addresses, view.routes) = (0, 0);
+    view.holds = 0;
     let four = (1..5).map(|n| (own(1, "br0"), net(&format!("10.5.0.{n}/24")))).collect();
-    no(gate.add_addresses(&view, four), "limits: addresses");
+    no(gate.add_addresses(&mut view, four), "limits: addresses");
 }
 
 #[test]
 fn neighbours_are_on_the_drivers_links_and_lead_to_its_ranges() {
-    let (gate, view) = (whole(), Table::default());
+    let gate = whole();
     let mac = MacAddress([2, 0, 0, 0, 0, 1]);
     let neighbour = |link: Link, to: &str| {
         let entry = Neighbour { link: link.key.clone(), address: to.parse().unwrap(), mac };
-        (gate.add_neighbours(&view, vec![(link.clone(), entry.clone())]), gate.remove_neighbours(vec![(link, entry)]))
+        let added = gate.add_neighbours(&mut Table::default(), vec![(link.clone(), entry.clone())]);
+        (added, gate.remove_neighbours(vec![(link, entry)]))
     };
     let forwarding = |link: Link| {
         let entry = Forwarding { link: link.key.clone(), mac, remote: None };
         let entries = vec![(link, entry)];
-        (gate.add_forwardings(&view, entries.clone()), gate.remove_forwardings(entries))
+        (gate.add_forwardings(&mut Table::default(), entries.clone()), gate.remove_forwardings(entries))
     };
     assert!(neighbour(own(1, "br0"), "10.5.0.7").0.is_ok() && forwarding(own(1, "br0")).0.is_ok());
     no(neighbour(own(1, "br0"), "10.6.0.7").0, "none of the network's pools");
@@ -481,17 +483,17 @@ fn settings_are_of_the_drivers_links() {
 #[test]
 fn forwarding_is_for_the_drivers_links_in_the_hosts_namespace() {
     let (gate, mut view) = (whole(), Table::default());
-    let allowed = gate.allow_forwarding(&view, &own(1, "old"), true, true).unwrap();
+    let allowed = gate.allow_forwarding(&mut view, &own(1, "old"), true, true).unwrap();
     assert_eq!((allowed.link.name.as_str(), allowed.switches.len()), ("br0", 3));
     view.forwarding = 1;
-    assert!(gate.allow_forwarding(&view, &own(1, "br0"), true, true).unwrap().switches.is_empty());
-    no(gate.allow_forwarding(&view, &own(21, "in0"), true, false), "in0 is not in the host's namespace");
+    assert!(gate.allow_forwarding(&mut view, &own(1, "br0"), true, true).unwrap().switches.is_empty());
+    no(gate.allow_forwarding(&mut view, &own(21, "in0"), true, false), "in0 is not in the host's namespace");
     view.own.insert(3, "br+");
-    no(gate.allow_forwarding(&view, &own(3, "br+"), true, false), "iptables would misread the name br+");
+    no(gate.allow_forwarding(&mut view, &own(3, "br+"), true, false), "iptables would misread the name br+");
     view.own.insert(3, "-br");
-    no(gate.allow_forwarding(&view, &own(3, "-br"), true, false), "iptables would misread the name -br");
+    no(gate.allow_forwarding(&mut view, &own(3, "-br"), true, false), "iptables would misread the name -br");
     for link in [parent(9, "eth0"), own(9, "eth0")] {
-        no(gate.allow_forwarding(&view, &link, true, false), "the driver's");
+        no(gate.allow_forwarding(&mut view, &link, true, false), "the driver's");
     }
     no(gate.disallow_forwarding(&parent(9, "eth0")), "not the driver's own");
     assert_eq!(gate.disallow_forwarding(&own(1, "old")).unwrap().take().0, key(1));

@@ -13,11 +13,12 @@ pub struct Table {
     pub own: BTreeMap<u32, &'static str>,
     pub foreign: BTreeMap<u32, &'static str>,
     pub removed: Vec<u32>,
+    pub on_parents: Vec<u32>,
     pub endpoints: Vec<u32>,
-    pub addresses: u64,
-    pub routes: u64,
+    /// As many of whatever is asked for.
     pub holds: u64,
-    pub state_bytes: u64,
+    /// As many of whatever is shared.
+    pub left: u64,
     pub written: (usize, usize),
     pub ports: Vec<HostPort>,
     pub entries: BTreeMap<&'static str, bool>,
@@ -34,11 +35,10 @@ impl Default for Table {
             own: [(1, "br0"), (2, "ve0"), (21, "in0")].into(),
             foreign: [(9, "eth0")].into(),
             removed: Vec::new(),
+            on_parents: Vec::new(),
             endpoints: vec![2],
-            addresses: 0,
-            routes: 0,
             holds: 0,
-            state_bytes: 0,
+            left: 1_000,
             written: (0, 0),
             ports: Vec::new(),
             entries: BTreeMap::new(),
@@ -96,6 +96,10 @@ impl View for Table {
         Ok(found.filter(|_| *link == key(link.index)).map(|name| (*name).to_owned()))
     }
 
+    fn has_parent(&self, link: &LinkKey) -> Result<bool> {
+        Ok(self.on_parents.contains(&link.index))
+    }
+
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
         Ok(self.endpoints.contains(&link.index))
     }
@@ -110,14 +114,6 @@ impl View for Table {
 
     fn translated_ports(&self) -> Result<Vec<HostPort>> {
         Ok(self.translated.clone())
-    }
-
-    fn addresses(&self, _: &LinkKey) -> Result<u64> {
-        Ok(self.addresses)
-    }
-
-    fn routes(&self, _: &LinkKey) -> Result<u64> {
-        Ok(self.routes)
     }
 
     fn sysctl(&self, _: &Namespace, _: &Sysctl) -> Result<i32> {
@@ -135,12 +131,12 @@ impl View for Table {
         Ok(self.ports.iter().any(|port| ports.contains(port)))
     }
 
-    fn holds(&mut self, _: Limit, _: u64) -> Result<u64> {
-        Ok(self.holds)
+    fn holds(&mut self, _: Limit, more: u64, _: u64) -> Result<u64> {
+        Ok(self.holds + more)
     }
 
-    fn state_bytes(&mut self, _: u64) -> Result<u64> {
-        Ok(self.state_bytes)
+    fn left(&self, _: Limit) -> Result<u64> {
+        Ok(self.left)
     }
 
     fn written(&self) -> (usize, usize) {
