@@ -10,9 +10,11 @@ mod objects;
 mod port;
 mod removals;
 mod room;
+mod taken;
 mod view;
+mod written;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -20,19 +22,16 @@ use crate::firewall::Firewall;
 use crate::reaper::Reaper;
 use counts::Counts;
 use grant::Granted;
-use grant::gate::links::{Gone, GoneNamespace, NewNamespace, new_name};
-use grant::gate::nftables::{GoneNftRules, NftRules};
-use grant::gate::rules::GoneRules;
-use grant::gate::settings::{Forwards, ForwardsNoMore};
-use grant::gate::state::{self, EntryKey, EntryWrite, StateWrite, Table, Watch};
+use grant::gate::links::{NewNamespace, new_name};
+use grant::gate::nftables::NftRules;
+use grant::gate::settings::Forwards;
 use kernel::{
     self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath, NewLink,
-    NftHandle, Outcome, Route, Rule, Sysctl, index_of_own_name,
+    NftHandle, Outcome, Rule, Sysctl, index_of_own_name,
 };
-use objects::{Objects, link_key, speaks_of};
+use objects::{Objects, link_key};
 use removals::Removals;
 pub use view::Look;
-use words::limit::{CHANGES, HOST_CALL_BYTES};
 use words::{Error, Id, Name};
 
 use store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
@@ -263,133 +262,6 @@ impl Transaction {
         id
     }
 
-    /// Removes packet rules of the network after the commit.
-    pub fn remove_nft_rules(&mut self, rules: Granted<GoneNftRules>) -> Result<(), store::Error> {
-        let ids: BTreeSet<i64> = rules.0.iter().map(|id| id.cast_signed()).collect();
-        self.take_all(|object| matches!(object.thing, Thing::NftRule { .. }) && ids.contains(&object.id))
-    }
-
-    /// Removes policy rules of the network after the commit: of several that are alike, as many as are given.
-    pub fn remove_rules(&mut self, rules: Granted<GoneRules>) -> Result<(), store::Error> {
-        let mut left: HashMap<Rule, usize> = HashMap::new();
-        rules.take().0.into_iter().for_each(|rule| *left.entry(rule).or_default() += 1);
-        self.take_all(|object| {
-            let Thing::Rule(rule) = &object.thing else { return false };
-            let Some(count) = left.get_mut(rule).filter(|count| **count > 0) else { return false };
-            *count -= 1;
-            true
-        })
-    }
-
-    /// Lets a link forward no more after the commit.
-    pub fn forward_no_more(&mut self, link: Granted<ForwardsNoMore>) -> Result<(), store::Error> {
-        let link = BTreeMap::from([(link.0.clone(), self.recorded_name(&link.0)?)]);
-        self.take_all(|object| matches!(object.thing, Thing::Forward { .. }) && speaks_of(&object.thing, &link))
-    }
-
-    fn take_all(&mut self, mut is_it: impl FnMut(&Object) -> bool) -> Result<(), store::Error> {
-        for object in self.objects()?.iter().filter(|object| is_it(object)) {
-            self.take(object);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, object: &Object) {
-        if self.dropped.insert(object.id) {
-            self.forwards |= matches!(object.thing, Thing::Forward { .. });
-            removal(&object.thing).into_iter().for_each(|change| self.removals.insert(change));
-        }
-    }
-
-    /// Removes a link after the commit, and with it the other end of a pair, and whatever speaks of either.
-    pub fn remove_link(&mut self, link: Granted<Gone>) -> Result<(), store::Error> {
-        self.take_links(std::slice::from_ref(&link.0))
-    }
-
-    /// In one pass over the objects, however many links there are.
-    fn take_links(&mut self, keys: &[LinkKey]) -> Result<(), store::Error> {
-        let mut links = BTreeMap::new();
-        for key in keys {
-            let Some(Object { thing: Thing::Link { name, peer, .. }, .. }) = self.link_there(key)? else { continue };
-            links.insert(key.clone(), name.clone());
-            if let Some(peer) = peer {
-                links.insert(peer.clone(), self.recorded_name(peer)?);
-            }
-        }
-        if links.is_empty() {
-            return Ok(());
-        }
-        let goes = |thing: &Thing| match link_key(thing) {
-            Some(key) => links.contains_key(&key),
-            None => speaks_of(thing, &links),
-        };
-        let going: Vec<Object> = self.there()?.filter(|o| goes(&o.thing)).cloned().collect();
-        going.iter().for_each(|object| self.take(object));
-        self.gone.extend(links.into_keys());
-        Ok(())
-    }
-
-    /// The object of the network at hand that a link is.
-    fn link_there(&self, key: &LinkKey) -> Result<Option<&Object>, store::Error> {
-        let object = self.made.link(key).or(self.committed()?.link(key));
-        Ok(object.filter(|o| !self.dropped.contains(&o.id)))
-    }
-
-    /// The name that a link of the network at hand was made under; empty: it is none.
-    fn recorded_name(&self, key: &LinkKey) -> Result<String, store::Error> {
-        let name = self.link_there(key)?.map(|object| match &object.thing {
-            Thing::Link { name, .. } => name.clone(),
-            _ => String::new(),
-        });
-        Ok(name.unwrap_or_default())
-    }
-
-    /// Removes a namespace that the driver made after the commit, with all that is in it.
-    pub fn remove_namespace(&mut self, namespace: Granted<GoneNamespace>) -> Result<(), store::Error> {
-        let objects = self.objects()?;
-        let found = objects.iter().find_map(|object| match &object.thing {
-            Thing::Namespace { name, path } if *name == namespace.0 => Some((object, path)),
-            _ => None,
-        });
-        let Some((object, path)) = found else { return Ok(()) };
-        let inside = Namespace::At(path.clone());
-        let (mut links, mut rules) = (Vec::new(), Vec::new());
-        for other in &objects {
-            match &other.thing {
-                Thing::Link { namespace, .. } if *namespace == inside => links.extend(link_key(&other.thing)),
-                Thing::NftRule { namespace, .. } | Thing::Rule(Rule { namespace, .. }) if *namespace == inside => {
-                    rules.push(other.id);
-                }
-                _ => {}
-            }
-        }
-        self.take_links(&links)?;
-        self.dropped.extend(rules);
-        self.take(object);
-        Ok(())
-    }
-
-    /// Removes what is no object of its own (an address, a neighbour) after the commit.
-    pub fn remove_plain(&mut self, removals: Granted<state::Removals>) -> Result<(), Error> {
-        let changes = removals.take().0;
-        if self.removals.len() + changes.len() > CHANGES {
-            return Err(room::full(format!("one call removes at most {CHANGES} things from the kernel")).into());
-        }
-        self.note_parts(&changes, false)?;
-        changes.into_iter().for_each(|change| self.removals.insert(change));
-        Ok(())
-    }
-
-    /// Whether this call removes it.
-    pub fn removes(&self, change: &Change) -> bool {
-        self.removals.contains(change)
-    }
-
-    /// Whether this call removes a route: by what the kernel tells routes apart.
-    pub fn removes_route(&self, route: &Route) -> bool {
-        self.removals.has_route(route)
-    }
-
     fn committed(&self) -> Result<&Objects, store::Error> {
         if let Some(objects) = self.committed.get() {
             return Ok(objects);
@@ -436,86 +308,6 @@ impl Transaction {
     fn condemned(&self, most: u64) -> u64 {
         let (driver, condemned) = (&self.owner.driver, self.reaper.waiting(&self.owner.driver));
         if condemned > most / 2 { self.reaper.wait(driver, REAPING) } else { condemned }
-    }
-
-    /// The value of a key, as this call sees it.
-    pub fn state(&mut self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
-        if let Some(own) = self.state.get(key) {
-            return Ok(own.clone());
-        }
-        let found = self.store.state(&self.owner.driver, key)?;
-        let version = found.as_ref().map(|(_, version)| *version);
-        self.checks.insert(Check::State { driver: self.owner.driver.clone(), key: key.to_owned(), version });
-        Ok(found.map(|(value, _)| value))
-    }
-
-    /// The entries under a prefix, as this call sees them.
-    pub fn state_list(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, store::Error> {
-        let (found, version) = self.store.state_list(&self.owner.driver, prefix, HOST_CALL_BYTES)?;
-        self.checks.insert(Check::StateList { driver: self.owner.driver.clone(), prefix: prefix.to_owned(), version });
-        let mut all: BTreeMap<String, Vec<u8>> = found.into_iter().collect();
-        for (key, value) in self.state.range(prefix.to_owned()..).take_while(|(k, _)| k.starts_with(prefix)) {
-            match value {
-                Some(value) => all.insert(key.clone(), value.clone()),
-                None => all.remove(key),
-            };
-        }
-        Ok(all.into_iter().collect())
-    }
-
-    /// Sets or removes a key.
-    pub fn set_state(&mut self, write: Granted<StateWrite>) {
-        let now = write.take();
-        let before = self.state.remove(&now.key).map(|value| StateWrite { value, ..now.clone() });
-        self.counts.write_state(before.as_ref(), &now);
-        self.state.insert(now.key, now.value);
-    }
-
-    /// A table entry, as this call sees it, and whether it is the driver's own.
-    pub fn entry(&mut self, entry: &Granted<EntryKey>) -> Result<Option<(Vec<u8>, bool)>, store::Error> {
-        self.find_entry(&entry.table, &entry.key)
-    }
-
-    fn find_entry(&mut self, table: &str, key: &str) -> Result<Option<(Vec<u8>, bool)>, store::Error> {
-        if let Some(own) = self.entries.get(&(table.to_owned(), key.to_owned())) {
-            return Ok(own.clone().map(|value| (value, true)));
-        }
-        let found = self.store.entry(&self.owner.network, table, key)?;
-        let version = found.as_ref().map(|(_, version)| *version);
-        let (network, table, key) = (self.owner.network.clone(), table.to_owned(), key.to_owned());
-        self.checks.insert(Check::Entry { network, table, key, version });
-        Ok(found.map(|(entry, _)| (entry.value, entry.owner == store::OWN)))
-    }
-
-    /// The entries of a table, as this call sees them: key, value, own.
-    pub fn entry_list(&mut self, table: &Granted<Table>) -> Result<Vec<(String, Vec<u8>, bool)>, store::Error> {
-        let table = table.0.as_str();
-        let (found, version) = self.store.entry_list(&self.owner.network, table, HOST_CALL_BYTES)?;
-        self.checks.insert(Check::EntryList { network: self.owner.network.clone(), table: table.to_owned(), version });
-        let live = found.into_iter().map(|e| (e.key, (e.value, e.owner == store::OWN)));
-        let mut all: BTreeMap<String, (Vec<u8>, bool)> = live.collect();
-        for ((_, key), value) in self.entries.iter().filter(|((t, _), _)| t == table) {
-            match value {
-                Some(value) => all.insert(key.clone(), (value.clone(), true)),
-                None => all.remove(key),
-            };
-        }
-        Ok(all.into_iter().map(|(key, (value, own))| (key, value, own)).collect())
-    }
-
-    /// Sets or removes an entry of the driver's own.
-    pub fn set_entry(&mut self, write: Granted<EntryWrite>) {
-        let now = write.take();
-        let place = (now.table.clone(), now.key.clone());
-        let before = self.entries.remove(&place).map(|value| EntryWrite { value, ..now.clone() });
-        self.counts.write_entry(before.as_ref(), &now);
-        self.entries.insert(place, now.value);
-    }
-
-    /// Asks for the events of a table.
-    pub fn watch(&mut self, watch: Granted<Watch>) {
-        let Watch { table, object_type } = watch.take();
-        self.watches.insert(table, object_type);
     }
 
     /// Takes along everything that the owner still has, because the owner goes.
