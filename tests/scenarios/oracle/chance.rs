@@ -21,15 +21,15 @@ use pontoon::capability::convert;
 use super::seen::{SETTINGS, SWITCHES};
 
 /// Names that links get: both drivers', those of the host, and one that an engine may want.
-const NAMES: [&str; 9] = ["x0", "x1", "x2", "x3", "y0", "y1", "eth0", "docker0", "wire1"];
+const NAMES: [&str; 9] = ["x0", "x1", "x2", "x3", "y0", "y1", "y2", "eth0", "docker0"];
 const PERMISSIONS: [(Permission, u8); 11] = [
     (Permission::Links, 97),
-    (Permission::LinkSettings, 70),
-    (Permission::Namespaces, 70),
-    (Permission::Routing, 80),
-    (Permission::PacketFilter, 85),
-    (Permission::Forwarding, 70),
-    (Permission::HostPorts, 60),
+    (Permission::LinkSettings, 80),
+    (Permission::Namespaces, 80),
+    (Permission::Routing, 90),
+    (Permission::PacketFilter, 92),
+    (Permission::Forwarding, 80),
+    (Permission::HostPorts, 70),
     (Permission::NamespaceSettings, 60),
     (Permission::ChangedParents, 25),
     (Permission::Store, 50),
@@ -56,8 +56,13 @@ pub struct Ranges {
 #[derive(Clone, Debug, Default)]
 pub struct Hands {
     pub links: Vec<u32>,
+    /// Those of the host's others.
+    pub parents: Vec<u32>,
     pub namespaces: Vec<u32>,
     pub rules: Vec<u64>,
+    /// Links that something goes by, and ports that were taken.
+    pub named: Vec<Link>,
+    pub ports: Vec<(u8, IpAddress, u16)>,
 }
 
 fn percent(random: &mut Rng, of: u8) -> bool {
@@ -72,13 +77,13 @@ fn one<T: Clone>(random: &mut Rng, of: &[T]) -> T {
 pub fn grant(random: &mut Rng, ranges: &Ranges) -> Grant {
     let mut grant = Grant::default();
     grant.permissions.extend(PERMISSIONS.iter().filter(|(_, often)| percent(random, *often)).map(|(p, _)| *p));
-    let kinds = [(NamespaceKind::Host, 85), (NamespaceKind::Container, 60)];
+    let kinds = [(NamespaceKind::Host, 94), (NamespaceKind::Container, 60)];
     grant.namespaces.extend(kinds.iter().filter(|(_, often)| percent(random, *often)).map(|(kind, _)| *kind));
     let named = |random: &mut Rng| Range::Net(net(random, ranges, true).trunc());
-    grant.addresses.extend(percent(random, 80).then_some(Range::Network));
+    grant.addresses.extend(percent(random, 90).then_some(Range::Network));
     grant.addresses.extend(percent(random, 30).then(|| named(random)));
     grant.pools.extend(percent(random, 60).then_some(Range::Net(ranges.choice)));
-    grant.routes.extend(percent(random, 70).then_some(Range::Network));
+    grant.routes.extend(percent(random, 85).then_some(Range::Network));
     grant.routes.extend(percent(random, 20).then_some(Range::Default));
     grant.routes.extend(percent(random, 30).then(|| named(random)));
     let parents = ["eth0", "eth1", "*"].iter().filter(|_| percent(random, 30));
@@ -89,7 +94,7 @@ pub fn grant(random: &mut Rng, ranges: &Ranges) -> Grant {
     let words: Vec<_> = words.filter(|_| percent(random, 50)).collect();
     grant.sysctls.extend(words.into_iter().map(|word| Sysctl::try_from(word).unwrap()));
     for (hook, _, priorities) in HOOKS {
-        let at = priorities.iter().copied().filter(|_| percent(random, 75)).collect();
+        let at = priorities.iter().copied().filter(|_| percent(random, 90)).collect();
         grant.hooks.insert(hook, at);
     }
     if percent(random, 30) {
@@ -102,8 +107,8 @@ pub fn grant(random: &mut Rng, ranges: &Ranges) -> Grant {
 /// An address with a prefix of any length: often in the driver's own ranges, and often as long as they are. `whole`: never of length 0.
 fn net(random: &mut Rng, ranges: &Ranges, whole: bool) -> IpNet {
     let base = match random.u8(..10) {
-        0..=5 if !ranges.pools.is_empty() => one(random, &ranges.pools),
-        0..=6 => ranges.choice,
+        0..=6 if !ranges.pools.is_empty() => one(random, &ranges.pools),
+        0..=7 => ranges.choice,
         _ => one(random, &ranges.others),
     };
     let (address, most) = match base {
@@ -117,8 +122,8 @@ fn net(random: &mut Rng, ranges: &Ranges, whole: bool) -> IpNet {
         }
     };
     let length = match random.u8(..10) {
-        0..=4 => base.prefix_len(),
-        5 | 6 => most,
+        0..=5 => base.prefix_len(),
+        6 | 7 => most,
         _ => random.u8(u8::from(whole)..=most),
     };
     IpNet::new(address, length).unwrap()
@@ -150,12 +155,20 @@ impl Asking<'_> {
 
     /// One that the call has; seldom one that it has not.
     fn link(&mut self) -> Link {
-        let known = !self.hands.links.is_empty() && !self.percent(3);
-        Link(if known { one(self.random, &self.hands.links) } else { self.random.u32(..9) })
+        if self.hands.links.is_empty() || self.percent(4) {
+            return self.parent();
+        }
+        Link(if self.percent(99) { one(self.random, &self.hands.links) } else { self.random.u32(..9) })
+    }
+
+    /// Of the host's, rather.
+    fn parent(&mut self) -> Link {
+        let of = if self.percent(60) { &self.hands.parents } else { &self.hands.links };
+        Link(if of.is_empty() { 1 } else { one(self.random, of) })
     }
 
     fn namespace(&mut self) -> Namespace {
-        let known = !self.hands.namespaces.is_empty() && !self.percent(3);
+        let known = !self.hands.namespaces.is_empty() && !self.percent(1);
         Namespace(if known { one(self.random, &self.hands.namespaces) } else { self.random.u32(..9) })
     }
 
@@ -187,8 +200,21 @@ impl Asking<'_> {
 
     /// A host call.
     pub fn ask(&mut self) -> Ask {
-        if self.hands.links.is_empty() && self.percent(60) {
-            return if self.percent(70) { self.add_link() } else { self.find() };
+        if self.hands.links.is_empty() && self.percent(95) {
+            return match self.random.u8(..10) {
+                0..=4 => self.add_link(),
+                5 => self.find(),
+                6 => self.take_port(),
+                7 => self.choose_pool(),
+                8 => Ask::NamespacesAdd { name: self.one(&["m", "n"]).to_owned() },
+                _ => self.get_namespace(),
+            };
+        }
+        if !self.hands.named.is_empty() && self.percent(15) {
+            return self.take_away();
+        }
+        if !self.hands.ports.is_empty() && self.percent(25) {
+            return if self.percent(70) { self.publish() } else { self.release() };
         }
         match self.random.u8(..100) {
             0..=13 => self.add_link(),
@@ -212,7 +238,7 @@ impl Asking<'_> {
             78..=80 => Ask::ForwardingAllow { link: self.link(), ipv4: true, ipv6: self.percent(50) },
             81 => Ask::ForwardingDisallow { link: self.link() },
             82..=84 => self.take_port(),
-            85 | 86 => Ask::PortsRelease { protocol: self.one(&[6, 17]), addresses: vec![any()], port: self.port() },
+            85 | 86 => self.release(),
             87 => Ask::NamespacesAdd { name: self.one(&["m", "n"]).to_owned() },
             88 if !self.hands.namespaces.is_empty() => Ask::NamespacesNamespaceRemove { this: self.namespace() },
             89..=91 => self.choose_pool(),
@@ -221,6 +247,44 @@ impl Asking<'_> {
             96 => self.static_route(),
             _ => self.get_namespace(),
         }
+    }
+
+    /// From whatever goes by it.
+    fn take_away(&mut self) -> Ask {
+        let this = one(self.random, &self.hands.named);
+        match self.random.u8(..3) {
+            0 => Ask::LinksLinkRemove { this },
+            1 => Ask::LinksLinkSet { this, changes: LinkChanges { name: Some(self.name()), ..unchanged() } },
+            _ => Ask::CapabilitiesInterfaceNameInfoSetNames {
+                this: InterfaceNameInfo(OWN),
+                source: this,
+                prefix: "eth".into(),
+                name: None,
+            },
+        }
+    }
+
+    /// A port of the call's own.
+    fn publish(&mut self) -> Ask {
+        let (protocol, address, port) = one(self.random, &self.hands.ports);
+        let chain = Chain { chain_type: ChainType::Nat, hook: Hook::Prerouting, priority: -100 };
+        let to = match address {
+            IpAddress::Ipv4((0, 0, 0, 0)) => Property::DestinationLocal,
+            address => Property::Destination(IpNetwork { address, prefix_length: 32 }),
+        };
+        let properties =
+            [Property::Protocol(protocol), Property::DestinationPort(PortRange { first: port, last: port }), to];
+        let conditions = properties.into_iter().map(|property| Condition { property, negated: false }).collect();
+        let verdict = Verdict::DestinationNat(Target { address: self.address(), port: None });
+        Ask::NftablesAdd { namespace: None, rules: vec![Rule { chain, conditions, verdict }] }
+    }
+
+    fn release(&mut self) -> Ask {
+        let (protocol, address, port) = match self.hands.ports.is_empty() {
+            true => (self.one(&[6, 17]), any(), self.port()),
+            false => one(self.random, &self.hands.ports),
+        };
+        Ask::PortsRelease { protocol, addresses: vec![address], port }
     }
 
     fn find(&mut self) -> Ask {
@@ -251,17 +315,18 @@ impl Asking<'_> {
     }
 
     fn add_link(&mut self) -> Ask {
-        let kind = match self.random.u8(..12) {
+        let on_others = !self.hands.links.is_empty() || !self.hands.parents.is_empty();
+        let kind = match self.random.u8(..if on_others { 13 } else { 7 }) {
             0..=2 => LinkKind::Bridge,
             3..=5 => LinkKind::Veth(self.end()),
             6 => LinkKind::Dummy,
-            7 => LinkKind::Vxlan(self.vxlan()),
-            8 | 9 => LinkKind::Macvlan(MacvlanOptions { parent: self.link(), mode: self.macvlan_mode() }),
+            7 | 12 => LinkKind::Vxlan(self.vxlan()),
+            8 | 9 => LinkKind::Macvlan(MacvlanOptions { parent: self.parent(), mode: self.macvlan_mode() }),
             10 => {
                 let mode = self.one(&[IpvlanMode::L2, IpvlanMode::L3, IpvlanMode::L3s]);
-                LinkKind::Ipvlan(IpvlanOptions { parent: self.link(), mode, flag: IpvlanFlag::Bridge })
+                LinkKind::Ipvlan(IpvlanOptions { parent: self.parent(), mode, flag: IpvlanFlag::Bridge })
             }
-            _ => LinkKind::Vlan(VlanOptions { parent: self.link(), id: self.one(&[7, 8]) }),
+            _ => LinkKind::Vlan(VlanOptions { parent: self.parent(), id: self.one(&[7, 8]) }),
         };
         Ask::LinksAdd { links: vec![LinkSpec { end: self.end(), kind }] }
     }
@@ -274,7 +339,7 @@ impl Asking<'_> {
         VxlanOptions {
             vni: self.random.u32(1..4),
             port: self.one(&[4789, 53]),
-            parent: if self.hands.links.is_empty() { None } else { self.maybe(60, Self::link) },
+            parent: self.maybe(70, Self::parent),
             local: None,
             remote: self.maybe(30, Self::address),
             learning: self.percent(50),
@@ -312,19 +377,19 @@ impl Asking<'_> {
             destination,
             gateway: self.maybe(15, Self::address),
             source: None,
-            table: self.maybe(50, |a| a.one(&[0, 100, 253, 254, 255, 1000])),
+            table: self.maybe(50, |a| a.one(&[0, 100, 100, 253, 254, 255, 1000, 1000])),
             metric: self.maybe(20, |_| 5),
         }
     }
 
     fn policy_rule(&mut self) -> rules::Rule {
         rules::Rule {
-            priority: self.one(&[0, 50, 100, 32_000, 40_000]),
+            priority: self.one(&[50, 60, 100, 32_000, 40_000]),
             source: self.maybe(40, Self::net),
             destination: self.maybe(30, Self::net),
-            input_link: self.maybe(50, Self::link),
+            input_link: self.maybe(60, Self::link),
             mark: self.maybe(10, |_| (1, 1)),
-            table: self.one(&[0, 100, 253, 254, 255, 1000]),
+            table: self.one(&[0, 100, 100, 253, 254, 255, 1000, 1000]),
         }
     }
 
@@ -339,12 +404,11 @@ impl Asking<'_> {
     fn condition(&mut self) -> Condition {
         let property = match self.random.u8(..10) {
             0..=2 => Property::InputLink(self.link()),
-            3 | 4 => Property::OutputLink(self.link()),
-            5 => Property::Source(self.net()),
-            6 => Property::Destination(self.net()),
-            7 => Property::DestinationLocal,
-            8 => Property::DestinationTranslated,
-            _ => Property::SourcePort(PortRange { first: 1, last: self.port() }),
+            3..=5 => Property::OutputLink(self.link()),
+            6 => Property::Source(self.net()),
+            7 => Property::Destination(self.net()),
+            8 => Property::DestinationLocal,
+            _ => Property::DestinationTranslated,
         };
         Condition { property, negated: self.percent(12) }
     }
@@ -352,7 +416,8 @@ impl Asking<'_> {
     /// Any, or one that publishes a port.
     fn packet_rule(&mut self) -> Rule {
         let (_, hook, priorities) = self.one(&HOOKS);
-        let chain_type = self.one(&[ChainType::Filter, ChainType::Nat]);
+        let nat = self.percent(50) && hook != Hook::Forward;
+        let chain_type = if nat { ChainType::Nat } else { ChainType::Filter };
         let chain = Chain { chain_type, hook, priority: self.one(priorities) };
         let target = Target { address: self.address(), port: self.maybe(50, Self::port) };
         if self.percent(30) {
@@ -362,11 +427,13 @@ impl Asking<'_> {
         let verdict = match (chain_type, self.random.u8(..4)) {
             (ChainType::Filter, 0) => Verdict::Accept,
             (ChainType::Filter, _) => Verdict::Drop,
-            (_, 0) => Verdict::Masquerade,
-            (_, 1 | 2) => Verdict::SourceNat(target),
+            (_, 0) if hook == Hook::Postrouting => Verdict::Masquerade,
+            (_, _) if matches!(hook, Hook::Postrouting | Hook::Input) => Verdict::SourceNat(target),
             _ => Verdict::DestinationNat(target),
         };
-        Rule { chain, conditions: self.some(2, Self::condition), verdict }
+        let first = self.condition();
+        let conditions = [vec![first], self.some(1, Self::condition)].concat();
+        Rule { chain, conditions, verdict }
     }
 
     fn published(&mut self) -> Vec<Condition> {
@@ -423,6 +490,27 @@ impl Asking<'_> {
     fn static_route(&mut self) -> Ask {
         let (destination, route_type) = (self.net(), RouteType::Connected);
         Ask::CapabilitiesJoinInfoAddStaticRoute { this: JoinInfo(OWN), destination, route_type, next_hop: None }
+    }
+}
+
+/// The links that a packet rule speaks of.
+pub fn links_of(rule: &Rule) -> impl Iterator<Item = Link> {
+    rule.conditions.iter().filter_map(|condition| match condition.property {
+        Property::InputLink(link) | Property::OutputLink(link) => Some(link),
+        _ => None,
+    })
+}
+
+fn unchanged() -> LinkChanges {
+    LinkChanges {
+        name: None,
+        mac_address: None,
+        mtu: None,
+        up: None,
+        master: None,
+        hairpin: None,
+        isolated: None,
+        learning: None,
     }
 }
 

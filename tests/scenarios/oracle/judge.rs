@@ -339,9 +339,10 @@ impl Judge<'_> {
         let under = by_name.or(info.parent.filter(|_| info.kind != "vxlan").and_then(|parent| host.get(&parent)));
         let own = under.is_some_and(|under| self.owners.of_link(HOST, under.index) == Some(number));
         let parent = under.map(|under| under.name.as_str());
-        let named = own || self.drivers[number].has_parent(parent.unwrap_or("*"));
+        let away = info.parent.is_some_and(|parent| self.owners.moved.contains(&format!("{HOST} had {parent}")));
+        let named = own || away && parent.is_none() || self.drivers[number].has_parent(parent.unwrap_or("*"));
         self.must(number, named, || format!("{what} is built on {parent:?}, which its grant does not name"));
-        let changed = !own && space.passthru.contains(&info.index);
+        let changed = !own && !(away && parent.is_none()) && space.passthru.contains(&info.index);
         self.must(number, !changed || changes, || format!("{what} changes its parent {parent:?}"));
     }
 
@@ -420,9 +421,14 @@ impl Judge<'_> {
         let hooked =
             driver.grant.hooks.iter().any(|(hook, at)| hook.to_string() == rule.hook && at.contains(&rule.priority));
         let own = |link: &Named| self.is_own(number, name, space, link);
-        let is_parent = |link: &Named| match link {
-            Named::ByName(name) => driver.has_parent(name) && space.links.values().any(|info| info.name == *name),
-            Named::ByIndex(index) => space.links.get(index).is_some_and(|info| driver.has_parent(&info.name)),
+        let is_meant = |link: &Named, info: &LinkInfo| match link {
+            Named::ByName(name) => info.name == *name,
+            Named::ByIndex(index) => info.index == *index,
+        };
+        let is_parent = |link: &Named| {
+            let foreign =
+                space.links.values().filter(|info| info.mark == Mark::Foreign && driver.has_parent(&info.name));
+            foreign.into_iter().any(|info| is_meant(link, info))
         };
         let stranger = rule.links().find(|link| !own(link) && !is_parent(link)).cloned();
         let tied = rule.plain().any(|test| match test {

@@ -22,6 +22,10 @@ use super::seen::{self, HOST, Seen};
 const OURS: u32 = 1;
 const OPERATOR: u32 = 7;
 
+/// The operator's links, and those of them that may be named as parents.
+pub const OPERATORS: [&str; 8] = ["lo", "eth0", "eth1", "docker0", "wire0", "wire1", "port0", "port1"];
+pub const PARENTS: [&str; 2] = ["eth0", "eth1"];
+
 pub enum Host {
     Fake(Fake),
     /// The host's namespace, and those of the containers, which are there as long as this.

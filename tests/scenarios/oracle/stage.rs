@@ -19,11 +19,11 @@ use words::{Id, Name, now};
 
 use super::chance::{self, Asking, Hands, Ranges};
 use super::judge::{Driver, Judge, Owners, difference, lines_of, trespasses};
-use super::machine::{Host, Machine};
+use super::machine::{Host, Machine, OPERATORS, PARENTS};
 use super::seen::{HOST, SWITCHES, Seen};
 
 /// Host calls and ends of calls in a sequence.
-const STEPS: usize = 24;
+const STEPS: usize = 40;
 /// A call that takes longer has hung.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -46,7 +46,8 @@ struct Open {
     hands: Hands,
     /// What the driver had on the machine before.
     begun: BTreeMap<String, usize>,
-    /// It took a link down, or changed its MAC or MTU: the kernel then forgets what is not brought back.
+    /// It took a link down or up, changed its MAC or MTU, or gave it its first address: what the kernel forgets when that is undone is not
+    /// brought back.
     forgets: bool,
 }
 
@@ -158,9 +159,9 @@ impl Stage {
         let begun = lines_of(&self.seen, &self.owners, &self.drivers, number);
         self.open[number] = Some(Open { state, hands: Hands::default(), begun, forgets: false });
         self.story.push(format!("{number} begins a call of its {}", if endpoint { "endpoint" } else { "network" }));
-        let named =
-            |name: &str| self.drivers[number].grant.parents.iter().any(|parent| parent == name || parent == "*");
-        let own = self.seen[HOST].links.values().filter(|info| info.mark == Mark::Owned || named(&info.name));
+        let parents = !self.drivers[number].grant.parents.is_empty();
+        let is_known = |name: &str| parents && PARENTS.contains(&name);
+        let own = self.seen[HOST].links.values().filter(|info| info.mark == Mark::Owned || is_known(&info.name));
         for name in own.map(|info| info.name.clone()).collect::<Vec<_>>() {
             if self.open[number].is_some() && random.u8(..100) < 60 {
                 self.host_call(number, Ask::LinksGet { namespace: None, name });
@@ -177,11 +178,11 @@ impl Stage {
     fn host_call(&mut self, number: usize, ask: Ask) {
         let Some(open) = &mut self.open[number] else { return };
         let asked = format!("{number} asks {ask:?}");
-        open.forgets |= matches!(&ask, Ask::LinksLinkSet { changes, .. }
-            if changes.up == Some(false) || changes.mac_address.is_some() || changes.mtu.is_some());
-        let answer = open.state.answer(ask);
+        open.forgets |= matches!(&ask, Ask::AddressesAdd { .. })
+            || matches!(&ask, Ask::LinksLinkSet { changes, .. } if changes.up.is_some() || changes.mac_address.is_some() || changes.mtu.is_some());
+        let answer = open.state.answer(ask.clone());
         ASKED.fetch_add(1, Ordering::Relaxed);
-        let reads = answer.as_ref().is_ok_and(|answer| open.hands.take(answer));
+        let reads = answer.as_ref().is_ok_and(|answer| open.hands.take(&ask, answer));
         let forgets = open.forgets;
         let pools = open.state.new_pools.iter().flatten().map(|pool| pool.subnet);
         self.drivers[number].chosen = pools.collect();
@@ -196,9 +197,10 @@ impl Stage {
         }
         for (name, space) in &after {
             let mut changed = difference(&self.seen[name].lines, &space.lines);
-            changed.retain(|line| !(forgets && is_forgotten(line)));
+            changed.retain(|line| !is_forgotten(line, forgets));
             assert!(changed.is_empty(), "what was refused has changed {changed:#?}{}", self.told());
         }
+        self.seen = after;
         if let Err(Refusal::Trap(_)) = answer {
             self.story.push(format!("{number} trapped"));
             self.end(number, 100, &mut Rng::with_seed(0));
@@ -248,7 +250,7 @@ impl Stage {
         self.judge(number, after);
         if !committed {
             let mut left = difference(&begun, &lines_of(&self.seen, &self.owners, &self.drivers, number));
-            left.retain(|line| !(forgets && is_forgotten(line)));
+            left.retain(|line| !is_forgotten(line, forgets));
             assert!(left.is_empty(), "what was undone has changed {left:#?}{}", self.told());
         } else if let Some(names) = names
             && random.bool()
@@ -274,6 +276,9 @@ impl Stage {
 
     /// Networks go, and with them all that their drivers have.
     fn tidy(&mut self) -> bool {
+        if std::env::var("TELL").is_ok() {
+            println!("{}", self.told());
+        }
         for number in 0..2 {
             for endpoint in [true, false] {
                 let mut transaction = self.transaction(number, endpoint);
@@ -287,7 +292,8 @@ impl Stage {
             let gone = |index| Change::RemoveLink(LinkKey { namespace: container.clone(), index });
             self.machine.kernel.attempt(&moved.map(|info| gone(info.index)).collect::<Vec<_>>());
         }
-        for (path, value) in SWITCHES.iter().map(|(word, path)| (path, self.initial[HOST].settings[&(None, *word)])) {
+        let switch = |(word, path)| Some((path, *self.initial[HOST].settings.get(&(None, word))?));
+        for (path, value) in SWITCHES.iter().copied().filter_map(switch) {
             let sysctl = Sysctl::Namespace(path);
             if self.machine.kernel.sysctl(&Namespace::Host, &sysctl) != Ok(value) {
                 let change = Change::SetSysctl { namespace: Namespace::Host, sysctl, value };
@@ -320,13 +326,27 @@ impl Stage {
 
 impl Hands {
     /// Keeps what a host call answered; true: it has changed nothing.
-    fn take(&mut self, answer: &Answer) -> bool {
+    fn take(&mut self, ask: &Ask, answer: &Answer) -> bool {
+        match ask {
+            Ask::NftablesAdd { rules, .. } => self.named.extend(rules.iter().flat_map(chance::links_of)),
+            Ask::RulesAdd { rules, .. } => self.named.extend(rules.iter().filter_map(|rule| rule.input_link)),
+            Ask::ForwardingAllow { link, .. } => self.named.push(*link),
+            Ask::PortsTake { protocol, addresses, first, .. } => {
+                self.ports.extend(addresses.iter().map(|address| (*protocol, *address, *first)));
+            }
+            _ => {}
+        }
         match answer {
             Answer::LinksAdd(added) => {
                 self.links.extend(added.iter().flat_map(|one| [Some(one.link), one.peer]).flatten().map(|link| link.0));
             }
             Answer::LinksGet(link) => {
-                self.links.push(link.0);
+                let host = matches!(ask, Ask::LinksGet { name, .. } if OPERATORS.contains(&name.as_str()));
+                if host {
+                    self.parents.push(link.0)
+                } else {
+                    self.links.push(link.0)
+                }
                 return true;
             }
             Answer::NamespacesHost(found) | Answer::NamespacesGet(found) => {
@@ -345,9 +365,12 @@ impl Hands {
     }
 }
 
-/// What goes with a link that goes down: neighbours, routes and IPv6 addresses.
-fn is_forgotten(line: &str) -> bool {
-    line.starts_with('-') && [" has ", " address ", "route "].iter().any(|what| line.contains(what))
+/// What the kernel takes from a driver's own link and nothing gives back: neighbours with a MAC, which a bridge's ports change, too, and with
+/// a link that goes `down` routes and IPv6 addresses. A filter of MACs on what is no tunnel is not found again.
+fn is_forgotten(line: &str, down: bool) -> bool {
+    let lost = line.starts_with('-')
+        && (line.contains(" has ") || down && [" address ", "route "].iter().any(|what| line.contains(what)));
+    lost || line.contains(" listens to ")
 }
 
 fn put_network(party: &Party, pools: &[ipnet::IpNet]) -> Vec<Write> {
