@@ -52,6 +52,9 @@ pub struct Ranges {
     pub others: Vec<IpNet>,
 }
 
+/// A port that was taken: protocol, address, number.
+pub type Taken = (u8, IpAddress, u16);
+
 /// What a call has got so far.
 #[derive(Clone, Debug, Default)]
 pub struct Hands {
@@ -62,7 +65,7 @@ pub struct Hands {
     pub rules: Vec<u64>,
     /// Links that something goes by, and ports that were taken.
     pub named: Vec<Link>,
-    pub ports: Vec<(u8, IpAddress, u16)>,
+    pub ports: Vec<Taken>,
 }
 
 fn percent(random: &mut Rng, of: u8) -> bool {

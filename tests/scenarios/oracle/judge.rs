@@ -111,7 +111,7 @@ impl Owners {
         self.lines.retain(|(name, about, line), _| there(name, (about.clone(), line.clone())));
     }
 
-    fn of_link(&self, space: &str, index: u32) -> Option<usize> {
+    pub fn of_link(&self, space: &str, index: u32) -> Option<usize> {
         self.links.get(&(space.to_owned(), index)).copied()
     }
 
@@ -149,12 +149,13 @@ pub fn difference<K: Ord + std::fmt::Debug>(before: &BTreeMap<K, usize>, after: 
     [only(before, after, '-'), only(after, before, '+')].concat()
 }
 
-/// What a step of one driver has changed of what is not its own.
+/// What a step of one driver has changed of what is not its own. Not `at_once`: the settings of drivers' links are not looked at after each step.
 pub fn trespasses(
     (before, owned_before): (&Seen, &Owners),
     (after, owned_after): (&Seen, &Owners),
     drivers: &[Driver],
     actor: usize,
+    at_once: bool,
 ) -> Vec<String> {
     let (mut found, none) = (Vec::new(), BTreeMap::new());
     for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
@@ -175,7 +176,7 @@ pub fn trespasses(
             }
         }
         if let (Some(before), Some(after)) = (before.get(name), after.get(name)) {
-            found.extend(settings(name, before, after, (owned_before, owned_after), &drivers[actor], actor));
+            found.extend(settings(name, before, after, owned_after, &drivers[actor], (actor, at_once)));
         }
     }
     found
@@ -199,9 +200,9 @@ fn settings(
     name: &str,
     before: &Space,
     after: &Space,
-    (_, owners): (&Owners, &Owners),
+    owners: &Owners,
     actor: &Driver,
-    number: usize,
+    (number, at_once): (usize, bool),
 ) -> Vec<String> {
     let kind = match name {
         HOST => "host",
@@ -222,7 +223,10 @@ fn settings(
         let allowed = match link {
             None => by_switch || reaches && actor.has_setting(&format!("{kind}.{word}")),
             // The kernel itself changes much of a link's with the link: with its namespace, its MTU, up and down.
-            Some(index) => by_switch || owners.of_link(name, *index) == Some(number),
+            Some(index) => {
+                let owner = owners.of_link(name, *index);
+                by_switch || owner == Some(number) || owner.is_some() && !at_once
+            }
         };
         if !allowed {
             let now = after.settings.get(&(*link, *word));

@@ -81,18 +81,26 @@ impl Machine {
         Self { host, kernel, reaper, firewall, store, containers, folder }
     }
 
-    /// What there is. What is slow to ask of a real machine, and seldom changes, can be that of the last look.
-    pub fn look(&self, last: Option<&Seen>) -> Seen {
-        match &self.host {
-            Host::Fake(fake) => seen::fake(&self.kernel, fake),
-            Host::Real(host, _) => {
-                let made = self.kernel.made_namespaces().unwrap();
-                let made = made.iter().map(|name| self.folder.path().join("run/netns").join(name));
-                let made = made.map(|path| Namespace::At(self.kernel.sandbox(&path).unwrap()));
-                let others: Vec<Namespace> = self.containers.iter().cloned().chain(made).collect();
-                seen::real(&self.kernel, host.path(), &others, last)
-            }
-        }
+    /// What there is. Of a real machine only the host and `others` are looked at, where it was looked at before.
+    pub fn look(&self, others: &[&str], last: Option<&Seen>) -> Seen {
+        let host = match &self.host {
+            Host::Fake(fake) => return seen::fake(&self.kernel, fake),
+            Host::Real(host, _) => host.path(),
+        };
+        let is_asked = |at: &Namespace| {
+            let Namespace::At(at) = at else { return false };
+            let path = at.path.to_string_lossy();
+            last.is_none() || others.iter().any(|other| path == *other || Self::is_of_table(&path, other))
+        };
+        seen::real(&self.kernel, host, &self.namespaces().into_iter().filter(is_asked).collect::<Vec<_>>(), last)
+    }
+
+    /// The containers', and those that drivers made.
+    fn namespaces(&self) -> Vec<Namespace> {
+        let made = self.kernel.made_namespaces().unwrap();
+        let made = made.iter().map(|name| self.folder.path().join("run/netns").join(name));
+        let made = made.filter_map(|path| self.kernel.sandbox(&path).ok().map(Namespace::At));
+        self.containers.iter().cloned().chain(made).collect()
     }
 
     /// The same once the reaper has deleted what was removed.
@@ -101,15 +109,12 @@ impl Machine {
         let condemned = |at: &Namespace| {
             self.kernel.exists(at) && self.kernel.links(at).unwrap().iter().any(|link| link.mark == Mark::Condemned)
         };
-        let made = self.kernel.made_namespaces().unwrap();
-        let made = made.iter().map(|name| self.folder.path().join("run/netns").join(name));
-        let all = made.filter_map(|path| self.kernel.sandbox(&path).ok().map(Namespace::At));
-        let all: Vec<_> = all.chain(self.containers.clone()).chain([Namespace::Host]).collect();
+        let all = [self.namespaces(), vec![Namespace::Host]].concat();
         while all.iter().any(condemned) {
             assert!(begin.elapsed() < Duration::from_secs(30), "the reaper reaps nothing");
             std::thread::sleep(Duration::from_micros(300));
         }
-        self.look(None)
+        self.look(&[], None)
     }
 
     /// Whether some program has this port of the host.

@@ -83,7 +83,14 @@ impl PacketRule {
         for part in rule["expr"].as_array().unwrap() {
             let address = |part: &Value| part["addr"].as_str().unwrap().parse().unwrap();
             match part.as_object().unwrap().iter().next().unwrap() {
-                (key, part) if key == "match" => tests.push(matched(part)),
+                (key, part) if key == "match" => {
+                    // `udp dport 53` says the protocol, too.
+                    let implied = part["left"]["payload"]["protocol"].as_str().filter(|word| !word.starts_with("ip"));
+                    tests.extend(
+                        implied.map(|_| (Test::Protocol(protocol(&part["left"]["payload"]["protocol"])), false)),
+                    );
+                    tests.push(matched(part));
+                }
                 (key, part) if key == "snat" => deed = Deed::Source(address(part)),
                 (key, part) if key == "dnat" => deed = Deed::Destination(address(part)),
                 _ => {}

@@ -278,22 +278,19 @@ pub fn fake(kernel: &Kernel, machine: &Fake) -> Seen {
     seen
 }
 
-/// Of a real machine: of all namespaces, or of the host's and with the rest as it was at the last look.
+/// Of a real machine the host and these namespaces; the rest, and settings, as at the last look.
 pub fn real(kernel: &Kernel, host: &Path, others: &[Namespace], last: Option<&Seen>) -> Seen {
-    let read = |path: &Path, at: Namespace| {
-        let mut space = Space::read(kernel, at, last.is_none());
-        space.take_real(&pontoon_tests::Namespace::at(path));
-        space
-    };
-    let mut now = read(host, Namespace::Host);
-    if let Some(last) = last {
-        now.settings.clone_from(&last[HOST].settings);
-        let rest = last.iter().filter(|(name, _)| *name != HOST).map(|(name, space)| (name.clone(), space.clone()));
-        return rest.chain([(HOST.to_owned(), now)]).collect();
-    }
+    let mut seen = last.cloned().unwrap_or_default();
     let inside = others.iter().filter_map(|other| match other {
-        Namespace::At(at) => Some((at.path.display().to_string(), read(&at.path, other.clone()))),
+        Namespace::At(at) => Some((at.path.display().to_string(), at.path.as_path(), other.clone())),
         Namespace::Host => None,
     });
-    inside.chain([(HOST.to_owned(), now)]).collect()
+    for (name, path, at) in inside.chain([(HOST.to_owned(), host, Namespace::Host)]) {
+        let before = seen.get(&name).map(|space| space.settings.clone());
+        let mut space = Space::read(kernel, at, before.is_none());
+        space.settings.extend(before.into_iter().flatten());
+        space.take_real(&pontoon_tests::Namespace::at(path));
+        seen.insert(name, space);
+    }
+    seen
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use store::{Batch, Durability, Network, Thing, Write};
 use words::{Id, Name, now};
 
-use super::chance::{self, Asking, Hands, Ranges};
+use super::chance::{self, Asking, Hands, Ranges, Taken};
 use super::judge::{Driver, Judge, Owners, difference, lines_of, trespasses};
 use super::machine::{Host, Machine, OPERATORS, PARENTS};
 use super::seen::{HOST, SWITCHES, Seen};
@@ -56,6 +56,8 @@ pub struct Stage {
     parties: Vec<Party>,
     drivers: Vec<Driver>,
     open: [Option<Open>; 2],
+    /// What each driver's network and endpoint have taken.
+    ports: [[Vec<Taken>; 2]; 2],
     owners: Owners,
     seen: Seen,
     initial: Seen,
@@ -70,6 +72,7 @@ impl Stage {
             parties: Vec::new(),
             drivers: Vec::new(),
             open: [None, None],
+            ports: Default::default(),
             owners: Owners::default(),
             seen: initial.clone(),
             initial,
@@ -82,6 +85,7 @@ impl Stage {
         let mut random = Rng::with_seed(seed);
         self.story = vec![format!("seed {seed}")];
         (self.parties, self.drivers, self.owners) = (Vec::new(), Vec::new(), Owners::default());
+        self.ports = Default::default();
         (0..2).for_each(|number| self.add_driver(number, &mut random));
         for _ in 0..STEPS {
             let number = random.usize(..2);
@@ -156,8 +160,9 @@ impl Stage {
         let mut state =
             CallState::new(facts, gate, Some(self.transaction(number, endpoint)), Instant::now() + PATIENCE);
         state.interface.sandbox = endpoint.then(|| self.machine.containers[number].clone());
+        let hands = Hands { ports: self.ports[number][usize::from(endpoint)].clone(), ..Hands::default() };
         let begun = lines_of(&self.seen, &self.owners, &self.drivers, number);
-        self.open[number] = Some(Open { state, hands: Hands::default(), begun, forgets: false });
+        self.open[number] = Some(Open { state, hands, begun, forgets: false });
         self.story.push(format!("{number} begins a call of its {}", if endpoint { "endpoint" } else { "network" }));
         let parents = !self.drivers[number].grant.parents.is_empty();
         let is_known = |name: &str| parents && PARENTS.contains(&name);
@@ -184,13 +189,17 @@ impl Stage {
         ASKED.fetch_add(1, Ordering::Relaxed);
         let reads = answer.as_ref().is_ok_and(|answer| open.hands.take(&ask, answer));
         let forgets = open.forgets;
+        let changes_settings = matches!(ask.call().name().split('.').next(), Some("sysctls" | "forwarding"));
         let pools = open.state.new_pools.iter().flatten().map(|pool| pool.subnet);
         self.drivers[number].chosen = pools.collect();
         match &answer {
             Ok(answer) => self.story.push(format!("{asked} -> {answer:?}")),
             Err(refusal) => self.story.push(format!("{asked} -> {refusal}")),
         }
-        let after = if reads { self.seen.clone() } else { self.machine.look(Some(&self.seen)) };
+        let (container, table) = (self.drivers[number].container.clone(), self.drivers[number].table.clone());
+        let others = if open.hands.namespaces.is_empty() { Vec::new() } else { vec![container.as_str(), &table] };
+        let last = if changes_settings { None } else { Some(&self.seen) };
+        let after = if reads { self.seen.clone() } else { self.machine.look(&others, last) };
         if answer.is_ok() {
             ALLOWED.fetch_add(1, Ordering::Relaxed);
             return self.judge(number, after);
@@ -211,7 +220,8 @@ impl Stage {
     fn judge(&mut self, number: usize, after: Seen) {
         let before = (self.seen.clone(), self.owners.clone());
         self.owners.adopt(&before.0, &after, number);
-        let mut wrong = trespasses((&before.0, &before.1), (&after, &self.owners), &self.drivers, number);
+        let mut wrong =
+            trespasses((&before.0, &before.1), (&after, &self.owners), &self.drivers, number, self.is_fake());
         let (drivers, owners, machine) = (&self.drivers, &self.owners, &self.machine);
         let mut judge = Judge { drivers, owners, machine, seen: &after, complaints: Vec::new() };
         let forwards = machine.store.forwards().unwrap().into_iter().filter_map(|object| match object.thing {
@@ -227,7 +237,7 @@ impl Stage {
 
     /// Ends a call: below 60 it is committed, else it fails, and nothing of it is left.
     fn end(&mut self, number: usize, how: u8, random: &mut Rng) {
-        let Open { mut state, begun, forgets, .. } = self.open[number].take().unwrap();
+        let Open { mut state, begun, forgets, hands } = self.open[number].take().unwrap();
         let (said, names) = (state.new_pools.take(), state.join.names.take());
         let transaction = state.transaction.take().unwrap();
         let mut committed = false;
@@ -248,15 +258,29 @@ impl Stage {
         self.drivers[number].chosen.clear();
         let after = self.machine.look_at_rest();
         self.judge(number, after);
+        if committed {
+            self.ports[number][usize::from(state.facts.endpoint.is_some())] = hands.ports;
+        }
         if !committed {
             let mut left = difference(&begun, &lines_of(&self.seen, &self.owners, &self.drivers, number));
             left.retain(|line| !is_forgotten(line, forgets));
+            left.retain(|_| !self.has_lost_a_name(&begun, number));
             assert!(left.is_empty(), "what was undone has changed {left:#?}{}", self.told());
         } else if let Some(names) = names
             && random.bool()
         {
             self.move_away(number, names.source);
         }
+    }
+
+    /// Whether somebody took a name that the driver's call had given up: then undoing can't give it back.
+    fn has_lost_a_name(&self, begun: &BTreeMap<String, usize>, number: usize) -> bool {
+        let names = begun.keys().filter_map(|line| line.strip_prefix("the host: link ")?.split(' ').next());
+        let others = |name: &str| {
+            let found = self.seen[HOST].links.values().find(|info| info.name == name.trim_matches('"'));
+            found.is_some_and(|info| self.owners.of_link(HOST, info.index) != Some(number))
+        };
+        names.into_iter().any(others)
     }
 
     /// As an engine does it after a join.
@@ -276,9 +300,6 @@ impl Stage {
 
     /// Networks go, and with them all that their drivers have.
     fn tidy(&mut self) -> bool {
-        if std::env::var("TELL").is_ok() {
-            println!("{}", self.told());
-        }
         for number in 0..2 {
             for endpoint in [true, false] {
                 let mut transaction = self.transaction(number, endpoint);
@@ -366,11 +387,11 @@ impl Hands {
 }
 
 /// What the kernel takes from a driver's own link and nothing gives back: neighbours with a MAC, which a bridge's ports change, too, and with
-/// a link that goes `down` routes and IPv6 addresses. A filter of MACs on what is no tunnel is not found again.
+/// a link that goes `down` routes and IPv6 addresses. A link on another keeps the MTU that it had to follow.
 fn is_forgotten(line: &str, down: bool) -> bool {
-    let lost = line.starts_with('-')
-        && (line.contains(" has ") || down && [" address ", "route "].iter().any(|what| line.contains(what)));
-    lost || line.contains(" listens to ")
+    let with_it = down && [" address ", "route "].iter().any(|what| line.contains(what));
+    line.starts_with('-') && (line.contains(" has ") || with_it)
+        || down && line.contains(" mtu 1") && line.contains(" on ")
 }
 
 fn put_network(party: &Party, pools: &[ipnet::IpNet]) -> Vec<Write> {
