@@ -125,7 +125,7 @@ fn net(random: &mut Rng, ranges: &Ranges, whole: bool) -> IpNet {
         }
     };
     let length = match random.u8(..10) {
-        0..=5 => base.prefix_len(),
+        0..=5 => base.prefix_len().max(u8::from(whole)),
         6 | 7 => most,
         _ => random.u8(u8::from(whole)..=most),
     };

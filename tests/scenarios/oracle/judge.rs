@@ -13,8 +13,8 @@ use super::machine::Machine;
 use super::packet_rule::{Deed, Named, PacketRule, Test};
 use super::seen::{About, HOST, Seen, Space};
 
-/// Whether rules, leaves to forward and translated ports are judged by what they are tied to (items 3, 4 and 5 of issue 12): on once the mends
-/// of these have landed.
+/// Whether rules, leaves to forward and translated ports are judged by what they are tied to (items 3, 4 and 5 of issue 12). On once their mends
+/// have landed; `Stage::end` then asks the gate what a call leaves before it commits, as `settle` in `controller::call` does.
 pub const TIES: bool = false;
 
 /// Tables of the kernel's own: unspecified, default and local.

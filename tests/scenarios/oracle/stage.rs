@@ -387,11 +387,12 @@ impl Hands {
 }
 
 /// What the kernel takes from a driver's own link and nothing gives back: neighbours with a MAC, which a bridge's ports change, too, and with
-/// a link that goes `down` routes and IPv6 addresses. A link on another keeps the MTU that it had to follow.
+/// a link that goes `down` routes and IPv6 addresses. A link on another keeps the MTU that it had to
+/// follow, and a bridge that of its ports.
 fn is_forgotten(line: &str, down: bool) -> bool {
     let with_it = down && [" address ", "route "].iter().any(|what| line.contains(what));
-    line.starts_with('-') && (line.contains(" has ") || with_it)
-        || down && line.contains(" mtu 1") && line.contains(" on ")
+    let follows = line.contains(" mtu 1") && (down && line.contains(" on ") || line.contains(" bridge "));
+    line.starts_with('-') && (line.contains(" has ") || with_it) || follows
 }
 
 fn put_network(party: &Party, pools: &[ipnet::IpNet]) -> Vec<Write> {
