@@ -346,7 +346,8 @@ impl Judge<'_> {
         let away = info.parent.is_some_and(|parent| self.owners.moved.contains(&format!("{HOST} had {parent}")));
         let named = own || away && parent.is_none() || self.drivers[number].has_parent(parent.unwrap_or("*"));
         self.must(number, named, || format!("{what} is built on {parent:?}, which its grant does not name"));
-        let changed = !own && !(away && parent.is_none()) && space.passthru.contains(&info.index);
+        let known = !own && (!away || parent.is_some());
+        let changed = known && space.passthru.contains(&info.index);
         self.must(number, !changed || changes, || format!("{what} changes its parent {parent:?}"));
     }
 

@@ -92,7 +92,12 @@ impl Machine {
             let path = at.path.to_string_lossy();
             last.is_none() || others.iter().any(|other| path == *other || Self::is_of_table(&path, other))
         };
-        seen::real(&self.kernel, host, &self.namespaces().into_iter().filter(is_asked).collect::<Vec<_>>(), last)
+        let all = self.namespaces();
+        let there =
+            |name: &str| all.iter().any(|at| matches!(at, Namespace::At(at) if at.path.to_string_lossy() == name));
+        let mut seen = last.cloned().unwrap_or_default();
+        seen.retain(|name, _| name == HOST || there(name));
+        seen::look_again(&self.kernel, host, all.iter().filter(|at| is_asked(at)), seen)
     }
 
     /// The containers', and those that drivers made.
@@ -104,7 +109,7 @@ impl Machine {
     }
 
     /// The same once the reaper has deleted what was removed.
-    pub fn look_at_rest(&self) -> Seen {
+    pub fn look_at_rest(&self, others: &[&str], last: Option<&Seen>) -> Seen {
         let begin = Instant::now();
         let condemned = |at: &Namespace| {
             self.kernel.exists(at) && self.kernel.links(at).unwrap().iter().any(|link| link.mark == Mark::Condemned)
@@ -114,7 +119,7 @@ impl Machine {
             assert!(begin.elapsed() < Duration::from_secs(30), "the reaper reaps nothing");
             std::thread::sleep(Duration::from_micros(300));
         }
-        self.look(&[], None)
+        self.look(others, last)
     }
 
     /// Whether some program has this port of the host.

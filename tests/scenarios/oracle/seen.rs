@@ -278,10 +278,14 @@ pub fn fake(kernel: &Kernel, machine: &Fake) -> Seen {
     seen
 }
 
-/// Of a real machine the host and these namespaces; the rest, and settings, as at the last look.
-pub fn real(kernel: &Kernel, host: &Path, others: &[Namespace], last: Option<&Seen>) -> Seen {
-    let mut seen = last.cloned().unwrap_or_default();
-    let inside = others.iter().filter_map(|other| match other {
+/// Of a real machine the host and these namespaces; the rest, and settings that were read before, stay as they were seen.
+pub fn look_again<'a>(
+    kernel: &Kernel,
+    host: &Path,
+    others: impl Iterator<Item = &'a Namespace>,
+    mut seen: Seen,
+) -> Seen {
+    let inside = others.filter_map(|other| match other {
         Namespace::At(at) => Some((at.path.display().to_string(), at.path.as_path(), other.clone())),
         Namespace::Host => None,
     });

@@ -49,6 +49,8 @@ struct Open {
     /// It took a link down or up, changed its MAC or MTU, or gave it its first address: what the kernel forgets when that is undone is not
     /// brought back.
     forgets: bool,
+    /// It changed settings.
+    settings: bool,
 }
 
 pub struct Stage {
@@ -66,7 +68,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(machine: Machine) -> Self {
-        let initial = machine.look_at_rest();
+        let initial = machine.look_at_rest(&[], None);
         Self {
             machine,
             parties: Vec::new(),
@@ -162,7 +164,7 @@ impl Stage {
         state.interface.sandbox = endpoint.then(|| self.machine.containers[number].clone());
         let hands = Hands { ports: self.ports[number][usize::from(endpoint)].clone(), ..Hands::default() };
         let begun = lines_of(&self.seen, &self.owners, &self.drivers, number);
-        self.open[number] = Some(Open { state, hands, begun, forgets: false });
+        self.open[number] = Some(Open { state, hands, begun, forgets: false, settings: false });
         self.story.push(format!("{number} begins a call of its {}", if endpoint { "endpoint" } else { "network" }));
         let parents = !self.drivers[number].grant.parents.is_empty();
         let is_known = |name: &str| parents && PARENTS.contains(&name);
@@ -190,6 +192,7 @@ impl Stage {
         let reads = answer.as_ref().is_ok_and(|answer| open.hands.take(&ask, answer));
         let forgets = open.forgets;
         let changes_settings = matches!(ask.call().name().split('.').next(), Some("sysctls" | "forwarding"));
+        open.settings |= changes_settings;
         let pools = open.state.new_pools.iter().flatten().map(|pool| pool.subnet);
         self.drivers[number].chosen = pools.collect();
         match &answer {
@@ -237,7 +240,7 @@ impl Stage {
 
     /// Ends a call: below 60 it is committed, else it fails, and nothing of it is left.
     fn end(&mut self, number: usize, how: u8, random: &mut Rng) {
-        let Open { mut state, begun, forgets, hands } = self.open[number].take().unwrap();
+        let Open { mut state, begun, forgets, settings, hands } = self.open[number].take().unwrap();
         let (said, names) = (state.new_pools.take(), state.join.names.take());
         let transaction = state.transaction.take().unwrap();
         let mut committed = false;
@@ -256,7 +259,10 @@ impl Stage {
             drop(transaction);
         }
         self.drivers[number].chosen.clear();
-        let after = self.machine.look_at_rest();
+        let (container, table) = (self.drivers[number].container.clone(), self.drivers[number].table.clone());
+        let others = if hands.namespaces.is_empty() { Vec::new() } else { vec![container.as_str(), &table] };
+        let last = if settings { None } else { Some(&self.seen) };
+        let after = self.machine.look_at_rest(&others, last);
         self.judge(number, after);
         if committed {
             self.ports[number][usize::from(state.facts.endpoint.is_some())] = hands.ports;
@@ -294,7 +300,8 @@ impl Stage {
         self.owners.moved.extend([format!("{at} {}", new.key.index), format!("{HOST} had {}", link.index)]);
         self.owners.moved.extend(names);
         self.story.push(format!("the engine of {number} moves {} away", info.name));
-        let after = self.machine.look_at_rest();
+        let container = self.drivers[number].container.clone();
+        let after = self.machine.look_at_rest(&[&container], Some(&self.seen));
         self.judge(number, after);
     }
 
@@ -321,7 +328,7 @@ impl Stage {
                 self.machine.kernel.apply(&[change]).unwrap();
             }
         }
-        let left = self.machine.look_at_rest();
+        let left = self.machine.look_at_rest(&[], None);
         let names = |seen: &Seen| seen.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&left), names(&self.initial), "{}", self.told());
         let mut as_new = true;
