@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash hostile property fuzz bench bench-beside bench-docker bench-languages lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash hostile property oracle fuzz bench bench-beside bench-docker bench-languages lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -65,6 +65,9 @@ hostile: setup build drivers ## What each attack of the corpus costs another dri
 
 property: setup build drivers ## 10,000 random sequences of operations against a model on a kernel in memory, and 300 on the real one
 	PONTOON_PROPERTY=1-10000 PONTOON_PROPERTY_REAL=1-300 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios property:: -- --nocapture
+
+oracle: setup build drivers ## 20,000 random sequences of two drivers' host calls judged on a kernel in memory, and 1,000 on the real one
+	PONTOON_ORACLE=1-20000 PONTOON_ORACLE_REAL=1-1000 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios oracle:: -- --nocapture
 
 fuzz: setup drivers ## Every parser of foreign bytes for TIME seconds (600), all at the same time
 	tests/fuzz/run $(TIME)

@@ -21,6 +21,7 @@ mod killed;
 mod languages;
 mod limits;
 mod lost;
+mod oracle;
 mod packets;
 mod plugin_socket;
 mod ports;

@@ -1,7 +1,11 @@
 //! `neighbours`: neighbour entries and forwarding entries.
 
+use std::collections::BTreeSet;
+
 use super::handle::{self, Link, LinkHandle};
 use super::{Answer, CallState, check_length, convert};
+use crate::transaction::Look;
+use ask::Refusal;
 use ask::neighbours::{ForwardingEntry, ForwardingInfo, Host, Neighbour, NeighbourInfo};
 use kernel::{self, Change};
 
@@ -37,6 +41,7 @@ impl Host for CallState {
         let entries = resolved_forwarding(self, entries)?;
         let (gate, transaction) = self.parts()?;
         let granted = gate.add_forwardings(transaction, entries)?;
+        check_tunnels(transaction.look(), &granted)?;
         transaction.change(granted)?;
         Ok(())
     }
@@ -59,6 +64,26 @@ impl Host for CallState {
             })
             .collect())
     }
+}
+
+/// Of any other link the kernel makes a filter of MACs of an entry with a remote end, which nothing lists and no undo finds.
+fn check_tunnels(look: Look<'_>, entries: &[Change]) -> Answer<()> {
+    let tunnels: BTreeSet<_> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Change::AddForwarding(entry) => entry.remote.map(|_| &entry.link),
+            _ => None,
+        })
+        .collect();
+    for link in tunnels {
+        if let Some(info) = look.link(link)?.filter(|info| info.kind != "vxlan") {
+            return Err(Refusal::invalid(format!(
+                "{} is no vxlan: its forwarding entries have no remote end",
+                info.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn resolved(call: &CallState, neighbours: Vec<Neighbour>) -> Answer<Vec<(Link, kernel::Neighbour)>> {

@@ -21,14 +21,19 @@ const NETWORKS: [&str; 3] = ["n0", "n1", "n2"];
 const SANDBOXES: [&str; 3] = ["x", "y", "z"];
 
 /// The seeds that are asked for, or so many.
-fn seeds(variable: &str, count: u64) -> Range<u64> {
+pub fn seeds(variable: &str, count: u64) -> Range<u64> {
     let Ok(text) = std::env::var(variable) else { return 1..count + 1 };
     let (first, last) = text.split_once('-').unwrap_or((&text, &text));
     first.parse().unwrap()..last.parse::<u64>().unwrap() + 1
 }
 
 /// Runs sequences, some at a time, each worker on a stage of its own; one that failed leaves its stage to nobody.
-fn run<S>(seeds: Range<u64>, at_a_time: usize, stage: impl Fn() -> S + Sync, sequence: impl Fn(&mut S, u64) + Sync) {
+pub fn run<S>(
+    seeds: Range<u64>,
+    at_a_time: usize,
+    stage: impl Fn() -> S + Sync,
+    sequence: impl Fn(&mut S, u64) + Sync,
+) {
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     let worker = || {
         let mut own = stage();

@@ -1,0 +1,283 @@
+//! A packet rule as the machine has it: read from the bytes in a fake machine's text, and from `nft -j` on a real one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+/// A link in a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Named {
+    ByName(String),
+    ByIndex(u32),
+}
+
+/// What a rule asks of a packet.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    In(Named),
+    Out(Named),
+    From(IpNet),
+    To(IpNet),
+    ToHost,
+    Protocol(u8),
+    ToPort(u16),
+    Other,
+}
+
+/// What it does then.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    Plain,
+    Source(IpAddr),
+    Destination(IpAddr),
+}
+
+/// A rule, with its tests and whether each is negated.
+#[derive(Clone, Debug)]
+pub struct PacketRule {
+    pub table: String,
+    pub hook: String,
+    pub priority: i32,
+    pub tests: Vec<(Test, bool)>,
+    pub deed: Deed,
+    pub text: String,
+}
+
+impl PacketRule {
+    /// The tests that are not negated.
+    pub fn plain(&self) -> impl Iterator<Item = &Test> {
+        self.tests.iter().filter(|(_, negated)| !negated).map(|(test, _)| test)
+    }
+
+    /// All links that it speaks of.
+    pub fn links(&self) -> impl Iterator<Item = &Named> {
+        self.tests.iter().filter_map(|(test, _)| match test {
+            Test::In(link) | Test::Out(link) => Some(link),
+            _ => None,
+        })
+    }
+
+    /// From a fake machine: `nft TABLE CHAIN REMARK [0a, 1b, …]`.
+    pub fn of_fake(line: &str) -> Option<Self> {
+        let (head, bytes) = line.strip_prefix("nft ")?.rsplit_once(" [")?;
+        let mut words = head.split(' ');
+        let (table, chain) = (words.next()?.to_owned(), words.next()?);
+        let (_, at) = chain.split_once('-')?;
+        let (hook, priority) = at.split_once('-')?;
+        let bytes = bytes.trim_end_matches(']').split(", ").filter(|byte| !byte.is_empty());
+        let bytes: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+        let (tests, deed) = Registers::default().read(&bytes);
+        let text = format!("{head} {tests:?} {deed:?}");
+        Some(Self { table, hook: hook.to_owned(), priority: number_of(priority), tests, deed, text })
+    }
+
+    /// From `nft -j list ruleset`; `chains` are those that were listed before it.
+    pub fn of_real(rule: &Value, chains: &[&Value]) -> Self {
+        let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        let same = |chain: &&&Value| {
+            ["family", "table"].iter().all(|key| chain[*key] == rule[*key]) && chain["name"] == rule["chain"]
+        };
+        let chain = chains.iter().find(same).map_or(&Value::Null, |chain| *chain);
+        let (mut tests, mut deed) = (Vec::new(), Deed::Plain);
+        for part in rule["expr"].as_array().unwrap() {
+            let address = |part: &Value| part["addr"].as_str().unwrap().parse().unwrap();
+            match part.as_object().unwrap().iter().next().unwrap() {
+                (key, part) if key == "match" => {
+                    // `udp dport 53` says the protocol, too.
+                    let implied = part["left"]["payload"]["protocol"].as_str().filter(|word| !word.starts_with("ip"));
+                    tests.extend(
+                        implied.map(|_| (Test::Protocol(protocol(&part["left"]["payload"]["protocol"])), false)),
+                    );
+                    tests.push(matched(part));
+                }
+                (key, part) if key == "snat" => deed = Deed::Source(address(part)),
+                (key, part) if key == "dnat" => deed = Deed::Destination(address(part)),
+                _ => {}
+            }
+        }
+        Self {
+            table: text(rule, "table"),
+            hook: text(chain, "hook"),
+            priority: chain["prio"].as_i64().and_then(|prio| i32::try_from(prio).ok()).unwrap_or_default(),
+            tests,
+            deed,
+            text: format!("{} {} {}", rule["table"], rule["chain"], rule["expr"]),
+        }
+    }
+}
+
+/// The names that nft has for priorities.
+fn number_of(priority: &str) -> i32 {
+    match priority {
+        "raw" => -300,
+        "mangle" => -150,
+        "dstnat" => -100,
+        "security" => 50,
+        "srcnat" => 100,
+        number => number.parse().unwrap(),
+    }
+}
+
+/// One `match` of nft's JSON.
+fn matched(part: &Value) -> (Test, bool) {
+    let (left, right) = (&part["left"], &part["right"]);
+    let link = || match right {
+        Value::Number(index) => Named::ByIndex(u32::try_from(index.as_u64().unwrap()).unwrap()),
+        name => Named::ByName(name.as_str().unwrap_or_default().to_owned()),
+    };
+    let meta = left["meta"]["key"].as_str().unwrap_or_default();
+    let field = left["payload"]["field"].as_str().unwrap_or_default();
+    let test = match (meta, field) {
+        ("iifname" | "iif", _) => Test::In(link()),
+        ("oifname" | "oif", _) => Test::Out(link()),
+        ("l4proto", _) => Test::Protocol(protocol(right)),
+        (_, "saddr") => net_of(right).map_or(Test::Other, Test::From),
+        (_, "daddr") => net_of(right).map_or(Test::Other, Test::To),
+        (_, "dport") => right.as_u64().map_or(Test::Other, |port| Test::ToPort(u16::try_from(port).unwrap())),
+        _ if left["fib"]["result"] == "type" && right == "local" => Test::ToHost,
+        _ => Test::Other,
+    };
+    (test, part["op"] != "==" && part["op"] != "in")
+}
+
+fn protocol(value: &Value) -> u8 {
+    match value.as_str() {
+        Some("tcp") => 6,
+        Some("udp") => 17,
+        Some("sctp") => 132,
+        _ => value.as_u64().and_then(|number| u8::try_from(number).ok()).unwrap_or(0),
+    }
+}
+
+fn net_of(value: &Value) -> Option<IpNet> {
+    let whole = |text: &str| text.parse::<IpAddr>().ok().map(IpNet::from);
+    match value.as_str() {
+        Some(text) => whole(text),
+        None => {
+            let address = value["prefix"]["addr"].as_str()?.parse().ok()?;
+            IpNet::new(address, u8::try_from(value["prefix"]["len"].as_u64()?).ok()?).ok()
+        }
+    }
+}
+
+/// What a register was loaded with, as far as it matters.
+#[derive(Clone, Debug, Default)]
+enum Loaded {
+    #[default]
+    Other,
+    Meta(u32),
+    Payload {
+        base: u32,
+        offset: u32,
+    },
+    ToType,
+}
+
+/// The state in which expressions are read, one after the other.
+#[derive(Default)]
+struct Registers {
+    loaded: Loaded,
+    mask: Option<Vec<u8>>,
+    /// The last value that was put into a register for a translation.
+    value: Vec<u8>,
+    ipv6: bool,
+}
+
+impl Registers {
+    fn read(mut self, list: &[u8]) -> (Vec<(Test, bool)>, Deed) {
+        let (mut tests, mut deed) = (Vec::new(), Deed::Plain);
+        for (_, element) in parts(list) {
+            let (name, data) = (text_of(element, 1), part(element, 2).unwrap_or_default());
+            let number = |kind| part(data, kind).map_or(0, big);
+            match name.as_str() {
+                "meta" => self.load(Loaded::Meta(number(2))),
+                "payload" => self.load(Loaded::Payload { base: number(2), offset: number(3) }),
+                "fib" => self.load(Loaded::ToType),
+                "ct" => self.load(Loaded::Other),
+                "bitwise" => self.mask = part(data, 4).and_then(|mask| part(mask, 1)).map(<[u8]>::to_vec),
+                "cmp" => tests.extend(self.compared(number(2), part(data, 3).and_then(|v| part(v, 1)).unwrap())),
+                "range" => tests.push((Test::Other, true)),
+                "immediate" => self.value.extend(part(data, 2).and_then(|v| part(v, 1)).unwrap_or_default()),
+                "nat" if number(1) == 0 => deed = Deed::Source(address_of(&self.value)),
+                "nat" => deed = Deed::Destination(address_of(&self.value)),
+                _ => {}
+            }
+        }
+        (tests, deed)
+    }
+
+    fn load(&mut self, loaded: Loaded) {
+        (self.loaded, self.mask) = (loaded, None);
+    }
+
+    /// A comparison: 0 is equal, 1 is unequal.
+    fn compared(&mut self, how: u32, value: &[u8]) -> Option<(Test, bool)> {
+        let name = || Named::ByName(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned());
+        let index = || Named::ByIndex(u32::from_ne_bytes(value.try_into().unwrap()));
+        let test = match self.loaded {
+            Loaded::Meta(4) => Test::In(index()),
+            Loaded::Meta(5) => Test::Out(index()),
+            Loaded::Meta(6) => Test::In(name()),
+            Loaded::Meta(7) => Test::Out(name()),
+            Loaded::Meta(15) => {
+                self.ipv6 = value == [10];
+                return None;
+            }
+            Loaded::Meta(16) => Test::Protocol(value[0]),
+            Loaded::Payload { base: 1, offset: 12 } if !self.ipv6 => Test::From(self.net(value)),
+            Loaded::Payload { base: 1, offset: 16 } if !self.ipv6 => Test::To(self.net(value)),
+            Loaded::Payload { base: 1, offset: 8 } => Test::From(self.net(value)),
+            Loaded::Payload { base: 1, offset: 24 } => Test::To(self.net(value)),
+            Loaded::Payload { base: 2, offset: 2 } if how < 2 => {
+                Test::ToPort(u16::from_be_bytes(value.try_into().unwrap()))
+            }
+            Loaded::ToType if value == 2u32.to_ne_bytes() => Test::ToHost,
+            _ => Test::Other,
+        };
+        Some((test, how == 1))
+    }
+
+    /// Of a prefix of whole bytes only those are compared.
+    fn net(&self, value: &[u8]) -> IpNet {
+        let length = match &self.mask {
+            Some(mask) => mask.iter().map(|byte| byte.count_ones()).sum(),
+            None => value.len() as u32 * 8,
+        };
+        let mut whole = value.to_vec();
+        whole.resize(if self.ipv6 { 16 } else { 4 }, 0);
+        IpNet::new(address_of(&whole), u8::try_from(length).unwrap()).unwrap()
+    }
+}
+
+/// Of an address, and a port behind it.
+fn address_of(bytes: &[u8]) -> IpAddr {
+    match bytes.len() {
+        4 | 6 => Ipv4Addr::from(<[u8; 4]>::try_from(&bytes[..4]).unwrap()).into(),
+        _ => Ipv6Addr::from(<[u8; 16]>::try_from(&bytes[..16]).unwrap()).into(),
+    }
+}
+
+/// Netlink's attributes.
+fn parts(bytes: &[u8]) -> Vec<(u16, &[u8])> {
+    let (mut rest, mut found) = (bytes, Vec::new());
+    while rest.len() >= 4 {
+        let [length, kind] = [0, 2].map(|at| u16::from_ne_bytes([rest[at], rest[at + 1]]));
+        let length = usize::from(length);
+        found.push((kind & 0x3fff, &rest[4..length]));
+        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+    }
+    found
+}
+
+fn part(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    parts(bytes).into_iter().find(|(found, _)| *found == kind).map(|(_, value)| value)
+}
+
+fn text_of(bytes: &[u8], kind: u16) -> String {
+    String::from_utf8_lossy(part(bytes, kind).unwrap_or_default()).trim_end_matches('\0').to_owned()
+}
+
+fn big(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(bytes.try_into().unwrap())
+}
