@@ -5,6 +5,7 @@
 //! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
 
 mod counts;
+mod lost;
 mod notes;
 mod objects;
 mod port;
@@ -242,9 +243,18 @@ impl Transaction {
             changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
         let before = now.len();
         now.extend_from_slice(changes);
+        let lost = self.lost_by(changes)?;
         let Self { kernel, store, made_links, notes, .. } = self;
         let applied =
-            kernel.apply_noted(&now, self.deadline, &mut |undo| notes::before(store, made_links, notes, undo))?;
+            kernel.apply_noted(&now, self.deadline, &mut |undo| notes::before(store, made_links, notes, undo));
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(error) => {
+                Self::bring_back(kernel, lost);
+                return Err(error);
+            }
+        };
+        self.note_lost(lost);
         now[..before].iter().for_each(|change| self.removals.remove(change));
         applied.iter().for_each(|applied| self.made_links.note(applied));
         let outcomes = applied.iter().skip(before).map(|a| a.outcome.clone()).collect();
