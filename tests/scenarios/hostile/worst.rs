@@ -60,7 +60,9 @@ fn for_another_drivers_calls() {
                 let begin = Instant::now();
                 while begin.elapsed() < LONG {
                     let error = scene.attack(name);
-                    assert!(error.message.contains(ends(name)), "{name}: {error}");
+                    // What the last one made may wait for its deletion yet; and what traps again and again in a join is suspended.
+                    let how = [ends(name), "(limits: links)", "put aside"];
+                    assert!(how.iter().any(|how| error.message.contains(how)), "{name}: {error}");
                     // It does not trap, so that the driver is not put aside.
                     scene.attack("huge-key");
                 }
