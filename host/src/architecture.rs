@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up: each uses only those that are named beside it, which stand above it.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("client", &[]),
     ("config", &[]),
     ("place", &[]),
     ("confine", &["config"]),
@@ -16,12 +17,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("driver", &["capability", "confine", "place"]),
     ("controller", &["answers", "capability", "driver", "firewall", "place", "reaper", "transaction"]),
     ("frontend::http", &[]),
-    ("frontend::docker", &["controller", "frontend::http"]),
-    ("doctor", &["config", "confine", "controller", "firewall", "frontend::docker", "frontend::http"]),
+    ("frontend::docker", &["client", "controller", "frontend::http"]),
+    ("doctor", &["client", "config", "confine", "controller", "firewall"]),
     ("frontend::admin", &["config", "controller", "doctor", "frontend::docker", "frontend::http"]),
     ("conformance", &["answers", "controller", "place", "transaction"]),
     ("serve", &["config", "confine", "controller", "frontend::admin", "frontend::docker", "frontend::http", "place"]),
-    ("cli", &["answers", "config", "confine", "conformance", "doctor", "driver", "frontend::http", "serve"]),
+    ("cli", &["answers", "config", "client", "confine", "conformance", "doctor", "driver", "serve"]),
 ];
 
 /// A name's unit in the list: front ends are several.

@@ -14,6 +14,7 @@
 //!
 //! - [`frontend`]: turns a wire format into operations and their replies back
 //! - [`controller`]: libnetwork's role: networks, endpoints, pools, sandboxes, the order of calls
+//! - [`client`]: asks others over a unix socket, dockerd above all
 //! - [`driver`]: loaded drivers: admission, compiling, cache
 //! - [`capability`]: answers what a driver asks, one file for each WIT interface
 //! - [`answers`]: layers around that: the recorder, faults; and a recording in its place
@@ -30,6 +31,7 @@ pub mod answers;
 mod architecture;
 pub mod capability;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod confine;
 pub mod conformance;

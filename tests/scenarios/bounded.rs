@@ -17,7 +17,8 @@ const AFTER: Duration = Duration::from_secs(10);
 /// Limits under which the heaps of `hostile` go to their ends.
 const ROOM: [(Limit, u64); 2] = [(Limit::Links, 4_096), (Limit::Rules, 16_384)];
 
-fn bench(limits: &[(Limit, u64)]) -> Bench {
+/// A bench with the hostile driver, which may have so much.
+pub fn bench(limits: &[(Limit, u64)]) -> Bench {
     let bench = Bench::new();
     bench.load("hostile", "test/hostile", &[]);
     let driver = Name::new("hostile").unwrap();

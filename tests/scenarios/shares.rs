@@ -1,6 +1,5 @@
 //! What several calls of a driver may have together, and what it leaves to others: host ports, the state disk, lists.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,17 +8,9 @@ use std::time::{Duration, Instant};
 use grant::Limit;
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, same_at_last};
 use serde_json::{Value, json};
-use words::{Name, Result};
+use words::Result;
 
-fn bench(limits: &[(Limit, u64)]) -> Bench {
-    let bench = Bench::new();
-    bench.load("hostile", "test/hostile", &[]);
-    let driver = Name::new("hostile").unwrap();
-    let mut grant = bench.wait(bench.controller.driver(&driver)).unwrap().grant;
-    grant.limits.extend(BTreeMap::from_iter(limits.iter().copied()));
-    bench.wait(bench.controller.set_grant(&driver, grant)).unwrap();
-    bench
-}
+use crate::bounded::bench;
 
 fn network(number: u32, what: &str, count: u32) -> Value {
     // Names of links begin with the network's id, and that with its name.

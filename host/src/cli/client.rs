@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::exit::Failure;
-use crate::frontend::http::ask::{Unanswered, ask};
+use crate::client::{Unanswered, ask};
 use words::Error;
 
 /// Where the daemon listens if nothing else is said.

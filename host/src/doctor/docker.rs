@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::net::UnixStream;
 
 use super::{is_refused, unknown};
-use crate::frontend::docker::api::get;
+use crate::client::dockerd::get;
 use kernel::identify;
 use operation::finding::Finding;
 use words::Error;
@@ -184,7 +184,7 @@ mod tests {
         };
         let listener = UnixListener::bind(&socket).unwrap();
         let router = Router::new().fallback(answer);
-        tokio::spawn(crate::frontend::http::serve(listener, router, std::future::pending()));
+        tokio::spawn(async { axum::serve(listener, router).await });
         // Whether this machine has a /run/docker/plugins or not, it is the same here and for "dockerd".
         let docker = look(&socket, Path::new(PLUGINS)).await;
         let told = docker.findings.iter().map(|f| (f.status, f.found.clone())).collect();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::client::dockerd::reserved;
 use crate::controller::Controller;
-use crate::frontend::docker::reserved;
 use operation::driver::{Driver, PUT_ASIDE, READY};
 use operation::finding::Finding;
 use words::Name;

@@ -19,21 +19,22 @@ mod plugins;
 mod process;
 mod state;
 
+use std::collections::BTreeSet;
+
 use crate::config::Config;
 use crate::controller::Controller;
-use crate::frontend::docker::Plugins;
 use operation::finding::Finding;
+use words::Name;
 
 /// What helps against EACCES and EPERM.
 pub const AS_ROOT: &str = "run `pontoon doctor` as root";
 
 /// A daemon that looks at itself.
-#[derive(Clone, Copy)]
 pub struct Daemon<'a> {
     /// What it works with.
     pub controller: &'a Controller,
-    /// The sockets of its drivers.
-    pub plugins: &'a Plugins,
+    /// The drivers for which it serves a socket.
+    pub published: BTreeSet<Name>,
 }
 
 /// Looks at everything. Without a daemon, what only that knows is left out.
@@ -41,10 +42,10 @@ pub async fn examine(config: &Config, daemon: Option<Daemon<'_>>) -> Vec<Finding
     let docker = docker::look(&config.docker, &config.plugins).await;
     let mut findings = Vec::new();
     let mut published = None;
-    if let Some(daemon) = daemon {
+    if let Some(daemon) = &daemon {
         let (found, expected) = drivers::look(daemon.controller, docker.present).await;
         findings.extend(found);
-        published = Some(plugins::Published { expected, served: daemon.plugins.published().await });
+        published = Some(plugins::Published { expected, served: daemon.published.clone() });
     }
     findings.extend(plugins::look(&config.plugins, &published.unwrap_or_default(), &docker.managed).await);
     findings.extend(docker.findings);

@@ -14,7 +14,7 @@ use hyper::header::HOST;
 use tokio::net::UnixStream;
 
 use super::{access, unknown};
-use crate::frontend::http::ask::ask;
+use crate::client::ask;
 use operation::finding::Finding;
 use words::Name;
 

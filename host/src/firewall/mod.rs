@@ -14,14 +14,14 @@
 mod plan;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grant::gate::settings::switches;
 use kernel::{
-    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, LinkInfo, Mark, Namespace, NftChain,
+    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, LinkKey, Mark, Namespace, NftChain,
     NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Sysctl,
 };
 use plan::Link;
@@ -176,17 +176,13 @@ impl Keeper {
     /// The links that forward and are there, by the names that they have now.
     fn asked(&self) -> words::Result<[(IptablesFamily, BTreeSet<Link>); 2]> {
         let (mut ipv4, mut ipv6) = (BTreeSet::new(), BTreeSet::new());
-        let asked = self.store.forwards()?;
-        let there = if asked.is_empty() { Vec::new() } else { self.kernel.links(&Namespace::Host)? };
-        let by_index: BTreeMap<u32, &LinkInfo> =
-            there.iter().filter(|link| link.mark == Mark::Owned).map(|link| (link.index, link)).collect();
-        for object in asked {
+        for object in self.store.forwards()? {
             let Thing::Forward { name, index, ipv4: by_ipv4, ipv6: by_ipv6 } = object.thing else { continue };
             let found = match index {
-                0 => by_index.values().find(|link| link.name == name),
-                _ => by_index.get(&index),
+                0 => self.kernel.link_by_name(&Namespace::Host, &LinkName::new(&name)?)?,
+                _ => self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?,
             };
-            let Some(found) = found else { continue };
+            let Some(found) = found.filter(|link| link.mark == Mark::Owned) else { continue };
             let link = Link { name: LinkName::new(&found.name)?, index: found.index };
             ipv4.extend(by_ipv4.then(|| link.clone()));
             ipv6.extend(by_ipv6.then_some(link));

@@ -55,6 +55,6 @@ pub struct Orphans {
 #[utoipa::path(get, path = "/doctor", tag = "system", operation_id = "doctor",
     responses((status = 200, body = Vec<Finding>), (status = "default", body = Error, description = "Why not.")))]
 pub async fn doctor(State(api): State<Api>) -> Json<Vec<Finding>> {
-    let daemon = Daemon { controller: &api.controller, plugins: &api.plugins };
+    let daemon = Daemon { controller: &api.controller, published: api.plugins.published().await };
     Json(examine(&api.config, Some(daemon)).await)
 }

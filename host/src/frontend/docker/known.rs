@@ -7,7 +7,7 @@ use std::path::Path;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::api::find;
+use crate::client::dockerd::find;
 use operation::engine::Known;
 use operation::origin::Origin;
 use words::{Id, Name, Result, now};

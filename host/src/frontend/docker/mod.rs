@@ -14,11 +14,10 @@
 //! - `options`, `wire`: Docker's option maps, and JSON as Go reads it
 //! - `calls`: one request on its way to the engine
 //! - `answer`: what goes back
-//! - [`api`]: dockerd's own API; `known`: what dockerd still knows of
+//! - `known`: what dockerd still knows of
 //! - [`limits`]: what a client may take of the daemon
 
 mod answer;
-pub mod api;
 mod calls;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -94,19 +93,6 @@ pub struct Plugin {
 
 /// dockerd's first word, once in its life.
 const ACTIVATE: &str = "/Plugin.Activate";
-
-/// Names that dockerd keeps for itself (`moby/daemon/libnetwork/drivers_linux.go`, and `default` for address management): a
-/// socket of such a name is never asked.
-const RESERVED: [&str; 7] = ["bridge", "host", "null", "macvlan", "ipvlan", "overlay", "default"];
-
-/// Why no plugin socket can have this name; none: it can.
-pub fn reserved(name: &Name) -> Option<Error> {
-    RESERVED.contains(&name.as_str()).then(|| {
-        let why =
-            format!("dockerd keeps the driver name {name} for itself: load it under another one, e.g. pontoon-{name}");
-        Error::new(Kind::Forbidden, why)
-    })
-}
 
 /// A plugin socket as a service: it needs no socket.
 pub fn router<E: Engine>(plugin: Plugin, engine: E) -> Router {

@@ -9,7 +9,8 @@ use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::known::known;
-use super::{Capabilities, ForDocker, Plugin, reserved, router, serve};
+use super::{Capabilities, ForDocker, Plugin, router, serve};
+use crate::client::dockerd::reserved;
 use crate::controller::Controller;
 use crate::frontend::http::socket::{Inherited, SocketFile};
 use operation::driver::{Driver, Scope};

@@ -4,9 +4,7 @@
 //! - [`serve`], [`serve_within`], `patience`: connections, each with its time limits
 //! - [`read`]: a request's body
 //! - [`limits`]: what a client may take of the daemon
-//! - [`ask`]: one request to somebody else's socket
 
-pub mod ask;
 mod body;
 pub mod limits;
 mod patience;

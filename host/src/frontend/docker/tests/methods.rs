@@ -167,12 +167,3 @@ async fn external_connectivity_may_be_missing_but_ports_are_never_ignored() {
         assert_eq!(answer["Err"], "the driver has no external connectivity");
     }
 }
-
-#[test]
-fn dockerds_own_names_are_reserved() {
-    for name in RESERVED {
-        let error = reserved(&name.parse().unwrap()).unwrap();
-        assert!(error.message.contains(name) && !error.message.contains('\n'), "{error}");
-    }
-    assert_eq!(reserved(&"pontoon-bridge".parse().unwrap()), None);
-}

@@ -1,4 +1,6 @@
-//! One HTTP request over a unix socket, for those that ask: the command line its daemon, the daemon a dockerd.
+//! One HTTP request over a unix socket, for those that ask: the command line its daemon, the daemon a dockerd ([`dockerd`]).
+
+pub mod dockerd;
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! dockerd's own API, asked by this daemon; never while dockerd waits for an answer itself.
+//! dockerd's own API, asked by this daemon, never while dockerd waits for an answer itself; and which names it never asks for.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -10,11 +10,24 @@ use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::frontend::http::ask::{Unanswered, ask};
-use words::{Error, Kind, Result};
+use super::{Unanswered, ask};
+use words::{Error, Kind, Name, Result};
 
 /// How long dockerd may take for one answer: it may be busy, but nobody waits for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Names that dockerd keeps for itself (`moby/daemon/libnetwork/drivers_linux.go`, and `default` for address management): a
+/// socket of such a name is never asked.
+const RESERVED: [&str; 7] = ["bridge", "host", "null", "macvlan", "ipvlan", "overlay", "default"];
+
+/// Why no plugin socket can have this name; none: it can.
+pub fn reserved(name: &Name) -> Option<Error> {
+    RESERVED.contains(&name.as_str()).then(|| {
+        let why =
+            format!("dockerd keeps the driver name {name} for itself: load it under another one, e.g. pontoon-{name}");
+        Error::new(Kind::Forbidden, why)
+    })
+}
 
 /// GET. The error has an errno where nobody could be reached.
 pub async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
@@ -42,4 +55,18 @@ pub async fn find<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<Opti
 
 fn failed(socket: &Path, why: &dyn Display) -> Error {
     Error::new(Kind::Unavailable, format!("dockerd can't be asked at {}: {why}", socket.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dockerds_own_names_are_reserved() {
+        for name in RESERVED {
+            let error = reserved(&name.parse().unwrap()).unwrap();
+            assert!(error.message.contains(name) && !error.message.contains('\n'), "{error}");
+        }
+        assert_eq!(reserved(&"pontoon-bridge".parse().unwrap()), None);
+    }
 }
