@@ -122,57 +122,43 @@ impl Code {
             let error = Error::new(Kind::NotImplemented, format!("the driver does not export {part}"));
             return Err(Failure::Refused(error));
         }
-        let mut store = self.store(call);
-        let called = match self.ready.instantiate(&mut store) {
-            Ok(instance) => {
-                let mut started = Started { store, instance };
-                let called = call_export(&mut started, arguments);
-                store = started.store;
-                called
-            }
-            Err(trap) => Err(trap),
-        };
-        match called {
+        let mut started = self.start(function, call)?;
+        match call_export(&mut started, arguments) {
             Ok(returned) => returned.map_err(|e| Failure::Refused(error(e))),
-            Err(full) if full.is::<PoolConcurrencyLimitError>() => Err(Failure::Refused(too_many(function, &full))),
-            Err(trap) => Err(Failure::Trapped(trapped(store, function, deadline, &trap))),
+            Err(trap) => Err(Failure::Trapped(trapped(started.store, function, deadline, &trap))),
         }
     }
 
     /// Whether every part that it exports has the types of the interface. wasmtime compares the types of exported functions when
     /// they are looked up in an instance, which for a part would be at its first use.
     pub fn fits(&self, call: Call) -> Result<()> {
-        let deadline = call.deadline;
-        let mut store = self.store(call);
-        match self.ready.instantiate(&mut store) {
-            Ok(instance) => {
-                let mut started = Started { store, instance };
-                self.parts.iter().try_for_each(|part| {
-                    compare_exports(&mut started, part).map_err(|e| {
-                        let text = format!("the component's part {part} does not have the interface's types: {e:#}");
-                        Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES))
-                    })
-                })
-            }
-            Err(full) if full.is::<PoolConcurrencyLimitError>() => Err(too_many("start", &full)),
-            Err(trap) => Err(trapped(store, "start", deadline, &trap).error),
-        }
+        let mut started = self.start("start", call).map_err(Failure::error)?;
+        self.parts.iter().try_for_each(|part| {
+            compare_exports(&mut started, part).map_err(|e| {
+                let text = format!("the component's part {part} does not have the interface's types: {e:#}");
+                Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES))
+            })
+        })
     }
 
-    pub(crate) fn store(&self, call: Call) -> Store<State> {
+    /// An instance for one call, which runs the component's own initialisers.
+    pub(crate) fn start(&self, function: &str, call: Call) -> std::result::Result<Started, Failure> {
         let Call { deadline, memory, host } = call;
         let state = State { host, memory: Memory::new(memory), last_words: None };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
         store.set_epoch_deadline(ticks(deadline.saturating_duration_since(Instant::now())));
-        store
+        match self.ready.instantiate(&mut store) {
+            Ok(instance) => Ok(Started { store, instance }),
+            Err(full) if full.is::<PoolConcurrencyLimitError>() => {
+                // No fault of the driver's.
+                let text = format!("{function}: too many calls at the same time ({full}): try again");
+                Err(Failure::Refused(Error::new(Kind::Unavailable, text)))
+            }
+            Err(trap) => Err(Failure::Trapped(trapped(store, function, deadline, &trap))),
+        }
     }
-}
-
-/// No fault of the driver's.
-fn too_many(function: &str, full: &wasmtime::Error) -> Error {
-    Error::new(Kind::Unavailable, format!("{function}: too many calls at the same time ({full}): try again"))
 }
 
 fn trapped(mut store: Store<State>, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Trap {

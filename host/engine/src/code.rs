@@ -176,9 +176,7 @@ mod tests {
         let started: Vec<_> = (0..CALLS)
             .map(|_| {
                 let host = Arc::new(Mutex::new(Nobody));
-                let mut store = code.store(Call { deadline, memory: MEMORY, host });
-                let instance = code.ready.instantiate(&mut store).unwrap();
-                (store, instance)
+                code.start("start", Call { deadline, memory: MEMORY, host }).ok().unwrap()
             })
             .collect();
         let one_more = Call { deadline, memory: MEMORY, host: Arc::new(Mutex::new(Nobody)) };

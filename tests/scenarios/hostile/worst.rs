@@ -9,6 +9,9 @@ use pontoon_tests::{Daemon, Namespace};
 use super::{ATTACKS, ENDLESS, JOINS, Scene, ends};
 use words::limit::DEADLINE;
 
+/// What the links of an attack before this one, not deleted yet, may make of it.
+const LINKS: &str = "(limits: links)";
+
 /// What an ordinary test run tries: the attacks that have more to do than to be refused.
 const HEAVY: [&str; 10] = [
     "spin",
@@ -32,11 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How much later than its calls' deadline the daemon ends.
 const ENDS: Duration = Duration::from_secs(3);
 
-/// All attacks, or the heavy ones; those of a join only where they are asked for.
-fn attacks(joins: bool) -> Vec<&'static str> {
-    let all = ATTACKS.iter().chain(JOINS.iter().filter(|_| joins)).map(|(name, _)| *name);
+/// All attacks, or the heavy ones.
+fn attacks() -> Vec<&'static str> {
     match std::env::var_os("PONTOON_ATTACKS") {
-        Some(_) => all.collect(),
+        Some(_) => ATTACKS.iter().chain(JOINS).map(|(name, _)| *name).collect(),
         None => HEAVY.to_vec(),
     }
 }
@@ -53,7 +55,7 @@ fn for_another_drivers_calls() {
     let alone = median((0..30).map(|_| scene.work(&namespace)).collect());
     println!("an endpoint of another driver comes and goes in {alone:?}; under attack, times that, median and worst:");
     let mut ratios = Vec::new();
-    for name in attacks(true) {
+    for name in attacks() {
         let mut times = Vec::new();
         std::thread::scope(|scope| {
             let attacks = scope.spawn(|| {
@@ -61,7 +63,7 @@ fn for_another_drivers_calls() {
                 while begin.elapsed() < LONG {
                     let error = scene.attack(name);
                     // What the last one made may wait for its deletion yet; and what traps again and again in a join is suspended.
-                    let how = [ends(name), "(limits: links)", "put aside"];
+                    let how = [ends(name), LINKS, "put aside"];
                     assert!(how.iter().any(|how| error.message.contains(how)), "{name}: {error}");
                     // It does not trap, so that the driver is not put aside.
                     scene.attack("huge-key");
@@ -88,11 +90,11 @@ fn for_whoever_waits() {
     let most = Duration::from_millis(500);
     scene.allow_milliseconds("hostile", Some(500));
     let mut late = Vec::new();
-    for name in attacks(false) {
+    for name in attacks() {
         let begin = Instant::now();
         let error = scene.attack_now(name);
         let took = begin.elapsed();
-        assert!([ends(name), "deadline"].iter().any(|how| error.message.contains(how)), "{name}: {error}");
+        assert!([ends(name), "deadline", LINKS].iter().any(|how| error.message.contains(how)), "{name}: {error}");
         late.push((took.saturating_sub(most), name));
         scene.attack_now("huge-key");
     }
@@ -106,9 +108,17 @@ fn for_whoever_waits() {
 fn for_whoever_stops_the_daemon() {
     let mut daemon = Daemon::start();
     daemon.load("test/hostile");
+    let namespace = Namespace::new("joins");
     let mut taken = Vec::new();
-    for name in attacks(false) {
-        let line = format!("network create h -d hostile --subnet 10.78.0.0/24 -o attack={name}");
+    for name in attacks() {
+        let create = "network create h -d hostile --subnet 10.78.0.0/24";
+        let joins = JOINS.iter().any(|(known, _)| *known == name);
+        let line = if joins {
+            daemon.ok(create);
+            format!("endpoint attach h {} -o attack={name}", namespace.text())
+        } else {
+            format!("{create} -o attack={name}")
+        };
         let mut asking = daemon.ask_in_background([line]);
         std::thread::sleep(Duration::from_millis(if ENDLESS.contains(&name) { 300 } else { 40 }));
         let begin = Instant::now();
@@ -118,6 +128,8 @@ fn for_whoever_stops_the_daemon() {
             child.wait().unwrap();
         }
         daemon.run();
+        // That of a join, and of an attack that finds nobody here to attack or was told that the daemon ends.
+        daemon.cli("network rm h");
     }
     taken.sort();
     println!("longest from SIGTERM to the exit: {:?}", taken.iter().rev().take(5).collect::<Vec<_>>());
