@@ -105,18 +105,22 @@ pub fn calls(calls: &[Call], source: &mut String) -> Result<()> {
     calls
         .iter()
         .try_for_each(|call| writeln!(source, "/// Of [`Arguments::{0}`].\n{0}({1}),", variant(call), call.answer.0))?;
-    writeln!(source, "}}\nimpl Arguments {{")?;
-    for (method, doc) in
-        [("part", "The exported interface, e.g. `driver`."), ("function", "The function, e.g. `create-network`.")]
-    {
-        writeln!(source, "/// {doc}\npub fn {method}(&self) -> &'static str {{ match self {{")?;
-        for call in calls {
-            let said = if method == "part" { &call.interface } else { &call.name };
-            writeln!(source, "Self::{} {{ .. }} => {said:?},", variant(call))?;
+    writeln!(source, "}}")?;
+    for (of, rest) in [("Arguments", "{ .. }"), ("Returned", "(..)")] {
+        writeln!(source, "impl {of} {{")?;
+        for (method, doc) in
+            [("part", "The exported interface, e.g. `driver`."), ("function", "The function, e.g. `create-network`.")]
+        {
+            writeln!(source, "/// {doc}\npub fn {method}(&self) -> &'static str {{ match self {{")?;
+            for call in calls {
+                let said = if method == "part" { &call.interface } else { &call.name };
+                writeln!(source, "Self::{} {rest} => {said:?},", variant(call))?;
+            }
+            writeln!(source, "}}}}")?;
         }
-        writeln!(source, "}}}}")?;
+        writeln!(source, "}}")?;
     }
-    Ok(writeln!(source, "}}")?)
+    Ok(())
 }
 
 /// The types of an interface, as a module; and what answers its functions.

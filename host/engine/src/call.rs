@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use ask::log::Level;
 use ask::{Answer, Answers, Arguments, Ask, PACKAGE, Refusal, Returned, VERSION};
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
-use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Store, WasmBacktrace, WasmCoreDump};
+use wasmtime::{AsContextMut, FrameInfo, PoolConcurrencyLimitError, Store, WasmBacktrace, WasmCoreDump};
 use words::limit::{HOST_CALL_BYTES, TRAP_BYTES};
-use words::{Error, Kind, Result, foreign};
+use words::{Error, Kind, foreign};
 
 use crate::bindings::{call_export, compare_exports, error};
 use crate::code::{Code, ticks};
@@ -24,8 +25,11 @@ pub struct Call {
     pub host: Arc<Mutex<dyn Answers + Send>>,
 }
 
+/// Frames of a backtrace.
+pub const FRAMES: usize = 20;
+
 /// Why a call did not succeed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Failure {
     /// The driver returned an error.
     Refused(Error),
@@ -34,13 +38,16 @@ pub enum Failure {
 }
 
 /// A call that did not return.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Trap {
     /// What the author can act on, in one line.
     pub error: Error,
     /// Frames of WebAssembly, the innermost first.
     pub backtrace: Vec<String>,
-    /// A core dump in WebAssembly's own format, from engines that take one.
+    /// What wasmtime says of it, for the log; nothing where its deadline ended it.
+    pub details: String,
+    /// A core dump in WebAssembly's own format, from engines that take one. It stays where it was taken.
+    #[serde(skip)]
     pub coredump: Option<Vec<u8>>,
 }
 
@@ -117,26 +124,39 @@ impl Started {
 impl Code {
     /// Calls a function with its arguments, in an instance of its own. `NotImplemented`: the driver does not export its part.
     pub fn call(&self, call: Call, arguments: Arguments) -> std::result::Result<Returned, Failure> {
+        self.call_and_tell(call, arguments, |ended| ended)
+    }
+
+    /// The same for somebody who is told how it ended before the instance is cleared away.
+    pub(crate) fn call_and_tell<T>(
+        &self,
+        call: Call,
+        arguments: Arguments,
+        tell: impl FnOnce(std::result::Result<Returned, Failure>) -> T,
+    ) -> T {
         let (part, function, deadline) = (arguments.part(), arguments.function(), call.deadline);
         if !self.has(part) {
             let error = Error::new(Kind::NotImplemented, format!("the driver does not export {part}"));
-            return Err(Failure::Refused(error));
+            return tell(Err(Failure::Refused(error)));
         }
-        let mut started = self.start(function, call)?;
-        match call_export(&mut started, arguments) {
+        let mut started = match self.start(function, call) {
+            Ok(started) => started,
+            Err(failure) => return tell(Err(failure)),
+        };
+        tell(match call_export(&mut started, arguments) {
             Ok(returned) => returned.map_err(|e| Failure::Refused(error(e))),
-            Err(trap) => Err(Failure::Trapped(trapped(started.store, function, deadline, &trap))),
-        }
+            Err(trap) => Err(Failure::Trapped(trapped(&mut started.store, function, deadline, &trap))),
+        })
     }
 
     /// Whether every part that it exports has the types of the interface. wasmtime compares the types of exported functions when
     /// they are looked up in an instance, which for a part would be at its first use.
-    pub fn fits(&self, call: Call) -> Result<()> {
-        let mut started = self.start("start", call).map_err(Failure::error)?;
+    pub fn fits(&self, call: Call) -> std::result::Result<(), Failure> {
+        let mut started = self.start("start", call)?;
         self.parts.iter().try_for_each(|part| {
             compare_exports(&mut started, part).map_err(|e| {
                 let text = format!("the component's part {part} does not have the interface's types: {e:#}");
-                Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES))
+                Failure::Refused(Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES)))
             })
         })
     }
@@ -156,12 +176,12 @@ impl Code {
                 let text = format!("{function}: too many calls at the same time ({full}): try again");
                 Err(Failure::Refused(Error::new(Kind::Unavailable, text)))
             }
-            Err(trap) => Err(Failure::Trapped(trapped(store, function, deadline, &trap))),
+            Err(trap) => Err(Failure::Trapped(trapped(&mut store, function, deadline, &trap))),
         }
     }
 }
 
-fn trapped(mut store: Store<State>, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Trap {
+fn trapped(store: &mut Store<State>, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Trap {
     let backtrace = trap.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
     let frame = |frame: &FrameInfo| {
         let name = frame.func_name().map_or_else(|| format!("wasm function {}", frame.func_index()), str::to_owned);
@@ -169,22 +189,29 @@ fn trapped(mut store: Store<State>, function: &str, deadline: Instant, trap: &wa
         foreign::printable(&format!("{offset}{name}"), foreign::MESSAGE_BYTES)
     };
     let backtrace = backtrace.iter().map(frame).collect();
-    let coredump = trap.downcast_ref::<WasmCoreDump>().map(|dump| dump.serialize(&mut store, "driver"));
-    Trap { error: explained(store.data(), function, deadline, trap), backtrace, coredump }
+    let coredump = trap.downcast_ref::<WasmCoreDump>().map(|dump| dump.serialize(store.as_context_mut(), "driver"));
+    let (error, details) = explained(store.data(), function, deadline, trap);
+    Trap { error, backtrace, details, coredump }
 }
 
-/// The error for a trap: what the author can act on, in one line.
-fn explained(state: &State, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Error {
+/// The error of a call that was ended because its time was over.
+pub fn late(function: &str) -> Error {
+    Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"))
+}
+
+/// The error for a trap: what the author can act on, in one line. And what is for the log, where the line does not say it all.
+fn explained(state: &State, function: &str, deadline: Instant, trap: &wasmtime::Error) -> (Error, String) {
     let interrupted = matches!(trap.downcast_ref::<wasmtime::Trap>(), Some(wasmtime::Trap::Interrupt));
     if interrupted || Instant::now() >= deadline {
-        return Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"));
+        return (late(function), String::new());
     }
     let text = format!("{trap:#}");
     if text.contains("borrow handles still remain") {
-        return Error::internal(format!(
+        let text = format!(
             "{function} returned without dropping every handle that it had borrowed (the SDKs do it; bindings of one's own: wit-bindgen c \
              --autodrop-borrows yes, and in Go defer info.Drop())"
-        ));
+        );
+        return (Error::internal(text), String::new());
     }
     let hint = match state.memory.exceeded {
         true => format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20),
@@ -193,8 +220,8 @@ fn explained(state: &State, function: &str, deadline: Instant, trap: &wasmtime::
     let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
     // The backtrace's lines are for the log; the names in it are the driver's.
     let lines: Vec<_> = text.split_whitespace().collect();
-    tracing::warn!(function, "a driver trapped: {}", foreign::printable(&lines.join(" "), TRAP_BYTES));
+    let details = foreign::printable(&lines.join(" "), TRAP_BYTES);
     let cause = trap.root_cause().to_string();
     let text = format!("{function} trapped{hint}: {cause}{said}");
-    Error::internal(foreign::printable(&text, foreign::MESSAGE_BYTES))
+    (Error::internal(foreign::printable(&text, foreign::MESSAGE_BYTES)), details)
 }

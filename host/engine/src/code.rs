@@ -1,16 +1,16 @@
 //! The engine, and components that are ready to be called.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
-use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
-use words::limit::{CALLS, INSTANCES, MEMORIES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
+use words::limit::{CALLS, DRIVER_CALLS, INSTANCES, MEMORIES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
 use words::{Error, Result};
 
 use crate::bindings::Complete;
-use crate::call::State;
+use crate::call::{FRAMES, State};
 
 /// Runs drivers.
 #[derive(Clone)]
@@ -27,15 +27,15 @@ pub struct Code {
     pub(crate) parts: Vec<String>,
 }
 
-/// What code is compiled with. The same in the child that compiles and in the daemon that runs, but for the allocator: the pooling one maps
-/// terabytes of address space, which the child's limit forbids.
+/// What code is compiled with. The same where it is compiled and where it runs, but for the allocator: the pooling one maps more than whoever
+/// compiles may have.
 fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .max_wasm_stack(STACK)
         .cranelift_opt_level(OptLevel::Speed)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20))
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES))
         .wasm_memory64(false)
         .wasm_relaxed_simd(false);
     config
@@ -47,33 +47,65 @@ pub fn compile(component: &[u8]) -> Result<Vec<u8>> {
     engine.precompile_component(component).map_err(|e| broken(&e))
 }
 
+/// Names what compiled code can be run by: the same wasmtime, set up in the same way, on a processor that can do as much.
+pub fn compatibility() -> Result<String> {
+    let engine = wasmtime::Engine::new(&config()).map_err(|e| broken(&e))?;
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
 impl Engine {
-    /// An engine, and the thread that ticks its epoch for as long as it lives.
+    /// An engine for all calls that run at the same time, and the thread that ticks its epoch for as long as it lives.
     pub fn new() -> Result<Self> {
-        Self::with(false).map_err(|e| broken(&e).context("can't start wasmtime"))
+        let engine = Self::with(&mut config(), pool(CALLS))?;
+        engine.tick()?;
+        Ok(engine)
     }
 
     /// One that takes a core dump of a call that traps, which has the size of the call's memory.
     pub fn with_coredumps() -> Result<Self> {
-        Self::with(true).map_err(|e| broken(&e).context("can't start wasmtime"))
+        let engine = Self::with(config().coredump_on_trap(true), pool(CALLS))?;
+        engine.tick()?;
+        Ok(engine)
     }
 
-    fn with(coredumps: bool) -> wasmtime::Result<Self> {
-        let mut config = config();
-        config.coredump_on_trap(coredumps);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-        let engine = wasmtime::Engine::new(&config)?;
-        let weak = engine.weak();
-        std::thread::Builder::new().name("epoch".into()).spawn(move || {
+    /// One for the calls of one driver, in a process that is yet to be split off: it has no thread until [`Engine::tick`], and does not look
+    /// at its pages, which a child would do at its parent's.
+    pub fn for_one_driver() -> Result<Self> {
+        let mut pool = pool(DRIVER_CALLS);
+        pool.pagemap_scan(Enabled::No);
+        Self::with(&mut config(), pool)
+    }
+
+    fn with(config: &mut Config, pool: PoolingAllocationConfig) -> Result<Self> {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let made = || {
+            let engine = wasmtime::Engine::new(config)?;
+            let mut linker = Linker::new(&engine);
+            Complete::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+            Ok(Self { engine, linker: Arc::new(linker) })
+        };
+        made().map_err(|e: wasmtime::Error| broken(&e).context("can't start wasmtime"))
+    }
+
+    /// Starts the thread that ticks its epoch, and waits until it runs.
+    pub(crate) fn tick(&self) -> Result<()> {
+        let (weak, (running, runs)) = (self.engine.weak(), mpsc::channel());
+        let tick = move || {
+            let _ = running.send(());
+            // Not a while after the last tick, which would add up: a deadline is a thousand of them.
+            let mut next = Instant::now();
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(TICK);
+                next += TICK;
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
             }
-        })?;
-        let mut linker = Linker::new(&engine);
-        Complete::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker: Arc::new(linker) })
+        };
+        let started = std::thread::Builder::new().name("epoch".into()).spawn(tick);
+        started.map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
+        runs.recv().map_err(|_| Error::internal("the thread that ticks the epoch has ended"))
     }
 
     /// Makes compiled code ready to be called. `parts`: the interfaces that it exports, as its bytes say.
@@ -82,26 +114,17 @@ impl Engine {
         // SAFETY: `deserialize` trusts its input. The driver module hands over only what the compiler child wrote, from a
         // folder that only root can write, after it compared the hash of these very bytes.
         let component = unsafe { Component::deserialize(&self.engine, compiled) };
-        let ready = component.and_then(|component| self.linker.instantiate_pre(&component)).map_err(|e| broken(&e))?;
+        let ready = component.and_then(|component| {
+            // The files in memory that its memories begin with, which a process that is to run it can't make later.
+            component.initialize_copy_on_write_image()?;
+            self.linker.instantiate_pre(&component)
+        });
+        let ready = ready.map_err(|e| broken(&e))?;
         Ok(Code { engine: self.engine.clone(), ready, parts: parts.to_vec() })
     }
 }
 
 impl Code {
-    /// The interfaces and functions that the component imports, e.g. `pontoon:driver/links@0.1.0#add`.
-    pub fn imports(&self) -> Vec<String> {
-        let mut imports = Vec::new();
-        for (interface, import) in self.ready.component().component_type().imports(&self.engine) {
-            let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
-            for (function, export) in instance.exports(&self.engine) {
-                if matches!(export.ty, ComponentItem::ComponentFunc(_)) {
-                    imports.push(format!("{interface}#{function}"));
-                }
-            }
-        }
-        imports
-    }
-
     /// Whether it exports an interface, e.g. `table-watcher`.
     pub fn has(&self, part: &str) -> bool {
         self.parts.iter().any(|p| p == part)
@@ -113,14 +136,15 @@ fn broken(error: &wasmtime::Error) -> Error {
     Error::invalid(words::foreign::printable(&format!("{error:#}"), words::foreign::MESSAGE_BYTES))
 }
 
-fn pool() -> PoolingAllocationConfig {
+/// For so many calls at the same time.
+fn pool(calls: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     let per_component = u32::try_from(INSTANCES).unwrap_or(u32::MAX);
-    // As many as all calls of all drivers can have at the same time: what one driver's component takes is missing in no other's call.
-    pool.total_component_instances(CALLS)
-        .total_core_instances(CALLS * per_component)
-        .total_memories(CALLS * MEMORIES)
-        .total_tables(CALLS * per_component)
+    // As many as all of them can have: what one driver's component takes is missing in no other's call.
+    pool.total_component_instances(calls)
+        .total_core_instances(calls * per_component)
+        .total_memories(calls * MEMORIES)
+        .total_tables(calls * per_component)
         .max_core_instances_per_component(per_component)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(per_component)
@@ -135,17 +159,15 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-/// Ticks of the epoch in a time, at least one.
+/// Ticks of the epoch after which a time is over: the first one may come at once.
 pub fn ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-    use std::time::Instant;
-
     use ask::{Answer, Answers, Ask, Refusal};
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::Call;
@@ -180,7 +202,7 @@ mod tests {
             })
             .collect();
         let one_more = Call { deadline, memory: MEMORY, host: Arc::new(Mutex::new(Nobody)) };
-        let error = code.fits(one_more).unwrap_err();
+        let error = code.fits(one_more).unwrap_err().error();
         assert_eq!((error.kind, started.len()), (words::Kind::Unavailable, CALLS as usize), "{error}");
     }
 }

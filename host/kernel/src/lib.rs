@@ -22,6 +22,7 @@ mod link;
 mod namespace;
 mod nft;
 mod port;
+pub mod process;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -38,8 +39,8 @@ use words::{LinkName, MacAddress};
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
 pub use link::made::MadeLinks;
-pub use namespace::close_inherited;
-pub use namespace::keyholder::{hold_keys, identify, start_keyholder};
+pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};
+pub use namespace::{close_inherited, leave_the_host};
 pub use port::{HostPort, PortWish};
 pub use trial::{Feature, try_features};
 pub use value::*;

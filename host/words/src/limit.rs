@@ -61,3 +61,15 @@ pub const CALLS: u32 = 64;
 
 /// Those of one driver's networks: one that lets its calls run to their deadlines leaves room for three more of its kind and the others.
 pub const DRIVER_CALLS: u32 = 16;
+
+/// Engine processes at the same time. One that has had no call for [`IDLE`] goes, and earlier if there are so many.
+pub const ENGINES: usize = 48;
+
+/// Those, and processes that compile.
+pub const PROCESSES: usize = 64;
+
+/// Bytes of a component: a Python one has 18 MB.
+pub const COMPONENT: usize = 64 << 20;
+
+/// How long an engine process waits for another call.
+pub const IDLE: Duration = Duration::from_secs(30);

@@ -4,8 +4,7 @@
 //! drivers make are bound by a mount. This process is started before the daemon confines itself and keeps these rights. It opens a
 //! path that must be a network namespace, binds and unbinds one in the run folder, says which file a path is, and does nothing else.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,14 +13,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::cmsg_space;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-};
 use serde::{Deserialize, Serialize};
 
+use crate::process::{is_gone, pair, receive, send};
 use crate::{Error, namespace};
 
 /// The hidden subcommand of this program.
@@ -29,9 +24,6 @@ pub const SUBCOMMAND: &str = "keyholder";
 
 /// How long an answer may take: a path can lead to a file system that hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Bytes of a message: a path has 4096 at most, of which JSON makes up to six times as many.
-const MESSAGE: usize = 32 << 10;
 
 /// As many lines as calls usually run at the same time; more are closed after use.
 const IDLE_LINES: usize = 16;
@@ -116,8 +108,8 @@ impl Keyholder {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let line = idle.map_or_else(|| self.line(), Ok)?;
         // After an error an answer may still be on its way: that line is not used again.
-        send(line.as_fd(), wish, file)?;
-        let (reply, file) = receive::<Reply>(line.as_fd())?.ok_or_else(ended)?;
+        tell(line.as_fd(), wish, file)?;
+        let (reply, file) = hear::<Reply>(line.as_fd())?.ok_or_else(ended)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(line);
         idle.truncate(IDLE_LINES);
@@ -128,7 +120,7 @@ impl Keyholder {
         let (ours, theirs) = pair()?;
         set_socket_timeout(&ours, Timeout::Recv, Some(PATIENCE))
             .map_err(|e| Error::system("setting up a socket", e))?;
-        send(self.door.as_fd(), &(), Some(theirs.as_fd()))?;
+        tell(self.door.as_fd(), &(), Some(theirs.as_fd()))?;
         Ok(ours)
     }
 }
@@ -137,7 +129,7 @@ impl Keyholder {
 pub fn hold_keys(folder: &Path) -> Result<(), Error> {
     let folder = Arc::new(namespace::open_folder(folder)?);
     let door = io::stdin();
-    while let Some(((), line)) = receive::<()>(door.as_fd())? {
+    while let Some(((), line)) = hear::<()>(door.as_fd())? {
         let Some(line) = line else { continue };
         let folder = folder.clone();
         let attending = thread::Builder::new().spawn(move || attend(line.as_fd(), folder.as_fd()));
@@ -147,12 +139,12 @@ pub fn hold_keys(folder: &Path) -> Result<(), Error> {
 }
 
 fn attend(line: BorrowedFd<'_>, folder: BorrowedFd<'_>) {
-    while let Ok(Some((wish, file))) = receive::<Wish>(line) {
+    while let Ok(Some((wish, file))) = hear::<Wish>(line) {
         let (reply, file) = match grant(wish, file, folder) {
             Ok((found, file)) => (Ok(found), file),
             Err(error) => (Err(error), None),
         };
-        if send(line, &reply, file.as_ref().map(AsFd::as_fd)).is_err() {
+        if tell(line, &reply, file.as_ref().map(AsFd::as_fd)).is_err() {
             return;
         }
     }
@@ -171,56 +163,21 @@ fn grant(wish: Wish, file: Option<OwnedFd>, folder: BorrowedFd<'_>) -> Result<Gi
     }
 }
 
-fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
-    let made = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
-    made.map_err(|e| Error::system("making a pair of sockets", e))
-}
-
 fn ended() -> Error {
     let message = "the process for namespaces has ended: start the daemon again".into();
     Error { message, errno: Some(rustix::io::Errno::PIPE.raw_os_error()) }
 }
 
-fn send(to: BorrowedFd<'_>, message: &impl Serialize, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(message).map_err(|e| Error::refused(format!("a path that is no text: {e}")))?;
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
-    let mut beside = SendAncillaryBuffer::new(&mut space);
-    if let Some(file) = &file {
-        beside.push(SendAncillaryMessage::ScmRights(std::slice::from_ref(file)));
-    }
-    match sendmsg(to, &[IoSlice::new(&bytes)], &mut beside, SendFlags::NOSIGNAL) {
-        Ok(_) => Ok(()),
-        Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Err(ended()),
-        Err(e) => Err(Error::system("speaking with the process for namespaces", e)),
+fn tell(to: BorrowedFd<'_>, message: &impl Serialize, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+    match send(to, message, file.as_slice()) {
+        Err(error) if is_gone(&error) => Err(ended()),
+        sent => sent,
     }
 }
 
-/// The next message and what came beside it; none: the other side is gone.
-fn receive<T: for<'a> Deserialize<'a>>(from: BorrowedFd<'_>) -> Result<Option<(T, Option<OwnedFd>)>, Error> {
-    let mut bytes = vec![0; MESSAGE];
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
-    let mut beside = RecvAncillaryBuffer::new(&mut space);
-    let received = loop {
-        match recvmsg(from, &mut [IoSliceMut::new(&mut bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
-            Err(e) => return Err(Error::system("waiting for the process for namespaces", e)),
-            Ok(received) => break received,
-        }
-    };
-    if received.bytes == 0 {
-        return Ok(None);
-    }
-    let mut file = None;
-    for message in beside.drain() {
-        if let RecvAncillaryMessage::ScmRights(files) = message {
-            file = files.last();
-        }
-    }
-    match serde_json::from_slice(&bytes[..received.bytes]) {
-        Ok(message) if !received.flags.contains(ReturnFlags::TRUNC) => Ok(Some((message, file))),
-        _ => Err(Error::refused("the process for namespaces: a message that can't be read")),
-    }
+/// The next message, and the file that came beside it; none: the other side is gone.
+fn hear<T: for<'a> Deserialize<'a>>(from: BorrowedFd<'_>) -> Result<Option<(T, Option<OwnedFd>)>, Error> {
+    Ok(receive(from)?.map(|(message, mut files)| (message, files.pop())))
 }
 
 #[cfg(test)]
@@ -232,7 +189,7 @@ mod tests {
         let (door, theirs) = pair().unwrap();
         let folder = Arc::new(namespace::open_folder(folder).unwrap());
         thread::spawn(move || {
-            while let Ok(Some(((), Some(line)))) = receive::<()>(theirs.as_fd()) {
+            while let Ok(Some(((), Some(line)))) = hear::<()>(theirs.as_fd()) {
                 let folder = folder.clone();
                 thread::spawn(move || attend(line.as_fd(), folder.as_fd()));
             }

@@ -1,6 +1,6 @@
 //! Network namespaces: opening and checking them by path, doing something inside one, making and removing them.
 //!
-//! The only file of the layer with `unsafe`: an ioctl, a getsockopt, a close_range and an unshare that rustix offers no safe function for.
+//! With `unsafe`: an ioctl, a getsockopt, a close_range and two unshares that rustix offers no safe function for.
 #![expect(unsafe_code, reason = "see above; every block says why it is sound")]
 
 pub mod keyholder;
@@ -17,7 +17,10 @@ use std::thread;
 use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, open as open_file, openat, stat};
 use rustix::io::Errno;
 use rustix::ioctl;
-use rustix::mount::{UnmountFlags, mount_bind, unmount};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_remount, unmount,
+};
+use rustix::process::{chdir, pivot_root};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::namespace::keyholder::Keyholder;
@@ -329,6 +332,27 @@ pub fn close_inherited() -> Result<(), Error> {
         0 => Ok(()),
         _ => Err(Error::io("closing what was inherited", &io::Error::last_os_error())),
     }
+}
+
+/// Moves this process, which has one thread, out of the host: into network, IPC, UTS and mount namespaces of its own, of which the last
+/// has one empty folder that can't be written to. `folder` is any folder to build that on; it stays as it is.
+pub fn leave_the_host(folder: &Path) -> Result<(), Error> {
+    let failed = |e| Error::system("leaving the host's namespaces", e);
+    let all = UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWNS;
+    // SAFETY: as above.
+    unsafe { unshare_unsafe(all) }.map_err(failed)?;
+    let empty = || {
+        mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
+        let bare = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        mount("none", folder, "tmpfs", bare, Some(c"size=4k,mode=555"))?;
+        chdir(folder)?;
+        // Onto itself: the old root is then on top, and goes.
+        pivot_root(".", ".")?;
+        unmount(".", UnmountFlags::DETACH)?;
+        chdir("/")?;
+        mount_remount("/", bare | MountFlags::RDONLY, c"")
+    };
+    empty().map_err(failed)
 }
 
 /// Moves the calling thread into a fresh namespace.
