@@ -7,22 +7,35 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("client", &[]),
     ("config", &[]),
-    ("place", &[]),
     ("confine", &["config"]),
+    ("launcher", &["confine"]),
+    ("place", &["launcher"]),
     ("reaper", &[]),
     ("firewall", &[]),
     ("transaction", &["firewall", "reaper"]),
     ("capability", &["firewall", "transaction"]),
     ("answers", &[]),
-    ("driver", &["capability", "confine", "place"]),
+    ("driver", &["capability", "confine", "launcher", "place"]),
     ("controller", &["answers", "capability", "driver", "firewall", "place", "reaper", "transaction"]),
     ("frontend::http", &[]),
     ("frontend::docker", &["client", "controller", "frontend::http"]),
-    ("doctor", &["client", "config", "confine", "controller", "firewall"]),
+    ("doctor", &["client", "config", "confine", "controller", "firewall", "launcher"]),
     ("frontend::admin", &["config", "controller", "doctor", "frontend::docker", "frontend::http"]),
     ("conformance", &["answers", "controller", "place", "transaction"]),
-    ("serve", &["config", "confine", "controller", "frontend::admin", "frontend::docker", "frontend::http", "place"]),
-    ("cli", &["answers", "config", "client", "confine", "conformance", "doctor", "driver", "serve"]),
+    (
+        "serve",
+        &[
+            "config",
+            "confine",
+            "controller",
+            "frontend::admin",
+            "frontend::docker",
+            "frontend::http",
+            "launcher",
+            "place",
+        ],
+    ),
+    ("cli", &["answers", "config", "client", "confine", "conformance", "doctor", "driver", "launcher", "serve"]),
 ];
 
 /// A name's unit in the list: front ends are several.
@@ -116,7 +129,7 @@ fn the_path_of_a_call_is_as_it_is_written() {
     }
     let files: BTreeSet<_> = rows.iter().map(|(_, file)| file).collect();
     assert!(
-        rows.len() > 30 && rows.len() <= 60 && files.len() <= 28,
+        rows.len() > 30 && rows.len() <= 62 && files.len() <= 32,
         "{} functions in {} files",
         rows.len(),
         files.len()

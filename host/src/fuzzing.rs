@@ -11,6 +11,11 @@ pub fn component(bytes: &[u8]) {
     let _ = crate::driver::admit::admit(bytes);
 }
 
+/// What an engine process says.
+pub fn engine(bytes: &[u8]) {
+    let _ = engine::channel::decode::<engine::channel::FromEngine>(bytes);
+}
+
 /// What an operator or a driver's author writes: a grant, a manifest, the daemon's configuration. A grant that was read is written and read
 /// back as it is.
 pub fn toml(bytes: &[u8]) {

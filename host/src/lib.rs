@@ -15,6 +15,7 @@
 //! - [`frontend`]: turns a wire format into operations and their replies back
 //! - [`controller`]: libnetwork's role: networks, endpoints, pools, sandboxes, the order of calls
 //! - [`client`]: asks others over a unix socket, dockerd above all
+//! - [`launcher`]: starts the processes in which drivers' code runs
 //! - [`driver`]: loaded drivers: admission, compiling, cache
 //! - [`capability`]: answers what a driver asks, one file for each WIT interface
 //! - [`answers`]: layers around that: the recorder, faults; and a recording in its place
@@ -42,6 +43,7 @@ pub mod firewall;
 pub mod frontend;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod launcher;
 pub mod place;
 pub mod reaper;
 pub mod serve;

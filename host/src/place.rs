@@ -1,8 +1,10 @@
 //! Where a Pontoon is: its folders, its host, and what its calls may take.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::launcher::Launcher;
 use grant::Needed;
 use kernel::Fake;
 use words::limit::DEADLINE;
@@ -16,6 +18,8 @@ pub struct Place {
     pub run: PathBuf,
     /// The program whose hidden subcommand compiles components.
     pub compiler: PathBuf,
+    /// What starts processes for drivers' code; none: it runs in this one, as an author's tests do.
+    pub launcher: Option<Arc<Launcher>>,
     /// The network namespace to work in.
     pub host: Host,
     /// How long a driver's call may take.
@@ -28,7 +32,7 @@ impl Place {
     /// One whose components this program compiles, from its file, also when an upgrade has replaced it on disk: what is compiled must fit
     /// what runs here.
     pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
-        Self { state, run, compiler: "/proc/self/exe".into(), host, deadline: DEADLINE, needed: None }
+        Self { state, run, compiler: "/proc/self/exe".into(), launcher: None, host, deadline: DEADLINE, needed: None }
     }
 }
 

@@ -84,7 +84,7 @@ pub fn replay(code: &Code, recording: &Recording) -> Result<Replayed> {
     let (end, coredump) = match code.call(call, recording.arguments.clone()) {
         Ok(returned) => (End::Returned(returned), None),
         Err(Failure::Refused(error)) => (End::Failed(error), None),
-        Err(Failure::Trapped(Trap { error, backtrace, coredump })) => {
+        Err(Failure::Trapped(Trap { error, backtrace, coredump, .. })) => {
             (End::Trapped(recording::Trap { message: error.message, backtrace }), coredump)
         }
     };

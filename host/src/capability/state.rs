@@ -10,11 +10,12 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::Answer;
 use super::handle::Handles;
 use crate::transaction::Transaction;
-use ask::{Answers, Ask, Refusal};
+use ask::{Answers, Ask, HostCall, Refusal};
 use grant::{About, Gate, Limit, Policy};
 use kernel::{LinkKey, Namespace};
 use operation::network::Pool;
-use words::{Id, LinkName, MacAddress, Name};
+use words::foreign::{MESSAGE_BYTES, printable};
+use words::{Error, Id, LinkName, MacAddress, Name};
 
 /// What a call is about, as the host knows it.
 #[derive(Clone, Debug)]
@@ -168,6 +169,22 @@ impl CallState {
         }
     }
 
+    /// Whether the function at hand was given the handle that stands for the call, which `wit/` says. wasmtime gives a driver no other; somebody
+    /// else might ask all the same.
+    fn check_handle(&self, call: HostCall) -> Answer<()> {
+        let interface = call.name();
+        let given = match () {
+            () if interface.starts_with("capabilities.network-info.") => "create-network",
+            () if interface.starts_with("capabilities.interface-info.") => "create-endpoint",
+            () if interface.starts_with("capabilities.") => "join",
+            () => return Ok(()),
+        };
+        match self.facts.function == given {
+            true => Ok(()),
+            false => Err(Refusal::trap(format!("{} has no handle for {interface}", self.facts.function))),
+        }
+    }
+
     /// The network at hand.
     pub fn network(&self) -> Answer<&NetworkFacts> {
         self.facts.network.as_ref().ok_or_else(|| Refusal::trap("a call without a network came past the gate"))
@@ -185,11 +202,19 @@ impl Answers for CallState {
         if Instant::now() > self.deadline {
             return Err(Refusal::trap("the call's deadline has passed"));
         }
-        self.gate.admit(ask.call())?;
-        ask::dispatch(self, ask)
+        self.check_handle(ask.call())?;
+        self.gate.admit(ask.call()).map_err(Refusal::from).and_then(|()| ask::dispatch(self, ask)).map_err(bounded)
     }
 
     fn dropped(&mut self, handle: u32) {
         self.handles.drop(handle);
+    }
+}
+
+/// What was asked for stands in it, however long that was, and it is kept for the call's trace.
+fn bounded(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Error(error) => Error { message: printable(&error.message, MESSAGE_BYTES), ..error }.into(),
+        Refusal::Trap(trap) => Refusal::Trap(printable(&trap, MESSAGE_BYTES)),
     }
 }

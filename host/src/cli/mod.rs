@@ -35,7 +35,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -44,8 +44,9 @@ use self::client::{Client, DEFAULT_SOCKET};
 use self::exit::Failure;
 use self::output::{Format, Session, complaint};
 use crate::config::Written;
-use crate::{confine, serve};
-use words::Error;
+use crate::{confine, launcher, serve};
+use engine::Engine;
+use words::{Error, Result};
 
 /// Container network drivers as sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -65,13 +66,19 @@ struct Arguments {
 enum Command {
     /// Run the daemon in the foreground
     Serve(Box<Written>),
-    /// Compile the component on standard input; the daemon starts this in a process of its own
+    /// Compile the component on standard input; what runs without a daemon starts this in a process of its own
     #[command(hide = true)]
     Compile,
     /// Open and bind network namespaces for the daemon, which starts this before it confines itself
     #[command(hide = true)]
     Keyholder {
         /// Where they are bound
+        folder: PathBuf,
+    },
+    /// Start engine processes for the daemon, which starts this before it confines itself
+    #[command(hide = true)]
+    Launcher {
+        /// Any folder
         folder: PathBuf,
     },
     #[command(flatten)]
@@ -123,6 +130,7 @@ pub fn main() -> ExitCode {
             confine::keyholder();
             closed.and_then(|()| kernel::hold_keys(&folder)).map_err(Error::from)
         }
+        Command::Launcher { folder } => launch(&folder),
         Command::Serve(written) => serve::main(Written { socket, ..*written }),
         Command::Ask(ask) => return block(ask, socket, format),
     };
@@ -193,6 +201,13 @@ async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Wr
         session.fail(&failure);
     }
     session.code()
+}
+
+/// Starts engine processes, each from this one as it is now: wasmtime is ready, and has nothing loaded.
+fn launch(folder: &Path) -> Result<()> {
+    kernel::close_inherited()?;
+    let engine = Engine::for_one_driver()?;
+    launcher::work(folder, |inside| engine::serve(&engine, inside.lines, inside.code, confine::engine_at))
 }
 
 /// Compiles the component on standard input to standard output. What it says is for the daemon, which started it.

@@ -8,7 +8,8 @@ use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, clean};
 use super::recording::{self, end, host_calls};
 use crate::answers::{self, Difference, Replayed};
-use crate::driver::{admit, compile};
+use crate::driver::admit;
+use crate::driver::compile::Compiler;
 use crate::serve::folder::read_component;
 use engine::Engine;
 use operation::recording::{End, RecordedHostCall, Recording};
@@ -125,7 +126,7 @@ fn replay(component: &[u8], recording: &Recording) -> Result<Replayed> {
         return Err(Error::invalid(format!("the recording is of {interface}, and this is {}", admit::interface())));
     }
     let admitted = admit::admit(component)?;
-    let compiled = compile::in_child(Path::new("/proc/self/exe"), component)?;
+    let compiled = Compiler::this_program().compile(component)?;
     let code = Engine::with_coredumps().and_then(|engine| engine.load(&compiled, &admitted.parts));
     answers::replay(&code.map_err(|e| e.context("the component can't be called"))?, recording)
 }

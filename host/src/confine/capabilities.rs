@@ -10,6 +10,13 @@ use rustix::thread::{
 pub(super) fn keep(kept: CapabilitySet) -> Result<()> {
     set_no_new_privs(true)?;
     clear_ambient_capability_set()?;
+    bound(kept)?;
+    let kept = capabilities(None)?.permitted.intersection(kept);
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })
+}
+
+/// Drops all but these from what this process and those that it starts can ever have.
+pub(super) fn bound(kept: CapabilitySet) -> Result<()> {
     // Without CAP_SETPCAP that set stays as it is: for the compiler child, which starts nothing, as the daemon left it.
     let bits = if capabilities(None)?.effective.contains(CapabilitySet::SETPCAP) { u64::BITS } else { 0 };
     for bit in 0..bits {
@@ -19,6 +26,5 @@ pub(super) fn keep(kept: CapabilitySet) -> Result<()> {
             remove_capability_from_bounding_set(capability)?;
         }
     }
-    let kept = capabilities(None)?.permitted.intersection(kept);
-    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })
+    Ok(())
 }

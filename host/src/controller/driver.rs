@@ -39,7 +39,7 @@ impl Inner {
     }
 
     fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
-        let (mut exports, mut imports) = (driver.admitted.exports.clone(), driver.code.imports());
+        let (mut exports, mut imports) = (driver.admitted.exports.clone(), driver.admitted.functions.clone());
         exports.sort();
         imports.sort();
         let asks = driver.admitted.manifest.as_ref().map(|manifest| &manifest.asks);

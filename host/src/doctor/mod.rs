@@ -7,7 +7,7 @@
 //! - `network`: the host's firewall, bridge-nf, forwarding
 //! - `kernel`: what the kernel can do, tried
 //! - `state`: the state folder and the admin socket
-//! - `process`: what the daemon's process has given up
+//! - `process`: what the daemon and its helpers have given up
 //! - `access`: who else can write to a path
 
 mod access;

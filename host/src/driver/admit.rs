@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use wasmparser::component_types::ComponentEntityType;
+use wasmparser::types::{Types, TypesRef};
 use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
 
 use super::manifest;
 use ask::{HostCall, PACKAGE, PARTS, VERSION};
 use operation::driver::Manifest;
 use words::foreign::{MESSAGE_BYTES, printable};
+use words::limit::COMPONENT;
 use words::{Error, Result};
 
 /// The interface package that this host offers to drivers, and its version, as a component says them.
 pub fn interface() -> String {
     format!("{PACKAGE}@{VERSION}")
 }
-
-/// Bytes of a component: a Python one has 18 MB.
-pub const SIZE: usize = 64 << 20;
 
 /// What an admitted component says of itself.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Admitted {
     pub exports: Vec<String>,
     /// Everything that it imports, as written.
     pub imports: Vec<String>,
+    /// The functions among these, e.g. `pontoon:driver/links@0.1.0#add`.
+    pub functions: Vec<String>,
     /// Its manifest.
     pub manifest: Option<Manifest>,
 }
@@ -38,15 +40,16 @@ pub fn admit(bytes: &[u8]) -> Result<Admitted> {
 }
 
 fn look(bytes: &[u8]) -> Result<Admitted> {
-    if bytes.len() > SIZE {
-        return Err(Error::invalid(format!("the component has {} bytes: at most {SIZE}", bytes.len())));
+    if bytes.len() > COMPONENT {
+        return Err(Error::invalid(format!("the component has {} bytes: at most {COMPONENT}", bytes.len())));
     }
     check_header(bytes)?;
     let admitted = walk(bytes)?;
     check_imports(&admitted.imports)?;
     check_exports(&admitted)?;
-    validate(bytes)?;
-    Ok(admitted)
+    let types = validate(bytes)?;
+    let functions = admitted.imports.iter().flat_map(|import| functions(types.as_ref(), import)).collect();
+    Ok(Admitted { functions, ..admitted })
 }
 
 /// Whether it begins as a component does.
@@ -65,7 +68,8 @@ pub fn check_header(bytes: &[u8]) -> Result<()> {
 
 /// Reads the outermost component's imports, exports and manifest.
 fn walk(bytes: &[u8]) -> Result<Admitted> {
-    let mut found = Admitted { parts: Vec::new(), exports: Vec::new(), imports: Vec::new(), manifest: None };
+    let mut found =
+        Admitted { parts: Vec::new(), exports: Vec::new(), imports: Vec::new(), functions: Vec::new(), manifest: None };
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(damaged)? {
@@ -165,12 +169,20 @@ fn other_version(name: &str) -> Error {
     ))
 }
 
-fn validate(bytes: &[u8]) -> Result<()> {
+/// The functions of an imported interface.
+fn functions(types: TypesRef<'_>, interface: &str) -> Vec<String> {
+    let import = types.component_item_for_import(interface);
+    let Some(ComponentEntityType::Instance(instance)) = import.map(|import| import.ty) else { return Vec::new() };
+    let exports = types[instance].exports.iter();
+    let functions = exports.filter(|(_, export)| matches!(export.ty, ComponentEntityType::Func(_)));
+    functions.map(|(name, _)| format!("{interface}#{name}")).collect()
+}
+
+fn validate(bytes: &[u8]) -> Result<Types> {
     let mut features = WasmFeatures::default();
     features.remove(WasmFeatures::MEMORY64 | WasmFeatures::RELAXED_SIMD | WasmFeatures::CM_ASYNC);
     Validator::new_with_features(features)
         .validate_all(bytes)
-        .map(|_| ())
         .map_err(|e| Error::invalid(format!("the component is not valid: {}", e.message())))
 }
 

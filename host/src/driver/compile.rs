@@ -4,25 +4,21 @@
 //! of this same program does it. What it wrote is kept in a folder that only root can enter, and its hash in the store: the very bytes that
 //! are about to be run are hashed first, because a flipped byte in compiled code runs too.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use super::admit::SIZE;
+use crate::confine::{self, COMPILER_MEMORY, COMPILER_SECONDS};
+use crate::launcher::{self, Launcher};
 use store::Store;
-use words::file::{digest, io, make_private, remove_parts, write_whole};
+use words::file::{digest, make_private, remove_parts, write_whole};
 use words::{Error, Kind, Result};
-
-/// Address space of the child: a Python component needs about 1.5 GiB.
-const ADDRESS_SPACE: u64 = 4 << 30;
-
-/// Seconds of processor time of the child: a Python component takes 6 to 20.
-const CPU_SECONDS: u64 = 120;
 
 /// The wall clock of the child.
 const TIME: Duration = Duration::from_secs(180);
@@ -33,50 +29,55 @@ const OUTPUT: u64 = 512 << 20;
 /// The hidden subcommand of this program.
 pub const SUBCOMMAND: &str = "compile";
 
-/// The child's work: a component on standard input, compiled code on standard output.
-pub fn child() -> anyhow::Result<()> {
+/// The child's work, as a program: a component on standard input, compiled code on standard output.
+pub fn child() -> Result<()> {
     kernel::close_inherited()?;
-    for (resource, limit) in
-        [(Resource::As, ADDRESS_SPACE), (Resource::Cpu, CPU_SECONDS), (Resource::Core, 0), (Resource::Nofile, 16)]
-    {
-        // What is limited already stays so.
-        let limit = Some(getrlimit(resource).maximum.map_or(limit, |already| limit.min(already)));
-        setrlimit(resource, Rlimit { current: limit, maximum: limit })?;
-    }
-    crate::confine::compiler();
-    let mut component = Vec::new();
-    std::io::stdin().lock().take(SIZE as u64 + 1).read_to_end(&mut component)?;
-    let compiled = engine::compile(&component)?;
-    std::io::stdout().lock().write_all(&compiled)?;
-    Ok(())
+    confine::compiler().map_err(|e| Error::internal(format!("can't limit this process: {e}")))?;
+    launcher::compile()
+}
+
+/// What makes a child that compiles.
+#[derive(Clone, Debug)]
+pub enum Compiler {
+    /// A program with the subcommand.
+    Program(PathBuf),
+    /// The launcher.
+    Launcher(Arc<Launcher>),
 }
 
 /// Compiled code by the component's digest.
 pub struct Cache {
     folder: PathBuf,
-    compiler: PathBuf,
+    compiler: Compiler,
+    /// What its code can be run by; other code is compiled again.
+    compatible: String,
 }
 
 impl Cache {
-    /// A cache in `folder`, which is made for root alone; `compiler` is this program.
-    pub fn new(folder: PathBuf, compiler: PathBuf) -> Result<Self> {
+    /// A cache in `folder`, which is made for root alone.
+    pub fn new(folder: PathBuf, compiler: Compiler) -> Result<Self> {
         make_private(&folder)?;
         remove_parts(&folder);
-        Ok(Self { folder, compiler })
+        Ok(Self { folder, compiler, compatible: engine::compatibility()? })
     }
 
     /// Compiles, and replaces what the cache has.
     pub fn compile(&self, store: &Store, digest_of_component: &str, component: &[u8]) -> Result<Vec<u8>> {
-        let compiled = in_child(&self.compiler, component)?;
+        let compiled = self.compiler.compile(component)?;
         let path = self.path(digest_of_component);
         write_whole(&path, &compiled)?;
-        store.set_meta(&key(digest_of_component), &digest(&compiled))?;
+        store.set_meta(&self.key(digest_of_component), &digest(&compiled))?;
         Ok(compiled)
+    }
+
+    /// Whether the cache has something of a component that can be run here. Whether it was changed is seen when it is used.
+    pub fn has(&self, store: &Store, digest_of_component: &str) -> Result<bool> {
+        Ok(store.meta(&self.key(digest_of_component))?.is_some() && self.path(digest_of_component).exists())
     }
 
     /// What the cache has of a component, if its hash is right.
     pub fn cached(&self, store: &Store, digest_of_component: &str) -> Result<Option<Vec<u8>>> {
-        let Some(expected) = store.meta(&key(digest_of_component))? else { return Ok(None) };
+        let Some(expected) = store.meta(&self.key(digest_of_component))? else { return Ok(None) };
         let path = self.path(digest_of_component);
         match words::file::read_within(&path, OUTPUT as usize) {
             Ok(bytes) if digest(&bytes) == expected => Ok(Some(bytes)),
@@ -91,7 +92,11 @@ impl Cache {
     /// Forgets a component's code.
     pub fn remove(&self, store: &Store, digest_of_component: &str) -> Result<()> {
         let _ = std::fs::remove_file(self.path(digest_of_component));
-        Ok(store.remove_meta(&key(digest_of_component))?)
+        Ok(store.remove_meta(&self.key(digest_of_component))?)
+    }
+
+    fn key(&self, digest_of_component: &str) -> String {
+        format!("compiled/{}/{digest_of_component}", self.compatible)
     }
 
     fn path(&self, digest_of_component: &str) -> PathBuf {
@@ -99,63 +104,130 @@ impl Cache {
     }
 }
 
-fn key(digest_of_component: &str) -> String {
-    format!("compiled/{digest_of_component}")
+/// A child, and our ends of its standard input, output and error.
+struct Started {
+    child: Running,
+    stdio: [File; 3],
 }
 
-/// Compiles a component in a child process of this program.
-pub fn in_child(compiler: &Path, component: &[u8]) -> Result<Vec<u8>> {
-    in_child_within(compiler, component, TIME, OUTPUT)
+enum Running {
+    Own(Child),
+    Launched(Arc<Launcher>, i32),
 }
 
-/// The same, with limits of one's own to the time and to the bytes that come out.
-fn in_child_within(compiler: &Path, component: &[u8], time: Duration, output: u64) -> Result<Vec<u8>> {
-    let mut child = Command::new(compiler)
-        .arg(SUBCOMMAND)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| io(compiler, &e))?;
-    let answer = converse(&mut child, component, time, output);
-    if answer.is_none() {
-        let _ = child.kill();
+impl Compiler {
+    /// This program, from its file, also when an upgrade has replaced it on disk: what is compiled must fit what runs here.
+    pub fn this_program() -> Self {
+        Self::Program("/proc/self/exe".into())
     }
-    let status = child.wait().map_err(|e| io(compiler, &e))?;
-    match answer {
-        None => Err(Error::new(
-            Kind::Unavailable,
-            format!("compiling took longer than {} seconds and was ended", time.as_secs()),
-        )),
-        Some((compiled, _)) if status.success() && (compiled.len() as u64) <= output => Ok(compiled),
-        Some((_, text)) if status.signal().is_some() => Err(Error::invalid(format!(
-            "the component can't be compiled within {CPU_SECONDS} seconds of a CPU and {} MiB of address space ({status}): {}",
-            ADDRESS_SPACE >> 20,
-            first_line(&text)
-        ))),
-        Some((_, text)) => {
-            Err(Error::invalid(format!("the component can't be compiled ({status}): {}", first_line(&text))))
+
+    /// Compiles a component in a child.
+    pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>> {
+        self.compile_within(component, TIME, OUTPUT)
+    }
+
+    /// The same, with limits of one's own to the time and to the bytes that come out.
+    fn compile_within(&self, component: &[u8], time: Duration, output: u64) -> Result<Vec<u8>> {
+        let until = Instant::now() + time;
+        let Started { mut child, stdio } = self.start().map_err(|e| e.context("starting the child that compiles"))?;
+        let answer = converse(&mut child, stdio, component, time, output);
+        let status = child.wait(until)?;
+        match (answer, status) {
+            (None, _) | (_, None) => Err(Error::new(
+                Kind::Unavailable,
+                format!("compiling took longer than {} seconds and was ended", time.as_secs()),
+            )),
+            (Some((compiled, _)), Some(status)) if status.success() && (compiled.len() as u64) <= output => {
+                Ok(compiled)
+            }
+            (Some((_, text)), Some(status)) if status.signal().is_some() => Err(Error::invalid(format!(
+                "the component can't be compiled within {COMPILER_SECONDS} seconds of a CPU and {} MiB of memory ({status}): {}",
+                COMPILER_MEMORY >> 20,
+                first_line(&text)
+            ))),
+            (Some((_, text)), Some(status)) => {
+                Err(Error::invalid(format!("the component can't be compiled ({status}): {}", first_line(&text))))
+            }
+        }
+    }
+
+    fn start(&self) -> Result<Started> {
+        let failed = |e: io::Error| Error::internal(e.to_string());
+        let (stdin, component) = io::pipe().map_err(failed)?;
+        let (compiled, stdout) = io::pipe().map_err(failed)?;
+        let (text, stderr) = io::pipe().map_err(failed)?;
+        let child = match self {
+            Self::Program(program) => {
+                let mut command = Command::new(program);
+                command.arg(SUBCOMMAND).env_clear().stdin(stdin).stdout(stdout).stderr(stderr);
+                Running::Own(command.spawn().map_err(|e| words::file::io(program, &e))?)
+            }
+            Self::Launcher(launcher) => {
+                let number = launcher.compiler([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])?;
+                Running::Launched(launcher.clone(), number)
+            }
+        };
+        let ours = [OwnedFd::from(component), compiled.into(), text.into()];
+        Ok(Started { child, stdio: ours.map(File::from) })
+    }
+}
+
+impl Running {
+    fn kill(&mut self) {
+        match self {
+            Self::Own(child) => drop(child.kill()),
+            Self::Launched(launcher, number) => drop(launcher.kill(*number)),
+        }
+    }
+
+    /// How it ended; none: it had to be killed, at this time or before.
+    fn wait(&mut self, until: Instant) -> Result<Option<ExitStatus>> {
+        match self {
+            Self::Own(child) => {
+                child.wait().map(Some).map_err(|e| Error::internal(format!("waiting for the child that compiles: {e}")))
+            }
+            Self::Launched(launcher, number) => {
+                while Instant::now() < until {
+                    if let Some(status) = launcher.ended(*number)? {
+                        return Ok(Some(status));
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                }
+                self.kill();
+                Ok(None)
+            }
         }
     }
 }
 
 /// Hands the component over and takes the output and the error text, unless that takes too long.
-fn converse(child: &mut Child, component: &[u8], time: Duration, output: u64) -> Option<(Vec<u8>, String)> {
-    let (mut stdin, stdout, stderr) = (child.stdin.take()?, child.stdout.take()?, child.stderr.take()?);
-    std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
+fn converse(
+    child: &mut Running,
+    [mut stdin, stdout, stderr]: [File; 3],
+    component: &[u8],
+    time: Duration,
+    output: u64,
+) -> Option<(Vec<u8>, String)> {
+    thread::scope(|scope| {
+        let ((sender, receiver), (read, is_read)) = (mpsc::channel(), mpsc::channel());
         // A child that ends early closes the pipe; its error text says why.
-        scope.spawn(move || drop(stdin.write_all(component)));
+        scope.spawn(move || {
+            let _ = stdin.write_all(component);
+            drop(stdin);
+            let _ = read.send(());
+        });
         scope.spawn(move || {
             let (mut compiled, mut text) = (Vec::new(), Vec::new());
             let _ = stdout.take(output + 1).read_to_end(&mut compiled);
             let _ = stderr.take(64 << 10).read_to_end(&mut text);
             let _ = sender.send((compiled, String::from_utf8_lossy(&text).into_owned()));
         });
+        let until = Instant::now() + time;
         let answer = receiver.recv_timeout(time).ok();
+        let left = until.saturating_duration_since(Instant::now());
+        let answer = answer.filter(|_| is_read.recv_timeout(left).is_ok());
         if answer.is_none() {
-            let _ = child.kill();
+            child.kill();
         }
         answer
     })
@@ -180,7 +252,7 @@ mod tests {
             let compiler = folder.path().join("compiler");
             std::fs::write(&compiler, format!("#!/bin/sh\n{does}\n")).unwrap();
             std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o700)).unwrap();
-            in_child_within(&compiler, b"component", Duration::from_secs(1), output)
+            Compiler::Program(compiler).compile_within(b"component", Duration::from_secs(1), output)
         };
         let error = compile("exec sleep 100", 8).unwrap_err();
         assert!(error.message.contains("took longer than 1 seconds and was ended"), "{error}");

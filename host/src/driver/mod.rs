@@ -4,13 +4,17 @@
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
 //! - [`compile`]: the child process that compiles, and the cache of its output
+//! - [`components`]: their files
+//! - [`code`]: where their code runs
 //! - [`Recorder`]: the recorded calls that are kept
 //! - [`aside`]: what becomes of a function that keeps trapping
 //! - [`Drivers`]: those that are loaded, by name
 
 pub mod admit;
 pub mod aside;
+pub mod code;
 pub mod compile;
+pub mod components;
 pub mod manifest;
 pub mod pack;
 mod recorder;

@@ -1,20 +1,20 @@
 //! The drivers that are loaded, by name.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use super::admit::{self, Admitted};
 use super::aside::Aside;
-use super::compile::Cache;
+use super::code::{Code, Engines};
+use super::components::Components;
 use super::recorder::Recorder;
 use crate::capability::{CallState, Facts};
 use crate::place::Place;
 use ask::driver::Registration;
 use ask::types::Scope as WitScope;
 use ask::{Arguments, Returned};
-use engine::{Call, Code, Engine};
+use engine::Call;
 use grant::{Grant, Item, Needed, Policy};
 use operation::driver::{CallCount, CallTrace, Granting, LoadDriver, Scope};
 use store::{self, Batch, Durability, Store, Write};
@@ -46,11 +46,10 @@ type Loaded = Result<Arc<Driver>>;
 
 /// All of them.
 pub struct Drivers {
-    engine: Engine,
+    engines: Engines,
     deadline: Duration,
     store: Arc<Store>,
-    cache: Cache,
-    components: PathBuf,
+    components: Arc<Components>,
     loaded: RwLock<BTreeMap<Name, Loaded>>,
     /// See [`Policy::new`].
     needed: Option<Needed>,
@@ -60,14 +59,10 @@ impl Drivers {
     /// Loads every recorded driver. One that can't be loaded keeps its place, with
     /// the reason.
     pub fn start(store: Arc<Store>, place: &Place) -> Result<Self> {
-        let (state, compiler) = (&place.state, place.compiler.clone());
-        let (engine, deadline) = (Engine::new()?, place.deadline);
-        let components = state.join("components");
-        words::file::make_private(&components)?;
-        words::file::remove_parts(&components);
-        let cache = Cache::new(state.join("compiled"), compiler)?;
+        let (engines, deadline) = (Engines::new(place.launcher.clone())?, place.deadline);
+        let components = Arc::new(Components::new(store.clone(), place)?);
         let (loaded, needed) = (RwLock::default(), place.needed.clone());
-        let drivers = Self { engine, deadline, store, cache, components, loaded, needed };
+        let drivers = Self { engines, deadline, store, components, loaded, needed };
         for record in drivers.store.drivers()? {
             let name = record.name.clone();
             let driver = drivers.restore(record).map(Arc::new);
@@ -86,8 +81,9 @@ impl Drivers {
         let digest = words::file::digest(&load.component);
         self.check_name(&self.read(), &load, &digest)?;
         let admitted = admit::admit(&load.component)?;
-        let entered =
-            self.code(&digest, &load.component, &admitted).and_then(|code| self.enter(load, &digest, code, admitted));
+        self.components.keep(&digest, &load.component)?;
+        let code = self.engines.code(&self.components, &digest, &admitted.parts);
+        let entered = code.and_then(|code| self.enter(load, &digest, code, admitted));
         if entered.is_err() {
             self.forget_unused(&self.write(), &digest)?;
         }
@@ -122,14 +118,18 @@ impl Drivers {
             self.check_successor(&before.record, &record)?;
             driver.recorder = before.recorder.clone();
         }
-        words::file::write_whole(&self.component_path(digest), &load.component)?;
+        // Again: somebody may have forgotten it who loaded the same component in vain.
+        self.components.keep(digest, &load.component)?;
         let writes = vec![Write::PutDriver(record)];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         let driver = Arc::new(driver);
         loaded.insert(name, Ok(driver.clone()));
-        if let Some(before) = before {
+        if let Some(before) = &before {
             self.forget_unused(&loaded, &before.record.digest)?;
         }
+        // Its process ends with it, for which nobody else waits.
+        drop(loaded);
+        drop(before);
         Ok(driver)
     }
 
@@ -217,16 +217,14 @@ impl Drivers {
     /// Removes the files of a component that no driver has.
     fn forget_unused(&self, _alone: &RwLockWriteGuard<'_, BTreeMap<Name, Loaded>>, digest: &str) -> Result<()> {
         if !self.store.drivers()?.iter().any(|d| d.digest == digest) {
-            let _ = std::fs::remove_file(self.component_path(digest));
-            self.cache.remove(&self.store, digest)?;
+            self.components.forget(digest)?;
         }
         Ok(())
     }
 
     /// A loaded driver's component.
     pub fn component(&self, name: &Name) -> Result<Vec<u8>> {
-        let path = self.component_path(&self.get(name)?.record.digest);
-        words::file::read_within(&path, admit::SIZE).map_err(|e| words::file::io(&path, &e))
+        self.components.read(&self.get(name)?.record.digest)
     }
 
     /// A driver that can be called.
@@ -255,20 +253,18 @@ impl Drivers {
         }
         let writes = vec![Write::RemoveDriver(name.clone())];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
-        loaded.remove(name);
-        self.forget_unused(&loaded, &record.digest)
+        let removed = loaded.remove(name);
+        let forgotten = self.forget_unused(&loaded, &record.digest);
+        drop(loaded);
+        drop(removed);
+        forgotten
     }
 
     fn restore(&self, record: store::Driver) -> Result<Driver> {
-        let path = self.component_path(&record.digest);
-        let component = words::file::read_within(&path, admit::SIZE).map_err(|e| words::file::io(&path, &e))?;
-        if words::file::digest(&component) != record.digest {
-            return Err(Error::internal(format!("{}: the component was changed; load it again", path.display())));
-        }
-        let admitted = admit::admit(&component)?;
-        let code = self.code(&record.digest, &component, &admitted)?;
+        let admitted = admit::admit(&self.components.read(&record.digest)?)?;
+        // Its types were compared when it was loaded.
+        let code = self.engines.code(&self.components, &record.digest, &admitted.parts)?;
         let configuration = Arc::new(record.configuration.clone());
-        self.check_types(&code, &Facts::outside_networks(&record.name, configuration.clone()))?;
         let policy = Policy::new(record.grant.clone(), self.needed.clone());
         Ok(self.driver(record, code, admitted, configuration, policy))
     }
@@ -295,7 +291,7 @@ impl Drivers {
 
     /// Starts the component without a call, to compare the types of all that it exports.
     fn check_types(&self, code: &Code, facts: &Facts) -> Result<()> {
-        code.fits(self.call(facts)).map_err(unfit)
+        code.fits(self.call(facts)).map_err(|failure| unfit(failure.error()))
     }
 
     /// Asks the component who it is: its first call.
@@ -312,21 +308,6 @@ impl Drivers {
         Ok(said)
     }
 
-    /// The code of a component. Code of another wasmtime or another processor is compiled again.
-    fn code(&self, digest: &str, component: &[u8], admitted: &Admitted) -> Result<Code> {
-        if let Some(cached) = self.cache.cached(&self.store, digest)?
-            && let Ok(code) = self.engine.load(&cached, &admitted.parts)
-        {
-            return Ok(code);
-        }
-        let compiled = self.cache.compile(&self.store, digest, component)?;
-        self.engine.load(&compiled, &admitted.parts).map_err(|e| e.context("the component does not fit the interface"))
-    }
-
-    fn component_path(&self, digest: &str) -> PathBuf {
-        self.components.join(format!("{digest}.wasm"))
-    }
-
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Loaded>> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -339,27 +320,31 @@ impl Drivers {
 impl Driver {
     /// It exports `network-allocator`.
     pub fn allocates(&self) -> bool {
-        self.code.has("network-allocator")
+        self.exports("network-allocator")
     }
 
     /// It exports `table-watcher`.
     pub fn watches_tables(&self) -> bool {
-        self.code.has("table-watcher")
+        self.exports("table-watcher")
     }
 
     /// It exports `external-connectivity`.
     pub fn connects_outside(&self) -> bool {
-        self.code.has("external-connectivity")
+        self.exports("external-connectivity")
     }
 
     /// It exports `ipv6-releaser`.
     pub fn releases_ipv6(&self) -> bool {
-        self.code.has("ipv6-releaser")
+        self.exports("ipv6-releaser")
     }
 
     /// It exports `gateway-allocation-checker`.
     pub fn checks_gateways(&self) -> bool {
-        self.code.has("gateway-allocation-checker")
+        self.exports("gateway-allocation-checker")
+    }
+
+    fn exports(&self, part: &str) -> bool {
+        self.admitted.parts.iter().any(|p| p == part)
     }
 
     /// Counts a call and the host calls that it made.

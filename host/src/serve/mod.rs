@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -29,6 +29,7 @@ use crate::frontend::admin;
 use crate::frontend::docker::Plugins;
 use crate::frontend::http::socket::{Bound, Inherited, make_folder};
 use crate::frontend::http::{self, limits::SHUTDOWN_GRACE};
+use crate::launcher::Launcher;
 use crate::place::{Host, Place};
 use words::file::make_private;
 use words::{Error, Kind, Result};
@@ -48,34 +49,40 @@ pub fn main(flags: Written) -> Result<()> {
     raise_file_limit();
     // Before anything is made: two daemons never work in one place.
     let socket = inherited.take_or_bind(&config.socket)?;
-    let keyholder = confine(&config)?;
+    let (launcher, helpers) = confine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
-    let served = runtime.block_on(async { until_lost(keyholder, |stop| run(&config, socket, inherited, stop)).await });
+    let served = runtime.block_on(async {
+        until_lost(helpers, |stop| run(&config, Some(Arc::new(launcher)), socket, inherited, stop)).await
+    });
     // Whatever still runs was waited for as long as it may: it ends with the process, as if that were killed.
     runtime.shutdown_background();
     served
 }
 
-/// Serves until a signal, or until the keyholder has ended: without it no sandbox can be entered, and this process has given up the rights
-/// to start another. Whoever started it can, so that end is a failure.
+/// A process that the daemon can't do without, and what it is for.
+type Helper = (&'static str, Child);
+
+/// Serves until a signal, or until a helper has ended: without it no sandbox can be entered, or no driver called, and this process has given
+/// up the rights to start another. Whoever started it can, so that end is a failure.
 async fn until_lost<Serving: Future<Output = Result<()>>>(
-    mut keyholder: Child,
+    helpers: [Helper; 2],
     serve: impl FnOnce(Pin<Box<dyn Future<Output = ()>>>) -> Serving,
 ) -> Result<()> {
-    let (ended, has_ended) = oneshot::channel();
-    let wait = move || drop(ended.send(keyholder.wait()));
-    std::thread::Builder::new()
-        .name("keyholder".into())
-        .spawn(wait)
-        .map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
+    let (ended, mut has_ended) = mpsc::unbounded_channel();
+    for (purpose, mut helper) in helpers {
+        let ended = ended.clone();
+        let wait = move || drop(ended.send((purpose, helper.wait())));
+        let waiting = std::thread::Builder::new().name("helper".into()).spawn(wait);
+        waiting.map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
+    }
     let (signal, (lost, is_lost)) = (stop_signal()?, oneshot::channel());
-    let stop = async {
+    let stop = async move {
         tokio::select! {
             () = signal => {}
-            Ok(status) = has_ended => {
+            Some((purpose, status)) = has_ended.recv() => {
                 let how = status.map_or_else(|e| e.to_string(), |status| status.to_string());
-                let message = format!("the process for namespaces has ended ({how}): start the daemon again");
+                let message = format!("the process for {purpose} has ended ({how}): start the daemon again");
                 let error = Error::new(Kind::Unavailable, message);
                 tracing::error!("{error}");
                 drop(lost.send(error));
@@ -87,14 +94,16 @@ async fn until_lost<Serving: Future<Output = Result<()>>>(
 }
 
 /// Gives up what the daemon does not need. Its folders must be there: what it may reach is told to the kernel by file, not by name.
-fn confine(config: &Config) -> Result<Child> {
+fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
     make_private(&config.state)?;
     make_folder(&config.run)?;
     // Where it can't be made, publishing a driver says so.
     let _ = make_folder(&config.plugins);
-    let keyholder = kernel::start_keyholder(Path::new("/proc/self/exe"), &config.run.join(kernel::NAMESPACES))?;
+    let program = Path::new("/proc/self/exe");
+    let keyholder = kernel::start_keyholder(program, &config.run.join(kernel::NAMESPACES))?;
+    let (launcher, launching) = Launcher::start(program, &config.run)?;
     crate::confine::daemon(config);
-    Ok(keyholder)
+    Ok((launcher, [("namespaces", keyholder), ("engines", launching)]))
 }
 
 /// Serves until `shutdown` is ready, then lets requests in flight finish. Networks stay.
@@ -103,13 +112,14 @@ fn confine(config: &Config) -> Result<Child> {
 /// sockets are served only when the controller has put everything in order.
 pub async fn run(
     config: &Config,
+    launcher: Option<Arc<Launcher>>,
     socket: Bound,
     inherited: Inherited,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     tokio::pin!(shutdown);
     let controller = tokio::select! {
-        started = start(config) => started?,
+        started = start(config, launcher) => started?,
         // What was begun is as after a kill: the next start puts it in order.
         () = &mut shutdown => return Ok(()),
     };
@@ -136,8 +146,9 @@ pub async fn run(
 }
 
 /// Puts store and kernel in order and loads the drivers.
-async fn start(config: &Config) -> Result<Controller> {
+async fn start(config: &Config, launcher: Option<Arc<Launcher>>) -> Result<Controller> {
     let place = Place::new(config.state.clone(), config.run.clone(), Host::Own);
+    let place = Place { launcher, ..place };
     let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
     let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
     folder::load(&controller, &config.drivers).await;
@@ -199,15 +210,14 @@ mod tests {
         let config = Config::meaning(Written { drivers: path("drivers"), ..written }).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (serving, socket) = (config.clone(), Bound::bind(&config.socket).unwrap());
-        let daemon =
-            tokio::spawn(
-                async move { run(&serving, socket, Inherited::default(), async { drop(stopped.await) }).await },
-            );
+        let daemon = tokio::spawn(async move {
+            run(&serving, None, socket, Inherited::default(), async { drop(stopped.await) }).await
+        });
         assert!(Bound::bind(&config.socket).is_err_and(|second| second.message.contains("listens on")));
         stop.send(()).unwrap();
         daemon.await.unwrap().unwrap();
         assert!(!config.socket.exists());
         let socket = Bound::bind(&config.socket).unwrap();
-        run(&config, socket, Inherited::default(), std::future::ready(())).await.unwrap();
+        run(&config, None, socket, Inherited::default(), std::future::ready(())).await.unwrap();
     }
 }

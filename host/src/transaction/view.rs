@@ -83,7 +83,7 @@ impl View for Transaction {
     }
 
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
-        let Some(info) = self.kernel.link(link).ok().flatten() else { return Ok(false) };
+        let Some(info) = self.kernel.link(link)? else { return Ok(false) };
         let object = self.link_object(&link.namespace, &info)?;
         Ok(object.is_some_and(|o| {
             o.network == self.owner.network && o.endpoint.is_some() && o.endpoint == self.owner.endpoint
