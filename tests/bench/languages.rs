@@ -9,7 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
 use engine::{Code, Engine};
-use pontoon::driver::compile::in_child;
+use pontoon::driver::compile::Compiler;
 use pontoon_tests::{Bench, LANGUAGES, Namespace, Timings, attach, bridge_code, create, driver, pontoon, registers};
 use serde_json::json;
 use words::limit::MEMORY;
@@ -71,7 +71,7 @@ fn least_memory(code: &Code) -> usize {
 
 /// What the compiler's child makes of a component.
 fn compile(file: &str) -> Vec<u8> {
-    in_child(&pontoon(), &std::fs::read(driver(file)).unwrap()).unwrap()
+    Compiler::Program(pontoon()).compile(&std::fs::read(driver(file)).unwrap()).unwrap()
 }
 
 fn attaches(file: &str, timings: &mut Timings) {

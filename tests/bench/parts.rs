@@ -18,7 +18,7 @@ use kernel::{
 };
 use operation::origin::Origin;
 use pontoon::capability::{Facts, NetworkFacts};
-use pontoon::driver::compile::in_child;
+use pontoon::driver::compile::Compiler;
 use pontoon::firewall::Firewall;
 use pontoon::reaper::Reaper;
 use pontoon::serve::folder::grant_beside;
@@ -91,7 +91,7 @@ fn endpoint(bench: &FakeBench, round: usize, timings: &mut Timings) -> u32 {
 }
 
 fn code() -> Code {
-    let compiled = in_child(&pontoon(), &std::fs::read(driver("bridge")).unwrap()).unwrap();
+    let compiled = Compiler::Program(pontoon()).compile(&std::fs::read(driver("bridge")).unwrap()).unwrap();
     bridge_code(&Engine::new().unwrap(), &compiled)
 }
 

@@ -63,42 +63,63 @@ links that a failed call made are put out of the way at once and deleted as one 
 The daemon ends within 13 seconds of SIGTERM, while it starts, too
     hostile/worst::for_whoever_stops_the_daemon confine::a_daemon_that_starts_ends_in_time
 
-Its long-term release is used, with Cranelift, no garbage collection and no WASI
+wasmtime's long-term release is used, with Cranelift, no garbage collection and no WASI
     claims::wasmtime_is_what_the_document_says
-A component is compiled by a child process that has no capability, no file, no socket and no child, 4 GiB and 120 seconds of processor time
-    limits::the_child_that_compiles_has_limits limits::a_component_that_takes_too_long_to_compile_is_refused
-    host/src/confine/files::the_compiler_reaches_none
-    host/src/confine/system_calls::the_compiler_has_no_files_no_sockets_and_no_children
 it can drop, mirror and redirect what is in them, and no more
     hostile::drop_everything hostile::drop_all_but_its_own hostile::redirect_another_network hostile::redirect_to_nobody
 
-`pontoon doctor` says what holds on this kernel
-    confine::the_daemon_and_its_keyholder_have_given_up_the_rest host/src/doctor/process::what_is_not_given_up_is_a_warning
+the daemon never maps code that came from a component, and its system call filter does not let memory become code
+    engines::while_a_call_runs host/src/confine/system_calls::the_daemon_enters_network_namespaces_and_no_others
+One process never runs two drivers' code
+    engines::while_a_call_runs engines::a_call_sees_nothing_that_another_one_left
+It starts at a driver's first call, and goes when there was none for 30 seconds
+    engines::one_that_nobody_calls_any_more_goes
+which are decoded and checked as an enemy's, past the same gate
+    escaped::what_is_forged_is_refused escaped::what_is_no_message_ends_the_process escaped::what_is_out_of_turn_ends_the_process
+    escaped::what_is_said_afterwards_is_for_nobody host/engine/src/channel::what_is_changed_or_cut_off_is_harmless
+no file, no socket but those to the daemon, no network, no capability, a user whom nobody else is
+    engines::while_a_call_runs
+A process that dies, stalls or talks nonsense fails its driver's calls as a trap does; nobody else notices
+    escaped::what_is_loud_is_cut_off escaped::what_is_endless_ends escaped::what_does_not_start_holds_nobody_up
+`pontoon doctor` says what holds of each on this kernel
+    confine::the_daemon_and_its_helpers_have_given_up_the_rest host/src/doctor/process::what_is_not_given_up_is_a_warning
+    host/src/doctor/process::helpers_are_told_of_by_what_they_lack
 Of what a kernel lacks, the daemon says so in a warning and goes on
     host/src/confine/files::a_kernel_that_has_none_is_told
-| capabilities (all sets) | NET_ADMIN, SYS_ADMIN, NET_BIND_SERVICE | SYS_ADMIN, SYS_PTRACE, DAC_READ_SEARCH | none |
-    confine::the_daemon_and_its_keyholder_have_given_up_the_rest limits::the_child_that_compiles_has_limits
-| no new privileges | yes | yes | yes |
-    confine::the_daemon_and_its_keyholder_have_given_up_the_rest limits::the_child_that_compiles_has_limits
-about 130; `setns` and `unshare` for network namespaces only; no mount, ptrace, bpf, module, key or raw packet socket
+| NET_ADMIN, SYS_ADMIN, NET_BIND_SERVICE | SYS_ADMIN, SYS_PTRACE, DAC_READ_SEARCH | SETUID, SETGID, SETPCAP, KILL | none | none |
+    confine::the_daemon_and_its_helpers_have_given_up_the_rest limits::the_child_that_compiles_has_limits engines::while_a_call_runs confine::a_daemon_that_starts_ends_in_time
+| no new privileges | yes | yes | yes | yes | yes |
+    confine::the_daemon_and_its_helpers_have_given_up_the_rest limits::the_child_that_compiles_has_limits engines::while_a_call_runs confine::a_daemon_that_starts_ends_in_time
+| user | root | root | root | one of its own
+    engines::while_a_call_runs confine::a_daemon_that_starts_ends_in_time
+its own: network, IPC, UTS, and mounts with one empty folder
+    engines::while_a_call_runs
+about 120; `setns` and `unshare` for network namespaces only; no program, child, new code, mount, ptrace, bpf, module, key or raw packet socket
     host/src/confine/system_calls::the_daemon_enters_network_namespaces_and_no_others
     host/src/confine/system_calls::they_are_as_many_as_the_document_says
 about 60; `mount` for bindings only; no socket, `execve` or `setns`
     host/src/confine/system_calls::the_keyholder_binds_and_mounts_nothing_else
     host/src/confine/system_calls::they_are_as_many_as_the_document_says
+about 30 while it loads its code, then 21; another one ends it
+    host/src/confine/system_calls::they_are_as_many_as_the_document_says escaped::a_system_call_outside_of_the_list_ends_the_process
+    escaped::every_system_call_outside_of_the_list_ends_the_process
 about 40; no file, socket, thread or child
     host/src/confine/system_calls::the_compiler_has_no_files_no_sockets_and_no_children
     host/src/confine/system_calls::they_are_as_many_as_the_document_says
 No other file, no TCP connection, no signal to processes that it did not start, and none of their memory and files
-    host/src/confine/files::the_daemon_reaches_its_own_files_and_no_others
+    host/src/confine/files::the_daemon_reaches_its_own_files_and_no_others host/src/confine/files::the_compiler_reaches_none
+of which an engine process has none but the first
+    engines::while_a_call_runs
+When it ends, its processes end with it, and the daemon ends with a failure
+    confine::the_daemon_and_its_helpers_end_with_each_other crash/mod::killed_at_random_moments
 it opens a path that the daemon may not
     host/kernel/src/namespace/keyholder::it_opens_network_namespaces_and_nothing_else confine::namespaces_of_processes_and_of_drivers
 binds and unbinds one under a name in `RUN/netns`
     host/kernel/src/namespace/keyholder::it_binds_network_namespaces_in_its_folder_and_nothing_else
     confine::namespaces_of_processes_and_of_drivers
-When it ends, the daemon ends with a failure
-    confine::the_keyholder_and_the_daemon_end_with_each_other
-Neither it nor the compiler child keeps a file open that the daemon inherited
+When it ends, the daemon ends with a failure, too
+    confine::the_daemon_and_its_helpers_end_with_each_other
+No helper keeps a file open that the daemon inherited
     confine::what_the_daemon_inherited_does_not_reach_its_helpers
 a pipe, device, socket or folder of such a name is an error and no wait
     confine::what_is_no_regular_file_holds_up_no_start host/words/src/file::only_regular_files_of_a_bounded_size_are_read
@@ -167,6 +188,14 @@ traps in a row before a function of a driver is put aside
     host/src/driver/aside::traps_in_a_row_put_a_function_aside_for_longer_and_longer
 operations at the same time, of one driver; of all
     limits::so_many_calls_run_at_a_time_and_the_rest_wait hostile::exhaust_the_pool
+engine processes; with those that compile
+    engines::there_are_not_more_than_so_many
+memory, beside the room for instances' memories that is mapped and empty
+    engines::while_a_call_runs escaped::what_is_forged_is_refused
+bytes of a message; of these, values of one byte
+    host/engine/src/channel::what_is_large_is_not_larger_here escaped::what_is_no_message_ends_the_process
+after a call's deadline, until it is ended
+    escaped::what_is_endless_ends
 bytes; of its manifest
     limits::components_that_take_too_much_are_refused host/src/driver/manifest::its_size_is_limited
 compiling: memory, processor time, wall clock, output

@@ -1,29 +1,24 @@
 //! The daemon and its helpers have given up what they don't need, and everything works all the same. (That it does, the other scenarios show: each
 //! daemon in them is confined.)
 
-use std::collections::BTreeMap;
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Namespace, until};
+use pontoon_tests::{Daemon, Namespace, Process, Role, children, status, until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_SYS_ADMIN.
 const DAEMON: u64 = 1 << 10 | 1 << 12 | 1 << 21;
 /// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
 const KEYHOLDER: u64 = 1 << 2 | 1 << 19 | 1 << 21;
-
-/// A status file of /proc.
-fn status(path: &str) -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(path).unwrap();
-    text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect()
-}
+/// CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP.
+const LAUNCHER: u64 = 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8;
 
 /// Whether every thread of a process has these capabilities and no others, filtered system calls, and gains nothing by starting programs.
-fn is_confined(process: u32, capabilities: u64) {
+pub fn is_confined(process: u32, capabilities: u64) {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
     for thread in threads.map(|entry| entry.unwrap().path()) {
         let status = status(&format!("{}/status", thread.display()));
@@ -34,49 +29,51 @@ fn is_confined(process: u32, capabilities: u64) {
     }
 }
 
-/// The processes that a process has started.
-fn children(process: u32) -> Vec<u32> {
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let parent = process.to_string();
-    // Those that end meanwhile have no status any more.
-    let is_child = |number: &u32| {
-        let text = std::fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
-        text.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|of| of.trim() == parent))
-    };
-    numbers.filter(is_child).collect()
-}
-
 #[test]
-fn the_daemon_and_its_keyholder_have_given_up_the_rest() {
+fn the_daemon_and_its_helpers_have_given_up_the_rest() {
     let daemon = Daemon::start();
     daemon.load("bridge");
     daemon.ok("network create n");
-    is_confined(daemon.pid(), DAEMON);
-    let [keyholder] = children(daemon.pid())[..] else { panic!("one helper: {:?}", children(daemon.pid())) };
-    is_confined(keyholder, KEYHOLDER);
+    for (role, capabilities) in
+        [(Role::Daemon, DAEMON), (Role::Keyholder, KEYHOLDER), (Role::Launcher, LAUNCHER), (Role::Engine, 0)]
+    {
+        let [process] = daemon.those(role)[..] else { panic!("one {role:?}: {:?}", daemon.processes()) };
+        is_confined(process.number, capabilities);
+    }
     // Landlock shows itself only to who tries: the daemon does.
     let findings = daemon.json("doctor");
     let about = |check: &str| findings.as_array().unwrap().iter().find(|f| f["check"] == check).unwrap().clone();
-    for check in ["process capabilities", "process system calls", "process files"] {
-        assert_eq!(about(check)["status"], "ok", "{findings:#}");
+    for check in ["capabilities", "system calls", "files", "keyholder", "launcher", "engine"] {
+        assert_eq!(about(&format!("process {check}"))["status"], "ok", "{findings:#}");
     }
+    let engines = about("process engine")["found"].as_str().unwrap().to_owned();
+    assert!(engines.starts_with("1 run: 0 capabilities, ") && engines.ends_with("a user of its own"), "{engines}");
 }
 
 #[test]
-fn the_keyholder_and_the_daemon_end_with_each_other() {
+fn the_daemon_and_its_helpers_end_with_each_other() {
     let mut daemon = Daemon::start();
     daemon.load("bridge");
     daemon.ok("network create n");
-    let keyholder = children(daemon.pid())[0];
+    let all_end = |daemon: &Daemon, processes: &[Process]| {
+        until("the others' end", || !processes.iter().any(|process| process.runs()));
+        assert_eq!(daemon.processes(), []);
+    };
+    let before = daemon.processes();
+    assert_eq!(before.len(), 4, "{before:?}");
     daemon.kill();
-    until("the keyholder's end", || !Path::new(&format!("/proc/{keyholder}")).exists());
-    daemon.run();
-    let keyholder = children(daemon.pid())[0];
-    kill_process(Pid::from_raw(keyholder.cast_signed()).unwrap(), Signal::KILL).unwrap();
-    // A failure, so that the service manager starts both again.
-    assert_eq!(daemon.ended().code(), Some(9));
-    assert!(!Path::new(&format!("/proc/{keyholder}")).exists(), "it is no zombie");
+    all_end(&daemon, &before);
+    for role in [Role::Keyholder, Role::Launcher] {
+        daemon.run();
+        daemon.ok("network ls");
+        let before = daemon.processes();
+        let helper = before.iter().find(|process| process.role == role).unwrap();
+        helper.kill();
+        // A failure, so that the service manager starts all of them again.
+        assert_eq!(daemon.ended().code(), Some(9));
+        assert!(!helper.is_there(), "it is no zombie");
+        all_end(&daemon, &before);
+    }
     daemon.run();
     let a = Namespace::new("a");
     daemon.ok(&format!("endpoint attach n {}", a.text()));
@@ -97,8 +94,11 @@ fn what_the_daemon_inherited_does_not_reach_its_helpers() {
         files.filter_map(|file| std::fs::read_link(file.path()).ok()).collect::<Vec<_>>()
     };
     assert!(open(daemon.pid()).contains(&secret), "it was inherited");
-    let keyholder = children(daemon.pid())[0];
-    assert!(!open(keyholder).contains(&secret), "{:?}", open(keyholder));
+    let helpers = children(daemon.pid());
+    assert_eq!(helpers.len(), 2);
+    for helper in helpers {
+        assert!(!open(helper).contains(&secret), "{:?}", open(helper));
+    }
     // The compiler child waits for a component on its standard input.
     let mut compiler = Command::new("bash");
     compiler.args(["-c", r#"exec 7<"$0" 9<"$0"; exec "$1" compile"#]).arg(&secret).arg(pontoon_tests::pontoon());
@@ -164,15 +164,19 @@ fn a_daemon_that_starts_ends_in_time() {
     std::fs::create_dir(&drivers).unwrap();
     std::fs::write(drivers.join("bomb.wasm"), crate::limits::bomb()).unwrap();
     let mut process = daemon.serve().stdin(Stdio::null()).spawn().unwrap();
-    until("the compiler", || children(process.id()).len() == 2);
-    let (helpers, begin) = (children(process.id()), Instant::now());
+    let compilers = || children(process.id()).into_iter().flat_map(children);
+    until("the compiler", || compilers().count() == 1);
+    let (compiler, begin) = (compilers().next().unwrap(), Instant::now());
+    let file = format!("/proc/{compiler}/status");
+    until("it to be somebody else", || status(&file).get("Uid").is_some_and(|user| !user.starts_with("0\t")));
+    for capabilities in ["CapPrm", "CapEff", "CapInh", "CapBnd", "CapAmb"] {
+        until(capabilities, || status(&file).get(capabilities).is_some_and(|none| none == "0000000000000000"));
+    }
+    assert_eq!((&*status(&file)["NoNewPrivs"], &*status(&file)["Seccomp"]), ("1", "2"));
     kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
     let status = process.wait().unwrap();
     assert!(status.success() && begin.elapsed() < Duration::from_secs(13), "{status} after {:?}", begin.elapsed());
-    // The compiler would go on until it has something to say.
-    for helper in helpers {
-        let _ = kill_process(Pid::from_raw(helper.cast_signed()).unwrap(), Signal::KILL);
-    }
+    until("the compiler's end", || !Path::new(&format!("/proc/{compiler}")).exists());
 }
 
 #[test]
@@ -256,8 +260,8 @@ fn the_unit_can_be_read_and_leaves_what_is_needed() {
     let service = std::fs::read_to_string(folder.join("pontoon.service")).unwrap();
     for line in [
         "NoNewPrivileges=yes",
-        "CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BIND_SERVICE CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_SETPCAP",
-        "RestrictNamespaces=net",
+        "CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BIND_SERVICE CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_SETPCAP CAP_SETUID CAP_SETGID CAP_KILL",
+        "RestrictNamespaces=net mnt ipc uts",
         "RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6",
     ] {
         assert!(service.lines().any(|set| set == line), "{line}");
@@ -269,4 +273,26 @@ fn the_unit_can_be_read_and_leaves_what_is_needed() {
     // Other units of the machine may have mistakes.
     let ours: Vec<_> = said.lines().filter(|line| line.contains("pontoon")).collect();
     assert!(output.status.success() && ours.is_empty(), "{said}");
+}
+
+#[test]
+fn the_units_capabilities_are_enough() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/dist/pontoon.service");
+    let unit = std::fs::read_to_string(unit).unwrap();
+    let set = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    let kept: String = set.split_whitespace().map(|name| format!(",+{}", name[4..].to_lowercase())).collect();
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    let mut serve = Command::new("setpriv");
+    serve.arg(format!("--bounding-set=-all{kept}")).args(["--no-new-privs", "--"]);
+    let plain = daemon.serve();
+    serve.arg(plain.get_program()).args(plain.get_args()).stderr(std::fs::File::create(&log).unwrap());
+    daemon.run_as(serve);
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    daemon.ok(&format!("endpoint attach n {}", a.text()));
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(!said.contains("not confined"), "{said}");
+    assert_eq!(daemon.processes().len(), 4, "{:?}", daemon.processes());
 }

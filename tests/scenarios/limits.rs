@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
 use pontoon::driver::aside::TRAPS;
-use pontoon::driver::compile::in_child;
+use pontoon::driver::compile::Compiler;
 use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
 use serde_json::{Value, json};
 use words::limit::{CALLS, LOG_LINES, TRACED, TRAP_BYTES};
@@ -263,7 +263,7 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
     let compiler = folder.path().join("compiler");
     std::fs::write(&compiler, format!("#!/bin/sh\nulimit -t 1\nexec {} \"$@\"\n", pontoon().display())).unwrap();
     std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let error = in_child(&compiler, &bomb()).unwrap_err();
+    let error = Compiler::Program(compiler.clone()).compile(&bomb()).unwrap_err();
     assert!(error.message.contains("can't be compiled within 120 seconds of a CPU"), "{error}");
 }
 

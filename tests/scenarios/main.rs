@@ -8,6 +8,8 @@ mod confine;
 mod conformance;
 mod crash;
 mod doctor;
+mod engines;
+mod escaped;
 mod fake;
 mod faults;
 mod firewall;

@@ -11,6 +11,7 @@ use operation::driver::LoadDriver;
 use operation::endpoint::Attach;
 use operation::network::CreateNetwork;
 use pontoon::controller::Controller;
+use pontoon::launcher::Launcher;
 use pontoon::place::{Host, Place};
 use pontoon::serve::folder::grant_beside;
 use rusqlite::types::ValueRef;
@@ -41,9 +42,18 @@ impl Bench {
 
     /// One whose drivers' calls may take this long.
     pub fn with_deadline(deadline: Duration) -> Self {
+        Self::with(deadline, None)
+    }
+
+    /// One whose drivers' calls run in processes that a program's hidden subcommand starts.
+    pub fn apart(program: &Path) -> Self {
+        Self::with(words::limit::DEADLINE, Some(launcher(program)))
+    }
+
+    fn with(deadline: Duration, launcher: Option<Arc<Launcher>>) -> Self {
         let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
         let host = Namespace::new("host");
-        let place = Place { deadline, ..place(folder.path(), Host::At(host.path().to_owned())) };
+        let place = Place { deadline, launcher, ..place(folder.path(), Host::At(host.path().to_owned())) };
         let runtime = Runtime::new().unwrap();
         pontoon::serve::raise_file_limit();
         let controller = Controller::start(&place).unwrap();
@@ -147,6 +157,13 @@ pub(crate) fn objects(file: &Path) -> Vec<Value> {
     let mut statement = store.prepare("SELECT record FROM objects").unwrap();
     let records = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     records.map(|record| serde_json::from_str(&record.unwrap()).unwrap()).collect()
+}
+
+/// A program's launcher, which ends with what is answered here.
+pub fn launcher(program: &Path) -> Arc<Launcher> {
+    let (launcher, mut child) = Launcher::start(program, Path::new("/tmp")).unwrap();
+    std::thread::spawn(move || child.wait());
+    Arc::new(launcher)
 }
 
 /// Where a controller works that has its folders below this one.

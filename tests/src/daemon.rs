@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bench::objects;
-use crate::{Namespace, pontoon};
+use crate::{Namespace, Process, Role, pontoon, until};
 
 /// How long a daemon may take to start or to stop. It is for a machine under load; a start takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -127,6 +127,16 @@ impl Daemon {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// Its processes that run.
+    pub fn processes(&self) -> Vec<Process> {
+        Process::all(self.folder.path())
+    }
+
+    /// Those that are for this.
+    pub fn those(&self, role: Role) -> Vec<Process> {
+        self.processes().into_iter().filter(|process| process.role == role).collect()
+    }
+
     /// A reboot, as far as Pontoon can tell: the state folder is the same, the kernel's namespace and the run folder are new.
     pub fn reboot(&mut self) {
         self.kill();
@@ -136,7 +146,13 @@ impl Daemon {
 
     /// Waits until it ends by itself.
     pub fn ended(&mut self) -> std::process::ExitStatus {
-        self.child.take().expect("it runs").wait().unwrap()
+        let (child, mut status) = (self.child.as_mut().expect("it runs"), None);
+        until("the daemon's end", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        self.child = None;
+        status.unwrap()
     }
 
     fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {

@@ -1,9 +1,11 @@
 //! A controller in this process on a kernel in memory: it enters no namespace, needs no root, and can be killed and started again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kernel::Fake;
 use pontoon::controller::Controller;
+use pontoon::launcher::Launcher;
 use pontoon::place::{Host, Place};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,9 +14,10 @@ use tokio::task::JoinHandle;
 use words::Kind;
 use words::limit::DEADLINE;
 
-use crate::bench::{load, objects, place, stored};
+use crate::bench::{launcher, load, objects, place, stored};
 use crate::left::{Left, Watched};
 use crate::machine::until;
+use crate::pontoon;
 
 /// A controller, the machine that it works on, and its folders, which outlive it.
 pub struct FakeBench {
@@ -22,6 +25,7 @@ pub struct FakeBench {
     pub fake: Fake,
     controller: Option<Controller>,
     deadline: Duration,
+    launcher: Option<Arc<Launcher>>,
     runtime: Runtime,
     folder: TempDir,
 }
@@ -34,9 +38,18 @@ impl FakeBench {
 
     /// One whose drivers' calls may take this long.
     pub fn with_deadline(deadline: Duration) -> Self {
+        Self::with(deadline, None)
+    }
+
+    /// One whose drivers' calls run in processes of their own.
+    pub fn apart() -> Self {
+        Self::with(DEADLINE, Some(launcher(&pontoon())))
+    }
+
+    fn with(deadline: Duration, launcher: Option<Arc<Launcher>>) -> Self {
         let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
-        let mut bench = Self { fake: Fake::new(), controller: None, deadline, runtime, folder };
+        let mut bench = Self { fake: Fake::new(), controller: None, deadline, launcher, runtime, folder };
         bench.restart();
         bench
     }
@@ -47,7 +60,7 @@ impl FakeBench {
         // A process lets go of all at once; here the last one's threads may have its ports for a moment longer.
         until("the ports", || !self.fake.state().lines().any(|line| line.starts_with("port ")));
         let place = place(self.folder.path(), Host::Fake(self.fake.clone()));
-        let place = Place { deadline: self.deadline, ..place };
+        let place = Place { deadline: self.deadline, launcher: self.launcher.clone(), ..place };
         // What still runs of the last one holds the folder for a moment.
         let mut started = Controller::start(&place);
         until("the state folder", || {

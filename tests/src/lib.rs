@@ -2,7 +2,7 @@
 //!
 //! - [`Namespace`]: a network namespace, bound in a temporary folder
 //! - [`dump`](Namespace::dump): all that the kernel has in one, to compare before and after
-//! - [`Daemon`]: `pontoon serve` in a namespace of its own
+//! - [`Daemon`]: `pontoon serve` in a namespace of its own; [`Process`]: one of its processes
 //! - [`Bench`]: a controller in this process, in a namespace of its own
 //! - [`FakeBench`]: the same on a kernel in memory, without root
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
@@ -18,11 +18,12 @@ mod left;
 mod machine;
 mod namespace;
 mod packets;
+mod process;
 mod timings;
 
 use std::path::PathBuf;
 
-pub use bench::{Bench, attach, attach_path, bridge_code, create, registers};
+pub use bench::{Bench, attach, attach_path, bridge_code, create, launcher, registers};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
 pub use language::{LANGUAGES, with_tools};
@@ -30,6 +31,7 @@ pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
+pub use process::{Process, Role, children, status};
 pub use timings::Timings;
 
 /// The program under test.

@@ -9,12 +9,13 @@ use libfuzzer_sys::fuzz_target;
 use pontoon::fuzzing;
 
 /// The parsers by name.
-const TARGETS: [(&str, fn(&[u8])); 5] = [
+const TARGETS: [(&str, fn(&[u8])); 6] = [
     ("plugin", fuzzing::plugin),
     ("admin", fuzzing::admin),
     ("toml", fuzzing::toml),
     ("component", fuzzing::component),
     ("netlink", fuzzing::netlink),
+    ("engine", fuzzing::engine),
 ];
 
 static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {

@@ -29,6 +29,29 @@ impl Sockets {
     }
 }
 
+/// What became of a request.
+pub enum Outcome {
+    Done,
+    /// A process of the daemon's ended meanwhile. What was to be made is not there.
+    Cut,
+    /// The daemon ended before it had answered.
+    Unknown,
+}
+
+/// What an answer says of a process that has ended; in any other way no request fails.
+const CUT: [&str; 2] = ["the driver's process broke off", "start the daemon again"];
+
+impl Outcome {
+    pub fn of(answer: Option<(u16, String)>, what: &str) -> Self {
+        match answer {
+            None => Self::Unknown,
+            Some((200..300, _)) => Self::Done,
+            Some((_, text)) if CUT.iter().any(|cut| text.contains(cut)) => Self::Cut,
+            Some((status, text)) => panic!("{what}: {status} {text}"),
+        }
+    }
+}
+
 fn ask(socket: &Path, method: &str, path: &str, body: &Value) -> Option<(u16, String)> {
     let body = body.to_string();
     let length = body.len();

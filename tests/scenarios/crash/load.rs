@@ -4,13 +4,13 @@ use fastrand::Rng;
 use pontoon_tests::{Daemon, Namespace};
 use serde_json::{Value, json};
 
-use super::client::Sockets;
+use super::client::{Outcome, Sockets};
 
 /// One who asks for one thing after the other.
 pub trait Worker: Send {
-    /// Asks for something; false: the daemon was killed.
-    fn step(&mut self, sockets: &Sockets, random: &mut Rng) -> bool;
-    /// After a start: what was answered is so. What was not answered is learnt now.
+    /// Asks for something, and answers what became of it.
+    fn step(&mut self, sockets: &Sockets, random: &mut Rng) -> Outcome;
+    /// After a kill: what was answered is so. What was not answered is learnt now.
     fn check(&mut self, daemon: &Daemon, sockets: &Sockets);
     /// Removes what it has.
     fn tidy(&mut self, sockets: &Sockets);
@@ -27,7 +27,17 @@ pub enum Known {
 }
 
 impl Known {
-    /// After a start. Answers what it is from now on.
+    /// After it was to be made, or to be removed. Nothing stays of what could not be made; what could not be removed goes at the next start,
+    /// if anything of it has gone.
+    pub fn after(making: bool, outcome: &Outcome) -> Self {
+        match (making, outcome) {
+            (true, Outcome::Done) => Self::Yes,
+            (true, Outcome::Cut) | (false, Outcome::Done) => Self::No,
+            (_, Outcome::Unknown) | (false, Outcome::Cut) => Self::Maybe,
+        }
+    }
+
+    /// After a kill. Answers what it is from now on.
     pub fn found(self, what: &str, there: bool) -> Self {
         match self {
             Self::Yes => assert!(there, "{what} was made, and is lost"),
@@ -67,11 +77,10 @@ impl Endpoints {
 }
 
 impl Worker for Endpoints {
-    fn step(&mut self, sockets: &Sockets, random: &mut Rng) -> bool {
+    fn step(&mut self, sockets: &Sockets, random: &mut Rng) -> Outcome {
         let number = random.usize(..self.namespaces.len());
         let (network, (namespace, known)) = (self.network, &mut self.namespaces[number]);
         let attaching = *known == Known::No;
-        *known = Known::Maybe;
         let answer = if attaching {
             let port = 9000 + number;
             let ports = json!([{"protocol": "tcp", "container_port": 80, "host_port": port, "host_port_end": port}]);
@@ -81,11 +90,10 @@ impl Worker for Endpoints {
         } else {
             sockets.admin("DELETE", &format!("/networks/{network}/endpoints/{network}-{number}"), &Value::Null)
         };
-        let Some((status, text)) = answer else { return false };
-        assert!(status < 300, "attaching {attaching}: {status} {text}");
-        *known = if attaching { Known::Yes } else { Known::No };
-        self.done += 1;
-        true
+        let outcome = Outcome::of(answer, if attaching { "attaching" } else { "detaching" });
+        *known = Known::after(attaching, &outcome);
+        self.done += usize::from(matches!(outcome, Outcome::Done));
+        outcome
     }
 
     fn check(&mut self, daemon: &Daemon, _: &Sockets) {
@@ -137,9 +145,8 @@ impl Networks {
 }
 
 impl Worker for Networks {
-    fn step(&mut self, sockets: &Sockets, _: &mut Rng) -> bool {
+    fn step(&mut self, sockets: &Sockets, _: &mut Rng) -> Outcome {
         let (making, name, driver) = (self.known == Known::No, self.name(), self.driver);
-        self.known = Known::Maybe;
         let answer = if making {
             let subnet = if driver == "probe" { "10.77.1.0/24" } else { "10.77.0.0/24" };
             let options = json!({"com.docker.network.bridge.name": "crash0", "probe.do": self.acts});
@@ -148,11 +155,10 @@ impl Worker for Networks {
         } else {
             sockets.admin("DELETE", &format!("/networks/{name}"), &Value::Null)
         };
-        let Some((status, text)) = answer else { return false };
-        assert!(status < 300, "making {making}: {status} {text}");
-        self.known = if making { Known::Yes } else { Known::No };
-        self.done += 1;
-        true
+        let outcome = Outcome::of(answer, if making { "making a network" } else { "removing a network" });
+        self.known = Known::after(making, &outcome);
+        self.done += usize::from(matches!(outcome, Outcome::Done));
+        outcome
     }
 
     fn check(&mut self, daemon: &Daemon, _: &Sockets) {

@@ -38,9 +38,9 @@ fn compiled_code_that_was_changed_is_compiled_again() {
         daemon.stop();
         damage();
         daemon.run();
-        assert_eq!(std::fs::read(&path).unwrap(), whole, "{what}: the same code again");
         let a = Namespace::new("a");
         daemon.ok(&format!("endpoint attach n {}", a.text()));
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "{what}: the same code again");
         daemon.ok("endpoint detach n a");
     }
 }

@@ -42,7 +42,8 @@ const ACTIONS: [(&str, Action); 17] = [
 ];
 
 /// Those that `all` leaves out.
-const ON_REQUEST: [(&str, Action); 2] = [("limits", limits::limits), ("flood", limits::flood)];
+const ON_REQUEST: [(&str, Action); 3] =
+    [("limits", limits::limits), ("flood", limits::flood), ("memory", state::memory)];
 
 /// What an action has to work with.
 pub(crate) struct Stage<'a> {

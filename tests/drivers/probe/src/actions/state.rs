@@ -1,5 +1,6 @@
 //! Store, tables, log, clock, random bytes and configuration.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use pontoon_sdk::ErrorKind::{InvalidArgument, NotFound};
@@ -22,6 +23,12 @@ pub(super) fn clock(_: &Stage) -> Result<()> {
     let first = pontoon_sdk::clock::now();
     ensure(first > past, "clock.now is before 2020")?;
     ensure(pontoon_sdk::clock::now() >= first, "clock.now went back")
+}
+
+/// What a call leaves in memory, the next one does not see.
+pub(super) fn memory(_: &Stage) -> Result<()> {
+    static MEMORY: [AtomicU8; 1 << 20] = [const { AtomicU8::new(0) }; 1 << 20];
+    ensure(MEMORY.iter().all(|byte| byte.swap(0xa5, Ordering::Relaxed) == 0), "memory is not zeroed")
 }
 
 pub(super) fn random(_: &Stage) -> Result<()> {
