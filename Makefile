@@ -57,7 +57,7 @@ test: begin setup lint build drivers languages dockerds ## The whole test suite
 mutate: ## Takes each check of the gate out in turn: none may go unnoticed
 	$(CARGO) run $(RELEASE) -p pontoon-mutate
 
-crash: setup build drivers ## Kills the daemon 200 times under load
+crash: setup build drivers ## Kills the daemon, its helpers and its engines in turn under load, 200 times in all
 	PONTOON_KILLS=200 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios crash:: -- --nocapture
 
 hostile: setup build drivers ## What each attack of the corpus costs another driver, whoever waits, and whoever stops the daemon
@@ -78,7 +78,7 @@ lint: ## Format, clippy, features
 	$(STEP) "clippy" $(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 
 bench: setup build drivers ## What an endpoint costs, beside what the kernel takes for it alone
-	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts
+	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts --bench engines
 
 bench-beside: setup build drivers ## What an endpoint costs beside another program of ours: PONTOON_BESIDE=PROGRAM
 	$(CARGO) bench --locked -p pontoon-tests --bench beside
