@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,9 @@ use crate::confine::{self, Kind};
 use kernel::process::{Side, receive, send, split};
 use words::limit::{COMPONENT, PROCESSES};
 use words::{Error, Result};
+
+/// How long a process is waited for that was killed: one with much memory takes its time, and meanwhile others wait for this one.
+const ENDING: Duration = Duration::from_millis(50);
 
 /// What an engine process is given: it is as confined as it can be but for its system calls.
 pub struct Inside {
@@ -106,14 +109,14 @@ fn start(files: Vec<OwnedFd>, inside: impl Fn(Inside) -> Result<()>) -> Result<(
     inside(Inside { code, lines: files.collect() })
 }
 
-fn three(files: &[OwnedFd]) -> Result<[std::os::fd::BorrowedFd<'_>; 3]> {
+fn three(files: &[OwnedFd]) -> Result<[BorrowedFd<'_>; 3]> {
     match files {
         [stdin, stdout, stderr] => Ok([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
         _ => Err(Error::internal(format!("{} files came along for three", files.len()))),
     }
 }
 
-fn take_stdio([stdin, stdout, stderr]: [std::os::fd::BorrowedFd<'_>; 3]) -> Result<()> {
+fn take_stdio([stdin, stdout, stderr]: [BorrowedFd<'_>; 3]) -> Result<()> {
     let taken = dup2_stdin(stdin).and_then(|()| dup2_stdout(stdout)).and_then(|()| dup2_stderr(stderr));
     taken.map_err(|e| Error::internal(format!("taking over standard input, output and error: {e}")))
 }
@@ -133,9 +136,6 @@ fn look(processes: &mut Processes, number: i32) -> Result<Reply> {
         }
     }
 }
-
-/// One that has much memory takes its time to end, and others wait for this process: after that it is waited for later.
-const ENDING: Duration = Duration::from_millis(50);
 
 fn kill(processes: &mut Processes, ending: &mut Vec<i32>, number: i32) -> Result<Reply> {
     let failed = |e| Error::internal(format!("ending the process {number}: {e}"));
