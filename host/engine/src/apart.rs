@@ -31,7 +31,7 @@ impl Process {
         parts: &[String],
         until: Instant,
     ) -> std::result::Result<std::result::Result<Self, Error>, Broken> {
-        let mut lines: Vec<_> = lines.into_iter().map(Line::new).collect();
+        let mut lines: Vec<_> = lines.into_iter().map(Line::with_time).collect::<std::result::Result<_, _>>()?;
         let first = lines.first_mut().ok_or(Broken::Gone)?;
         first.put(&ToEngine::Load { parts: parts.to_vec() })?;
         first.flush(Some(until))?;

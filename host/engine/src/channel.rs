@@ -4,15 +4,15 @@
 //! [`FromEngine::Ended`] is the last. What comes from the process is decoded as hostile: a length has a limit, and what is no value of this
 //! type is an error. What it says is checked by whoever answers it.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use postcard::Deserializer;
 use postcard::de_flavors::Flavor;
 
 use ask::{Answer, Arguments, Ask, Refusal, Returned};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,8 +30,8 @@ const VALUES: usize = 256 << 10;
 /// Bytes that are read at once, and kept before they are sent.
 const CHUNK: usize = 16 << 10;
 
-/// How long an answer is looked for before this thread sleeps: most come sooner than it takes to be woken.
-const LOOK: Duration = Duration::from_micros(50);
+/// How often whoever waits on a line looks at the time.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What an engine process is told.
 #[derive(Debug, Serialize, serde::Deserialize)]
@@ -120,6 +120,14 @@ impl Line {
         Self { socket, incoming: Vec::new(), taken: 0, filled: 0, outgoing: Vec::new() }
     }
 
+    /// One whose other end may not be trusted to speak, or to listen, in time.
+    pub fn with_time(socket: OwnedFd) -> std::result::Result<Self, Broken> {
+        for timeout in [Timeout::Recv, Timeout::Send] {
+            set_socket_timeout(&socket, timeout, Some(LOOK)).map_err(|_| Broken::Gone)?;
+        }
+        Ok(Self::new(socket))
+    }
+
     /// Whether the other end is there and has said nothing that nobody waits for.
     pub fn is_quiet(&self) -> bool {
         let waiting = recv(&self.socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
@@ -155,16 +163,14 @@ impl Line {
         self.outgoing.len() > CHUNK
     }
 
-    /// Sends what is kept, until then at most; without a time, for as long as it takes.
+    /// Sends what is kept, until then at most, if the line is [`Line::with_time`]; without a time, for as long as it takes.
     pub fn flush(&mut self, until: Option<Instant>) -> std::result::Result<(), Broken> {
         let mut sent = 0;
         while sent < self.outgoing.len() {
             in_time(until)?;
-            let wait = if until.is_some() { SendFlags::DONTWAIT } else { SendFlags::empty() };
-            match send(&self.socket, &self.outgoing[sent..], SendFlags::NOSIGNAL | wait) {
+            match send(&self.socket, &self.outgoing[sent..], SendFlags::NOSIGNAL) {
                 Ok(more) => sent += more,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.wait(PollFlags::OUT, until)?,
+                Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(_) => return Err(Broken::Gone),
             }
         }
@@ -172,7 +178,7 @@ impl Line {
         Ok(())
     }
 
-    /// The next message, until then at most; without a time, for as long as it takes.
+    /// The next message, in the same time.
     pub fn next<T: Said>(&mut self, until: Option<Instant>) -> std::result::Result<T, Broken> {
         loop {
             if let Some((message, length)) = decode(&self.incoming[self.taken..self.filled])? {
@@ -184,42 +190,25 @@ impl Line {
     }
 
     fn read(&mut self, until: Option<Instant>) -> std::result::Result<(), Broken> {
-        // However little it says at a time, it does not say it for longer.
-        in_time(until)?;
         // What is there goes to the front, and the room behind it is at least one chunk.
-        self.incoming.copy_within(self.taken..self.filled, 0);
-        self.filled -= std::mem::take(&mut self.taken);
+        if self.taken > 0 {
+            self.incoming.copy_within(self.taken..self.filled, 0);
+            self.filled -= std::mem::take(&mut self.taken);
+        }
         if self.incoming.len() < self.filled + CHUNK {
             self.incoming.resize(self.filled + CHUNK, 0);
         }
-        let begin = Instant::now();
         let received = loop {
-            let looks = begin.elapsed() < LOOK;
-            let wait = if looks || until.is_some() { RecvFlags::DONTWAIT } else { RecvFlags::empty() };
-            match recv(&self.socket, &mut self.incoming[self.filled..], wait) {
-                Err(Errno::AGAIN) if looks => std::thread::yield_now(),
-                Err(Errno::AGAIN) => self.wait(PollFlags::IN, until)?,
-                Err(Errno::INTR) => {}
+            // However little it says at a time, it does not say it for longer.
+            in_time(until)?;
+            match recv(&self.socket, &mut self.incoming[self.filled..], RecvFlags::empty()) {
+                Err(Errno::INTR | Errno::AGAIN) => {}
                 Ok((_, 0)) | Err(_) => break Err(Broken::Gone),
                 Ok((_, more)) => break Ok(more),
             }
         };
         self.filled += received?;
         Ok(())
-    }
-
-    fn wait(&self, events: PollFlags, until: Option<Instant>) -> std::result::Result<(), Broken> {
-        let Some(until) = until else { return Ok(()) };
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).map_err(|_| Broken::Late)?;
-            match poll(&mut [PollFd::from_borrowed_fd(self.socket.as_fd(), events)], Some(&left)) {
-                Ok(0) => return Err(Broken::Late),
-                Err(Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(_) => return Err(Broken::Gone),
-            }
-        }
     }
 }
 
