@@ -9,6 +9,9 @@ use grant::Needed;
 use kernel::Fake;
 use words::limit::DEADLINE;
 
+/// This program, from its file, also when an upgrade has replaced it on disk: what it starts or has compiled must fit what runs here.
+pub const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// Where a controller works.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -29,10 +32,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// One whose components this program compiles, from its file, also when an upgrade has replaced it on disk: what is compiled must fit
-    /// what runs here.
+    /// One whose components this program compiles.
     pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
-        Self { state, run, compiler: "/proc/self/exe".into(), launcher: None, host, deadline: DEADLINE, needed: None }
+        Self { state, run, compiler: THIS_PROGRAM.into(), launcher: None, host, deadline: DEADLINE, needed: None }
     }
 }
 

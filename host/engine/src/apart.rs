@@ -142,10 +142,6 @@ fn converse(
             FromEngine::Dropped(handle) => host.dropped(handle),
             last => return Ok(last),
         }
-        // However much it says, it does not say it for longer.
-        if Instant::now() > until {
-            return Err(Broken::Late);
-        }
     }
 }
 

@@ -181,15 +181,18 @@ impl Line {
     /// The next message, in the same time.
     pub fn next<T: Said>(&mut self, until: Option<Instant>) -> std::result::Result<T, Broken> {
         loop {
+            // However little it says at a time, and however much, it does not say it for longer.
+            in_time(until)?;
             if let Some((message, length)) = decode(&self.incoming[self.taken..self.filled])? {
                 self.taken += length;
                 return Ok(message);
             }
-            self.read(until)?;
+            self.read()?;
         }
     }
 
-    fn read(&mut self, until: Option<Instant>) -> std::result::Result<(), Broken> {
+    /// What there is to read; nothing, if it was time to look at the time.
+    fn read(&mut self) -> std::result::Result<(), Broken> {
         // What is there goes to the front, and the room behind it is at least one chunk.
         if self.taken > 0 {
             self.incoming.copy_within(self.taken..self.filled, 0);
@@ -198,16 +201,11 @@ impl Line {
         if self.incoming.len() < self.filled + CHUNK {
             self.incoming.resize(self.filled + CHUNK, 0);
         }
-        let received = loop {
-            // However little it says at a time, it does not say it for longer.
-            in_time(until)?;
-            match recv(&self.socket, &mut self.incoming[self.filled..], RecvFlags::empty()) {
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                Ok((_, 0)) | Err(_) => break Err(Broken::Gone),
-                Ok((_, more)) => break Ok(more),
-            }
-        };
-        self.filled += received?;
+        match recv(&self.socket, &mut self.incoming[self.filled..], RecvFlags::empty()) {
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Ok((_, 0)) | Err(_) => return Err(Broken::Gone),
+            Ok((_, more)) => self.filled += more,
+        }
         Ok(())
     }
 }

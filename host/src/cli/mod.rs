@@ -210,7 +210,7 @@ fn launch(folder: &Path) -> Result<()> {
     launcher::work(folder, |inside| engine::serve(&engine, inside.lines, inside.code, confine::engine_at))
 }
 
-/// Compiles the component on standard input to standard output. What it says is for the daemon, which started it.
+/// Compiles the component on standard input to standard output. What it says is for whoever started it.
 fn compile() -> u8 {
     match crate::driver::compile::child() {
         Ok(()) => exit::OK,

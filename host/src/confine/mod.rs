@@ -75,9 +75,12 @@ pub fn daemon(config: &Config) {
 
 /// Confines a child that compiles for whoever started it as a program: it reads its standard input and writes its standard output.
 pub fn compiler() -> rustix::io::Result<()> {
-    let of_memory_and_time = [(Resource::As, COMPILER_MEMORY), (Resource::Cpu, COMPILER_SECONDS)];
-    let limits = of_memory_and_time.into_iter().chain([(Resource::Core, 0), (Resource::Nofile, 16)]);
-    for (resource, limit) in limits {
+    for (resource, limit) in [
+        (Resource::As, COMPILER_MEMORY),
+        (Resource::Cpu, COMPILER_SECONDS),
+        (Resource::Nofile, 16),
+        (Resource::Core, 0),
+    ] {
         at_most(resource, limit)?;
     }
     attempt("capabilities", capabilities::keep(CapabilitySet::empty()));
@@ -114,8 +117,7 @@ pub fn first_user() -> rustix::io::Result<u32> {
 }
 
 /// Takes every right from a process that the launcher has just split off: it becomes this user, who has no other process, and ends with the
-/// launcher.
-/// `mapped`: bytes that the launcher has mapped, most of them room for the memories of instances.
+/// launcher. `mapped`: bytes that the launcher has mapped, most of them room for the memories of instances.
 pub fn without_rights(kind: Kind, number: u32, launcher: Pid, mapped: u64) -> rustix::io::Result<()> {
     capabilities::bound(CapabilitySet::empty())?;
     set_thread_groups(&[])?;

@@ -100,9 +100,14 @@ struct Running {
     last: Instant,
 }
 
-/// A process that was started, and ends with this.
+/// A process that has its code ready.
 struct Started {
-    process: OnceLock<Process>,
+    process: Process,
+    child: Child,
+}
+
+/// A process that was started, and ends with this.
+struct Child {
     number: i32,
     end: OnceLock<String>,
     processes: Arc<Processes>,
@@ -168,19 +173,16 @@ impl Processes {
         }
         // What the machine is short of is no fault of the driver's.
         let begun = sealed(code).and_then(|code| self.begin(&code, &theirs));
-        let started = begun.map_err(|e| Error { kind: Kind::Unavailable, ..e })?;
+        let child = begun.map_err(|e| Error { kind: Kind::Unavailable, ..e })?;
         drop(theirs);
         match Process::start(ours, parts, until) {
-            Ok(Ok(process)) => {
-                let _ = started.process.set(process);
-                Ok(started)
-            }
+            Ok(Ok(process)) => Ok(Arc::new(Started { process, child })),
             Ok(Err(error)) => Err(unfit(error)),
-            Err(broken) => Err(broke_off(&broken, started.end()).context("starting")),
+            Err(broken) => Err(broke_off(&broken, child.end()).context("starting")),
         }
     }
 
-    fn begin(self: &Arc<Self>, code: &OwnedFd, lines: &[OwnedFd]) -> Result<Arc<Started>> {
+    fn begin(self: &Arc<Self>, code: &OwnedFd, lines: &[OwnedFd]) -> Result<Child> {
         if self.count.fetch_add(1, Ordering::Relaxed) >= ENGINES {
             self.count.fetch_sub(1, Ordering::Relaxed);
             let message = format!("{ENGINES} engine processes run calls already: try again");
@@ -189,8 +191,7 @@ impl Processes {
         let number = self.launcher.engine(code.as_fd(), lines).inspect_err(|_| {
             self.count.fetch_sub(1, Ordering::Relaxed);
         })?;
-        let (process, end) = (OnceLock::new(), OnceLock::new());
-        Ok(Arc::new(Started { process, number, end, processes: self.clone() }))
+        Ok(Child { number, end: OnceLock::new(), processes: self.clone() })
     }
 }
 
@@ -208,16 +209,13 @@ impl Apart {
             _ => trapped(error.context(function)),
         };
         let started = self.started(deadline).map_err(failed)?;
-        let Some(process) = started.process.get() else {
-            return Err(Failure::Refused(Error::internal("an engine process that was not started")));
-        };
-        work(process).unwrap_or_else(|broken| {
-            // Whoever has the lock sees that it has ended.
+        work(&started.process).unwrap_or_else(|broken| {
+            let ended = started.child.end();
             let error = match broken {
                 Broken::Late => engine::late(function),
-                broken => broke_off(&broken, started.end()).context(function),
+                broken => broke_off(&broken, ended).context(function),
             };
-            started.end();
+            // Whoever has the lock sees that it has ended.
             if let Ok(mut running) = self.running.try_lock() {
                 running.take_if(|running| Arc::ptr_eq(&running.started, &started));
             }
@@ -231,14 +229,14 @@ impl Apart {
             .ok_or_else(|| Error::internal("the driver's process was not ready in time"))?;
         let last = Instant::now();
         if let Some(running) = &mut *running
-            && running.started.process.get().is_some_and(Process::is_well)
+            && running.started.process.is_well()
         {
             running.last = last;
             return Ok(running.started.clone());
         }
         // One that is not well goes before the next one comes, with the calls in it: a driver has one.
         if let Some(unwell) = running.take() {
-            unwell.started.end();
+            unwell.started.child.end();
         }
         let started = self.processes.start(&self.components.code(&self.digest)?, &self.parts, until)?;
         *running = Some(Running { started: started.clone(), last });
@@ -253,7 +251,7 @@ impl Running {
     }
 }
 
-impl Started {
+impl Child {
     /// Ends it, and tells how it ended.
     fn end(&self) -> &str {
         self.end.get_or_init(|| {
@@ -275,7 +273,7 @@ impl Started {
     }
 }
 
-impl Drop for Started {
+impl Drop for Child {
     fn drop(&mut self) {
         self.end();
     }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::confine::{self, COMPILER_MEMORY, COMPILER_SECONDS};
 use crate::launcher::{self, Launcher};
+use crate::place::THIS_PROGRAM;
 use store::Store;
 use words::file::{digest, make_private, remove_parts, write_whole};
 use words::{Error, Kind, Result};
@@ -116,9 +117,9 @@ enum Running {
 }
 
 impl Compiler {
-    /// This program, from its file, also when an upgrade has replaced it on disk: what is compiled must fit what runs here.
+    /// This program.
     pub fn this_program() -> Self {
-        Self::Program("/proc/self/exe".into())
+        Self::Program(THIS_PROGRAM.into())
     }
 
     /// Compiles a component in a child.
@@ -130,7 +131,7 @@ impl Compiler {
     fn compile_within(&self, component: &[u8], time: Duration, output: u64) -> Result<Vec<u8>> {
         let until = Instant::now() + time;
         let Started { mut child, stdio } = self.start().map_err(|e| e.context("starting the child that compiles"))?;
-        let answer = converse(&mut child, stdio, component, time, output);
+        let answer = converse(&mut child, stdio, component, until, output);
         let status = child.wait(until)?;
         match (answer, status) {
             (None, _) | (_, None) => Err(Error::new(
@@ -205,10 +206,11 @@ fn converse(
     child: &mut Running,
     [mut stdin, stdout, stderr]: [File; 3],
     component: &[u8],
-    time: Duration,
+    until: Instant,
     output: u64,
 ) -> Option<(Vec<u8>, String)> {
     thread::scope(|scope| {
+        let left = || until.saturating_duration_since(Instant::now());
         let ((sender, receiver), (read, is_read)) = (mpsc::channel(), mpsc::channel());
         // A child that ends early closes the pipe; its error text says why.
         scope.spawn(move || {
@@ -222,10 +224,8 @@ fn converse(
             let _ = stderr.take(64 << 10).read_to_end(&mut text);
             let _ = sender.send((compiled, String::from_utf8_lossy(&text).into_owned()));
         });
-        let until = Instant::now() + time;
-        let answer = receiver.recv_timeout(time).ok();
-        let left = until.saturating_duration_since(Instant::now());
-        let answer = answer.filter(|_| is_read.recv_timeout(left).is_ok());
+        let answer = receiver.recv_timeout(left()).ok();
+        let answer = answer.filter(|_| is_read.recv_timeout(left()).is_ok());
         if answer.is_none() {
             child.kill();
         }

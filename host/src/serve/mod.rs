@@ -30,7 +30,7 @@ use crate::frontend::docker::Plugins;
 use crate::frontend::http::socket::{Bound, Inherited, make_folder};
 use crate::frontend::http::{self, limits::SHUTDOWN_GRACE};
 use crate::launcher::Launcher;
-use crate::place::{Host, Place};
+use crate::place::{Host, Place, THIS_PROGRAM};
 use words::file::make_private;
 use words::{Error, Kind, Result};
 
@@ -99,7 +99,7 @@ fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
     make_folder(&config.run)?;
     // Where it can't be made, publishing a driver says so.
     let _ = make_folder(&config.plugins);
-    let program = Path::new("/proc/self/exe");
+    let program = Path::new(THIS_PROGRAM);
     let keyholder = kernel::start_keyholder(program, &config.run.join(kernel::NAMESPACES))?;
     let (launcher, launching) = Launcher::start(program, &config.run)?;
     crate::confine::daemon(config);
