@@ -10,13 +10,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ask::{Answer, Answers, Arguments, Ask, Refusal};
+use ask::Arguments;
 use engine::Call;
 use pontoon::driver::admit::admit;
 use pontoon::driver::code::{Code, Engines};
 use pontoon::driver::components::Components;
 use pontoon::place::{Host, Place};
-use pontoon_tests::{Bench, FakeBench, Namespace, Timings, attach, create, driver, launcher, pontoon};
+use pontoon_tests::{
+    Bench, FakeBench, ForRuntimes, Namespace, Timings, attach, children, create, driver, launcher, pontoon,
+};
 use serde_json::json;
 use store::Store;
 use words::limit::{DEADLINE, HOST_CALLS, MEMORY};
@@ -119,12 +121,6 @@ fn engines() -> Vec<u32> {
     children(std::process::id()).into_iter().flat_map(children).collect()
 }
 
-fn children(process: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().map(|n| n.parse().unwrap()).collect::<Vec<_>>()).collect()
-}
-
 /// KiB of the last engine process: its own pages, and those that it shares.
 fn engine_memory() -> (u64, u64) {
     own_memory(&engines().last().unwrap().to_string())
@@ -180,22 +176,7 @@ impl Ready {
     }
 }
 
-/// Answers what a language's runtime asks when it begins.
-struct Runtime;
-
-impl Answers for Runtime {
-    fn answer(&mut self, ask: Ask) -> Result<Answer, Refusal> {
-        match ask {
-            Ask::RandomBytes { count } => Ok(Answer::RandomBytes(vec![7; count as usize].into())),
-            Ask::ClockNow {} => Ok(Answer::ClockNow(0)),
-            ask => Err(Refusal::trap(format!("no answer to {}", ask.call().name()))),
-        }
-    }
-
-    fn dropped(&mut self, _: u32) {}
-}
-
 fn registers(code: &Code) {
-    let (deadline, host) = (Instant::now() + DEADLINE, Arc::new(Mutex::new(Runtime)));
+    let (deadline, host) = (Instant::now() + DEADLINE, Arc::new(Mutex::new(ForRuntimes)));
     code.call(Call { deadline, memory: MEMORY, host }, Arguments::Register).unwrap();
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Namespace, Process, Role, children, status, until};
+use pontoon_tests::{Daemon, KilledAtEnd, Namespace, Process, Role, children, status, until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_SYS_ADMIN.
@@ -163,7 +163,8 @@ fn a_daemon_that_starts_ends_in_time() {
     let drivers = daemon.file("drivers");
     std::fs::create_dir(&drivers).unwrap();
     std::fs::write(drivers.join("bomb.wasm"), crate::limits::bomb()).unwrap();
-    let mut process = daemon.serve().stdin(Stdio::null()).spawn().unwrap();
+    let mut process = KilledAtEnd(daemon.serve().stdin(Stdio::null()).spawn().unwrap());
+    let process = &mut process.0;
     let compilers = || children(process.id()).into_iter().flat_map(children);
     until("the compiler", || compilers().count() == 1);
     let (compiler, begin) = (compilers().next().unwrap(), Instant::now());
@@ -173,7 +174,7 @@ fn a_daemon_that_starts_ends_in_time() {
         until(capabilities, || status(&file).get(capabilities).is_some_and(|none| none == "0000000000000000"));
     }
     assert_eq!((&*status(&file)["NoNewPrivs"], &*status(&file)["Seccomp"]), ("1", "2"));
-    kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+    kill_process(Pid::from_child(process), Signal::TERM).unwrap();
     let status = process.wait().unwrap();
     assert!(status.success() && begin.elapsed() < Duration::from_secs(13), "{status} after {:?}", begin.elapsed());
     until("the compiler's end", || !Path::new(&format!("/proc/{compiler}")).exists());

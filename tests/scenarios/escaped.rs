@@ -6,12 +6,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use grant::Limit;
+use crate::scene::Scene;
 use operation::driver::PUT_ASIDE;
-use pontoon_tests::{Bench, Namespace, attach, create, same_at_last, until};
+use pontoon_tests::{Bench, Namespace, attach, create, same_at_last};
 use serde_json::{Value, json};
 use words::limit::{DEADLINE, DRIVER_CALLS};
-use words::{Error, Name, Result};
+use words::{Error, Result};
 
 /// How an attack ends that the kernel ends.
 const KILLED: &str =
@@ -179,39 +179,17 @@ const LEFT: &[i64] = &[
     libc::SYS_clone3,
 ];
 
-/// A host with an uplink, a network of another driver, and the driver whose engine is the attacker's.
-struct Scene {
-    bench: Bench,
-    container: Namespace,
-    other: Namespace,
-}
-
 impl Scene {
-    fn new() -> Self {
-        let bench = Bench::apart(Path::new(env!("CARGO_BIN_EXE_hostile_engine")));
-        bench.host.run("ip link add eth0 type veth peer name far0");
-        bench.host.run("ip address add 192.0.2.1/24 dev eth0");
-        bench.host.run("ip link set eth0 up");
-        bench.host.run("ip link set far0 up");
-        bench.load("bridge", "bridge", &[]);
-        bench.load("hostile", "test/hostile", &[]);
-        let victim =
-            json!({"pools": [{"subnet": "10.77.0.0/24"}], "options": {"com.docker.network.bridge.name": "victim"}});
-        bench.wait(bench.controller.create_network(create("victim", "bridge", &victim))).unwrap();
-        let container = Namespace::new("container");
-        bench.wait(bench.controller.attach("victim", attach(&container, &json!({})))).unwrap();
-        let scene = Self { bench, container, other: Namespace::new("other") };
+    /// The hostile driver's engine is the attacker's.
+    fn with_the_attacker() -> Self {
+        let scene = Self::of(Bench::apart(Path::new(env!("CARGO_BIN_EXE_hostile_engine"))));
         // Each of its handles is an earlier call's from here on.
         scene.quiet();
-        until("the links are as they stay", || {
-            let moving = ["tentative", "NO-CARRIER", "linkdown"];
-            !scene.seen().iter().any(|dump| moving.iter().any(|word| dump.contains(word)))
-        });
         scene
     }
 
     /// Attacks, while the other driver's calls answer. None: in calls of a network.
-    fn attack(&self, name: &str, endpoint: bool) -> Error {
+    fn escape(&self, name: &str, endpoint: bool) -> Error {
         let (controller, attack) = (self.bench.controller.clone(), name.to_owned());
         let attacking = match endpoint {
             false => self.bench.spawn(async move { network(&controller, "h", &attack).await }),
@@ -223,7 +201,7 @@ impl Scene {
         };
         let mut longest = Duration::ZERO;
         while longest.is_zero() || !attacking.is_finished() {
-            longest = longest.max(self.work());
+            longest = longest.max(self.goes_on());
         }
         let ended = self.bench.wait(attacking).unwrap();
         let error = ended.err().unwrap_or_else(|| Error::internal("it came through"));
@@ -244,30 +222,15 @@ impl Scene {
     }
 
     /// The other driver's calls: an endpoint comes and goes. Answers how long that took.
-    fn work(&self) -> Duration {
-        let (begin, working) = (Instant::now(), Namespace::new("working"));
-        self.bench.wait(self.bench.controller.attach("victim", attach(&working, &json!({})))).unwrap();
-        self.bench.wait(self.bench.controller.detach(Some("victim"), "working")).unwrap();
-        begin.elapsed()
-    }
-
-    /// What a call of the driver may take from now on.
-    fn allow_milliseconds(&self, most: u64) {
-        let driver = Name::new("hostile").unwrap();
-        let mut grant = self.bench.wait(self.bench.controller.driver(&driver)).unwrap().grant;
-        grant.limits.insert(Limit::CallMilliseconds, most);
-        self.bench.wait(self.bench.controller.set_grant(&driver, grant)).unwrap();
-    }
-
-    fn seen(&self) -> [String; 3] {
-        [self.bench.host.dump(), self.container.dump(), self.bench.stored()]
+    fn goes_on(&self) -> Duration {
+        self.work(&Namespace::new("working"))
     }
 
     /// Each ends as it must, and nothing is as it was not before.
     fn contains(&self, attacks: &[(&str, &str)], endpoint: bool) {
         let (before, mut wrong) = (self.seen(), Vec::new());
         for (number, (name, ends)) in attacks.iter().enumerate() {
-            let error = self.attack(name, endpoint);
+            let error = self.escape(name, endpoint);
             let is_plain = error.message.len() < 4_000 && !error.message.chars().any(char::is_control);
             if !is_plain || !error.message.contains(ends) {
                 wrong.push(format!("{name}: {:.1000}", error.message));
@@ -293,30 +256,30 @@ async fn network(controller: &pontoon::controller::Controller, name: &str, attac
 
 #[test]
 fn what_is_forged_is_refused() {
-    let scene = Scene::new();
+    let scene = Scene::with_the_attacker();
     scene.contains(FORGED, false);
     scene.contains(FORGED_BY_AN_ENDPOINT, true);
 }
 
 #[test]
 fn what_is_no_message_ends_the_process() {
-    Scene::new().contains(MALFORMED, false);
+    Scene::with_the_attacker().contains(MALFORMED, false);
 }
 
 #[test]
 fn what_is_out_of_turn_ends_the_process() {
-    Scene::new().contains(OUT_OF_TURN, false);
+    Scene::with_the_attacker().contains(OUT_OF_TURN, false);
 }
 
 #[test]
 fn what_is_loud_is_cut_off() {
-    Scene::new().contains(LOUD, false);
+    Scene::with_the_attacker().contains(LOUD, false);
 }
 
 #[test]
 fn what_is_endless_ends() {
-    let scene = Scene::new();
-    scene.allow_milliseconds(200);
+    let scene = Scene::with_the_attacker();
+    scene.allow_milliseconds("hostile", Some(200));
     let begin = Instant::now();
     scene.contains(ENDLESS, false);
     // 700 ms for each with the time in which the daemon waits for a process to end it, and as much again on a busy machine.
@@ -326,7 +289,7 @@ fn what_is_endless_ends() {
 #[test]
 fn a_system_call_outside_of_the_list_ends_the_process() {
     let attacks: Vec<_> = SYSTEM_CALLS.iter().map(|name| (*name, KILLED)).collect();
-    let scene = Scene::new();
+    let scene = Scene::with_the_attacker();
     scene.contains(&attacks, false);
     if cfg!(target_arch = "x86_64") {
         scene.contains(&[("call-of-the-x32-interface", KILLED), ("call-of-a-32-bit-machine", KILLED)], false);
@@ -336,13 +299,13 @@ fn a_system_call_outside_of_the_list_ends_the_process() {
 /// A call has its result, and what is said after that is no other call's.
 #[test]
 fn what_is_said_afterwards_is_for_nobody() {
-    let scene = Scene::new();
+    let scene = Scene::with_the_attacker();
     let before = scene.seen();
     for name in AFTERWARDS {
         scene.bench.wait(network(&scene.bench.controller, "h", name)).unwrap();
         scene.bench.wait(scene.bench.controller.remove_network("h")).unwrap();
         scene.quiet();
-        scene.work();
+        scene.goes_on();
         same_at_last(|| scene.seen(), &before);
     }
 }
@@ -351,7 +314,7 @@ fn what_is_said_afterwards_is_for_nobody() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn every_system_call_outside_of_the_list_ends_the_process() {
-    let (scene, mut left) = (Scene::new(), Vec::new());
+    let (scene, mut left) = (Scene::with_the_attacker(), Vec::new());
     let before = scene.seen();
     let begin = Instant::now();
     // Those that end a process; and the kernel's own, for its probes, which no filter sees (uretprobe and uprobe).
@@ -370,17 +333,17 @@ fn every_system_call_outside_of_the_list_ends_the_process() {
     }
     println!("{MOST} system calls: {:?}", begin.elapsed());
     assert_eq!(left, LEFT);
-    scene.work();
+    scene.goes_on();
     same_at_last(|| scene.seen(), &before);
 }
 
 /// A process that does not load its code takes no more of a call's time than the call has, however many wait for it; and it counts as a trap.
 #[test]
 fn what_does_not_start_holds_nobody_up() {
-    let scene = Scene::new();
-    scene.allow_milliseconds(500);
+    let scene = Scene::with_the_attacker();
+    scene.allow_milliseconds("hostile", Some(500));
     let before = scene.seen();
-    let stalling = scene.attack("stall-from-now-on", false);
+    let stalling = scene.escape("stall-from-now-on", false);
     assert!(stalling.message.contains("it ended with 7"), "{stalling}");
     let begin = Instant::now();
     let calls: Vec<_> = (0..DRIVER_CALLS)
@@ -391,7 +354,7 @@ fn what_does_not_start_holds_nobody_up() {
         .collect();
     let mut longest = Duration::ZERO;
     while !calls.iter().all(tokio::task::JoinHandle::is_finished) {
-        longest = longest.max(scene.work());
+        longest = longest.max(scene.goes_on());
     }
     let (took, errors) = (begin.elapsed(), calls.into_iter().map(|call| scene.bench.wait(call).unwrap().unwrap_err()));
     for error in errors {
@@ -402,6 +365,6 @@ fn what_does_not_start_holds_nobody_up() {
     assert!(took < Duration::from_secs(5) && longest < DEADLINE, "{took:?}, {longest:?}");
     let aside = scene.bench.wait(network(&scene.bench.controller, "h", "")).unwrap_err();
     assert!(aside.message.contains(PUT_ASIDE), "{aside}");
-    scene.work();
+    scene.goes_on();
     same_at_last(|| scene.seen(), &before);
 }

@@ -5,15 +5,15 @@
 
 mod worst;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use grant::Limit;
+use crate::scene::Scene;
 use operation::table::PutEntry;
-use pontoon_tests::{Bench, Namespace, attach, create, same_at_last, until};
+use pontoon_tests::{Bench, attach, create, same_at_last, until};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use words::limit::CALLS;
-use words::{Error, Name, Result};
+use words::{Error, Result};
 
 /// Those that end with their time, and get little of it.
 const ENDLESS: [&str; 2] = ["spin", "wait-in-the-host"];
@@ -197,35 +197,9 @@ const JOINS: &[(&str, &str)] = &[
     ("handle-of-an-earlier-call", "wrong type"),
 ];
 
-/// A host with an uplink, a network of another driver with a container on it, and the hostile driver.
-struct Scene {
-    bench: Bench,
-    container: Namespace,
-    other: Namespace,
-}
-
 impl Scene {
     fn new() -> Self {
-        let bench = Bench::new();
-        bench.host.run("ip link add eth0 type veth peer name far0");
-        bench.host.run("ip address add 192.0.2.1/24 dev eth0");
-        bench.host.run("ip link set eth0 up");
-        bench.host.run("ip link set far0 up");
-        bench.load("bridge", "bridge", &[]);
-        bench.load("hostile", "test/hostile", &[]);
-        let victim =
-            json!({"pools": [{"subnet": "10.77.0.0/24"}], "options": {"com.docker.network.bridge.name": "victim"}});
-        bench.wait(bench.controller.create_network(create("victim", "bridge", &victim))).unwrap();
-        let container = Namespace::new("container");
-        bench.wait(bench.controller.attach("victim", attach(&container, &json!({})))).unwrap();
-        let scene = Self { bench, container, other: Namespace::new("other") };
-        until("the links are as they stay", || {
-            !scene
-                .seen()
-                .iter()
-                .any(|dump| ["tentative", "NO-CARRIER", "linkdown"].iter().any(|word| dump.contains(word)))
-        });
-        scene
+        Self::of(Bench::new())
     }
 
     fn network(&self, options: &Value) -> Result<()> {
@@ -248,18 +222,6 @@ impl Scene {
         error
     }
 
-    /// What a driver's calls may take from now on; answers what that was before. None: what they may without a word.
-    fn allow_milliseconds(&self, driver: &str, most: Option<u64>) -> Option<u64> {
-        let driver = Name::new(driver).unwrap();
-        let mut grant = self.bench.wait(self.bench.controller.driver(&driver)).unwrap().grant;
-        let before = match most {
-            Some(most) => grant.limits.insert(Limit::CallMilliseconds, most),
-            None => grant.limits.remove(&Limit::CallMilliseconds),
-        };
-        self.bench.wait(self.bench.controller.set_grant(&driver, grant)).unwrap();
-        before
-    }
-
     fn attack_now(&self, name: &str) -> Error {
         let options = json!({"attack": name});
         if ATTACKS.iter().any(|(known, _)| *known == name) {
@@ -272,15 +234,6 @@ impl Scene {
         attached.unwrap_err()
     }
 
-    /// The other driver's calls: an endpoint comes and goes. Answers how long that took.
-    fn work(&self, namespace: &Namespace) -> Duration {
-        let begin = Instant::now();
-        self.bench.wait(self.bench.controller.attach("victim", attach(namespace, &json!({})))).unwrap();
-        let name = namespace.path().file_name().unwrap().to_str().unwrap();
-        self.bench.wait(self.bench.controller.detach(Some("victim"), name)).unwrap();
-        begin.elapsed()
-    }
-
     /// The other driver's endpoint comes and goes before any of more operations than can run has ended.
     fn works_beside<F: Future<Output = Result<()>> + Send + 'static>(&self, endless: impl Fn(u32) -> F) {
         let spinning: Vec<_> = (0..=CALLS).map(|number| self.bench.spawn(endless(number))).collect();
@@ -289,10 +242,6 @@ impl Scene {
         assert!(!spinning.iter().any(JoinHandle::is_finished), "the other driver waited for a call that spins");
         // Those that still wait for a turn never begin.
         spinning.iter().for_each(JoinHandle::abort);
-    }
-
-    fn seen(&self) -> [String; 3] {
-        [self.bench.host.dump(), self.container.dump(), self.bench.stored()]
     }
 }
 

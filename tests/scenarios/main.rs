@@ -33,5 +33,6 @@ mod recordings;
 mod refusals;
 mod released;
 mod restart;
+mod scene;
 mod shares;
 mod transactions;

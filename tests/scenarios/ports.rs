@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pontoon_tests::{
-    Bench, Daemon, Namespace, ask_udp, attach, create, driver, fetch, listen_tcp, listen_udp, outside,
+    Bench, Daemon, KilledAtEnd, Namespace, ask_udp, attach, create, driver, fetch, listen_tcp, listen_udp, outside,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const UNAVAILABLE: i32 = 9;
 
 /// Has a program in a namespace listen on an address, until the answer is dropped. It is a process of its own: what this one opens lives on
 /// for a moment in each program that another test starts.
-fn listen(namespace: &Namespace, address: impl Into<IpAddr>, port: u16) -> Listening {
+fn listen(namespace: &Namespace, address: impl Into<IpAddr>, port: u16) -> KilledAtEnd {
     let (family, address) = match address.into() {
         IpAddr::V4(v4) => (4, v4.to_string()),
         IpAddr::V6(v6) => (6, format!("[{v6}]")),
@@ -26,7 +26,7 @@ fn listen(namespace: &Namespace, address: impl Into<IpAddr>, port: u16) -> Liste
     let line = format!("TCP{family}-LISTEN:{port},bind={address}");
     let mut nsenter = Command::new("nsenter");
     nsenter.arg(format!("--net={}", namespace.text())).args(["--", "socat", "-u", &line, "OPEN:/dev/null"]);
-    let mut listening = Listening(nsenter.spawn().unwrap());
+    let mut listening = KilledAtEnd(nsenter.spawn().unwrap());
     // State 0A is TCP_LISTEN (proc_net_tcp.rst).
     let begins = format!(":{port:04X}");
     let is_it = |line: &str| {
@@ -38,15 +38,6 @@ fn listen(namespace: &Namespace, address: impl Into<IpAddr>, port: u16) -> Liste
         std::thread::sleep(Duration::from_millis(2));
     }
     listening
-}
-
-struct Listening(Child);
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Whether nobody could listen there.

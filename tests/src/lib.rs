@@ -23,7 +23,7 @@ mod timings;
 
 use std::path::PathBuf;
 
-pub use bench::{Bench, attach, attach_path, bridge_code, create, launcher, registers};
+pub use bench::{Bench, ForRuntimes, attach, attach_path, bridge_code, create, launcher, registers};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
 pub use language::{LANGUAGES, with_tools};
@@ -31,7 +31,7 @@ pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
-pub use process::{Process, Role, children, status};
+pub use process::{KilledAtEnd, Process, Role, children, status};
 pub use timings::Timings;
 
 /// The program under test.

@@ -2,8 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+/// A child that does not outlive this.
+pub struct KilledAtEnd(pub Child);
+
+impl Drop for KilledAtEnd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// What a process of a daemon's is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
