@@ -1,6 +1,6 @@
 /** The errors that a driver and its host tell each other. The host's functions throw an `Error` with a `payload`; so does a driver. */
 
-import type { Error as WitError, ErrorKind } from 'pontoon:driver/types@0.1.0';
+import type { Error as WitError, ErrorKind } from 'pontoon:driver/types@0.1.1';
 
 /** An error with its kind. */
 export class DriverError extends Error {

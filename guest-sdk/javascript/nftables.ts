@@ -1,8 +1,8 @@
 /** Rules that read like rules: `rule(FORWARD, 'drop').when({ tag: 'input-link', val: bridge })`, and whose ids can be kept. */
 
-import type { Namespace } from 'pontoon:driver/namespaces@0.1.0';
-import * as host from 'pontoon:driver/nftables@0.1.0';
-import type { Chain, Condition, Property, Rule, Verdict } from 'pontoon:driver/nftables@0.1.0';
+import type { Namespace } from 'pontoon:driver/namespaces@0.1.1';
+import * as host from 'pontoon:driver/nftables@0.1.1';
+import type { Chain, Condition, Property, Rule, Verdict } from 'pontoon:driver/nftables@0.1.1';
 
 /** The id of a rule, in decimal: JSON, and so the store, has no numbers of 64 bits. */
 export type RuleId = string;

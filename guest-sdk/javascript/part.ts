@@ -1,13 +1,13 @@
 /** What a driver exports. */
 
-import type { Registration } from 'pontoon:driver/driver@0.1.0';
-import type { Scope } from 'pontoon:driver/types@0.1.0';
-import { log } from 'pontoon:driver/log@0.1.0';
+import type { Registration } from 'pontoon:driver/driver@0.1.1';
+import type { Scope } from 'pontoon:driver/types@0.1.1';
+import { log } from 'pontoon:driver/log@0.1.1';
 
 import { internal, payload } from './errors.js';
 import { begin } from './runtime.js';
 
-type Driver = typeof import('pontoon:driver/driver@0.1.0');
+type Driver = typeof import('pontoon:driver/driver@0.1.1');
 type Optional = 'deleteNetwork' | 'deleteEndpoint' | 'endpointOperInfo' | 'leave';
 
 /** The part `driver`, which every driver exports. What has nothing to do may be left out: what is still there goes with its owner. */

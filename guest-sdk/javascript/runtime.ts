@@ -5,9 +5,9 @@
  * component was built: the same "random" MAC each time.
  */
 
-import { now } from 'pontoon:driver/clock@0.1.0';
-import { log, type Level } from 'pontoon:driver/log@0.1.0';
-import { bytes } from 'pontoon:driver/random@0.1.0';
+import { now } from 'pontoon:driver/clock@0.1.1';
+import { log, type Level } from 'pontoon:driver/log@0.1.1';
+import { bytes } from 'pontoon:driver/random@0.1.1';
 
 const line = (level: Level) => (...values: unknown[]) => log(level, values.map(text).join(' '));
 

@@ -1,6 +1,6 @@
 /** What a driver remembers between calls: values by key, as JSON. All networks of the driver share one key space. */
 
-import * as store from 'pontoon:driver/store@0.1.0';
+import * as store from 'pontoon:driver/store@0.1.1';
 
 /** The value of a key; undefined where there is none. */
 export function get<T>(key: string): T | undefined {

@@ -1,8 +1,8 @@
 /** The host's values as `ipaddr.js` has them, and back. */
 
 import ipaddr from 'ipaddr.js';
-import { bytes } from 'pontoon:driver/random@0.1.0';
-import type { IpAddress, IpNetwork, Ipv4Address, Ipv6Address, MacAddress } from 'pontoon:driver/types@0.1.0';
+import { bytes } from 'pontoon:driver/random@0.1.1';
+import type { IpAddress, IpNetwork, Ipv4Address, Ipv6Address, MacAddress } from 'pontoon:driver/types@0.1.1';
 
 /** An address of either family, which can be compared and printed. */
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;

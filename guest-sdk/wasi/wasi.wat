@@ -7,8 +7,8 @@
 ;; sockets, are refused by name when the component is linked.
 (module
   (import "env" "memory" (memory 0))
-  (import "pontoon:driver/log@0.1.0" "log" (func $log (param $level i32) (param $text i32) (param $length i32)))
-  (import "pontoon:driver/random@0.1.0" "bytes" (func $bytes (param $count i32) (param $result i32)))
+  (import "pontoon:driver/log@0.1.1" "log" (func $log (param $level i32) (param $text i32) (param $length i32)))
+  (import "pontoon:driver/random@0.1.1" "bytes" (func $bytes (param $count i32) (param $result i32)))
 
   ;; Nanoseconds since the call began, as far as anyone asked.
   (global $now (mut i64) (i64.const 0))

@@ -29,17 +29,17 @@ export const driver = driverPart({
   leave: (network, endpoint) => void ports.withdraw(network, endpoint),
 });
 
-export const externalConnectivity = part<typeof import('pontoon:driver/external-connectivity@0.1.0')>({
+export const externalConnectivity = part<typeof import('pontoon:driver/external-connectivity@0.1.1')>({
   programExternalConnectivity(network, endpoint, gatewayIpv4, gatewayIpv6, options) {
     ports.publish(network, endpoint, { ipv4: gatewayIpv4, ipv6: gatewayIpv6 }, options.portBindings);
   },
   revokeExternalConnectivity: (network, endpoint) => void ports.withdraw(network, endpoint),
 });
 
-export const ipv6Releaser = part<typeof import('pontoon:driver/ipv6-releaser@0.1.0')>({
+export const ipv6Releaser = part<typeof import('pontoon:driver/ipv6-releaser@0.1.1')>({
   releaseIpv6: (network, endpoint) => endpoints.releaseIpv6(network, endpoint),
 });
 
-export const gatewayAllocationChecker = part<typeof import('pontoon:driver/gateway-allocation-checker@0.1.0')>({
+export const gatewayAllocationChecker = part<typeof import('pontoon:driver/gateway-allocation-checker@0.1.1')>({
   skipGatewayAllocation: (options) => ({ ipv4: readOptions(options.generic).inhibitIpv4, ipv6: false }),
 });

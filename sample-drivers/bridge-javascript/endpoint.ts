@@ -1,8 +1,8 @@
 /** An endpoint: the pair of links between bridge and container. */
 
-import type { InterfaceInfo, JoinInfo } from 'pontoon:driver/capabilities@0.1.0';
-import * as links from 'pontoon:driver/links@0.1.0';
-import type { EndpointOptions, IpAddress, MacAddress, TransportPort } from 'pontoon:driver/types@0.1.0';
+import type { InterfaceInfo, JoinInfo } from 'pontoon:driver/capabilities@0.1.1';
+import * as links from 'pontoon:driver/links@0.1.1';
+import type { EndpointOptions, IpAddress, MacAddress, TransportPort } from 'pontoon:driver/types@0.1.1';
 import { errors, store, values } from 'pontoon-sdk';
 
 import { find as findNetwork, hash, type Network, removeLink } from './network.js';

@@ -1,9 +1,9 @@
 /** A network: the bridge, its subnets, and the conflicts with other networks. */
 
-import * as forwarding from 'pontoon:driver/forwarding@0.1.0';
-import * as links from 'pontoon:driver/links@0.1.0';
-import * as sysctls from 'pontoon:driver/sysctls@0.1.0';
-import type { IpAddress, IpamData, IpNetwork, NetworkOptions } from 'pontoon:driver/types@0.1.0';
+import * as forwarding from 'pontoon:driver/forwarding@0.1.1';
+import * as links from 'pontoon:driver/links@0.1.1';
+import * as sysctls from 'pontoon:driver/sysctls@0.1.1';
+import type { IpAddress, IpamData, IpNetwork, NetworkOptions } from 'pontoon:driver/types@0.1.1';
 import { errors, nftables, store, values } from 'pontoon-sdk';
 
 import { readOptions } from './options.js';

@@ -1,6 +1,6 @@
 /** What the user's labels say: Docker's names, Docker's defaults. Unknown ones are left alone. */
 
-import type { IpAddress, TextMap } from 'pontoon:driver/types@0.1.0';
+import type { IpAddress, TextMap } from 'pontoon:driver/types@0.1.1';
 import { errors, values } from 'pontoon-sdk';
 
 const NAME = 'com.docker.network.bridge.name';

@@ -1,8 +1,8 @@
 /** Published ports: taken on the host, and the rules behind them. */
 
-import * as host from 'pontoon:driver/nftables@0.1.0';
-import * as ports from 'pontoon:driver/ports@0.1.0';
-import type { IpAddress, PortBinding } from 'pontoon:driver/types@0.1.0';
+import * as host from 'pontoon:driver/nftables@0.1.1';
+import * as ports from 'pontoon:driver/ports@0.1.1';
+import type { IpAddress, PortBinding } from 'pontoon:driver/types@0.1.1';
 import { errors, nftables, values } from 'pontoon-sdk';
 
 import { type Endpoint, find as findEndpoint, get as getEndpoint, save } from './endpoint.js';

@@ -1,8 +1,8 @@
 /** Filter and translation of a whole network. What a published port adds stands in `ports`. */
 
-import type { Link } from 'pontoon:driver/links@0.1.0';
-import type { Property, Rule } from 'pontoon:driver/nftables@0.1.0';
-import type { IpNetwork } from 'pontoon:driver/types@0.1.0';
+import type { Link } from 'pontoon:driver/links@0.1.1';
+import type { Property, Rule } from 'pontoon:driver/nftables@0.1.1';
+import type { IpNetwork } from 'pontoon:driver/types@0.1.1';
 import { nftables } from 'pontoon-sdk';
 
 import { hasFamily, type Network, type Subnet } from './network.js';

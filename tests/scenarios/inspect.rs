@@ -54,11 +54,11 @@ fn a_driver_shows_its_parts_its_imports_and_its_manifest() {
     for _ in 0..2 {
         let details: DriverDetails = serde_json::from_value(daemon.json("driver inspect bridge")).unwrap();
         let parts = ["driver", "external-connectivity", "gateway-allocation-checker", "ipv6-releaser"];
-        assert_eq!(details.exports, parts.map(|part| format!("pontoon:driver/{part}@0.1.0")));
-        for import in ["links@0.1.0#add", "links@0.1.0#[method]link.set", "nftables@0.1.0#add", "store@0.1.0#set"] {
+        assert_eq!(details.exports, parts.map(|part| format!("pontoon:driver/{part}@0.1.1")));
+        for import in ["links@0.1.1#add", "links@0.1.1#[method]link.set", "nftables@0.1.1#add", "store@0.1.1#set"] {
             assert!(details.imports.contains(&format!("pontoon:driver/{import}")), "{import}: {:?}", details.imports);
         }
-        assert!(details.imports.iter().all(|i| i.starts_with("pontoon:driver/") && i.contains("@0.1.0#")));
+        assert!(details.imports.iter().all(|i| i.starts_with("pontoon:driver/") && i.contains("@0.1.1#")));
         let manifest = daemon.json("driver inspect blue")["manifest"].clone();
         let asks = serde_json::json!({ "permissions": ["links", "store"] });
         let said = serde_json::json!({
@@ -87,7 +87,7 @@ fn the_sample_drivers_ask_for_what_they_import() {
         daemon.load(name);
         let details: DriverDetails = serde_json::from_value(daemon.json(&format!("driver inspect {name}"))).unwrap();
         let needed = details.imports.iter().filter_map(|import| {
-            let (interface, function) = import.strip_prefix("pontoon:driver/")?.split_once("@0.1.0#")?;
+            let (interface, function) = import.strip_prefix("pontoon:driver/")?.split_once("@0.1.1#")?;
             let call = format!("{interface}.{}", function.rsplit(']').next()?);
             HostCall::ALL.into_iter().find(|known| known.name() == call).and_then(Permission::of)
         });
@@ -153,7 +153,7 @@ fn versions() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(text.lines().any(|l| l.starts_with("client") && l.contains(version)), "{text}");
     assert!(
-        text.lines().any(|l| l.starts_with("daemon") && l.contains(version) && l.contains("pontoon:driver@0.1.0")),
+        text.lines().any(|l| l.starts_with("daemon") && l.contains(version) && l.contains("pontoon:driver@0.1.1")),
         "{text}"
     );
     let json = daemon.json("version");

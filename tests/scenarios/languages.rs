@@ -17,7 +17,7 @@ struct Mistake {
 
 /// The interface as it is not yet, in a language whose remains of WASI are answered in the component.
 const OTHER_VERSION: Mistake = Mistake {
-    edits: &[["wit", "@0.1.0", "@0.2.0"], ["sdk/wasi.wat", "@0.1.0", "@0.2.0"]],
+    edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk/wasi.wat", "@0.1.1", "@0.2.0"]],
     says: &["was built for", "pontoon:driver/", "@0.2.0", "build it again with that version"],
 };
 
@@ -40,14 +40,14 @@ const GO: &[Mistake] = &[
     Mistake {
         edits: &[[
             "wit/world.wit",
-            "driver-part@0.1.0;\n}",
-            "driver-part@0.1.0;\n  include pontoon:driver/ipv6-releaser-part@0.1.0;\n}",
+            "driver-part@0.1.1;\n}",
+            "driver-part@0.1.1;\n  include pontoon:driver/ipv6-releaser-part@0.1.1;\n}",
         ]],
         says: &["the world exports ipv6-releaser, whose methods main.simple lacks"],
     },
     Mistake {
-        edits: &[["wit/world.wit", "driver-part@0.1.0;\n}", "ipv6-releaser-part@0.1.0;\n}"]],
-        says: &["does not export pontoon:driver/driver@0.1.0"],
+        edits: &[["wit/world.wit", "driver-part@0.1.1;\n}", "ipv6-releaser-part@0.1.1;\n}"]],
+        says: &["does not export pontoon:driver/driver@0.1.1"],
     },
     // Sockets are refused when the component is linked; files are not there.
     Mistake {
@@ -96,8 +96,8 @@ const C: &[Mistake] = &[
     Mistake {
         edits: &[[
             "wit/world.wit",
-            "driver-part@0.1.0;\n}",
-            "driver-part@0.1.0;\n  include pontoon:driver/ipv6-releaser-part@0.1.0;\n}",
+            "driver-part@0.1.1;\n}",
+            "driver-part@0.1.1;\n  include pontoon:driver/ipv6-releaser-part@0.1.1;\n}",
         ]],
         says: &["undefined symbol: exports_pontoon_driver_ipv6_releaser_release_ipv6"],
     },
@@ -117,7 +117,7 @@ const C: &[Mistake] = &[
 ];
 
 const PYTHON: &[Mistake] = &[
-    Mistake { edits: &[["wit", "@0.1.0", "@0.2.0"]], says: OTHER_VERSION.says },
+    Mistake { edits: &[["wit", "@0.1.1", "@0.2.0"]], says: OTHER_VERSION.says },
     // An exception, with its place.
     Mistake {
         edits: &[["app.py", "pass  # What a network", "raise ValueError(\"out of luck\")  # What a network"]],
@@ -142,7 +142,7 @@ const PYTHON: &[Mistake] = &[
 
 const JAVASCRIPT: &[Mistake] = &[
     Mistake {
-        edits: &[["wit", "@0.1.0", "@0.2.0"], ["sdk", "@0.1.0", "@0.2.0"], ["driver.ts", "@0.1.0", "@0.2.0"]],
+        edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"], ["driver.ts", "@0.1.1", "@0.2.0"]],
         says: OTHER_VERSION.says,
     },
     // What is thrown, with its place.
@@ -156,12 +156,12 @@ const JAVASCRIPT: &[Mistake] = &[
         says: &["driver.ts", "'joined' does not exist in type"],
     },
     Mistake {
-        edits: &[["wit/world.wit", "  include", "  include pontoon:driver/ipv6-releaser-part@0.1.0;\n  include"]],
+        edits: &[["wit/world.wit", "  include", "  include pontoon:driver/ipv6-releaser-part@0.1.1;\n  include"]],
         says: &["ipv6Releaser"],
     },
     Mistake {
         edits: &[["wit/world.wit", "driver-part", "ipv6-releaser-part"]],
-        says: &["pontoon:driver/driver@0.1.0"],
+        says: &["pontoon:driver/driver@0.1.1"],
     },
     Mistake {
         edits: &[["driver.ts", "'eth', undefined", "5, undefined"]],

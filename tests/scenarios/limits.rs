@@ -189,7 +189,7 @@ fn by_hand(module: &str, instances: &str) -> Vec<u8> {
           {instances}
           (func $f (canon lift (core func $first \"f\")))
           (instance $driver {exports})
-          (export \"pontoon:driver/driver@0.1.0\" (instance $driver)))"
+          (export \"pontoon:driver/driver@0.1.1\" (instance $driver)))"
     );
     wat::parse_str(text).unwrap()
 }

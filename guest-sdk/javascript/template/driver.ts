@@ -1,7 +1,7 @@
 /** A bridge for every network and a pair of links for every container. */
 
-import * as links from 'pontoon:driver/links@0.1.0';
-import type { NetworkOptions } from 'pontoon:driver/types@0.1.0';
+import * as links from 'pontoon:driver/links@0.1.1';
+import type { NetworkOptions } from 'pontoon:driver/types@0.1.1';
 import { driverPart, errors, registration, values } from 'pontoon-sdk';
 
 /** Docker's name for a network's MTU. */

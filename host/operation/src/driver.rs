@@ -77,9 +77,9 @@ pub struct DriverDetails {
     /// The driver.
     #[serde(flatten)]
     pub driver: Driver,
-    /// The parts of the interface that it exports, e.g. `pontoon:driver/driver@0.1.0`.
+    /// The parts of the interface that it exports, e.g. `pontoon:driver/driver@0.1.1`.
     pub exports: Vec<String>,
-    /// The interfaces and functions that it imports, e.g. `pontoon:driver/links@0.1.0#add`.
+    /// The interfaces and functions that it imports, e.g. `pontoon:driver/links@0.1.1#add`.
     pub imports: Vec<String>,
     /// The manifest of the component; none where its author wrote none.
     pub manifest: Option<Manifest>,

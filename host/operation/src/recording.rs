@@ -16,7 +16,7 @@ pub struct Recording {
     pub driver: Name,
     /// SHA-256 of its component, in hexadecimal digits.
     pub component: String,
-    /// The interface, e.g. `pontoon:driver@0.1.0`.
+    /// The interface, e.g. `pontoon:driver@0.1.1`.
     pub interface: String,
     /// The exported function, e.g. `create-endpoint`.
     pub function: String,

@@ -62,7 +62,7 @@ pub struct Collected {
 pub struct Version {
     /// The program's version.
     pub version: String,
-    /// The interface that it offers to drivers, e.g. `pontoon:driver@0.1.0`.
+    /// The interface that it offers to drivers, e.g. `pontoon:driver@0.1.1`.
     pub interface: String,
     /// The runtime's version.
     pub wasmtime: String,

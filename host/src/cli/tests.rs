@@ -255,7 +255,7 @@ async fn answers_without_a_body_are_json_too() {
 #[tokio::test]
 async fn the_version_does_not_need_a_daemon() {
     let own = env!("CARGO_PKG_VERSION");
-    let version = r#"{"version":"9.9.9","interface":"pontoon:driver@0.1.0","wasmtime":"48","schema":1}"#;
+    let version = r#"{"version":"9.9.9","interface":"pontoon:driver@0.1.1","wasmtime":"48","schema":1}"#;
     let (code, out, _) = Daemon::answering(200, version).pontoon("version").await;
     assert!(code == 0 && out.contains(own) && out.contains("9.9.9"), "{out}");
     let daemon = Daemon::answering(200, version);

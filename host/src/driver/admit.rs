@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use semver::Version;
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::types::{Types, TypesRef};
 use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
@@ -27,7 +28,7 @@ pub struct Admitted {
     pub exports: Vec<String>,
     /// Everything that it imports, as written.
     pub imports: Vec<String>,
-    /// The functions among these, e.g. `pontoon:driver/links@0.1.0#add`.
+    /// The functions among these, e.g. `pontoon:driver/links@0.1.1#add`.
     pub functions: Vec<String>,
     /// Its manifest.
     pub manifest: Option<Manifest>,
@@ -91,9 +92,8 @@ fn walk(bytes: &[u8]) -> Result<Admitted> {
             _ => {}
         }
     }
-    let suffix = format!("@{VERSION}");
-    let part = |e: &String| e.strip_prefix(PACKAGE)?.strip_prefix('/')?.strip_suffix(&suffix).map(str::to_owned);
-    found.parts = found.exports.iter().filter_map(part).collect();
+    let part = |(part, version): (&str, &str)| is_served(version).then(|| part.to_owned());
+    found.parts = found.exports.iter().filter_map(|export| of_package(export)).filter_map(part).collect();
     Ok(found)
 }
 
@@ -113,9 +113,8 @@ fn add_manifest(found: &mut Admitted, data: &[u8]) -> Result<()> {
 fn check_imports(imports: &[String]) -> Result<()> {
     let offered: BTreeSet<&str> =
         HostCall::ALL.iter().filter_map(|c| c.name().split('.').next()).chain(["types"]).collect();
-    let prefix = format!("{PACKAGE}/");
     for import in imports {
-        let Some((interface, version)) = import.strip_prefix(&prefix).and_then(|rest| rest.split_once('@')) else {
+        let Some((interface, version)) = of_package(import) else {
             let hint = if import.starts_with("wasi:") {
                 ": drivers get no WASI, no files and no sockets; a project of `pontoon driver new --language …` is built without"
             } else {
@@ -125,7 +124,7 @@ fn check_imports(imports: &[String]) -> Result<()> {
                 "the component imports {import:?}, which this host does not offer{hint}"
             )));
         };
-        if version != VERSION {
+        if !is_served(version) {
             return Err(other_version(import));
         }
         if !offered.contains(interface) {
@@ -140,13 +139,10 @@ fn check_imports(imports: &[String]) -> Result<()> {
 /// The driver, and no part that would read as absent: of another version only, or one that the host does not know.
 fn check_exports(admitted: &Admitted) -> Result<()> {
     let has = |part: &str| admitted.parts.iter().any(|p| p == part);
-    let ours = |export: &String| {
-        export.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@').map(|(p, v)| (p.to_owned(), v.to_owned()))
-    };
     for export in &admitted.exports {
-        match ours(export) {
-            Some((part, version)) if version != VERSION && !has(&part) => return Err(other_version(export)),
-            Some((part, version)) if version == VERSION && !PARTS.contains(&part.as_str()) => {
+        match of_package(export) {
+            Some((part, version)) if !is_served(version) && !has(part) => return Err(other_version(export)),
+            Some((part, version)) if is_served(version) && !PARTS.contains(&part) => {
                 return Err(Error::invalid(format!(
                     "the component exports {export:?}, which is no part of a driver in {PACKAGE}@{VERSION}"
                 )));
@@ -167,6 +163,22 @@ fn other_version(name: &str) -> Error {
     Error::invalid(format!(
         "the component was built for {name:?} and this host offers {PACKAGE}@{VERSION}: build it again with that version"
     ))
+}
+
+/// The interface and the version of a name of the interface package.
+fn of_package(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')
+}
+
+/// Whether this host serves a version: every release of the same track, which only adds (`wit/README.md`). As in semantic versioning, a track
+/// is a major version, and below 1.0.0 a minor one. A later release than the host's may ask for a function that is not there yet: wasmtime
+/// names it when the component is loaded.
+fn is_served(version: &str) -> bool {
+    let track = |text: &str| {
+        let version = Version::parse(text).ok()?;
+        Some((version.major, if version.major == 0 { version.minor } else { 0 }))
+    };
+    track(version).is_some_and(|theirs| track(VERSION) == Some(theirs))
 }
 
 /// The functions of an imported interface.
@@ -202,7 +214,7 @@ mod tests {
         assert!(refusal(b"").contains("no WebAssembly"));
         assert!(refusal(b"\0asm\x01\0\0\0").contains("core module"));
         assert!(refusal(b"\0asm\x0d").contains("cut off"));
-        assert!(refusal(&EMPTY).contains("does not export pontoon:driver/driver@0.1.0 (it exports nothing)"));
+        assert!(refusal(&EMPTY).contains("does not export pontoon:driver/driver@0.1.1 (it exports nothing)"));
         let mut cut = EMPTY.to_vec();
         cut.extend([11, 200]);
         assert!(refusal(&cut).contains("damaged or cut off"));
@@ -211,10 +223,14 @@ mod tests {
     #[test]
     fn imports_are_refused_by_name() {
         let check = |name: &str| check_imports(&[name.to_owned()]).map_err(|e| e.message);
-        assert!(check("pontoon:driver/links@0.1.0").is_ok());
-        assert!(check("pontoon:driver/types@0.1.0").is_ok());
+        assert!(check("pontoon:driver/links@0.1.1").is_ok());
+        assert!(check("pontoon:driver/types@0.1.1").is_ok());
+        assert!(check("pontoon:driver/links@0.1.0").is_ok() && check("pontoon:driver/links@0.1.7").is_ok());
+        for other in ["0.2.0", "1.1.1", "0.1", "0.1.0-rc1x!", ""] {
+            assert!(check(&format!("pontoon:driver/links@{other}")).unwrap_err().contains("was built for"), "{other}");
+        }
         assert!(check("pontoon:driver/links@0.2.0").unwrap_err().contains("was built for"));
-        assert!(check("pontoon:driver/files@0.1.0").unwrap_err().contains("does not have"));
+        assert!(check("pontoon:driver/files@0.1.1").unwrap_err().contains("does not have"));
         assert!(check("wasi:filesystem/types@0.2.0").unwrap_err().contains("no WASI"));
         assert!(check("anything").unwrap_err().contains("does not offer"));
     }

@@ -79,25 +79,25 @@ fn removing(stage: &Stage, number: fn(&Stage) -> i32) -> Result<()> {
 
 #[cfg(target_arch = "wasm32")]
 mod host {
-    #[link(wasm_import_module = "pontoon:driver/links@0.1.0")]
+    #[link(wasm_import_module = "pontoon:driver/links@0.1.1")]
     unsafe extern "C" {
         #[link_name = "[method]link.remove"]
         fn link_remove(handle: i32, result: *mut u8);
     }
 
-    #[link(wasm_import_module = "pontoon:driver/namespaces@0.1.0")]
+    #[link(wasm_import_module = "pontoon:driver/namespaces@0.1.1")]
     unsafe extern "C" {
         #[link_name = "[resource-drop]namespace"]
         fn namespace_drop(handle: i32);
     }
 
-    #[link(wasm_import_module = "pontoon:driver/capabilities@0.1.0")]
+    #[link(wasm_import_module = "pontoon:driver/capabilities@0.1.1")]
     unsafe extern "C" {
         #[link_name = "[resource-drop]interface-info"]
         fn interface_info_drop(handle: i32);
     }
 
-    #[link(wasm_import_module = "pontoon:driver/log@0.1.0")]
+    #[link(wasm_import_module = "pontoon:driver/log@0.1.1")]
     unsafe extern "C" {
         #[link_name = "log"]
         fn log_raw(level: i32, text: i32, length: i32);

@@ -36,7 +36,7 @@ fn what_is_no_component() {
         ("magic", b"\0asm".to_vec(), &["cut off"]),
         ("core", b"\0asm\x01\0\0\0".to_vec(), &["core module", "no component"]),
         ("compiled", [b"\0asm\x0d\0\x01\0".as_slice(), b"\0\x7felf"].concat(), &["damaged or cut off"]),
-        ("bare", b"\0asm\x0d\0\x01\0".to_vec(), &["does not export pontoon:driver/driver@0.1.0", "exports nothing"]),
+        ("bare", b"\0asm\x0d\0\x01\0".to_vec(), &["does not export pontoon:driver/driver@0.1.1", "exports nothing"]),
     ]);
 }
 
@@ -60,17 +60,17 @@ fn components_of_another_world_or_version() {
         (
             "partial",
             world("world test { include table-watcher-part; }"),
-            &["does not export pontoon:driver/driver@0.1.0", "table-watcher"],
+            &["does not export pontoon:driver/driver@0.1.1", "table-watcher"],
         ),
         (
             "imports-next",
-            component("world test { include driver-part; }", &[("driver@0.1.0", "driver@0.2.0")], &[]),
-            &["built for", "@0.2.0", "pontoon:driver@0.1.0"],
+            component("world test { include driver-part; }", &[("driver@0.1.1", "driver@0.2.0")], &[]),
+            &["built for", "@0.2.0", "pontoon:driver@0.1.1"],
         ),
         (
             "exports-next",
             component("world test { export pontoon:driver/driver@0.2.0; }", &[], &[next]),
-            &["built for", "pontoon:driver/driver@0.2.0", "pontoon:driver@0.1.0"],
+            &["built for", "pontoon:driver/driver@0.2.0", "pontoon:driver@0.1.1"],
         ),
         (
             "part-of-next",
@@ -82,7 +82,7 @@ fn components_of_another_world_or_version() {
             world(
                 "interface packet-watcher { watch: func(); }\nworld test { include driver-part; export packet-watcher; }",
             ),
-            &["exports", "pontoon:driver/packet-watcher@0.1.0", "no part"],
+            &["exports", "pontoon:driver/packet-watcher@0.1.1", "no part"],
         ),
     ]);
 }
@@ -104,7 +104,7 @@ fn imports_that_the_host_does_not_offer() {
                 &[],
                 &[],
             ),
-            &["pontoon:driver/files@0.1.0", "does not have"],
+            &["pontoon:driver/files@0.1.1", "does not have"],
         ),
         (
             "member",
@@ -113,7 +113,7 @@ fn imports_that_the_host_does_not_offer() {
                 &[("now: func() -> u64;", "now: func() -> u64;\n sleep: func(time: u64);")],
                 &[],
             ),
-            &["pontoon:driver/clock@0.1.0", "sleep"],
+            &["pontoon:driver/clock@0.1.1", "sleep"],
         ),
     ]);
 }

@@ -26,7 +26,7 @@ pub fn component(worlds: &str, edits: &[(&str, &str)], others: &[&str]) -> Vec<u
     for entry in files.filter(|e| e.path().extension().is_some_and(|extension| extension == "wit")) {
         write(entry.file_name().to_str().unwrap(), std::fs::read_to_string(entry.path()).unwrap());
     }
-    write("test.wit", format!("package pontoon:driver@0.1.0;\n{worlds}"));
+    write("test.wit", format!("package pontoon:driver@0.1.1;\n{worlds}"));
     assert!(missing.is_empty(), "the contract does not say {missing:?} any more");
     std::fs::create_dir(folder.path().join("deps")).unwrap();
     for (number, other) in others.iter().enumerate() {
