@@ -28,7 +28,7 @@ use grant::gate::nftables::NftRules;
 use grant::gate::settings::Forwards;
 use kernel::{
     self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath, NewLink,
-    NftHandle, Outcome, Rule, Sysctl, index_of_own_name,
+    NftHandle, NftRule, Outcome, Rule, Sysctl, index_of_own_name,
 };
 use objects::{Objects, link_key};
 use removals::Removals;
@@ -89,6 +89,8 @@ pub struct Transaction {
     checks: HashSet<Check>,
     /// Which links forward changes with this call.
     forwards: bool,
+    /// See [`Firewall::rounds`].
+    rounds: u64,
     /// What was removed that its driver had left behind.
     swept: Vec<String>,
 }
@@ -104,6 +106,7 @@ impl Transaction {
     ) -> Self {
         Self {
             since: store.version(),
+            rounds: firewall.rounds(),
             kernel,
             reaper,
             firewall,
@@ -215,15 +218,23 @@ impl Transaction {
     /// Makes packet rules. Answers the ids of their objects, in the order of the rules.
     pub fn add_nft_rules(&mut self, rules: Granted<NftRules>) -> Result<Vec<i64>, Error> {
         let NftRules { namespace, table, rules } = rules.take();
-        let needs: Vec<_> = rules.iter().map(|(rule, port)| (rule.needed_links(), *port)).collect();
-        let rules = rules.into_iter().map(|(rule, _)| rule).collect();
-        let change = Change::AddNftRules { namespace: namespace.clone(), table: table.clone(), rules };
+        let rules = rules.into_iter().map(|(rule, port)| (self.store.new_object_id(), rule, port));
+        let rules: Vec<_> = rules
+            .map(|(id, rule, port)| (id, NftRule { comment: format!("{} {id}", rule.comment), ..rule }, port))
+            .collect();
+        let change = Change::AddNftRules {
+            namespace: namespace.clone(),
+            table: table.clone(),
+            rules: rules.iter().map(|(_, rule, _)| rule.clone()).collect(),
+        };
         let outcomes = self.apply(&[change])?;
         let Some(Outcome::Rules(handles)) = outcomes.into_iter().next() else {
             return Err(Error::internal("the kernel layer did not answer with rules"));
         };
-        let made = handles.into_iter().zip(needs).map(|(handle, (links, port))| {
-            self.made(Thing::NftRule { namespace: namespace.clone(), table: table.clone(), handle, links, port })
+        let made = handles.into_iter().zip(rules).map(|(handle, (id, rule, port))| {
+            let (namespace, table, rule) = (namespace.clone(), table.clone(), Some(rule));
+            self.made_as(id, Thing::NftRule { namespace, table, handle, rule, port });
+            id
         });
         Ok(made.collect())
     }
@@ -265,11 +276,15 @@ impl Transaction {
     /// Notes an object that the call made as its owner's, and gives it its id.
     fn made(&mut self, thing: Thing) -> i64 {
         let id = self.store.new_object_id();
+        self.made_as(id, thing);
+        id
+    }
+
+    fn made_as(&mut self, id: i64, thing: Thing) {
         self.forwards |= matches!(thing, Thing::Forward { .. });
         self.counts.add_thing(&thing);
         let Owner { network, endpoint, .. } = self.owner.clone();
         self.made.insert(Object { id, network, endpoint, thing });
-        id
     }
 
     fn committed(&self) -> Result<&Objects, store::Error> {
@@ -356,6 +371,7 @@ impl Transaction {
         if self.forwards {
             self.firewall.sync();
         }
+        self.firewall.restore_beside(self.rounds);
         Ok(std::mem::take(&mut self.swept))
     }
 
@@ -409,6 +425,9 @@ impl Drop for Transaction {
         };
         if self.applied.iter().any(|applied| applied.undo.iter().any(switched)) {
             self.firewall.sync();
+        }
+        if !self.applied.is_empty() {
+            self.firewall.restore_beside(self.rounds);
         }
         if !self.notes.is_empty()
             && let Err(error) = self.store.forget_notes(&self.notes)

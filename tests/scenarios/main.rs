@@ -13,6 +13,7 @@ mod escaped;
 mod fake;
 mod faults;
 mod firewall;
+mod flushed;
 mod forgotten;
 mod grants;
 mod hostile;

@@ -115,9 +115,9 @@ impl Host {
     }
 
     /// See [`Kernel::watch`](crate::Kernel::watch).
-    pub fn watch(&self, table: &str) -> Result<Watch, Error> {
+    pub fn watch(&self, tag: &str) -> Result<Watch, Error> {
         match self {
-            Self::Real(real) => real.within(|| Watch::open(table)),
+            Self::Real(real) => real.within(|| Watch::open(tag, real.own())),
             Self::Fake(_) => Ok(Watch::of_nobody()),
         }
     }

@@ -255,7 +255,23 @@ impl Kernel {
 
     /// The rules of a table with their comments; none where there is no such table.
     pub fn nft_rules(&self, namespace: &Namespace, table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
-        nft::rules(&mut self.session(), namespace, table)
+        let found = nft::rules(&mut self.session(), namespace, Some(table))?;
+        Ok(found.into_iter().map(|rule| (rule.handle, rule.comment)).collect())
+    }
+
+    /// The rules of all tables of family inet, in chains such as are made here.
+    pub fn all_nft_rules(&self, namespace: &Namespace) -> Result<Vec<FoundRule>, Error> {
+        nft::rules(&mut self.session(), namespace, None)
+    }
+
+    /// Makes a table anew, with these rules and nothing else, in one step up to 1,000 rules. Answers where each is found now.
+    pub fn replace_nft_table(
+        &self,
+        namespace: &Namespace,
+        table: &str,
+        rules: &[NftRule],
+    ) -> Result<Vec<NftHandle>, Error> {
+        nft::replace_table(&mut self.session(), namespace, table, rules)
     }
 
     /// The base chains of nftables, in whose table ever, that drop what is forwarded unless a rule accepts it: `FAMILY TABLE CHAIN`.
@@ -283,9 +299,9 @@ impl Kernel {
         self.host.has_legacy_iptables(family)
     }
 
-    /// Subscribes to changes of the host's iptables-nft and of a table of family inet.
-    pub fn watch(&self, table: &str) -> Result<Watch, Error> {
-        self.host.watch(table)
+    /// Subscribes to what others change in the host's iptables-nft, and in the tables of family inet whose names begin with a tag.
+    pub fn watch(&self, tag: &str) -> Result<Watch, Error> {
+        self.host.watch(tag)
     }
 
     /// The group (IFLA_GROUP) of the links that are this instance's.

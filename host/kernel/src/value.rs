@@ -345,6 +345,17 @@ pub enum NftVerdict {
     DestinationNat(IpAddr, Option<u16>),
 }
 
+/// A rule that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRule {
+    /// Its table.
+    pub table: String,
+    /// Where it is found.
+    pub handle: NftHandle,
+    /// Its comment.
+    pub comment: String,
+}
+
 /// Where a rule that was made is found again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NftHandle {

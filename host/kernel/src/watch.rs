@@ -1,8 +1,8 @@
-//! A subscription to the changes that anyone makes to the host's nftables (NFNLGRP_NFTABLES).
+//! A subscription to the changes that others make to the host's nftables (NFNLGRP_NFTABLES).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use netlink_sys::{Socket as Raw, SocketAddr};
@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use crate::transport::attribute::{attributes, text};
+use crate::transport::session::Own;
 use crate::transport::socket::Protocol;
 use crate::{Error, nft};
 
@@ -36,8 +37,9 @@ pub struct Watch {
 /// Where changes come from.
 #[derive(Debug)]
 enum Source {
-    /// The kernel, which tells of every change: of those to this table of family inet and to iptables' own, whoever waits hears.
-    Kernel { raw: Raw, table: String },
+    /// The kernel, which tells of every change: of those to tables of family inet whose names begin with the tag, and to iptables' own, whoever
+    /// waits hears, unless this process made them.
+    Kernel { raw: Raw, tag: String, own: Arc<Own> },
     /// A fake, in which nobody else has a firewall: it only ends.
     Nobody { end: Mutex<()>, told: Condvar },
 }
@@ -45,8 +47,10 @@ enum Source {
 /// What came while somebody waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A watched table changed, or so much happened that it may have.
+    /// The table `filter` of iptables changed.
     Change,
+    /// A table of the tag changed, or so much happened that it may have.
+    Loss,
     /// Nothing, in the time that was given.
     Nothing,
     /// [`Watch::end`] was called.
@@ -55,11 +59,11 @@ pub enum Seen {
 
 impl Watch {
     /// Subscribes in the calling thread's namespace.
-    pub(super) fn open(table: &str) -> Result<Self, Error> {
+    pub(super) fn open(tag: &str, own: Arc<Own>) -> Result<Self, Error> {
         let failed = |e: io::Error| Error::io("subscribing to changes of nftables", &e);
         let mut raw = Raw::new(Protocol::Netfilter as isize).map_err(failed)?;
         raw.bind(&SocketAddr::new(0, GROUP)).map_err(failed)?;
-        Ok(Self { source: Source::Kernel { raw, table: table.to_owned() }, ended: AtomicBool::new(false) })
+        Ok(Self { source: Source::Kernel { raw, tag: tag.to_owned(), own }, ended: AtomicBool::new(false) })
     }
 
     /// One that nothing ever comes to.
@@ -70,7 +74,7 @@ impl Watch {
     /// Waits for a change; without `patience`, as long as it takes.
     pub fn wait(&self, patience: Option<Duration>) -> Result<Seen, Error> {
         match &self.source {
-            Source::Kernel { raw, table } => self.listen(raw, table, patience),
+            Source::Kernel { raw, tag, own } => self.listen(raw, &|message| concerns(message, tag, own), patience),
             Source::Nobody { end, told } => {
                 let guard = end.lock().unwrap_or_else(PoisonError::into_inner);
                 let goes_on = |(): &mut ()| !self.ended.load(Ordering::Acquire);
@@ -82,7 +86,12 @@ impl Watch {
         }
     }
 
-    fn listen(&self, raw: &Raw, table: &str, patience: Option<Duration>) -> Result<Seen, Error> {
+    fn listen(
+        &self,
+        raw: &Raw,
+        concerns: &dyn Fn(&[u8]) -> Option<Seen>,
+        patience: Option<Duration>,
+    ) -> Result<Seen, Error> {
         let deadline = patience.map(|patience| Instant::now() + patience);
         let mut piece = Vec::with_capacity(PIECE);
         while !self.ended.load(Ordering::Acquire) {
@@ -95,10 +104,14 @@ impl Watch {
             piece.clear();
             match raw.recv_from(&mut piece, 0) {
                 // Any process may send to a netlink socket; the kernel's own address is 0.
-                Ok((_, from)) if from.port_number() == 0 && concerns(&piece, table) => return Ok(Seen::Change),
+                Ok((_, from)) if from.port_number() == 0 => {
+                    if let Some(seen) = most(&piece, concerns) {
+                        return Ok(seen);
+                    }
+                }
                 Ok(_) => {}
                 // There was more than the socket holds.
-                Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Ok(Seen::Change),
+                Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Ok(Seen::Loss),
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(e) => return Err(Error::io("waiting for changes of nftables", &e)),
             }
@@ -126,29 +139,32 @@ impl Watch {
     }
 }
 
-/// Whether one of the messages is about a table that is watched.
-fn concerns(mut bytes: &[u8], table: &str) -> bool {
+/// What the messages tell, a loss before any other change.
+fn most(mut bytes: &[u8], concerns: &dyn Fn(&[u8]) -> Option<Seen>) -> Option<Seen> {
+    let mut seen = None;
     while let Some((length, _)) = bytes.split_first_chunk() {
         let length = u32::from_ne_bytes(*length) as usize;
-        let Some(message) = bytes.get(..length).filter(|m| m.len() >= HEADER) else { return false };
-        if is_about_watched(message, table) {
-            return true;
+        let Some(message) = bytes.get(..length).filter(|m| m.len() >= HEADER) else { return seen };
+        match concerns(message) {
+            Some(Seen::Loss) => return Some(Seen::Loss),
+            other => seen = seen.or(other),
         }
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    false
+    seen
 }
 
-fn is_about_watched(message: &[u8], watched: &str) -> bool {
+fn concerns(message: &[u8], tag: &str, own: &Own) -> Option<Seen> {
     let kind = u16::from_ne_bytes([message[4], message[5]]);
-    if kind >> 8 != nft::NFT_SUBSYSTEM || kind & 0xff == nft::NFT_MSG_NEWGEN {
-        return false;
+    let by = u32::from_ne_bytes([message[12], message[13], message[14], message[15]]);
+    if kind >> 8 != nft::NFT_SUBSYSTEM || kind & 0xff == nft::NFT_MSG_NEWGEN || own.has(by) {
+        return None;
     }
     let table = attributes(&message[HEADER..]).find(TABLE).ok().flatten().map(text).unwrap_or_default();
     match message[16] {
-        NFPROTO_IPV4 | NFPROTO_IPV6 => table == "filter",
-        NFPROTO_INET => table == watched,
-        _ => false,
+        NFPROTO_IPV4 | NFPROTO_IPV6 if table == "filter" => Some(Seen::Change),
+        NFPROTO_INET if table.starts_with(tag) => Some(Seen::Loss),
+        _ => None,
     }
 }
 
@@ -158,7 +174,8 @@ mod tests {
 
     #[test]
     fn odd_messages_concern_nobody() {
-        let concerns = |bytes: &[u8]| super::concerns(bytes, "t");
+        let own = Own::default();
+        let concerns = |bytes: &[u8]| most(bytes, &|message| super::concerns(message, "t", &own)).is_some();
         let message = |kind: u16, family: u8, table: &str| {
             let attribute = [&[table.len() as u8 + 5, 0, 1, 0], table.as_bytes(), &[0]].concat();
             let length = (HEADER + attribute.len()) as u32;

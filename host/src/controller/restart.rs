@@ -24,6 +24,7 @@ impl Inner {
             self.hold_ports()?;
             self.do_as_noted()?;
             self.remove_strays()?;
+            self.firewall.restore();
             // An older copy says of others what was once begun.
             if !self.store.is_behind()? {
                 self.finish_detaches()?;
@@ -52,6 +53,7 @@ impl Inner {
         }
         self.remove_forgotten(known, &mut collected)?;
         collected.objects = self.remove_strays()?;
+        self.firewall.restore();
         self.store.release_orphans()?;
         for mut network in self.store.networks()? {
             if network.down.is_some() {

@@ -8,15 +8,18 @@
 //!
 //! The kernel's switches for forwarding are on as long as any link forwards.
 //!
+//! And it puts back the networks' own packet rules when somebody has flushed them (`restore`).
+//!
 //! The store says what is asked for, and [`Firewall::sync`] mends what differs: after a call that changed it, at a start, after garbage
 //! collection, and whenever anyone changes that table (`watch`). What can't be mended is logged and fails no call.
 
 mod plan;
+mod restore;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grant::gate::settings::switches;
@@ -73,14 +76,16 @@ struct Keeper {
     turn: Mutex<()>,
     /// The line about legacy iptables was logged.
     told: AtomicBool,
+    /// See [`Firewall::rounds`].
+    rounds: AtomicU64,
 }
 
 impl Firewall {
     /// A keeper, and its thread, which ends with it. It does nothing yet.
     pub fn start(kernel: Arc<Kernel>, store: Arc<Store>) -> Self {
         let (tag, table) = (store.tag(), table(&store));
-        let (turn, told) = (Mutex::default(), AtomicBool::new(false));
-        let keeper = Arc::new(Keeper { kernel, store, tag, table, turn, told });
+        let (turn, told, rounds) = (Mutex::default(), AtomicBool::new(false), AtomicU64::new(0));
+        let keeper = Arc::new(Keeper { kernel, store, tag, table, turn, told, rounds });
         let watching = watch::start(keeper.clone());
         if let Err(error) = &watching {
             tracing::warn!("changes of the host's firewall won't be seen before the next network changes: {error}");
@@ -91,6 +96,23 @@ impl Firewall {
     /// Brings the host's firewall to what the store asks for.
     pub fn sync(&self) {
         self.keeper.sync();
+    }
+
+    /// Puts back the networks' own packet rules, where they are not there any more.
+    pub fn restore(&self) {
+        self.keeper.restore();
+    }
+
+    /// A number that changes whenever rules may have been put back, odd while that is being done.
+    pub fn rounds(&self) -> u64 {
+        self.keeper.rounds.load(Ordering::Acquire)
+    }
+
+    /// Looks again, if since a call began (at `rounds`) rules were put back without those that it made, or with those that it removed.
+    pub fn restore_beside(&self, rounds: u64) {
+        if rounds % 2 == 1 || self.rounds() != rounds {
+            self.keeper.restore();
+        }
     }
 
     /// What the host's firewall is.

@@ -1,4 +1,4 @@
-//! The thread that looks after the rules whenever somebody changed the host's firewall: a dockerd that starts, a flush, a reload.
+//! The thread that looks after the rules whenever somebody else changed the host's firewall: a dockerd that starts, a flush, a reload.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -20,7 +20,7 @@ pub(super) struct Watching {
 
 /// Subscribes and starts the thread.
 pub(super) fn start(keeper: Arc<Keeper>) -> Result<Watching, Error> {
-    let watch = Arc::new(keeper.kernel.watch(&keeper.table)?);
+    let watch = Arc::new(keeper.kernel.watch(&keeper.tag)?);
     let on_thread = watch.clone();
     let work = move || {
         if let Err(error) = work(&keeper, &on_thread) {
@@ -33,12 +33,20 @@ pub(super) fn start(keeper: Arc<Keeper>) -> Result<Watching, Error> {
 }
 
 fn work(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
-    while watch.wait(None)? == Seen::Change {
+    loop {
+        let mut seen = watch.wait(None)?;
         let begin = Instant::now();
-        while begin.elapsed() < LONGEST && watch.wait(Some(QUIET))? == Seen::Change {}
+        while seen == Seen::Change && begin.elapsed() < LONGEST {
+            seen = watch.wait(Some(QUIET))?;
+        }
+        match seen {
+            Seen::End => return Ok(()),
+            // Networks are open, or cut off, as long as their rules are not there: no time to wait for more.
+            Seen::Loss => keeper.restore(),
+            Seen::Change | Seen::Nothing => {}
+        }
         keeper.sync();
     }
-    Ok(())
 }
 
 impl Drop for Watching {

@@ -80,7 +80,9 @@ pub(super) fn speaks_of(thing: &Thing, links: &BTreeMap<LinkKey, String>) -> boo
         links.iter().any(|(link, known)| link.namespace == *namespace && known == name)
     };
     match thing {
-        Thing::NftRule { namespace, links, .. } => links.iter().any(|index| by_index(namespace, *index)),
+        Thing::NftRule { namespace, rule: Some(rule), .. } => {
+            rule.needed_links().into_iter().any(|index| by_index(namespace, index))
+        }
         Thing::Rule(Rule { namespace, input: Some(input), .. }) => match index_of_own_name(input) {
             Some(index) => by_index(namespace, index),
             None => by_name(namespace, input.as_str()),

@@ -52,6 +52,12 @@ impl Store {
         self.read(|c| all(c, sql, [], object))
     }
 
+    /// The packet rules of all networks, in the order in which they were made.
+    pub fn nft_rules(&self) -> super::Result<Vec<Object>> {
+        let sql = "SELECT id, record FROM objects WHERE kind = 'NftRule' ORDER BY id";
+        self.read(|c| all(c, sql, [], object))
+    }
+
     /// The link with this ifindex in a namespace. Namespaces are told apart by inode: one namespace can be bound at
     /// many paths. After a namespace died its inode can come again, so the newest object counts.
     pub fn owner_of_link(&self, namespace: &Namespace, index: u32) -> super::Result<Option<Object>> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::query::Result;
 use grant::Grant;
-use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftHandle, Route, Rule};
+use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftHandle, NftRule, Route, Rule};
 use operation::driver::Scope;
 use operation::endpoint::PortBinding;
 use operation::engine::NetworkOptions;
@@ -155,13 +155,13 @@ pub enum Thing {
     Link { namespace: Namespace, index: u32, name: String, peer: Option<LinkKey> },
     /// A namespace that the driver made, by its name in the network and its path.
     Namespace { name: String, path: NamespacePath },
-    /// An nftables rule, with the links by whose indexes it goes, and the port of the host whose packets it sends elsewhere.
+    /// An nftables rule, and the port of the host whose packets it sends elsewhere. (Older objects lack the rule itself.)
     NftRule {
         namespace: Namespace,
         table: String,
         handle: NftHandle,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        links: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<NftRule>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<HostPort>,
     },

@@ -116,7 +116,7 @@ impl Gate {
         let tied = self.permit(call, Object::Rule(&ties(&conditions, &parents, &verdict)));
         tied.map_err(|e| Error::invalid(e.message))?;
         let owner = self.about.endpoint.as_ref().or(self.about.network.as_ref()).map_or("", |id| id.as_str());
-        let comment = format!("{} {owner}", self.about.driver).chars().take(120).collect();
+        let comment = format!("{} {owner}", self.about.driver).chars().take(100).collect();
         Ok((NftRule { chain, conditions, verdict, comment }, port))
     }
 

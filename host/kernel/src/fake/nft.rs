@@ -114,6 +114,9 @@ impl Nft {
             m::NFT_MSG_GETCHAIN => named()?
                 .chain(&fields)
                 .map(|chain| vec![chain.tell(&fields.text(m::NFTA_TABLE_NAME).unwrap_or_default())]),
+            m::NFT_MSG_GETRULE if dump && fields.text(m::NFTA_RULE_TABLE).is_none() => {
+                Ok(self.tables.iter().flat_map(Table::tell_rules).collect())
+            }
             m::NFT_MSG_GETRULE if dump => Ok(named().map(Table::tell_rules).unwrap_or_default()),
             m::NFT_MSG_GETRULE => {
                 let (table, chain) = (named()?, named()?.rule_chain(&fields)?);

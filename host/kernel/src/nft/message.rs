@@ -163,9 +163,9 @@ pub(super) fn delete_rule(table: &str, chain: NftChain, handle: u64) -> Request 
     one(NFT_MSG_DELRULE, 0, rule_body(table, chain).put(NFTA_RULE_HANDLE, &handle.to_be_bytes()))
 }
 
-/// Asks for all rules of a table.
-pub(super) fn list_rules(table: &str) -> Request {
-    all(NFT_MSG_GETRULE, inet().put_text(NFTA_RULE_TABLE, table))
+/// Asks for all rules of a table, or of all tables of family inet.
+pub(super) fn list_rules(table: Option<&str>) -> Request {
+    all(NFT_MSG_GETRULE, table.into_iter().fold(inet(), |body, table| body.put_text(NFTA_RULE_TABLE, table)))
 }
 
 fn rule_body(table: &str, chain: NftChain) -> Writer {

@@ -12,7 +12,7 @@ use crate::error::Refusal;
 use crate::transport::attribute::{after, attributes, big_long, big_number, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
-use crate::{Applied, Change, Error, Namespace, NftChain, NftHandle, NftHook, NftRule, Outcome};
+use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftHook, NftRule, Outcome};
 
 pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
@@ -30,23 +30,49 @@ pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[N
     if rules.len() > RULES_PER_CHANGE {
         return Err(Error::refused(format!("{} rules are too many for one change ({RULES_PER_CHANGE})", rules.len())));
     }
+    let made = if rules.is_empty() { Vec::new() } else { write(session, at, table, Vec::new(), rules)? };
+    let undo = Change::RemoveNftRules { namespace: at.clone(), table: table.to_owned(), rules: made.clone() };
+    Ok(Applied { outcome: Outcome::Rules(made), undo: vec![undo] })
+}
+
+/// Makes a table anew, with these rules and nothing else: whatever passes sees the old one or the new one.
+pub(super) fn replace_table(
+    session: &mut Session,
+    at: &Namespace,
+    table: &str,
+    rules: &[NftRule],
+) -> Result<Vec<NftHandle>, Error> {
+    // It can be removed only if it is there.
+    let mut first = vec![message::new_table(table), message::delete_table(table)];
+    let mut made = Vec::with_capacity(rules.len());
+    for some in rules.chunks(RULES_PER_CHANGE) {
+        made.extend(write(session, at, table, std::mem::take(&mut first), some)?);
+    }
+    Ok(made)
+}
+
+/// One transaction: what comes first, then the table and the chains, and the rules at their ends.
+fn write(
+    session: &mut Session,
+    at: &Namespace,
+    table: &str,
+    mut batch: Vec<Request>,
+    rules: &[NftRule],
+) -> Result<Vec<NftHandle>, Error> {
     let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
     chains.sort_unstable();
     chains.dedup();
-    let mut batch = vec![message::new_table(table)];
+    batch.push(message::new_table(table));
     batch.extend(chains.iter().map(|chain| message::new_chain(table, *chain)));
     let before = batch.len();
     for rule in rules {
         batch.push(message::new_rule(table, rule)?);
     }
-    let answers = if rules.is_empty() { Vec::new() } else { transaction(session, at, batch, None)? };
+    let answers = transaction(session, at, batch, None)?;
     if let Some((position, refusal)) = first_refusal(&answers) {
         return Err(refused(position.checked_sub(before), rules.len(), refusal));
     }
-    let made = rules.iter().zip(answers.iter().skip(before)).map(|(rule, answer)| handle(rule.chain, answer));
-    let made: Vec<NftHandle> = made.collect::<Result<_, _>>()?;
-    let undo = Change::RemoveNftRules { namespace: at.clone(), table: table.to_owned(), rules: made.clone() };
-    Ok(Applied { outcome: Outcome::Rules(made), undo: vec![undo] })
+    rules.iter().zip(answers.iter().skip(before)).map(|(rule, answer)| handle(rule.chain, answer)).collect()
 }
 
 fn refused(rule: Option<usize>, count: usize, refusal: &Refusal) -> Error {
@@ -100,15 +126,17 @@ pub(super) fn dropping(session: &mut Session, at: &Namespace) -> Result<Vec<Stri
     Ok(found)
 }
 
-/// The rules of a table in the chains that [`add`] makes, with their comments.
-pub(super) fn rules(session: &mut Session, at: &Namespace, table: &str) -> Result<Vec<(NftHandle, String)>, Error> {
+/// The rules of a table, or of all of family inet, in the chains that [`add`] makes: with their table and their comment.
+pub(super) fn rules(session: &mut Session, at: &Namespace, table: Option<&str>) -> Result<Vec<FoundRule>, Error> {
     let mut found = Vec::new();
     for message in list(session, at, "nftables rules", message::list_rules(table))? {
         let name = text(find(&message, message::NFTA_RULE_CHAIN)?);
         let Some(chain) = chain::parse(&name) else { continue };
+        let table = text(find(&message, message::NFTA_RULE_TABLE)?);
         let handle = big_long(find(&message, message::NFTA_RULE_HANDLE)?)?;
         let userdata = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_USERDATA)?;
-        found.push((NftHandle { chain, handle }, userdata.map(message::comment).unwrap_or_default()));
+        let comment = userdata.map(message::comment).unwrap_or_default();
+        found.push(FoundRule { table, handle: NftHandle { chain, handle }, comment });
     }
     Ok(found)
 }

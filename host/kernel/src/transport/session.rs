@@ -1,7 +1,8 @@
 //! One call's way into the kernel: it opens each namespace and socket at its first use and closes the sandboxes' at its end.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::host::Host;
 use crate::transport::doorman::Doorman;
@@ -14,8 +15,16 @@ pub(crate) struct Real {
     file: OwnedFd,
     inode: u64,
     idle: Mutex<Vec<(Protocol, Socket)>>,
+    own: Arc<Own>,
     doorman: Doorman,
 }
+
+/// The port ids of this process's latest netfilter sockets on the host: by them it knows its own changes from those of others.
+#[derive(Debug, Default)]
+pub(crate) struct Own(Mutex<VecDeque<u32>>);
+
+/// Far more than are open at the same time.
+const OWN: usize = 1024;
 
 /// As many as calls usually run at the same time; more are closed after use.
 const IDLE_SOCKETS: usize = 16;
@@ -23,11 +32,15 @@ const IDLE_SOCKETS: usize = 16;
 impl Real {
     pub fn new(file: OwnedFd) -> Result<Self, Error> {
         let inode = namespace::inode(file.as_fd())?;
-        Ok(Self { file, inode, idle: Mutex::default(), doorman: Doorman::default() })
+        Ok(Self { file, inode, idle: Mutex::default(), own: Arc::default(), doorman: Doorman::default() })
     }
 
     pub fn inode(&self) -> u64 {
         self.inode
+    }
+
+    pub fn own(&self) -> Arc<Own> {
+        self.own.clone()
     }
 
     /// Does something inside, on this thread if it is there already.
@@ -41,16 +54,33 @@ impl Real {
             return Ok(idle.swap_remove(position).1);
         }
         drop(idle);
-        match namespace::is_current(self.inode) {
+        let mut socket = match namespace::is_current(self.inode) {
             true => Socket::open(protocol),
             false => self.doorman.open(self.file.as_fd(), self.file.as_fd(), protocol),
+        }?;
+        if protocol == Protocol::Netfilter {
+            self.own.note(socket.bind()?);
         }
+        Ok(socket)
     }
 
     fn give_back(&self, sockets: impl Iterator<Item = (Protocol, Socket)>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.extend(sockets);
         idle.truncate(IDLE_SOCKETS);
+    }
+}
+
+impl Own {
+    fn note(&self, port: u32) {
+        let mut ports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.truncate(OWN - 1);
+        ports.push_front(port);
+    }
+
+    /// Whether a port id is one of them.
+    pub fn has(&self, port: u32) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&port)
     }
 }
 

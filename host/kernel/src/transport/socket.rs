@@ -150,6 +150,12 @@ impl Socket {
         Ok(Self { raw, sequence: 0, piece: Vec::with_capacity(PIECE) })
     }
 
+    /// Has the kernel give it a port id, and says which.
+    pub fn bind(&mut self) -> Result<u32, Error> {
+        let bound = self.raw.bind_auto().map_err(|e| Error::io("binding a netlink socket", &e))?;
+        Ok(bound.port_number())
+    }
+
     /// Sends requests, together as far as they fit, and gives one answer to each. One that is refused doesn't stop those after it.
     pub fn exchange(&mut self, requests: &[Request]) -> Result<Vec<Answer>, Error> {
         let mut answers = Vec::with_capacity(requests.len());

@@ -1,0 +1,86 @@
+//! Puts the networks' own packet rules back after somebody flushed them: `nft flush ruleset`, a reload of a firewall, a table that is deleted.
+//!
+//! A table that lacks a rule of the store is made anew with all of them, in one step. Its rules have other handles then, so these go into the
+//! store. A call that runs meanwhile has read the old ones, or made rules that the store did not have yet: it sees by
+//! [`Firewall::rounds`](super::Firewall::rounds) that this was going on, and has it done again at its end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::Keeper;
+use kernel::{Namespace, NftHandle, NftRule};
+use store::{Batch, Durability, Object, Thing, Write};
+
+/// A network may go, and its rules with it, while its table is made anew; that is rare.
+const TRIES: usize = 5;
+
+/// The rules of a table that have to be there.
+type Wanted = Vec<(Object, NftHandle, NftRule)>;
+
+impl Keeper {
+    pub(super) fn restore(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rounds.fetch_add(1, Ordering::AcqRel);
+        let mut last = Ok(true);
+        for _ in 0..TRIES {
+            last = self.restore_once();
+            if let Ok(false) = last {
+                break;
+            }
+        }
+        self.rounds.fetch_add(1, Ordering::AcqRel);
+        if let Err(error) = last {
+            tracing::error!("packet rules are gone and can't be put back: networks may be open, or cut off: {error}");
+        }
+    }
+
+    /// Whether something had to be put back.
+    fn restore_once(&self) -> words::Result<bool> {
+        if self.store.is_behind()? {
+            return Ok(false);
+        }
+        let mut tables = self.wanted()?;
+        let mut there: HashMap<(String, NftHandle), String> = HashMap::new();
+        let found = if tables.is_empty() { Vec::new() } else { self.kernel.all_nft_rules(&Namespace::Host)? };
+        there.extend(found.into_iter().map(|rule| ((rule.table, rule.handle), rule.comment)));
+        tables.retain(|table, rules| {
+            let is_there = |(_, handle, rule): &(_, NftHandle, NftRule)| {
+                there.get(&(table.clone(), handle.clone())) == Some(&rule.comment)
+            };
+            !rules.iter().all(is_there)
+        });
+        let (count, mut writes) = (tables.len(), Vec::new());
+        for (table, wanted) in tables {
+            let rules: Vec<NftRule> = wanted.iter().map(|(_, _, rule)| rule.clone()).collect();
+            let handles = self.kernel.replace_nft_table(&Namespace::Host, &table, &rules)?;
+            writes.extend(wanted.into_iter().zip(handles).map(|((object, ..), handle)| with_handle(object, handle)));
+        }
+        if writes.is_empty() {
+            return Ok(false);
+        }
+        tracing::warn!(tables = count, rules = writes.len(), "packet rules were gone from the kernel and are back");
+        let (since, checks) = (self.store.version(), Vec::new());
+        self.store.commit(Batch { since, checks, writes, durability: Durability::Process })?;
+        Ok(true)
+    }
+
+    /// The rules on the host, by table, in the order in which they were made.
+    fn wanted(&self) -> words::Result<BTreeMap<String, Wanted>> {
+        let mut tables: BTreeMap<String, Wanted> = BTreeMap::new();
+        for object in self.store.nft_rules()? {
+            if let Thing::NftRule { namespace: Namespace::Host, table, handle, rule: Some(rule), .. } = &object.thing {
+                let rule = (object.clone(), handle.clone(), rule.clone());
+                tables.entry(table.clone()).or_default().push(rule);
+            }
+        }
+        Ok(tables)
+    }
+}
+
+fn with_handle(mut object: Object, new: NftHandle) -> Write {
+    if let Thing::NftRule { handle, .. } = &mut object.thing {
+        *handle = new;
+    }
+    Write::PutObject(object)
+}
