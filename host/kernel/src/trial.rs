@@ -21,7 +21,7 @@ pub enum Feature {
     /// Rules of family inet: connection states, the addresses' types (fib), destination NAT, masquerading.
     Nftables,
     /// Rules about the kind and the group of the link that a packet leaves by.
-    OutputKind,
+    Sets,
     /// A VXLAN tunnel.
     Vxlan,
     /// A macvlan link.
@@ -40,7 +40,7 @@ impl Feature {
         Self::Veth,
         Self::Bridge,
         Self::Nftables,
-        Self::OutputKind,
+        Self::Sets,
         Self::Vxlan,
         Self::Macvlan,
         Self::Ipvlan,
@@ -54,7 +54,7 @@ impl Feature {
             Self::Veth => "veth",
             Self::Bridge => "bridge",
             Self::Nftables => "nftables",
-            Self::OutputKind => "nftables oifkind",
+            Self::Sets => "nftables sets",
             Self::Vxlan => "vxlan",
             Self::Macvlan => "macvlan",
             Self::Ipvlan => "ipvlan",
@@ -87,7 +87,7 @@ impl Scratch {
             Feature::Veth => self.pair("pair").map(drop),
             Feature::Bridge => self.bridge(),
             Feature::Nftables => self.rules("translation", translation()),
-            Feature::OutputKind => self.rules("kinds", vec![rule(false, NftHook::Forward, &kinds(), NftVerdict::Drop)]),
+            Feature::Sets => self.rules("sets", vec![rule(false, NftHook::Forward, &sets(), NftVerdict::Drop)]),
             Feature::Vxlan => self.link("vxlan", LinkKind::Vxlan(vxlan())).map(drop),
             Feature::Dummy => self.link("dummy", LinkKind::Dummy).map(drop),
             // Each on a parent of its own: a link carries one kind only.
@@ -156,8 +156,8 @@ fn translation() -> Vec<NftRule> {
     ]
 }
 
-fn kinds() -> [NftProperty; 2] {
-    [NftProperty::OutputBridge, NftProperty::OutputGroup(1)]
+fn sets() -> [NftProperty; 2] {
+    [NftProperty::InputGroup(1), NftProperty::OutputLinks(vec![1])]
 }
 
 fn rule(nat: bool, hook: NftHook, properties: &[NftProperty], verdict: NftVerdict) -> NftRule {

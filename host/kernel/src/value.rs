@@ -308,10 +308,12 @@ pub enum NftProperty {
     InputLink(u32),
     /// meta oif.
     OutputLink(u32),
-    /// meta oifkind bridge.
-    OutputBridge,
-    /// meta oifgroup.
-    OutputGroup(u32),
+    /// meta iifgroup.
+    InputGroup(u32),
+    /// meta iif, any of these.
+    InputLinks(Vec<u32>),
+    /// meta oif, any of these.
+    OutputLinks(Vec<u32>),
     /// ip saddr or ip6 saddr, with the family's check (meta nfproto) before it, which is never negated.
     Source(IpNet),
     /// ip daddr or ip6 daddr.

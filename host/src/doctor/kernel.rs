@@ -46,12 +46,12 @@ fn one(feature: Feature, tried: Result<(), Error>) -> Finding {
 
 /// The bridge driver needs it, or the host for its links.
 fn is_needed(feature: Feature) -> bool {
-    matches!(feature, Feature::Veth | Feature::Bridge | Feature::Nftables | Feature::OutputKind)
+    matches!(feature, Feature::Veth | Feature::Bridge | Feature::Nftables | Feature::Sets)
 }
 
 fn advice(feature: Feature) -> String {
     let modules = match feature {
-        Feature::OutputKind => return "use Linux 5.1 or newer".to_owned(),
+        Feature::Sets => return "use Linux 4.18 or newer".to_owned(),
         // Network address translation in family inet came with 5.2.
         Feature::Nftables => "-a nf_tables nft_chain_nat nft_masq nft_nat nft_ct nft_fib_inet, with Linux 5.2 or newer",
         Feature::Vlan => "8021q",

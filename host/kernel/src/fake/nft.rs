@@ -93,6 +93,8 @@ impl Nft {
                     m::NFT_MSG_NEWCHAIN => table.new_chain(&fields),
                     m::NFT_MSG_DELCHAIN => table.delete_chain(&fields),
                     m::NFT_MSG_NEWRULE => table.new_rule(&fields, request.flags & flag::ECHO != 0),
+                    // What is in a set is part of what its rule tests.
+                    m::NFT_MSG_NEWSET | m::NFT_MSG_NEWSETELEM => Ok(Vec::new()),
                     m::NFT_MSG_DELRULE => table.delete_rule(&fields),
                     _ => Err(Errno::OPNOTSUPP),
                 }

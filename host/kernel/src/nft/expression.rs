@@ -8,15 +8,17 @@ use ipnet::IpNet;
 use crate::transport::attribute::Writer;
 use crate::{NftCondition, NftProperty, NftRule, NftVerdict};
 
-const NFTA_LIST_ELEM: u16 = 1;
+pub(super) const NFTA_LIST_ELEM: u16 = 1;
 pub(in super::super) const NFTA_EXPR_NAME: u16 = 1;
 pub(in super::super) const NFTA_EXPR_DATA: u16 = 2;
 /// Which translation a `nat` is: NFT_NAT_SNAT or NFT_NAT_DNAT.
 pub(in super::super) const NFTA_NAT_TYPE: u16 = 1;
-const NFTA_DATA_VALUE: u16 = 1;
+pub(super) const NFTA_DATA_VALUE: u16 = 1;
 pub(super) const NFTA_DATA_VERDICT: u16 = 2;
 pub(super) const NFTA_VERDICT_CODE: u16 = 1;
 const NFT_REG_VERDICT: u32 = 0;
+/// The name of an anonymous set: the kernel puts a number in.
+pub(super) const SET: &str = "__set%d";
 /// The two registers of 16 bytes that the rules here use.
 const REGISTER: u32 = 1;
 const SECOND_REGISTER: u32 = 2;
@@ -27,8 +29,8 @@ pub(super) const NFT_META_IIFNAME: u32 = 6;
 pub(super) const NFT_META_OIFNAME: u32 = 7;
 const NFT_META_NFPROTO: u32 = 15;
 const NFT_META_L4PROTO: u32 = 16;
-const NFT_META_OIFGROUP: u32 = 22;
-const NFT_META_OIFKIND: u32 = 27;
+const NFT_META_IIFGROUP: u32 = 21;
+const NFT_LOOKUP_F_INV: u32 = 1;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
@@ -44,9 +46,6 @@ const NFT_NAT_SNAT: u32 = 0;
 const NFT_NAT_DNAT: u32 = 1;
 const NF_DROP: u32 = 0;
 pub(super) const NF_ACCEPT: u32 = 1;
-/// IFNAMSIZ.
-const NAME_BYTES: usize = 16;
-
 /// NFT_CMP_* and, with the same numbers, NFT_RANGE_*.
 #[derive(Clone, Copy)]
 pub(super) enum Test {
@@ -62,9 +61,10 @@ impl Test {
     }
 }
 
-/// A rule's expressions (the value of NFTA_RULE_EXPRESSIONS).
-pub(super) fn list(rule: &NftRule) -> Writer {
-    let mut list = rule.conditions.iter().fold(Expressions::default(), Expressions::condition);
+/// A rule's expressions (the value of NFTA_RULE_EXPRESSIONS). Its first set has this number in the transaction.
+pub(super) fn list(rule: &NftRule, first_set: u32) -> Writer {
+    let empty = Expressions { next_set: first_set, ..Expressions::default() };
+    let mut list = rule.conditions.iter().fold(empty, Expressions::condition);
     list = list.verdict(&rule.verdict);
     list.written
 }
@@ -76,6 +76,8 @@ pub(super) struct Expressions {
     pub written: Writer,
     /// The family that is tested already; like nft, once is enough.
     family: Option<u8>,
+    /// The number of the next condition that looks into a set.
+    next_set: u32,
 }
 
 impl Expressions {
@@ -90,8 +92,9 @@ impl Expressions {
         match &condition.property {
             NftProperty::InputLink(index) => self.meta(NFT_META_IIF).compare(equal, &index.to_ne_bytes()),
             NftProperty::OutputLink(index) => self.meta(NFT_META_OIF).compare(equal, &index.to_ne_bytes()),
-            NftProperty::OutputBridge => self.meta(NFT_META_OIFKIND).compare(equal, &padded("bridge")),
-            NftProperty::OutputGroup(group) => self.meta(NFT_META_OIFGROUP).compare(equal, &group.to_ne_bytes()),
+            NftProperty::InputGroup(group) => self.meta(NFT_META_IIFGROUP).compare(equal, &group.to_ne_bytes()),
+            NftProperty::InputLinks(_) => self.meta(NFT_META_IIF).lookup(condition.negated),
+            NftProperty::OutputLinks(_) => self.meta(NFT_META_OIF).lookup(condition.negated),
             NftProperty::Source(network) => self.address(*network, Side::Source, condition.negated),
             NftProperty::Destination(network) => self.address(*network, Side::Destination, condition.negated),
             NftProperty::DestinationLocal => self.destination_type().compare(equal, &RTN_LOCAL.to_ne_bytes()),
@@ -135,6 +138,13 @@ impl Expressions {
     pub fn compare(self, test: Test, value: &[u8]) -> Self {
         let data = Writer::default().put_big(1, REGISTER).put_big(2, test as u32).nest(3, data(value));
         self.add("cmp", data)
+    }
+
+    /// `lookup reg 1 set NAME`, a set of the same transaction.
+    fn lookup(self, negated: bool) -> Self {
+        let (id, flags) = (self.next_set, if negated { NFT_LOOKUP_F_INV } else { 0 });
+        let data = Writer::default().put_text(1, SET).put_big(2, REGISTER).put_big(4, id).put_big(5, flags);
+        Self { next_set: id + 1, ..self.add("lookup", data) }
     }
 
     /// `bitwise reg 1 = ( reg 1 & MASK )`.
@@ -217,6 +227,14 @@ impl Expressions {
     }
 }
 
+/// The links that a condition looks for in a set.
+pub(super) fn set(condition: &NftCondition) -> Option<&[u32]> {
+    match &condition.property {
+        NftProperty::InputLinks(links) | NftProperty::OutputLinks(links) => Some(links),
+        _ => None,
+    }
+}
+
 /// Which address of a packet.
 enum Side {
     Source,
@@ -243,11 +261,4 @@ impl Side {
 
 fn data(value: &[u8]) -> Writer {
     Writer::default().put(NFTA_DATA_VALUE, value)
-}
-
-/// The whole of IFNAMSIZ, or `eth1` would also match `eth10`.
-fn padded(name: &str) -> [u8; NAME_BYTES] {
-    let mut bytes = [0; NAME_BYTES];
-    bytes.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-    bytes
 }

@@ -32,6 +32,26 @@ pub(in super::super) const NFT_MSG_DELRULE: u16 = 8;
 /// Ends the notifications of a transaction.
 pub(in super::super) const NFT_MSG_NEWGEN: u16 = 15;
 pub(in super::super) const NFT_MSG_GETGEN: u16 = 16;
+pub(in super::super) const NFT_MSG_NEWSET: u16 = 9;
+pub(in super::super) const NFT_MSG_NEWSETELEM: u16 = 12;
+const NFTA_SET_TABLE: u16 = 1;
+const NFTA_SET_NAME: u16 = 2;
+const NFTA_SET_FLAGS: u16 = 3;
+const NFTA_SET_KEY_TYPE: u16 = 4;
+const NFTA_SET_KEY_LEN: u16 = 5;
+const NFTA_SET_DESC: u16 = 9;
+const NFTA_SET_ID: u16 = 10;
+const NFTA_SET_USERDATA: u16 = 13;
+const NFTA_SET_DESC_SIZE: u16 = 1;
+const NFTA_SET_ELEM_KEY: u16 = 1;
+const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
+const NFTA_SET_ELEM_LIST_SET_ID: u16 = 4;
+const NFT_SET_ANONYMOUS: u32 = 1;
+const NFT_SET_CONSTANT: u32 = 2;
+/// What nft itself needs to print a set's elements: their type, and NFTNL_UDATA_SET_KEYBYTEORDER.
+const TYPE_IFINDEX: u32 = 20;
+const KEY_BYTE_ORDER: u8 = 0;
+const HOST_ORDER: u8 = 1;
 pub(in super::super) const NFTA_CHAIN_TABLE: u16 = 1;
 pub(in super::super) const NFTA_CHAIN_NAME: u16 = 3;
 pub(in super::super) const NFTA_CHAIN_HOOK: u16 = 4;
@@ -140,15 +160,35 @@ fn chain_body(table: &str, chain: NftChain) -> Writer {
     inet().put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::name(chain))
 }
 
-/// Makes a rule at the end of its chain and asks for what it became.
-pub(super) fn new_rule(table: &str, rule: &NftRule) -> Result<Request, Error> {
+/// Makes an anonymous set of links, which goes with the rule that looks into it.
+pub(super) fn new_set(table: &str, id: u32, links: &[u32]) -> [Request; 2] {
+    let body = || inet().put_text(NFTA_SET_TABLE, table).put_text(NFTA_SET_NAME, expression::SET);
+    let size = Writer::default().put_big(NFTA_SET_DESC_SIZE, u32::try_from(links.len()).unwrap_or(u32::MAX));
+    let set = body()
+        .put_big(NFTA_SET_FLAGS, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT)
+        .put_big(NFTA_SET_KEY_TYPE, TYPE_IFINDEX)
+        .put_big(NFTA_SET_KEY_LEN, 4)
+        .nest(NFTA_SET_DESC, size)
+        .put_big(NFTA_SET_ID, id)
+        .put(NFTA_SET_USERDATA, &[KEY_BYTE_ORDER, 4, HOST_ORDER, 0, 0, 0]);
+    let element = |list: Writer, link: &u32| {
+        let value = Writer::default().put(expression::NFTA_DATA_VALUE, &link.to_ne_bytes());
+        list.nest(expression::NFTA_LIST_ELEM, Writer::default().nest(NFTA_SET_ELEM_KEY, value))
+    };
+    let elements = links.iter().fold(Writer::default(), element);
+    let elements = body().nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements).put_big(NFTA_SET_ELEM_LIST_SET_ID, id);
+    [one(NFT_MSG_NEWSET, flag::CREATE, set), one(NFT_MSG_NEWSETELEM, flag::CREATE, elements)]
+}
+
+/// Makes a rule at the end of its chain and asks for what it became. Its sets come before it in the transaction, numbered from `first_set` on.
+pub(super) fn new_rule(table: &str, rule: &NftRule, first_set: u32) -> Result<Request, Error> {
     if rule.comment.len() > COMMENT_BYTES {
         return Err(Error::refused(format!("a rule's comment has at most {COMMENT_BYTES} bytes: {:?}", rule.comment)));
     }
     let comment = [rule.comment.as_bytes(), &[0]].concat();
     let userdata = [&[COMMENT, comment.len() as u8], comment.as_slice()].concat();
     let body = rule_body(table, rule.chain)
-        .nest(NFTA_RULE_EXPRESSIONS, expression::list(rule))
+        .nest(NFTA_RULE_EXPRESSIONS, expression::list(rule, first_set))
         .put(NFTA_RULE_USERDATA, &userdata);
     Ok(one(NFT_MSG_NEWRULE, flag::CREATE | NLM_F_APPEND | flag::ECHO, body))
 }

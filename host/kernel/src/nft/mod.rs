@@ -64,15 +64,22 @@ fn write(
     chains.dedup();
     batch.push(message::new_table(table));
     batch.extend(chains.iter().map(|chain| message::new_chain(table, *chain)));
-    let before = batch.len();
+    let (mut positions, mut set) = (Vec::with_capacity(rules.len()), 0);
     for rule in rules {
-        batch.push(message::new_rule(table, rule)?);
+        let first = set;
+        for links in rule.conditions.iter().filter_map(expression::set) {
+            batch.extend(message::new_set(table, set, links));
+            set += 1;
+        }
+        positions.push(batch.len());
+        batch.push(message::new_rule(table, rule, first)?);
     }
     let answers = transaction(session, at, batch, None)?;
     if let Some((position, refusal)) = first_refusal(&answers) {
-        return Err(refused(position.checked_sub(before), rules.len(), refusal));
+        return Err(refused(positions.iter().position(|rule| *rule == position), rules.len(), refusal));
     }
-    rules.iter().zip(answers.iter().skip(before)).map(|(rule, answer)| handle(rule.chain, answer)).collect()
+    let made = rules.iter().zip(positions);
+    made.map(|(rule, position)| handle(rule.chain, answers.get(position).ok_or_else(malformed)?)).collect()
 }
 
 fn refused(rule: Option<usize>, count: usize, refusal: &Refusal) -> Error {
