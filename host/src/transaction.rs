@@ -25,10 +25,10 @@ use counts::Counts;
 use grant::Granted;
 use grant::gate::links::{NewNamespace, new_name};
 use grant::gate::nftables::NftRules;
-use grant::gate::settings::Forwards;
+use grant::gate::settings::{Forwards, can_except};
 use kernel::{
-    self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath, NewLink,
-    NftHandle, NftRule, Outcome, Rule, Sysctl, index_of_own_name,
+    self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath,
+    NewLink, NftHandle, NftRule, Outcome, Rule, Sysctl, index_of_own_name,
 };
 use objects::{Objects, link_key};
 use removals::Removals;
@@ -178,9 +178,18 @@ impl Transaction {
             let ids =
                 [Some(self.made_link(&link, peer.as_ref())), peer.as_ref().map(|p| self.made_link(p, Some(&link)))];
             ids.into_iter().flatten().zip(spec.ends()).for_each(|(id, end)| self.note_parts_of(id, spec, end));
+            self.let_ports_reach_each_other(spec, &link);
             made.push((link, peer));
         }
         Ok(made)
+    }
+
+    /// What a bridge passes from port to port is nothing that the host forwards: a firewall that sees it all the same lets it pass.
+    fn let_ports_reach_each_other(&mut self, spec: &LinkSpec, link: &NewLink) {
+        let LinkKey { namespace, index } = link.key.clone();
+        if matches!(spec.kind, LinkKind::Bridge) && namespace == Namespace::Host && can_except(&link.name) {
+            self.made(Thing::Forward { name: link.name.to_string(), index, ipv4: false, ipv6: false });
+        }
     }
 
     fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>) -> i64 {
@@ -240,9 +249,12 @@ impl Transaction {
     }
 
     /// Lets a link forward.
-    pub fn forward(&mut self, forwards: Granted<Forwards>) -> Result<(), kernel::Error> {
+    pub fn forward(&mut self, forwards: Granted<Forwards>) -> Result<(), Error> {
         let Forwards { link, ipv4, ipv6, switches } = forwards.take();
-        self.apply(&switches)?;
+        for (family, changes) in switches {
+            self.firewall.before_forwarding(family)?;
+            self.apply(&changes)?;
+        }
         self.made(Thing::Forward { name: link.name.to_string(), index: link.key.index, ipv4, ipv6 });
         Ok(())
     }
@@ -480,6 +492,7 @@ pub fn describe(thing: &Thing) -> String {
         Thing::NftRule { table, handle, .. } => format!("nftables rule {} of {table}", handle.handle),
         Thing::Route(route) => format!("route to {}", route.destination),
         Thing::Rule(rule) => format!("rule {} for table {}", rule.priority, rule.table),
+        Thing::Forward { name, ipv4: false, ipv6: false, .. } => format!("packets between the ports of {name}"),
         Thing::Forward { name, .. } => format!("forwarding of {name}"),
         Thing::Port(port) => format!("host port {port:#}"),
     }

@@ -17,6 +17,7 @@ mod flushed;
 mod forgotten;
 mod grants;
 mod hostile;
+mod hosts;
 mod http;
 mod inspect;
 mod interface;

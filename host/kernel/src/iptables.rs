@@ -3,6 +3,7 @@
 //! Packets that are forwarded (and, with bridge-nf, those that a bridge passes on) must come through its chain FORWARD, whatever any other
 //! table accepts. Dockerd makes that chain drop by default, and leaves the chain DOCKER-USER to the administrator.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,9 @@ pub struct IptablesFilter {
     pub forward: Option<IptablesRules>,
     /// DOCKER-USER.
     pub docker_user: Option<IptablesRules>,
+    /// The links that some rule of the table keeps what is sent into them from, by `-o LINK` with DROP or a chain of its own: as dockerd does
+    /// for each of its bridges.
+    pub protected: BTreeSet<String>,
 }
 
 /// What is in a chain.
@@ -85,11 +89,22 @@ pub struct IptablesRule {
 /// A change of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IptablesChange {
-    /// Adds `-i LINK -m comment --comment COMMENT -j ACCEPT`, or `-o LINK`, for the link that has both the name and the index.
+    /// Adds `-i LINK -m comment --comment COMMENT -j ACCEPT`, or as the way says, for the link that has both the name and the index.
     #[expect(missing_docs, reason = "the fields say it")]
-    Accept { chain: IptablesChain, place: IptablesPlace, link: LinkName, index: u32, output: bool, comment: String },
+    Accept { chain: IptablesChain, place: IptablesPlace, link: LinkName, index: u32, way: IptablesWay, comment: String },
     /// Removes the rule of this handle.
     Remove(IptablesChain, u64),
+}
+
+/// Which packets of a link a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IptablesWay {
+    /// `-i LINK`
+    From,
+    /// `-o LINK`
+    To,
+    /// `-i LINK -o LINK`: from port to port of a bridge.
+    Within,
 }
 
 /// Where in its chain a rule comes.

@@ -381,6 +381,9 @@ pub enum Sysctl {
         #[serde(deserialize_with = "kept")]
         name: Fixed,
     },
+    /// net.ipv6.conf.LINK.accept_ra of whichever link: whether it goes on to heed routers when this host becomes one is for the host to say.
+    #[expect(missing_docs, reason = "the field says it")]
+    AcceptRa { index: u32 },
     /// /proc/sys/net/PATH.
     Namespace(#[serde(deserialize_with = "kept")] Fixed),
 }

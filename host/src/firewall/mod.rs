@@ -2,9 +2,12 @@
 //! table accepts does not help. So the host keeps rules of its own in that chain's table, marked with this instance's tag.
 //!
 //! - in DOCKER-USER, or else in a FORWARD that drops: `-i LINK -j ACCEPT` and `-o LINK -j ACCEPT` for each link that forwards (`plan`), by its
-//!   index, too, so that the next link of the name is not let through. What may go into a network is its driver's business, whose own table drops for good.
-//! - in the host's own table: what goes from such a link into the bridge of somebody else is dropped, unless it is an answer or was sent to a
-//!   published port. Without that, the accepting rules would open Docker's containers to ours. It comes before them and goes after them.
+//!   index, too, so that the next link of the name is not let through; and `-i LINK -o LINK -j ACCEPT` for each other bridge of a driver's,
+//!   because bridge-nf sends what goes from port to port through there. What may go into a network is its driver's business, whose own table
+//!   drops for good.
+//! - in the host's own table (`guard`): what goes from such a link into a bridge that is kept from others there, as dockerd keeps each of its
+//!   own, is dropped, unless it is an answer or was sent to a published port. Without that, the accepting rules would open Docker's
+//!   containers to ours. It comes before them and goes after them. And a host that did not forward stays closed between its own links.
 //!
 //! The kernel's switches for forwarding are on as long as any link forwards.
 //!
@@ -13,6 +16,7 @@
 //! The store says what is asked for, and [`Firewall::sync`] mends what differs: after a call that changed it, at a start, after garbage
 //! collection, and whenever anyone changes that table (`watch`). What can't be mended is logged and fails no call.
 
+mod guard;
 mod plan;
 mod restore;
 mod watch;
@@ -24,10 +28,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use grant::gate::settings::switches;
 use kernel::{
-    self, Change, IptablesChain, IptablesChange, IptablesFamily, Kernel, LinkKey, Mark, Namespace, NftChain,
-    NftCondition, NftHook, NftProperty, NftRule, NftVerdict, Sysctl,
+    self, Change, IptablesChain, IptablesChange, IptablesFamily, IptablesWay, Kernel, LinkKey, Mark, Namespace, Sysctl,
 };
-use plan::Link;
+use plan::{Link, Wish};
 use store::{Store, Thing};
 use words::LinkName;
 
@@ -35,10 +38,6 @@ use words::LinkName;
 const ROUNDS: usize = 50;
 /// As many as one transaction takes whose answers must fit into a socket's buffer.
 const CHANGES: usize = 500;
-/// ct state: ESTABLISHED and RELATED.
-const ANSWERS: u32 = 2 | 4;
-/// The host's own chain. A drop holds at any priority.
-const GUARD: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
 
 /// Keeps the links that forward excepted from the host's firewall; see the module.
 pub struct Firewall {
@@ -103,6 +102,11 @@ impl Firewall {
         self.keeper.restore();
     }
 
+    /// What has to be done before forwarding is switched on for a family.
+    pub fn before_forwarding(&self, family: IptablesFamily) -> words::Result<()> {
+        self.keeper.before_forwarding(family)
+    }
+
     /// A number that changes whenever rules may have been put back, odd while that is being done.
     pub fn rounds(&self) -> u64 {
         self.keeper.rounds.load(Ordering::Acquire)
@@ -123,9 +127,9 @@ impl Firewall {
     /// How the rules for the links that forward stand.
     pub fn exceptions(&self, family: IptablesFamily) -> words::Result<Exceptions> {
         let [ipv4, ipv6] = self.keeper.asked()?;
-        let (_, links) = if ipv4.0 == family { ipv4 } else { ipv6 };
-        let changes = plan::changes(&self.keeper.kernel.iptables(family)?, &self.keeper.tag, &links);
-        Ok(Exceptions { links: links.len(), amiss: changes.len() })
+        let asked = if ipv4.family == family { ipv4 } else { ipv6 };
+        let changes = plan::changes(&self.keeper.kernel.iptables(family)?, &self.keeper.tag, &asked.wishes());
+        Ok(Exceptions { links: asked.forward.len(), amiss: changes.len() })
     }
 }
 
@@ -151,6 +155,27 @@ impl fmt::Display for Found {
     }
 }
 
+/// What is asked for in one family.
+struct Asked {
+    family: IptablesFamily,
+    /// Links that forward.
+    forward: BTreeSet<Link>,
+    /// Links between whose ports packets pass, these too where they forward.
+    within: BTreeSet<Link>,
+}
+
+impl Asked {
+    fn new(family: IptablesFamily) -> Self {
+        Self { family, forward: BTreeSet::new(), within: BTreeSet::new() }
+    }
+
+    fn wishes(&self) -> BTreeSet<Wish> {
+        let both = |link: &Link| [(link.clone(), IptablesWay::From), (link.clone(), IptablesWay::To)];
+        let within = self.within.difference(&self.forward).map(|link| (link.clone(), IptablesWay::Within));
+        self.forward.iter().flat_map(both).chain(within).collect()
+    }
+}
+
 impl Keeper {
     fn sync(&self) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,20 +185,28 @@ impl Keeper {
     }
 
     fn mend(&self) -> words::Result<()> {
-        let mut asked = self.asked()?;
-        for (family, _) in asked.iter().filter(|(_, links)| !links.is_empty()) {
-            self.switch_on(*family)?;
-        }
-        for (family, links) in asked.iter_mut().filter(|(_, links)| !links.is_empty()) {
-            self.tell_of_legacy(*family, links)?;
-            if plan::place(&self.kernel.iptables(*family)?).is_none() {
-                links.clear();
+        let mut protected = BTreeSet::new();
+        let mut wishes = Vec::new();
+        let asked = self.asked()?;
+        for asked in &asked {
+            if !asked.forward.is_empty() {
+                self.switch_on(asked.family)?;
+                self.tell_of_legacy(asked.family, &asked.forward)?;
             }
+            let mut of_family = asked.wishes();
+            if !of_family.is_empty() {
+                let filter = self.kernel.iptables(asked.family)?;
+                match plan::place(&filter) {
+                    Some(_) if !asked.forward.is_empty() => protected.extend(filter.protected),
+                    Some(_) => {}
+                    None => of_family.clear(),
+                }
+            }
+            wishes.push((asked.family, of_family));
         }
-        let accepted = asked.iter().flat_map(|(_, links)| links.clone()).collect();
-        let superfluous = self.guard(&accepted)?;
-        for (family, links) in &asked {
-            self.accept(*family, links)?;
+        let superfluous = self.guard(protected)?;
+        for (family, wishes) in &wishes {
+            self.accept(*family, wishes)?;
         }
         if self.store.is_behind()? {
             return Ok(());
@@ -195,60 +228,29 @@ impl Keeper {
         Ok(())
     }
 
-    /// The links that forward and are there, by the names that they have now.
-    fn asked(&self) -> words::Result<[(IptablesFamily, BTreeSet<Link>); 2]> {
-        let (mut ipv4, mut ipv6) = (BTreeSet::new(), BTreeSet::new());
+    /// The links that are to be excepted and are there, by the names that they have now.
+    fn asked(&self) -> words::Result<[Asked; 2]> {
+        let mut both = [IptablesFamily::Ipv4, IptablesFamily::Ipv6].map(Asked::new);
         for object in self.store.forwards()? {
-            let Thing::Forward { name, index, ipv4: by_ipv4, ipv6: by_ipv6 } = object.thing else { continue };
+            let Thing::Forward { name, index, ipv4, ipv6 } = object.thing else { continue };
             let found = match index {
                 0 => self.kernel.link_by_name(&Namespace::Host, &LinkName::new(&name)?)?,
                 _ => self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?,
             };
             let Some(found) = found.filter(|link| link.mark == Mark::Owned) else { continue };
             let link = Link { name: LinkName::new(&found.name)?, index: found.index };
-            ipv4.extend(by_ipv4.then(|| link.clone()));
-            ipv6.extend(by_ipv6.then_some(link));
+            for (asked, forwards) in both.iter_mut().zip([ipv4, ipv6]) {
+                let links = if forwards { &mut asked.forward } else { &mut asked.within };
+                links.insert(link.clone());
+            }
         }
-        Ok([(IptablesFamily::Ipv4, ipv4), (IptablesFamily::Ipv6, ipv6)])
+        Ok(both)
     }
 
-    /// Adds what the host's own table lacks, and answers what takes away what it has too much.
-    fn guard(&self, links: &BTreeSet<Link>) -> Result<Change, kernel::Error> {
-        let (namespace, table) = (Namespace::Host, self.table.clone());
-        let there = self.kernel.nft_rules(&namespace, &table)?;
-        let mut missing: Vec<NftRule> = links.iter().map(|link| self.guarding(link)).collect();
-        let is_wanted = |comment: &String| missing.iter().any(|rule| rule.comment == *comment);
-        let rules: Vec<_> = there.iter().filter(|(_, c)| !is_wanted(c)).map(|(handle, _)| handle.clone()).collect();
-        missing.retain(|rule| !there.iter().any(|(_, comment)| *comment == rule.comment));
-        for some in missing.chunks(CHANGES) {
-            let (namespace, table, rules) = (namespace.clone(), table.clone(), some.to_vec());
-            self.kernel.apply(&[Change::AddNftRules { namespace, table, rules }])?;
-        }
-        Ok(match links.is_empty() {
-            true => Change::RemoveNftTable { namespace, table },
-            false => Change::RemoveNftRules { namespace, table, rules },
-        })
-    }
-
-    /// Drops what goes from a link into a bridge that isn't this instance's.
-    fn guarding(&self, link: &Link) -> NftRule {
-        let is = |property| NftCondition { property, negated: false };
-        let not = |property| NftCondition { property, negated: true };
-        let conditions = vec![
-            is(NftProperty::InputLink(link.index)),
-            is(NftProperty::OutputBridge),
-            not(NftProperty::OutputGroup(self.kernel.link_group())),
-            not(NftProperty::Connection(ANSWERS)),
-            not(NftProperty::DestinationTranslated),
-        ];
-        let comment = plan::comment(&self.tag, link, false);
-        NftRule { chain: GUARD, conditions, verdict: NftVerdict::Drop, comment }
-    }
-
-    fn accept(&self, family: IptablesFamily, links: &BTreeSet<Link>) -> words::Result<()> {
+    fn accept(&self, family: IptablesFamily, wishes: &BTreeSet<Wish>) -> words::Result<()> {
         for _ in 0..ROUNDS {
             let filter = self.kernel.iptables(family)?;
-            let mut changes = plan::changes(&filter, &self.tag, links);
+            let mut changes = plan::changes(&filter, &self.tag, wishes);
             // A link that the store does not know may be one of a newer network.
             if self.store.is_behind()? {
                 changes.retain(|change| matches!(change, IptablesChange::Accept { .. }));

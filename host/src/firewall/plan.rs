@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::{IptablesChain, IptablesChange, IptablesFilter, IptablesPlace, IptablesRule};
+use kernel::{IptablesChain, IptablesChange, IptablesFilter, IptablesPlace, IptablesRule, IptablesWay};
 use words::LinkName;
 
 /// The tag of any Pontoon.
@@ -25,13 +25,21 @@ pub(super) struct Link {
     pub index: u32,
 }
 
+/// What is to be accepted of a link's packets.
+pub(super) type Wish = (Link, IptablesWay);
+
 /// The comment of a rule: by it, it is known again.
-pub(super) fn comment(tag: &str, link: &Link, output: bool) -> String {
-    format!("{tag}{}-{}-{}", if output { "to" } else { "from" }, link.name, link.index)
+pub(super) fn comment(tag: &str, (link, way): &Wish) -> String {
+    let way = match way {
+        IptablesWay::From => "from",
+        IptablesWay::To => "to",
+        IptablesWay::Within => "within",
+    };
+    format!("{tag}{way}-{}-{}", link.name, link.index)
 }
 
-/// What brings both chains to the rules for these links.
-pub(super) fn changes(filter: &IptablesFilter, tag: &str, links: &BTreeSet<Link>) -> Vec<IptablesChange> {
+/// What brings both chains to the rules for these wishes.
+pub(super) fn changes(filter: &IptablesFilter, tag: &str, wishes: &BTreeSet<Wish>) -> Vec<IptablesChange> {
     let place = place(filter);
     let chains = [(IptablesChain::DockerUser, &filter.docker_user), (IptablesChain::Forward, &filter.forward)];
     let mut changes = Vec::new();
@@ -39,8 +47,7 @@ pub(super) fn changes(filter: &IptablesFilter, tag: &str, links: &BTreeSet<Link>
         let Some(found) = found else { continue };
         let mut wanted = BTreeMap::new();
         if place == Some(chain) {
-            let both = links.iter().flat_map(|link| [(link, false), (link, true)]);
-            wanted.extend(both.map(|(link, output)| (comment(tag, link, output), (link, output))));
+            wanted.extend(wishes.iter().map(|wish| (comment(tag, wish), wish)));
         }
         changes.extend(of_chain(chain, &found.rules, tag, wanted));
     }
@@ -51,9 +58,9 @@ fn of_chain(
     chain: IptablesChain,
     rules: &[IptablesRule],
     tag: &str,
-    mut wanted: BTreeMap<String, (&Link, bool)>,
+    mut wanted: BTreeMap<String, &Wish>,
 ) -> Vec<IptablesChange> {
-    let again = chain == IptablesChain::DockerUser && come_too_early(rules, tag);
+    let again = come_too_early(chain, rules, tag);
     let mut changes = Vec::new();
     for rule in rules.iter().filter(|rule| rule.comment.starts_with(tag)) {
         if again || !rule.by_index || wanted.remove(&rule.comment).is_none() {
@@ -65,15 +72,18 @@ fn of_chain(
         (_, Some(last)) if last.returns => IptablesPlace::Before(last.handle),
         _ => IptablesPlace::Last,
     };
-    changes.extend(wanted.into_iter().map(|(comment, (link, output))| {
+    changes.extend(wanted.into_iter().map(|(comment, (link, way))| {
         let Link { name, index } = link.clone();
-        IptablesChange::Accept { chain, place, link: name, index, output, comment }
+        IptablesChange::Accept { chain, place, link: name, index, way: *way, comment }
     }));
     changes
 }
 
 /// Whether one of the administrator's rules stands behind ours, where it would never be asked. Another Pontoon's rules may.
-fn come_too_early(rules: &[IptablesRule], tag: &str) -> bool {
+fn come_too_early(chain: IptablesChain, rules: &[IptablesRule], tag: &str) -> bool {
+    if chain == IptablesChain::Forward {
+        return false;
+    }
     let end = rules.len() - usize::from(rules.last().is_some_and(|rule| rule.returns));
     let behind = rules[..end].iter().skip_while(|rule| !rule.comment.starts_with(tag));
     behind.into_iter().any(|rule| !rule.comment.starts_with(ANY))
@@ -94,7 +104,7 @@ mod tests {
         let rules = (1..).zip(comments).map(|(handle, comment)| rule(handle, comment)).collect();
         let docker_user = Some(IptablesRules { drops: false, used: true, rules });
         let forward = Some(IptablesRules { drops: true, used: false, rules: vec![rule(100, "")] });
-        IptablesFilter { generation: 1, forward, docker_user }
+        IptablesFilter { generation: 1, forward, docker_user, protected: BTreeSet::new() }
     }
 
     fn link(name: &str) -> Link {
@@ -105,13 +115,13 @@ mod tests {
     fn words(filter: &IptablesFilter, names: &[&str]) -> Vec<String> {
         let word = |change| match change {
             IptablesChange::Remove(chain, handle) => format!("{} -{handle}", chain.name()),
-            IptablesChange::Accept { chain, place, link, index, output, comment } => {
-                assert_eq!((comment, index), (super::comment(TAG, &self::link(link.as_str()), output), 7));
-                let sign = if output { "to" } else { "from" };
-                format!("{} {sign} {link} {place:?}", chain.name())
+            IptablesChange::Accept { chain, place, link, index, way, comment } => {
+                assert_eq!((comment, index), (super::comment(TAG, &(self::link(link.as_str()), way)), 7));
+                format!("{} {way:?} {link} {place:?}", chain.name()).to_lowercase()
             }
         };
-        changes(filter, TAG, &names.iter().map(|name| link(name)).collect()).into_iter().map(word).collect()
+        let both = |name: &&str| [IptablesWay::From, IptablesWay::To].map(|way| (link(name), way));
+        changes(filter, TAG, &names.iter().flat_map(both).collect()).into_iter().map(word).collect()
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl Transaction {
     /// Lets a link forward no more after the commit.
     pub fn forward_no_more(&mut self, link: Granted<ForwardsNoMore>) -> Result<(), store::Error> {
         let link = BTreeMap::from([(link.0.clone(), self.recorded_name(&link.0)?)]);
-        self.take_all(|object| matches!(object.thing, Thing::Forward { .. }) && speaks_of(&object.thing, &link))
+        let forwards = |thing: &Thing| matches!(thing, Thing::Forward { ipv4, ipv6, .. } if *ipv4 || *ipv6);
+        self.take_all(|object| forwards(&object.thing) && speaks_of(&object.thing, &link))
     }
 
     pub(super) fn take_all(&mut self, mut is_it: impl FnMut(&Object) -> bool) -> Result<(), store::Error> {

@@ -30,7 +30,7 @@ pub struct Forwards {
     pub link: Link,
     pub ipv4: bool,
     pub ipv6: bool,
-    pub switches: Vec<Change>,
+    pub switches: Vec<(IptablesFamily, Vec<Change>)>,
 }
 
 /// A link that forwards no more.
@@ -102,17 +102,21 @@ impl Gate {
                 link.name
             )));
         }
-        let mut changes = Vec::new();
+        let mut off = Vec::new();
         let families = [(IptablesFamily::Ipv4, ipv4), (IptablesFamily::Ipv6, ipv6)];
-        for path in families.into_iter().filter(|(_, asked)| *asked).flat_map(|(family, _)| switches(family)) {
-            let sysctl = Sysctl::Namespace(path);
-            // Written only where it is off: writing it again resets settings of every link.
-            if view.sysctl(&Namespace::Host, &sysctl)? == 0 {
-                changes.push(Change::SetSysctl { namespace: Namespace::Host, sysctl, value: 1 });
+        for (family, _) in families.into_iter().filter(|(_, asked)| *asked) {
+            let mut changes = Vec::new();
+            for path in switches(family) {
+                let sysctl = Sysctl::Namespace(path);
+                // Written only where it is off: writing it again resets settings of every link.
+                if view.sysctl(&Namespace::Host, &sysctl)? == 0 {
+                    changes.push(Change::SetSysctl { namespace: Namespace::Host, sysctl, value: 1 });
+                }
             }
+            off.extend((!changes.is_empty()).then_some((family, changes)));
         }
         self.check_holding(view, call, Limit::Rules, 1)?;
-        self.grant(call, Forwards { link, ipv4, ipv6, switches: changes })
+        self.grant(call, Forwards { link, ipv4, ipv6, switches: off })
     }
 
     /// `forwarding.disallow`

@@ -58,6 +58,7 @@ impl Display for Sysctl {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Link { family, index, name } => write!(f, "{family} {name} of link {index}"),
+            Self::AcceptRa { index } => write!(f, "ipv6 accept_ra of link {index}"),
             Self::Namespace(path) => f.write_str(path),
         }
     }

@@ -55,12 +55,13 @@ fn failed(error: &io::Error, sysctl: &Sysctl) -> Error {
 fn path(session: &mut Session, at: &Namespace, sysctl: &Sysctl, marks: Marks, own: bool) -> Result<String, Error> {
     let (family, index, name) = match sysctl {
         Sysctl::Namespace(path) => return Ok((*path).to_owned()),
-        Sysctl::Link { family, index, name } => (family, *index, name),
+        Sysctl::Link { family, index, name } => (*family, *index, *name),
+        Sysctl::AcceptRa { index } => ("ipv6", *index, "accept_ra"),
     };
     let Some(seen) = link::read::get(session, at, link::read::by_index(index), marks)? else {
         return Err(failed(&Errno::NODEV.into(), sysctl));
     };
-    if own {
+    if own && matches!(sysctl, Sysctl::Link { .. }) {
         link::set::own(&LinkKey { namespace: at.clone(), index }, &seen)?;
     }
     // Never `all` or `default`: the kernel makes no links of these names (sysctl_dev_name_is_allowed).

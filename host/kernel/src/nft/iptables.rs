@@ -1,11 +1,13 @@
 //! The table `filter` of iptables-nft, which others own: reading it, and adding rules in the very form that iptables-nft gives them. It calls
 //! a table with any other rule incompatible, and dockerd with it.
 
+use std::collections::BTreeSet;
+
 use rustix::io::Errno;
 
 use crate::nft::expression::{
-    Expressions, NF_ACCEPT, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_OIF, NFT_META_OIFNAME, NFTA_DATA_VERDICT,
-    NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_VERDICT_CODE, Test,
+    Expressions, NF_ACCEPT, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_OIF, NFT_META_OIFNAME, NFTA_DATA_VALUE,
+    NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_VERDICT_CODE, Test,
 };
 use crate::nft::message::{self, all, one};
 use crate::nft::{NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, find, first_refusal, is_overtaken, list, transaction};
@@ -14,11 +16,15 @@ use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Protocol, Request, flag, malformed};
 use crate::{
     Error, IptablesChain, IptablesChange, IptablesFamily, IptablesFilter, IptablesPlace, IptablesRule, IptablesRules,
-    LinkName, Namespace,
+    IptablesWay, LinkName, Namespace,
 };
 
 const TABLE: &str = "filter";
 const NFT_RETURN: u32 = (-5i32).cast_unsigned();
+const NFT_JUMP: u32 = (-3i32).cast_unsigned();
+const NFT_GOTO: u32 = (-4i32).cast_unsigned();
+const NFTA_CMP_OP: u16 = 2;
+const NFTA_CMP_DATA: u16 = 3;
 const NFTA_RULE_COMPAT: u16 = 5;
 const NFTA_RULE_POSITION: u16 = 6;
 const NFTA_RULE_COMPAT_PROTO: u16 = 1;
@@ -48,7 +54,43 @@ pub(in super::super) fn read(session: &mut Session, family: IptablesFamily) -> R
         generation: big_number(find(generation, message::NFTA_GEN_ID)?)?,
         forward: rules(session, family, IptablesChain::Forward, found(forward)?)?,
         docker_user: rules(session, family, IptablesChain::DockerUser, found(docker_user)?)?,
+        protected: protected(session, family)?,
     })
+}
+
+/// See [`IptablesFilter::protected`].
+fn protected(session: &mut Session, family: IptablesFamily) -> Result<BTreeSet<String>, Error> {
+    let question = all(message::NFT_MSG_GETRULE, header(family).put_text(message::NFTA_RULE_TABLE, TABLE));
+    let listed = list(session, &Namespace::Host, "the rules of iptables", question)?;
+    Ok(listed.iter().filter_map(protects).collect())
+}
+
+/// The link that a rule keeps packets from. A rule with an expression of a shape that isn't known here keeps nothing.
+fn protects(message: &Message) -> Option<String> {
+    let expressions = after(&message.body, message::HEADER).ok()?.find(message::NFTA_RULE_EXPRESSIONS).ok()??;
+    let (mut link, mut is_name, mut keeps) = (None, false, false);
+    for (_, expression) in attributes(expressions).flatten() {
+        let value = |kind| attributes(expression).find(kind).ok().flatten().unwrap_or_default();
+        let (name, data) = (text(value(NFTA_EXPR_NAME)), value(NFTA_EXPR_DATA));
+        match name.as_str() {
+            "cmp" if is_name => link = compared_name(data),
+            "immediate" => keeps = verdict(data).is_some_and(|code| [NF_DROP, NFT_JUMP, NFT_GOTO].contains(&code)),
+            _ => {}
+        }
+        is_name = name == "meta" && meta_key(data) == Some(NFT_META_OIFNAME);
+    }
+    link.filter(|_| keeps)
+}
+
+/// The whole name that is compared for equality: `br+` has no NUL at its end.
+fn compared_name(data: &[u8]) -> Option<String> {
+    let test = big_number(attributes(data).find(NFTA_CMP_OP).ok()??).ok()?;
+    let value = attributes(attributes(data).find(NFTA_CMP_DATA).ok()??).find(NFTA_DATA_VALUE).ok()??;
+    (test == Test::Equal as u32 && value.contains(&0)).then(|| text(value))
+}
+
+fn meta_key(data: &[u8]) -> Option<u32> {
+    attributes(data).find(NFTA_META_KEY).ok().flatten().and_then(|key| big_number(key).ok())
 }
 
 /// The answer about one object; none: it isn't there.
@@ -104,8 +146,7 @@ fn is_comment(data: &[u8]) -> bool {
 }
 
 fn is_index(data: &[u8]) -> bool {
-    let key = attributes(data).find(NFTA_META_KEY).ok().flatten().and_then(|key| big_number(key).ok());
-    key.is_some_and(|key| [NFT_META_IIF, NFT_META_OIF].contains(&key))
+    meta_key(data).is_some_and(|key| [NFT_META_IIF, NFT_META_OIF].contains(&key))
 }
 
 fn comment(data: &[u8]) -> String {
@@ -140,9 +181,9 @@ fn request(family: IptablesFamily, change: &IptablesChange) -> Result<Request, E
             let body = rule_body(family, *chain).put(message::NFTA_RULE_HANDLE, &handle.to_be_bytes());
             Ok(one(message::NFT_MSG_DELRULE, 0, body))
         }
-        IptablesChange::Accept { chain, place, link, index, output, comment } => {
+        IptablesChange::Accept { chain, place, link, index, way, comment } => {
             let body = rule_body(family, *chain)
-                .nest(message::NFTA_RULE_EXPRESSIONS, accept(link, *index, *output, comment)?)
+                .nest(message::NFTA_RULE_EXPRESSIONS, accept(link, *index, *way, comment)?)
                 .nest(NFTA_RULE_COMPAT, no_protocol());
             let (flags, body) = match place {
                 IptablesPlace::First => (0, body),
@@ -156,8 +197,13 @@ fn request(family: IptablesFamily, change: &IptablesChange) -> Result<Request, E
 
 /// `-i LINK -m comment --comment COMMENT -j ACCEPT`. The name is compared with its NUL alone: without it, iptables-nft reads `LINK+`. The index
 /// comes first: iptables-nft shows what it reads last, and of a link that is gone only the name is left.
-fn accept(link: &LinkName, index: u32, output: bool, comment: &str) -> Result<Writer, Error> {
-    let (by_index, by_name) = if output { (NFT_META_OIF, NFT_META_OIFNAME) } else { (NFT_META_IIF, NFT_META_IIFNAME) };
+fn accept(link: &LinkName, index: u32, way: IptablesWay, comment: &str) -> Result<Writer, Error> {
+    let (input, output) = ((NFT_META_IIF, NFT_META_IIFNAME), (NFT_META_OIF, NFT_META_OIFNAME));
+    let sides = match way {
+        IptablesWay::From => vec![input],
+        IptablesWay::To => vec![output],
+        IptablesWay::Within => vec![input, output],
+    };
     let name = [link.as_str().as_bytes(), &[0]].concat();
     if comment.len() >= COMMENT_BYTES {
         return Err(Error::refused(format!("iptables takes no comment of {} bytes", comment.len())));
@@ -167,8 +213,10 @@ fn accept(link: &LinkName, index: u32, output: bool, comment: &str) -> Result<Wr
     let remark =
         Writer::default().put_text(NFTA_MATCH_NAME, "comment").put_big(NFTA_MATCH_REV, 0).put(NFTA_MATCH_INFO, &info);
     let counter = Writer::default().put(NFTA_COUNTER_BYTES, &[0; 8]).put(NFTA_COUNTER_PACKETS, &[0; 8]);
-    let expressions = Expressions::default().meta(by_index).compare(Test::Equal, &index.to_ne_bytes());
-    let expressions = expressions.meta(by_name).compare(Test::Equal, &name);
+    let expressions = sides.into_iter().fold(Expressions::default(), |before, (by_index, by_name)| {
+        let indexed = before.meta(by_index).compare(Test::Equal, &index.to_ne_bytes());
+        indexed.meta(by_name).compare(Test::Equal, &name)
+    });
     Ok(expressions.add("match", remark).add("counter", counter).code(NF_ACCEPT).written)
 }
 

@@ -12,9 +12,9 @@ fn docker(ip: &str) {
     ));
 }
 
-fn accept(place: IptablesPlace, link: &str, output: bool) -> IptablesChange {
+fn accept(place: IptablesPlace, link: &str, way: IptablesWay) -> IptablesChange {
     let (chain, comment) = (IptablesChain::DockerUser, format!("pontoon-024680-to-{link}"));
-    IptablesChange::Accept { chain, place, link: name(link), index: 77, output, comment }
+    IptablesChange::Accept { chain, place, link: name(link), index: 77, way, comment }
 }
 
 const FAMILIES: [(IptablesFamily, &str); 2] = [(IptablesFamily::Ipv4, "ip"), (IptablesFamily::Ipv6, "ip6")];
@@ -27,12 +27,16 @@ fn rules_are_those_that_iptables_makes() {
             docker(ip);
             sh(&format!("{ip}tables-nft -N OTHER"));
             for (number, link) in names.into_iter().enumerate() {
-                let output = number % 2 == 1;
+                let way = [IptablesWay::From, IptablesWay::To, IptablesWay::Within][number];
                 let generation = world.kernel.iptables(family).unwrap().generation;
-                let change = accept(IptablesPlace::Last, link, output);
+                let change = accept(IptablesPlace::Last, link, way);
                 assert_eq!(world.kernel.change_iptables(family, generation, &[change]), Ok(true));
-                let direction = if output { "-o" } else { "-i" };
-                let rule = format!("{direction} {link} -m comment --comment pontoon-024680-to-{link} -j ACCEPT");
+                let direction = match way {
+                    IptablesWay::From => format!("-i {link}"),
+                    IptablesWay::To => format!("-o {link}"),
+                    IptablesWay::Within => format!("-i {link} -o {link}"),
+                };
+                let rule = format!("{direction} -m comment --comment pontoon-024680-to-{link} -j ACCEPT");
                 sh(&format!("{ip}tables-nft -A OTHER {rule}"));
                 sh(&format!("{ip}tables-nft -C DOCKER-USER {rule}"));
             }
@@ -91,6 +95,13 @@ fn what_is_there_is_read() {
             let filter = read(family);
             let (forward, user) = (filter.forward.unwrap(), filter.docker_user.unwrap());
             assert!(!forward.drops && forward.rules.is_empty() && !user.used);
+            assert_eq!(filter.protected, BTreeSet::new());
+            sh(&format!(
+                "{ip}tables-nft -A FORWARD -o docker0 -j DOCKER-USER; {ip}tables-nft -A FORWARD -o br1 -i eth0 -j DROP
+                 {ip}tables-nft -A FORWARD -o br2 -j ACCEPT; {ip}tables-nft -A FORWARD -o br+ -j DROP
+                 {ip}tables-nft -A FORWARD ! -o br3 -j DROP; {ip}tables-nft -A FORWARD -i br4 -j DROP"
+            ));
+            assert_eq!(read(family).protected, ["br1", "docker0"].map(str::to_owned).into());
             let rules: Vec<_> = user.rules.iter().map(|rule| (rule.comment.as_str(), rule.returns)).collect();
             assert_eq!(rules, [("", true), ("a b", false), ("", false), ("c", true)]);
         }
@@ -105,8 +116,8 @@ fn changes_are_tied_to_what_was_read() {
         let filter = world.kernel.iptables(family).unwrap();
         let last = filter.docker_user.unwrap().rules[0].handle;
         let changes = [
-            accept(IptablesPlace::Before(last), "b0", true),
-            accept(IptablesPlace::First, "b1", false),
+            accept(IptablesPlace::Before(last), "b0", IptablesWay::To),
+            accept(IptablesPlace::First, "b1", IptablesWay::From),
             IptablesChange::Remove(IptablesChain::DockerUser, last),
         ];
         sh("iptables-nft -A OUTPUT -j ACCEPT");
@@ -129,15 +140,25 @@ fn changes_of_others_are_seen() {
         let soon = Some(Duration::from_millis(50));
         sh("nft add table inet other; nft add table ip nat; nft add chain inet other c");
         assert_eq!(watch.wait(soon), Ok(Seen::Nothing));
-        for change in ["iptables-nft -F DOCKER-USER", "nft add table inet mine", "nft flush ruleset"] {
+        for (change, seen) in [
+            ("iptables-nft -F DOCKER-USER", Seen::Change),
+            ("nft add table inet mine-1", Seen::Loss),
+            ("iptables-nft -F DOCKER-USER", Seen::Change),
+            ("nft flush ruleset", Seen::Loss),
+        ] {
             sh(change);
-            assert_eq!(watch.wait(None), Ok(Seen::Change), "{change}");
-            while watch.wait(soon) == Ok(Seen::Change) {}
+            assert_eq!(watch.wait(None), Ok(seen), "{change}");
+            while watch.wait(soon) != Ok(Seen::Nothing) {}
         }
+        // Its own changes it knows.
+        let rule = rule(FORWARD, &[], NftVerdict::Accept);
+        let own = Change::AddNftRules { namespace: Namespace::Host, table: "mine-1".into(), rules: vec![rule] };
+        world.kernel.apply(&[own]).unwrap();
+        assert_eq!(watch.wait(soon), Ok(Seen::Nothing));
         // More than the socket holds.
         docker("ip");
         sh("for i in $(seq 4000); do echo \"add rule ip filter FORWARD counter\"; done | nft -f -");
-        while watch.wait(soon).unwrap() == Seen::Change {}
+        while watch.wait(soon).unwrap() != Seen::Nothing {}
         sh("iptables-nft -F FORWARD");
         assert_eq!(watch.wait(None), Ok(Seen::Change), "it goes on");
         thread::scope(|scope| {
