@@ -16,10 +16,11 @@ mod view;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::firewall::Firewall;
+use crate::firewall::{Firewall, translated};
 use crate::reaper::Reaper;
 use counts::Counts;
 use grant::Granted;
@@ -28,7 +29,7 @@ use grant::gate::nftables::NftRules;
 use grant::gate::settings::{Forwards, can_except};
 use kernel::{
     self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath,
-    NewLink, NftHandle, NftRule, Outcome, Rule, Sysctl, index_of_own_name,
+    NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
 };
 use objects::{Objects, link_key};
 use removals::Removals;
@@ -366,6 +367,7 @@ impl Transaction {
     /// Answers what was swept.
     pub fn commit(mut self, extra: Vec<Write>, durability: Durability) -> Result<Vec<String>, store::Error> {
         let (links, rest) = merged(self.removals.take());
+        let stale = self.stale(&extra)?;
         let mut writes = self.writes(extra);
         writes.extend(self.notes.iter().map(|id| Write::ForgetNote(*id)));
         let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
@@ -384,7 +386,30 @@ impl Transaction {
             self.firewall.sync();
         }
         self.firewall.restore_beside(self.rounds);
+        self.firewall.forget(stale);
         Ok(std::mem::take(&mut self.swept))
+    }
+
+    /// The connections that are false once this call is committed: of ports that are published or no longer are, and of an endpoint that goes.
+    fn stale(&self, extra: &[Write]) -> Result<Stale, store::Error> {
+        let mut stale = Stale::default();
+        let translates = |object: &Object| match &object.thing {
+            Thing::NftRule { namespace: Namespace::Host, rule: Some(rule), .. } => translated(rule),
+            _ => None,
+        };
+        stale.ports.extend(self.made.there(&self.dropped).filter_map(translates));
+        if !self.dropped.is_empty() {
+            stale.ports.extend(self.committed()?.all().filter(|o| self.dropped.contains(&o.id)).filter_map(translates));
+        }
+        for write in extra {
+            if let Write::RemoveEndpoint(network, endpoint) = write
+                && let Some(endpoint) = self.store.endpoint(network, endpoint)?
+            {
+                stale.addresses.extend(endpoint.address.map(|address| IpAddr::V4(address.addr())));
+                stale.addresses.extend(endpoint.address_ipv6.map(|address| IpAddr::V6(address.addr())));
+            }
+        }
+        Ok(stale)
     }
 
     fn writes(&mut self, extra: Vec<Write>) -> Vec<Write> {

@@ -6,6 +6,7 @@ mod bounded;
 mod claims;
 mod confine;
 mod conformance;
+mod connections;
 mod crash;
 mod doctor;
 mod engines;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use ipnet::IpNet;
 
 mod change;
+mod conntrack;
 mod error;
 mod fake;
 #[cfg(fuzzing)]
@@ -36,6 +37,7 @@ use port::Ports;
 use transport::session::{Real, Session};
 use words::{LinkName, MacAddress};
 
+pub use conntrack::{Stale, StalePort};
 pub use fake::{Fake, FakePort};
 pub use iptables::*;
 pub use link::made::MadeLinks;
@@ -302,6 +304,15 @@ impl Kernel {
     /// Subscribes to what others change in the host's iptables-nft, and in the tables of family inet whose names begin with a tag.
     pub fn watch(&self, tag: &str) -> Result<Watch, Error> {
         self.host.watch(tag)
+    }
+
+    /// Deletes the host's tracked connections that are false now, and answers how many there were. The kernel looks at each that there is.
+    pub fn forget_connections(&self, stale: &Stale) -> Result<usize, Error> {
+        match &self.host {
+            Host::Real(_) => conntrack::forget(&mut self.session(), stale),
+            // No packet ever passes.
+            Host::Fake(_) => Ok(0),
+        }
     }
 
     /// The group (IFLA_GROUP) of the links that are this instance's.

@@ -11,11 +11,13 @@
 //!
 //! The kernel's switches for forwarding are on as long as any link forwards.
 //!
-//! And it puts back the networks' own packet rules when somebody has flushed them (`restore`).
+//! And it puts back the networks' own packet rules when somebody has flushed them (`restore`), and has connections forgotten that were tracked
+//! under other rules (`connections`).
 //!
 //! The store says what is asked for, and [`Firewall::sync`] mends what differs: after a call that changed it, at a start, after garbage
 //! collection, and whenever anyone changes that table (`watch`). What can't be mended is logged and fails no call.
 
+mod connections;
 mod guard;
 mod plan;
 mod restore;
@@ -26,9 +28,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use connections::Connections;
+pub use connections::translated;
 use grant::gate::settings::switches;
 use kernel::{
-    self, Change, IptablesChain, IptablesChange, IptablesFamily, IptablesWay, Kernel, LinkKey, Mark, Namespace, Sysctl,
+    self, Change, IptablesChain, IptablesChange, IptablesFamily, IptablesWay, Kernel, LinkKey, Mark, Namespace, Stale,
+    Sysctl,
 };
 use plan::{Link, Wish};
 use store::{Store, Thing};
@@ -42,6 +47,7 @@ const CHANGES: usize = 500;
 /// Keeps the links that forward excepted from the host's firewall; see the module.
 pub struct Firewall {
     keeper: Arc<Keeper>,
+    connections: Connections,
     /// Ends with this.
     _watching: Option<watch::Watching>,
 }
@@ -89,7 +95,8 @@ impl Firewall {
         if let Err(error) = &watching {
             tracing::warn!("changes of the host's firewall won't be seen before the next network changes: {error}");
         }
-        Self { keeper, _watching: watching.ok() }
+        let connections = Connections::start(keeper.clone());
+        Self { keeper, connections, _watching: watching.ok() }
     }
 
     /// Brings the host's firewall to what the store asks for.
@@ -100,6 +107,11 @@ impl Firewall {
     /// Puts back the networks' own packet rules, where they are not there any more.
     pub fn restore(&self) {
         self.keeper.restore();
+    }
+
+    /// Has connections forgotten that are false now: see [`connections`].
+    pub fn forget(&self, stale: Stale) {
+        self.connections.forget(stale);
     }
 
     /// What has to be done before forwarding is switched on for a family.

@@ -9,7 +9,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::Keeper;
-use kernel::{Namespace, NftHandle, NftRule};
+use super::connections::translated;
+use kernel::{Namespace, NftHandle, NftRule, Stale};
 use store::{Batch, Durability, Object, Thing, Write};
 
 /// A network may go, and its rules with it, while its table is made anew; that is rare.
@@ -50,15 +51,18 @@ impl Keeper {
             };
             !rules.iter().all(is_there)
         });
-        let (count, mut writes) = (tables.len(), Vec::new());
+        let (count, mut writes, mut stale) = (tables.len(), Vec::new(), Stale::default());
         for (table, wanted) in tables {
             let rules: Vec<NftRule> = wanted.iter().map(|(_, _, rule)| rule.clone()).collect();
             let handles = self.kernel.replace_nft_table(&Namespace::Host, &table, &rules)?;
+            stale.ports.extend(rules.iter().filter_map(translated));
             writes.extend(wanted.into_iter().zip(handles).map(|((object, ..), handle)| with_handle(object, handle)));
         }
         if writes.is_empty() {
             return Ok(false);
         }
+        // Whoever sent while no rule was there.
+        self.kernel.forget_connections(&stale)?;
         tracing::warn!(tables = count, rules = writes.len(), "packet rules were gone from the kernel and are back");
         let (since, checks) = (self.store.version(), Vec::new());
         self.store.commit(Batch { since, checks, writes, durability: Durability::Process })?;
