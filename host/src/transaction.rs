@@ -4,6 +4,7 @@
 //! reads its own, and go out in one commit; what the call read is checked then. Removals from the kernel come after
 //! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
 
+mod again;
 mod counts;
 mod lost;
 mod notes;
@@ -24,7 +25,7 @@ use crate::firewall::{Firewall, translated};
 use crate::reaper::Reaper;
 use counts::Counts;
 use grant::Granted;
-use grant::gate::links::{NewNamespace, new_name};
+use grant::gate::links::NewNamespace;
 use grant::gate::nftables::NftRules;
 use grant::gate::settings::{Forwards, can_except};
 use kernel::{
@@ -36,7 +37,7 @@ use removals::Removals;
 pub use view::Look;
 use words::{Error, Id, Name};
 
-use store::{self, Batch, Check, Durability, Object, Store, Thing, Write};
+use store::{self, Again, Batch, Check, Durability, Object, Store, Thing, Write};
 
 /// Whose call it is. The host sets it; no argument of a driver does.
 #[derive(Clone, Debug)]
@@ -73,8 +74,8 @@ pub struct Transaction {
     /// See [`notes`].
     notes: Vec<i64>,
     dropped: BTreeSet<i64>,
-    /// Links of earlier calls, under the names that they have now.
-    renamed: BTreeMap<i64, Object>,
+    /// Links of earlier calls that this call changes, as they are now.
+    changed: BTreeMap<i64, Object>,
     removals: Removals,
     /// Links that this call removes.
     gone: BTreeSet<LinkKey>,
@@ -121,7 +122,7 @@ impl Transaction {
             made_links: MadeLinks::default(),
             notes: Vec::new(),
             dropped: BTreeSet::new(),
-            renamed: BTreeMap::new(),
+            changed: BTreeMap::new(),
             removals: Removals::default(),
             gone: BTreeSet::new(),
             state: BTreeMap::new(),
@@ -153,17 +154,7 @@ impl Transaction {
     /// Makes kernel changes now, all or none, of what is no object of its own.
     pub fn change(&mut self, changes: Granted<Vec<Change>>) -> Result<(), Error> {
         self.apply(&changes)?;
-        for change in changes.iter() {
-            if let Change::SetLink(key, set) = change
-                && let Some(name) = new_name(set)
-                && !self.made.rename(key, name)
-                && let Some(mut object) = self.link_there(key)?.cloned()
-                && let Thing::Link { name: recorded, .. } = &mut object.thing
-            {
-                *recorded = name.to_string();
-                self.renamed.insert(object.id, object);
-            }
-        }
+        changes.iter().try_for_each(|change| self.record(change))?;
         Ok(self.note_parts(&changes, true)?)
     }
 
@@ -176,8 +167,11 @@ impl Transaction {
             let Outcome::Link(link, peer) = outcome else {
                 return Err(Error::internal("the kernel layer did not answer with a link"));
             };
-            let ids =
-                [Some(self.made_link(&link, peer.as_ref())), peer.as_ref().map(|p| self.made_link(p, Some(&link)))];
+            let again = again::of_spec(spec, &link);
+            let ids = [
+                Some(self.made_link(&link, peer.as_ref(), again)),
+                peer.as_ref().map(|p| self.made_link(p, Some(&link), again::of_peer(spec, p))),
+            ];
             ids.into_iter().flatten().zip(spec.ends()).for_each(|(id, end)| self.note_parts_of(id, spec, end));
             self.let_ports_reach_each_other(spec, &link);
             made.push((link, peer));
@@ -193,10 +187,10 @@ impl Transaction {
         }
     }
 
-    fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>) -> i64 {
+    fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>, again: Option<Again>) -> i64 {
         let LinkKey { namespace, index } = link.key.clone();
-        let peer = peer.map(|peer| peer.key.clone());
-        self.made(Thing::Link { namespace, index, name: link.name.to_string(), peer })
+        let (peer, again) = (peer.map(|peer| peer.key.clone()), again.map(Box::new));
+        self.made(Thing::Link { namespace, index, name: link.name.to_string(), peer, again })
     }
 
     /// Makes a namespace.
@@ -434,8 +428,8 @@ impl Transaction {
             writes.push(Write::Watch { network: network.clone(), table, object_type });
         }
         let dropped = &self.dropped;
-        let renamed = std::mem::take(&mut self.renamed).into_values();
-        writes.extend(renamed.filter(|o| !dropped.contains(&o.id)).map(Write::PutObject));
+        let changed = std::mem::take(&mut self.changed).into_values();
+        writes.extend(changed.filter(|o| !dropped.contains(&o.id)).map(Write::PutObject));
         let parts = std::mem::take(&mut self.counts.parts);
         let parts =
             parts.into_iter().map(|(part, there)| if there { Write::PutPart(part) } else { Write::RemovePart(part) });

@@ -255,5 +255,11 @@ fn spec() -> LinkSpec {
 }
 
 fn thing(end: &NewLink) -> Thing {
-    Thing::Link { namespace: Namespace::Host, index: end.key.index, name: end.name.to_string(), peer: None }
+    Thing::Link {
+        namespace: Namespace::Host,
+        index: end.key.index,
+        name: end.name.to_string(),
+        peer: None,
+        again: None,
+    }
 }

@@ -59,3 +59,56 @@ fn packet_rules_come_back_after_a_flush() {
         scene.check(&loss);
     }
 }
+
+/// Everything that somebody's hand or another tool does to the links, one after the other.
+#[test]
+fn links_come_back() {
+    let mut scene = Scene::new();
+    scene.check("at first");
+    scene.daemon.host.run("ip -6 neigh flush all");
+    let bridge = |daemon: &Daemon, network: &str| {
+        let id = daemon.json(&format!("network inspect {network}"))["id"].as_str().unwrap().to_owned();
+        let objects = daemon.objects().into_iter().filter(|object| object["network"] == id.as_str());
+        let names = objects.filter_map(|o| o["thing"]["Link"]["name"].as_str().map(str::to_owned));
+        names.into_iter().find(|name| name.starts_with("br-")).unwrap()
+    };
+    let (br, internal) = (bridge(&scene.daemon, "n"), bridge(&scene.daemon, "shut"));
+    let port = scene.daemon.host.run(&format!("ip -o link show master {br}"));
+    let port = port.split(": ").nth(1).unwrap().split('@').next().unwrap().to_owned();
+    let links = |scene: &Scene| {
+        let host = &scene.daemon.host;
+        let all = host.run("ip -o -d address show") + &host.run("ip -o -d link show type bridge_slave");
+        let mut words: Vec<_> = all.split_whitespace().filter(|word| *word != "forever").map(str::to_owned).collect();
+        // Counters and timers.
+        words.retain(|word| !word.contains("timer") && !word.contains('.') || word.contains('/'));
+        words.sort();
+        words
+    };
+    let settings = format!("net.ipv4.conf.{br}.route_localnet net.ipv4.ip_forward net.ipv6.conf.{br}.accept_ra");
+    let before = (links(&scene), scene.daemon.host.run(&format!("sysctl {settings}")));
+    let harms = [
+        format!("ip link del {br}"),
+        format!("ip link set {br} down"),
+        format!("ip address flush dev {br}"),
+        format!("ip link set {port} nomaster"),
+        format!("ip link set {port} down"),
+        format!("ip link del {internal}"),
+        "sysctl -q net.ipv4.ip_forward=0".to_owned(),
+        "sysctl -q net.ipv6.conf.all.forwarding=0".to_owned(),
+    ];
+    for harm in &harms {
+        scene.daemon.host.run(harm);
+        scene.check(harm);
+        let now = (links(&scene), scene.daemon.host.run(&format!("sysctl {settings}")));
+        assert_eq!(now.1, before.1, "{harm}");
+    }
+    scene.daemon.kill();
+    scene.daemon.host.run(&format!("ip link del {br}"));
+    scene.daemon.host.run("nft flush ruleset");
+    scene.daemon.run();
+    scene.check("after a start");
+    for line in ["endpoint detach n a", "endpoint detach shut shut", "network rm n", "network rm shut"] {
+        scene.daemon.ok(line);
+    }
+    until("nothing is left", || !scene.daemon.host.run("ip -o link").contains("br-"));
+}

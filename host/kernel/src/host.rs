@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::fake::{Fake, FakePort};
+use crate::link::mark::Marks;
 use crate::transport::session::Real;
 use crate::{Error, HostIdentity, HostPort, IptablesFamily, Namespace, NamespacePath, Watch};
 use crate::{iptables, link, namespace, port};
@@ -117,7 +118,15 @@ impl Host {
     /// See [`Kernel::watch`](crate::Kernel::watch).
     pub fn watch(&self, tag: &str) -> Result<Watch, Error> {
         match self {
-            Self::Real(real) => real.within(|| Watch::open(tag, real.own())),
+            Self::Real(real) => real.within(|| Watch::tables(tag, real.own())),
+            Self::Fake(_) => Ok(Watch::of_nobody()),
+        }
+    }
+
+    /// See [`Kernel::watch_links`](crate::Kernel::watch_links).
+    pub fn watch_links(&self, marks: Marks) -> Result<Watch, Error> {
+        match self {
+            Self::Real(real) => real.within(|| Watch::links(marks, real.own())),
             Self::Fake(_) => Ok(Watch::of_nobody()),
         }
     }

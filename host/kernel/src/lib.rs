@@ -306,6 +306,11 @@ impl Kernel {
         self.host.watch(tag)
     }
 
+    /// Makes a link of the host again, which somebody else has removed: with the index that it had. Of a pair, it can't.
+    pub fn add_link_again(&self, index: u32, spec: &LinkSpec) -> Result<(), Error> {
+        link::add::again(&mut self.session(), index, spec, self.marks)
+    }
+
     /// Deletes the host's tracked connections that are false now, and answers how many there were. The kernel looks at each that there is.
     pub fn forget_connections(&self, stale: &Stale) -> Result<usize, Error> {
         match &self.host {
@@ -313,6 +318,11 @@ impl Kernel {
             // No packet ever passes.
             Host::Fake(_) => Ok(0),
         }
+    }
+
+    /// Subscribes to what others change of this instance's links, policy rules and the host's addresses, and to the switch for forwarding.
+    pub fn watch_links(&self) -> Result<Watch, Error> {
+        self.host.watch_links(self.marks)
     }
 
     /// The group (IFLA_GROUP) of the links that are this instance's.

@@ -1,4 +1,5 @@
-//! A subscription to the changes that others make to the host's nftables (NFNLGRP_NFTABLES).
+//! Subscriptions to the changes that others make on the host: to nftables (NFNLGRP_NFTABLES), and to links, addresses, policy rules and
+//! forwarding (RTNLGRP_*).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,13 +10,18 @@ use netlink_sys::{Socket as Raw, SocketAddr};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-use crate::transport::attribute::{attributes, text};
+use crate::link::mark::Marks;
+use crate::link::read::by_index;
+use crate::transport::attribute::{after, attributes, number, text};
 use crate::transport::session::Own;
-use crate::transport::socket::Protocol;
+use crate::transport::socket::{Protocol, Request};
 use crate::{Error, nft};
 
 /// NFNLGRP_NFTABLES of linux/netfilter/nfnetlink.h, as a bit.
-const GROUP: u32 = 1 << (7 - 1);
+const NFTABLES: u32 = 1 << (7 - 1);
+/// RTNLGRP_LINK, _IPV4_IFADDR, _IPV4_RULE, _IPV6_IFADDR, _IPV6_RULE, _IPV4_NETCONF and _IPV6_NETCONF of linux/rtnetlink.h, as bits.
+const LINKS: u32 =
+    1 << (1 - 1) | 1 << (5 - 1) | 1 << (8 - 1) | 1 << (9 - 1) | 1 << (19 - 1) | 1 << (24 - 1) | 1 << (25 - 1);
 const NFPROTO_INET: u8 = 1;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
@@ -23,6 +29,26 @@ const NFPROTO_IPV6: u8 = 10;
 const TABLE: u16 = 1;
 /// `struct nlmsghdr` and `struct nfgenmsg`.
 const HEADER: usize = 16 + 4;
+/// linux/rtnetlink.h, if_link.h, fib_rules.h, netconf.h.
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_DELADDR: u16 = 21;
+const RTM_DELRULE: u16 = 33;
+const RTM_NEWNETCONF: u16 = 80;
+const LINK_HEADER: usize = 16;
+const RULE_HEADER: usize = 12;
+const NETCONF_HEADER: usize = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_GROUP: u16 = 27;
+const FRA_PROTOCOL: u16 = 21;
+const NETCONFA_IFINDEX: u16 = 1;
+const NETCONFA_FORWARDING: u16 = 2;
+const IFF_UP: u32 = 1;
+const AF_BRIDGE: u8 = 7;
+const RT_SCOPE_LINK: u8 = 253;
+/// NETCONFA_IFINDEX_ALL: the namespace's own switch.
+const ALL: u32 = u32::MAX;
 const PIECE: usize = 64 * 1024;
 /// The kernel takes no shorter time limit than a tick; zero would be none.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -37,20 +63,30 @@ pub struct Watch {
 /// Where changes come from.
 #[derive(Debug)]
 enum Source {
-    /// The kernel, which tells of every change: of those to tables of family inet whose names begin with the tag, and to iptables' own, whoever
-    /// waits hears, unless this process made them.
-    Kernel { raw: Raw, tag: String, own: Arc<Own> },
+    /// The kernel, which tells of every change: of those that concern this instance, whoever waits hears, unless this process made them.
+    Kernel { raw: Raw, concerns: Concerns, question: Request, own: Arc<Own> },
     /// A fake, in which nobody else has a firewall: it only ends.
     Nobody { end: Mutex<()>, told: Condvar },
+}
+
+/// What to hear of.
+#[derive(Debug)]
+enum Concerns {
+    /// Tables of family inet whose names begin with this, and iptables' own.
+    Tables(String),
+    /// Links and policy rules with this instance's mark, addresses of any link, and the switch for forwarding.
+    Links(Marks),
 }
 
 /// What came while somebody waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// The table `filter` of iptables changed.
+    /// The table `filter` of iptables changed; or something of this instance's is gone or was changed.
     Change,
     /// A table of the tag changed, or so much happened that it may have.
     Loss,
+    /// The link of this index is no bridge's port any more, is down, or is gone.
+    Port(u32),
     /// Nothing, in the time that was given.
     Nothing,
     /// [`Watch::end`] was called.
@@ -58,12 +94,27 @@ pub enum Seen {
 }
 
 impl Watch {
-    /// Subscribes in the calling thread's namespace.
-    pub(super) fn open(tag: &str, own: Arc<Own>) -> Result<Self, Error> {
-        let failed = |e: io::Error| Error::io("subscribing to changes of nftables", &e);
-        let mut raw = Raw::new(Protocol::Netfilter as isize).map_err(failed)?;
-        raw.bind(&SocketAddr::new(0, GROUP)).map_err(failed)?;
-        Ok(Self { source: Source::Kernel { raw, tag: tag.to_owned(), own }, ended: AtomicBool::new(false) })
+    /// Subscribes to changes of nftables in the calling thread's namespace.
+    pub(super) fn tables(tag: &str, own: Arc<Own>) -> Result<Self, Error> {
+        Self::open(Protocol::Netfilter, NFTABLES, Concerns::Tables(tag.to_owned()), nft::get_generation(), own)
+    }
+
+    /// Subscribes to changes of links and what is on them.
+    pub(super) fn links(marks: Marks, own: Arc<Own>) -> Result<Self, Error> {
+        Self::open(Protocol::Route, LINKS, Concerns::Links(marks), by_index(1), own)
+    }
+
+    fn open(
+        protocol: Protocol,
+        groups: u32,
+        concerns: Concerns,
+        question: Request,
+        own: Arc<Own>,
+    ) -> Result<Self, Error> {
+        let failed = |e: io::Error| Error::io("subscribing to changes of the host", &e);
+        let mut raw = Raw::new(protocol as isize).map_err(failed)?;
+        raw.bind(&SocketAddr::new(0, groups)).map_err(failed)?;
+        Ok(Self { source: Source::Kernel { raw, concerns, question, own }, ended: AtomicBool::new(false) })
     }
 
     /// One that nothing ever comes to.
@@ -74,7 +125,9 @@ impl Watch {
     /// Waits for a change; without `patience`, as long as it takes.
     pub fn wait(&self, patience: Option<Duration>) -> Result<Seen, Error> {
         match &self.source {
-            Source::Kernel { raw, tag, own } => self.listen(raw, &|message| concerns(message, tag, own), patience),
+            Source::Kernel { raw, concerns, own, .. } => {
+                self.listen(raw, &|message| concerns.seen(message).filter(|_| !own.has(sender(message))), patience)
+            }
             Source::Nobody { end, told } => {
                 let guard = end.lock().unwrap_or_else(PoisonError::into_inner);
                 let goes_on = |(): &mut ()| !self.ended.load(Ordering::Acquire);
@@ -100,7 +153,7 @@ impl Watch {
                 return Ok(Seen::Nothing);
             }
             set_socket_timeout(raw, Timeout::Recv, left.map(|left| left.max(SHORTEST)))
-                .map_err(|e| Error::system("waiting for changes of nftables", e))?;
+                .map_err(|e| Error::system("waiting for changes of the host", e))?;
             piece.clear();
             match raw.recv_from(&mut piece, 0) {
                 // Any process may send to a netlink socket; the kernel's own address is 0.
@@ -113,7 +166,7 @@ impl Watch {
                 // There was more than the socket holds.
                 Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Ok(Seen::Loss),
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(e) => return Err(Error::io("waiting for changes of nftables", &e)),
+                Err(e) => return Err(Error::io("waiting for changes of the host", &e)),
             }
         }
         Ok(Seen::End)
@@ -121,8 +174,8 @@ impl Watch {
 
     /// Lets whoever waits now or later see [`Seen::End`].
     pub fn end(&self) -> Result<(), Error> {
-        let raw = match &self.source {
-            Source::Kernel { raw, .. } => raw,
+        let (raw, request) = match &self.source {
+            Source::Kernel { raw, question, .. } => (raw, question),
             Source::Nobody { end, told } => {
                 let _guard = end.lock().unwrap_or_else(PoisonError::into_inner);
                 self.ended.store(true, Ordering::Release);
@@ -133,9 +186,9 @@ impl Watch {
         self.ended.store(true, Ordering::Release);
         // A question whose answer comes to the one who waits.
         let mut question = Vec::new();
-        nft::get_generation().write(0, &mut question)?;
+        request.write(0, &mut question)?;
         let sent = raw.send_to(&question, &SocketAddr::new(0, 0), 0);
-        sent.map(|_| ()).map_err(|e| Error::io("ending to wait for changes of nftables", &e))
+        sent.map(|_| ()).map_err(|e| Error::io("ending to wait for changes of the host", &e))
     }
 }
 
@@ -154,10 +207,23 @@ fn most(mut bytes: &[u8], concerns: &dyn Fn(&[u8]) -> Option<Seen>) -> Option<Se
     seen
 }
 
-fn concerns(message: &[u8], tag: &str, own: &Own) -> Option<Seen> {
-    let kind = u16::from_ne_bytes([message[4], message[5]]);
-    let by = u32::from_ne_bytes([message[12], message[13], message[14], message[15]]);
-    if kind >> 8 != nft::NFT_SUBSYSTEM || kind & 0xff == nft::NFT_MSG_NEWGEN || own.has(by) {
+/// nlmsg_pid: whose request it was; 0: nobody's, or the kernel does not say.
+fn sender(message: &[u8]) -> u32 {
+    u32::from_ne_bytes([message[12], message[13], message[14], message[15]])
+}
+
+impl Concerns {
+    fn seen(&self, message: &[u8]) -> Option<Seen> {
+        let kind = u16::from_ne_bytes([message[4], message[5]]);
+        match self {
+            Self::Tables(tag) => of_table(kind, message, tag),
+            Self::Links(marks) => of_link(kind, &message[HEADER - 4..], *marks),
+        }
+    }
+}
+
+fn of_table(kind: u16, message: &[u8], tag: &str) -> Option<Seen> {
+    if kind >> 8 != nft::NFT_SUBSYSTEM || kind & 0xff == nft::NFT_MSG_NEWGEN {
         return None;
     }
     let table = attributes(&message[HEADER..]).find(TABLE).ok().flatten().map(text).unwrap_or_default();
@@ -168,14 +234,51 @@ fn concerns(message: &[u8], tag: &str, own: &Own) -> Option<Seen> {
     }
 }
 
+/// The index in a message about a link.
+fn port(body: &[u8]) -> Option<Seen> {
+    body.get(4..8).and_then(|index| number(index).ok()).map(Seen::Port)
+}
+
+/// A bridge that went or is down, a port that is none any more, an address that went, a rule of this instance's, forwarding switched off.
+fn of_link(kind: u16, body: &[u8], marks: Marks) -> Option<Seen> {
+    let attribute = |header, kind| after(body, header).ok()?.find(kind).ok().flatten();
+    let is = match kind {
+        RTM_DELLINK if body.first() == Some(&AF_BRIDGE) => return port(body),
+        RTM_NEWLINK | RTM_DELLINK => {
+            let flags = u32::from_ne_bytes(body.get(8..12)?.try_into().ok()?);
+            let is_ours = number(attribute(LINK_HEADER, IFLA_GROUP)?).ok() == Some(marks.owned());
+            let made = attributes(attribute(LINK_HEADER, IFLA_LINKINFO)?).find(IFLA_INFO_KIND).ok().flatten().map(text);
+            match (is_ours, kind == RTM_DELLINK, made.as_deref() == Some("veth")) {
+                (false, ..) => return None,
+                // Ends of pairs come and go with their containers.
+                (_, true, true) => return None,
+                (_, true, false) => true,
+                (_, false, true) if flags & IFF_UP == 0 => return port(body),
+                (_, false, _) => flags & IFF_UP == 0,
+            }
+        }
+        RTM_DELADDR => body.get(3).is_some_and(|scope| *scope < RT_SCOPE_LINK),
+        RTM_DELRULE => attribute(RULE_HEADER, FRA_PROTOCOL)?.first() == Some(&marks.protocol()),
+        RTM_NEWNETCONF => {
+            number(attribute(NETCONF_HEADER, NETCONFA_IFINDEX)?).ok() == Some(ALL)
+                && attribute(NETCONF_HEADER, NETCONFA_FORWARDING).and_then(|on| number(on).ok()) == Some(0)
+        }
+        _ => false,
+    };
+    is.then_some(Seen::Change)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn odd_messages_concern_nobody() {
-        let own = Own::default();
-        let concerns = |bytes: &[u8]| most(bytes, &|message| super::concerns(message, "t", &own)).is_some();
+        let both = [Concerns::Tables("t".into()), Concerns::Links(Marks::new(1))];
+        let concerns = |bytes: &[u8]| {
+            let [tables, _] = both.each_ref().map(|concerns| most(bytes, &|message| concerns.seen(message)));
+            tables.is_some()
+        };
         let message = |kind: u16, family: u8, table: &str| {
             let attribute = [&[table.len() as u8 + 5, 0, 1, 0], table.as_bytes(), &[0]].concat();
             let length = (HEADER + attribute.len()) as u32;

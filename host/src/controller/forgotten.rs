@@ -140,7 +140,7 @@ impl Inner {
     fn pair(&self, endpoint: &Endpoint) -> Result<Pair> {
         let (mut ends, mut there) = (0, 0);
         for object in self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))? {
-            let Thing::Link { namespace, index, name, peer: Some(_) } = object.thing else { continue };
+            let Thing::Link { namespace, index, name, peer: Some(_), .. } = object.thing else { continue };
             ends += 1;
             there += u32::from(self.has_end(&LinkKey { namespace, index }, &name)?);
         }

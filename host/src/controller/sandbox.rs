@@ -109,9 +109,9 @@ impl Inner {
     fn record_move(&self, endpoint: &Endpoint, from: &LinkKey, to: &LinkKey) -> Result<()> {
         let mut writes = Vec::new();
         for mut object in self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))? {
-            let Thing::Link { namespace, index, peer, .. } = &mut object.thing else { continue };
+            let Thing::Link { namespace, index, peer, again, .. } = &mut object.thing else { continue };
             if *namespace == from.namespace && *index == from.index {
-                (*namespace, *index) = (to.namespace.clone(), to.index);
+                (*namespace, *index, *again) = (to.namespace.clone(), to.index, None);
             } else if peer.as_ref() == Some(from) {
                 *peer = Some(to.clone());
             } else {

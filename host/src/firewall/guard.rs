@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::PoisonError;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +39,7 @@ struct Closed {
 impl Keeper {
     /// See [`Firewall::before_forwarding`](super::Firewall::before_forwarding).
     pub(super) fn before_forwarding(&self, family: IptablesFamily) -> words::Result<()> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.hold_turn();
         let foreign = |link: &LinkInfo| link.mark == Mark::Foreign && link.name != "lo";
         let links: Vec<_> = self.kernel.links(&Namespace::Host)?.into_iter().filter(foreign).collect();
         if family == IptablesFamily::Ipv6 {

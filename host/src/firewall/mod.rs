@@ -19,6 +19,7 @@
 
 mod connections;
 mod guard;
+mod links;
 mod plan;
 mod restore;
 mod watch;
@@ -26,7 +27,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use connections::Connections;
 pub use connections::translated;
@@ -48,8 +49,8 @@ const CHANGES: usize = 500;
 pub struct Firewall {
     keeper: Arc<Keeper>,
     connections: Connections,
-    /// Ends with this.
-    _watching: Option<watch::Watching>,
+    /// They end with this.
+    _watching: Vec<watch::Watching>,
 }
 
 /// What the host's firewall is, as far as it matters for forwarding.
@@ -91,12 +92,21 @@ impl Firewall {
         let (tag, table) = (store.tag(), table(&store));
         let (turn, told, rounds) = (Mutex::default(), AtomicBool::new(false), AtomicU64::new(0));
         let keeper = Arc::new(Keeper { kernel, store, tag, table, turn, told, rounds });
-        let watching = watch::start(keeper.clone());
-        if let Err(error) = &watching {
-            tracing::warn!("changes of the host's firewall won't be seen before the next network changes: {error}");
+        let subscribed = [
+            keeper.kernel.watch(&keeper.tag).and_then(|watch| watch::start("firewall", watch, &keeper, watch::rules)),
+            keeper.kernel.watch_links().and_then(|watch| watch::start("links", watch, &keeper, watch::links)),
+        ];
+        let mut watching = Vec::new();
+        for subscribed in subscribed {
+            match subscribed {
+                Ok(thread) => watching.push(thread),
+                Err(error) => {
+                    tracing::warn!("changes of the host won't be seen before the next network changes: {error}")
+                }
+            }
         }
         let connections = Connections::start(keeper.clone());
-        Self { keeper, connections, _watching: watching.ok() }
+        Self { keeper, connections, _watching: watching }
     }
 
     /// Brings the host's firewall to what the store asks for.
@@ -104,8 +114,9 @@ impl Firewall {
         self.keeper.sync();
     }
 
-    /// Puts back the networks' own packet rules, where they are not there any more.
+    /// Puts back the networks' links and packet rules, where they are not there any more.
     pub fn restore(&self) {
+        self.keeper.restore_links();
         self.keeper.restore();
     }
 
@@ -189,8 +200,12 @@ impl Asked {
 }
 
 impl Keeper {
+    fn hold_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn sync(&self) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.hold_turn();
         if let Err(error) = self.mend() {
             tracing::error!("packets of links that forward may be dropped by the host's firewall: {error}");
         }

@@ -5,7 +5,6 @@
 //! [`Firewall::rounds`](super::Firewall::rounds) that this was going on, and has it done again at its end.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::Keeper;
@@ -21,7 +20,7 @@ type Wanted = Vec<(Object, NftHandle, NftRule)>;
 
 impl Keeper {
     pub(super) fn restore(&self) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.hold_turn();
         self.rounds.fetch_add(1, Ordering::AcqRel);
         let mut last = Ok(true);
         for _ in 0..TRIES {

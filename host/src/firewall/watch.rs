@@ -1,5 +1,6 @@
-//! The thread that looks after the rules whenever somebody else changed the host's firewall: a dockerd that starts, a flush, a reload.
+//! The threads that look after links and rules whenever somebody else changed the host: a dockerd that starts, a flush, a reload.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,21 +19,25 @@ pub(super) struct Watching {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Subscribes and starts the thread.
-pub(super) fn start(keeper: Arc<Keeper>) -> Result<Watching, Error> {
-    let watch = Arc::new(keeper.kernel.watch(&keeper.tag)?);
+/// What a thread does until its subscription ends.
+pub(super) type Work = fn(&Keeper, &Watch) -> Result<(), Error>;
+
+/// Starts the thread.
+pub(super) fn start(name: &str, watch: Watch, keeper: &Arc<Keeper>, work: Work) -> Result<Watching, Error> {
+    let (watch, keeper) = (Arc::new(watch), keeper.clone());
     let on_thread = watch.clone();
     let work = move || {
         if let Err(error) = work(&keeper, &on_thread) {
-            tracing::error!("changes of the host's firewall are not seen any more: {error}");
+            tracing::error!("changes of the host are not seen any more: {error}");
         }
     };
-    let thread = std::thread::Builder::new().name("firewall".into()).spawn(work);
+    let thread = std::thread::Builder::new().name(name.into()).spawn(work);
     let thread = thread.map_err(|e| Error { message: format!("starting a thread: {e}"), errno: e.raw_os_error() })?;
     Ok(Watching { watch, thread: Some(thread) })
 }
 
-fn work(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
+/// Looks after packet rules and exceptions.
+pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
     loop {
         let mut seen = watch.wait(None)?;
         let begin = Instant::now();
@@ -43,9 +48,32 @@ fn work(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
             Seen::End => return Ok(()),
             // Networks are open, or cut off, as long as their rules are not there: no time to wait for more.
             Seen::Loss => keeper.restore(),
-            Seen::Change | Seen::Nothing => {}
+            Seen::Change | Seen::Port(_) | Seen::Nothing => {}
         }
         keeper.sync();
+    }
+}
+
+/// Looks after links, and what is on them. Ports come and go with every container, so of one it is
+/// first asked whether it is as it should be.
+pub(super) fn links(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
+    loop {
+        let (mut ports, mut others) = (BTreeSet::new(), false);
+        let mut seen = watch.wait(None)?;
+        let begin = Instant::now();
+        while begin.elapsed() < LONGEST {
+            match seen {
+                Seen::End => return Ok(()),
+                Seen::Nothing => break,
+                Seen::Port(index) => drop(ports.insert(index)),
+                Seen::Change | Seen::Loss => others = true,
+            }
+            seen = watch.wait(Some(QUIET))?;
+        }
+        if others || ports.into_iter().any(|index| keeper.is_amiss(index)) {
+            keeper.restore_links();
+            keeper.sync();
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::{LinkKey, Namespace, Rule, index_of_own_name};
 use store::{Object, Thing};
-use words::LinkName;
 
 /// Objects by id, by link and by themselves.
 #[derive(Default)]
@@ -40,12 +39,9 @@ impl Objects {
         self.links.get(key).and_then(|id| self.all.get(id))
     }
 
-    /// Gives a link another name; false: it is none of these.
-    pub fn rename(&mut self, key: &LinkKey, new: &LinkName) -> bool {
-        let object = self.links.get(key).and_then(|id| self.all.get_mut(id));
-        let Some(Object { thing: Thing::Link { name, .. }, .. }) = object else { return false };
-        *name = new.to_string();
-        true
+    /// The same, to be changed.
+    pub fn link_mut(&mut self, key: &LinkKey) -> Option<&mut Object> {
+        self.links.get(key).and_then(|id| self.all.get_mut(id))
     }
 
     /// The first that is this.

@@ -130,6 +130,7 @@ impl Transaction {
             return Err(room::full(format!("one call removes at most {CHANGES} things from the kernel")).into());
         }
         self.note_parts(&changes, false)?;
+        changes.iter().try_for_each(|change| self.record(change))?;
         changes.into_iter().for_each(|change| self.removals.insert(change));
         Ok(())
     }

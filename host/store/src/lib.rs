@@ -51,7 +51,7 @@ pub use batch::{Batch, Check, Durability, Write};
 use checkpoint::Checkpoints;
 pub use error::{Error, Result};
 pub use record::{
-    Driver, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing, Undelivered,
+    Again, Driver, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing, Undelivered,
 };
 pub use state::StateList;
 

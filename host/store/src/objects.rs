@@ -52,6 +52,16 @@ impl Store {
         self.read(|c| all(c, sql, [], object))
     }
 
+    /// The links on the host, of all networks.
+    pub fn host_links(&self) -> super::Result<Vec<Object>> {
+        self.read(|c| all(c, "SELECT id, record FROM objects WHERE inode = 0 ORDER BY id", [], object))
+    }
+
+    /// The policy rules of all networks, in the order in which they were made.
+    pub fn policy_rules(&self) -> super::Result<Vec<Object>> {
+        self.read(|c| all(c, "SELECT id, record FROM objects WHERE kind = 'Rule' ORDER BY id", [], object))
+    }
+
     /// The packet rules of all networks, in the order in which they were made.
     pub fn nft_rules(&self) -> super::Result<Vec<Object>> {
         let sql = "SELECT id, record FROM objects WHERE kind = 'NftRule' ORDER BY id";

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::query::Result;
 use grant::Grant;
-use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftHandle, NftRule, Route, Rule};
+use kernel::{
+    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftHandle, NftRule, Route, Rule,
+};
 use operation::driver::Scope;
 use operation::endpoint::PortBinding;
 use operation::engine::NetworkOptions;
@@ -152,7 +154,14 @@ pub struct Object {
 #[expect(missing_docs, reason = "the fields are the kernel layer's words")]
 pub enum Thing {
     /// A link. Both ends of a pair are objects of their own that name each other.
-    Link { namespace: Namespace, index: u32, name: String, peer: Option<LinkKey> },
+    Link {
+        namespace: Namespace,
+        index: u32,
+        name: String,
+        peer: Option<LinkKey>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<Box<Again>>,
+    },
     /// A namespace that the driver made, by its name in the network and its path.
     Namespace { name: String, path: NamespacePath },
     /// An nftables rule, and the port of the host whose packets it sends elsewhere. (Older objects lack the rule itself.)
@@ -179,6 +188,17 @@ pub enum Thing {
     },
     /// A port of the host.
     Port(HostPort),
+}
+
+/// How a link of the host is to be, for when somebody else has removed it or changed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Again {
+    /// What makes it; none: an end of a pair, which is gone with the other.
+    pub spec: Option<LinkSpec>,
+    /// What was set of it.
+    pub set: LinkChanges,
+    /// Its addresses and settings.
+    pub on: Vec<Change>,
 }
 
 /// What is on a link and no object of its own: see `parts`.

@@ -29,6 +29,21 @@ pub(crate) fn maker(spec: &LinkSpec) -> &Namespace {
     }
 }
 
+/// Makes a link again that was there: on the host, of one end, with the index that it had, so that whatever goes by that still holds.
+pub(crate) fn again(session: &mut Session, index: u32, spec: &LinkSpec, marks: Marks) -> Result<(), Error> {
+    let mut link = Making::new(spec, marks);
+    let first = NewEnd { end: &spec.end, name: link.name.clone(), namespace: None };
+    let request = link::message::request(&first, &spec.kind, None, spec.end.up, Some(index), marks);
+    let answers = session.exchange(&Namespace::Host, &[request, by_index(index)])?;
+    let [made, found] = answers.as_slice() else { return Err(malformed()) };
+    link.made(made, found, marks);
+    match (link.failed, link.first) {
+        (Some(error), _) => Err(error),
+        (None, Some(_)) => Ok(()),
+        (None, None) => Err(Error::refused(format!("the link {} is gone again", link.name))),
+    }
+}
+
 /// A link on its way.
 struct Making<'a> {
     spec: &'a LinkSpec,
@@ -146,7 +161,7 @@ impl<'a> Making<'a> {
             _ => None,
         };
         let up = self.spec.end.up && matches!(self.spec.end.name, NewName::Exact(_));
-        Ok(link::message::request(&first, &self.spec.kind, peer.as_ref(), up, marks))
+        Ok(link::message::request(&first, &self.spec.kind, peer.as_ref(), up, None, marks))
     }
 
     fn made(&mut self, made: &Answer, found: &Answer, marks: Marks) {

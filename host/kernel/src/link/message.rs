@@ -27,9 +27,17 @@ pub(crate) struct NewEnd<'a> {
 /// The message that makes a link, or both ends of a pair. Each carries the mark from the start.
 ///
 /// The first end gets its master and is set up in the same message. The other end of a pair can't: the kernel ignores its master, and it
-/// can't be set up before the first end exists (`veth_open`).
-pub(crate) fn request(first: &NewEnd, kind: &LinkKind, peer: Option<&NewEnd>, up: bool, marks: Marks) -> Request {
+/// can't be set up before the first end exists (`veth_open`). `index`: the ifindex of the first end; none: the kernel chooses.
+pub(crate) fn request(
+    first: &NewEnd,
+    kind: &LinkKind,
+    peer: Option<&NewEnd>,
+    up: bool,
+    index: Option<u32>,
+    marks: Marks,
+) -> Request {
     let mut message = end(first, marks);
+    message.header.index = index.unwrap_or_default();
     let parent = match kind {
         LinkKind::Macvlan { parent, .. } | LinkKind::Ipvlan { parent, .. } | LinkKind::Vlan { parent, .. } => {
             Some(*parent)

@@ -19,7 +19,7 @@ pub(crate) struct Real {
     doorman: Doorman,
 }
 
-/// The port ids of this process's latest netfilter sockets on the host: by them it knows its own changes from those of others.
+/// The port ids of this process's latest sockets on the host: by them it knows its own changes from those of others.
 #[derive(Debug, Default)]
 pub(crate) struct Own(Mutex<VecDeque<u32>>);
 
@@ -58,9 +58,7 @@ impl Real {
             true => Socket::open(protocol),
             false => self.doorman.open(self.file.as_fd(), self.file.as_fd(), protocol),
         }?;
-        if protocol == Protocol::Netfilter {
-            self.own.note(socket.bind()?);
-        }
+        self.own.note(socket.bind()?);
         Ok(socket)
     }
 

@@ -1,0 +1,171 @@
+//! Puts the host's links back when somebody else has removed or changed them: a bridge that is deleted, is down or has lost its address, a port
+//! that was taken out of it, a setting, a policy rule.
+//!
+//! A link comes again with the index that it had, by which packet rules and exceptions go. What is on it comes from its record. An end of a pair
+//! is gone with the other, which the container had: only a new attach makes that again. Routes and neighbours of drivers are not put back.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ipnet::{IpNet, Ipv6Net};
+
+use super::Keeper;
+use kernel::{Change, LinkChanges, LinkInfo, LinkKey, LinkSpec, Mark, Namespace, Rule, index_of_own_name};
+use store::{Again, Object, Thing};
+
+/// A link as it is to be.
+struct Wanted {
+    object: i64,
+    key: LinkKey,
+    name: String,
+    again: Again,
+}
+
+impl Keeper {
+    pub(super) fn restore_links(&self) {
+        let _turn = self.hold_turn();
+        if let Err(error) = self.restore_all_links() {
+            tracing::error!("links that somebody removed or changed can't be put back: {error}");
+        }
+    }
+
+    /// Whether a link is there and not as it is to be.
+    pub(super) fn is_amiss(&self, index: u32) -> bool {
+        let key = LinkKey { namespace: Namespace::Host, index };
+        let Ok(Some(info)) = self.kernel.link(&key) else { return false };
+        let object = self.store.owner_of_link(&Namespace::Host, index).ok().flatten();
+        let Some(link) = object.and_then(wanted).filter(|_| info.mark == Mark::Owned) else { return false };
+        differing(&link.again.set, &info, |_| true).is_some()
+    }
+
+    fn restore_all_links(&self) -> words::Result<()> {
+        if self.store.is_behind()? {
+            return Ok(());
+        }
+        let wanted: Vec<Wanted> = self.store.host_links()?.into_iter().filter_map(wanted).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut there = self.own_links()?;
+        let mut made = 0;
+        for link in wanted.iter().filter(|link| !there.contains_key(&link.key.index)) {
+            if let Some(spec) = &link.again.spec {
+                made += usize::from(self.make_again(link, spec)?);
+            }
+        }
+        if made > 0 {
+            there = self.own_links()?;
+        }
+        let addresses: HashSet<_> = self.kernel.all_addresses(&Namespace::Host)?.into_iter().collect();
+        for link in &wanted {
+            let Some(info) = there.get(&link.key.index) else { continue };
+            let is_missing = |change: &&Change| match change {
+                Change::AddAddress(key, address) => !addresses.contains(&(key.index, *address)),
+                Change::SetSysctl { namespace, sysctl, value } => {
+                    self.kernel.sysctl(namespace, sysctl).is_ok_and(|now| now != *value)
+                }
+                _ => false,
+            };
+            let mut changes: Vec<Change> = link.again.on.iter().filter(is_missing).cloned().collect();
+            changes.extend(link_local(link, info, &addresses));
+            changes.extend(
+                differing(&link.again.set, info, |master| there.contains_key(&master))
+                    .map(|set| Change::SetLink(link.key.clone(), set)),
+            );
+            self.put_back(&format!("link {}", link.name), changes);
+        }
+        self.restore_policy_rules()
+    }
+
+    fn own_links(&self) -> Result<BTreeMap<u32, LinkInfo>, kernel::Error> {
+        let own = self.kernel.links(&Namespace::Host)?.into_iter().filter(|link| link.mark == Mark::Owned);
+        Ok(own.map(|link| (link.index, link)).collect())
+    }
+
+    /// False: its network has gone meanwhile.
+    fn make_again(&self, link: &Wanted, spec: &LinkSpec) -> words::Result<bool> {
+        self.kernel.add_link_again(link.key.index, spec)?;
+        if self.store.object(link.object)?.is_none() {
+            self.kernel.apply(&[Change::RemoveLink(link.key.clone())])?;
+            return Ok(false);
+        }
+        tracing::warn!("link {} was gone from the kernel and is back", link.name);
+        Ok(true)
+    }
+
+    fn restore_policy_rules(&self) -> words::Result<()> {
+        let rules: Vec<Rule> = self.store.policy_rules()?.into_iter().filter_map(rule_of_host).collect();
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let mut there = self.kernel.rules(&Namespace::Host)?;
+        let mut changes = Vec::new();
+        for rule in rules {
+            match there.iter().position(|other| *other == rule) {
+                Some(position) => drop(there.swap_remove(position)),
+                None => {
+                    let index = rule.input.as_ref().and_then(index_of_own_name);
+                    let named = index.map(|index| LinkKey { namespace: Namespace::Host, index });
+                    changes.extend(named.map(Change::AddOwnName));
+                    changes.push(Change::AddRule(rule));
+                }
+            }
+        }
+        self.put_back("policy rules", changes);
+        Ok(())
+    }
+
+    /// One that fails does not keep the others from coming back.
+    fn put_back(&self, what: &str, changes: Vec<Change>) {
+        let mut done = 0;
+        for change in changes {
+            match self.kernel.apply(std::slice::from_ref(&change)) {
+                Ok(_) => done += 1,
+                Err(error) => tracing::error!("{what}: can't be put back: {error}"),
+            }
+        }
+        if done > 0 {
+            tracing::warn!(changes = done, "{what}: somebody else had changed this, and it is back");
+        }
+    }
+}
+
+fn wanted(object: Object) -> Option<Wanted> {
+    match object.thing {
+        Thing::Link { namespace: Namespace::Host, index, name, again: Some(again), .. } => {
+            let key = LinkKey { namespace: Namespace::Host, index };
+            Some(Wanted { object: object.id, key, name, again: *again })
+        }
+        _ => None,
+    }
+}
+
+fn rule_of_host(object: Object) -> Option<Rule> {
+    match object.thing {
+        Thing::Rule(rule) if rule.namespace == Namespace::Host => Some(rule),
+        _ => None,
+    }
+}
+
+/// The address that the kernel gave a link of IPv6 when it came up, by its MAC: a flush takes it, and without it no neighbour is found.
+fn link_local(link: &Wanted, info: &LinkInfo, addresses: &HashSet<(u32, IpNet)>) -> Option<Change> {
+    let of_link = |net: &IpNet| matches!(net, IpNet::V6(v6) if v6.addr().is_unicast_link_local());
+    let has_ipv6 = |change: &Change| matches!(change, Change::AddAddress(_, IpNet::V6(_)));
+    let is_there = addresses.iter().any(|(index, net)| *index == info.index && of_link(net));
+    if is_there || !info.up || !link.again.on.iter().any(has_ipv6) {
+        return None;
+    }
+    let [a, b, c, d, e, f] = info.mac?.0;
+    let address = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f];
+    Some(Change::AddAddress(link.key.clone(), Ipv6Net::new(address.into(), 64).ok()?.into()))
+}
+
+/// What has to be set again: that it is up, and a port's bridge with what goes with that. An MTU or a MAC is the operator's to change.
+fn differing(set: &LinkChanges, info: &LinkInfo, is_there: impl Fn(u32) -> bool) -> Option<LinkChanges> {
+    let mut changes = LinkChanges { up: set.up.filter(|up| *up && !info.up), ..LinkChanges::default() };
+    let is_lost = |master: &u32| *master != 0 && info.master != Some(*master) && is_there(*master);
+    if let Some(master) = set.master.filter(is_lost) {
+        let LinkChanges { hairpin, isolated, learning, .. } = set.clone();
+        changes = LinkChanges { master: Some(master), hairpin, isolated, learning, ..changes };
+    }
+    (changes != LinkChanges::default()).then_some(changes)
+}
