@@ -117,7 +117,7 @@ mod tests {
             IptablesChange::Remove(chain, handle) => format!("{} -{handle}", chain.name()),
             IptablesChange::Accept { chain, place, link, index, way, comment } => {
                 assert_eq!((comment, index), (super::comment(TAG, &(self::link(link.as_str()), way)), 7));
-                format!("{} {way:?} {link} {place:?}", chain.name()).to_lowercase()
+                format!("{} {} {link} {place:?}", chain.name(), format!("{way:?}").to_lowercase())
             }
         };
         let both = |name: &&str| [IptablesWay::From, IptablesWay::To].map(|way| (link(name), way));

@@ -1,5 +1,6 @@
 //! The iptables of others: what is read of them, and that iptables itself reads what is added.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::tests::*;
@@ -143,7 +144,7 @@ fn changes_of_others_are_seen() {
         for (change, seen) in [
             ("iptables-nft -F DOCKER-USER", Seen::Change),
             ("nft add table inet mine-1", Seen::Loss),
-            ("iptables-nft -F DOCKER-USER", Seen::Change),
+            ("iptables-nft -A DOCKER-USER -j RETURN", Seen::Change),
             ("nft flush ruleset", Seen::Loss),
         ] {
             sh(change);
@@ -151,7 +152,7 @@ fn changes_of_others_are_seen() {
             while watch.wait(soon) != Ok(Seen::Nothing) {}
         }
         // Its own changes it knows.
-        let rule = rule(FORWARD, &[], NftVerdict::Accept);
+        let (rule, _) = crate::tests::nftables::examples().remove(0);
         let own = Change::AddNftRules { namespace: Namespace::Host, table: "mine-1".into(), rules: vec![rule] };
         world.kernel.apply(&[own]).unwrap();
         assert_eq!(watch.wait(soon), Ok(Seen::Nothing));
