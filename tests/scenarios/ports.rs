@@ -213,6 +213,58 @@ fn after_a_kill_they_are_held_again() {
     listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 8080);
 }
 
+/// The host's server has ended, and a connection that it closed waits for a minute.
+const SERVED: &str = "import socket
+l = socket.socket(); l.setsockopt(1, 2, 1); l.bind(('127.0.0.1', 8080)); l.listen()
+c = socket.create_connection(('127.0.0.1', 8080)); s, _ = l.accept()
+s.close(); c.recv(1); c.close(); l.close()";
+/// Another server, as careless as most are.
+const SERVE: &str = "import socket; l = socket.socket(); l.setsockopt(1, 2, 1); l.bind(('', 8080)); l.listen()";
+
+#[test]
+fn a_port_that_a_program_of_the_host_has_just_left_is_taken_at_once() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    let python = |code: &str| daemon.host.try_run_script(&format!("python3 -c \"{code}\"")).status.success();
+    assert!(python(SERVED) && daemon.host.run("ss -Htan state time-wait").contains(":8080"));
+    daemon.ok(&attach_line("n", &a, "-p 8080:80"));
+    listen_tcp(&a, 80, "hello");
+    assert_eq!(fetch(&outside, "192.0.2.1:8080"), "hello");
+    assert!(!python(SERVE), "another program has it, too");
+    daemon.ok("endpoint detach n a");
+    assert!(python(SERVE));
+}
+
+#[test]
+fn a_port_on_an_address_that_comes_after_a_restart_is_held() {
+    let mut daemon = Daemon::stopped();
+    daemon.run();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    const ADDRESSES: [&str; 2] = ["192.0.2.9/24", "2001:db8::9/64"];
+    let change = |daemon: &Daemon, verb: &str| {
+        ADDRESSES.iter().for_each(|address| drop(daemon.host.run(&format!("ip address {verb} {address} dev eth0"))));
+    };
+    daemon.host.run("sysctl -qw net.ipv6.conf.eth0.accept_dad=0");
+    change(&daemon, "add");
+    daemon.ok(&attach_line("n", &a, "-p 192.0.2.9:8080:80 -p [2001:db8::9]:8081:80 -p 192.0.2.9:53:53/udp"));
+    listen_tcp(&a, 80, "hello");
+    change(&daemon, "del");
+    daemon.kill();
+    daemon.run();
+    change(&daemon, "add");
+    assert!(is_taken(&daemon.host, Ipv4Addr::new(192, 0, 2, 9), 8080));
+    assert!(is_taken(&daemon.host, "2001:db8::9".parse::<IpAddr>().unwrap(), 8081));
+    let udp = daemon.host.enter(|| UdpSocket::bind(("192.0.2.9", 53)).is_err()).join().unwrap();
+    assert!(udp, "the datagrams' port, too");
+    assert_eq!(fetch(&outside, "192.0.2.9:8080"), "hello");
+}
+
 #[test]
 fn an_endpoint_gives_back_only_its_own() {
     let daemon = Daemon::start();

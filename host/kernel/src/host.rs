@@ -90,10 +90,10 @@ impl Host {
     }
 
     /// Takes a port from all other programs; none where it can be taken from nobody ([`port::open`]).
-    pub fn hold(&self, port: HostPort) -> Result<Option<Holding>, Error> {
+    pub fn hold(&self, port: HostPort, address: port::Address) -> Result<Option<Holding>, Error> {
         match self {
-            Self::Real(real) => Ok(real.within(|| port::open(port))?.map(Holding::Socket)),
-            Self::Fake(fake) => Ok(Some(Holding::Fake(fake.take_port(port)?))),
+            Self::Real(real) => Ok(real.within(|| port::open(port, address))?.map(Holding::Socket)),
+            Self::Fake(fake) => Ok(Some(Holding::Fake(fake.hold_port(port, address)?))),
         }
     }
 

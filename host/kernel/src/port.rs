@@ -11,8 +11,10 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_recv_buffer_size};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with};
+use rustix::net::sockopt::{
+    set_ip_freebind, set_ipv6_freebind, set_ipv6_v6only, set_socket_recv_buffer_size, set_socket_reuseaddr,
+};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, bind, ipproto, listen, shutdown, socket_with};
 use rustix::process::{Resource, getrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,15 @@ impl PortWish {
     fn is_choice(&self) -> bool {
         self.first == 0 || self.first < self.last
     }
+}
+
+/// Whether the host has the address of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// It must.
+    IsThere,
+    /// It may get it later: at boot, or when the address moves here from another host.
+    MayCome,
 }
 
 /// Ports with what holds each; without that where there can be none: see [`Ports::hold`] and [`open`].
@@ -167,7 +178,7 @@ impl Ports {
         if let Some(Some(_)) = held.ports.get(&port) {
             return Ok(());
         }
-        let opened = host.hold(port);
+        let opened = host.hold(port, Address::MayCome);
         let (socket, result) = opened.map_or_else(|error| (None, Err(error)), |socket| (socket, Ok(())));
         held.insert(port, socket);
         result
@@ -228,11 +239,11 @@ fn open_free(host: &Host, port: HostPort, held: &Held) -> Result<Option<Holding>
     if held.of_number(port.protocol, port.port).any(|other| other.clashes(&port)) {
         return Err(in_use(format!("host port {port} is in use by an endpoint already")));
     }
-    host.hold(port)
+    host.hold(port, Address::IsThere)
 }
 
 /// The socket that holds a port, in the calling thread's namespace; none where the kernel has no SCTP.
-pub(super) fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
+pub(super) fn open(port: HostPort, address: Address) -> Result<Option<OwnedFd>, Error> {
     let family = if port.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let (kind, protocol) = match port.protocol {
         6 => (SocketType::STREAM, ipproto::TCP),
@@ -246,22 +257,42 @@ pub(super) fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
             if family == AddressFamily::INET6 {
                 set_ipv6_v6only(&socket, true)?;
             }
+            if address == Address::MayCome {
+                if family == AddressFamily::INET6 {
+                    set_ipv6_freebind(&socket, true)?;
+                } else {
+                    set_ip_freebind(&socket, true)?;
+                }
+            }
             // Multicast that others on this host have asked for comes here too, and nobody ever reads it.
             set_socket_recv_buffer_size(&socket, 0)?;
-            bind(&socket, &SocketAddr::new(port.address, port.port))?;
+            let at = SocketAddr::new(port.address, port.port);
+            match bind(&socket, &at) {
+                Err(Errno::ADDRINUSE) if protocol == ipproto::TCP => bind_after_others(&socket, &at)?,
+                bound => bound?,
+            }
             Ok(socket)
         }),
     };
     bound.map(Some).map_err(|errno| refused(port, errno))
 }
 
+/// Binds a port on which connections of a program that has ended still wait (TIME_WAIT). A socket that listens, or that was bound
+/// without SO_REUSEADDR, keeps it.
+///
+/// To listen for a moment makes the kernel forget that the port could be shared (`fastreuse` in net/ipv4/inet_connection_sock.c). From then
+/// on nobody binds it, with SO_REUSEADDR neither. The socket stays bound when it listens no more.
+fn bind_after_others(socket: &OwnedFd, at: &SocketAddr) -> rustix::io::Result<()> {
+    set_socket_reuseaddr(socket, true)?;
+    bind(socket, at)?;
+    listen(socket, 0)?;
+    shutdown(socket, Shutdown::Both)?;
+    set_socket_reuseaddr(socket, false)
+}
+
 /// Why a port can't be had.
 pub(super) fn refused(port: HostPort, errno: Errno) -> Error {
     match errno {
-        // A TCP connection that a program has closed keeps its port for a minute (TIME_WAIT), also when the program has ended.
-        Errno::ADDRINUSE if port.protocol != 17 => {
-            in_use(format!("host port {port} is in use by another program, or was a minute ago"))
-        }
         Errno::ADDRINUSE => in_use(format!("host port {port} is in use by another program")),
         Errno::ADDRNOTAVAIL => Error {
             message: format!("host port {port}: the host does not have this address"),

@@ -1,7 +1,8 @@
 //! Ports of the host: taken, given back, held again.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 
@@ -99,7 +100,7 @@ fn what_another_program_has_is_not_taken() {
         let (errno, message) = world.refuses(wish(TCP, &ALL, 8080, 8080));
         assert_eq!(
             (errno, message.as_str()),
-            (Some(Errno::ADDRINUSE), "host port 8080/tcp is in use by another program, or was a minute ago")
+            (Some(Errno::ADDRINUSE), "host port 8080/tcp is in use by another program")
         );
         assert!(at_last(|| listen(world, TCP, ALL[0], 8080).is_ok()), "the other family's was let go");
         assert_eq!(world.take(wish(TCP, &ALL, 8080, 8081)).outcome, Outcome::Port(8081));
@@ -204,6 +205,86 @@ fn after_a_restart_they_are_held_again() {
         world.one(Change::ReleasePort(mine));
         world.one(Change::ReleasePort(lost));
         assert!(is_free(world, 8080) && is_free(world, 8081));
+    });
+}
+
+#[test]
+fn after_a_restart_they_are_held_on_addresses_that_are_not_there_yet() {
+    in_both(|world| {
+        let others = ["203.0.113.9", "2001:db8::9"].map(|address| address.parse::<IpAddr>().unwrap());
+        for protocol in [TCP, UDP] {
+            for address in others {
+                world.kernel.hold_port(port(protocol, address, 8080)).unwrap();
+                let (errno, _) = world.refuses(wish(protocol, &[address], 8081, 8081));
+                assert_eq!(errno, Some(Errno::ADDRNOTAVAIL), "it is not taken anew");
+            }
+        }
+        if world.fake.is_none() {
+            sh("ip addr add 203.0.113.9/24 dev lo; ip addr add 2001:db8::9/64 dev lo nodad");
+            for (protocol, address) in [TCP, UDP].into_iter().flat_map(|p| others.map(|address| (p, address))) {
+                assert_eq!(listen(world, protocol, address, 8080).err(), Some(ErrorKind::AddrInUse));
+            }
+        }
+    });
+}
+
+/// A connection that the side with `port` has closed first: its port waits (TIME_WAIT).
+fn closed_connection(server: SocketAddr, client: SocketAddr, server_closes: bool) {
+    let (listener, socket) = [server, client].map(|at| bound(at, true).unwrap()).into();
+    rustix::net::listen(&listener, 1).unwrap();
+    rustix::net::connect(&socket, &server).unwrap();
+    let accepted = rustix::net::accept(&listener).unwrap();
+    let (first, second) = if server_closes { (accepted, socket) } else { (socket, accepted) };
+    drop(first);
+    rustix::io::read(&second, &mut [0; 1]).unwrap();
+}
+
+fn bound(at: SocketAddr, reuse: bool) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket(family, SocketType::STREAM, None)?;
+    sockopt::set_socket_reuseaddr(&socket, reuse)?;
+    if at.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &at)?;
+    Ok(socket)
+}
+
+#[test]
+fn a_port_with_connections_that_wait_is_taken_and_then_nobodys() {
+    in_real(|world| {
+        for (number, address) in (0..).zip(LOOPBACK) {
+            for (server, client, server_closes) in [(8080 + number, 9000, true), (9010, 8090 + number, false)] {
+                let waits = if server_closes { server } else { client };
+                let at = |port| SocketAddr::new(address, port);
+                closed_connection(at(server), at(client), server_closes);
+                assert!(at_last(|| bound(at(waits), true).is_ok()), "nobody has {waits} any more");
+                assert_eq!(bound(at(waits), false).err(), Some(Errno::ADDRINUSE), "it waits");
+                let taken = world.take(wish(TCP, &ALL, waits, waits));
+                for other in ALL.into_iter().chain(LOOPBACK).map(|address| SocketAddr::new(address, waits)) {
+                    assert_eq!(bound(other, true).err(), Some(Errno::ADDRINUSE), "{other}");
+                    let refused = std::net::TcpStream::connect(other).unwrap_err();
+                    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "nobody listens at {other}");
+                }
+                assert_eq!(world.kernel.undo(&[taken]), []);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_port_of_a_program_that_would_share_it_is_not_taken() {
+    in_real(|world| {
+        let listener = bound(SocketAddr::new(ALL[0], 8080), true).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let alone = bound(SocketAddr::new(LOOPBACK[1], 8081), false).unwrap();
+        for port in [8080, 8081] {
+            let (errno, message) = world.refuses(wish(TCP, &ALL, port, port));
+            assert_eq!(errno, Some(Errno::ADDRINUSE));
+            assert!(message.ends_with("is in use by another program"), "{message}");
+        }
+        drop((listener, alone));
     });
 }
 
