@@ -213,6 +213,73 @@ fn after_a_kill_they_are_held_again() {
     listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 8080);
 }
 
+/// A neighbour sends what is for a loopback address to the host.
+fn attack_loopback(outside: &Namespace) {
+    outside.run("ip address del 127.0.0.1/8 dev lo");
+    for key in ["all.route_localnet=1", "all.rp_filter=0", "cable.rp_filter=0"] {
+        outside.run(&format!("sysctl -qw net.ipv4.conf.{key}"));
+    }
+    for address in ["127.0.0.1", "127.0.0.9"] {
+        outside.run(&format!("ip route add {address}/32 via 192.0.2.1 src 192.0.2.2"));
+    }
+}
+
+#[test]
+fn a_port_on_a_loopback_address_is_the_hosts_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let released = folder.path().join("bridge.wasm");
+    crate::released::unpack("0.1.0", "rust", &released);
+    // The second makes rules at prerouting, too, which the host narrows.
+    for component in [driver("bridge"), released] {
+        let daemon = Daemon::start();
+        let outside = outside(&daemon.host);
+        let grant = driver("bridge").with_extension("grant.toml");
+        daemon.ok(&format!("driver load {} --name d --grant {}", component.display(), grant.display()));
+        daemon.ok("network create n -d d");
+        let a = Namespace::new("a");
+        daemon.ok(&attach_line(
+            "n",
+            &a,
+            "-p 127.0.0.1:8081:80 -p 127.0.0.9:8082:80 -p 127.0.0.1:5353:53/udp -p 192.0.2.1:8083:80",
+        ));
+        listen_tcp(&a, 80, "hello");
+        listen_udp(&a, 53, "hello");
+        attack_loopback(&outside);
+        assert_eq!(fetch(&outside, "192.0.2.1:8083"), "hello", "{component:?}");
+        for port in ["127.0.0.1:8081", "127.0.0.9:8082"] {
+            assert_eq!(fetch(&daemon.host, port), "hello", "{component:?} {port}");
+            assert_eq!(fetch(&outside, port), "", "{component:?} {port}");
+        }
+        assert_eq!(ask_udp(&daemon.host, 4, "127.0.0.1:5353"), "hello", "{component:?}");
+        assert_eq!(ask_udp(&outside, 4, "127.0.0.1:5353"), "", "{component:?}");
+    }
+}
+
+#[test]
+fn the_loopback_address_of_ipv6_is_refused_at_once() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    daemon.ok(&attach_line("n", &a, "-p 8080:80 -p 5353:53/udp -p 80"));
+    listen_tcp(&a, 80, "hello");
+    listen_udp(&a, 53, "hello");
+    let chosen = u16::try_from(published(&daemon, "n", "a")[4].1).unwrap();
+    for port in [8080, chosen] {
+        let connect = move || std::net::TcpStream::connect((Ipv6Addr::LOCALHOST, port)).map(drop);
+        let refused = daemon.host.enter(connect).join().unwrap().unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused, "port {port}");
+    }
+    let send = || UdpSocket::bind(("::", 0)).unwrap().send_to(b"x", (Ipv6Addr::LOCALHOST, 5353)).map(drop);
+    let refused = daemon.host.enter(send).join().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
+    let gateway = daemon.host.run("ip -6 -o address show scope global");
+    let gateway = gateway.split_whitespace().find_map(|word| word.strip_suffix("/64")).unwrap();
+    assert_eq!(fetch(&daemon.host, &format!("[{gateway}]:8080")), "hello");
+    assert_eq!(ask_udp(&daemon.host, 6, &format!("[{gateway}]:5353")), "hello");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:8080"), "hello");
+}
+
 /// The host's server has ended, and a connection that it closed waits for a minute.
 const SERVED: &str = "import socket
 l = socket.socket(); l.setsockopt(1, 2, 1); l.bind(('127.0.0.1', 8080)); l.listen()

@@ -194,15 +194,27 @@ fn range(binding: &PortBinding) -> Option<RangeInclusive<u16>> {
     }
 }
 
-/// What is sent to a published port goes to the container: from outside, and from the host itself.
-fn rules(port: &Published) -> [Rule<'static>; 2] {
-    let destination =
-        if port.host_address.is_unspecified() { DestinationLocal } else { Destination(host(port.host_address)) };
+/// What is sent to a published port goes to the container: from outside, and from the host itself. To a loopback address only the host may send.
+fn rules(port: &Published) -> Vec<Rule<'static>> {
+    let chains: &[Chain] = match port.host_address.is_loopback() {
+        true => &[Chain::NAT_OUTPUT],
+        false => &[Chain::NAT_PREROUTING, Chain::NAT_OUTPUT],
+    };
+    chains.iter().map(|chain| rule(port, *chain)).collect()
+}
+
+fn rule(port: &Published, chain: Chain) -> Rule<'static> {
+    let every = port.host_address.is_unspecified();
+    let destination = if every { DestinationLocal } else { Destination(host(port.host_address)) };
     let target = Target { address: port.container_address, port: Some(port.container_port) };
-    [Chain::NAT_PREROUTING, Chain::NAT_OUTPUT].map(|chain| {
-        Rule::new(chain, Verdict::DestinationNat(target))
-            .when(destination)
-            .when(IpProtocol(port.protocol))
-            .when(DestinationPort(port.host_port.into()))
-    })
+    let rule = Rule::new(chain, Verdict::DestinationNat(target))
+        .when(destination)
+        .when(IpProtocol(port.protocol))
+        .when(DestinationPort(port.host_port.into()));
+    // The kernel delivers no answer to ::1 from another link. Without translation a connection is refused at once; see also `rules::from_ipv6_loopback`.
+    let is_delivered = port.host_address.is_ipv4() || port.protocol == Protocol::UDP;
+    if every && chain == Chain::NAT_OUTPUT && !is_delivered {
+        return rule.unless(Destination(host(Ipv6Addr::LOCALHOST.into())));
+    }
+    rule
 }

@@ -39,6 +39,7 @@ const OWN: &[(&str, &str, &str)] = &[
     ("nftables.rs", "= (protocol, port, address) else {", "= (protocol, port.or(Some(8080)), address) else {"),
     ("nftables.rs", "= (protocol, port, address) else {", "= (protocol, port, address.or(Some(any(to)))) else {"),
     ("nftables.rs", "[address, any(to)].map(|address| HostPort", "[any(to), any(to)].map(|address| HostPort"),
+    ("nftables.rs", "chain.hook == NftHook::Prerouting && port", "false && port"),
     ("nftables.rs", "true => Ok(Some(HostPort { protocol, port, address })),", "true => Ok(None),"),
     ("nftables.rs", "if !view.has_port([port, HostPort {", "if false && !view.has_port([port, HostPort {"),
     ("links.rs", "= view.goes_by_name(&key)? {", "= view.goes_by_name(&key)?.filter(|_| false) {"),

@@ -10,6 +10,9 @@ use super::view::all_owned;
 use super::{Gate, Granted, Link, Object, Place, Tie, View};
 use crate::{Hook, HostCall, Limit};
 
+/// `lo` has this ifindex in every namespace (LOOPBACK_IFINDEX, include/net/flow.h).
+const LOOPBACK_LINK: u32 = 1;
+
 /// A rule that a driver wants.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
@@ -102,12 +105,17 @@ impl Gate {
         self.permit(call, Object::Chain(hook(chain.hook), chain.priority))?;
         let mut parents = Vec::new();
         let conditions = conditions.into_iter().map(|given| condition(view, namespace, given, &mut parents));
-        let conditions = conditions.collect::<Result<Vec<_>>>()?;
+        let mut conditions = conditions.collect::<Result<Vec<_>>>()?;
         check_verdict(chain, &verdict)?;
         let mut port = None;
         if let NftVerdict::DestinationNat(to, _) = verdict {
             self.permit(call, Object::Target(to))?;
             port = self.redirected(view, &conditions, &parents, to)?;
+            // Whoever sends to a loopback address from another host means harm. That happens before the kernel's own check of it.
+            if chain.hook == NftHook::Prerouting && port.is_some_and(|port| port.address.is_loopback()) {
+                let property = NftProperty::InputLink(LOOPBACK_LINK);
+                conditions.push(NftCondition { property, negated: false });
+            }
         }
         if let NftVerdict::SourceNat(to, _) = verdict {
             self.permit(call, Object::Target(to))?;

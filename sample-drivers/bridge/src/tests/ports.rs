@@ -51,7 +51,7 @@ fn publishes_on_both_families() {
         "nat prerouting -100: fib daddr type local l4proto tcp dport 8080 dnat to 10.5.0.2:80",
         "nat prerouting -100: fib daddr type local l4proto tcp dport 8080 dnat to [fd05::2]:80",
         "nat output -100: fib daddr type local l4proto tcp dport 8080 dnat to 10.5.0.2:80",
-        "nat output -100: fib daddr type local l4proto tcp dport 8080 dnat to [fd05::2]:80",
+        "nat output -100: fib daddr type local l4proto tcp dport 8080 ip6 daddr != ::1/128 dnat to [fd05::2]:80",
     ];
     assert_eq!(translations(), rules);
     assert_eq!(fake::host_ports(), ["8080/tcp of 0.0.0.0", "8080/tcp of ::"]);
@@ -72,11 +72,20 @@ fn publishes_for_the_families_whose_gateway_it_is() {
 fn publishes_on_one_address() {
     let endpoint = with(endpoint(&network_that_is_there(), 2), binding(Some("127.0.0.1"), 8080, 0));
     endpoint.program(true, true).unwrap();
-    let rules = [
-        "nat prerouting -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80",
-        "nat output -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80",
-    ];
+    // What comes in for that address is no honest packet.
+    let rules = ["nat output -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80"];
     assert_eq!(translations(), rules);
+}
+
+/// Their senders are told by `rules::from_ipv6_loopback`.
+#[test]
+fn datagrams_to_the_loopback_address_of_ipv6_are_translated() {
+    let udp = PortBinding { protocol: Protocol::UDP, ..binding(Some("::"), 53, 0) };
+    with(endpoint(&network_that_is_there(), 2), udp).program(true, true).unwrap();
+    assert_eq!(
+        translations().last().unwrap(),
+        "nat output -100: fib daddr type local l4proto udp dport 53 dnat to [fd05::2]:80"
+    );
 }
 
 #[test]

@@ -436,6 +436,26 @@ fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is
 }
 
 #[test]
+fn what_comes_in_for_a_loopback_address_is_sent_nowhere() {
+    let (gate, mut view) = (whole(), Table::default());
+    for (address, to, own) in [("127.0.0.1", "10.5.0.9", 1), ("127.8.0.1", "10.5.0.9", 1), ("192.0.2.1", "10.5.0.9", 0)]
+    {
+        view.ports = vec![HostPort { protocol: 6, port: 8080, address: address.parse().unwrap() }];
+        for (hook, added) in [(NftHook::Prerouting, own), (NftHook::Output, 0)] {
+            let destination = NftProperty::Destination(net(&format!("{address}/32")));
+            let conditions = [NftProperty::Protocol(6), NftProperty::DestinationPort(8080, 8080), destination].map(is);
+            let rule = filter(conditions.into(), NftVerdict::DestinationNat(to.parse().unwrap(), Some(80)));
+            let rule = WantedNftRule { chain: NftChain { hook, ..rule.chain }, ..rule };
+            let made = gate.add_nft_rules(&mut view, None, "t", vec![rule]).unwrap().take();
+            let conditions = &made.rules[0].0.conditions;
+            assert_eq!(conditions.len(), 3 + added, "{address} at {hook:?}");
+            let only_own = conditions.iter().any(|c| !c.negated && c.property == NftProperty::InputLink(1));
+            assert_eq!(only_own, added == 1);
+        }
+    }
+}
+
+#[test]
 fn a_port_is_released_with_the_rules_for_it() {
     let (gate, mut view) = (whole(), Table::default());
     let port = |address: &str| HostPort { protocol: 6, port: 8080, address: address.parse().unwrap() };
