@@ -255,15 +255,7 @@ fn check_ports(network: &Network, driver: &Driver, attach: &Attach, is_gateway: 
     if !is_gateway {
         return refusal("another endpoint is the namespace's gateway; attach the network with the ports first");
     }
-    for port in &attach.ports {
-        if port.container_port == 0 || (port.host_port_end != 0 && port.host_port_end < port.host_port) {
-            return Err(Error::invalid(format!(
-                "{}-{}:{} is no port mapping",
-                port.host_port, port.host_port_end, port.container_port
-            )));
-        }
-    }
-    Ok(())
+    attach.ports.iter().try_for_each(|port| port.check())
 }
 
 /// The name for an endpoint whose user gave none: the last part of the namespace's path.

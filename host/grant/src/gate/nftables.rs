@@ -151,22 +151,26 @@ impl Gate {
         for property in plain() {
             match property {
                 NftProperty::Protocol(number) => protocol = Some(*number),
-                NftProperty::DestinationPort(first, last) if first == last => port = Some(*first),
+                NftProperty::DestinationPort(first, last) => port = Some((*first, last.saturating_sub(*first))),
                 NftProperty::DestinationLocal => address = Some(any(to)),
                 NftProperty::Destination(net) if net.prefix_len() == net.max_prefix_len() => address = Some(net.addr()),
                 _ => {}
             }
         }
-        let (Some(protocol), Some(port), Some(address)) = (protocol, port, address) else {
+        let (Some(protocol), Some((port, more)), Some(address)) = (protocol, port, address) else {
             return Err(Error::forbidden(
-                "packets that are not the network's can be sent to it only by a port: with a protocol, one destination port, and an address of the host",
+                "packets that are not the network's can be sent to it only by a port: with a protocol, destination ports, and an address of the host",
             ));
         };
-        match view.has_port([address, any(to)].map(|address| HostPort { protocol, port, address }))? {
-            true => Ok(Some(HostPort { protocol, port, address })),
-            false => Err(Error::forbidden(format!(
-                "port {port} of {address} is not taken by this endpoint: see `ports.take`"
-            ))),
+        let held = HostPort { protocol, port, more, address };
+        match view.has_port([address, any(to)].map(|address| HostPort { address, ..held }))? {
+            true => Ok(Some(held)),
+            false => {
+                let which = if more == 0 { "" } else { " as a whole" };
+                Err(Error::forbidden(format!(
+                    "host port {held:#} is not taken{which} by this endpoint: see `ports.take`"
+                )))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Ports of the host, as programs have them (bind): one for each address, or for all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rustix::io::Errno;
 
@@ -49,7 +49,9 @@ impl Machine {
         if !has && address == Address::IsThere {
             return Err(Errno::ADDRNOTAVAIL);
         }
-        if self.ports.iter().any(|other| other.clashes(&wanted)) {
+        let from = HostPort { address: Ipv4Addr::UNSPECIFIED.into(), ..wanted };
+        let same_number = |other: &&HostPort| (other.protocol, other.port) == (wanted.protocol, wanted.port);
+        if self.ports.range(from..).take_while(same_number).any(|other| other.clashes(&wanted)) {
             return Err(Errno::ADDRINUSE);
         }
         self.ports.insert(wanted);

@@ -15,11 +15,11 @@ const ALL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 fn wish(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> PortWish {
-    PortWish { protocol, addresses: addresses.to_vec(), first, last, own: Vec::new() }
+    PortWish { protocol, addresses: addresses.to_vec(), first, last, all: false, own: Vec::new() }
 }
 
 fn port(protocol: u8, address: IpAddr, port: u16) -> HostPort {
-    HostPort { protocol, port, address }
+    HostPort { protocol, port, more: 0, address }
 }
 
 impl World {
@@ -174,6 +174,59 @@ fn what_is_free_for_a_wish_is_kept() {
         let own = vec![port(TCP, ALL[0], 8080)];
         let taken = world.take(PortWish { own, ..wish(TCP, &ALL, 8080, 8080) });
         assert_eq!(taken.undo, [Change::ReleasePort(port(TCP, ALL[1], 8080))], "and no more is taken back");
+    });
+}
+
+fn range(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> PortWish {
+    PortWish { all: true, ..wish(protocol, addresses, first, last) }
+}
+
+#[test]
+fn a_range_is_taken_whole_or_not_at_all() {
+    in_both(|world| {
+        let listener = listen(world, UDP, LOOPBACK[1], 8085).unwrap();
+        let (errno, message) = world.refuses(range(UDP, &ALL, 8080, 8090));
+        let expected = "host port 8085/udp is in use by another program".to_owned();
+        assert_eq!((errno, message), (Some(Errno::ADDRINUSE), expected));
+        assert!(at_last(|| (8080..=8090).all(|port| listen(world, UDP, ALL[0], port).is_ok())), "nothing is left");
+        drop(listener);
+        let taken = world.take(range(UDP, &ALL, 8080, 8090));
+        let whole = ALL.map(|address| HostPort { more: 10, ..port(UDP, address, 8080) });
+        assert_eq!((&taken.outcome, &taken.undo), (&Outcome::Port(8080), &whole.map(Change::ReleasePort).to_vec()));
+        for port in 8080..=8090 {
+            assert_eq!(listen(world, UDP, LOOPBACK[1], port).err(), Some(ErrorKind::AddrInUse), "{port}");
+        }
+        let (_, message) = world.refuses(range(UDP, &LOOPBACK, 8090, 8095));
+        assert_eq!(message, "host port 8090/udp of 127.0.0.1 is in use by an endpoint already");
+        let (_, message) = world.refuses(wish(UDP, &ALL[..1], 8085, 8085));
+        assert_eq!(message, "host port 8085/udp is in use by an endpoint already");
+        // What is free for the wish stays, and a part of it is something else.
+        let again = world.take(PortWish { own: whole.to_vec(), ..range(UDP, &ALL, 8080, 8090) });
+        assert_eq!(again.undo, []);
+        world.refuses(PortWish { own: whole.to_vec(), ..range(UDP, &ALL, 8080, 8085) });
+        let released = world.one(Change::ReleasePort(whole[0]));
+        assert!(listen(world, UDP, ALL[0], 8090).is_ok() && listen(world, UDP, ALL[1], 8090).is_err());
+        assert_eq!(world.kernel.undo(&[released]), []);
+        assert!(listen(world, UDP, ALL[0], 8090).is_err());
+        assert_eq!(world.kernel.undo(&[taken]), []);
+        assert!(at_last(|| (8080..=8090).all(|port| ALL.iter().all(|any| listen(world, UDP, *any, port).is_ok()))));
+    });
+}
+
+#[test]
+fn a_range_is_held_again_but_for_what_others_have_by_now() {
+    in_both(|world| {
+        let others = [8083, 8085].map(|port| listen(world, TCP, ALL[0], port).unwrap());
+        let whole = HostPort { more: 5, ..port(TCP, ALL[0], 8080) };
+        let error = world.kernel.hold_port(whole).unwrap_err();
+        let expected = "host port 8083/tcp is in use by another program; the same goes for 1 more of 8080-8085/tcp";
+        assert_eq!(error.message, expected);
+        assert!((8080..=8085).all(|port| listen(world, TCP, ALL[0], port).is_err()));
+        drop(others);
+        world.kernel.hold_port(whole).unwrap();
+        assert!(at_last(|| (8080..=8085).all(|port| listen(world, TCP, ALL[0], port).is_err())));
+        world.one(Change::ReleasePort(whole));
+        assert!(is_free(world, 8080) && is_free(world, 8085));
     });
 }
 
