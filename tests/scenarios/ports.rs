@@ -403,7 +403,7 @@ fn no_file_stays_open() {
 }
 
 #[test]
-fn as_many_as_an_owner_may_have() {
+fn as_many_as_a_record_has_room_for() {
     let bench = Bench::new();
     bench.load("bridge", "bridge", &[]);
     bench.wait(bench.controller.create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
@@ -412,16 +412,122 @@ fn as_many_as_an_owner_may_have() {
         let one = |number: u16| json!({"protocol": "tcp", "container_port": 80, "host_port": 3000 + number});
         json!({"ports": (0..count).map(one).collect::<Vec<_>>()})
     };
-    let refused = bench.wait(bench.controller.attach("n", attach(&a, &ports(513)))).unwrap_err();
-    assert!(refused.message.contains("1024 is the most"), "{refused}");
+    let refused = bench.wait(bench.controller.attach("n", attach(&a, &ports(1_500)))).unwrap_err();
+    let why = "3000 published ports, counted for each family, are too many for one endpoint where they form no ranges";
+    assert!(refused.message.contains(why), "{refused}");
     let begin = Instant::now();
     bench.wait(bench.controller.attach("n", attach(&a, &ports(512)))).unwrap();
     println!("512 ports of both families: {:?}", begin.elapsed());
+    assert!(bench.wait(bench.controller.detach(Some("n"), "a")).is_ok());
+    bench.wait(bench.controller.attach("n", attach(&a, &ports(512)))).unwrap();
     assert!(is_taken(&bench.host, Ipv6Addr::UNSPECIFIED, 3511));
     bench.wait(bench.controller.detach(Some("n"), "a")).unwrap();
     println!("and away: {:?}", begin.elapsed());
     assert!(!bench.host.run("nft list ruleset").contains("dport"));
     listen(&bench.host, Ipv6Addr::UNSPECIFIED, 3511);
+}
+
+#[test]
+fn thousands_of_ports_are_a_range() {
+    let mut daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    used_once(&daemon);
+    let before = (daemon.host.dump(), daemon.json("network inspect --verbose n"));
+    let begin = Instant::now();
+    daemon.ok(&attach_line("n", &a, "-p 10000-12000:10000-12000/udp -p 127.0.0.1:7000-7100:8000-8100 -p 8080:80"));
+    println!("2001 ports of both families: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let dnat = daemon.host.run("nft list ruleset").matches("dport 10000-12000").count();
+    assert_eq!(dnat, 4, "one rule a family, from outside and from the host");
+    for port in [10_000, 11_000, 12_000] {
+        listen_udp(&a, port, "hello");
+        assert_eq!(ask_udp(&outside, 4, &format!("192.0.2.1:{port}")), "hello");
+        assert_eq!(ask_udp(&outside, 6, &format!("[2001:db8::1]:{port}")), "hello");
+        assert_eq!(ask_udp(&daemon.host, 4, &format!("127.0.0.1:{port}")), "hello");
+    }
+    listen_tcp(&a, 8100, "shifted");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:7100"), "shifted");
+    assert!(daemon.ok("endpoint ls").contains("10000-12000:10000-12000/udp"));
+    let bound = |daemon: &Daemon, port: u16| {
+        daemon.host.enter(move || UdpSocket::bind(("0.0.0.0", port)).is_err()).join().unwrap()
+    };
+    // Nobody else gets one, after a restart neither.
+    for _ in 0..2 {
+        for range in ["11999-12001:80-82/udp", "12000:80/udp", "9999-10000:9999-10000/udp"] {
+            let refusal = daemon.refused(EXISTS, &attach_line("n", &b, &format!("-p {range}")));
+            assert!(refusal.contains("is in use by an endpoint already"), "{range}: {refusal}");
+        }
+        assert!(bound(&daemon, 10_000) && bound(&daemon, 12_000) && !bound(&daemon, 12_001));
+        daemon.kill();
+        daemon.run();
+    }
+    let begin = Instant::now();
+    daemon.ok("endpoint detach n a");
+    println!("and away: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(!bound(&daemon, 10_000) && !bound(&daemon, 12_000));
+    pontoon_tests::same_at_last(|| (daemon.host.dump(), daemon.json("network inspect --verbose n")), &before);
+}
+
+#[test]
+fn a_range_that_is_half_anothers_is_refused_whole() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    used_once(&daemon);
+    let _program = listen(&daemon.host, Ipv6Addr::LOCALHOST, 3050);
+    let refusal = daemon.refused(EXISTS, &attach_line("n", &a, "-p 3000-3100:3000-3100"));
+    assert!(refusal.contains("host port 3050/tcp is in use by another program"), "{refusal}");
+    listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 3000);
+    for wrong in ["3000-3100:80-90", "80-90", "3000:80-90"] {
+        let refusal = daemon.refused(2, &attach_line("n", &a, &format!("-p {wrong}")));
+        assert!(refusal.contains("needs as many ports of the host"), "{wrong}: {refusal}");
+    }
+}
+
+/// Half of the daemon's files are for ports, and half of these for one driver.
+#[test]
+fn what_the_daemon_can_not_hold_is_refused_early_and_by_its_reason() {
+    let mut daemon = Daemon::stopped();
+    daemon.run_as(serve_with_files(&daemon, "1000:4000"));
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    let refusal = daemon.refused(UNAVAILABLE, &attach_line("n", &a, "-p 49152-65535:49152-65535/udp"));
+    assert!(refusal.contains("it would have 16384") && refusal.contains("LimitNOFILE"), "{refusal}");
+    let refusal = daemon.refused(UNAVAILABLE, &attach_line("n", &a, "-p 1-65535:1-65535"));
+    assert!(refusal.contains("the driver's grant allows 40000 (limits: ports)"), "{refusal}");
+    daemon.ok(&attach_line("n", &a, "-p 3000-3999:3000-3999/udp"));
+}
+
+/// What is there already when the driver learns of ranges stays as it is.
+#[test]
+fn single_ports_of_an_earlier_bridge_are_taken_singly_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let released = folder.path().join("bridge.wasm");
+    crate::released::unpack("0.1.0", "rust", &released);
+    let daemon = Daemon::start();
+    let grant = driver("bridge").with_extension("grant.toml");
+    let load = |component: &std::path::Path, how: &str| {
+        daemon.ok(&format!("driver load {} --name d --grant {} {how}", component.display(), grant.display()))
+    };
+    load(&released, "");
+    daemon.ok("network create one -d d");
+    daemon.ok("network create --ipv6 two -d d");
+    let a = Namespace::new("a");
+    daemon.ok(&attach_line("one", &a, ""));
+    daemon.ok(&attach_line("two", &a, "-p 3000-3010:3000-3010"));
+    load(&driver("bridge"), "--replace");
+    daemon.ok("endpoint detach one a");
+    assert!(is_taken(&daemon.host, Ipv4Addr::UNSPECIFIED, 3010) && is_taken(&daemon.host, Ipv6Addr::UNSPECIFIED, 3010));
+    listen_tcp(&a, 3010, "hello");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:3010"), "hello");
+    daemon.ok("endpoint detach two a");
+    daemon.ok(&attach_line("two", &a, "-p 3000-3010:3000-3010"));
 }
 
 #[test]
