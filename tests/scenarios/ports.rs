@@ -138,6 +138,32 @@ fn a_port_of_the_hosts_choice_is_an_ephemeral_one() {
 }
 
 #[test]
+fn the_port_that_the_host_chose_is_told() {
+    let daemon = Daemon::start();
+    // The second tells nothing of its ports itself.
+    for (name, component) in [("bridge", "bridge"), ("d", "test/faulty")] {
+        daemon.ok(&format!("driver load {} --name {name}", driver(component).display()));
+        daemon.ok(&format!("network create {name} -d {name}"));
+        let a = Namespace::new("a");
+        let ports = if name == "bridge" { "-p 80 -p 8080-8090:81 -p 90" } else { "-p 8080-8090:81" };
+        let attached = daemon.json(&attach_line(name, &a, ports));
+        let listed = daemon.json(&format!("endpoint ls {name}"));
+        let inspected = daemon.json(&format!("network inspect {name}"));
+        let all = [&attached["ports"], &listed[0]["ports"], &inspected["attached"][0]["ports"]];
+        assert!(all[0] == all[1] && all[1] == all[2], "{all:?}");
+        for binding in all[0].as_array().unwrap() {
+            let number = |key: &str| u16::try_from(binding[key].as_u64().unwrap()).unwrap();
+            let port = number("host_port");
+            assert!(if number("container_port") == 81 { port == 8080 } else { port >= 32_768 }, "{binding}");
+            assert_eq!(number("host_port_end"), 0);
+            assert!(daemon.host.run("nft list ruleset").contains(&format!("dport {port} dnat")), "{port}");
+            assert!(daemon.ok("endpoint ls").contains(&format!("{port}:{}/tcp", number("container_port"))));
+        }
+        daemon.ok(&format!("endpoint detach {name} a"));
+    }
+}
+
+#[test]
 fn only_addresses_that_the_host_has() {
     let daemon = Daemon::start();
     let outside = outside(&daemon.host);

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::Inner;
 use super::arguments::attached_options;
-use super::endpoint::{place, reply};
+use super::endpoint::place;
 use super::lifecycle::{JoinSandbox, Steps};
 use crate::driver::Driver;
 use kernel::{Namespace, NamespacePath, Sysctl};
@@ -48,7 +48,7 @@ impl Inner {
             Ok(info) => {
                 let Attaching { endpoint, steps: Steps { calls, .. }, .. } = attaching;
                 tracing::info!(network = %network.name, endpoint = %endpoint.name, "attached");
-                Ok(Attached { endpoint: reply(&network, endpoint, info), calls })
+                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls })
             }
             Err(error) => {
                 attaching.roll_back();
