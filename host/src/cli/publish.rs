@@ -16,10 +16,8 @@ pub fn parse(text: &str) -> Result<PortBinding, String> {
     };
     let (host_address, host_ports) = host.map_or(Ok((None, "")), split_host)?;
     let (host_port, host_port_end) = range(host_ports)?;
-    let (container_port, container_port_end) = match container {
-        "" => return Err("the container's port is missing".to_owned()),
-        container => range(container)?,
-    };
+    let (container_port, container_port_end) =
+        if container.contains('-') { range(container)? } else { (port(container)?, 0) };
     let container_port_end = if container_port_end == container_port { 0 } else { container_port_end };
     if container_port_end != 0
         && (host_port == 0 || container_port_end - container_port != host_port_end.saturating_sub(host_port))
@@ -154,7 +152,7 @@ mod tests {
             ("0", "is no port"),
             ("65536", "is no port"),
             ("+80", "is no port"),
-            ("80-90", "is no port"),
+            ("80-90", "needs as many ports of the host"),
             ("8080:", "is no port"),
             ("a:80", "\"a\" is no port"),
             ("0:80", "is no port"),
