@@ -7,6 +7,7 @@ use crate::with_every_dockerd;
 with_every_dockerd!(
     packets_go_everywhere,
     ports_are_published,
+    thousands_of_ports_are_published,
     addresses_and_options_are_heeded,
     several_networks_for_one_container,
     stopped_started_restarted_and_linked,
@@ -88,6 +89,32 @@ fn ports_are_published(version: &str) {
     machine.docker("rm -f c4");
     machine.docker("network rm n");
     assert_eq!(fetch(&outside, "192.0.2.1:8080"), "");
+    machine.is_clean(&before);
+}
+
+fn thousands_of_ports_are_published(version: &str) {
+    let machine = Machine::start(version);
+    let outside = outside(&machine.host);
+    let before = machine.host.dump();
+    machine.docker(&format!("network create -d pontoon-bridge {DUAL} n"));
+    let begin = std::time::Instant::now();
+    machine.docker("run -d --name c1 --network n -p 10000-12000:10000-12000/udp -p 80 bb:1 sleep 1d");
+    println!("{version}: 2001 ports in {:?}", begin.elapsed());
+    let c1 = machine.container("c1");
+    for port in [10_000, 11_000, 12_000] {
+        listen_udp(&c1, port, "answer");
+        assert_eq!(ask_udp(&outside, 4, &format!("192.0.2.1:{port}")), "answer", "{port}");
+        assert_eq!(ask_udp(&outside, 6, &format!("[2001:db8::1]:{port}")), "answer", "{port}");
+    }
+    let ports = machine.pontoon_json("endpoint ls")[0]["ports"].clone();
+    let chosen = ports.as_array().unwrap().iter().find(|port| port["protocol"] == "tcp").unwrap()["host_port"].clone();
+    assert!(ports.as_array().unwrap().len() == 2 && chosen.as_u64() >= Some(32_768), "{ports}");
+    listen_tcp(&c1, 80, "hello");
+    assert_eq!(fetch(&outside, &format!("192.0.2.1:{chosen}")), "hello");
+    let begin = std::time::Instant::now();
+    machine.remove("c1");
+    println!("{version}: and away in {:?}", begin.elapsed());
+    machine.docker("network rm n");
     machine.is_clean(&before);
 }
 

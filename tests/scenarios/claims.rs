@@ -182,8 +182,6 @@ log bytes a second
     host/grant/src/rate::a_burst_then_a_refusal_that_is_counted hostile::flood_the_log
 kernel objects of a network, all kinds together
     host/src/transaction/room::a_full_network_gets_no_more_objects
-host ports of one endpoint
-    ports::as_many_as_an_owner_may_have limits::sizes_numbers_and_lists_are_refused_past_their_limits
 traps in a row before a function of a driver is put aside
     host/src/driver/aside::traps_in_a_row_put_a_function_aside_for_longer_and_longer
 operations at the same time, of one driver; of all

@@ -112,8 +112,8 @@ const ATTACKS: &[(&str, &str)] = &[
     ("drop-all-but-its-own", "nothing ties the rule to the network"),
     ("hook-that-is-not-granted", "the driver's grant lacks hooks: input 0"),
     ("priority-that-is-not-granted", "the driver's grant lacks hooks: forward -2147483648"),
-    ("redirect-the-hosts-ssh", "port 22 of 0.0.0.0 is not taken by this endpoint"),
-    ("redirect-another-network", "port 80 of 10.77.0.2 is not taken by this endpoint"),
+    ("redirect-the-hosts-ssh", "host port 22/tcp of 0.0.0.0 is not taken by this endpoint"),
+    ("redirect-another-network", "host port 80/tcp of 10.77.0.2 is not taken by this endpoint"),
     ("redirect-to-nobody", "192.0.2.1 lies in none of the network's pools"),
     ("policy-rule-for-another-network", "nothing ties the rule to the network"),
     ("policy-rule-for-the-local-table", "the routing table 255 is the kernel's own"),
@@ -141,6 +141,12 @@ const ATTACKS: &[(&str, &str)] = &[
     ("release-a-translated-port", "host port 20001/tcp is released, but a packet rule still sends elsewhere"),
     ("release-a-translated-port-of-one-address", "host port 20001/tcp of 192.0.2.1 is released, but a packet rule"),
     ("release-a-translated-port-of-two-rules", "host port 20001/tcp is released, but a packet rule"),
+    ("release-a-translated-range", "host port 20001-20004/tcp is released, but a packet rule"),
+    ("rule-wider-than-a-range", "host port 20001-20005/tcp of 0.0.0.0 is not taken as a whole by this endpoint"),
+    ("range-with-a-port-that-is-taken", "host port 20002/tcp is in use by an endpoint already"),
+    ("all-ports-at-once", "ports.take-range: the driver's grant allows 10 (limits: ports)"),
+    ("range-from-zero", "there is no host port 0"),
+    ("range-backwards", "host ports 20010-20009: the last is below the first"),
     // Texts that mean something to somebody else.
     ("path-as-a-link", "../../x"),
     ("format-as-a-link", "h%s%n"),
@@ -374,6 +380,12 @@ attacks! {
     release_a_translated_port: "release-a-translated-port"
     release_a_translated_port_of_one_address: "release-a-translated-port-of-one-address"
     release_a_translated_port_of_two_rules: "release-a-translated-port-of-two-rules"
+    release_a_translated_range: "release-a-translated-range"
+    rule_wider_than_a_range: "rule-wider-than-a-range"
+    range_with_a_port_that_is_taken: "range-with-a-port-that-is-taken"
+    all_ports_at_once: "all-ports-at-once"
+    range_from_zero: "range-from-zero"
+    range_backwards: "range-backwards"
     path_as_a_link: "path-as-a-link"
     format_as_a_link: "format-as-a-link"
     escape_as_a_link: "escape-as-a-link"
@@ -519,6 +531,17 @@ mod leaving {
         leaves("keep-a-name-by-another", |scene| {
             let link = |name: &str| scene.bench.stored().contains(&format!("\"name\":\"{name}\""));
             assert!(link("hx") && !link("hb"));
+        });
+    }
+
+    #[test]
+    fn of_a_range_no_half_is_released() {
+        leaves("release-half-a-range", |scene| {
+            assert!(scene.bench.host.dump().contains("20001-20004"), "its rule is there");
+            for port in 20_001..=20_004 {
+                let bound = move || std::net::TcpListener::bind(("0.0.0.0", port)).is_err();
+                assert!(scene.bench.host.enter(bound).join().unwrap(), "{port} is taken");
+            }
         });
     }
 

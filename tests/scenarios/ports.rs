@@ -138,6 +138,32 @@ fn a_port_of_the_hosts_choice_is_an_ephemeral_one() {
 }
 
 #[test]
+fn the_port_that_the_host_chose_is_told() {
+    let daemon = Daemon::start();
+    // The second tells nothing of its ports itself.
+    for (name, component) in [("bridge", "bridge"), ("d", "test/faulty")] {
+        daemon.ok(&format!("driver load {} --name {name}", driver(component).display()));
+        daemon.ok(&format!("network create {name} -d {name}"));
+        let a = Namespace::new("a");
+        let ports = if name == "bridge" { "-p 80 -p 8080-8090:81 -p 90" } else { "-p 8080-8090:81" };
+        let attached = daemon.json(&attach_line(name, &a, ports));
+        let listed = daemon.json(&format!("endpoint ls {name}"));
+        let inspected = daemon.json(&format!("network inspect {name}"));
+        let all = [&attached["ports"], &listed[0]["ports"], &inspected["attached"][0]["ports"]];
+        assert!(all[0] == all[1] && all[1] == all[2], "{all:?}");
+        for binding in all[0].as_array().unwrap() {
+            let number = |key: &str| u16::try_from(binding[key].as_u64().unwrap()).unwrap();
+            let port = number("host_port");
+            assert!(if number("container_port") == 81 { port == 8080 } else { port >= 32_768 }, "{binding}");
+            assert_eq!(number("host_port_end"), 0);
+            assert!(daemon.host.run("nft list ruleset").contains(&format!("dport {port} dnat")), "{port}");
+            assert!(daemon.ok("endpoint ls").contains(&format!("{port}:{}/tcp", number("container_port"))));
+        }
+        daemon.ok(&format!("endpoint detach {name} a"));
+    }
+}
+
+#[test]
 fn only_addresses_that_the_host_has() {
     let daemon = Daemon::start();
     let outside = outside(&daemon.host);
@@ -213,6 +239,125 @@ fn after_a_kill_they_are_held_again() {
     listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 8080);
 }
 
+/// A neighbour sends what is for a loopback address to the host.
+fn attack_loopback(outside: &Namespace) {
+    outside.run("ip address del 127.0.0.1/8 dev lo");
+    for key in ["all.route_localnet=1", "all.rp_filter=0", "cable.rp_filter=0"] {
+        outside.run(&format!("sysctl -qw net.ipv4.conf.{key}"));
+    }
+    for address in ["127.0.0.1", "127.0.0.9"] {
+        outside.run(&format!("ip route add {address}/32 via 192.0.2.1 src 192.0.2.2"));
+    }
+}
+
+#[test]
+fn a_port_on_a_loopback_address_is_the_hosts_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let released = folder.path().join("bridge.wasm");
+    crate::released::unpack("0.1.0", "rust", &released);
+    // The second makes rules at prerouting, too, which the host narrows.
+    for component in [driver("bridge"), released] {
+        let daemon = Daemon::start();
+        let outside = outside(&daemon.host);
+        let grant = driver("bridge").with_extension("grant.toml");
+        daemon.ok(&format!("driver load {} --name d --grant {}", component.display(), grant.display()));
+        daemon.ok("network create n -d d");
+        let a = Namespace::new("a");
+        daemon.ok(&attach_line(
+            "n",
+            &a,
+            "-p 127.0.0.1:8081:80 -p 127.0.0.9:8082:80 -p 127.0.0.1:5353:53/udp -p 192.0.2.1:8083:80",
+        ));
+        listen_tcp(&a, 80, "hello");
+        listen_udp(&a, 53, "hello");
+        attack_loopback(&outside);
+        assert_eq!(fetch(&outside, "192.0.2.1:8083"), "hello", "{component:?}");
+        for port in ["127.0.0.1:8081", "127.0.0.9:8082"] {
+            assert_eq!(fetch(&daemon.host, port), "hello", "{component:?} {port}");
+            assert_eq!(fetch(&outside, port), "", "{component:?} {port}");
+        }
+        assert_eq!(ask_udp(&daemon.host, 4, "127.0.0.1:5353"), "hello", "{component:?}");
+        assert_eq!(ask_udp(&outside, 4, "127.0.0.1:5353"), "", "{component:?}");
+    }
+}
+
+#[test]
+fn the_loopback_address_of_ipv6_is_refused_at_once() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    daemon.ok(&attach_line("n", &a, "-p 8080:80 -p 5353:53/udp -p 80"));
+    listen_tcp(&a, 80, "hello");
+    listen_udp(&a, 53, "hello");
+    let chosen = u16::try_from(published(&daemon, "n", "a")[4].1).unwrap();
+    for port in [8080, chosen] {
+        let connect = move || std::net::TcpStream::connect((Ipv6Addr::LOCALHOST, port)).map(drop);
+        let refused = daemon.host.enter(connect).join().unwrap().unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused, "port {port}");
+    }
+    let send = || UdpSocket::bind(("::", 0)).unwrap().send_to(b"x", (Ipv6Addr::LOCALHOST, 5353)).map(drop);
+    let refused = daemon.host.enter(send).join().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
+    let gateway = daemon.host.run("ip -6 -o address show scope global");
+    let gateway = gateway.split_whitespace().find_map(|word| word.strip_suffix("/64")).unwrap();
+    assert_eq!(fetch(&daemon.host, &format!("[{gateway}]:8080")), "hello");
+    assert_eq!(ask_udp(&daemon.host, 6, &format!("[{gateway}]:5353")), "hello");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:8080"), "hello");
+}
+
+/// The host's server has ended, and a connection that it closed waits for a minute.
+const SERVED: &str = "import socket
+l = socket.socket(); l.setsockopt(1, 2, 1); l.bind(('127.0.0.1', 8080)); l.listen()
+c = socket.create_connection(('127.0.0.1', 8080)); s, _ = l.accept()
+s.close(); c.recv(1); c.close(); l.close()";
+/// Another server, as careless as most are.
+const SERVE: &str = "import socket; l = socket.socket(); l.setsockopt(1, 2, 1); l.bind(('', 8080)); l.listen()";
+
+#[test]
+fn a_port_that_a_program_of_the_host_has_just_left_is_taken_at_once() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    let python = |code: &str| daemon.host.try_run_script(&format!("python3 -c \"{code}\"")).status.success();
+    assert!(python(SERVED) && daemon.host.run("ss -Htan state time-wait").contains(":8080"));
+    daemon.ok(&attach_line("n", &a, "-p 8080:80"));
+    listen_tcp(&a, 80, "hello");
+    assert_eq!(fetch(&outside, "192.0.2.1:8080"), "hello");
+    assert!(!python(SERVE), "another program has it, too");
+    daemon.ok("endpoint detach n a");
+    assert!(python(SERVE));
+}
+
+#[test]
+fn a_port_on_an_address_that_comes_after_a_restart_is_held() {
+    let mut daemon = Daemon::stopped();
+    daemon.run();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    const ADDRESSES: [&str; 2] = ["192.0.2.9/24", "2001:db8::9/64"];
+    let change = |daemon: &Daemon, verb: &str| {
+        ADDRESSES.iter().for_each(|address| drop(daemon.host.run(&format!("ip address {verb} {address} dev eth0"))));
+    };
+    daemon.host.run("sysctl -qw net.ipv6.conf.eth0.accept_dad=0");
+    change(&daemon, "add");
+    daemon.ok(&attach_line("n", &a, "-p 192.0.2.9:8080:80 -p [2001:db8::9]:8081:80 -p 192.0.2.9:53:53/udp"));
+    listen_tcp(&a, 80, "hello");
+    change(&daemon, "del");
+    daemon.kill();
+    daemon.run();
+    change(&daemon, "add");
+    assert!(is_taken(&daemon.host, Ipv4Addr::new(192, 0, 2, 9), 8080));
+    assert!(is_taken(&daemon.host, "2001:db8::9".parse::<IpAddr>().unwrap(), 8081));
+    let udp = daemon.host.enter(|| UdpSocket::bind(("192.0.2.9", 53)).is_err()).join().unwrap();
+    assert!(udp, "the datagrams' port, too");
+    assert_eq!(fetch(&outside, "192.0.2.9:8080"), "hello");
+}
+
 #[test]
 fn an_endpoint_gives_back_only_its_own() {
     let daemon = Daemon::start();
@@ -284,7 +429,7 @@ fn no_file_stays_open() {
 }
 
 #[test]
-fn as_many_as_an_owner_may_have() {
+fn as_many_as_a_record_has_room_for() {
     let bench = Bench::new();
     bench.load("bridge", "bridge", &[]);
     bench.wait(bench.controller.create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
@@ -293,16 +438,122 @@ fn as_many_as_an_owner_may_have() {
         let one = |number: u16| json!({"protocol": "tcp", "container_port": 80, "host_port": 3000 + number});
         json!({"ports": (0..count).map(one).collect::<Vec<_>>()})
     };
-    let refused = bench.wait(bench.controller.attach("n", attach(&a, &ports(513)))).unwrap_err();
-    assert!(refused.message.contains("1024 is the most"), "{refused}");
+    let refused = bench.wait(bench.controller.attach("n", attach(&a, &ports(1_500)))).unwrap_err();
+    let why = "3000 published ports, counted for each family, are too many for one endpoint where they form no ranges";
+    assert!(refused.message.contains(why), "{refused}");
     let begin = Instant::now();
     bench.wait(bench.controller.attach("n", attach(&a, &ports(512)))).unwrap();
     println!("512 ports of both families: {:?}", begin.elapsed());
+    assert!(bench.wait(bench.controller.detach(Some("n"), "a")).is_ok());
+    bench.wait(bench.controller.attach("n", attach(&a, &ports(512)))).unwrap();
     assert!(is_taken(&bench.host, Ipv6Addr::UNSPECIFIED, 3511));
     bench.wait(bench.controller.detach(Some("n"), "a")).unwrap();
     println!("and away: {:?}", begin.elapsed());
     assert!(!bench.host.run("nft list ruleset").contains("dport"));
     listen(&bench.host, Ipv6Addr::UNSPECIFIED, 3511);
+}
+
+#[test]
+fn thousands_of_ports_are_a_range() {
+    let mut daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    used_once(&daemon);
+    let before = (daemon.host.dump(), daemon.json("network inspect --verbose n"));
+    let begin = Instant::now();
+    daemon.ok(&attach_line("n", &a, "-p 10000-12000:10000-12000/udp -p 127.0.0.1:7000-7100:8000-8100 -p 8080:80"));
+    println!("2001 ports of both families: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let dnat = daemon.host.run("nft list ruleset").matches("dport 10000-12000").count();
+    assert_eq!(dnat, 4, "one rule a family, from outside and from the host");
+    for port in [10_000, 11_000, 12_000] {
+        listen_udp(&a, port, "hello");
+        assert_eq!(ask_udp(&outside, 4, &format!("192.0.2.1:{port}")), "hello");
+        assert_eq!(ask_udp(&outside, 6, &format!("[2001:db8::1]:{port}")), "hello");
+        assert_eq!(ask_udp(&daemon.host, 4, &format!("127.0.0.1:{port}")), "hello");
+    }
+    listen_tcp(&a, 8100, "shifted");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:7100"), "shifted");
+    assert!(daemon.ok("endpoint ls").contains("10000-12000:10000-12000/udp"));
+    let bound = |daemon: &Daemon, port: u16| {
+        daemon.host.enter(move || UdpSocket::bind(("0.0.0.0", port)).is_err()).join().unwrap()
+    };
+    // Nobody else gets one, after a restart neither.
+    for _ in 0..2 {
+        for range in ["11999-12001:80-82/udp", "12000:80/udp", "9999-10000:9999-10000/udp"] {
+            let refusal = daemon.refused(EXISTS, &attach_line("n", &b, &format!("-p {range}")));
+            assert!(refusal.contains("is in use by an endpoint already"), "{range}: {refusal}");
+        }
+        assert!(bound(&daemon, 10_000) && bound(&daemon, 12_000) && !bound(&daemon, 12_001));
+        daemon.kill();
+        daemon.run();
+    }
+    let begin = Instant::now();
+    daemon.ok("endpoint detach n a");
+    println!("and away: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(!bound(&daemon, 10_000) && !bound(&daemon, 12_000));
+    pontoon_tests::same_at_last(|| (daemon.host.dump(), daemon.json("network inspect --verbose n")), &before);
+}
+
+#[test]
+fn a_range_that_is_half_anothers_is_refused_whole() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    used_once(&daemon);
+    let _program = listen(&daemon.host, Ipv6Addr::LOCALHOST, 3050);
+    let refusal = daemon.refused(EXISTS, &attach_line("n", &a, "-p 3000-3100:3000-3100"));
+    assert!(refusal.contains("host port 3050/tcp is in use by another program"), "{refusal}");
+    listen(&daemon.host, Ipv4Addr::UNSPECIFIED, 3000);
+    for wrong in ["3000-3100:80-90", "80-90", "3000:80-90"] {
+        let refusal = daemon.refused(2, &attach_line("n", &a, &format!("-p {wrong}")));
+        assert!(refusal.contains("needs as many ports of the host"), "{wrong}: {refusal}");
+    }
+}
+
+/// Half of the daemon's files are for ports, and half of these for one driver.
+#[test]
+fn what_the_daemon_can_not_hold_is_refused_early_and_by_its_reason() {
+    let mut daemon = Daemon::stopped();
+    daemon.run_as(serve_with_files(&daemon, "1000:4000"));
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    let refusal = daemon.refused(UNAVAILABLE, &attach_line("n", &a, "-p 49152-65535:49152-65535/udp"));
+    assert!(refusal.contains("it would have 16384") && refusal.contains("LimitNOFILE"), "{refusal}");
+    let refusal = daemon.refused(UNAVAILABLE, &attach_line("n", &a, "-p 1-65535:1-65535"));
+    assert!(refusal.contains("the driver's grant allows 40000 (limits: ports)"), "{refusal}");
+    daemon.ok(&attach_line("n", &a, "-p 3000-3999:3000-3999/udp"));
+}
+
+/// What is there already when the driver learns of ranges stays as it is.
+#[test]
+fn single_ports_of_an_earlier_bridge_are_taken_singly_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let released = folder.path().join("bridge.wasm");
+    crate::released::unpack("0.1.0", "rust", &released);
+    let daemon = Daemon::start();
+    let grant = driver("bridge").with_extension("grant.toml");
+    let load = |component: &std::path::Path, how: &str| {
+        daemon.ok(&format!("driver load {} --name d --grant {} {how}", component.display(), grant.display()))
+    };
+    load(&released, "");
+    daemon.ok("network create one -d d");
+    daemon.ok("network create --ipv6 two -d d");
+    let a = Namespace::new("a");
+    daemon.ok(&attach_line("one", &a, ""));
+    daemon.ok(&attach_line("two", &a, "-p 3000-3010:3000-3010"));
+    load(&driver("bridge"), "--replace");
+    daemon.ok("endpoint detach one a");
+    assert!(is_taken(&daemon.host, Ipv4Addr::UNSPECIFIED, 3010) && is_taken(&daemon.host, Ipv6Addr::UNSPECIFIED, 3010));
+    listen_tcp(&a, 3010, "hello");
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:3010"), "hello");
+    daemon.ok("endpoint detach two a");
+    daemon.ok(&attach_line("two", &a, "-p 3000-3010:3000-3010"));
 }
 
 #[test]

@@ -147,15 +147,18 @@ fn file(language: &str) -> String {
     format!("bridge-{language}.wasm.zst")
 }
 
+/// The bridge of a released version.
+pub(crate) fn unpack(version: &str, language: &str, component: &Path) {
+    let compressed = fs::File::open(repository().join("tests/released").join(version).join(file(language))).unwrap();
+    std::io::copy(&mut StreamingDecoder::new(compressed).unwrap(), &mut fs::File::create(component).unwrap()).unwrap();
+}
+
 /// A driver that was built against a released version is admitted as one of that version, and passes the conformance suite.
 fn goes_on_passing(language: &str) {
     for version in versions() {
-        let compressed =
-            fs::File::open(repository().join("tests/released").join(&version).join(file(language))).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let component = folder.path().join("bridge.wasm");
-        std::io::copy(&mut StreamingDecoder::new(compressed).unwrap(), &mut fs::File::create(&component).unwrap())
-            .unwrap();
+        unpack(&version, language, &component);
         let admitted = admit(&fs::read(&component).unwrap()).unwrap();
         let is_of_version =
             |name: &&String| name.starts_with(&format!("{PACKAGE}/")) && name.ends_with(&format!("@{version}"));

@@ -86,7 +86,7 @@ impl Permission {
             H::SysctlsGetLink | H::SysctlsSetLink => P::LinkSettings,
             H::SysctlsGetNamespace | H::SysctlsSetNamespace => P::NamespaceSettings,
             H::ForwardingAllow | H::ForwardingDisallow => P::Forwarding,
-            H::PortsTake | H::PortsRelease => P::HostPorts,
+            H::PortsTake | H::PortsRelease | H::PortsTakeRange | H::PortsReleaseRange => P::HostPorts,
             H::StoreGet | H::StoreList | H::StoreSet | H::StoreRemove => P::Store,
         })
     }

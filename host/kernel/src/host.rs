@@ -90,11 +90,19 @@ impl Host {
         }
     }
 
-    /// Takes a port from all other programs; none where it can be taken from nobody ([`port::open`]).
-    pub fn hold(&self, port: HostPort) -> Result<Option<Holding>, Error> {
+    /// Takes ports from all other programs, in order up to the first that can't be had where their addresses must be there; none for one
+    /// that can be taken from nobody ([`port::open`]).
+    pub fn hold(&self, ports: &[HostPort], address: port::Address) -> Vec<Result<Option<Holding>, Error>> {
         match self {
-            Self::Real(real) => Ok(real.within(|| port::open(port))?.map(Holding::Socket)),
-            Self::Fake(fake) => Ok(Some(Holding::Fake(fake.take_port(port)?))),
+            Self::Real(real) => {
+                let open = |port: &HostPort| port::open(*port, address).map(|socket| socket.map(Holding::Socket));
+                let opened = real.within(|| Ok(port::until_refused(ports.iter().map(open), address)));
+                opened.unwrap_or_else(|error| ports.iter().map(|_| Err(error.clone())).collect())
+            }
+            Self::Fake(fake) => {
+                let open = |port: &HostPort| fake.hold_port(*port, address).map(|held| Some(Holding::Fake(held)));
+                port::until_refused(ports.iter().map(open), address)
+            }
         }
     }
 

@@ -330,7 +330,7 @@ impl Kernel {
         self.marks.owned()
     }
 
-    /// Holds a port that was taken before this process began. Where another program has it by now, it is taken all the same as far as
+    /// Holds a port that was taken before this process began, also on an address that the host does not have yet. Where another program has it by now, it is taken all the same as far as
     /// this kernel's own ports go, and the error says so.
     pub fn hold_port(&self, port: HostPort) -> Result<(), Error> {
         self.ports.hold(&self.host, port)

@@ -11,8 +11,10 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_recv_buffer_size};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with};
+use rustix::net::sockopt::{
+    set_ip_freebind, set_ipv6_freebind, set_ipv6_v6only, set_socket_recv_buffer_size, set_socket_reuseaddr,
+};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, bind, ipproto, listen, shutdown, socket_with};
 use rustix::process::{Resource, getrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
@@ -23,13 +25,16 @@ use crate::{Applied, Change, Error, Outcome};
 /// Where the kernel takes a port from for whoever wants any.
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// A port of the host on one address.
+/// A port of the host on one address, or a range of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostPort {
     /// TCP 6, UDP 17, SCTP 132.
     pub protocol: u8,
-    /// Its number.
+    /// Its number; of a range the first.
     pub port: u16,
+    /// How many follow it in a range.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u16,
     /// Unspecified: every address of the family.
     pub address: IpAddr,
 }
@@ -45,16 +50,39 @@ pub struct PortWish {
     pub first: u16,
     /// The last that will do.
     pub last: u16,
+    /// Not one of them will do, but only all from the first to the last.
+    pub all: bool,
     /// Held already, and free for this wish: these stay as they are.
     pub own: Vec<HostPort>,
 }
 
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}
+
 impl HostPort {
+    /// The last number of a range.
+    pub fn last(&self) -> u16 {
+        self.port.saturating_add(self.more)
+    }
+
+    /// How many numbers it has.
+    pub fn count(&self) -> usize {
+        usize::from(self.more) + 1
+    }
+
+    /// Each number alone.
+    fn each(self) -> impl Iterator<Item = Self> {
+        (self.port..=self.last()).map(move |port| Self { port, more: 0, ..self })
+    }
+
     /// Whether there can be only one of them.
     pub fn clashes(&self, other: &Self) -> bool {
         let same_family = self.address.is_ipv4() == other.address.is_ipv4();
         let any = self.address.is_unspecified() || other.address.is_unspecified();
-        (self.protocol, self.port) == (other.protocol, other.port)
+        self.protocol == other.protocol
+            && self.port <= other.last()
+            && other.port <= self.last()
             && (self.address == other.address || (same_family && any))
     }
 }
@@ -62,11 +90,32 @@ impl HostPort {
 impl PortWish {
     /// The host chooses.
     fn is_choice(&self) -> bool {
-        self.first == 0 || self.first < self.last
+        self.first == 0 || self.first < self.last && !self.all
+    }
+
+    /// What it takes, if this is the first number: one for each address.
+    pub fn ports(&self, port: u16) -> impl Iterator<Item = HostPort> {
+        let more = if self.all { self.last.saturating_sub(port) } else { 0 };
+        let protocol = self.protocol;
+        self.addresses.iter().map(move |address| HostPort { protocol, port, more, address: *address })
+    }
+
+    /// How many sockets it takes.
+    pub fn count(&self) -> usize {
+        self.ports(self.first).map(|port| port.count()).sum()
     }
 }
 
-/// Ports with what holds each; without that where there can be none: see [`Ports::hold`] and [`open`].
+/// Whether the host has the address of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// It must.
+    IsThere,
+    /// It may get it later: at boot, or when the address moves here from another host.
+    MayCome,
+}
+
+/// Single numbers with what holds each; without that where there can be none: see [`Ports::hold`] and [`open`].
 type Sockets = BTreeMap<HostPort, Option<Holding>>;
 
 /// What is taken.
@@ -108,7 +157,7 @@ impl Held {
 
     /// Those of a number, on whichever addresses.
     fn of_number(&self, protocol: u8, port: u16) -> impl Iterator<Item = &HostPort> {
-        let from = HostPort { protocol, port, address: Ipv4Addr::UNSPECIFIED.into() };
+        let from = HostPort { protocol, port, more: 0, address: Ipv4Addr::UNSPECIFIED.into() };
         self.ports.range(from..).map(|(port, _)| port).take_while(move |o| (o.protocol, o.port) == (protocol, port))
     }
 
@@ -144,33 +193,47 @@ pub(super) struct Ports {
 impl Ports {
     pub fn take(&self, host: &Host, wish: &PortWish) -> Result<Applied, Error> {
         let mut held = self.lock();
-        check_room(held.ports.len() + wish.addresses.len())?;
+        check_room(held.ports.len() + wish.count())?;
         if wish.is_choice() {
             held.read_ephemeral(host)?;
         }
         let (port, sockets) = find(host, wish, &held)?;
-        let undo = sockets.keys().map(|port| Change::ReleasePort(*port)).collect();
+        let undo = wish.ports(port).filter(|port| !wish.own.contains(port)).map(Change::ReleasePort).collect();
         sockets.into_iter().for_each(|(port, socket)| held.insert(port, socket));
         Ok(Applied { outcome: Outcome::Port(port), undo })
     }
 
     pub fn release(&self, port: HostPort) -> Applied {
-        let HostPort { protocol, port: number, address } = port;
-        let again = PortWish { protocol, addresses: vec![address], first: number, last: number, own: Vec::new() };
-        let undo = self.lock().remove(&port).map(|_| Change::TakePort(again)).into_iter().collect();
+        let HostPort { protocol, port: first, address, .. } = port;
+        let addresses = vec![address];
+        let again = PortWish { protocol, addresses, first, last: port.last(), all: true, own: Vec::new() };
+        let mut held = self.lock();
+        let removed: Vec<_> = port.each().filter_map(|number| held.remove(&number)).collect();
+        drop(held);
+        let undo = removed.first().map(|_| Change::TakePort(again)).into_iter().collect();
         Applied { outcome: Outcome::Done, undo }
     }
 
     /// See [`Kernel::hold_port`](crate::Kernel::hold_port).
     pub fn hold(&self, host: &Host, port: HostPort) -> Result<(), Error> {
         let mut held = self.lock();
-        if let Some(Some(_)) = held.ports.get(&port) {
-            return Ok(());
+        let rest: Vec<_> = port.each().filter(|number| !matches!(held.ports.get(number), Some(Some(_)))).collect();
+        let mut failed = Vec::new();
+        for (number, opened) in rest.iter().zip(host.hold(&rest, Address::MayCome)) {
+            let socket = opened.unwrap_or_else(|error| {
+                failed.push(error);
+                None
+            });
+            held.insert(*number, socket);
         }
-        let opened = host.hold(port);
-        let (socket, result) = opened.map_or_else(|error| (None, Err(error)), |socket| (socket, Ok(())));
-        held.insert(port, socket);
-        result
+        let others = failed.len().saturating_sub(1);
+        match failed.into_iter().next() {
+            None => Ok(()),
+            Some(error) if others == 0 => Err(error),
+            Some(error) => {
+                Err(Error { message: format!("{}; the same goes for {others} more of {port}", error.message), ..error })
+            }
+        }
     }
 
     /// How many more can be taken.
@@ -207,6 +270,9 @@ fn find(host: &Host, wish: &PortWish, held: &Held) -> Result<(u16, Sockets), Err
     let start = if wish.first == 0 { random_in(first..=last)? } else { first };
     let spared = wish.is_choice() && !held.spares_half(wish.protocol);
     let ports = (start..=last).chain(first..start).filter(|port| !spared || !held.is_ephemeral(*port));
+    if wish.all {
+        return open_all(host, wish, first, held).map(|sockets| (first, sockets));
+    }
     for port in ports {
         match open_all(host, wish, port, held) {
             Err(error) if is_in_use(&error) && first < last => {}
@@ -218,21 +284,35 @@ fn find(host: &Host, wish: &PortWish, held: &Held) -> Result<(u16, Sockets), Err
 }
 
 fn open_all(host: &Host, wish: &PortWish, port: u16, held: &Held) -> Result<Sockets, Error> {
-    let ports = wish.addresses.iter().map(|address| HostPort { protocol: wish.protocol, port, address: *address });
-    let ports = ports.filter(|port| !wish.own.contains(port));
-    ports.map(|port| open_free(host, port, held).map(|socket| (port, socket))).collect()
-}
-
-/// Those without a socket are found only here, and of all others it can be said whose they are.
-fn open_free(host: &Host, port: HostPort, held: &Held) -> Result<Option<Holding>, Error> {
-    if held.of_number(port.protocol, port.port).any(|other| other.clashes(&port)) {
+    let ports = wish.ports(port).filter(|port| !wish.own.contains(port)).flat_map(HostPort::each);
+    let ports: Vec<HostPort> = ports.collect();
+    // Those without a socket are found only here, and of all others it can be said whose they are.
+    let is_held = |port: &&HostPort| held.of_number(port.protocol, port.port).any(|other| other.clashes(port));
+    if let Some(port) = ports.iter().find(is_held) {
         return Err(in_use(format!("host port {port} is in use by an endpoint already")));
     }
-    host.hold(port)
+    let opened = host.hold(&ports, Address::IsThere);
+    ports.iter().zip(opened).map(|(port, socket)| Ok((*port, socket?))).collect()
+}
+
+/// What is opened: all, or where it is all or none up to the first that is refused.
+pub(super) fn until_refused<T>(
+    opened: impl Iterator<Item = Result<T, Error>>,
+    address: Address,
+) -> Vec<Result<T, Error>> {
+    let mut all = Vec::new();
+    for one in opened {
+        let is_end = one.is_err() && address == Address::IsThere;
+        all.push(one);
+        if is_end {
+            break;
+        }
+    }
+    all
 }
 
 /// The socket that holds a port, in the calling thread's namespace; none where the kernel has no SCTP.
-pub(super) fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
+pub(super) fn open(port: HostPort, address: Address) -> Result<Option<OwnedFd>, Error> {
     let family = if port.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let (kind, protocol) = match port.protocol {
         6 => (SocketType::STREAM, ipproto::TCP),
@@ -246,22 +326,42 @@ pub(super) fn open(port: HostPort) -> Result<Option<OwnedFd>, Error> {
             if family == AddressFamily::INET6 {
                 set_ipv6_v6only(&socket, true)?;
             }
+            if address == Address::MayCome {
+                if family == AddressFamily::INET6 {
+                    set_ipv6_freebind(&socket, true)?;
+                } else {
+                    set_ip_freebind(&socket, true)?;
+                }
+            }
             // Multicast that others on this host have asked for comes here too, and nobody ever reads it.
             set_socket_recv_buffer_size(&socket, 0)?;
-            bind(&socket, &SocketAddr::new(port.address, port.port))?;
+            let at = SocketAddr::new(port.address, port.port);
+            match bind(&socket, &at) {
+                Err(Errno::ADDRINUSE) if protocol == ipproto::TCP => bind_after_others(&socket, &at)?,
+                bound => bound?,
+            }
             Ok(socket)
         }),
     };
     bound.map(Some).map_err(|errno| refused(port, errno))
 }
 
+/// Binds a port on which connections of a program that has ended still wait (TIME_WAIT). A socket that listens, or that was bound
+/// without SO_REUSEADDR, keeps it.
+///
+/// To listen for a moment makes the kernel forget that the port could be shared (`fastreuse` in net/ipv4/inet_connection_sock.c). From then
+/// on nobody binds it, with SO_REUSEADDR neither. The socket stays bound when it listens no more.
+fn bind_after_others(socket: &OwnedFd, at: &SocketAddr) -> rustix::io::Result<()> {
+    set_socket_reuseaddr(socket, true)?;
+    bind(socket, at)?;
+    listen(socket, 0)?;
+    shutdown(socket, Shutdown::Both)?;
+    set_socket_reuseaddr(socket, false)
+}
+
 /// Why a port can't be had.
 pub(super) fn refused(port: HostPort, errno: Errno) -> Error {
     match errno {
-        // A TCP connection that a program has closed keeps its port for a minute (TIME_WAIT), also when the program has ended.
-        Errno::ADDRINUSE if port.protocol != 17 => {
-            in_use(format!("host port {port} is in use by another program, or was a minute ago"))
-        }
         Errno::ADDRINUSE => in_use(format!("host port {port} is in use by another program")),
         Errno::ADDRNOTAVAIL => Error {
             message: format!("host port {port}: the host does not have this address"),

@@ -447,7 +447,7 @@ pub enum Change {
     AddNamespace(String),
     /// Ok if it is gone.
     RemoveNamespace(String),
-    /// Answers [`Outcome::Port`]. `EADDRINUSE`: none is free. `EADDRNOTAVAIL`: an address that the host does not have.
+    /// Answers [`Outcome::Port`], of a range the first. `EADDRINUSE`: none is free. `EADDRNOTAVAIL`: an address that the host does not have.
     TakePort(PortWish),
     /// Ok if it is not taken.
     ReleasePort(HostPort),

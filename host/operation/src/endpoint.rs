@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::driver::CallTrace;
 use super::origin::Origin;
-use words::{Id, Name};
+use words::{Error, Id, Name, Result};
 use words::{LinkName, MacAddress};
 
 /// Attaches a network namespace to a network.
@@ -46,14 +46,17 @@ pub struct Attach {
     pub options: BTreeMap<String, String>,
 }
 
-/// A port to publish.
+/// A port to publish, or a range of ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PortBinding {
     /// TCP, UDP or SCTP.
     pub protocol: Protocol,
-    /// The port in the container.
+    /// The port in the container; of a range the first.
     pub container_port: u16,
+    /// The last port in the container, where a range is published as it is: the host's ports are as many. 0: one port.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub container_port_end: u16,
     /// An address of the host; none: all.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -64,6 +67,66 @@ pub struct PortBinding {
     /// The last port that will do; 0: the same as the first.
     #[serde(default)]
     pub host_port_end: u16,
+}
+
+fn is_zero(port: &u16) -> bool {
+    *port == 0
+}
+
+impl PortBinding {
+    /// Refuses what can't be published.
+    pub fn check(&self) -> Result<()> {
+        let Self { container_port: first, container_port_end: last, host_port, host_port_end, .. } = *self;
+        let is_range = last != 0;
+        let fits = !is_range || host_port != 0 && last.checked_sub(first) == host_port_end.checked_sub(host_port);
+        if first != 0 && fits && (!is_range || last > first) && (host_port_end == 0 || host_port_end >= host_port) {
+            return Ok(());
+        }
+        let range = if is_range { format!("-{last}") } else { String::new() };
+        Err(Error::invalid(format!("{host_port}-{host_port_end}:{first}{range} is no port mapping")))
+    }
+
+    /// Each port of a range alone; anything else as it is.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        let more = self.container_port_end.saturating_sub(self.container_port);
+        (0..=more).map(move |offset| match more {
+            0 => self.clone(),
+            _ => Self {
+                container_port: self.container_port + offset,
+                container_port_end: 0,
+                host_port: self.host_port.saturating_add(offset),
+                host_port_end: 0,
+                ..self.clone()
+            },
+        })
+    }
+
+    /// Bindings of one port each that follow each other on the host and in the container, as ranges. Thousands come so from Docker.
+    pub fn as_ranges(bindings: Vec<Self>) -> Vec<Self> {
+        let is_one = |b: &Self| b.host_port != 0 && (b.host_port_end == 0 || b.host_port_end == b.host_port);
+        let (mut one, others): (Vec<_>, Vec<_>) = bindings.into_iter().enumerate().partition(|(_, b)| is_one(b));
+        one.sort_by_key(|(_, b)| (b.protocol as u8, b.host_address, b.host_port));
+        let mut all: Vec<(usize, Self)> = Vec::new();
+        for (at, binding) in one {
+            match all.last_mut() {
+                Some((first, range)) if range.is_followed_by(&binding) => {
+                    (range.host_port_end, range.container_port_end) = (binding.host_port, binding.container_port);
+                    *first = at.min(*first);
+                }
+                _ => all.push((at, binding)),
+            }
+        }
+        all.extend(others);
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, binding)| binding).collect()
+    }
+
+    fn is_followed_by(&self, next: &Self) -> bool {
+        let after = |first: u16, last: u16| first.max(last).checked_add(1);
+        (self.protocol, self.host_address) == (next.protocol, next.host_address)
+            && after(self.host_port, self.host_port_end) == Some(next.host_port)
+            && after(self.container_port, self.container_port_end) == Some(next.container_port)
+    }
 }
 
 /// A transport protocol.

@@ -1,5 +1,7 @@
 //! `ports`: ports of the host.
 
+use std::ops::RangeInclusive;
+
 use rustix::io::Errno;
 
 use super::{Answer, CallState, convert};
@@ -14,26 +16,60 @@ const ADDRESSES: usize = 8;
 
 impl Host for CallState {
     fn take(&mut self, protocol: u8, addresses: Vec<IpAddress>, first: u16, last: u16) -> Answer<u16> {
-        if first > last && first != 0 {
-            return Err(Refusal::invalid(format!("host ports {first}-{last}: the last is below the first")));
+        if first != 0 {
+            check_range(first, last)?;
         }
-        let addresses = check(protocol, addresses, first)?.into_iter().map(|port| port.address).collect();
-        let wish = PortWish { protocol, addresses, first, last, own: Vec::new() };
-        let (gate, transaction) = self.parts()?;
-        let granted = gate.take_port(transaction, wish)?;
-        let taken = transaction.take_port(granted);
+        let taken = take(self, protocol, addresses, first..=last, false)?;
         Ok(taken.map_err(|error| if first != 0 && first == last { error } else { none_of_many(error) })?)
     }
 
     fn release(&mut self, protocol: u8, addresses: Vec<IpAddress>, port: u16) -> Answer<()> {
-        let ports = check(protocol, addresses, port)?;
-        let (gate, transaction) = self.parts()?;
-        Ok(transaction.release_ports(gate.release_ports(ports)?)?)
+        release(self, protocol, addresses, port..=port)
+    }
+
+    fn take_range(&mut self, protocol: u8, addresses: Vec<IpAddress>, first: u16, last: u16) -> Answer<()> {
+        check_range(first, last)?;
+        Ok(take(self, protocol, addresses, first..=last, true)?.map(drop)?)
+    }
+
+    fn release_range(&mut self, protocol: u8, addresses: Vec<IpAddress>, first: u16, last: u16) -> Answer<()> {
+        check_range(first, last)?;
+        release(self, protocol, addresses, first..=last)
     }
 }
 
-/// The port on each of the addresses.
-fn check(protocol: u8, addresses: Vec<IpAddress>, port: u16) -> Answer<Vec<HostPort>> {
+/// One of these, or all of them. The inner error is of a port that can't be had.
+fn take(
+    call: &mut CallState,
+    protocol: u8,
+    addresses: Vec<IpAddress>,
+    ports: RangeInclusive<u16>,
+    all: bool,
+) -> Answer<Result<u16, Error>> {
+    let addresses = check(protocol, addresses, &ports)?.into_iter().map(|port| port.address).collect();
+    let (first, last) = ports.into_inner();
+    let wish = PortWish { protocol, addresses, first, last, all, own: Vec::new() };
+    let (gate, transaction) = call.parts()?;
+    let granted = gate.take_port(transaction, wish)?;
+    Ok(transaction.take_port(granted))
+}
+
+fn release(call: &mut CallState, protocol: u8, addresses: Vec<IpAddress>, ports: RangeInclusive<u16>) -> Answer<()> {
+    let ports = check(protocol, addresses, &ports)?;
+    let (gate, transaction) = call.parts()?;
+    Ok(transaction.release_ports(gate.release_ports(ports)?)?)
+}
+
+fn check_range(first: u16, last: u16) -> Answer<()> {
+    match (first, last) {
+        (0, _) => Err(Refusal::invalid("there is no host port 0")),
+        _ if first > last => Err(Refusal::invalid(format!("host ports {first}-{last}: the last is below the first"))),
+        _ => Ok(()),
+    }
+}
+
+/// The ports on each of the addresses.
+fn check(protocol: u8, addresses: Vec<IpAddress>, ports: &RangeInclusive<u16>) -> Answer<Vec<HostPort>> {
     if ![6, 17, 132].contains(&protocol) {
         return Err(Refusal::invalid(format!(
             "protocol {protocol} has no ports that can be taken: TCP 6, UDP 17, SCTP 132 have"
@@ -46,7 +82,8 @@ fn check(protocol: u8, addresses: Vec<IpAddress>, port: u16) -> Answer<Vec<HostP
         )));
     }
     let addresses = addresses.into_iter().map(convert::address);
-    let ports: Vec<_> = addresses.map(|address| HostPort { protocol, port, address }).collect();
+    let (port, more) = (*ports.start(), ports.end().saturating_sub(*ports.start()));
+    let ports: Vec<_> = addresses.map(|address| HostPort { protocol, port, more, address }).collect();
     for (port, before) in
         ports.iter().zip(0..).flat_map(|(port, at)| ports[..at].iter().map(move |before| (port, before)))
     {

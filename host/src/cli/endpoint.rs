@@ -61,7 +61,7 @@ pub struct AttachArguments {
     /// The interface's name in the namespace [default: the driver's prefix and a number]
     #[arg(long, value_name = "NAME", value_parser = LinkName::new)]
     interface: Option<LinkName>,
-    /// Publish a port on the host (repeatable): [HOSTIP:][HOSTPORT[-END]:]CONTAINERPORT[/tcp|udp|sctp],
+    /// Publish a port on the host (repeatable): [HOSTIP:][HOSTPORT[-END]:]CONTAINERPORT[-END][/tcp|udp|sctp],
     /// an IPv6 HOSTIP in brackets
     #[arg(short, long, value_name = "PORT", value_parser = publish::parse)]
     publish: Vec<PortBinding>,

@@ -1,4 +1,4 @@
-//! The syntax of `--publish`: `[HOSTIP:][HOSTPORT[-END]:]CONTAINERPORT[/tcp|udp|sctp]`, an IPv6 address in brackets.
+//! The syntax of `--publish`: `[HOSTIP:][HOSTPORT[-END]:]CONTAINERPORT[-END][/tcp|udp|sctp]`, an IPv6 address in brackets.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -16,7 +16,17 @@ pub fn parse(text: &str) -> Result<PortBinding, String> {
     };
     let (host_address, host_ports) = host.map_or(Ok((None, "")), split_host)?;
     let (host_port, host_port_end) = range(host_ports)?;
-    Ok(PortBinding { protocol, container_port: port(container)?, host_address, host_port, host_port_end })
+    let (container_port, container_port_end) =
+        if container.contains('-') { range(container)? } else { (port(container)?, 0) };
+    let container_port_end = if container_port_end == container_port { 0 } else { container_port_end };
+    if container_port_end != 0
+        && (host_port == 0 || container_port_end - container_port != host_port_end.saturating_sub(host_port))
+    {
+        return Err(format!(
+            "a range of the container's needs as many ports of the host: write HOSTPORT-END:{container}"
+        ));
+    }
+    Ok(PortBinding { protocol, container_port, container_port_end, host_address, host_port, host_port_end })
 }
 
 /// A binding in the same syntax, for tables.
@@ -37,7 +47,11 @@ pub fn show(binding: &PortBinding) -> String {
         Protocol::Udp => "udp",
         Protocol::Sctp => "sctp",
     };
-    format!("{address}{gap}{ports}{}/{protocol}", binding.container_port)
+    let end = match binding.container_port_end {
+        0 => String::new(),
+        last => format!("-{last}"),
+    };
+    format!("{address}{gap}{ports}{}{end}/{protocol}", binding.container_port)
 }
 
 /// What stands before the container's port: an address, a port or a range, or both.
@@ -92,6 +106,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_range_for_a_range() {
+        let range = parse("10000-12000:20000-22000/udp").unwrap();
+        assert_eq!((range.host_port, range.host_port_end), (10_000, 12_000));
+        assert_eq!((range.container_port, range.container_port_end), (20_000, 22_000));
+        assert_eq!(show(&range), "10000-12000:20000-22000/udp");
+        assert_eq!(show(&parse("10-10:20-20").unwrap()), "10:20/tcp");
+        for wrong in ["20-22", "10:20-22", "10-11:20-22", "10-12:22-20", "127.0.0.1::20-22", "10-12:-", "10-12:20-"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_is_published() {
         let table = [
             ("80", None, 0, 0, 80, Protocol::Tcp, "80/tcp"),
@@ -111,7 +137,8 @@ mod tests {
         ];
         for (text, address, host_port, host_port_end, container_port, protocol, shown) in table {
             let host_address = address.map(|a: &str| a.parse().unwrap());
-            let expected = PortBinding { protocol, container_port, host_address, host_port, host_port_end };
+            let expected =
+                PortBinding { protocol, container_port, container_port_end: 0, host_address, host_port, host_port_end };
             assert_eq!(parse(text).as_ref(), Ok(&expected), "{text}");
             assert_eq!(show(&expected), shown, "{text}");
             assert_eq!(parse(shown), Ok(expected), "{shown}");
@@ -125,7 +152,7 @@ mod tests {
             ("0", "is no port"),
             ("65536", "is no port"),
             ("+80", "is no port"),
-            ("80-90", "is no port"),
+            ("80-90", "needs as many ports of the host"),
             ("8080:", "is no port"),
             ("a:80", "\"a\" is no port"),
             ("0:80", "is no port"),

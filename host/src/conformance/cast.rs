@@ -127,8 +127,14 @@ impl End {
     /// Publishes a port of the container's (80) on this one of the host.
     pub fn port(mut self, protocol: Protocol, host_port: u16) -> Self {
         self.sandbox.exposed_ports.push(TransportPort { protocol, port: 80 });
-        let binding =
-            PortBinding { protocol, container_port: 80, host_address: None, host_port, host_port_end: host_port };
+        let binding = PortBinding {
+            protocol,
+            container_port: 80,
+            container_port_end: 0,
+            host_address: None,
+            host_port,
+            host_port_end: host_port,
+        };
         self.sandbox.port_bindings.push(binding);
         self
     }

@@ -38,7 +38,7 @@ pub(crate) fn options_of(network: &Network) -> wit::NetworkOptions {
 
 /// What the user asked of an endpoint.
 pub(crate) fn endpoint_options(options: &EndpointOptions) -> wit::EndpointOptions {
-    let binding = |p: &PortBinding| wit::PortBinding {
+    let binding = |p: PortBinding| wit::PortBinding {
         protocol: p.protocol as u8,
         container_address: None,
         container_port: p.container_port,
@@ -50,7 +50,7 @@ pub(crate) fn endpoint_options(options: &EndpointOptions) -> wit::EndpointOption
     wit::EndpointOptions {
         mac_address: options.mac.map(mac_to_wit),
         exposed_ports: options.exposed_ports.iter().map(exposed).collect(),
-        port_bindings: options.port_bindings.iter().map(binding).collect(),
+        port_bindings: options.port_bindings.iter().flat_map(PortBinding::each).map(binding).collect(),
         generic: labels(&options.generic),
         other: labels(&options.other),
     }
@@ -58,10 +58,10 @@ pub(crate) fn endpoint_options(options: &EndpointOptions) -> wit::EndpointOption
 
 /// The options of an endpoint that an operator attached.
 pub(crate) fn attached_options(endpoint: &Endpoint, mac: Option<words::MacAddress>) -> EndpointOptions {
-    let exposed = |p: &PortBinding| TransportPort { protocol: p.protocol, port: p.container_port };
+    let exposed = |p: PortBinding| TransportPort { protocol: p.protocol, port: p.container_port };
     EndpointOptions {
         mac,
-        exposed_ports: endpoint.ports.iter().map(exposed).collect(),
+        exposed_ports: endpoint.ports.iter().flat_map(PortBinding::each).map(exposed).collect(),
         port_bindings: endpoint.ports.clone(),
         generic: endpoint.options.clone(),
         other: Labels::new(),

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::Inner;
 use super::arguments::attached_options;
-use super::endpoint::{place, reply};
+use super::endpoint::place;
 use super::lifecycle::{JoinSandbox, Steps};
 use crate::driver::Driver;
 use kernel::{Namespace, NamespacePath, Sysctl};
@@ -48,7 +48,7 @@ impl Inner {
             Ok(info) => {
                 let Attaching { endpoint, steps: Steps { calls, .. }, .. } = attaching;
                 tracing::info!(network = %network.name, endpoint = %endpoint.name, "attached");
-                Ok(Attached { endpoint: reply(&network, endpoint, info), calls })
+                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls })
             }
             Err(error) => {
                 attaching.roll_back();
@@ -255,15 +255,7 @@ fn check_ports(network: &Network, driver: &Driver, attach: &Attach, is_gateway: 
     if !is_gateway {
         return refusal("another endpoint is the namespace's gateway; attach the network with the ports first");
     }
-    for port in &attach.ports {
-        if port.container_port == 0 || (port.host_port_end != 0 && port.host_port_end < port.host_port) {
-            return Err(Error::invalid(format!(
-                "{}-{}:{} is no port mapping",
-                port.host_port, port.host_port_end, port.container_port
-            )));
-        }
-    }
-    Ok(())
+    attach.ports.iter().try_for_each(|port| port.check())
 }
 
 /// The name for an endpoint whose user gave none: the last part of the namespace's path.

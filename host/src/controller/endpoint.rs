@@ -63,7 +63,7 @@ impl Inner {
         let mut all = Vec::new();
         for network in networks {
             for endpoint in self.store.endpoints(Some(&network.id))? {
-                all.push(reply(&network, endpoint, Labels::new()));
+                all.push(self.told(&network, endpoint, Labels::new())?);
             }
         }
         Ok(all)
@@ -72,7 +72,13 @@ impl Inner {
     /// An endpoint with what its driver tells of it.
     pub(super) fn endpoint_reply(&self, network: &Network, endpoint: Endpoint) -> Result<endpoint::Endpoint> {
         let info = self.steps(&network.driver).and_then(|mut steps| steps.oper_info(network, &endpoint.id));
-        Ok(reply(network, endpoint, info.unwrap_or_default()))
+        self.told(network, endpoint, info.unwrap_or_default())
+    }
+
+    /// An endpoint with the ports that it has.
+    pub(super) fn told(&self, network: &Network, endpoint: Endpoint, info: Labels) -> Result<endpoint::Endpoint> {
+        let ports = self.published(&endpoint)?;
+        Ok(reply(network, Endpoint { ports, ..endpoint }, info))
     }
 
     /// By name, id, the start of an id, or namespace.
@@ -98,7 +104,7 @@ pub(super) fn place(endpoint: &Endpoint) -> Option<PathBuf> {
     endpoint.sandbox.as_ref().map(|sandbox| sandbox.path.clone()).or_else(|| endpoint.joined.clone())
 }
 
-pub(super) fn reply(network: &Network, endpoint: Endpoint, info: Labels) -> endpoint::Endpoint {
+fn reply(network: &Network, endpoint: Endpoint, info: Labels) -> endpoint::Endpoint {
     endpoint::Endpoint {
         namespace: place(&endpoint),
         id: endpoint.id,

@@ -24,6 +24,7 @@ mod gateway;
 mod lifecycle;
 mod network;
 mod pool;
+mod published;
 mod request;
 mod restart;
 mod sandbox;

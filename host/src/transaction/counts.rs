@@ -29,7 +29,8 @@ impl Counts {
             Thing::Port(_) => Limit::Ports,
             Thing::Route(_) => Limit::Routes,
         };
-        self.add(limit, 1);
+        let count = if let Thing::Port(port) = thing { port.count() } else { 1 };
+        self.add(limit, count);
     }
 
     /// Counts what is written of the driver's state, in place of what the call has written there before.

@@ -1,17 +1,18 @@
 //! The objects that are there for a call: read once from the store, and found without a search. Nobody else changes a network's objects while
 //! a call of it runs: its calls are made one after the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use kernel::{LinkKey, Namespace, Rule, index_of_own_name};
+use kernel::{HostPort, LinkKey, Namespace, Rule, index_of_own_name};
 use store::{Object, Thing};
 
-/// Objects by id, by link and by themselves.
+/// Objects by id, by link, and ports of the host by the first of their range.
 #[derive(Default)]
 pub(super) struct Objects {
     all: BTreeMap<i64, Object>,
     links: BTreeMap<LinkKey, i64>,
-    things: HashMap<Thing, i64>,
+    ports: BTreeMap<(u8, IpAddr, u16), i64>,
 }
 
 impl Objects {
@@ -20,7 +21,9 @@ impl Objects {
         if let Some(key) = link_key(&object.thing) {
             self.links.insert(key, object.id);
         }
-        self.things.entry(object.thing.clone()).or_insert(object.id);
+        if let Thing::Port(HostPort { protocol, port, address, .. }) = object.thing {
+            self.ports.insert((protocol, address, port), object.id);
+        }
         self.all.insert(object.id, object);
     }
 
@@ -44,9 +47,14 @@ impl Objects {
         self.links.get(key).and_then(|id| self.all.get_mut(id))
     }
 
-    /// The first that is this.
-    pub fn find(&self, thing: &Thing) -> Option<&Object> {
-        self.things.get(thing).and_then(|id| self.all.get(id))
+    /// The port that this one is, or the range that it is in.
+    pub fn port(&self, HostPort { protocol, port, address, .. }: HostPort) -> Option<(&Object, HostPort)> {
+        let (_, id) = self.ports.range((protocol, address, 0)..=(protocol, address, port)).next_back()?;
+        let object = self.all.get(id)?;
+        match object.thing {
+            Thing::Port(held) if held.last() >= port => Some((object, held)),
+            _ => None,
+        }
     }
 
     /// How many there are.

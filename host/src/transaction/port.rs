@@ -6,17 +6,14 @@ use super::Transaction;
 use grant::Granted;
 use kernel::{Change, HostPort, Outcome, PortWish};
 use store::{self, Thing};
-use words::{Error, Kind};
-
-/// Ports that an owner has, a port counted once for each of its addresses: as many as the widest range that somebody may mean in earnest.
-const PORTS: usize = 1_024;
+use words::Error;
 
 /// The owner's ports and which objects they are, with those that this call has released. They are looked up once: there may be a
 /// thousand, and a host call for each.
 pub(super) type Ports = BTreeMap<HostPort, i64>;
 
 impl Transaction {
-    /// Takes a port of the host for the owner. What this call has released it gets back without letting go of it.
+    /// Takes a port of the host for the owner, or a range. What this call has released it gets back without letting go of it.
     pub fn take_port(&mut self, wish: Granted<PortWish>) -> Result<u16, Error> {
         let mut ports = self.owners_ports()?;
         let taken = self.take_beside(wish.take(), &mut ports);
@@ -27,23 +24,17 @@ impl Transaction {
     fn take_beside(&mut self, wish: PortWish, ports: &mut Ports) -> Result<u16, Error> {
         let released = ports.iter().filter(|(_, id)| self.dropped.contains(id));
         let wish = PortWish { own: released.map(|(port, _)| *port).collect(), ..wish };
-        let count = ports.len() - wish.own.len();
-        if count + wish.addresses.len() > PORTS {
-            let full = format!("{count} host ports are taken already, and {PORTS} is the most for one owner");
-            return Err(Error::new(Kind::Unavailable, full));
-        }
         let outcomes = self.apply(&[Change::TakePort(wish.clone())])?;
-        let Some(Outcome::Port(port)) = outcomes.first() else {
+        let Some(Outcome::Port(first)) = outcomes.first() else {
             return Err(Error::internal("the kernel layer did not answer with a port"));
         };
-        for address in wish.addresses {
-            let port = HostPort { protocol: wish.protocol, port: *port, address };
+        for port in wish.ports(*first) {
             match ports.get(&port) {
                 Some(id) => self.keep(*id, port),
                 None => drop(ports.insert(port, self.made(Thing::Port(port)))),
             }
         }
-        Ok(*port)
+        Ok(*first)
     }
 
     /// Releases ports after the commit, those that are the owner's.

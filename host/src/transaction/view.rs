@@ -117,13 +117,21 @@ impl View for Transaction {
     }
 
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool> {
-        let is_owners = |object: &&Object| !self.dropped.contains(&object.id) && object.endpoint == self.owner.endpoint;
+        let is_owners = |object: &Object| !self.dropped.contains(&object.id) && object.endpoint == self.owner.endpoint;
         let committed = self.committed()?;
-        let found = ports
-            .map(Thing::Port)
-            .into_iter()
-            .any(|port| self.made.find(&port).filter(is_owners).or(committed.find(&port).filter(is_owners)).is_some());
-        Ok(found)
+        let all = [&self.made, committed];
+        let mut next = ports[0].port;
+        loop {
+            let mut held = ports.iter().flat_map(|port| all.map(|all| all.port(HostPort { port: next, ..*port })));
+            let Some(last) = held.find_map(|found| Some(found.filter(|(object, _)| is_owners(object))?.1.last()))
+            else {
+                return Ok(false);
+            };
+            if last >= ports[0].last() {
+                return Ok(true);
+            }
+            next = last + 1;
+        }
     }
 
     fn translated_ports(&self) -> Result<Vec<HostPort>> {

@@ -91,7 +91,7 @@ pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
         Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING],
         Limit::Rules => &["NftRule", "Rule", "Forward"],
         Limit::Namespaces => &["Namespace"],
-        Limit::Ports => &["Port", Part::PORT],
+        Limit::Ports => &["Port", "range", Part::PORT],
         Limit::TableEntries => &["entry"],
         Limit::TableBytes => &["entry-bytes"],
         Limit::StoreBytes => return state::bytes(c, driver),

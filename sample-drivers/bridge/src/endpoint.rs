@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkName, LinkSpec};
 use pontoon_sdk::namespaces::Namespace;
 use pontoon_sdk::store::Key;
-use pontoon_sdk::{Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result, TransportPort};
+use pontoon_sdk::{Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Network, hash, remove_link};
 use crate::ports::{self, Published};
+use crate::report::Exposed;
 
 /// The name that the container's link is to have, where the user chose one.
 const INTERFACE_NAME: &str = "com.docker.network.endpoint.ifname";
@@ -32,7 +33,7 @@ pub(crate) struct Endpoint {
     /// The name that the container's link is to have.
     pub interface_name: Option<String>,
     /// The ports that the container serves.
-    pub exposed_ports: Vec<TransportPort>,
+    pub exposed_ports: Vec<Exposed>,
     /// The ports that are published now.
     pub published: Vec<Published>,
 }
@@ -74,7 +75,7 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
         container_link,
         is_in_sandbox: sandbox.is_some(),
         interface_name,
-        exposed_ports: options.exposed_ports.clone(),
+        exposed_ports: Exposed::ranges(&options.exposed_ports),
         published: Vec::new(),
     })
 }

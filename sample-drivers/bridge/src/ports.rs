@@ -1,10 +1,11 @@
 //! Published ports: taken on the host, and the rules behind them.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use pontoon_sdk::nftables::Property::{Destination, DestinationLocal, DestinationPort, Protocol as IpProtocol};
-use pontoon_sdk::nftables::{self, Chain, Rule, Target, Verdict};
+use pontoon_sdk::nftables::{self, Chain, PortRange, Rule, Target, Verdict};
 use pontoon_sdk::{Error, ErrorKind, PortBinding, Protocol, Result, ports};
 use serde::{Deserialize, Serialize};
 
@@ -49,10 +50,12 @@ impl Gateways {
     }
 }
 
-/// A [`Published`] in the store, without the names of its fields: a thousand of them have to fit into one value.
-type Row = (Protocol, IpAddr, u16, IpAddr, u16);
+/// A [`Published`] in the store, without the names of its fields: a thousand of them have to fit into one value. What an earlier version kept
+/// ends before the last.
+#[derive(Serialize, Deserialize)]
+struct Row(Protocol, IpAddr, u16, IpAddr, u16, #[serde(default)] u16);
 
-/// A port that is published, of one family.
+/// A port that is published, of one family, or a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Row", into = "Row")]
 pub(crate) struct Published {
@@ -60,23 +63,33 @@ pub(crate) struct Published {
     pub protocol: Protocol,
     /// Where the host listens; unspecified: on all addresses of the family.
     pub host_address: IpAddr,
-    /// The port there.
+    /// The port there; of a range the first.
     pub host_port: u16,
     /// Where packets go.
     pub container_address: IpAddr,
-    /// The port there.
+    /// The port there; of a range the first.
     pub container_port: u16,
+    /// How many ports follow in a range.
+    pub more: u16,
+}
+
+impl Published {
+    /// The host's last port.
+    pub(crate) fn last(&self) -> u16 {
+        self.host_port + self.more
+    }
 }
 
 impl From<Row> for Published {
-    fn from((protocol, host_address, host_port, container_address, container_port): Row) -> Self {
-        Self { protocol, host_address, host_port, container_address, container_port }
+    fn from(Row(protocol, host_address, host_port, container_address, container_port, more): Row) -> Self {
+        Self { protocol, host_address, host_port, container_address, container_port, more }
     }
 }
 
 impl From<Published> for Row {
     fn from(port: Published) -> Self {
-        (port.protocol, port.host_address, port.host_port, port.container_address, port.container_port)
+        let Published { protocol, host_address, host_port, container_address, container_port, more } = port;
+        Self(protocol, host_address, host_port, container_address, container_port, more)
     }
 }
 
@@ -88,13 +101,25 @@ pub(crate) fn publish(network: &str, endpoint: &str, gateways: Gateways, binding
     if network_record.internal {
         return Ok(());
     }
-    for binding in bindings {
-        let routes = routes(binding, gateways, &network_record, &record)?;
-        record.published.extend(take(binding, &routes, &before)?);
+    for wanted in ranges(bindings, &before) {
+        let routes = routes(&wanted.binding, gateways, &network_record, &record)?;
+        record.published.extend(take(&wanted, &routes, &before)?);
     }
     let rules: Vec<_> = record.published.iter().flat_map(rules).collect();
     rules.chunks(RULES).try_for_each(|some| nftables::add(None, some).map(drop))?;
-    Endpoint::key(network, endpoint).set(&record)
+    keep(network, endpoint, &record)
+}
+
+/// The record has a line for each port that is in no range.
+fn keep(network: &str, endpoint: &str, record: &Endpoint) -> Result<()> {
+    Endpoint::key(network, endpoint).set(record).map_err(|error| match error.kind {
+        ErrorKind::InvalidArgument => Error::unavailable(format!(
+            "{} published ports, counted for each family, are too many for one endpoint where they form no ranges: publish ranges \
+             with the same ports in the container, or fewer",
+            record.published.len()
+        )),
+        _ => error,
+    })
 }
 
 /// Takes all ports back. There is nothing to do for an endpoint without any, or for none.
@@ -112,9 +137,59 @@ fn withdraw(network: &str, endpoint: &str) -> Result<Vec<Published>> {
     // An endpoint has no other rules.
     nftables::list()?.chunks(RULES).try_for_each(nftables::remove)?;
     let published = std::mem::take(&mut record.published);
-    published.iter().try_for_each(|port| ports::release(port.protocol, &[port.host_address], port.host_port))?;
+    published.iter().try_for_each(release)?;
     key.set(&record)?;
     Ok(published)
+}
+
+fn release(port: &Published) -> Result<()> {
+    match port.more {
+        0 => ports::release(port.protocol, &[port.host_address], port.host_port),
+        _ => ports::release_range(port.protocol, &[port.host_address], port.host_port..=port.last()),
+    }
+}
+
+/// A binding, or several of one port each that follow each other on the host and in the container.
+struct Wanted {
+    /// The first.
+    binding: PortBinding,
+    /// How many follow it.
+    more: u16,
+}
+
+impl Wanted {
+    /// Whether another is the next one.
+    fn is_followed_by(&self, next: &PortBinding) -> bool {
+        let Self { binding: first, more } = *self;
+        let of = |b: &PortBinding| (b.protocol, b.host_address, b.container_address);
+        let at = |b: &PortBinding, more: u32| (u32::from(b.host_port) + more, u32::from(b.container_port) + more);
+        of(&first) == of(next) && at(&first, u32::from(more) + 1) == at(next, 0)
+    }
+}
+
+/// Bindings as ranges, as far as they form some, in the order in which they were given. What was taken alone before is taken alone again:
+/// the host gives back as it was given.
+fn ranges(bindings: &[PortBinding], before: &[Published]) -> Vec<Wanted> {
+    let alone: BTreeSet<_> = before.iter().filter(|p| p.more == 0).map(|p| (p.protocol, p.host_port)).collect();
+    let may_join = |b: &PortBinding| {
+        let is_one = b.host_port != 0 && (b.host_port_end == 0 || b.host_port_end == b.host_port);
+        is_one && !alone.contains(&(b.protocol, b.host_port))
+    };
+    let (mut one, others): (Vec<_>, Vec<_>) = bindings.iter().enumerate().partition(|(_, b)| may_join(b));
+    one.sort_by_key(|(_, b)| (b.protocol, b.host_address, b.container_address, b.host_port));
+    let mut all: Vec<(usize, Wanted)> = Vec::new();
+    for (at, binding) in one {
+        match all.last_mut() {
+            Some((first, wanted)) if wanted.is_followed_by(binding) => {
+                wanted.more += 1;
+                *first = at.min(*first);
+            }
+            _ => all.push((at, Wanted { binding: *binding, more: 0 })),
+        }
+    }
+    all.extend(others.into_iter().map(|(at, binding)| (at, Wanted { binding: *binding, more: 0 })));
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, wanted)| wanted).collect()
 }
 
 /// From where on the host to where in the container a binding leads, for each family that it has.
@@ -149,19 +224,27 @@ fn routes(
     Ok(ipv4.into_iter().chain(ipv6).collect())
 }
 
-/// Takes a port of the host, the same one for all families of a binding.
-fn take(binding: &PortBinding, routes: &[(IpAddr, IpAddr)], before: &[Published]) -> Result<Vec<Published>> {
+/// Takes ports of the host, the same ones for all families of a binding.
+fn take(wanted: &Wanted, routes: &[(IpAddr, IpAddr)], before: &[Published]) -> Result<Vec<Published>> {
+    let Wanted { binding, more } = wanted;
     if routes.is_empty() {
         return Ok(Vec::new());
     }
     let addresses: Vec<IpAddr> = routes.iter().map(|(host, _)| *host).collect();
-    let host_port = take_one(binding, &addresses, before)?;
+    let host_port = match *more {
+        0 => take_one(binding, &addresses, before)?,
+        more => {
+            ports::take_range(binding.protocol, &addresses, binding.host_port..=binding.host_port + more)?;
+            binding.host_port
+        }
+    };
     let published = |(host_address, container_address): &(IpAddr, IpAddr)| Published {
         protocol: binding.protocol,
         host_address: *host_address,
         host_port,
         container_address: *container_address,
         container_port: binding.container_port,
+        more: *more,
     };
     Ok(routes.iter().map(published).collect())
 }
@@ -194,15 +277,40 @@ fn range(binding: &PortBinding) -> Option<RangeInclusive<u16>> {
     }
 }
 
-/// What is sent to a published port goes to the container: from outside, and from the host itself.
-fn rules(port: &Published) -> [Rule<'static>; 2] {
-    let destination =
-        if port.host_address.is_unspecified() { DestinationLocal } else { Destination(host(port.host_address)) };
-    let target = Target { address: port.container_address, port: Some(port.container_port) };
-    [Chain::NAT_PREROUTING, Chain::NAT_OUTPUT].map(|chain| {
-        Rule::new(chain, Verdict::DestinationNat(target))
-            .when(destination)
-            .when(IpProtocol(port.protocol))
-            .when(DestinationPort(port.host_port.into()))
+/// What is sent to a published port goes to the container: from outside, and from the host itself. To a loopback address only the host may send.
+fn rules(port: &Published) -> Vec<Rule<'static>> {
+    let chains: &[Chain] = match port.host_address.is_loopback() {
+        true => &[Chain::NAT_OUTPUT],
+        false => &[Chain::NAT_PREROUTING, Chain::NAT_OUTPUT],
+    };
+    // A rule keeps the port, or sends all to one.
+    let parts: Vec<Published> = match port.host_port == port.container_port {
+        true => vec![*port],
+        false => each(port).collect(),
+    };
+    chains.iter().flat_map(|chain| parts.iter().map(|part| rule(part, *chain))).collect()
+}
+
+/// Each port of a range alone.
+fn each(port: &Published) -> impl Iterator<Item = Published> {
+    (0..=port.more).map(|offset| {
+        let (host_port, container_port) = (port.host_port + offset, port.container_port + offset);
+        Published { host_port, container_port, more: 0, ..*port }
     })
+}
+
+fn rule(port: &Published, chain: Chain) -> Rule<'static> {
+    let every = port.host_address.is_unspecified();
+    let destination = if every { DestinationLocal } else { Destination(host(port.host_address)) };
+    let target = Target { address: port.container_address, port: (port.more == 0).then_some(port.container_port) };
+    let rule = Rule::new(chain, Verdict::DestinationNat(target))
+        .when(destination)
+        .when(IpProtocol(port.protocol))
+        .when(DestinationPort(PortRange { first: port.host_port, last: port.last() }));
+    // The kernel delivers no answer to ::1 from another link. Without translation a connection is refused at once; see also `rules::from_ipv6_loopback`.
+    let is_delivered = port.host_address.is_ipv4() || port.protocol == Protocol::UDP;
+    if every && chain == Chain::NAT_OUTPUT && !is_delivered {
+        return rule.unless(Destination(host(Ipv6Addr::LOCALHOST.into())));
+    }
+    rule
 }

@@ -1,6 +1,6 @@
 //! Filter and translation of a whole network. What a published port adds stands in [`ports`](crate::ports).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use pontoon_sdk::ipnet;
@@ -25,6 +25,7 @@ pub(crate) fn of_network<'a>(network: &Network, bridge: &'a Link) -> Vec<Rule<'a
         if network.ipv4.is_some() {
             rules.extend(loopback(bridge));
         }
+        rules.extend(network.subnets().filter(|subnet| subnet.pool.addr().is_ipv6()).map(from_ipv6_loopback));
     }
     if !network.icc {
         // Ports are isolated, but a packet that is sent to the gateway would be routed back.
@@ -67,6 +68,15 @@ fn loopback(bridge: &Link) -> [Rule<'_>; 2] {
         Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(LOOPBACK)).when(OutputLink(bridge)),
         Rule::new(Chain::RAW_PREROUTING, Drop).when(InputLink(bridge)).when(Destination(LOOPBACK)),
     ]
+}
+
+/// A datagram to ::1 and a published port: no answer would reach its sender, who is told so at once (EPERM). Untranslated, the socket that holds
+/// the port would swallow it.
+fn from_ipv6_loopback<'a>(subnet: &Subnet) -> Rule<'a> {
+    Rule::new(Chain::OUTPUT, Drop)
+        .when(Source(host(Ipv6Addr::LOCALHOST.into())))
+        .when(Destination(subnet.pool))
+        .when(DestinationTranslated)
 }
 
 /// The network of one address.

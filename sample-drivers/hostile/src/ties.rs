@@ -1,8 +1,11 @@
 //! What outlives that for which it was made, and names that somebody else has next.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+
 use pontoon_sdk::links::{self, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode};
 use pontoon_sdk::nftables::Property::{Destination, DestinationLocal, DestinationPort, InputLink, Protocol as Of};
-use pontoon_sdk::nftables::{Chain, Rule, RuleId, Target, Verdict};
+use pontoon_sdk::nftables::{Chain, PortRange, Rule, RuleId, Target, Verdict};
 use pontoon_sdk::{Protocol, Result, forwarding, nftables, ports, rules};
 
 use crate::{Attack, Stage};
@@ -30,6 +33,19 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("release-a-translated-port", |stage| release_after(stage, "0.0.0.0", false)),
     ("release-a-translated-port-of-one-address", |stage| release_after(stage, "192.0.2.1", false)),
     ("release-a-translated-port-of-two-rules", |stage| release_after(stage, "0.0.0.0", true)),
+    ("release-a-translated-range", |stage| {
+        translate_range(stage, RANGE)?;
+        ports::release_range(Protocol::TCP, &[every()], RANGE)
+    }),
+    ("rule-wider-than-a-range", |stage| translate_range(stage, PORT..=PORT + 4)),
+    ("range-with-a-port-that-is-taken", |_| {
+        ports::take(Protocol::TCP, &[every()], PORT + 1..=PORT + 1)?;
+        ports::take_range(Protocol::TCP, &[every()], RANGE)
+    }),
+    ("all-ports-at-once", |_| ports::take_range(Protocol::UDP, &[every()], 1..=65_535)),
+    ("range-from-zero", |_| ports::take_range(Protocol::UDP, &[every()], 0..=65_535)),
+    #[expect(clippy::reversed_empty_ranges, reason = "that is the attack")]
+    ("range-backwards", |_| ports::take_range(Protocol::UDP, &[every()], 20_010..=20_009)),
 ];
 
 /// Calls that come through: what they leave is for the test to look at.
@@ -56,6 +72,11 @@ pub(crate) const LEAVING: &[(&str, Attack)] = &[
         let rule = translate(stage, "0.0.0.0")?;
         release("0.0.0.0")?;
         nftables::remove(&[rule])
+    }),
+    ("release-half-a-range", |stage| {
+        translate_range(stage, RANGE)?;
+        ports::release_range(Protocol::TCP, &[every()], PORT..=PORT + 1)?;
+        ports::release(Protocol::TCP, &[every()], PORT)
     }),
     ("remove-a-rule-and-release-its-port", |stage| {
         nftables::remove(&[translate(stage, "0.0.0.0")?])?;
@@ -87,6 +108,21 @@ fn pair(near: &str, far: &str) -> Result<(Link, Link)> {
 }
 
 const PORT: u16 = 20_001;
+const RANGE: RangeInclusive<u16> = PORT..=PORT + 3;
+
+fn every() -> IpAddr {
+    Ipv4Addr::UNSPECIFIED.into()
+}
+
+/// Takes four ports, and sends what comes to these to the network.
+fn translate_range(stage: &Stage, these: RangeInclusive<u16>) -> Result<()> {
+    ports::take_range(Protocol::TCP, &[every()], RANGE)?;
+    let rule =
+        Rule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(Target { address: stage.address(9), port: None }));
+    let (first, last) = these.into_inner();
+    let rule = rule.when(DestinationLocal).when(Of(Protocol::TCP)).when(DestinationPort(PortRange { first, last }));
+    nftables::add(None, &[rule]).map(drop)
+}
 
 /// Takes a port, and sends what comes there to the network.
 fn translate(stage: &Stage, address: &str) -> Result<RuleId> {

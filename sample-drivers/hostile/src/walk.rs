@@ -24,6 +24,9 @@ pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
     let _ = (tables::get("own", "a"), tables::list("own"), tables::put("own", "a", b""), tables::remove("own", "a"));
     let loopback = ["127.0.0.1".parse()?];
     let _ = (ports::take_any(Protocol::TCP, &loopback), ports::release(Protocol::TCP, &loopback, 1));
+    let range = || 1..=3;
+    let _ =
+        (ports::take_range(Protocol::TCP, &loopback, range()), ports::release_range(Protocol::TCP, &loopback, range()));
     let _ = (nftables::add(None, &[Rule::new(Chain::FORWARD, Accept)]), nftables::list(), nftables::remove(&[]));
     let (source, destination, input_link, mark) = (Some("192.0.2.0/24".parse()?), None, None, None);
     let rule = [rules::Rule { priority: 7, source, destination, input_link, mark, table: 9 }];

@@ -476,7 +476,7 @@ impl Judge<'_> {
             }
         }
         let (Some(protocol), Some(port), Some(address)) = (protocol, port, address) else { return own };
-        own || driver.may(Permission::HostPorts) && self.machine.is_held(HostPort { protocol, port, address })
+        own || driver.may(Permission::HostPorts) && self.machine.is_held(HostPort { protocol, port, more: 0, address })
     }
 
     /// A rule that Pontoon keeps itself lets a link forward: one of a driver that may.

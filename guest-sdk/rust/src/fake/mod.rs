@@ -66,7 +66,7 @@ pub fn add_foreign_link(name: &str) {
 
 /// Has another program of the host bind a port on one address; unspecified: on all of the family.
 pub fn bind_foreign_port(protocol: Protocol, address: IpAddr, port: u16) {
-    state::with(|state| state.ports.insert((protocol, port, address), None));
+    state::with(|state| state.ports.insert(state::HostPort { protocol, first: port, last: port, address }, None));
 }
 
 /// Puts an entry of another owner's into a table of a network.
@@ -134,7 +134,7 @@ pub fn rules() -> Vec<String> {
 pub fn host_ports() -> Vec<String> {
     state::with(|state| {
         let own = state.ports.iter().filter(|(_, owner)| owner.is_some());
-        own.map(|((protocol, port, address), _)| format!("{port}/{protocol} of {address}")).collect()
+        own.map(|(port, _)| port.to_string()).collect()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -79,8 +80,22 @@ pub(super) struct PolicyRule {
     pub input_link: Option<u32>,
 }
 
-/// A port of the host on one address.
-pub(super) type HostPort = (Protocol, u16, IpAddr);
+/// A port of the host on one address, or a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HostPort {
+    pub protocol: Protocol,
+    pub first: u16,
+    pub last: u16,
+    pub address: IpAddr,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, first, last, address } = self;
+        let range = if first == last { String::new() } else { format!("-{last}") };
+        write!(f, "{first}{range}/{protocol} of {address}")
+    }
+}
 
 /// All of it. A copy of it is what a failed call is undone with.
 #[derive(Clone, Debug, Default)]
@@ -227,8 +242,7 @@ impl State {
         let policy_rules = self.policy_rules.extract_if(.., |rule| is_owned(&rule.owner));
         self.swept.extend(policy_rules.map(|rule| format!("rule {:?}", rule.info)));
         let ports = self.ports.extract_if(.., |_, has| has.as_ref().is_some_and(is_owned));
-        self.swept
-            .extend(ports.map(|((protocol, port, address), _)| format!("host port {port}/{protocol} of {address}")));
+        self.swept.extend(ports.map(|(port, _)| format!("host port {port}")));
         if owner.endpoint.is_none() {
             self.forget_network(&owner.network);
         }

@@ -52,6 +52,8 @@ impl Chain {
     pub const RAW_PREROUTING: Self = Self::filter(Hook::Prerouting, -300);
     /// What is forwarded.
     pub const FORWARD: Self = Self::filter(Hook::Forward, 0);
+    /// What the host sends.
+    pub const OUTPUT: Self = Self::filter(Hook::Output, 0);
     /// Destinations of what comes in.
     pub const NAT_PREROUTING: Self = Self::nat(Hook::Prerouting, -100);
     /// Destinations of what the host sends.

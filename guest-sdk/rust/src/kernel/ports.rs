@@ -16,7 +16,7 @@ use crate::{Protocol, Result, sys};
 ///
 /// # Errors
 /// `AlreadyExists`: the only port of the range is in use, by an endpoint or by another program of the host. `Unavailable`: all ports of the range
-/// are in use, or the owner has 1,024 (a port counts once for each address). `NotFound`: an address that the host does not
+/// are in use, or the driver has as many as its grant says (`ports`: each counts once for each address). `NotFound`: an address that the host does not
 /// have. `InvalidArgument`: a protocol but TCP, UDP and SCTP; no address, more than 8, or one that another includes; an
 /// empty range, or one with port 0.
 pub fn take(protocol: Protocol, addresses: &[IpAddr], range: RangeInclusive<u16>) -> Result<u16> {
@@ -25,6 +25,23 @@ pub fn take(protocol: Protocol, addresses: &[IpAddr], range: RangeInclusive<u16>
         return Err(crate::Error::invalid_argument("there is no port 0"));
     }
     sys::ports::take(protocol.0, addresses, *range.start(), *range.end())
+}
+
+/// Takes all ports of a range, on all of these addresses, or none. One rule with the range in `DestinationPort` sends their packets elsewhere,
+/// to the same ports where its target names none.
+///
+/// # Errors
+/// `AlreadyExists`: one of them is in use. Else as [`take`].
+pub fn take_range(protocol: Protocol, addresses: &[IpAddr], range: RangeInclusive<u16>) -> Result<()> {
+    sys::ports::take_range(protocol.0, addresses, *range.start(), *range.end())
+}
+
+/// Gives a range back that [`take_range`] took, on all of these addresses. Ok where the owner doesn't have just that range. Else as [`release`].
+///
+/// # Errors
+/// `InvalidArgument`: as [`take`].
+pub fn release_range(protocol: Protocol, addresses: &[IpAddr], range: RangeInclusive<u16>) -> Result<()> {
+    sys::ports::release_range(protocol.0, addresses, *range.start(), *range.end())
 }
 
 /// Takes any port that is free on all of these addresses, of those that the host gives to programs that ask for none in

@@ -10,6 +10,9 @@ use super::view::all_owned;
 use super::{Gate, Granted, Link, Object, Place, Tie, View};
 use crate::{Hook, HostCall, Limit};
 
+/// `lo` has this ifindex in every namespace (LOOPBACK_IFINDEX, include/net/flow.h).
+const LOOPBACK_LINK: u32 = 1;
+
 /// A rule that a driver wants.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
@@ -102,12 +105,17 @@ impl Gate {
         self.permit(call, Object::Chain(hook(chain.hook), chain.priority))?;
         let mut parents = Vec::new();
         let conditions = conditions.into_iter().map(|given| condition(view, namespace, given, &mut parents));
-        let conditions = conditions.collect::<Result<Vec<_>>>()?;
+        let mut conditions = conditions.collect::<Result<Vec<_>>>()?;
         check_verdict(chain, &verdict)?;
         let mut port = None;
         if let NftVerdict::DestinationNat(to, _) = verdict {
             self.permit(call, Object::Target(to))?;
             port = self.redirected(view, &conditions, &parents, to)?;
+            // Whoever sends to a loopback address from another host means harm. That happens before the kernel's own check of it.
+            if chain.hook == NftHook::Prerouting && port.is_some_and(|port| port.address.is_loopback()) {
+                let property = NftProperty::InputLink(LOOPBACK_LINK);
+                conditions.push(NftCondition { property, negated: false });
+            }
         }
         if let NftVerdict::SourceNat(to, _) = verdict {
             self.permit(call, Object::Target(to))?;
@@ -143,22 +151,26 @@ impl Gate {
         for property in plain() {
             match property {
                 NftProperty::Protocol(number) => protocol = Some(*number),
-                NftProperty::DestinationPort(first, last) if first == last => port = Some(*first),
+                NftProperty::DestinationPort(first, last) => port = Some((*first, last.saturating_sub(*first))),
                 NftProperty::DestinationLocal => address = Some(any(to)),
                 NftProperty::Destination(net) if net.prefix_len() == net.max_prefix_len() => address = Some(net.addr()),
                 _ => {}
             }
         }
-        let (Some(protocol), Some(port), Some(address)) = (protocol, port, address) else {
+        let (Some(protocol), Some((port, more)), Some(address)) = (protocol, port, address) else {
             return Err(Error::forbidden(
-                "packets that are not the network's can be sent to it only by a port: with a protocol, one destination port, and an address of the host",
+                "packets that are not the network's can be sent to it only by a port: with a protocol, destination ports, and an address of the host",
             ));
         };
-        match view.has_port([address, any(to)].map(|address| HostPort { protocol, port, address }))? {
-            true => Ok(Some(HostPort { protocol, port, address })),
-            false => Err(Error::forbidden(format!(
-                "port {port} of {address} is not taken by this endpoint: see `ports.take`"
-            ))),
+        let held = HostPort { protocol, port, more, address };
+        match view.has_port([address, any(to)].map(|address| HostPort { address, ..held }))? {
+            true => Ok(Some(held)),
+            false => {
+                let which = if more == 0 { "" } else { " as a whole" };
+                Err(Error::forbidden(format!(
+                    "host port {held:#} is not taken{which} by this endpoint: see `ports.take`"
+                )))
+            }
         }
     }
 }

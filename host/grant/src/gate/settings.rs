@@ -125,16 +125,18 @@ impl Gate {
         self.grant(HostCall::ForwardingDisallow, ForwardsNoMore(link.key.clone()))
     }
 
-    /// `ports.take`
+    /// `ports.take` and `ports.take-range`
     pub fn take_port(&self, view: &mut impl View, wish: PortWish) -> Result<Granted<PortWish>> {
-        let call = HostCall::PortsTake;
-        self.check_share(view, call, Limit::Ports, wish.addresses.len())?;
+        let call = if wish.all { HostCall::PortsTakeRange } else { HostCall::PortsTake };
+        self.check_share(view, call, Limit::Ports, wish.count())?;
         self.grant(call, wish)
     }
 
-    /// `ports.release`
+    /// `ports.release` and `ports.release-range`
     pub fn release_ports(&self, ports: Vec<HostPort>) -> Result<Granted<Vec<HostPort>>> {
-        self.grant(HostCall::PortsRelease, ports)
+        let is_range = ports.iter().any(|port| port.more > 0);
+        let call = if is_range { HostCall::PortsReleaseRange } else { HostCall::PortsRelease };
+        self.grant(call, ports)
     }
 }
 

@@ -60,7 +60,7 @@ pub trait View {
     /// Refuses a pool that overlaps with another network's.
     fn check_pool(&self, pool: IpNet) -> Result<()>;
 
-    /// Whether the owner at hand, endpoint or network, has taken one of these ports of the host.
+    /// Whether the owner at hand, endpoint or network, has taken a port of the host, or every one of a range, on one of the two addresses.
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool>;
 
     /// The ports of the host whose packets the owner's rules send elsewhere, where this call has released any port.

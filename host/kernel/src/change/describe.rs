@@ -66,7 +66,10 @@ impl Display for Sysctl {
 
 impl Display for HostPort {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.port, protocol(self.protocol))?;
+        match self.more {
+            0 => write!(f, "{}/{}", self.port, protocol(self.protocol))?,
+            _ => write!(f, "{}-{}/{}", self.port, self.last(), protocol(self.protocol))?,
+        }
         // Whose users say no address mean every one; which family it is, `{:#}` tells.
         if self.address.is_unspecified() && !f.alternate() { Ok(()) } else { write!(f, " of {}", self.address) }
     }

@@ -1,7 +1,8 @@
 //! Ports of the host: taken, given back, held again.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 
@@ -14,11 +15,11 @@ const ALL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 fn wish(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> PortWish {
-    PortWish { protocol, addresses: addresses.to_vec(), first, last, own: Vec::new() }
+    PortWish { protocol, addresses: addresses.to_vec(), first, last, all: false, own: Vec::new() }
 }
 
 fn port(protocol: u8, address: IpAddr, port: u16) -> HostPort {
-    HostPort { protocol, port, address }
+    HostPort { protocol, port, more: 0, address }
 }
 
 impl World {
@@ -99,7 +100,7 @@ fn what_another_program_has_is_not_taken() {
         let (errno, message) = world.refuses(wish(TCP, &ALL, 8080, 8080));
         assert_eq!(
             (errno, message.as_str()),
-            (Some(Errno::ADDRINUSE), "host port 8080/tcp is in use by another program, or was a minute ago")
+            (Some(Errno::ADDRINUSE), "host port 8080/tcp is in use by another program")
         );
         assert!(at_last(|| listen(world, TCP, ALL[0], 8080).is_ok()), "the other family's was let go");
         assert_eq!(world.take(wish(TCP, &ALL, 8080, 8081)).outcome, Outcome::Port(8081));
@@ -176,6 +177,71 @@ fn what_is_free_for_a_wish_is_kept() {
     });
 }
 
+fn range(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> PortWish {
+    PortWish { all: true, ..wish(protocol, addresses, first, last) }
+}
+
+#[test]
+fn a_range_is_taken_whole_or_not_at_all() {
+    in_both(|world| {
+        let listener = listen(world, UDP, LOOPBACK[1], 8085).unwrap();
+        let (errno, message) = world.refuses(range(UDP, &ALL, 8080, 8090));
+        let expected = "host port 8085/udp is in use by another program".to_owned();
+        assert_eq!((errno, message), (Some(Errno::ADDRINUSE), expected));
+        assert!(at_last(|| (8080..=8090).all(|port| listen(world, UDP, ALL[0], port).is_ok())), "nothing is left");
+        drop(listener);
+        let taken = world.take(range(UDP, &ALL, 8080, 8090));
+        let whole = ALL.map(|address| HostPort { more: 10, ..port(UDP, address, 8080) });
+        assert_eq!((&taken.outcome, &taken.undo), (&Outcome::Port(8080), &whole.map(Change::ReleasePort).to_vec()));
+        for port in 8080..=8090 {
+            assert_eq!(listen(world, UDP, LOOPBACK[1], port).err(), Some(ErrorKind::AddrInUse), "{port}");
+        }
+        let (_, message) = world.refuses(range(UDP, &LOOPBACK, 8090, 8095));
+        assert_eq!(message, "host port 8090/udp of 127.0.0.1 is in use by an endpoint already");
+        let (_, message) = world.refuses(wish(UDP, &ALL[..1], 8085, 8085));
+        assert_eq!(message, "host port 8085/udp is in use by an endpoint already");
+        // What is free for the wish stays, and a part of it is something else.
+        let again = world.take(PortWish { own: whole.to_vec(), ..range(UDP, &ALL, 8080, 8090) });
+        assert_eq!(again.undo, []);
+        world.refuses(PortWish { own: whole.to_vec(), ..range(UDP, &ALL, 8080, 8085) });
+        let released = world.one(Change::ReleasePort(whole[0]));
+        assert!(listen(world, UDP, ALL[0], 8090).is_ok() && listen(world, UDP, ALL[1], 8090).is_err());
+        assert_eq!(world.kernel.undo(&[released]), []);
+        assert!(listen(world, UDP, ALL[0], 8090).is_err());
+        assert_eq!(world.kernel.undo(&[taken]), []);
+        assert!(at_last(|| (8080..=8090).all(|port| ALL.iter().all(|any| listen(world, UDP, *any, port).is_ok()))));
+    });
+}
+
+#[test]
+fn eight_thousand_ports_take_no_time() {
+    in_real(|world| {
+        let begin = std::time::Instant::now();
+        let taken = world.take(range(UDP, &ALL[..1], 20_000, 28_191));
+        let took = begin.elapsed();
+        assert_eq!(world.kernel.undo(&[taken]), []);
+        println!("8192 ports: {took:?}, and away: {:?}", begin.elapsed() - took);
+        assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
+    });
+}
+
+#[test]
+fn a_range_is_held_again_but_for_what_others_have_by_now() {
+    in_both(|world| {
+        let others = [8083, 8085].map(|port| listen(world, TCP, ALL[0], port).unwrap());
+        let whole = HostPort { more: 5, ..port(TCP, ALL[0], 8080) };
+        let error = world.kernel.hold_port(whole).unwrap_err();
+        let expected = "host port 8083/tcp is in use by another program; the same goes for 1 more of 8080-8085/tcp";
+        assert_eq!(error.message, expected);
+        assert!((8080..=8085).all(|port| listen(world, TCP, ALL[0], port).is_err()));
+        drop(others);
+        world.kernel.hold_port(whole).unwrap();
+        assert!(at_last(|| (8080..=8085).all(|port| listen(world, TCP, ALL[0], port).is_err())));
+        world.one(Change::ReleasePort(whole));
+        assert!(is_free(world, 8080) && is_free(world, 8085));
+    });
+}
+
 /// With or without SCTP in the kernel.
 #[test]
 fn sctp_ports_are_told_apart() {
@@ -204,6 +270,86 @@ fn after_a_restart_they_are_held_again() {
         world.one(Change::ReleasePort(mine));
         world.one(Change::ReleasePort(lost));
         assert!(is_free(world, 8080) && is_free(world, 8081));
+    });
+}
+
+#[test]
+fn after_a_restart_they_are_held_on_addresses_that_are_not_there_yet() {
+    in_both(|world| {
+        let others = ["203.0.113.9", "2001:db8::9"].map(|address| address.parse::<IpAddr>().unwrap());
+        for protocol in [TCP, UDP] {
+            for address in others {
+                world.kernel.hold_port(port(protocol, address, 8080)).unwrap();
+                let (errno, _) = world.refuses(wish(protocol, &[address], 8081, 8081));
+                assert_eq!(errno, Some(Errno::ADDRNOTAVAIL), "it is not taken anew");
+            }
+        }
+        if world.fake.is_none() {
+            sh("ip addr add 203.0.113.9/24 dev lo; ip addr add 2001:db8::9/64 dev lo nodad");
+            for (protocol, address) in [TCP, UDP].into_iter().flat_map(|p| others.map(|address| (p, address))) {
+                assert_eq!(listen(world, protocol, address, 8080).err(), Some(ErrorKind::AddrInUse));
+            }
+        }
+    });
+}
+
+/// A connection that the side with `port` has closed first: its port waits (TIME_WAIT).
+fn closed_connection(server: SocketAddr, client: SocketAddr, server_closes: bool) {
+    let (listener, socket) = [server, client].map(|at| bound(at, true).unwrap()).into();
+    rustix::net::listen(&listener, 1).unwrap();
+    rustix::net::connect(&socket, &server).unwrap();
+    let accepted = rustix::net::accept(&listener).unwrap();
+    let (first, second) = if server_closes { (accepted, socket) } else { (socket, accepted) };
+    drop(first);
+    rustix::io::read(&second, &mut [0; 1]).unwrap();
+}
+
+fn bound(at: SocketAddr, reuse: bool) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket(family, SocketType::STREAM, None)?;
+    sockopt::set_socket_reuseaddr(&socket, reuse)?;
+    if at.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &at)?;
+    Ok(socket)
+}
+
+#[test]
+fn a_port_with_connections_that_wait_is_taken_and_then_nobodys() {
+    in_real(|world| {
+        for (number, address) in (0..).zip(LOOPBACK) {
+            for (server, client, server_closes) in [(8080 + number, 9000, true), (9010, 8090 + number, false)] {
+                let waits = if server_closes { server } else { client };
+                let at = |port| SocketAddr::new(address, port);
+                closed_connection(at(server), at(client), server_closes);
+                assert!(at_last(|| bound(at(waits), true).is_ok()), "nobody has {waits} any more");
+                assert_eq!(bound(at(waits), false).err(), Some(Errno::ADDRINUSE), "it waits");
+                let taken = world.take(wish(TCP, &ALL, waits, waits));
+                for other in ALL.into_iter().chain(LOOPBACK).map(|address| SocketAddr::new(address, waits)) {
+                    assert_eq!(bound(other, true).err(), Some(Errno::ADDRINUSE), "{other}");
+                    let refused = std::net::TcpStream::connect(other).unwrap_err();
+                    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "nobody listens at {other}");
+                }
+                assert_eq!(world.kernel.undo(&[taken]), []);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_port_of_a_program_that_would_share_it_is_not_taken() {
+    in_real(|world| {
+        let listener = bound(SocketAddr::new(ALL[0], 8080), true).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let alone = bound(SocketAddr::new(LOOPBACK[1], 8081), false).unwrap();
+        for port in [8080, 8081] {
+            let (errno, message) = world.refuses(wish(TCP, &ALL, port, port));
+            assert_eq!(errno, Some(Errno::ADDRINUSE));
+            assert!(message.ends_with("is in use by another program"), "{message}");
+        }
+        drop((listener, alone));
     });
 }
 

@@ -64,7 +64,9 @@ pub fn endpoint(mut given: Map<String, Value>) -> Result<EndpointOptions> {
     Ok(EndpointOptions {
         mac: mac.map(|text| decode_mac(&text)).transpose()?,
         exposed_ports: exposed.into_iter().map(|Loose(port)| exposed_port(&port)).collect::<Result<_>>()?,
-        port_bindings: published.into_iter().map(|Loose(port)| port_binding(&port)).collect::<Result<_>>()?,
+        port_bindings: PortBinding::as_ranges(
+            published.into_iter().map(|Loose(port)| port_binding(&port)).collect::<Result<_>>()?,
+        ),
         generic: labels.into_iter().filter_map(text).collect(),
         other: as_text(other),
     })
@@ -108,6 +110,7 @@ fn port_binding(given: &Published) -> Result<PortBinding> {
     Ok(PortBinding {
         protocol: protocol(given.proto)?,
         container_port: given.port,
+        container_port_end: 0,
         host_address: maybe("the host address", &given.hostip)?,
         host_port: first,
         host_port_end: last,

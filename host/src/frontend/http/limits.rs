@@ -6,8 +6,8 @@ use std::time::Duration;
 pub const MAX_WAIT: u64 = 5;
 /// Bytes of a component: the largest driver measured (Python, with its interpreter) is below 20 MiB.
 pub const MAX_COMPONENT: usize = 64 << 20;
-/// Bytes of a JSON body: a network with a thousand labels is below 100 KiB.
-pub const MAX_JSON: usize = 1 << 20;
+/// Bytes of a JSON body: a network with a thousand labels is below 100 KiB, and what dockerd says of 49152-65535 is 2 MiB.
+pub const MAX_JSON: usize = 4 << 20;
 /// Bytes of a request's head, which includes its path and query: `set=` carries a driver's configuration.
 pub const MAX_HEAD: usize = 64 << 10;
 /// Components in memory at a time, so that uploads hold at most four times [`MAX_COMPONENT`]. Others wait.

@@ -37,6 +37,25 @@ fn what_networks_hold_is_counted() {
     assert_eq!(store.read(|c| query::count(c, "SELECT count(*) FROM held", [])).unwrap(), 0, "nothing is left");
 }
 
+#[test]
+fn each_port_of_a_range_is_counted() {
+    let store = scratch();
+    put(&store, [Write::PutNetwork(network("n1", "a"))]).unwrap();
+    let port = |port, more| {
+        let thing = Thing::Port(kernel::HostPort { protocol: 17, port, more, address: "::".parse().unwrap() });
+        Write::AddObject(Object { id: 0, network: id("n1"), endpoint: Some(id("e1")), thing })
+    };
+    let ids = put(&store, [port(80, 0), port(10_000, 2_000), port(1, 65_534)]).unwrap();
+    let held = || store.held(&name("bridge"), Limit::Ports).unwrap();
+    assert_eq!((held(), store.object_count(&id("n1")).unwrap()), (1 + 2_001 + 65_535, 3));
+    put(&store, [Write::RemoveObject(ids[2]), Write::RemoveObject(ids[0])]).unwrap();
+    assert_eq!((held(), store.object_count(&id("n1")).unwrap()), (2_001, 1));
+    put(&store, [Write::RemoveEndpoint(id("n1"), id("e1"))]).unwrap();
+    assert_eq!(held(), 0);
+    put(&store, [port(10_000, 9), Write::RemoveNetwork(id("n1"))]).unwrap();
+    assert_eq!(store.read(|c| query::count(c, "SELECT count(*) FROM held", [])).unwrap(), 0, "nothing is left");
+}
+
 fn part(link: i64, kind: &'static str, key: &str) -> Part {
     Part { link, kind, key: key.into() }
 }

@@ -84,6 +84,7 @@ fn everything_is_found(store: &Store) {
     };
     assert_eq!(store.networks().unwrap(), [of("n1", &Origin::Native), of("n2", &docker)]);
     let port = PortBinding {
+        container_port_end: 0,
         protocol: Protocol::Tcp,
         container_port: 80,
         host_address: None,

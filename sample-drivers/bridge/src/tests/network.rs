@@ -38,6 +38,7 @@ fn filters_and_masquerades() {
         "nat postrouting 100: ip6 saddr fd05::/64 oif != br-0123456789ab masquerade",
         "nat postrouting 100: ip6 saddr fd05::/64 ip6 daddr fd05::/64 ct status dnat masquerade",
         "nat postrouting 100: ip saddr 127.0.0.0/8 oif br-0123456789ab masquerade",
+        "filter output 0: ip6 saddr ::1/128 ip6 daddr fd05::/64 ct status dnat drop",
     ];
     let mut seen = fake::rules();
     seen.sort_by_key(|rule| rules.iter().position(|expected| expected == rule));

@@ -51,7 +51,7 @@ fn publishes_on_both_families() {
         "nat prerouting -100: fib daddr type local l4proto tcp dport 8080 dnat to 10.5.0.2:80",
         "nat prerouting -100: fib daddr type local l4proto tcp dport 8080 dnat to [fd05::2]:80",
         "nat output -100: fib daddr type local l4proto tcp dport 8080 dnat to 10.5.0.2:80",
-        "nat output -100: fib daddr type local l4proto tcp dport 8080 dnat to [fd05::2]:80",
+        "nat output -100: fib daddr type local l4proto tcp dport 8080 ip6 daddr != ::1/128 dnat to [fd05::2]:80",
     ];
     assert_eq!(translations(), rules);
     assert_eq!(fake::host_ports(), ["8080/tcp of 0.0.0.0", "8080/tcp of ::"]);
@@ -72,11 +72,20 @@ fn publishes_for_the_families_whose_gateway_it_is() {
 fn publishes_on_one_address() {
     let endpoint = with(endpoint(&network_that_is_there(), 2), binding(Some("127.0.0.1"), 8080, 0));
     endpoint.program(true, true).unwrap();
-    let rules = [
-        "nat prerouting -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80",
-        "nat output -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80",
-    ];
+    // What comes in for that address is no honest packet.
+    let rules = ["nat output -100: ip daddr 127.0.0.1/32 l4proto tcp dport 8080 dnat to 10.5.0.2:80"];
     assert_eq!(translations(), rules);
+}
+
+/// Their senders are told by `rules::from_ipv6_loopback`.
+#[test]
+fn datagrams_to_the_loopback_address_of_ipv6_are_translated() {
+    let udp = PortBinding { protocol: Protocol::UDP, ..binding(Some("::"), 53, 0) };
+    with(endpoint(&network_that_is_there(), 2), udp).program(true, true).unwrap();
+    assert_eq!(
+        translations().last().unwrap(),
+        "nat output -100: fib daddr type local l4proto udp dport 53 dnat to [fd05::2]:80"
+    );
 }
 
 #[test]
@@ -153,6 +162,68 @@ fn takes_the_first_free_port_of_a_range() {
     let message = "host ports 9000-9001/tcp are all in use";
     let third = with(endpoint(&network, 4), binding(None, 9000, 9001));
     assert_eq!(refused(third.program(true, false)), (Unavailable, message.to_owned()));
+}
+
+fn several(ports: impl Iterator<Item = u16>, container: impl Fn(u16) -> u16) -> Vec<PortBinding> {
+    let one = |port| PortBinding { container_port: container(port), ..binding(None, port, 0) };
+    ports.map(one).collect()
+}
+
+#[test]
+fn bindings_that_follow_each_other_are_a_range() {
+    let mut endpoint = endpoint(&network_that_is_there(), 2);
+    endpoint.options.port_bindings = several((10_000..12_001).rev(), |port| port);
+    endpoint.options.port_bindings.insert(1, binding(None, 8080, 0));
+    endpoint.create().unwrap();
+    endpoint.program(true, true).unwrap();
+    let taken = ["8080/tcp of 0.0.0.0", "8080/tcp of ::", "10000-12000/tcp of 0.0.0.0", "10000-12000/tcp of ::"];
+    assert_eq!(fake::host_ports(), taken);
+    assert_eq!(translations().len(), 8);
+    assert!(translations()[0].ends_with("l4proto tcp dport 10000-12000 dnat to 10.5.0.2"), "{:?}", translations());
+    assert!(fake::stored().values().all(|value| value.len() < 1_000));
+    endpoint.program(true, false).unwrap();
+    assert_eq!(fake::host_ports(), ["8080/tcp of 0.0.0.0", "10000-12000/tcp of 0.0.0.0"]);
+    endpoint.revoke().unwrap();
+    assert!(fake::host_ports().is_empty() && translations().is_empty());
+}
+
+/// A rule keeps the port, or sends all to one.
+#[test]
+fn a_range_of_other_ports_in_the_container_has_a_rule_for_each() {
+    let mut endpoint = endpoint(&network_that_is_there(), 2);
+    endpoint.options.port_bindings = several(3000..3003, |port| port - 1_000);
+    endpoint.create().unwrap();
+    endpoint.program(true, false).unwrap();
+    assert_eq!(fake::host_ports(), ["3000-3002/tcp of 0.0.0.0"]);
+    let translations = translations();
+    assert!(
+        translations.len() == 6 && translations[2].ends_with("dport 3002 dnat to 10.5.0.2:2002"),
+        "{translations:?}"
+    );
+}
+
+#[test]
+fn what_forms_no_range_stays_single() {
+    let mut endpoint = endpoint(&network_that_is_there(), 2);
+    endpoint.options.port_bindings = several(3000..3003, |_| 80);
+    endpoint.options.port_bindings.push(PortBinding { protocol: Protocol::UDP, ..binding(None, 3003, 0) });
+    endpoint.options.port_bindings.push(binding(Some("192.0.2.1"), 3004, 3004));
+    endpoint.create().unwrap();
+    endpoint.program(true, false).unwrap();
+    assert_eq!(fake::host_ports().len(), 5);
+    assert!(fake::host_ports().iter().all(|port| !port.contains('-')));
+}
+
+#[test]
+fn a_range_that_is_half_somebody_elses_is_not_taken() {
+    let network = network_that_is_there();
+    fake::bind_foreign_port(Protocol::TCP, "::1".parse().unwrap(), 3001);
+    let mut endpoint = endpoint(&network, 2);
+    endpoint.options.port_bindings = several(3000..3003, |port| port);
+    endpoint.create().unwrap();
+    let message = "host port 3001/tcp is in use by another program";
+    assert_eq!(refused(endpoint.program(true, true)), (AlreadyExists, message.to_owned()));
+    assert!(fake::host_ports().is_empty());
 }
 
 #[test]

@@ -60,4 +60,12 @@ pub(crate) mod ports {
     pub(crate) fn release(protocol: u8, addresses: &[IpAddr], port: u16) -> Result<()> {
         Ok(wit::release(protocol, &all::<_, wit::IpAddress>(addresses.iter().copied()), port)?)
     }
+
+    pub(crate) fn take_range(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> Result<()> {
+        Ok(wit::take_range(protocol, &all::<_, wit::IpAddress>(addresses.iter().copied()), first, last)?)
+    }
+
+    pub(crate) fn release_range(protocol: u8, addresses: &[IpAddr], first: u16, last: u16) -> Result<()> {
+        Ok(wit::release_range(protocol, &all::<_, wit::IpAddress>(addresses.iter().copied()), first, last)?)
+    }
 }

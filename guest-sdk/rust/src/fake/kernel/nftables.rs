@@ -73,13 +73,19 @@ fn takes_own_packets(state: &State, rule: &Rule, to: IpAddr) -> bool {
             }
             Property::DestinationLocal => address = Some(any),
             Property::Protocol(number) => protocol = Some(*number),
-            Property::DestinationPort(range) if range.first == range.last => port = Some(range.first),
+            Property::DestinationPort(range) => port = Some(*range),
             _ => {}
         }
     }
     let (Some(protocol), Some(port), Some(address)) = (protocol, port, address) else { return false };
     let owner = Some(state.owner.clone());
-    [address, any].iter().any(|address| state.ports.get(&(protocol, port, *address)) == Some(&owner))
+    let is_own = |number: u16| {
+        state.ports.iter().any(|(held, has)| {
+            let is_it = held.protocol == protocol && (held.first..=held.last).contains(&number);
+            is_it && [address, any].contains(&held.address) && *has == owner
+        })
+    };
+    (port.first..=port.last).all(is_own)
 }
 
 /// Ports stand behind a protocol that has them.

@@ -70,14 +70,17 @@ fn nothing_is_granted_without_the_permission_for_the_host_call() {
     no(gate.remove_nft_rules(Vec::new()), "lacks packet-filter");
     no(gate.allow_forwarding(view, &link, true, true), "lacks forwarding");
     no(gate.disallow_forwarding(&link), "lacks forwarding");
-    no(gate.take_port(view, wish()), "lacks host-ports");
-    no(gate.release_ports(Vec::new()), "lacks host-ports");
+    let ports = HostPort { protocol: 6, port: 80, more: 9, address: "::".parse().unwrap() };
+    no(gate.take_port(view, wish()), "ports.take: the driver's grant lacks host-ports");
+    no(gate.take_port(view, PortWish { all: true, ..wish() }), "ports.take-range: the driver's grant lacks host-ports");
+    no(gate.release_ports(Vec::new()), "ports.release: the driver's grant lacks host-ports");
+    no(gate.release_ports(vec![ports]), "ports.release-range: the driver's grant lacks host-ports");
     no(gate.remove_state(view, "k".into()), "lacks store");
     no(gate.remove_entry(view, "peers".into(), "k".into()), "lacks tables");
 }
 
 pub(super) fn wish() -> PortWish {
-    PortWish { protocol: 6, addresses: Vec::new(), first: 80, last: 80, own: Vec::new() }
+    PortWish { protocol: 6, addresses: Vec::new(), first: 80, last: 80, all: false, own: Vec::new() }
 }
 
 #[test]
@@ -413,8 +416,8 @@ fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is
     assert!(add(&mut view, vec![by(own(1, "br0"))], "10.5.0.9").is_ok());
     assert!(add(&mut view, vec![is(NftProperty::Destination(net("10.5.0.1/32")))], "10.5.0.9").is_ok());
     no(add(&mut view, vec![by(own(1, "br0"))], "10.6.0.9"), "10.6.0.9 lies in none of the network's pools");
-    no(add(&mut view, published(), "10.5.0.9"), "port 8080 of 0.0.0.0 is not taken by this endpoint");
-    let held = |address: &str| HostPort { protocol: 6, port: 8080, address: address.parse().unwrap() };
+    no(add(&mut view, published(), "10.5.0.9"), "host port 8080/tcp of 0.0.0.0 is not taken by this endpoint");
+    let held = |address: &str| HostPort { protocol: 6, port: 8080, more: 0, address: address.parse().unwrap() };
     view.ports = vec![held("0.0.0.0")];
     let made = add(&mut view, published(), "10.5.0.9").unwrap().take();
     assert_eq!(made.rules[0].1, Some(held("0.0.0.0")), "as long as the port is held");
@@ -424,7 +427,10 @@ fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is
     let only = "only by a port";
     no(add(&mut view, vec![port(8080), local()], "10.5.0.9"), only);
     no(add(&mut view, vec![tcp(), local()], "10.5.0.9"), only);
-    no(add(&mut view, vec![tcp(), port(8081), local()], "10.5.0.9"), only);
+    no(
+        add(&mut view, vec![tcp(), port(8081), local()], "10.5.0.9"),
+        "8080-8081/tcp of 0.0.0.0 is not taken as a whole",
+    );
     no(add(&mut view, vec![tcp(), port(8080)], "10.5.0.9"), only);
     no(add(&mut view, vec![tcp(), port(8080), to("192.0.2.0/24")], "10.5.0.9"), only);
     no(add(&mut view, vec![tcp(), port(8080), not(local())], "10.5.0.9"), only);
@@ -432,13 +438,59 @@ fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is
     no(add(&mut view, vec![not(by(own(1, "br0")))], "10.5.0.9"), only);
     view.ports = vec![held("192.0.2.1")];
     assert!(add(&mut view, vec![tcp(), port(8080), to("192.0.2.1/32")], "10.5.0.9").is_ok());
-    no(add(&mut view, vec![tcp(), port(8080), to("192.0.2.2/32")], "10.5.0.9"), "port 8080 of 192.0.2.2 is not taken");
+    no(
+        add(&mut view, vec![tcp(), port(8080), to("192.0.2.2/32")], "10.5.0.9"),
+        "host port 8080/tcp of 192.0.2.2 is not taken",
+    );
+}
+
+#[test]
+fn a_range_is_sent_elsewhere_only_if_all_of_it_is_held() {
+    let (gate, mut view) = (whole(), Table::default());
+    let range = |port, more| HostPort { protocol: 17, port, more, address: "0.0.0.0".parse().unwrap() };
+    view.ports = vec![range(10_000, 99), range(10_100, 0), range(10_102, 10)];
+    let add = |view: &mut Table, first, last| {
+        let conditions =
+            [NftProperty::Protocol(17), NftProperty::DestinationPort(first, last), NftProperty::DestinationLocal];
+        let verdict = NftVerdict::DestinationNat("10.5.0.9".parse().unwrap(), None);
+        gate.add_nft_rules(view, None, "t", vec![filter(conditions.map(is).into(), verdict)])
+    };
+    for (first, last) in [(10_000, 10_099), (10_050, 10_050), (10_000, 10_100), (10_105, 10_112)] {
+        assert_eq!(add(&mut view, first, last).unwrap().rules[0].1, Some(range(first, last - first)));
+    }
+    for (first, last) in [(9_999, 10_099), (10_000, 10_101), (10_100, 10_102), (10_105, 10_113), (1, 65_535)] {
+        no(add(&mut view, first, last), "is not taken as a whole by this endpoint");
+    }
+    view.translated = vec![range(10_000, 100)];
+    assert!(gate.check_left(&view).is_ok());
+    view.ports.remove(1);
+    no(gate.check_left(&view), "host port 10000-10100/udp is released, but a packet rule still sends");
+}
+
+#[test]
+fn what_comes_in_for_a_loopback_address_is_sent_nowhere() {
+    let (gate, mut view) = (whole(), Table::default());
+    for (address, to, own) in [("127.0.0.1", "10.5.0.9", 1), ("127.8.0.1", "10.5.0.9", 1), ("192.0.2.1", "10.5.0.9", 0)]
+    {
+        view.ports = vec![HostPort { protocol: 6, port: 8080, more: 0, address: address.parse().unwrap() }];
+        for (hook, added) in [(NftHook::Prerouting, own), (NftHook::Output, 0)] {
+            let destination = NftProperty::Destination(net(&format!("{address}/32")));
+            let conditions = [NftProperty::Protocol(6), NftProperty::DestinationPort(8080, 8080), destination].map(is);
+            let rule = filter(conditions.into(), NftVerdict::DestinationNat(to.parse().unwrap(), Some(80)));
+            let rule = WantedNftRule { chain: NftChain { hook, ..rule.chain }, ..rule };
+            let made = gate.add_nft_rules(&mut view, None, "t", vec![rule]).unwrap().take();
+            let conditions = &made.rules[0].0.conditions;
+            assert_eq!(conditions.len(), 3 + added, "{address} at {hook:?}");
+            let only_own = conditions.iter().any(|c| !c.negated && c.property == NftProperty::InputLink(1));
+            assert_eq!(only_own, added == 1);
+        }
+    }
 }
 
 #[test]
 fn a_port_is_released_with_the_rules_for_it() {
     let (gate, mut view) = (whole(), Table::default());
-    let port = |address: &str| HostPort { protocol: 6, port: 8080, address: address.parse().unwrap() };
+    let port = |address: &str| HostPort { protocol: 6, port: 8080, more: 0, address: address.parse().unwrap() };
     assert!(gate.check_left(&view).is_ok());
     view.translated = vec![port("192.0.2.1")];
     no(gate.check_left(&view), "host port 8080/tcp of 192.0.2.1 is released, but a packet rule still sends");

@@ -62,6 +62,10 @@ fn a_port_counts_on_each_of_its_addresses_and_a_share_is_left() {
     assert!(gate.take_port(&mut Table::default(), on(3)).is_ok());
     no(gate.take_port(&mut Table::default(), on(4)), "limits: ports");
     no(gate.take_port(&mut full(), on(1)), "limits: ports");
+    let range = |last| PortWish { first: 80, last, all: true, ..on(1) };
+    assert!(gate.take_port(&mut Table::default(), range(82)).is_ok());
+    no(gate.take_port(&mut Table::default(), range(83)), "limits: ports");
+    no(gate.take_port(&mut Table::default(), PortWish { all: true, first: 1, last: 65_535, ..on(1) }), "limits: ports");
     let left = |left| Table { left, ..Table::default() };
     assert!(gate.take_port(&mut left(2), on(1)).is_ok(), "half of what there is");
     no(

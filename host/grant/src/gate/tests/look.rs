@@ -128,7 +128,11 @@ impl View for Table {
     }
 
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool> {
-        Ok(self.ports.iter().any(|port| ports.contains(port)))
+        let is_held = |number| {
+            let on = |held: &HostPort| ports.iter().any(|port| port.address == held.address);
+            self.ports.iter().any(|held| on(held) && (held.port..=held.last()).contains(&number))
+        };
+        Ok((ports[0].port..=ports[0].last()).all(is_held))
     }
 
     fn holds(&mut self, _: Limit, more: u64, _: u64) -> Result<u64> {

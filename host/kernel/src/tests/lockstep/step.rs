@@ -103,10 +103,12 @@ impl Step {
                         addresses: vec![any],
                         first: port,
                         last: 8082,
+                        all: random.one_in(3),
                         own: Vec::new(),
                     })
                 } else {
-                    Self::ReleasePort(HostPort { protocol, port, address: any })
+                    let more = if random.one_in(3) { 8082 - port } else { 0 };
+                    Self::ReleasePort(HostPort { protocol, port, more, address: any })
                 }
             }
             _ => Self::removal(random, side),

@@ -126,19 +126,19 @@ fn lists(stage: &Stage, bridge: &Link) -> Result<()> {
     too_many(nftables::add(None, &[long]).map(drop))
 }
 
-/// An owner has 1,024 ports, a port counted once for each address.
+/// The grant says 1,024 ports, each counted once for each address.
 fn host_ports(stage: &Stage) -> Result<()> {
     let addresses: Vec<IpAddr> = (1..=8).map(|number| Ipv4Addr::new(127, 0, 0, number).into()).collect();
     let first = if stage.is_endpoints() { 6000 } else { 5000 };
-    for port in first..first + 128 {
-        ports::take(Protocol::UDP, &addresses, port..=port)?;
-    }
-    let more = || ports::take(Protocol::UDP, &addresses[..1], first + 128..=first + 128);
-    refused(more(), Unavailable, "a port more than 1024")?;
-    ports::release(Protocol::UDP, &addresses[..1], first)?;
-    more()?;
-    ports::release(Protocol::UDP, &addresses[..1], first + 128)?;
-    (first..first + 128).try_for_each(|port| ports::release(Protocol::UDP, &addresses, port))
+    // The network and the endpoint share them.
+    let range = || first..=first + 29;
+    (0..2).try_for_each(|n| ports::take_range(Protocol::UDP, &addresses, first + n * 30..=first + n * 30 + 29))?;
+    let more = ports::take_range(Protocol::TCP, &addresses, first..=first + 127);
+    refused(more, Unavailable, "more ports than 1024")?;
+    ports::take(Protocol::TCP, &addresses, first..=first)?;
+    ports::release_range(Protocol::UDP, &addresses, range())?;
+    ports::release_range(Protocol::UDP, &addresses, first + 30..=first + 59)?;
+    ports::release(Protocol::TCP, &addresses, first)
 }
 
 /// One call writes 4 MiB.

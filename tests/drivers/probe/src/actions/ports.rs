@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pontoon_sdk::ErrorKind::{AlreadyExists, InvalidArgument, Unavailable};
-use pontoon_sdk::ports::{release, take, take_any};
+use pontoon_sdk::ports::{release, release_range, take, take_any, take_range};
 use pontoon_sdk::{Protocol, Result};
 
 use super::Stage;
@@ -29,6 +29,7 @@ pub(super) fn ports(stage: &Stage) -> Result<()> {
     same(take(Protocol::TCP, &both[..1], port..=port)?, port, "ports.take of what this call released")?;
     same(take(Protocol::TCP, &both[1..], port..=port)?, port, "ports.take on the other address")?;
     release(Protocol::TCP, &both, port)?;
+    range_of_ports(&both, port + 2)?;
     let any = take_any(Protocol::UDP, &both)?;
     ensure(any >= 1024, "ports.take of any port took one that is no ephemeral one")?;
     release(Protocol::UDP, &both, any)?;
@@ -39,6 +40,25 @@ pub(super) fn ports(stage: &Stage) -> Result<()> {
         release(Protocol::TCP, &both, PORT + 1)?;
     }
     mistakes(&both, port)
+}
+
+/// Three ports, as one.
+fn range_of_ports(both: &[IpAddr], first: u16) -> Result<()> {
+    let range = || first..=first + 2;
+    take(Protocol::TCP, both, first + 1..=first + 1)?;
+    refused(take_range(Protocol::TCP, both, range()), AlreadyExists, "ports.take-range over a port that is taken")?;
+    take_range(Protocol::UDP, both, range())?;
+    refused(take(Protocol::UDP, both, first..=first), AlreadyExists, "ports.take of a port of a range")?;
+    release(Protocol::UDP, both, first)?;
+    release_range(Protocol::UDP, both, first..=first + 1)?;
+    refused(take(Protocol::UDP, both, first..=first), AlreadyExists, "ports.take after half a range was released")?;
+    release_range(Protocol::UDP, both, range())?;
+    take_range(Protocol::UDP, both, range())?;
+    release_range(Protocol::UDP, both, range())?;
+    release(Protocol::TCP, both, first + 1)?;
+    refused(take_range(Protocol::UDP, both, 0..=9), InvalidArgument, "ports.take-range from port 0")?;
+    #[expect(clippy::reversed_empty_ranges, reason = "that is the mistake")]
+    refused(take_range(Protocol::UDP, both, 9..=8), InvalidArgument, "ports.take-range of an empty range")
 }
 
 fn mistakes(both: &[IpAddr], port: u16) -> Result<()> {
