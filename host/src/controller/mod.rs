@@ -199,7 +199,11 @@ impl Controller {
     /// Attaches a namespace to a network.
     pub async fn attach(&self, network: &str, attach: Attach) -> Result<Attached> {
         let (id, driver) = self.find_network(network).await?;
-        self.on_network(id.clone(), driver, move |inner| inner.attach(&id, attach)).await
+        let work = || {
+            let (network, attach) = (id.clone(), attach.clone());
+            self.on_network(id.clone(), driver.clone(), move |inner| inner.attach(&network, attach))
+        };
+        self.without_dead(work).await
     }
 
     /// Detaches an endpoint: by name, id, the start of an id, or namespace (path or name); `network` may be left out where

@@ -4,8 +4,6 @@
 //! An engine forgets what it asked to have removed, and tells nobody what it lost when it was killed. So removals succeed for what is
 //! not there, and remove what an earlier step left.
 
-use rustix::io::Errno;
-
 use super::lifecycle::JoinSandbox;
 use super::{Controller, Inner};
 use crate::capability;
@@ -31,14 +29,7 @@ const SHORT: usize = 12;
 impl Controller {
     /// Does what a container engine asks of a driver. `origin`: which engine it is.
     pub async fn request(&self, origin: &Origin, driver: &Name, request: Request) -> Result<Reply> {
-        match self.in_turn(origin, driver, request.clone()).await {
-            // A dockerd that was killed never tells of the endpoints that it lost, and its next life wants their ports again.
-            Err(error) if is_taken(&error) && self.remove_dead_endpoints().await? => {
-                tracing::info!("{error}: tried again without dead endpoints");
-                self.in_turn(origin, driver, request).await
-            }
-            done => done,
-        }
+        self.without_dead(|| self.in_turn(origin, driver, request.clone())).await
     }
 
     async fn in_turn(&self, origin: &Origin, driver: &Name, request: Request) -> Result<Reply> {
@@ -49,21 +40,6 @@ impl Controller {
             None => self.on_driver(driver.clone(), work).await,
         }
     }
-
-    /// Removes the endpoints of container engines whose links the kernel has removed. Answers whether there were any.
-    async fn remove_dead_endpoints(&self) -> Result<bool> {
-        let dead = self.plain(Inner::dead_endpoints).await?;
-        for (endpoint, driver) in dead.clone() {
-            let network = endpoint.network.clone();
-            self.on_network(network, driver, move |inner| inner.remove_if_dead(&endpoint)).await?;
-        }
-        Ok(!dead.is_empty())
-    }
-}
-
-/// Somebody has it: a name, an address, or (of a range, where the driver can't say who) a port of the host.
-fn is_taken(error: &Error) -> bool {
-    error.kind == Kind::AlreadyExists || error.errno == Some(Errno::ADDRINUSE.raw_os_error())
 }
 
 /// The network whose turn a request waits for.
