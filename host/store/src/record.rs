@@ -110,7 +110,10 @@ pub struct Endpoint {
     pub is_gateway: bool,
     /// It is its sandbox's IPv6 gateway endpoint.
     pub is_gateway_ipv6: bool,
-    /// Published ports.
+    /// Of its sandbox's endpoints, the one with the highest is the gateway.
+    #[serde(default)]
+    pub gateway_priority: i32,
+    /// Published ports: by it, while it is a gateway, or by the one that is.
     pub ports: Vec<PortBinding>,
     /// Labels for the driver.
     pub options: BTreeMap<String, String>,
@@ -286,6 +289,7 @@ impl Endpoint {
             gateway_ipv6: None,
             is_gateway: false,
             is_gateway_ipv6: false,
+            gateway_priority: 0,
             ports: Vec::new(),
             options: BTreeMap::new(),
             attached: true,
