@@ -38,6 +38,9 @@ pub struct Attach {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub interface: Option<LinkName>,
+    /// Of a namespace's endpoints, the one with the highest is its gateway; of equal ones, the one that came first.
+    #[serde(default)]
+    pub gateway_priority: i32,
     /// Ports to publish on the host.
     #[serde(default)]
     pub ports: Vec<PortBinding>,
@@ -109,6 +112,8 @@ pub struct Endpoint {
     /// The IPv6 gateway that the driver named.
     #[schema(value_type = Option<String>)]
     pub gateway_ipv6: Option<Ipv6Addr>,
+    /// Of a namespace's endpoints, the one with the highest is its gateway.
+    pub gateway_priority: i32,
     /// Published ports.
     pub ports: Vec<PortBinding>,
     /// What the driver tells of it: JSON text by key.

@@ -111,6 +111,7 @@ pub(super) fn reply(network: &Network, endpoint: Endpoint, info: Labels) -> endp
         address_ipv6: endpoint.address_ipv6,
         gateway: endpoint.gateway,
         gateway_ipv6: endpoint.gateway_ipv6,
+        gateway_priority: endpoint.gateway_priority,
         ports: endpoint.ports,
         info,
     }
