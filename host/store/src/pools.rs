@@ -66,12 +66,22 @@ fn check(c: &Connection, network: &Id, subnet: &IpNet) -> Result<Span> {
         return Err(if other == network.as_str() {
             Error::Invalid(format!("{subnet} and {other_subnet} overlap"))
         } else {
-            let name = one(c, "SELECT name FROM networks WHERE id = ?1", [&other], |row| Ok(row.get::<_, String>(0)?))?;
-            Error::Exists(format!("{subnet} overlaps with {other_subnet} of network {:?}", name.unwrap_or(other)))
+            Error::Exists(format!("{subnet} overlaps with {other_subnet}{}", whose(c, &other, &other_subnet)?))
         }
         .into());
     }
     Ok(span)
+}
+
+/// The network that has a subnet, by a name that is in its list: of a pool that an engine took, the one that it made with it.
+fn whose(c: &Connection, owner: &str, subnet: &str) -> Result<String> {
+    let sql = "SELECT name FROM networks WHERE id = ?1 OR EXISTS
+               (SELECT 1 FROM json_each(record, '$.pools') WHERE json_extract(value, '$.subnet') = ?2) LIMIT 1";
+    let name: Option<String> = one(c, sql, [owner, subnet], |row| Ok(row.get(0)?))?;
+    Ok(match name {
+        Some(name) => format!(" of network {name:?}"),
+        None => ", which a container engine took for a network that it has not made yet: if it has no such network, `pontoon gc` gives it back".into(),
+    })
 }
 
 fn claim(c: &Connection, network: &Id, subnet: &IpNet) -> Result<()> {
