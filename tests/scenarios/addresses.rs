@@ -279,3 +279,86 @@ fn the_gateway_is_the_endpoint_with_the_highest_priority() {
     assert!(a.pings("192.0.2.2"));
     assert_eq!(daemon.json("endpoint ls two")[0]["gateway_priority"], 1);
 }
+
+/// An administrator's bridge, with a network card in it, is no network's to change and remove.
+#[test]
+fn a_bridge_of_the_administrators_is_not_adopted() {
+    let daemon = started();
+    for command in
+        ["ip link add br-lan type bridge", "ip link set br-lan up", "ip address add 198.51.100.1/24 dev br-lan"]
+    {
+        daemon.host.run(command);
+    }
+    let before = daemon.host.settled();
+    let named = "-o com.docker.network.bridge.name=br-lan";
+    for options in ["--subnet 198.51.100.0/24 --gateway 198.51.100.1", "", "--ipv6"] {
+        let refusal = daemon.refused(EXISTS, &format!("network create n {options} {named}"));
+        let says = "the host has a link br-lan already, which is not this driver's, and a network can't adopt it: choose another name";
+        assert!(refusal.contains(says), "{refusal}");
+    }
+    assert_eq!(daemon.host.settled(), before);
+}
+
+/// What has a subnet or an address is named as a list shows it, and not by an id that nobody has seen.
+#[test]
+fn whose_it_is_is_told_by_a_name() {
+    let daemon = started_for_docker();
+    let ask = |method: &str, body: Value| docks(&daemon, method, &body);
+    let (_, pool) = ask("IpamDriver.RequestPool", json!({"Pool": "10.40.0.0/24"}));
+    let pool = pool.split("\"PoolID\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let overlaps = || daemon.refused(EXISTS, "network create n --driver docks --subnet 10.40.0.0/16");
+    let refusal = overlaps();
+    assert!(refusal.contains("overlaps with 10.40.0.0/24, which a container engine took") && !refusal.contains(&pool));
+    assert!(refusal.contains("pontoon gc"), "{refusal}");
+    let data = json!({"AddressSpace": "PontoonLocal", "Pool": "10.40.0.0/24", "Gateway": "10.40.0.1/24"});
+    assert_eq!(ask("NetworkDriver.CreateNetwork", json!({"NetworkID": "n1", "IPv4Data": [data]})).0, 200);
+    let network = daemon.json("network ls")[0]["name"].as_str().unwrap().to_owned();
+    let refusal = overlaps();
+    assert!(refusal.contains(&format!("overlaps with 10.40.0.0/24 of network \"{network}\"")), "{refusal}");
+    let address = json!({"PoolID": pool, "Address": "10.40.0.5"});
+    assert_eq!(ask("IpamDriver.RequestAddress", address.clone()).0, 200);
+    let (_, refusal) = ask("IpamDriver.RequestAddress", address.clone());
+    assert!(
+        refusal.contains("10.40.0.5 is taken by a container engine") && refusal.contains("pontoon gc"),
+        "{refusal}"
+    );
+    let endpoint = json!({"NetworkID": "n1", "EndpointID": "e1", "Interface": {"Address": "10.40.0.5/24"}});
+    assert_eq!(ask("NetworkDriver.CreateEndpoint", endpoint).0, 200);
+    let name = daemon.json("endpoint ls")[0]["name"].as_str().unwrap().to_owned();
+    let (_, refusal) = ask("IpamDriver.RequestAddress", address);
+    let says = format!("10.40.0.5 is taken by endpoint \\\"{name}\\\" of network \\\"{network}\\\"");
+    assert!(refusal.contains(&says), "{refusal}");
+}
+
+/// dockerd asks again when an answer was lost on its way: the same request has the same answer, another one is refused.
+#[test]
+fn a_repeated_request_has_the_same_answer() {
+    let mut daemon = started_for_docker();
+    let pool = json!({"Pool": "10.9.0.0/24", "Gateway": "10.9.0.1/24"});
+    let network = json!({"NetworkID": "n1", "IPv4Data": [pool], "Options": {"com.docker.network.generic": {"a": "b"}}});
+    let other_network = json!({"NetworkID": "n1", "IPv4Data": [pool]});
+    let endpoint = |address: &str, options: Value| json!({"NetworkID": "n1", "EndpointID": "e1", "Interface": {"Address": address}, "Options": options});
+    let ports = json!({"com.docker.network.portmap": [{"Proto": 6, "Port": 80, "HostPort": 8080}]});
+    let body =
+        |(status, answer): (u16, String)| (status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned());
+    for _ in 0..2 {
+        let ask = |method: &str, asked: &Value| body(docks(&daemon, method, asked));
+        assert_eq!(ask("NetworkDriver.CreateNetwork", &network).0, 200);
+        let (status, answer) = ask("NetworkDriver.CreateNetwork", &other_network);
+        assert!(status != 200 && answer.contains("is there already"), "{answer}");
+        let same = endpoint("10.9.0.2/24", ports.clone());
+        let first = ask("NetworkDriver.CreateEndpoint", &same);
+        assert!(first.0 == 200 && first.1.contains("02:42:0a:09:00:02"), "{first:?}");
+        assert_eq!(ask("NetworkDriver.CreateEndpoint", &same), first);
+        for other in [endpoint("10.9.0.3/24", ports.clone()), endpoint("10.9.0.2/24", json!({}))] {
+            let (status, answer) = ask("NetworkDriver.CreateEndpoint", &other);
+            assert!(status != 200 && answer.contains("is there already"), "{answer}");
+        }
+        assert_eq!(daemon.json("endpoint ls").as_array().unwrap().len(), 1);
+        daemon.restart();
+    }
+    let joined = json!({"NetworkID": "n1", "EndpointID": "e1", "SandboxKey": "/run/docker/netns/e1"});
+    assert_eq!(docks(&daemon, "NetworkDriver.Join", &joined).0, 200);
+    let (status, answer) = docks(&daemon, "NetworkDriver.CreateEndpoint", &endpoint("10.9.0.2/24", ports));
+    assert!(status != 200 && answer.contains("is there already"), "it is in use: {answer}");
+}

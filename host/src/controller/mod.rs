@@ -298,6 +298,11 @@ impl Controller {
         self.plain(move |inner| inner.firewall.exceptions(family)).await
     }
 
+    /// The MTU of the way out, and the networks whose bridges have more; none: there is no way out.
+    pub async fn wide_networks(&self) -> Result<Option<(u32, Vec<String>)>> {
+        self.plain(Inner::wide_networks).await
+    }
+
     /// Which Pontoon this is.
     pub fn version(&self) -> Version {
         version()

@@ -118,11 +118,14 @@ impl Asking<'_> {
     fn create_network(&self, create: CreateNetwork) -> Result<Reply> {
         let mut steps = self.inner.steps(self.driver)?;
         let CreateNetwork { network: id, options, ipv4, ipv6 } = create;
-        if self.inner.store.network(&id)?.is_some() {
-            return Err(Error::exists(format!("the network {id} is there already")));
-        }
         let mut network = engine_network(&steps.driver, id, options, &[ipv4, ipv6].concat())?;
         network.origin = self.origin.clone();
+        match self.inner.store.network(&network.id)? {
+            // The answer to the same request was lost on its way.
+            Some(there) if is_same(&there, &network) => return Ok(Reply::Done),
+            Some(there) => return Err(Error::exists(format!("the network {} is there already", there.name))),
+            None => {}
+        }
         if self.inner.store.find_network(network.name.as_str())?.iter().any(|other| other.name == network.name) {
             network.name = long_name(&network.id)?;
         }
@@ -147,13 +150,22 @@ impl Asking<'_> {
     }
 
     fn create_endpoint(&self, create: CreateEndpoint) -> Result<Reply> {
+        let request = words::file::digest(format!("{create:?}").as_bytes());
         let CreateEndpoint { key: EndpointKey { network, endpoint: id }, interface, options } = create;
         let network = self.network(&network)?.ok_or_else(|| no_network(&network))?;
         if let Some(why) = &network.down {
             return Err(Error::new(Kind::Unavailable, format!("the network {} is down: {why}", network.name)));
         }
-        if self.inner.store.endpoint(&network.id, &id)?.is_some() {
-            return Err(Error::exists(format!("the endpoint {id} is there already")));
+        match self.inner.store.endpoint(&network.id, &id)? {
+            // The answer to the same request was lost on its way.
+            Some(there) if there.request.as_ref() == Some(&request) && there.joined.is_none() => {
+                return Ok(chosen(&there));
+            }
+            Some(there) => {
+                let message = format!("the endpoint {} of the network {} is there already", there.name, network.name);
+                return Err(Error::exists(message));
+            }
+            None => {}
         }
         let short = short_name(&id)?;
         let others = self.inner.store.find_endpoint(Some(&network.id), short.as_str())?;
@@ -164,11 +176,11 @@ impl Asking<'_> {
             address,
             address_ipv6,
             options: options.generic.clone(),
+            request: Some(request),
             ..Endpoint::new(network.id.clone(), id, name, self.origin.clone())
         };
         let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options)?;
-        let Endpoint { mac, address, address_ipv6, .. } = made;
-        Ok(Reply::Chosen(Interface { mac, address, address_ipv6 }))
+        Ok(chosen(&made))
     }
 
     fn delete_endpoint(&self, key: &EndpointKey) -> Result<Reply> {
@@ -243,6 +255,17 @@ impl Asking<'_> {
         let Some(network) = self.network(&key.network)? else { return Ok(None) };
         Ok(self.inner.store.endpoint(&key.network, &key.endpoint)?.map(|endpoint| (network, endpoint)))
     }
+}
+
+fn chosen(endpoint: &Endpoint) -> Reply {
+    let Endpoint { mac, address, address_ipv6, .. } = *endpoint;
+    Reply::Chosen(Interface { mac, address, address_ipv6 })
+}
+
+/// Whether a network is up and as one is asked for, whatever name it got.
+fn is_same(there: &Network, asked: &Network) -> bool {
+    let Network { serial, allocated, created, .. } = *there;
+    *there == Network { serial, allocated, created, name: there.name.clone(), ..asked.clone() }
 }
 
 fn no_network(id: &Id) -> Error {

@@ -117,6 +117,9 @@ pub struct Endpoint {
     pub ports: Vec<PortBinding>,
     /// Labels for the driver.
     pub options: BTreeMap<String, String>,
+    /// A digest of its engine's request, by which a repeated one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// The attach came to its end. One that did not is detached at the next start.
     pub attached: bool,
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -290,6 +293,7 @@ impl Endpoint {
             is_gateway: false,
             is_gateway_ipv6: false,
             gateway_priority: 0,
+            request: None,
             ports: Vec::new(),
             options: BTreeMap::new(),
             attached: true,
