@@ -77,11 +77,15 @@ fn check(c: &Connection, network: &Id, subnet: &IpNet) -> Result<Span> {
 fn whose(c: &Connection, owner: &str, subnet: &str) -> Result<String> {
     let sql = "SELECT name FROM networks WHERE id = ?1 OR EXISTS
                (SELECT 1 FROM json_each(record, '$.pools') WHERE json_extract(value, '$.subnet') = ?2) LIMIT 1";
-    let name: Option<String> = one(c, sql, [owner, subnet], |row| Ok(row.get(0)?))?;
-    Ok(match name {
-        Some(name) => format!(" of network {name:?}"),
-        None => ", which a container engine took for a network that it has not made yet: if it has no such network, `pontoon gc` gives it back".into(),
-    })
+    if let Some(name) = one(c, sql, [owner, subnet], |row| Ok(row.get::<_, String>(0)?))? {
+        return Ok(format!(" of network {name:?}"));
+    }
+    let taken = one(c, "SELECT id FROM taken_pools WHERE id = ?1", [owner], |row| Ok(row.get::<_, String>(0)?))?;
+    Ok(match taken {
+        Some(_) => ", which a container engine took for a network that is not there: if it does not make it, `pontoon gc` gives it back",
+        None => " of a network that is being made",
+    }
+    .into())
 }
 
 fn claim(c: &Connection, network: &Id, subnet: &IpNet) -> Result<()> {
