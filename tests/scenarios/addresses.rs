@@ -142,13 +142,13 @@ fn neighbours_hear_of_a_new_mac() {
             assert!(ping.status.success(), "{target} from {}: {known:?}", from.text());
         }
     };
-    [&b, &daemon.host].map(answers);
+    [&b, &daemon.host].into_iter().for_each(answers);
     daemon.ok("endpoint detach n a");
     daemon.ok(&format!("endpoint attach n {} {one} --mac-address 02:00:00:00:00:0c", c.text()));
-    [&b, &daemon.host].map(answers);
+    [&b, &daemon.host].into_iter().for_each(answers);
     daemon.ok("endpoint detach n c");
     daemon.ok(&format!("endpoint attach n {} {one}", a.text()));
-    [&b, &daemon.host].map(answers);
+    [&b, &daemon.host].into_iter().for_each(answers);
 }
 
 /// The same where an engine moves the link after the join.

@@ -38,8 +38,9 @@ pub struct Attach {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub interface: Option<LinkName>,
-    /// Of a namespace's endpoints, the one with the highest is its gateway; of equal ones, the one that came first.
-    #[serde(default)]
+    /// Of a namespace's endpoints, the one with the highest is its gateway; of equal ones, the one that came first. Older daemons know 0 only, and
+    /// not the word.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub gateway_priority: i32,
     /// Ports to publish on the host.
     #[serde(default)]
@@ -47,6 +48,10 @@ pub struct Attach {
     /// Labels for the driver.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+}
+
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// A port to publish.
@@ -113,6 +118,7 @@ pub struct Endpoint {
     #[schema(value_type = Option<String>)]
     pub gateway_ipv6: Option<Ipv6Addr>,
     /// Of a namespace's endpoints, the one with the highest is its gateway.
+    #[serde(default)]
     pub gateway_priority: i32,
     /// Published ports.
     pub ports: Vec<PortBinding>,
