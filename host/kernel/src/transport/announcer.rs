@@ -104,3 +104,42 @@ fn set<T>(socket: &OwnedFd, name: c_int, value: &T) -> Result<(), Errno> {
         Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{RecvFlags, bind, recv};
+
+    use super::*;
+
+    /// Every protocol (ETH_P_ALL).
+    const ALL: u16 = 3;
+
+    fn on_loopback(work: impl FnOnce(&Announcer) + Send) {
+        let inside = || {
+            namespace::enter_new().unwrap();
+            crate::link::set::loopback_up().unwrap();
+            work(&Announcer::open().unwrap());
+        };
+        std::thread::scope(|scope| scope.spawn(inside).join().unwrap());
+    }
+
+    #[test]
+    fn it_sends_and_receives_nothing() {
+        on_loopback(|announcer| {
+            let witness = socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::NONBLOCK, None).unwrap();
+            let all = Link { family: AddressFamily::PACKET.as_raw(), protocol: ALL.to_be(), index: 1, rest: [0; 12] };
+            bind(&witness, &all).unwrap();
+            // Whoever has broken into the daemon can bind it, too.
+            bind(&announcer.0, &all).unwrap();
+            let frame = [[0; 12].as_slice(), &[0x88, 0xb5], b"frame of a test"].concat();
+            announcer.send(1, &frame).unwrap();
+            let mut bytes = [0; 64];
+            let (length, _) = recv(&witness, &mut bytes, RecvFlags::empty()).unwrap();
+            assert_eq!(bytes[..length], frame);
+            assert_eq!(recv(&announcer.0, &mut bytes, RecvFlags::empty()).unwrap_err(), Errno::AGAIN);
+            let instruction = Instruction { code: 0x06, if_true: 0, if_false: 0, k: u32::MAX };
+            let program = Program { length: 1, instructions: &raw const instruction };
+            assert_eq!(set(&announcer.0, SO_ATTACH_FILTER, &program), Err(Errno::PERM));
+        });
+    }
+}
