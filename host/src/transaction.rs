@@ -7,6 +7,7 @@
 mod again;
 mod counts;
 mod lost;
+mod mtu;
 mod notes;
 mod objects;
 mod port;
@@ -34,7 +35,7 @@ use kernel::{
 };
 use objects::{Objects, link_key};
 use removals::Removals;
-pub use view::Look;
+pub use view::{Look, mac_is_taken};
 use words::{Error, Id, Name};
 
 use store::{self, Again, Batch, Check, Durability, Object, Store, Thing, Write};
@@ -160,7 +161,8 @@ impl Transaction {
 
     /// Makes links, which are the owner's from then on: each with the other end of a pair.
     pub fn add_links(&mut self, links: Granted<Vec<LinkSpec>>) -> Result<Vec<(NewLink, Option<NewLink>)>, Error> {
-        let specs = links.take();
+        let mut specs = links.take();
+        self.choose_mtus(&mut specs)?;
         let changes: Vec<_> = specs.iter().cloned().map(Change::AddLink).collect();
         let mut made = Vec::new();
         for (outcome, spec) in self.apply(&changes)?.into_iter().zip(&specs) {

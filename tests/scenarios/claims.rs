@@ -94,7 +94,8 @@ Of what a kernel lacks, the daemon says so in a warning and goes on
     engines::while_a_call_runs confine::a_daemon_that_starts_ends_in_time
 its own: network, IPC, UTS, and mounts with one empty folder
     engines::while_a_call_runs
-about 120; `setns` and `unshare` for network namespaces only; no program, child, new code, mount, ptrace, bpf, module, key or raw packet socket
+about 120; `setns` and `unshare` for network namespaces only; no program, child, new code, mount, ptrace, bpf, module, key or raw packet socket but one, open from before, that only sends: its filter takes in nothing and is locked
+    host/kernel/src/transport/announcer::it_sends_and_receives_nothing
     host/src/confine/system_calls::the_daemon_enters_network_namespaces_and_no_others
     host/src/confine/system_calls::they_are_as_many_as_the_document_says
 about 60; `mount` for bindings only; no socket, `execve` or `setns`

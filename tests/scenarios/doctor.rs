@@ -208,3 +208,23 @@ fn another_program_on_the_socket() {
     let Ran { code, out, .. } = daemon.cli("doctor");
     assert!(code == 10 && out.contains("broke the connection off"), "{out}");
 }
+
+#[test]
+fn a_network_whose_packets_are_too_large_for_the_way_out() {
+    let daemon = daemon();
+    let _outside = outside(&daemon.host);
+    daemon.ok("network create n");
+    daemon.ok("network create --internal shut");
+    let mtu = || {
+        let (_, findings) = examined(&daemon);
+        findings.into_iter().find(|finding| finding["check"] == "MTU").unwrap()
+    };
+    assert_eq!(mtu()["status"], "ok");
+    daemon.host.run("ip link set eth0 mtu 1400");
+    let found = mtu();
+    assert!(found["status"] == "warning" && found["found"].as_str().unwrap().ends_with("have more: n"), "{found}");
+    assert!(found["advice"].as_str().unwrap().contains("make them again"), "{found}");
+    daemon.ok("network rm n");
+    daemon.ok("network create n");
+    assert_eq!(mtu()["status"], "ok");
+}

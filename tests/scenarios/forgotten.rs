@@ -207,3 +207,34 @@ fn without_dockerd_only_the_kernel_is_a_witness() {
     assert_eq!(ids(&daemon.json("endpoint ls n1")), ["e2"]);
     assert_eq!(ids(&daemon.json("network ls")), ["n1"]);
 }
+
+/// The same for Docker's own requests, with addresses from here: no dockerd that can be asked, only the kernel.
+#[test]
+fn what_dead_containers_hold_is_free_when_it_is_wanted() {
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {} --name bridge-a", pontoon_tests::driver("bridge").display()));
+    let pool = ok(&daemon, "bridge-a", "IpamDriver.RequestPool", json!({"Pool": "10.40.0.0/29"}));
+    let pool = pool.split("\"PoolID\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let taken = |wanted: Value| {
+        let mut body = wanted;
+        body["PoolID"] = json!(pool);
+        let answer = ok(&daemon, "bridge-a", "IpamDriver.RequestAddress", body);
+        answer.split("\"Address\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    let gateway = taken(json!({"Options": {"RequestAddressType": "com.docker.network.gateway"}}));
+    let data = json!({"AddressSpace": "PontoonLocal", "Pool": "10.40.0.0/29", "Gateway": gateway});
+    ok(&daemon, "bridge-a", "NetworkDriver.CreateNetwork", json!({"NetworkID": "n1", "IPv4Data": [data]}));
+    let die = |id: &str, address: &str| {
+        let container = Namespace::new("dead");
+        let link = endpoint(&daemon, "bridge-a", "n1", id, address);
+        daemon.host.run(&format!("ip link set {link} netns {}", container.text()));
+        drop(container);
+        pontoon_tests::until("the kernel", || !daemon.host.run("ip -o link show type veth").contains("master"));
+    };
+    for number in 0..12 {
+        die(&format!("e{number}"), &taken(json!({})));
+    }
+    for number in 12..14 {
+        die(&format!("e{number}"), &taken(json!({"Address": "10.40.0.5"})));
+    }
+}

@@ -1,6 +1,7 @@
 //! All scenarios, in one program.
 #![expect(clippy::unwrap_used, reason = "a scenario that can't go on has failed")]
 
+mod addresses;
 mod author;
 mod bounded;
 mod claims;

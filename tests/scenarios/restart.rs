@@ -123,3 +123,32 @@ fn garbage_is_collected() {
     let again = daemon.json("gc");
     assert_eq!(again["objects"].as_array().unwrap().len(), 0, "{again}");
 }
+
+/// A runtime that was killed detaches nobody. Whatever its containers held, their successors get without `pontoon gc`.
+#[test]
+fn what_dead_namespaces_hold_is_free_when_it_is_wanted() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create n --subnet 10.9.0.0/28 --ipv6 --subnet fd00:9::/124");
+    let living = Namespace::new("living");
+    daemon.ok(&format!("endpoint attach n {}", living.text()));
+    let die = |options: &str| {
+        let namespace = Namespace::new("dead");
+        daemon.ok(&format!("endpoint attach n {} {options}", namespace.text()));
+    };
+    for number in 0..20 {
+        die(&format!("--name e{number}"));
+    }
+    for wanted in ["--ip 10.9.0.9", "--ip6 fd00:9::9", "-p 8080:80", "-p 8080:80/udp"] {
+        die(&format!("{wanted} --name a"));
+        die(&format!("{wanted} --name b"));
+    }
+    assert!(living.pings("10.9.0.1"), "who lives keeps what it has");
+    let names = daemon.json("endpoint ls n");
+    assert!(names.to_string().contains("living"), "{names}");
+    let all: Vec<Namespace> = (0..12).map(|n| Namespace::new(&format!("full{n}"))).collect();
+    all.iter().for_each(|namespace| drop(daemon.ok(&format!("endpoint attach n {}", namespace.text()))));
+    let one_more = Namespace::new("more");
+    let refused = daemon.refused(9, &format!("endpoint attach n {}", one_more.text()));
+    assert!(refused.contains("no address is free in 10.9.0.0/28"), "{refused}");
+}

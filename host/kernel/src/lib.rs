@@ -4,6 +4,7 @@
 //! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and never keeps a
 //! sandbox's namespace open beyond one call, or it could not die.
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -44,6 +45,7 @@ pub use link::made::MadeLinks;
 pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};
 pub use namespace::{close_inherited, leave_the_host};
 pub use port::{HostPort, PortWish};
+pub use transport::announcer::open_announcer;
 pub use trial::{Feature, try_features};
 pub use value::*;
 pub use watch::{Seen, Watch};
@@ -225,6 +227,23 @@ impl Kernel {
         ip::address::list(&mut self.session(), namespace, 0)
     }
 
+    /// The subnets in which the host has an address or to which it has a route that is no default route, each with the ifindex of its link if
+    /// it has one. It takes as long as the host has addresses and routes: half a second for a million.
+    pub fn reached(&self) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
+        ip::way::reached(&mut self.session())
+    }
+
+    /// The smallest MTU of the links by which the host's packets leave for the outside, of both families; none: there is no way out.
+    pub fn mtu_of_way_out(&self) -> Result<Option<u32>, Error> {
+        ip::way::mtu_of_way_out(&mut self.session(), self.marks)
+    }
+
+    /// The smallest MTU of the host's links that are not this instance's, are up and have an address, loopback aside. It takes as long as the
+    /// host has links.
+    pub fn mtu_of_others(&self) -> Result<Option<u32>, Error> {
+        ip::way::mtu_of_others(&mut self.session(), self.marks)
+    }
+
     /// This instance's routes through a link. (Their mark has one byte: another instance may have the same.)
     pub fn routes(&self, link: &LinkKey) -> Result<Vec<Route>, Error> {
         ip::route::list(&mut self.session(), link, self.marks)
@@ -243,6 +262,12 @@ impl Kernel {
     /// The permanent forwarding entries of a link.
     pub fn forwardings(&self, link: &LinkKey) -> Result<Vec<Forwarding>, Error> {
         ip::neighbour::list_forwardings(&mut self.session(), link)
+    }
+
+    /// Tells everyone on a link of the host's that these addresses have this MAC: one ARP announcement or unsolicited neighbour advertisement
+    /// each. The host itself forgets what it has learnt of them there.
+    pub fn announce(&self, link: &LinkKey, of: MacAddress, addresses: &[IpAddr]) -> Result<(), Error> {
+        ip::announce::announce(&mut self.session(), link, of, addresses)
     }
 
     /// A setting's value.

@@ -38,6 +38,10 @@ pub struct Attach {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub interface: Option<LinkName>,
+    /// Of a namespace's endpoints, the one with the highest is its gateway; of equal ones, the one that came first. Older daemons know 0 only, and
+    /// not the word.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gateway_priority: i32,
     /// Ports to publish on the host.
     #[serde(default)]
     pub ports: Vec<PortBinding>,
@@ -69,8 +73,8 @@ pub struct PortBinding {
     pub host_port_end: u16,
 }
 
-fn is_zero(port: &u16) -> bool {
-    *port == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl PortBinding {
@@ -172,6 +176,9 @@ pub struct Endpoint {
     /// The IPv6 gateway that the driver named.
     #[schema(value_type = Option<String>)]
     pub gateway_ipv6: Option<Ipv6Addr>,
+    /// Of a namespace's endpoints, the one with the highest is its gateway.
+    #[serde(default)]
+    pub gateway_priority: i32,
     /// Published ports.
     pub ports: Vec<PortBinding>,
     /// What the driver tells of it: JSON text by key.

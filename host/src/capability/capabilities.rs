@@ -43,12 +43,8 @@ impl Host for CallState {
         Ok(())
     }
     fn interface_info_set_mac_address(&mut self, _: InterfaceInfo, mac: MacAddress) -> Answer<()> {
-        let mac = convert::mac(mac);
-        if mac.0[0] & 1 == 1 || mac.0 == [0; 6] {
-            return Err(Refusal::invalid(format!(
-                "{mac} can't be an interface's: it is a multicast or all-zero address"
-            )));
-        }
+        let mac = convert::mac(mac).check()?;
+        self.transaction()?.check_mac_is_free(mac)?;
         set_once(&mut self.interface.mac, mac, "MAC address")
     }
 

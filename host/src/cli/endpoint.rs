@@ -61,6 +61,9 @@ pub struct AttachArguments {
     /// The interface's name in the namespace [default: the driver's prefix and a number]
     #[arg(long, value_name = "NAME", value_parser = LinkName::new)]
     interface: Option<LinkName>,
+    /// Of a namespace's endpoints, the one with the highest number is its gateway; of equal ones, the one that came first
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    gateway_priority: i32,
     /// Publish a port on the host (repeatable): [HOSTIP:][HOSTPORT[-END]:]CONTAINERPORT[-END][/tcp|udp|sctp],
     /// an IPv6 HOSTIP in brackets
     #[arg(short, long, value_name = "PORT", value_parser = publish::parse)]
@@ -110,6 +113,7 @@ impl AttachArguments {
             address_ipv6: self.ip6,
             mac_address: self.mac_address,
             interface: self.interface,
+            gateway_priority: self.gateway_priority,
             ports: self.publish,
             options: unique(self.options)?,
         })

@@ -108,11 +108,11 @@ async fn a_network_is_asked_for_whole() {
 async fn an_attach_is_asked_for_whole() {
     let daemon = Daemon::answering(500, "");
     let line = "endpoint attach a /run/netns/red --name b --ip 10.5.0.2 --ip6 fd00::2 --mac-address 02:42:0a:05:00:02 \
-        --interface eth7 -p [::1]:8080-8081:80/udp -o k=v";
+        --interface eth7 --gateway-priority -3 -p [::1]:8080-8081:80/udp -o k=v";
     daemon.pontoon(line).await;
     let port = r#"{"protocol":"udp","container_port":80,"host_address":"::1","host_port":8080,"host_port_end":8081}"#;
     let expected = format!(
-        r#"POST /networks/a/endpoints {{"namespace":"/run/netns/red","name":"b","address":"10.5.0.2","address_ipv6":"fd00::2","mac_address":"02:42:0a:05:00:02","interface":"eth7","ports":[{port}],"options":{{"k":"v"}}}}"#
+        r#"POST /networks/a/endpoints {{"namespace":"/run/netns/red","name":"b","address":"10.5.0.2","address_ipv6":"fd00::2","mac_address":"02:42:0a:05:00:02","interface":"eth7","gateway_priority":-3,"ports":[{port}],"options":{{"k":"v"}}}}"#
     );
     assert_eq!(daemon.asked(), [expected]);
     daemon.pontoon("endpoint attach a red").await;

@@ -96,6 +96,7 @@ fn attach(world: &World<'_>, sandbox: &NamespacePath) -> Checked<Attached> {
         address_ipv6: None,
         mac_address: None,
         interface: None,
+        gateway_priority: 0,
         ports: Vec::new(),
         options: [].into(),
     };

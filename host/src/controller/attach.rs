@@ -86,6 +86,7 @@ impl Inner {
             mac: attach.mac_address,
             is_gateway,
             is_gateway_ipv6,
+            gateway_priority: attach.gateway_priority,
             ports: attach.ports.clone(),
             options: attach.options.clone(),
             attached: false,
@@ -136,7 +137,7 @@ impl Inner {
     }
 
     /// A namespace by path, or by name under /run/netns.
-    fn sandbox(&self, namespace: &str) -> Result<NamespacePath> {
+    pub(super) fn sandbox(&self, namespace: &str) -> Result<NamespacePath> {
         if namespace.is_empty() || namespace.len() > 4096 || namespace.contains('\0') {
             return Err(Error::invalid("a namespace is a path, or a name under /run/netns"));
         }
@@ -212,7 +213,10 @@ impl<'a> Attaching<'a> {
             return Ok(());
         }
         let others = self.inner.others_in_sandbox(endpoint)?;
-        let options = attached_options(endpoint, None);
+        // Those of the sandbox: an endpoint that is no gateway has them published by the one that is.
+        let idle = others.iter().filter(|other| !other.is_gateway && !other.is_gateway_ipv6);
+        let ports = endpoint.ports.iter().chain(idle.flat_map(|other| &other.ports)).cloned().collect();
+        let options = attached_options(&Endpoint { ports, ..endpoint.clone() }, None);
         self.steps.program_external_connectivity(self.network, endpoint, &others, &options)
     }
 
@@ -253,7 +257,9 @@ fn check_ports(network: &Network, driver: &Driver, attach: &Attach, is_gateway: 
         return refusal("its driver does not export external-connectivity");
     }
     if !is_gateway {
-        return refusal("another endpoint is the namespace's gateway; attach the network with the ports first");
+        return refusal(
+            "another endpoint is the namespace's gateway; attach the network with the ports first, or with a higher --gateway-priority",
+        );
     }
     attach.ports.iter().try_for_each(|port| port.check())
 }

@@ -117,6 +117,7 @@ fn reply(network: &Network, endpoint: Endpoint, info: Labels) -> endpoint::Endpo
         address_ipv6: endpoint.address_ipv6,
         gateway: endpoint.gateway,
         gateway_ipv6: endpoint.gateway_ipv6,
+        gateway_priority: endpoint.gateway_priority,
         ports: endpoint.ports,
         info,
     }

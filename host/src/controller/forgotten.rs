@@ -6,13 +6,16 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::Inner;
+use rustix::io::Errno;
+
+use super::request::ADDRESS_SPACE;
+use super::{Controller, Inner};
 use kernel::{LinkKey, Mark, Namespace};
 use operation::engine::Known;
 use operation::table::Collected;
 use store::{Endpoint, Network, Thing};
 use words::LinkName;
-use words::{Error, Name, Result};
+use words::{Error, Kind, Name, Result};
 
 /// Seconds in which a thing may be on its way: made here, and not written down by the engine yet.
 const ON_ITS_WAY: u64 = 10;
@@ -28,6 +31,39 @@ enum Pair {
     InUse,
     /// Both ends are on the host: the endpoint has not joined, or has left.
     OnHost,
+}
+
+impl Controller {
+    /// Does something. If what it wants is taken, or no address is left, the endpoints whose containers are gone are removed, and it is done
+    /// once more: nobody tells of a container that was killed with its runtime, and its successor wants the same ports and addresses.
+    pub(super) async fn without_dead<T, W>(&self, work: impl Fn() -> W) -> Result<T>
+    where
+        W: Future<Output = Result<T>>,
+    {
+        match work().await {
+            Err(error) if is_taken(&error) && self.remove_dead_endpoints().await? => {
+                tracing::info!("{error}: tried again without dead endpoints");
+                work().await
+            }
+            done => done,
+        }
+    }
+
+    /// Removes the endpoints whose containers are gone. Answers whether there were any.
+    async fn remove_dead_endpoints(&self) -> Result<bool> {
+        let dead = self.plain(Inner::dead_endpoints).await?;
+        for (endpoint, driver) in dead.clone() {
+            let network = endpoint.network.clone();
+            self.on_network(network, driver, move |inner| inner.remove_if_dead(&endpoint)).await?;
+        }
+        Ok(!dead.is_empty())
+    }
+}
+
+/// Somebody has it: a name, an address, or (of a range, where the driver can't say who) a port of the host. Or all of a pool are taken.
+fn is_taken(error: &Error) -> bool {
+    let all_taken = [Errno::ADDRINUSE, Errno::ADDRNOTAVAIL].map(|errno| Some(errno.raw_os_error()));
+    error.kind == Kind::AlreadyExists || all_taken.contains(&error.errno)
 }
 
 impl Inner {
@@ -105,19 +141,15 @@ impl Inner {
     }
 
     fn addresses_of_endpoints(&self) -> Result<BTreeSet<IpAddr>> {
-        let of = |endpoint: Endpoint| {
-            let ipv4 = endpoint.address.map(|net| IpAddr::from(net.addr()));
-            ipv4.into_iter().chain(endpoint.address_ipv6.map(|net| net.addr().into()))
-        };
-        Ok(self.store.endpoints(None)?.into_iter().flat_map(of).collect())
+        Ok(self.store.endpoints(None)?.iter().flat_map(addresses_of).collect())
     }
 
-    /// The endpoints whose links the kernel has removed, and their drivers.
-    pub(super) fn dead_endpoints(&self) -> Result<Vec<(Endpoint, Name)>> {
+    /// The endpoints whose containers are gone, and their drivers.
+    fn dead_endpoints(&self) -> Result<Vec<(Endpoint, Name)>> {
         let mut dead = Vec::new();
         for network in self.store.networks()? {
-            for endpoint in self.endpoints_of_engine(&network)? {
-                if self.pair(&endpoint)? == Pair::Gone {
+            for endpoint in self.store.endpoints(Some(&network.id))? {
+                if self.is_dead(&endpoint)? {
                     dead.push((endpoint, network.driver.clone()));
                 }
             }
@@ -125,14 +157,37 @@ impl Inner {
         Ok(dead)
     }
 
+    /// Its namespace is gone, or of an engine's, its links are.
+    pub(super) fn is_dead(&self, endpoint: &Endpoint) -> Result<bool> {
+        match &endpoint.sandbox {
+            Some(sandbox) => Ok(!self.kernel.exists(&Namespace::At(sandbox.clone()))),
+            None => Ok(self.pair(endpoint)? == Pair::Gone),
+        }
+    }
+
     /// In its network's turn: by then it may be gone.
-    pub(super) fn remove_if_dead(&self, endpoint: &Endpoint) -> Result<()> {
+    fn remove_if_dead(&self, endpoint: &Endpoint) -> Result<()> {
         let network = self.store.network(&endpoint.network)?;
         let endpoint = self.store.endpoint(&endpoint.network, &endpoint.id)?;
         if let (Some(network), Some(endpoint)) = (network, endpoint)
-            && self.pair(&endpoint)? == Pair::Gone
+            && self.is_dead(&endpoint)?
         {
             self.forget_endpoint(&network, &endpoint)?;
+            self.release_addresses_of(&network, &endpoint)?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what an engine took from here for an endpoint that it does not know any more.
+    fn release_addresses_of(&self, network: &Network, endpoint: &Endpoint) -> Result<()> {
+        if network.address_space != ADDRESS_SPACE {
+            return Ok(());
+        }
+        let addresses: Vec<IpAddr> = addresses_of(endpoint).collect();
+        for pool in self.store.taken_pools()? {
+            for address in addresses.iter().filter(|address| pool.pool.subnet.contains(*address)) {
+                self.store.release_address(&pool.id, *address)?;
+            }
         }
         Ok(())
     }
@@ -164,6 +219,11 @@ impl Inner {
         let named = self.kernel.link_by_name(&Namespace::Host, &LinkName::new(name)?)?;
         Ok(named.is_some_and(|link| is_ours(link.mark)))
     }
+}
+
+fn addresses_of(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> + use<> {
+    let ipv4 = endpoint.address.map(|net| IpAddr::from(net.addr()));
+    ipv4.into_iter().chain(endpoint.address_ipv6.map(|net| net.addr().into()))
 }
 
 fn is_old(created: u64, known: &Known) -> bool {

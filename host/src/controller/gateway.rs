@@ -1,20 +1,68 @@
 //! Gateway endpoints: of a namespace's endpoints, one is its way out for each family.
 
+use std::cmp::Reverse;
+
 use super::Inner;
 use super::attach::Attaching;
 use kernel::{Change, LinkKey, Namespace, NamespacePath, Route};
-use store::Endpoint;
+use operation::endpoint::Attach;
+use store::{Endpoint, Network};
 use words::{Id, Name, Result};
 
+/// An endpoint: its network, whose driver, and its id.
+pub(super) type Candidate = (Id, Name, Id);
+
+/// See [`Inner::gateways_in_the_way`].
+pub(super) struct InTheWay {
+    pub sandbox: Option<NamespacePath>,
+    pub gateways: Vec<Candidate>,
+}
+
 impl Inner {
-    /// An endpoint of the sandbox that could be a gateway, where a family has none.
-    pub(super) fn next_gateway(&self, sandbox: &NamespacePath) -> Result<Option<(Id, Name, Id)>> {
-        let endpoints = self.store.endpoints_in_sandbox(sandbox.inode)?;
+    /// The endpoint of the sandbox with the highest priority that could be a gateway, where a family has none.
+    pub(super) fn next_gateway(&self, sandbox: &NamespacePath) -> Result<Option<Candidate>> {
+        let mut endpoints = self.store.endpoints_in_sandbox(sandbox.inode)?;
         let lacks = !endpoints.iter().any(|e| e.is_gateway);
         let lacks_ipv6 = !endpoints.iter().any(|e| e.is_gateway_ipv6);
+        // Of equal ones, the first comes first.
+        endpoints.sort_by_key(|e| Reverse(e.gateway_priority));
         let fits = |e: &&Endpoint| lacks && e.gateway.is_some() || lacks_ipv6 && e.gateway_ipv6.is_some();
-        let Some(next) = endpoints.iter().find(fits) else { return Ok(None) };
-        Ok(Some((next.network.clone(), self.driver_of(&next.network)?, next.id.clone())))
+        endpoints.iter().find(fits).map(|next| self.candidate(next)).transpose()
+    }
+
+    /// What has to resign before a namespace gets an endpoint with a higher priority and a way out. What is wrong with the namespace, the attach says.
+    pub(super) fn gateways_in_the_way(&self, network: &Network, attach: &Attach) -> Result<InTheWay> {
+        let sandbox = self.sandbox(&attach.namespace).ok().filter(|_| !network.internal);
+        let gateways = match &sandbox {
+            Some(sandbox) => self.gateways_below(sandbox, attach.gateway_priority.into())?,
+            None => Vec::new(),
+        };
+        Ok(InTheWay { sandbox, gateways })
+    }
+
+    /// The gateway endpoints of the sandbox that have a lower priority than this.
+    pub(super) fn gateways_below(&self, sandbox: &NamespacePath, priority: i64) -> Result<Vec<Candidate>> {
+        let endpoints = self.store.endpoints_in_sandbox(sandbox.inode)?;
+        let is_below = |e: &&Endpoint| (e.is_gateway || e.is_gateway_ipv6) && i64::from(e.gateway_priority) < priority;
+        endpoints.iter().filter(is_below).map(|endpoint| self.candidate(endpoint)).collect()
+    }
+
+    fn candidate(&self, endpoint: &Endpoint) -> Result<Candidate> {
+        Ok((endpoint.network.clone(), self.driver_of(&endpoint.network)?, endpoint.id.clone()))
+    }
+
+    /// An endpoint is its sandbox's gateway no more: its default routes go, and its ports are published by the next one.
+    pub(super) fn resign_gateway(&self, network: &Id, endpoint: &Id) -> Result<()> {
+        let (Some(network), Some(endpoint)) = (self.store.network(network)?, self.store.endpoint(network, endpoint)?)
+        else {
+            return Ok(());
+        };
+        let (Some(sandbox), Some((index, _))) = (endpoint.sandbox.clone(), &endpoint.interface) else { return Ok(()) };
+        let key = LinkKey { namespace: Namespace::At(sandbox), index: *index };
+        let routes = self.default_routes(&key, &endpoint).into_iter().map(Change::RemoveRoute);
+        self.kernel.apply(&routes.collect::<Vec<_>>())?;
+        self.steps(&network.driver)?.resign(&network, endpoint)?;
+        Ok(())
     }
 
     /// Makes an endpoint its sandbox's gateway for the families that have none.

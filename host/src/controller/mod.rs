@@ -199,8 +199,23 @@ impl Controller {
 
     /// Attaches a namespace to a network.
     pub async fn attach(&self, network: &str, attach: Attach) -> Result<Attached> {
-        let (id, driver) = self.find_network(network).await?;
-        self.on_network(id.clone(), driver, move |inner| inner.attach(&id, attach)).await
+        let (name, wanted) = (network.to_owned(), attach.clone());
+        let look = move |inner: &Inner| {
+            let network = inner.find_network(&name)?;
+            Ok((inner.gateways_in_the_way(&network, &wanted)?, network.id, network.driver))
+        };
+        let (in_the_way, id, driver) = self.plain(look).await?;
+        self.resign(&in_the_way.gateways).await?;
+        let work = || {
+            let (network, attach) = (id.clone(), attach.clone());
+            self.on_network(id.clone(), driver.clone(), move |inner| inner.attach(&network, attach))
+        };
+        let attached = self.without_dead(work).await;
+        // For a family that the new one has no way out for, or because it did not come to be.
+        if let Some(sandbox) = in_the_way.sandbox.filter(|_| !in_the_way.gateways.is_empty()) {
+            self.elect_gateways(sandbox).await;
+        }
+        attached
     }
 
     /// Detaches an endpoint: by name, id, the start of an id, or namespace (path or name); `network` may be left out where
@@ -216,6 +231,12 @@ impl Controller {
         let (network, endpoint) = (found.network.clone(), found.id.clone());
         let removed = self.on_network(found.network, driver, move |inner| inner.detach(&network, &endpoint)).await?;
         if let Some(sandbox) = found.sandbox {
+            // Its ports were published by another.
+            if !found.ports.is_empty() && !found.is_gateway && !found.is_gateway_ipv6 {
+                let place = sandbox.clone();
+                let gateways = self.plain(move |inner| inner.gateways_below(&place, i64::MAX)).await?;
+                self.resign(&gateways).await?;
+            }
             self.elect_gateways(sandbox).await;
         }
         Ok(removed)
@@ -278,19 +299,35 @@ impl Controller {
         self.plain(move |inner| inner.firewall.exceptions(family)).await
     }
 
+    /// The MTU of the way out, and the networks whose bridges have more; none: there is no way out.
+    pub async fn wide_networks(&self) -> Result<Option<(u32, Vec<String>)>> {
+        self.plain(Inner::wide_networks).await
+    }
+
     /// Which Pontoon this is.
     pub fn version(&self) -> Version {
         version()
     }
 
-    /// The namespace lost an endpoint: another one of its endpoints becomes its gateway, on whichever network that is.
+    /// On whichever networks they are.
+    async fn resign(&self, gateways: &[gateway::Candidate]) -> Result<()> {
+        for (network, driver, endpoint) in gateways.iter().cloned() {
+            self.on_network(network.clone(), driver, move |inner| inner.resign_gateway(&network, &endpoint)).await?;
+        }
+        Ok(())
+    }
+
+    /// The namespace lost a gateway: other ones of its endpoints become it, one for each family or one for both, on whichever networks they are.
     async fn elect_gateways(&self, sandbox: kernel::NamespacePath) {
-        let candidate = self.plain(move |inner| inner.next_gateway(&sandbox)).await;
-        let Ok(Some((network, driver, endpoint))) = candidate else { return };
-        let elected =
-            self.on_network(network.clone(), driver, move |inner| inner.become_gateway(&network, &endpoint)).await;
-        if let Err(error) = elected {
-            tracing::warn!("no new gateway endpoint: {error}");
+        for _family in 0..2 {
+            let place = sandbox.clone();
+            let candidate = self.plain(move |inner| inner.next_gateway(&place)).await;
+            let Ok(Some((network, driver, endpoint))) = candidate else { return };
+            let elected =
+                self.on_network(network.clone(), driver, move |inner| inner.become_gateway(&network, &endpoint)).await;
+            if let Err(error) = elected {
+                tracing::warn!("no new gateway endpoint: {error}");
+            }
         }
     }
 

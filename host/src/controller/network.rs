@@ -3,11 +3,12 @@
 use super::Inner;
 use super::lifecycle::Steps;
 use crate::transaction;
+use kernel::{LinkKey, Namespace};
 use operation::driver::Scope;
 use operation::engine::{Labels, NetworkOptions};
 use operation::network::{self, CreateNetwork, CreatedNetwork, NetworkDetails, Removed};
 use operation::origin::Origin;
-use store::{Durability, Network, Write};
+use store::{Durability, Network, Thing, Write};
 use words::{Error, Id, Kind, Name, Result};
 
 /// The address space of an operator's pools, as drivers are told: libnetwork's word for this host's.
@@ -147,6 +148,21 @@ impl Inner {
             objects = Some(things.iter().map(|o| transaction::describe(&o.thing)).collect());
         }
         Ok(NetworkDetails { network: self.network_reply(&record)?, attached, entries, objects })
+    }
+
+    /// The MTU of the way out, and the networks with a link of their own on the host, such as a bridge, that has more.
+    pub(super) fn wide_networks(&self) -> Result<Option<(u32, Vec<String>)>> {
+        let Some(way_out) = self.kernel.mtu_of_way_out()?.or(self.kernel.mtu_of_others()?) else { return Ok(None) };
+        let mut wide = Vec::new();
+        for network in self.store.networks()?.into_iter().filter(|network| !network.internal) {
+            let mut is_wide = false;
+            for object in self.store.objects(&network.id, Some(None))? {
+                let Thing::Link { namespace: namespace @ Namespace::Host, index, .. } = object.thing else { continue };
+                is_wide |= self.kernel.link(&LinkKey { namespace, index })?.is_some_and(|link| link.mtu > way_out);
+            }
+            wide.extend(is_wide.then(|| network.name.to_string()));
+        }
+        Ok(Some((way_out, wide)))
     }
 
     /// By name, id, or the start of an id that only one has.

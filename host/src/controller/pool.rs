@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
+use kernel::{LinkKey, Mark, Namespace};
 use operation::network::{CreateNetwork, Pool, PoolRequest};
 use words::{Error, Id, Result};
 
@@ -30,11 +31,7 @@ impl Inner {
         loop {
             let mut pools = asked.clone();
             for ipv4 in Self::families_without_pool(create, &asked) {
-                let subnet = if ipv4 {
-                    self.store.free_pool(ipv4_candidates())
-                } else {
-                    self.store.free_pool(self.ipv6_candidates())
-                }?;
+                let subnet = self.free_pool(ipv4)?;
                 pools.push(checked(
                     &PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() },
                     skip,
@@ -56,7 +53,27 @@ impl Inner {
         families.into_iter().filter_map(|(lacks, ipv4)| lacks.then_some(ipv4))
     }
 
-    pub(super) fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
+    /// A subnet of the family that no network has and that the host does not reach by itself: a network on the host's LAN or VPN would cut it
+    /// off from there. A default route does not count, and neither does what a network's own link reaches.
+    pub(super) fn free_pool(&self, ipv4: bool) -> Result<IpNet> {
+        let reached = self.kernel.reached()?;
+        let mut candidates: Box<dyn Iterator<Item = IpNet>> =
+            if ipv4 { Box::new(ipv4_candidates()) } else { Box::new(self.ipv6_candidates()) };
+        loop {
+            let subnet = self.store.free_pool(&mut candidates)?;
+            let mut overlapping = reached.iter().filter(|(_, net)| net.contains(&subnet) || subnet.contains(net));
+            let is_others = |link: Option<u32>| -> Result<bool> {
+                let Some(index) = link else { return Ok(true) };
+                let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
+                Ok(link.is_some_and(|link| link.mark == Mark::Foreign))
+            };
+            if !overlapping.try_fold(false, |others, (link, _)| Ok::<_, Error>(others || is_others(*link)?))? {
+                return Ok(subnet);
+            }
+        }
+    }
+
+    fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
         let digest = words::file::digest(&self.store.instance().to_le_bytes());
         let global = u64::from_str_radix(&digest[..10], 16).unwrap_or(0);
         let segment = |shift: u32| u16::try_from(global >> shift & 0xffff).unwrap_or(0);
@@ -90,7 +107,7 @@ fn check_families(create: &CreateNetwork) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
+fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
     (0..IPV4_COUNT)
         .filter_map(|n| Ipv4Net::new(Ipv4Addr::from(IPV4_FIRST + (n << 8)), IPV4_PREFIX).ok().map(IpNet::from))
 }

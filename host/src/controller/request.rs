@@ -4,8 +4,6 @@
 //! An engine forgets what it asked to have removed, and tells nobody what it lost when it was killed. So removals succeed for what is
 //! not there, and remove what an earlier step left.
 
-use rustix::io::Errno;
-
 use super::lifecycle::JoinSandbox;
 use super::{Controller, Inner};
 use crate::capability;
@@ -31,14 +29,7 @@ const SHORT: usize = 12;
 impl Controller {
     /// Does what a container engine asks of a driver. `origin`: which engine it is.
     pub async fn request(&self, origin: &Origin, driver: &Name, request: Request) -> Result<Reply> {
-        match self.in_turn(origin, driver, request.clone()).await {
-            // A dockerd that was killed never tells of the endpoints that it lost, and its next life wants their ports again.
-            Err(error) if is_taken(&error) && self.remove_dead_endpoints().await? => {
-                tracing::info!("{error}: tried again without dead endpoints");
-                self.in_turn(origin, driver, request).await
-            }
-            done => done,
-        }
+        self.without_dead(|| self.in_turn(origin, driver, request.clone())).await
     }
 
     async fn in_turn(&self, origin: &Origin, driver: &Name, request: Request) -> Result<Reply> {
@@ -49,21 +40,6 @@ impl Controller {
             None => self.on_driver(driver.clone(), work).await,
         }
     }
-
-    /// Removes the endpoints of container engines whose links the kernel has removed. Answers whether there were any.
-    async fn remove_dead_endpoints(&self) -> Result<bool> {
-        let dead = self.plain(Inner::dead_endpoints).await?;
-        for (endpoint, driver) in dead.clone() {
-            let network = endpoint.network.clone();
-            self.on_network(network, driver, move |inner| inner.remove_if_dead(&endpoint)).await?;
-        }
-        Ok(!dead.is_empty())
-    }
-}
-
-/// Somebody has it: a name, an address, or (of a range, where the driver can't say who) a port of the host.
-fn is_taken(error: &Error) -> bool {
-    error.kind == Kind::AlreadyExists || error.errno == Some(Errno::ADDRINUSE.raw_os_error())
 }
 
 /// The network whose turn a request waits for.
@@ -142,11 +118,14 @@ impl Asking<'_> {
     fn create_network(&self, create: CreateNetwork) -> Result<Reply> {
         let mut steps = self.inner.steps(self.driver)?;
         let CreateNetwork { network: id, options, ipv4, ipv6 } = create;
-        if self.inner.store.network(&id)?.is_some() {
-            return Err(Error::exists(format!("the network {id} is there already")));
-        }
         let mut network = engine_network(&steps.driver, id, options, &[ipv4, ipv6].concat())?;
         network.origin = self.origin.clone();
+        match self.inner.store.network(&network.id)? {
+            // The answer to the same request was lost on its way.
+            Some(there) if is_same(&there, &network) => return Ok(Reply::Done),
+            Some(there) => return Err(Error::exists(format!("the network {} is there already", there.name))),
+            None => {}
+        }
         if self.inner.store.find_network(network.name.as_str())?.iter().any(|other| other.name == network.name) {
             network.name = long_name(&network.id)?;
         }
@@ -171,13 +150,22 @@ impl Asking<'_> {
     }
 
     fn create_endpoint(&self, create: CreateEndpoint) -> Result<Reply> {
+        let request = words::file::digest(format!("{create:?}").as_bytes());
         let CreateEndpoint { key: EndpointKey { network, endpoint: id }, interface, options } = create;
         let network = self.network(&network)?.ok_or_else(|| no_network(&network))?;
         if let Some(why) = &network.down {
             return Err(Error::new(Kind::Unavailable, format!("the network {} is down: {why}", network.name)));
         }
-        if self.inner.store.endpoint(&network.id, &id)?.is_some() {
-            return Err(Error::exists(format!("the endpoint {id} is there already")));
+        match self.inner.store.endpoint(&network.id, &id)? {
+            // The answer to the same request was lost on its way.
+            Some(there) if there.request.as_ref() == Some(&request) && there.joined.is_none() => {
+                return Ok(chosen(&there));
+            }
+            Some(there) => {
+                let message = format!("the endpoint {} of the network {} is there already", there.name, network.name);
+                return Err(Error::exists(message));
+            }
+            None => {}
         }
         let short = short_name(&id)?;
         let others = self.inner.store.find_endpoint(Some(&network.id), short.as_str())?;
@@ -188,11 +176,11 @@ impl Asking<'_> {
             address,
             address_ipv6,
             options: options.generic.clone(),
+            request: Some(request),
             ..Endpoint::new(network.id.clone(), id, name, self.origin.clone())
         };
         let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options)?;
-        let Endpoint { mac, address, address_ipv6, .. } = made;
-        Ok(Reply::Chosen(Interface { mac, address, address_ipv6 }))
+        Ok(chosen(&made))
     }
 
     fn delete_endpoint(&self, key: &EndpointKey) -> Result<Reply> {
@@ -267,6 +255,17 @@ impl Asking<'_> {
         let Some(network) = self.network(&key.network)? else { return Ok(None) };
         Ok(self.inner.store.endpoint(&key.network, &key.endpoint)?.map(|endpoint| (network, endpoint)))
     }
+}
+
+fn chosen(endpoint: &Endpoint) -> Reply {
+    let Endpoint { mac, address, address_ipv6, .. } = *endpoint;
+    Reply::Chosen(Interface { mac, address, address_ipv6 })
+}
+
+/// Whether a network is up and as one is asked for, whatever name it got.
+fn is_same(there: &Network, asked: &Network) -> bool {
+    let Network { serial, allocated, created, .. } = *there;
+    *there == Network { serial, allocated, created, name: there.name.clone(), ..asked.clone() }
 }
 
 fn no_network(id: &Id) -> Error {

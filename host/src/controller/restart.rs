@@ -45,8 +45,8 @@ impl Inner {
     pub(super) fn collect_garbage(&self, known: Option<&Known>) -> Result<Collected> {
         let mut collected = Collected::default();
         for endpoint in self.store.endpoints(None)? {
-            let Some(sandbox) = endpoint.sandbox.clone() else { continue };
-            if !self.kernel.exists(&Namespace::At(sandbox.clone())) {
+            let Some(sandbox) = &endpoint.sandbox else { continue };
+            if self.is_dead(&endpoint)? {
                 collected.endpoints.push(format!("{} of {}", endpoint.name, sandbox.path.display()));
                 self.detach(&endpoint.network, &endpoint.id)?;
             }

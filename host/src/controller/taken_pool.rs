@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::Inner;
-use super::pool::{checked, ipv4_candidates};
+use super::pool::checked;
 use operation::engine::{Labels, Reply, RequestAddress, RequestPool, TakenPool};
 use operation::network::PoolRequest;
 use operation::origin::Origin;
@@ -20,8 +20,7 @@ impl Inner {
         loop {
             let subnet = match pool {
                 Some(subnet) => subnet.trunc(),
-                None if ipv6 => self.store.free_pool(self.ipv6_candidates())?,
-                None => self.store.free_pool(ipv4_candidates())?,
+                None => self.free_pool(!ipv6)?,
             };
             let taken = store::TakenPool {
                 id: Id::random()?,

@@ -145,6 +145,27 @@ pub async fn exceptions(controller: &Controller) -> Vec<Finding> {
     findings
 }
 
+/// Whether what networks' containers send fits through the link by which it leaves the host.
+pub async fn mtu(controller: &Controller) -> Vec<Finding> {
+    let check = "MTU";
+    match controller.wide_networks().await {
+        Err(error) => vec![unknown(check, &error, error.errno)],
+        Ok(None) => Vec::new(),
+        Ok(Some((way_out, networks))) if networks.is_empty() => {
+            vec![Finding::ok(check, format!("the way out takes {way_out} bytes, and no network sends more"))]
+        }
+        Ok(Some((way_out, networks))) => {
+            let found = format!(
+                "the way out takes {way_out} bytes, and the links of these networks have more: {}",
+                networks.join(", ")
+            );
+            let advice = "make them again: their links get the MTU of the way out, unless com.docker.network.driver.mtu says another; until then large packets \
+                          are lost where routers don't say that they are too large";
+            vec![Finding::warning(check, found, advice)]
+        }
+    }
+}
+
 /// The chain that drops, and how the rules stand there; none: nothing drops.
 async fn standing(
     controller: &Controller,

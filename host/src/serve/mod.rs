@@ -102,6 +102,9 @@ fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
     let program = Path::new(THIS_PROGRAM);
     let keyholder = kernel::start_keyholder(program, &config.run.join(kernel::NAMESPACES))?;
     let (launcher, launching) = Launcher::start(program, &config.run)?;
+    if let Err(error) = kernel::open_announcer() {
+        tracing::warn!("neighbours of a container that gets another's address are not told: {error}");
+    }
     crate::confine::daemon(config);
     Ok((launcher, [("namespaces", keyholder), ("engines", launching)]))
 }

@@ -8,8 +8,8 @@ use grant::gate::settings::Setting;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
 use kernel::{Forwarding, HostPort, Kernel, LinkInfo, LinkKey, Namespace, Neighbour, Route, Sysctl};
-use store::{Object, Thing};
-use words::{LinkName, Result};
+use store::{Endpoint, Object, Thing};
+use words::{Error, LinkName, MacAddress, Result};
 
 /// The kernel, to read from and not to change.
 #[derive(Clone, Copy)]
@@ -54,6 +54,14 @@ impl<'a> Look<'a> {
 }
 
 impl Transaction {
+    /// Refuses a MAC that another endpoint of the network has: packets for one of them would reach the other.
+    pub fn check_mac_is_free(&self, mac: MacAddress) -> Result<()> {
+        match self.store.endpoint_with_mac(&self.owner.network, mac)? {
+            Some(other) if Some(&other.id) != self.owner.endpoint.as_ref() => Err(mac_is_taken(mac, &other)),
+            _ => Ok(()),
+        }
+    }
+
     /// The value of a kernel setting.
     pub fn setting(&self, setting: &Granted<Setting>) -> Result<i32> {
         Ok(self.kernel.sysctl(&setting.namespace, &setting.sysctl)?)
@@ -168,4 +176,9 @@ impl View for Transaction {
     fn is_own_entry(&mut self, table: &str, key: &str) -> Result<Option<bool>> {
         Ok(self.find_entry(table, key)?.map(|(_, is_own)| is_own))
     }
+}
+
+/// Another endpoint of the network has the MAC.
+pub fn mac_is_taken(mac: MacAddress, of: &Endpoint) -> Error {
+    Error::exists(format!("the MAC address {mac} is that of the endpoint {}: choose another, or none", of.name))
 }

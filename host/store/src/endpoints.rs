@@ -9,7 +9,7 @@ use super::error::Error;
 use super::query::{Result, after, all, count, json, one, record, run, text};
 use super::record::Endpoint;
 use super::{leases, tables};
-use words::Id;
+use words::{Id, MacAddress};
 
 /// Where `ip netns` binds namespaces; the second is the first by its older name.
 const NETNS_FOLDERS: [&str; 2] = ["/run/netns/", "/var/run/netns/"];
@@ -66,6 +66,12 @@ impl Store {
         self.read(|c| all(c, sql, [inode.cast_signed()], record))
     }
 
+    /// The endpoint of a network that has a MAC.
+    pub fn endpoint_with_mac(&self, network: &Id, mac: MacAddress) -> super::Result<Option<Endpoint>> {
+        let sql = "SELECT record FROM endpoints WHERE mac = ?2 AND network = ?1 ORDER BY number";
+        self.read(|c| one(c, sql, [network.as_str(), &mac.to_string()], record))
+    }
+
     /// The endpoints whose attach or detach did not come to its end, in the order in which they were made.
     pub fn unfinished_endpoints(&self) -> super::Result<Vec<Endpoint>> {
         self.read(|c| all(c, "SELECT record FROM endpoints WHERE attached = 0 ORDER BY number", [], record))
@@ -98,23 +104,24 @@ pub(super) fn put(c: &Connection, endpoint: &Endpoint) -> Result<()> {
     let not_text = || Error::Invalid(format!("the path {path:?} is not UTF-8"));
     let sandbox = path.map(|path| path.to_str().ok_or_else(not_text)).transpose()?;
     let inode = endpoint.sandbox.as_ref().map(|s| s.inode.cast_signed());
+    let mac = endpoint.mac.map(|mac| mac.to_string());
     let json = json(endpoint)?;
     // Mostly nothing has changed that it is found by, and then no index is written.
     let sql = "UPDATE endpoints SET record = ?6, attached = ?7
-               WHERE id = ?2 AND network = ?1 AND name = ?3 AND sandbox IS ?4 AND inode IS ?5";
-    if run(c, sql, (network, id, name, sandbox, inode, &json, endpoint.attached))? > 0 {
+               WHERE id = ?2 AND network = ?1 AND name = ?3 AND sandbox IS ?4 AND inode IS ?5 AND mac IS ?8";
+    if run(c, sql, (network, id, name, sandbox, inode, &json, endpoint.attached, &mac))? > 0 {
         return Ok(());
     }
     let sql = "SELECT id FROM endpoints WHERE name = ?2 AND network = ?1 AND id <> ?3";
     if let Some(other) = one(c, sql, [network, name, id], |row| Ok(row.get::<_, String>(0)?))? {
         return Err(Error::Exists(format!("the network has an endpoint {name:?} already (id {other})")).into());
     }
-    let sql = "INSERT INTO endpoints (network, id, name, sandbox, inode, record, attached)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    let sql = "INSERT INTO endpoints (network, id, name, sandbox, inode, record, attached, mac)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                ON CONFLICT (id, network) DO UPDATE
                SET name = excluded.name, sandbox = excluded.sandbox, inode = excluded.inode, record = excluded.record,
-                   attached = excluded.attached";
-    run(c, sql, (network, id, name, sandbox, inode, json, endpoint.attached))?;
+                   attached = excluded.attached, mac = excluded.mac";
+    run(c, sql, (network, id, name, sandbox, inode, json, endpoint.attached, mac))?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 use rustix::fs::statvfs;
+use rustix::io::Errno;
 
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -47,9 +48,12 @@ pub enum Error {
     /// A value that can't be used.
     #[error("{0}")]
     Invalid(String),
-    /// All is taken.
+    /// All addresses or subnets are taken.
     #[error("{0}")]
     Exhausted(String),
+    /// An answer that has more bytes than one may.
+    #[error("{0}")]
+    TooLong(String),
     /// The disk or SQLite failed.
     #[error("{}: {reason}", path.display())]
     Io {
@@ -96,10 +100,11 @@ impl From<Error> for words::Error {
             Error::Exists(_) => Kind::AlreadyExists,
             Error::NotFound(_) => Kind::NotFound,
             Error::Invalid(_) => Kind::InvalidArgument,
-            Error::Conflict(_) | Error::Exhausted(_) | Error::Busy { .. } => Kind::Unavailable,
+            Error::Conflict(_) | Error::Exhausted(_) | Error::TooLong(_) | Error::Busy { .. } => Kind::Unavailable,
             Error::Newer { .. } | Error::NotADatabase { .. } | Error::Io { .. } => Kind::Internal,
         };
-        Self::new(kind, error.to_string())
+        let exhausted = matches!(error, Error::Exhausted(_)).then_some(Errno::ADDRNOTAVAIL.raw_os_error());
+        Self { errno: exhausted, ..Self::new(kind, error.to_string()) }
     }
 }
 

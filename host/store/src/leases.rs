@@ -127,11 +127,30 @@ pub(super) fn take(c: &Connection, network: &Id, pool: &Pool, address: IpAddr, o
     let holder = one(c, sql, key, |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
     match holder {
         Some((holder, name)) if holder != owner => {
-            Err(Error::Exists(format!("{address} is taken by endpoint {:?}", name.unwrap_or(holder))).into())
+            let whose = match name {
+                Some(name) => format!("endpoint {name:?}"),
+                None => whose(c, &subnet.to_string(), address)?,
+            };
+            Err(Error::Exists(format!("{address} is taken by {whose}")).into())
         }
         Some(_) => Ok(address),
         None => insert(c, network, address, owner),
     }
+}
+
+/// Who has an address of a pool that an engine took, by a name that is in a list.
+fn whose(c: &Connection, subnet: &str, address: IpAddr) -> Result<String> {
+    let sql = "SELECT e.name, n.name FROM networks n JOIN endpoints e ON e.network = n.id
+               WHERE EXISTS (SELECT 1 FROM json_each(n.record, '$.pools') WHERE json_extract(value, '$.subnet') = ?1)
+               AND (json_extract(e.record, '$.address') LIKE ?2 OR json_extract(e.record, '$.address_ipv6') LIKE ?2)";
+    let key = (subnet, format!("{address}/%"));
+    let found = one(c, sql, key, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    Ok(match found {
+        Some((endpoint, network)) => format!("endpoint {endpoint:?} of network {network:?}"),
+        None => {
+            "a container engine for no endpoint that is there: if it has none with it, `pontoon gc` frees it".into()
+        }
+    })
 }
 
 /// Takes the next free one.

@@ -66,12 +66,26 @@ fn check(c: &Connection, network: &Id, subnet: &IpNet) -> Result<Span> {
         return Err(if other == network.as_str() {
             Error::Invalid(format!("{subnet} and {other_subnet} overlap"))
         } else {
-            let name = one(c, "SELECT name FROM networks WHERE id = ?1", [&other], |row| Ok(row.get::<_, String>(0)?))?;
-            Error::Exists(format!("{subnet} overlaps with {other_subnet} of network {:?}", name.unwrap_or(other)))
+            Error::Exists(format!("{subnet} overlaps with {other_subnet}{}", whose(c, &other, &other_subnet)?))
         }
         .into());
     }
     Ok(span)
+}
+
+/// The network that has a subnet, by a name that is in its list: of a pool that an engine took, the one that it made with it.
+fn whose(c: &Connection, owner: &str, subnet: &str) -> Result<String> {
+    let sql = "SELECT name FROM networks WHERE id = ?1 OR EXISTS
+               (SELECT 1 FROM json_each(record, '$.pools') WHERE json_extract(value, '$.subnet') = ?2) LIMIT 1";
+    if let Some(name) = one(c, sql, [owner, subnet], |row| Ok(row.get::<_, String>(0)?))? {
+        return Ok(format!(" of network {name:?}"));
+    }
+    let taken = one(c, "SELECT id FROM taken_pools WHERE id = ?1", [owner], |row| Ok(row.get::<_, String>(0)?))?;
+    Ok(match taken {
+        Some(_) => ", which a container engine took for a network that is not there: if it does not make it, `pontoon gc` gives it back",
+        None => " of a network that is being made",
+    }
+    .into())
 }
 
 fn claim(c: &Connection, network: &Id, subnet: &IpNet) -> Result<()> {

@@ -58,7 +58,7 @@ pub(super) fn within<T>(
 
 /// The refusal of a list that has more.
 pub(super) fn too_long(what: &str, most: usize) -> Error {
-    Error::Exhausted(format!("{what} has more than {most} bytes: ask for less, or for one key at a time"))
+    Error::TooLong(format!("{what} has more than {most} bytes: ask for less, or for one key at a time"))
 }
 
 /// The first row.

@@ -112,10 +112,16 @@ pub struct Endpoint {
     pub is_gateway: bool,
     /// It is its sandbox's IPv6 gateway endpoint.
     pub is_gateway_ipv6: bool,
-    /// Published ports.
+    /// Of its sandbox's endpoints, the one with the highest is the gateway.
+    #[serde(default)]
+    pub gateway_priority: i32,
+    /// Published ports: by it, while it is a gateway, or by the one that is.
     pub ports: Vec<PortBinding>,
     /// Labels for the driver.
     pub options: BTreeMap<String, String>,
+    /// A digest of its engine's request, by which a repeated one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// The attach came to its end. One that did not is detached at the next start.
     pub attached: bool,
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -306,6 +312,8 @@ impl Endpoint {
             gateway_ipv6: None,
             is_gateway: false,
             is_gateway_ipv6: false,
+            gateway_priority: 0,
+            request: None,
             ports: Vec::new(),
             options: BTreeMap::new(),
             attached: true,

@@ -1,4 +1,9 @@
--- The step from version 5 to 6: ranges of host ports. 'range': how many ports the ranges have beside their first ones, which are counted as 'Port'.
+-- The step from version 5 to 6: an endpoint is found by its MAC, which no other one of its network may have; and ranges of host ports
+-- ('range': how many ports the ranges have beside their first ones, which are counted as 'Port').
+
+ALTER TABLE endpoints ADD COLUMN mac TEXT;
+UPDATE endpoints SET mac = json_extract(record, '$.mac');
+CREATE INDEX endpoints_mac ON endpoints (mac, network) WHERE mac IS NOT NULL;
 
 CREATE TRIGGER objects_range_insert AFTER INSERT ON objects WHEN new.kind = 'Port' BEGIN
   INSERT INTO held SELECT new.network, 'range', more

@@ -144,6 +144,8 @@ fn endpoint(network: &str, endpoint: &str, called: &str) -> Endpoint {
         gateway_ipv6: None,
         is_gateway: true,
         is_gateway_ipv6: false,
+        gateway_priority: 0,
+        request: None,
         ports: Vec::new(),
         options: BTreeMap::new(),
         attached: true,

@@ -33,7 +33,7 @@ pub struct Error {
     pub kind: Kind,
     /// The text.
     pub message: String,
-    /// The kernel's errno (positive) where the kernel refused.
+    /// The kernel's errno (positive) where the kernel refused; EADDRNOTAVAIL where no address or subnet is left.
     #[serde(default)]
     pub errno: Option<i32>,
 }

@@ -60,6 +60,18 @@ impl fmt::Display for MacAddress {
     }
 }
 
+impl MacAddress {
+    /// Refuses what can't be one interface's.
+    pub fn check(self) -> Result<Self, Error> {
+        if self.0 == [0; 6] || self.0[0] & 1 == 1 {
+            return Err(Error::invalid(format!(
+                "{self} can't be an interface's MAC address: it is a multicast or all-zero address; choose one that begins with 02"
+            )));
+        }
+        Ok(self)
+    }
+}
+
 impl std::str::FromStr for MacAddress {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self, Error> {

@@ -168,7 +168,7 @@ fn add_bridge(network: &Network) -> Result<Link> {
     // Without a MAC of its own, a bridge takes that of a port, and changes it when ports come and go.
     let mac_address = Some(MacAddress::random());
     let end = LinkEnd { mac_address, mtu: network.mtu, addresses, up: true, ..LinkEnd::named(&network.bridge) };
-    let bridge = links::add_one(LinkSpec::bridge(end))?.link;
+    let bridge = links::add_one(LinkSpec::bridge(end)).map_err(|error| cannot_adopt(&network.bridge, error))?.link;
     set_ipv6(&bridge)?;
     if !network.internal {
         if network.ipv4.is_some() {
@@ -178,6 +178,18 @@ fn add_bridge(network: &Network) -> Result<Link> {
         forwarding::allow(&bridge, network.ipv4.is_some(), network.ipv6.is_some())?;
     }
     Ok(bridge)
+}
+
+/// There is a link of that name, an administrator's or another driver's: the network would change it, and remove it in the end.
+fn cannot_adopt(name: &str, error: Error) -> Error {
+    const EEXIST: u32 = 17;
+    if error.kernel_errno != Some(EEXIST) {
+        return error;
+    }
+    Error::already_exists(format!(
+        "the host has a link {name} already, which is not this driver's, and a network can't adopt it: choose another name \
+         (-o com.docker.network.bridge.name=NAME, or none)"
+    ))
 }
 
 /// A container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody else

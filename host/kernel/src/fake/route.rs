@@ -1,6 +1,7 @@
 //! Routes that were added to a namespace (net/ipv4/fib_frontend.c, net/ipv6/route.c). Those that the kernel makes itself follow from the
 //! addresses: see `fib`.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -130,6 +131,18 @@ impl Machine {
         let wanted = routes.filter(|route| (family == AF_INET) == route.net.addr().is_ipv4());
         let through = wanted.filter(|route| link.is_none_or(|link| route.link == link));
         Ok(through.filter_map(|route| Some(tell(route, self.links.get(&route.link)?.index))).collect())
+    }
+
+    /// The best route of the first table that has one (fib_lookup, fib6_lookup).
+    pub fn route_get(&self, at: SpaceId, body: &[u8]) -> Reply {
+        let to = Fields::after(body, HEADER)?.ip(RTA_DST)?.ok_or(Errno::INVAL)?;
+        let best_of = |table| {
+            let fitting = self.fib(at, table).into_iter().filter(|route| route.net.contains(&to));
+            fitting.min_by_key(|route| (Reverse(route.net.prefix_len()), route.metric))
+        };
+        let best = self.tables(at, to).into_iter().find_map(best_of).ok_or(Errno::NETUNREACH)?;
+        let index = self.links.get(&best.link).ok_or(Errno::NETUNREACH)?.index;
+        Ok(vec![tell(&best, index)])
     }
 
     pub fn drop_routes(&mut self, space: SpaceId, goes: impl Fn(&Entry) -> bool) {

@@ -1,6 +1,8 @@
-//! Addresses, routes, policy rules, neighbours and forwarding entries.
+//! Addresses, routes, policy rules, neighbours and forwarding entries; where packets go.
 
 pub mod address;
+pub mod announce;
 pub mod neighbour;
 pub mod route;
 pub mod rule;
+pub mod way;

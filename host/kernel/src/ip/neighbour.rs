@@ -63,11 +63,21 @@ pub(crate) fn add(neighbour: &Neighbour, known: Option<&Answer>, marks: Marks) -
 /// Removes the neighbour of an address.
 pub(crate) fn remove(neighbour: &Neighbour, known: Option<&Answer>) -> Result<Plan, Error> {
     let Some(old) = before(neighbour, known)? else { return Ok(Plan::nothing()) };
+    Ok(Plan::remove(deletion(neighbour), GONE, Change::AddNeighbour(old)))
+}
+
+/// The message that removes what there is of an address.
+pub(crate) fn deletion(neighbour: &Neighbour) -> Request {
     let mut message = NeighbourMessage::default();
     message.header.family = family_of(neighbour.address);
     message.header.ifindex = neighbour.link.index;
     message.attributes.push(NeighbourAttribute::Destination(destination(neighbour.address)));
-    Ok(Plan::remove(Request::one(RTM_DELNEIGH, 0, &message), GONE, Change::AddNeighbour(old)))
+    Request::one(RTM_DELNEIGH, 0, &message)
+}
+
+/// Whether an answer to [`question`] is an entry that nobody made: the kernel has learnt it.
+pub(crate) fn is_learnt(known: &Answer) -> bool {
+    matches!(first(Some(known)), Ok(Some(entry)) if entry.state & (NUD_PERMANENT | NUD_NOARP) == 0)
 }
 
 fn entry(neighbour: &Neighbour, marks: Marks) -> NeighbourMessage {

@@ -172,6 +172,32 @@ fn addresses_routes_and_rules_there_and_back() {
 }
 
 #[test]
+fn what_the_host_reaches_and_its_way_out() {
+    in_both(|world| {
+        let Stage { bridge, .. } = &stage(world);
+        let ways = || (world.kernel.mtu_of_way_out().unwrap(), world.kernel.mtu_of_others().unwrap());
+        assert_eq!(ways(), (None, None), "no way out, and what there is is this instance's");
+        assert_eq!(world.other(INSTANCE + 1).mtu_of_others().unwrap(), Some(1500));
+        let nets = ["10.50.0.0/16", "10.51.0.0/16", "fd00:50::/64"];
+        let gateways = [Some("10.9.0.7"), None, Some("fd00:9::7")];
+        for (net, gateway) in nets.into_iter().zip(gateways) {
+            world.one(Change::AddRoute(route(bridge, net, gateway)));
+        }
+        assert_eq!(ways().0, None, "none of these is a way out");
+        world.one(Change::AddRoute(route(bridge, "0.0.0.0/0", Some("10.9.0.7"))));
+        assert_eq!(ways().0, Some(1500));
+        let changes = LinkChanges { mtu: Some(1400), ..LinkChanges::default() };
+        world.one(Change::SetLink(bridge.key.clone(), changes));
+        assert_eq!(ways().0, Some(1400));
+        let reached = world.kernel.reached().unwrap();
+        for wanted in nets.into_iter().chain(["10.9.0.0/24", "fd00:9::/64"]) {
+            assert!(reached.contains(&(Some(bridge.key.index), net(wanted))), "{wanted}: {reached:?}");
+        }
+        assert!(reached.iter().all(|(_, net)| net.prefix_len() > 0), "{reached:?}");
+    });
+}
+
+#[test]
 fn the_other_addresses_of_a_subnet_come_back_with_the_first() {
     in_both(|world| {
         let inner = stage(world).inner;

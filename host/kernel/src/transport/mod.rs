@@ -1,5 +1,6 @@
 //! How netlink messages get to the kernel and back: sockets in the right namespace, attributes, errors.
 
+pub mod announcer;
 pub mod attribute;
 pub mod doorman;
 pub mod session;

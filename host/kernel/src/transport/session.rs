@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::host::Host;
+use crate::transport::announcer::Announcer;
 use crate::transport::doorman::Doorman;
 use crate::transport::socket::{Answer, Message, Protocol, Request, Socket};
 use crate::{Error, Namespace, namespace};
@@ -17,6 +18,8 @@ pub(crate) struct Real {
     idle: Mutex<Vec<(Protocol, Socket)>>,
     own: Arc<Own>,
     doorman: Doorman,
+    /// None: this process may not open one.
+    announcer: Option<Announcer>,
 }
 
 /// The port ids of this process's latest sockets on the host: by them it knows its own changes from those of others.
@@ -32,7 +35,25 @@ const IDLE_SOCKETS: usize = 16;
 impl Real {
     pub fn new(file: OwnedFd) -> Result<Self, Error> {
         let inode = namespace::inode(file.as_fd())?;
-        Ok(Self { file, inode, idle: Mutex::default(), own: Arc::default(), doorman: Doorman::default() })
+        let mut real = Self {
+            file,
+            inode,
+            idle: Mutex::default(),
+            own: Arc::default(),
+            doorman: Doorman::default(),
+            announcer: None,
+        };
+        if Announcer::of_process(inode).is_none() {
+            real.announcer = real.within(Announcer::open).ok();
+        }
+        Ok(real)
+    }
+
+    /// Puts a frame on a link of the host's.
+    pub fn send(&self, index: u32, frame: &[u8]) -> Result<(), Error> {
+        let announcer = self.announcer.as_ref().or_else(|| Announcer::of_process(self.inode));
+        let announcer = announcer.ok_or_else(|| Error::refused("this process has no socket for frames"))?;
+        announcer.send(index, frame).map_err(|e| Error::system("announcing an address", e))
     }
 
     pub fn inode(&self) -> u64 {

@@ -41,13 +41,18 @@ impl Steps<'_> {
 
     /// The endpoint is no gateway any more. Answers it without its ports. Ok where the driver has no such part.
     pub fn revoke_external_connectivity(&mut self, network: &Network, endpoint: &Endpoint) -> Result<Endpoint> {
-        let revoked = Endpoint { is_gateway: false, is_gateway_ipv6: false, ports: Vec::new(), ..endpoint.clone() };
+        self.resign(network, Endpoint { ports: Vec::new(), ..endpoint.clone() })
+    }
+
+    /// The same, but for the record: it keeps its ports, for the gateway that comes next, or until it is one again.
+    pub fn resign(&mut self, network: &Network, endpoint: Endpoint) -> Result<Endpoint> {
+        let revoked = Endpoint { is_gateway: false, is_gateway_ipv6: false, ..endpoint };
         if !self.driver.connects_outside() {
             return Ok(revoked);
         }
-        let (of, id) = (network.id.to_string(), endpoint.id.to_string());
+        let (of, id) = (network.id.to_string(), revoked.id.to_string());
         let arguments = Arguments::RevokeExternalConnectivity { network: of, endpoint: id };
-        let call = Call::endpoint(&self.driver, arguments, network, &endpoint.id);
+        let call = Call::endpoint(&self.driver, arguments, network, &revoked.id);
         let record = |_: &Said| Ok(vec![Write::PutEndpoint(revoked.clone())]);
         self.inner.call(&call, &mut self.calls, record)?;
         Ok(revoked)

@@ -4,11 +4,12 @@ use super::{Steps, unexpected};
 use crate::capability::Interface;
 use crate::controller::arguments::endpoint_options;
 use crate::controller::call::{Call, Said};
+use crate::transaction::mac_is_taken;
 use ask::{Arguments, Returned};
 use kernel::Namespace;
 use operation::engine::{EndpointOptions, Labels};
 use store::{Batch, Durability, Endpoint, Network, Write};
-use words::{Id, Result};
+use words::{Id, MacAddress, Result};
 
 impl Steps<'_> {
     /// Makes an endpoint. Answers it with what its driver chose of its interface: only what came empty.
@@ -18,6 +19,7 @@ impl Steps<'_> {
         endpoint: &Endpoint,
         options: &EndpointOptions,
     ) -> Result<Endpoint> {
+        self.check_mac(endpoint)?;
         let interface = Interface {
             mac: endpoint.mac,
             address: endpoint.address,
@@ -37,6 +39,15 @@ impl Steps<'_> {
         let record = |said: &Said| Ok(vec![Write::PutEndpoint(completed(&said.interface))]);
         let done = self.inner.call(&call, &mut self.calls, record)?;
         Ok(completed(&done.said.interface))
+    }
+
+    /// The MAC that a user chose is one interface's, and no other endpoint of the network has it.
+    fn check_mac(&self, endpoint: &Endpoint) -> Result<()> {
+        let Some(mac) = endpoint.mac.map(MacAddress::check).transpose()? else { return Ok(()) };
+        match self.inner.store.endpoint_with_mac(&endpoint.network, mac)? {
+            Some(other) => Err(mac_is_taken(mac, &other)),
+            None => Ok(()),
+        }
     }
 
     /// Gives the IPv6 address of an endpoint back whose sandbox can't use it. Answers the endpoint without it.

@@ -1,6 +1,7 @@
 //! An endpoint's steps into its sandbox and out of it.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::Steps;
@@ -10,9 +11,9 @@ use crate::controller::arguments::endpoint_options;
 use crate::controller::call::{Call, Said};
 use crate::controller::sandbox::check_gateways;
 use ask::Arguments;
-use kernel::Namespace;
+use kernel::{LinkKey, Namespace};
 use operation::engine::{EndpointOptions, InterfaceName};
-use store::{Endpoint, Network, Write};
+use store::{Endpoint, Network, Thing, Write};
 use words::{Error, LinkName, Result};
 
 /// A sandbox that an endpoint joins.
@@ -52,7 +53,11 @@ impl Steps<'_> {
         };
         let done = self.inner.call(&call, &mut self.calls, record)?;
         let join = usable(&done.said.join, sandbox.without_ipv6);
-        Ok((joined(endpoint, sandbox.path, &join), join, link.take()))
+        let joined = joined(endpoint, sandbox.path, &join);
+        if let Err(error) = self.inner.announce(&joined) {
+            tracing::warn!(network = %network.name, endpoint = %joined.name, "its neighbours are not told: {error}");
+        }
+        Ok((joined, join, link.take()))
     }
 
     /// Leaves the sandbox.
@@ -66,6 +71,26 @@ impl Steps<'_> {
 }
 
 impl Inner {
+    /// Tells the others on the endpoint's bridge that its addresses are its own now. Somebody else may have had them with another MAC. Its own link may not
+    /// be up yet, and an engine moves it later and tells nobody: so the bridge speaks for it.
+    fn announce(&self, endpoint: &Endpoint) -> Result<()> {
+        let Some(mac) = endpoint.mac else { return Ok(()) };
+        let ipv4 = endpoint.address.map(|net| IpAddr::from(net.addr()));
+        let addresses: Vec<IpAddr> =
+            ipv4.into_iter().chain(endpoint.address_ipv6.map(|net| net.addr().into())).collect();
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        for object in self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))? {
+            let Thing::Link { namespace: Namespace::Host, index, .. } = object.thing else { continue };
+            let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
+            if let Some(bridge) = link.and_then(|link| link.master) {
+                self.kernel.announce(&LinkKey { namespace: Namespace::Host, index: bridge }, mac, &addresses)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The link that an engine is to move, by its name: it is one that was made for this endpoint (`set-names` refuses any other), and it
     /// must be where an engine looks.
     fn interface_name(&self, join: &Join) -> Result<Option<InterfaceName>> {

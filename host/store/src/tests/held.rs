@@ -128,7 +128,7 @@ fn a_list_is_read_as_far_as_it_may_be_long() {
     assert_eq!(table(3 * 18).unwrap(), (3, 3));
     let refusal = table(3 * 18 - 1).unwrap_err();
     assert_eq!(refusal.to_string(), "table \"peers\" has more than 53 bytes: ask for less, or for one key at a time");
-    assert!(matches!(refusal, Error::Exhausted(_)));
+    assert!(matches!(refusal, Error::TooLong(_)));
     put(
         &store,
         ["a", "b"].map(|key| Write::SetState { driver: name("d"), key: key.into(), network: id("n1"), value: vec![1] }),

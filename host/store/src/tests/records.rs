@@ -268,7 +268,7 @@ fn errors_have_a_kind_for_the_front_ends() {
         (Error::Exists("x".into()), Kind::AlreadyExists),
         (Error::NotFound("x".into()), Kind::NotFound),
         (Error::Invalid("x".into()), Kind::InvalidArgument),
-        (Error::Exhausted("x".into()), Kind::Unavailable),
+        (Error::TooLong("x".into()), Kind::Unavailable),
         (Error::Conflict("x".into()), Kind::Unavailable),
         (folder.refusal(), Kind::Unavailable),
         (Error::damaged(&folder.0, "x"), Kind::Internal),
@@ -277,4 +277,7 @@ fn errors_have_a_kind_for_the_front_ends() {
         let line = error.to_string();
         assert_eq!(words::Error::from(error), words::Error::new(kind, line));
     }
+    let none_left = words::Error::from(Error::Exhausted("x".into()));
+    let errno = Some(rustix::io::Errno::ADDRNOTAVAIL.raw_os_error());
+    assert_eq!((none_left.kind, none_left.errno), (Kind::Unavailable, errno), "by which whoever asked can tell");
 }

@@ -108,6 +108,9 @@ fn everything_is_found(store: &Store) {
         ..unfinished.clone()
     };
     assert_eq!(store.endpoints(None).unwrap(), [unfinished.clone(), dockers]);
+    let with_mac = |of: &str| store.endpoint_with_mac(&id(of), unfinished.mac.unwrap()).unwrap();
+    assert_eq!(with_mac("n1").as_ref(), Some(&unfinished));
+    assert_eq!((with_mac("n2").unwrap().network, with_mac("n3")), (id("n2"), None));
     assert_eq!(store.unfinished_endpoints().unwrap(), [unfinished]);
     assert_eq!(store.all_objects().unwrap().len(), 2);
     let [Object { thing: Thing::Forward { name: link, .. }, .. }] = &store.forwards().unwrap()[..] else { panic!() };
