@@ -40,7 +40,7 @@ fn the_way_out_is_a_bridge() {
     let container = Namespace::new("container");
     host.run("ip link add port type veth peer name inside");
     host.run(&format!("ip link set inside netns {}", container.text()));
-    ["ip link set port master docker0", "ip link set port up"].map(|line| host.run(line));
+    host.run("ip link set port master docker0 up");
     for line in
         ["ip address add 10.77.0.2/24 dev inside", "ip link set inside up", "ip route add default via 10.77.0.1"]
     {

@@ -17,11 +17,11 @@ use crate::transport::session::Own;
 use crate::transport::socket::{Protocol, Request};
 use crate::{Error, nft};
 
-/// NFNLGRP_NFTABLES of linux/netfilter/nfnetlink.h, as a bit.
-const NFTABLES: u32 = 1 << (7 - 1);
-/// RTNLGRP_LINK, _IPV4_IFADDR, _IPV4_RULE, _IPV6_IFADDR, _IPV6_RULE, _IPV4_NETCONF and _IPV6_NETCONF of linux/rtnetlink.h, as bits.
-const LINKS: u32 =
-    1 << (1 - 1) | 1 << (5 - 1) | 1 << (8 - 1) | 1 << (9 - 1) | 1 << (19 - 1) | 1 << (24 - 1) | 1 << (25 - 1);
+/// NFNLGRP_NFTABLES 7 of linux/netfilter/nfnetlink.h, as a bit.
+const NFTABLES: u32 = 1 << 6;
+/// RTNLGRP_LINK 1, _IPV4_IFADDR 5, _IPV4_RULE 8, _IPV6_IFADDR 9, _IPV6_RULE 19, _IPV4_NETCONF 24 and _IPV6_NETCONF 25 of linux/rtnetlink.h, as
+/// bits from 1 on.
+const LINKS: u32 = 1 | 1 << 4 | 1 << 7 | 1 << 8 | 1 << 18 | 1 << 23 | 1 << 24;
 const NFPROTO_INET: u8 = 1;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;

@@ -90,7 +90,7 @@ impl Keeper {
         }
         let mut wanted = self.closed()?.map(|closed| between(&closed, &self.tag)).unwrap_or_default();
         if !bridges.is_empty() {
-            wanted.push(self.into_bridges(bridges));
+            wanted.push(self.away_from(bridges));
         }
         let there = self.add_missing(&wanted)?;
         let is_wanted = |comment: &String| wanted.iter().any(|rule| rule.comment == *comment);
@@ -115,7 +115,7 @@ impl Keeper {
     }
 
     /// Drops what goes from this instance's links into somebody else's bridge.
-    fn into_bridges(&self, bridges: Vec<u32>) -> NftRule {
+    fn away_from(&self, bridges: Vec<u32>) -> NftRule {
         let comment = comment(&self.tag, "guard", &bridges);
         let conditions = vec![
             is(NftProperty::InputGroup(self.kernel.link_group())),
