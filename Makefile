@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash hostile property oracle fuzz bench bench-beside bench-docker bench-languages lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hostile property oracle fuzz bench bench-beside bench-docker bench-languages lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -59,6 +59,9 @@ mutate: ## Takes each check of the gate out in turn: none may go unnoticed
 
 crash: setup build drivers ## Kills the daemon, its helpers and its engines in turn under load, 200 times in all
 	PONTOON_KILLS=200 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios crash:: -- --nocapture
+
+chaos: setup build drivers dockerds ## Half an hour of flushed firewalls, restarts and lost addresses under containers of a real dockerd
+	PONTOON_CHAOS=$${PONTOON_CHAOS:-1800} $(CARGO) test $(RELEASE) -p pontoon-tests --test docker chaos:: -- --nocapture
 
 hostile: setup build drivers ## What each attack of the corpus costs another driver, whoever waits, and whoever stops the daemon
 	PONTOON_ATTACKS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios hostile::worst -- --nocapture --test-threads=1

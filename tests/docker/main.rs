@@ -4,10 +4,12 @@
 //! - `restarts`: either daemon goes and comes back, by every signal, while containers run
 //! - `failures`: a driver whose every method fails in turn
 //! - `languages`: drivers that are not written in Rust carry packets
+//! - `chaos`: everything around is changed while they run
 //! - `doctor`: what `pontoon doctor` says of them
 //! - `record`: what dockerds send, and that they still send it
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod chaos;
 mod containers;
 mod doctor;
 mod failures;
