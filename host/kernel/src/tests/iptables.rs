@@ -1,5 +1,6 @@
 //! The iptables of others: what is read of them, and that iptables itself reads what is added.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::tests::*;
@@ -151,7 +152,8 @@ fn changes_of_others_are_seen() {
             while watch.wait(soon) != Ok(Seen::Nothing) {}
         }
         // Its own changes it knows.
-        let rule = rule(FORWARD, &[], NftVerdict::Accept);
+        let chain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
+        let rule = NftRule { chain, conditions: Vec::new(), verdict: NftVerdict::Accept, comment: String::new() };
         let own = Change::AddNftRules { namespace: Namespace::Host, table: "mine-1".into(), rules: vec![rule] };
         world.kernel.apply(&[own]).unwrap();
         assert_eq!(watch.wait(soon), Ok(Seen::Nothing));
