@@ -3,13 +3,13 @@
 //! A packet is followed that begins a connection from a container: it comes in by a bridge that no rule names, and nothing has translated its
 //! destination. A rule is certain if all that it tests is known of that packet; others may or may not hold, and are passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::nft::expression::{
     NFT_META_IIFNAME, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_VERDICT_CODE, Test,
 };
 use crate::nft::{NF_DROP, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, chain, find, list, message};
-use crate::transport::attribute::{after, attributes, big_number, number, text};
+use crate::transport::attribute::{after, attributes, big_long, big_number, number, text};
 use crate::transport::session::Session;
 use crate::transport::socket::Message;
 use crate::{DroppingChain, Error, Namespace, NftHook};
@@ -51,6 +51,7 @@ enum Verdict {
 }
 
 /// A rule that certainly holds for packets of a family.
+#[derive(Clone)]
 struct Rule {
     chain: String,
     verdict: Verdict,
@@ -94,6 +95,25 @@ pub(in super::super) fn dropping(session: &mut Session, at: &Namespace) -> Resul
         let by_policy = policy == NF_DROP && families.contains(&Verdict::Pass);
         if by_rule.is_some() || by_policy {
             found.push(DroppingChain { chain: format!("{family} {table} {chain}"), rule_in: by_rule });
+        }
+    }
+    Ok(found)
+}
+
+/// The handles of a table's rules that end in a drop what a container begins: themselves, or where they lead.
+pub(super) fn refusing(listed: &[Message], is_ipv6: bool) -> Result<BTreeSet<u64>, Error> {
+    let rules: Vec<Option<Rule>> = listed.iter().map(rule).collect::<Result<_, _>>()?;
+    let known: Vec<Rule> = rules.iter().flatten().cloned().collect();
+    let mut walk = Walk { rules: &known, is_ipv6, known: BTreeMap::new() };
+    let mut found = BTreeSet::new();
+    for (message, rule) in listed.iter().zip(&rules) {
+        let Some(rule) = rule.as_ref().filter(|rule| if is_ipv6 { rule.ipv6 } else { rule.ipv4 }) else { continue };
+        let ends = match &rule.verdict {
+            Verdict::Jump(to) | Verdict::Goto(to) => walk.chain(to, 0),
+            verdict => verdict.clone(),
+        };
+        if matches!(ends, Verdict::Drop(_)) {
+            found.insert(big_long(find(message, message::NFTA_RULE_HANDLE)?)?);
         }
     }
     Ok(found)
