@@ -38,7 +38,7 @@ fn an_invalid_packet_stays() {
     let daemon = Daemon::start();
     let outside = outside(&daemon.host);
     daemon.load("bridge");
-    [&daemon.host, &outside].map(count);
+    [&daemon.host, &outside].into_iter().for_each(count);
     listen_tcp(&outside, 80, "outside");
     let mut sent = 0;
     for (network, option) in [("n", ""), ("m", "-o com.docker.network.bridge.enable_ip_masquerade=false")] {
