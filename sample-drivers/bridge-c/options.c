@@ -84,6 +84,13 @@ bool options_read(const pontoon_texts *labels, struct options *options, pontoon_
       return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_IMPLEMENTED,
                           "%s=\"%s\": only \"nat\" is implemented", gateway_modes[i], mode);
   }
+  static const char *const sources[] = {"com.docker.network.host_ipv4", "com.docker.network.host_ipv6"};
+  for (int i = 0; i < 2; i++) {
+    const char *address = text_of(labels, sources[i]);
+    if (address)
+      return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_IMPLEMENTED,
+                          "%s=\"%s\": only the bridge in Rust implements it", sources[i], address);
+  }
   return read_name(labels, BRIDGE "name", options->name, err) &&
          read_name(labels, "com.docker.network.container_iface_prefix", options->interface_prefix, err) &&
          read_flag(labels, BRIDGE "enable_icc", &options->icc, err) &&

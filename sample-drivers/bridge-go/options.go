@@ -18,6 +18,8 @@ const (
 	labelGatewayMode6    = "com.docker.network.bridge.gateway_mode_ipv6"
 	labelMTU             = "com.docker.network.driver.mtu"
 	labelInterfacePrefix = "com.docker.network.container_iface_prefix"
+	labelHostIPv4        = "com.docker.network.host_ipv4"
+	labelHostIPv6        = "com.docker.network.host_ipv6"
 	labelInterfaceName   = "com.docker.network.endpoint.ifname"
 )
 
@@ -44,6 +46,11 @@ func readOptions(labels pontoon.TextMap) (options, error) {
 	for _, key := range []string{labelGatewayMode4, labelGatewayMode6} {
 		if mode, _ := pontoon.Text(labels, key); mode != "" && mode != "nat" {
 			return read, pontoon.Errorf(pontoon.NotImplemented, `%s="%s": only "nat" is implemented`, key, mode)
+		}
+	}
+	for _, key := range []string{labelHostIPv4, labelHostIPv6} {
+		if address, _ := pontoon.Text(labels, key); address != "" {
+			return read, pontoon.Errorf(pontoon.NotImplemented, `%s="%s": only the bridge in Rust implements it`, key, address)
 		}
 	}
 	// Docker takes an empty label for none.

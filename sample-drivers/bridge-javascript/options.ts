@@ -11,6 +11,7 @@ const INHIBIT_IPV4 = 'com.docker.network.bridge.inhibit_ipv4';
 const MTU = 'com.docker.network.driver.mtu';
 const INTERFACE_PREFIX = 'com.docker.network.container_iface_prefix';
 const GATEWAY_MODES = ['com.docker.network.bridge.gateway_mode_ipv4', 'com.docker.network.bridge.gateway_mode_ipv6'];
+const SOURCES = ['com.docker.network.host_ipv4', 'com.docker.network.host_ipv6'];
 
 /** The options of a network. */
 export interface Options {
@@ -36,6 +37,10 @@ export function readOptions(generic: TextMap): Options {
   for (const key of GATEWAY_MODES) {
     const mode = labels.get(key) || 'nat';
     if (mode !== 'nat') throw errors.notImplemented(`${key}="${mode}": only "nat" is implemented`);
+  }
+  for (const key of SOURCES) {
+    const address = labels.get(key);
+    if (address) throw errors.notImplemented(`${key}="${address}": only the bridge in Rust implements it`);
   }
   return {
     name: labels.get(NAME) || undefined,

@@ -15,6 +15,8 @@ MTU = "com.docker.network.driver.mtu"
 INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
 GATEWAY_MODES = ("com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv6")
 
+SOURCES = ("com.docker.network.host_ipv4", "com.docker.network.host_ipv6")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -41,6 +43,9 @@ class Options:
         for key in GATEWAY_MODES:
             if labels.get(key, "") not in ("", "nat"):
                 raise not_implemented(f'{key}="{labels[key]}": only "nat" is implemented')
+        for key in SOURCES:
+            if labels.get(key):
+                raise not_implemented(f'{key}="{labels[key]}": only the bridge in Rust implements it')
         return cls(
             name=labels.get(NAME) or None,
             icc=_flag(labels, ICC, True),

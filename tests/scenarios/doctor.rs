@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use pontoon_tests::{Daemon, Ran, driver, outside, pontoon};
+use pontoon_tests::{Daemon, Namespace, Ran, driver, outside, pontoon, until};
 use serde_json::Value;
 
 /// A daemon that finds no dockerd, whether one runs on this machine or not.
@@ -140,6 +140,67 @@ fn firewalls_that_pontoon_does_not_change() {
     warned("firewall nftables", "the chain inet mine pass drops");
     daemon.host.run("nft add table inet firewalld");
     warned("firewalld", "its rules are in force");
+}
+
+/// What doctor warns of firewalls where these rules are on the host.
+fn warned_of(daemon: &Daemon, rules: &str) -> Vec<(String, String, String)> {
+    let rules = rules.replace("; ", "\n").replace('}', "\n}\n");
+    let loaded = daemon.host.try_run_script(&format!("nft -f - <<'END'\n{rules}\nEND"));
+    assert!(loaded.status.success(), "{loaded:?}");
+    let (code, findings) = examined(daemon);
+    assert_eq!(code, 0, "{findings:#?}");
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let is_firewall = |finding: &&Value| finding["check"].as_str().is_some_and(|check| check.starts_with("firewall"));
+    let warnings = findings.iter().filter(|finding| finding["status"] == "warning").filter(is_firewall);
+    warnings.map(|finding| (text(finding, "check"), text(finding, "found"), text(finding, "advice"))).collect()
+}
+
+#[test]
+fn rules_that_reject_what_is_forwarded() {
+    let daemon = daemon();
+    let outside = outside(&daemon.host);
+    daemon.ok("network create --ipv6 n");
+    let a = Namespace::new("a");
+    daemon.ok(&format!("endpoint attach n {}", a.text()));
+    assert_eq!(warned_of(&daemon, ""), []);
+    until("the way out", || a.pings("192.0.2.2") && a.pings("2001:db8::2"));
+    let own = "table inet fw {
+        chain f {
+            type filter hook forward priority 10;
+            ct state established,related accept; ct status dnat accept; reject with icmpx admin-prohibited; } }";
+    let warnings = warned_of(&daemon, own);
+    let [(check, found, advice)] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(
+        check == "firewall nftables" && found.contains("the chain inet fw f drops or rejects by a rule"),
+        "{found}"
+    );
+    // What it says to do works.
+    let bridge = daemon.host.run("ip -br link show type bridge").split_whitespace().next().unwrap().to_owned();
+    assert!(!a.pings("192.0.2.2") && advice.contains("nft insert rule inet fw f iifname LINK accept"), "{advice}");
+    daemon.host.run(&format!("nft insert rule inet fw f iifname {bridge} accept"));
+    daemon.host.run(&format!("nft insert rule inet fw f oifname {bridge} accept"));
+    assert!(a.pings("192.0.2.2") && a.pings("2001:db8::2") && outside.pings("192.0.2.1"));
+    let firewallds = "delete table inet fw
+        table inet firewalld {
+            chain filter_FWD_public { reject with icmpx admin-prohibited; }
+            chain filter_FORWARD_ZONES { iifname eth0 goto filter_FWD_public; goto filter_FWD_public; }
+            chain filter_FORWARD {
+                type filter hook forward priority 10;
+                ct state established,related accept; ct status dnat accept; iifname lo accept
+                jump filter_FORWARD_ZONES
+                reject with icmpx admin-prohibited; } }";
+    let warnings = warned_of(&daemon, firewallds);
+    let [(check, found, advice)] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(check == "firewalld" && advice.contains("--zone=trusted"), "{warnings:?}");
+    assert!(
+        found.contains("the chain inet firewalld filter_FORWARD ") && found.contains("filter_FWD_public"),
+        "{found}"
+    );
+    // A rule that is not for what Pontoon's networks send.
+    let others = "delete table inet firewalld
+        table ip6 fw { chain f { type filter hook forward priority 0; iifname eth0 oifname eth0 drop; tcp dport 25 drop; } }";
+    assert_eq!(warned_of(&daemon, others), []);
+    assert!(a.pings("192.0.2.2"));
 }
 
 #[test]

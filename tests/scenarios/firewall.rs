@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Command;
 
 use kernel::{IptablesChain, IptablesFamily};
-use pontoon_tests::{Bench, Daemon, Namespace, fetch, listen_tcp, outside, same_at_last};
+use pontoon_tests::{Bench, Daemon, Namespace, fetch, listen_tcp, outside, same_at_last, until};
 
 use crate::packets::address;
 
@@ -322,4 +322,48 @@ fn the_hosts_firewall_is_told() {
     assert_eq!((found(ipv4).chain, found(ipv4).legacy), (Some(IptablesChain::DockerUser), false));
     assert!(found(ipv6).legacy);
     assert_eq!(found(ipv6).to_string(), "iptables-nft, with the chain DOCKER-USER, and legacy iptables");
+}
+
+/// What ufw, an own script or a distribution's defaults make: a rule of the administrator's, and what refuses the rest, by policy or by rules.
+const REFUSING: [&str; 3] = [
+    "{p} -P FORWARD DROP",
+    "{p} -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; {p} -A FORWARD -j REJECT",
+    "{p} -N last; {p} -A last -j REJECT; {p} -A FORWARD -j last",
+];
+
+#[test]
+fn an_administrators_rule_in_forward_holds_for_networks_that_are_made_later() {
+    for refusing in REFUSING {
+        let mut daemon = Daemon::start();
+        let outside = outside(&daemon.host);
+        for program in BOTH {
+            let closed = format!("{program} -I FORWARD -i eth0 -p tcp -m conntrack --ctorigdstport 8080 -j DROP");
+            let script = format!("{}; {closed}", refusing.replace("{p}", program));
+            let ran = daemon.host.try_run_script(&script);
+            assert!(ran.status.success(), "{ran:?}");
+        }
+        daemon.load("bridge");
+        let endpoints = ["a", "b"].map(|name| {
+            daemon.ok(&format!("network create --ipv6 {name}"));
+            let namespace = Namespace::new(name);
+            let port = if name == "a" { 8080 } else { 8081 };
+            daemon.ok(&format!("endpoint attach {name} {} --name {name} -p {port}:80", namespace.text()));
+            listen_tcp(&namespace, 80, "hello");
+            namespace
+        });
+        let is_so = || {
+            assert!(endpoints.iter().all(|a| a.pings("192.0.2.2") && a.pings("2001:db8::2")), "{refusing}");
+            for address in ["192.0.2.1", "[2001:db8::1]"] {
+                assert_eq!(fetch(&outside, &format!("{address}:8080")), "", "{refusing}");
+                assert_eq!(fetch(&outside, &format!("{address}:8081")), "hello", "{refusing}");
+            }
+        };
+        is_so();
+        daemon.restart();
+        is_so();
+        // One that comes later, behind Pontoon's: they go behind it.
+        iptables(&daemon.host, "-I FORWARD 3 -i eth0 -p tcp -m conntrack --ctorigdstport 8081 -j DROP");
+        until("the new rule holds", || fetch(&outside, "192.0.2.1:8081").is_empty());
+        assert!(endpoints[1].pings("192.0.2.2"));
+    }
 }

@@ -118,7 +118,9 @@ const ATTACKS: &[(&str, &str)] = &[
     ("policy-rule-for-another-network", "nothing ties the rule to the network"),
     ("policy-rule-for-the-local-table", "the routing table 255 is the kernel's own"),
     ("speak-for-another-network", "10.77.0.2 lies in none of the network's pools"),
-    ("speak-for-the-outside", "192.0.2.1 lies in none of the network's pools"),
+    ("speak-for-the-outside", "192.0.2.9 lies in none of the network's pools"),
+    ("speak-for-another-gateway", "10.77.0.1 lies in none of the network's pools"),
+    ("speak-for-the-host-itself", "127.0.0.1 lies in none of the network's pools"),
     ("choose-everything", "0.0.0.0/0 is not the driver's to choose"),
     ("choose-another-network", "10.77.0.0/16 overlaps with 10.77.0.0/24 of network \"victim\""),
     (
@@ -365,6 +367,8 @@ attacks! {
     policy_rule_for_the_local_table: "policy-rule-for-the-local-table"
     speak_for_another_network: "speak-for-another-network"
     speak_for_the_outside: "speak-for-the-outside"
+    speak_for_another_gateway: "speak-for-another-gateway"
+    speak_for_the_host_itself: "speak-for-the-host-itself"
     switch_forwarding_off: "switch-forwarding-off"
     setting_that_is_not_granted: "setting-that-is-not-granted"
     read_a_setting_that_is_not_granted: "read-a-setting-that-is-not-granted"

@@ -84,6 +84,8 @@ pub struct IptablesRule {
     pub returns: bool,
     /// It looks at a link's index: none that iptables itself wrote does, what it saved and restored included.
     pub by_index: bool,
+    /// What a container begins ends here in a drop or a reject, whatever it is: by the rule, or where it leads.
+    pub refuses: bool,
 }
 
 /// A change of the table.

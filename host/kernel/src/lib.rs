@@ -301,8 +301,8 @@ impl Kernel {
         nft::replace_table(&mut self.session(), namespace, table, rules)
     }
 
-    /// The base chains of nftables, in whose table ever, that drop what is forwarded unless a rule accepts it: `FAMILY TABLE CHAIN`.
-    pub fn dropping_chains(&self, namespace: &Namespace) -> Result<Vec<String>, Error> {
+    /// The base chains of nftables, in whose table ever, that drop what a link that they have no rule for begins to send by another one.
+    pub fn dropping_chains(&self, namespace: &Namespace) -> Result<Vec<DroppingChain>, Error> {
         nft::dropping(&mut self.session(), namespace)
     }
 

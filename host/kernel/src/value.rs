@@ -358,6 +358,15 @@ pub struct FoundRule {
     pub comment: String,
 }
 
+/// A base chain that drops what is forwarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppingChain {
+    /// `FAMILY TABLE CHAIN`, as nft has them.
+    pub chain: String,
+    /// The chain of that table whose rule does it; none: the policy.
+    pub rule_in: Option<String>,
+}
+
 /// Where a rule that was made is found again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NftHandle {

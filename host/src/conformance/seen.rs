@@ -138,7 +138,8 @@ fn see_rules(controller: &Controller, lines: &mut BTreeSet<String>) -> Result<()
         for (handle, comment) in kernel.nft_rules(&Namespace::Host, &table)? {
             let chain = handle.chain;
             let kind = if chain.nat { "nat" } else { "filter" };
-            let owner: Vec<_> = comment.split(' ').map(short).collect();
+            // Its last word is the number of the object, which no two rules share.
+            let owner: Vec<_> = comment.split(' ').filter(|word| word.parse::<i64>().is_err()).map(short).collect();
             let line =
                 format!("host: nftables {table} {kind} {:?} {}: {}", chain.hook, chain.priority, owner.join(" "));
             let number = (1..).find(|n: &u32| !lines.contains(&format!("{line} #{n}"))).unwrap_or_default();

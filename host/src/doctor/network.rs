@@ -8,13 +8,13 @@ use rustix::io::Errno;
 use super::unknown;
 use crate::controller::Controller;
 use crate::firewall::{self, Exceptions, Found};
-use kernel::{Config, Error, IptablesFamily, Kernel, Namespace, Sysctl};
+use kernel::{Config, DroppingChain, Error, IptablesFamily, Kernel, Namespace, Sysctl};
 use operation::finding::Finding;
 
 /// A change of the firewall by others is mended after half a second at most.
 const MENDING: Duration = Duration::from_secs(1);
-/// These are watched and mended, and so are looked at as iptables.
-const MENDED: [&str; 2] = ["ip filter FORWARD", "ip6 filter FORWARD"];
+/// A table that only its owner can change.
+const FIREWALLD: &str = "firewalld";
 const FAMILIES: [IptablesFamily; 2] = [IptablesFamily::Ipv4, IptablesFamily::Ipv6];
 
 /// Looks at firewall, bridge-nf and forwarding.
@@ -46,9 +46,24 @@ fn firewalls(kernel: &Kernel) -> Vec<Finding> {
         // The rest would be refused as well.
         Err(error) => vec![unknown("firewall", &error, error.errno)],
         Ok((tables, chains)) => {
-            let iptables = FAMILIES.map(|family| iptables(family, firewall::found(kernel, family)));
-            iptables.into_iter().chain(others(&tables, chains)).collect()
+            let found = FAMILIES.map(|family| (family, firewall::found(kernel, family)));
+            // Where it drops, it is watched and mended.
+            let mended = |chain: &DroppingChain| {
+                found.iter().any(|(family, found)| {
+                    chain.chain == forward(*family) && found.as_ref().is_ok_and(|found| found.chain.is_some())
+                })
+            };
+            let others = others(&tables, chains.into_iter().filter(|chain| !mended(chain)).collect());
+            found.into_iter().map(|(family, found)| iptables(family, found)).chain(others).collect()
         }
+    }
+}
+
+/// The chain of iptables-nft.
+fn forward(family: IptablesFamily) -> &'static str {
+    match family {
+        IptablesFamily::Ipv4 => "ip filter FORWARD",
+        IptablesFamily::Ipv6 => "ip6 filter FORWARD",
     }
 }
 
@@ -69,21 +84,52 @@ fn iptables(family: IptablesFamily, found: Result<Found, Error>) -> Finding {
 }
 
 /// Firewalls that are not iptables: what Pontoon accepts, they still drop.
-fn others(tables: &[String], chains: Vec<String>) -> Vec<Finding> {
-    let strict = chains.into_iter().filter(|chain| !MENDED.contains(&chain.as_str())).map(|chain| {
-        let advice =
-            format!("except each network's link in it: nft add rule {chain} iifname LINK accept, and oifname LINK");
-        Finding::warning("firewall nftables", format!("the chain {chain} drops what is forwarded"), advice)
-    });
-    let firewalld = tables.iter().any(|table| table == "firewalld").then(|| {
+fn others(tables: &[String], chains: Vec<DroppingChain>) -> Vec<Finding> {
+    let (firewallds, chains): (Vec<_>, Vec<_>) =
+        chains.into_iter().partition(|chain| chain.chain.split(' ').nth(1) == Some(FIREWALLD));
+    let firewalld = tables.iter().any(|table| table == FIREWALLD).then(|| {
+        let found = match firewallds.first() {
+            Some(chain) => format!("{} from links that are in none of its zones", dropping(chain)),
+            None => "its rules are in force: it may reject what is forwarded from links that are in none of its zones".into(),
+        };
         Finding::warning(
             "firewalld",
-            "its rules are in force: it may reject what is forwarded from links that are in none of its zones",
+            found,
             "put each network's link into a zone that accepts: firewall-cmd --permanent --zone=trusted --add-interface=LINK, \
              then firewall-cmd --reload; Pontoon's own rules come back by themselves after that",
         )
     });
-    strict.chain(firewalld).collect()
+    chains.iter().map(strict).chain(firewalld).collect()
+}
+
+fn dropping(DroppingChain { chain, rule_in }: &DroppingChain) -> String {
+    match rule_in {
+        None => format!("the chain {chain} drops by its policy what is forwarded"),
+        Some(name) if chain.ends_with(&format!(" {name}")) => {
+            format!("the chain {chain} drops or rejects by a rule what is forwarded")
+        }
+        Some(name) => {
+            format!("the chain {chain} drops or rejects by a rule of {name}, where it leads, what is forwarded")
+        }
+    }
+}
+
+/// A chain of somebody else's: only there can a packet be let through, by a rule that comes first.
+fn strict(found: &DroppingChain) -> Finding {
+    let chain = &found.chain;
+    let advice = match chain.split(' ').collect::<Vec<_>>()[..] {
+        [family, "filter", "FORWARD"] if family != "inet" => {
+            let program = if family == "ip" { "iptables" } else { "ip6tables" };
+            format!(
+                "except each network's link in it, where it stays: {program} -I FORWARD -i LINK -j ACCEPT, and -o LINK"
+            )
+        }
+        _ => format!(
+            "except each network's link in it, and where its rules are kept (/etc/nftables.conf): \
+             nft insert rule {chain} iifname LINK accept, and oifname LINK"
+        ),
+    };
+    Finding::warning("firewall nftables", dropping(found), advice)
 }
 
 fn bridge_nf(kernel: &Kernel, family: IptablesFamily) -> Finding {

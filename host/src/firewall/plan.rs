@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::{IptablesChain, IptablesChange, IptablesFilter, IptablesPlace, IptablesRule, IptablesWay};
+use kernel::{IptablesChain, IptablesChange, IptablesFilter, IptablesPlace, IptablesRule, IptablesRules, IptablesWay};
 use words::LinkName;
 
 /// The tag of any Pontoon.
@@ -15,7 +15,8 @@ pub(super) fn place(filter: &IptablesFilter) -> Option<IptablesChain> {
     if filter.docker_user.as_ref().is_some_and(|chain| chain.used) {
         return Some(IptablesChain::DockerUser);
     }
-    filter.forward.as_ref().is_some_and(|chain| chain.drops).then_some(IptablesChain::Forward)
+    let drops = |chain: &IptablesRules| chain.drops || chain.rules.iter().any(|rule| rule.refuses);
+    filter.forward.as_ref().is_some_and(drops).then_some(IptablesChain::Forward)
 }
 
 /// A link that forwards: rules hold for the one that has both. What iptables shows is the name, and the next link of it has another index.
@@ -60,18 +61,15 @@ fn of_chain(
     tag: &str,
     mut wanted: BTreeMap<String, &Wish>,
 ) -> Vec<IptablesChange> {
-    let again = come_too_early(chain, rules, tag);
+    let end = end(chain, rules);
+    let again = are_out_of_place(rules, end, tag);
     let mut changes = Vec::new();
     for rule in rules.iter().filter(|rule| rule.comment.starts_with(tag)) {
         if again || !rule.by_index || wanted.remove(&rule.comment).is_none() {
             changes.push(IptablesChange::Remove(chain, rule.handle));
         }
     }
-    let place = match (chain, rules.last()) {
-        (IptablesChain::Forward, _) => IptablesPlace::First,
-        (_, Some(last)) if last.returns => IptablesPlace::Before(last.handle),
-        _ => IptablesPlace::Last,
-    };
+    let place = rules.get(end).map_or(IptablesPlace::Last, |rule| IptablesPlace::Before(rule.handle));
     changes.extend(wanted.into_iter().map(|(comment, (link, way))| {
         let Link { name, index } = link.clone();
         IptablesChange::Accept { chain, place, link: name, index, way: *way, comment }
@@ -79,14 +77,22 @@ fn of_chain(
     changes
 }
 
-/// Whether one of the administrator's rules stands behind ours, where it would never be asked. Another Pontoon's rules may.
-fn come_too_early(chain: IptablesChain, rules: &[IptablesRule], tag: &str) -> bool {
-    if chain == IptablesChain::Forward {
-        return false;
-    }
-    let end = rules.len() - usize::from(rules.last().is_some_and(|rule| rule.returns));
-    let behind = rules[..end].iter().skip_while(|rule| !rule.comment.starts_with(tag));
+/// Where the administrator's rules end, and ours come: before a last RETURN in DOCKER-USER, before what refuses everything in FORWARD.
+fn end(chain: IptablesChain, rules: &[IptablesRule]) -> usize {
+    let ends = match chain {
+        IptablesChain::Forward => rules.iter().position(|rule| rule.refuses),
+        IptablesChain::DockerUser => rules.iter().rposition(|rule| rule.returns).filter(|at| at + 1 == rules.len()),
+    };
+    ends.unwrap_or(rules.len())
+}
+
+/// Whether one of the administrator's rules stands behind ours, where it would never be asked, or ours behind the end. Another Pontoon's rules
+/// may stand behind ours.
+fn are_out_of_place(rules: &[IptablesRule], end: usize, tag: &str) -> bool {
+    let (before, after) = rules.split_at(end);
+    let behind = before.iter().skip_while(|rule| !rule.comment.starts_with(tag));
     behind.into_iter().any(|rule| !rule.comment.starts_with(ANY))
+        || after.iter().any(|rule| rule.comment.starts_with(tag))
 }
 
 #[cfg(test)]
@@ -97,7 +103,13 @@ mod tests {
     const TAG: &str = "pontoon-00abcd-";
 
     fn rule(handle: u64, comment: &str) -> IptablesRule {
-        IptablesRule { handle, comment: comment.into(), returns: comment == "RETURN", by_index: true }
+        IptablesRule {
+            handle,
+            comment: comment.into(),
+            returns: comment == "RETURN",
+            by_index: true,
+            refuses: comment == "REJECT",
+        }
     }
 
     fn docker(comments: &[&str]) -> IptablesFilter {
@@ -161,16 +173,35 @@ mod tests {
         assert_eq!(words(&late, &["b"]), moved);
     }
 
+    /// A FORWARD without DOCKER-USER before it.
+    fn forward(drops: bool, comments: &[&str]) -> IptablesFilter {
+        let rules = (1..).zip(comments).map(|(handle, comment)| rule(handle, comment)).collect();
+        let forward = Some(IptablesRules { drops, used: false, rules });
+        IptablesFilter { generation: 1, forward, docker_user: None, protected: BTreeSet::new() }
+    }
+
     #[test]
-    fn without_docker_user_they_go_to_the_front_of_a_forward_that_drops() {
+    fn without_docker_user_they_go_behind_the_rules_of_a_forward_that_drops() {
         let mut filter = docker(&["pontoon-00abcd-from-b-7", "pontoon-00abcd-to-b-7"]);
         filter.docker_user.as_mut().unwrap().used = false;
-        let moved = ["DOCKER-USER -1", "DOCKER-USER -2", "FORWARD from b First", "FORWARD to b First"];
+        let moved = ["DOCKER-USER -1", "DOCKER-USER -2", "FORWARD from b Last", "FORWARD to b Last"];
         assert_eq!(words(&filter, &["b"]), moved);
         filter.docker_user = None;
-        assert_eq!(words(&filter, &["b"]), ["FORWARD from b First", "FORWARD to b First"]);
-        filter.forward.as_mut().unwrap().drops = false;
-        assert_eq!(words(&filter, &["b"]), [""; 0]);
+        assert_eq!(words(&filter, &["b"]), ["FORWARD from b Last", "FORWARD to b Last"]);
+        assert_eq!(words(&forward(false, &[""]), &["b"]), [""; 0]);
         assert_eq!(words(&IptablesFilter::default(), &["b"]), [""; 0]);
+    }
+
+    #[test]
+    fn they_go_before_what_refuses_everything() {
+        let added = |place: &str| ["from", "to"].map(|way| format!("FORWARD {way} b {place}"));
+        assert_eq!(words(&forward(false, &["", "REJECT"]), &["b"]), added("Before(2)"));
+        assert_eq!(words(&forward(true, &["REJECT", ""]), &["b"]), added("Before(1)"));
+        let ours = ["pontoon-00abcd-from-b-7", "pontoon-00abcd-to-b-7"];
+        assert_eq!(words(&forward(false, &[ours[0], ours[1], "REJECT", ""]), &["b"]), [""; 0]);
+        let moved = |place: &str| [vec!["FORWARD -2".to_owned(), "FORWARD -3".into()], added(place).into()].concat();
+        assert_eq!(words(&forward(false, &["REJECT", ours[0], ours[1]]), &["b"]), moved("Before(1)"));
+        let early = [["FORWARD -1", "FORWARD -2"].map(str::to_owned), added("Before(4)")].concat();
+        assert_eq!(words(&forward(true, &[ours[0], ours[1], "", "REJECT"]), &["b"]), early);
     }
 }

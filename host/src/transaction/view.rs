@@ -1,6 +1,7 @@
 //! What the gate looks up in a transaction, and what a capability may read of the kernel.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::objects::speaks_of;
 use super::{Transaction, describe};
@@ -114,6 +115,10 @@ impl View for Transaction {
 
     fn is_others_name(&self, name: &LinkName) -> Result<bool> {
         Ok(self.store.is_others_link(&self.owner.driver, name.as_str())?)
+    }
+
+    fn is_hosts_address(&self, address: IpAddr) -> Result<bool> {
+        Ok(self.kernel.all_addresses(&Namespace::Host)?.iter().any(|(_, net)| net.addr() == address))
     }
 
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32> {

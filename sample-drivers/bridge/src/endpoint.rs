@@ -9,11 +9,9 @@ use pontoon_sdk::{Context, EndpointOptions, Error, ErrorKind, InterfaceInfo, Joi
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Network, hash, remove_link};
+use crate::options;
 use crate::ports::{self, Published};
 use crate::report::Exposed;
-
-/// The name that the container's link is to have, where the user chose one.
-const INTERFACE_NAME: &str = "com.docker.network.endpoint.ifname";
 
 /// What is remembered of an endpoint.
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,9 +55,9 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
     }
     let mac_address = choose_mac_address(info)?;
     let host_link = format!("veth{}", &hash(endpoint)[..7]);
-    let interface_name = options.generic.get(INTERFACE_NAME).map(str::to_owned);
     let network = Network::find(network)?;
     let sandbox = info.sandbox();
+    let interface_name = options::interface_name(&options.generic, sandbox.is_some())?;
     let name = match (&sandbox, &interface_name) {
         (None, _) => LinkName::Exact(format!("{host_link}c")),
         (Some(_), Some(name)) => LinkName::Exact(name.clone()),

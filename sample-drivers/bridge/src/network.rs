@@ -10,7 +10,7 @@ use pontoon_sdk::sysctls::{self, LinkSysctl};
 use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, Result, forwarding, ipnet};
 use serde::{Deserialize, Serialize};
 
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::rules;
 
 /// What is remembered of a network.
@@ -47,6 +47,8 @@ pub(crate) struct Subnet {
     pub bridge: Option<IpNet>,
     /// The gateway that containers are given.
     pub gateway: Option<IpAddr>,
+    /// The source address of what leaves; none: that of the link that it leaves by.
+    pub source: Option<IpAddr>,
 }
 
 impl Network {
@@ -66,19 +68,33 @@ impl Network {
 
     fn new(network: &str, options: &NetworkOptions, ipv4: &[IpamData], ipv6: &[IpamData]) -> Result<Self> {
         let internal = options.internal;
-        let options = Options::read(&options.generic)?;
         let mut ipv4 = subnet(ipv4, "DefaultGatewayIPv4")?;
+        let mut ipv6 = subnet(ipv6, "DefaultGatewayIPv6")?;
+        options::check_made(&options.generic, ipv4.is_some(), ipv6.is_some(), internal)?;
+        let options = Options::read(&options.generic)?;
         if options.inhibit_ipv4 {
             ipv4 = ipv4.map(|subnet| Subnet { bridge: None, ..subnet });
+        }
+        for (subnet, source) in [&mut ipv4, &mut ipv6].into_iter().zip(options.sources) {
+            match (source, &mut *subnet) {
+                (None, _) => {}
+                (Some(address), _) if internal => {
+                    return Err(options::useless_source(address, "nothing leaves an internal network"));
+                }
+                (Some(address), None) => {
+                    return Err(options::useless_source(address, "the network has no subnet of that family"));
+                }
+                (Some(_), Some(subnet)) => subnet.source = source,
+            }
         }
         Ok(Self {
             bridge: options.name.unwrap_or_else(|| default_name(network)),
             ipv4,
-            ipv6: subnet(ipv6, "DefaultGatewayIPv6")?,
+            ipv6,
             internal,
             icc: options.icc,
             masquerade: options.masquerade,
-            host_binding: options.host_binding.map(IpAddr::V4),
+            host_binding: options.host_binding,
             mtu: options.mtu,
             interface_prefix: options.interface_prefix,
             rules: Vec::new(),
@@ -91,7 +107,9 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
     let mut new = Network::new(network, options, ipv4, ipv6)?;
     check_conflicts(network, &new)?;
     let bridge = add_bridge(&new).context(format!("bridge {}", new.bridge))?;
-    new.rules = nftables::add(None, &rules::of_network(&new, &bridge))?;
+    let rules = nftables::add(None, &rules::of_network(&new, &bridge));
+    new.rules =
+        if new.subnets().any(|subnet| subnet.source.is_some()) { rules.context(options::SOURCES)? } else { rules? };
     bridge_key(&new.bridge).set(&network.to_owned())?;
     Network::key(network).set(&new)
 }
@@ -140,7 +158,7 @@ fn subnet(pools: &[IpamData], gateway_name: &str) -> Result<Option<Subnet>> {
     };
     let pool = data.pool.ok_or_else(|| Error::invalid_argument("the bridge driver needs an address pool"))?;
     let gateway = data.aux_address(gateway_name).or(data.gateway).map(|gateway| gateway.addr());
-    Ok(Some(Subnet { pool: pool.trunc(), bridge: data.gateway, gateway }))
+    Ok(Some(Subnet { pool: pool.trunc(), bridge: data.gateway, gateway, source: None }))
 }
 
 /// No two networks have the same bridge or overlapping subnets. Should another network be made at the same time, the

@@ -6,8 +6,8 @@ use ipnet::{IpNet, Ipv4Net};
 use pontoon_sdk::ipnet;
 use pontoon_sdk::links::Link;
 use pontoon_sdk::nftables::Property::{Connection, Destination, DestinationTranslated, InputLink, OutputLink, Source};
-use pontoon_sdk::nftables::Verdict::{Accept, Drop, Masquerade};
-use pontoon_sdk::nftables::{Chain, ConnectionStates, Rule};
+use pontoon_sdk::nftables::Verdict::{Accept, Drop, Masquerade, SourceNat};
+use pontoon_sdk::nftables::{Chain, ConnectionStates, Rule, Target};
 
 use crate::network::{Network, Subnet};
 
@@ -41,10 +41,13 @@ fn no_way_out(bridge: &Link) -> [Rule<'_>; 2] {
     ]
 }
 
-/// Into the network come answers and what was sent to a published port, and nothing else.
-fn filter(bridge: &Link) -> [Rule<'_>; 3] {
+/// Into the network come answers and what was sent to a published port, and nothing else. A packet that conntrack calls invalid is never
+/// translated: it would leave with the container's address.
+fn filter(bridge: &Link) -> [Rule<'_>; 4] {
     let answers = Connection(ConnectionStates::ESTABLISHED_RELATED);
+    let invalid = Connection(ConnectionStates { invalid: true, ..ConnectionStates::default() });
     [
+        Rule::new(Chain::FORWARD, Drop).when(InputLink(bridge)).unless(OutputLink(bridge)).when(invalid),
         Rule::new(Chain::FORWARD, Accept).when(OutputLink(bridge)).when(answers),
         Rule::new(Chain::FORWARD, Accept).when(OutputLink(bridge)).when(DestinationTranslated),
         Rule::new(Chain::FORWARD, Drop).when(OutputLink(bridge)).unless(InputLink(bridge)),
@@ -57,8 +60,9 @@ fn translation<'a>(subnet: &Subnet, masquerade: bool, bridge: &'a Link) -> Vec<R
         .when(Source(subnet.pool))
         .when(Destination(subnet.pool))
         .when(DestinationTranslated);
+    let verdict = subnet.source.map_or(Masquerade, |address| SourceNat(Target { address, port: None }));
     let outside = masquerade
-        .then(|| Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(subnet.pool)).unless(OutputLink(bridge)));
+        .then(|| Rule::new(Chain::NAT_POSTROUTING, verdict).when(Source(subnet.pool)).unless(OutputLink(bridge)));
     outside.into_iter().chain([hairpin]).collect()
 }
 

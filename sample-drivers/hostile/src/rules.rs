@@ -21,7 +21,9 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("policy-rule-for-another-network", policy_rule_for_another_network),
     ("policy-rule-for-the-local-table", policy_rule_for_the_local_table),
     ("speak-for-another-network", |stage| speak_for(stage, "10.77.0.2")),
-    ("speak-for-the-outside", |stage| speak_for(stage, "192.0.2.1")),
+    ("speak-for-the-outside", |stage| speak_for(stage, "192.0.2.9")),
+    ("speak-for-another-gateway", |stage| speak_for(stage, "10.77.0.1")),
+    ("speak-for-the-host-itself", |stage| speak_for(stage, "127.0.0.1")),
     ("switch-forwarding-off", switch_forwarding_off),
     ("setting-that-is-not-granted", setting_that_is_not_granted),
     ("read-a-setting-that-is-not-granted", |stage| {

@@ -117,8 +117,11 @@ impl Gate {
                 conditions.push(NftCondition { property, negated: false });
             }
         }
-        if let NftVerdict::SourceNat(to, _) = verdict {
-            self.permit(call, Object::Target(to))?;
+        if let NftVerdict::SourceNat(to, _) = verdict
+            && !is_as_masquerade(view, chain, to)?
+        {
+            let refused = self.permit(call, Object::Target(to));
+            refused.map_err(|e| Error { message: format!("{}; nor does the host send from it", e.message), ..e })?;
         }
         // What is wrong is the rule.
         let tied = self.permit(call, Object::Rule(&ties(&conditions, &parents, &verdict)));
@@ -173,6 +176,13 @@ impl Gate {
             }
         }
     }
+}
+
+/// Whether a source is one that `masquerade` could give as well: what leaves the host gets an address of the host's. What is sent to the host
+/// itself (the hook input) must not: services trust whoever comes from there. Nor is it a loopback address, or one of another network.
+fn is_as_masquerade(view: &impl View, chain: NftChain, source: IpAddr) -> Result<bool> {
+    let leaves = chain.hook == NftHook::Postrouting && !source.is_loopback();
+    Ok(leaves && view.check_pool(source.into()).is_ok() && view.is_hosts_address(source)?)
 }
 
 fn hook(hook: NftHook) -> Hook {

@@ -1,6 +1,7 @@
 //! What the gate looks up to decide, and what a driver's handles stand for.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kernel::{HostPort, LinkKey, Namespace, Sysctl};
@@ -53,6 +54,9 @@ pub trait View {
 
     /// Whether a link of another driver's on the host has this name, or is to have it again.
     fn is_others_name(&self, name: &LinkName) -> Result<bool>;
+
+    /// Whether a link of the host's has this address.
+    fn is_hosts_address(&self, address: IpAddr) -> Result<bool>;
 
     /// The value of a kernel setting.
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32>;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use rustix::io::Errno;
 
+use crate::nft::dropping::refusing;
 use crate::nft::expression::{
     Expressions, NF_ACCEPT, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_OIF, NFT_META_OIFNAME, NFTA_DATA_VALUE,
     NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_VERDICT_CODE, Test,
@@ -50,22 +51,17 @@ pub(in super::super) fn read(session: &mut Session, family: IptablesFamily) -> R
     };
     let [generation, forward, docker_user] = answers.as_slice() else { return Err(malformed()) };
     let Some(generation) = found(generation)? else { return Ok(IptablesFilter::default()) };
+    let question = all(message::NFT_MSG_GETRULE, header(family).put_text(message::NFTA_RULE_TABLE, TABLE));
+    let listed = list(session, &Namespace::Host, "the rules of iptables", question)?;
     Ok(IptablesFilter {
         generation: big_number(find(generation, message::NFTA_GEN_ID)?)?,
-        forward: rules(session, family, IptablesChain::Forward, found(forward)?)?,
-        docker_user: rules(session, family, IptablesChain::DockerUser, found(docker_user)?)?,
-        protected: protected(session, family)?,
+        forward: rules(&listed, family, IptablesChain::Forward, found(forward)?)?,
+        docker_user: rules(&listed, family, IptablesChain::DockerUser, found(docker_user)?)?,
+        protected: listed.iter().filter_map(protects).collect(),
     })
 }
 
-/// See [`IptablesFilter::protected`].
-fn protected(session: &mut Session, family: IptablesFamily) -> Result<BTreeSet<String>, Error> {
-    let question = all(message::NFT_MSG_GETRULE, header(family).put_text(message::NFTA_RULE_TABLE, TABLE));
-    let listed = list(session, &Namespace::Host, "the rules of iptables", question)?;
-    Ok(listed.iter().filter_map(protects).collect())
-}
-
-/// The link that a rule keeps packets from. A rule with an expression of a shape that isn't known here keeps nothing.
+/// The link that a rule keeps packets from; see [`IptablesFilter::protected`]. A rule with an expression of a shape that isn't known here keeps nothing.
 fn protects(message: &Message) -> Option<String> {
     let expressions = after(&message.body, message::HEADER).ok()?.find(message::NFTA_RULE_EXPRESSIONS).ok()??;
     let (mut link, mut is_name, mut keeps) = (None, false, false);
@@ -103,25 +99,33 @@ fn found(answer: &Answer) -> Result<Option<&Message>, Error> {
 }
 
 fn rules(
-    session: &mut Session,
+    listed: &[Message],
     family: IptablesFamily,
     chain: IptablesChain,
     found: Option<&Message>,
 ) -> Result<Option<IptablesRules>, Error> {
     let Some(found) = found else { return Ok(None) };
     let policy = after(&found.body, message::HEADER)?.find(message::NFTA_CHAIN_POLICY)?.map(big_number).transpose()?;
-    let question = all(message::NFT_MSG_GETRULE, rule_body(family, chain));
-    let listed = list(session, &Namespace::Host, "the rules of iptables", question)?;
-    let rules: Vec<IptablesRule> = listed.iter().map(rule).collect::<Result<_, _>>()?;
+    let refusing = refusing(listed, family == IptablesFamily::Ipv6)?;
+    let of_chain =
+        |message: &&Message| find(message, message::NFTA_RULE_CHAIN).is_ok_and(|name| text(name) == chain.name());
+    let rules: Vec<IptablesRule> =
+        listed.iter().filter(of_chain).map(|message| rule(message, &refusing)).collect::<Result<_, _>>()?;
     // The kernel counts a chain's rules and the jumps to it together.
     let used = big_number(find(found, message::NFTA_CHAIN_USE)?)? as usize > rules.len();
     Ok(Some(IptablesRules { drops: policy == Some(NF_DROP), used, rules }))
 }
 
-fn rule(message: &Message) -> Result<IptablesRule, Error> {
+fn rule(message: &Message, refusing: &BTreeSet<u64>) -> Result<IptablesRule, Error> {
     let handle = big_long(find(message, message::NFTA_RULE_HANDLE)?)?;
     let expressions = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_EXPRESSIONS)?;
-    let mut rule = IptablesRule { handle, comment: String::new(), returns: false, by_index: false };
+    let mut rule = IptablesRule {
+        handle,
+        comment: String::new(),
+        returns: false,
+        by_index: false,
+        refuses: refusing.contains(&handle),
+    };
     let mut conditions = false;
     // A rule with an expression of a shape that isn't known here is some other rule.
     for (_, expression) in attributes(expressions.unwrap_or_default()).flatten() {

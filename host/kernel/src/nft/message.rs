@@ -203,6 +203,11 @@ pub(super) fn delete_rule(table: &str, chain: NftChain, handle: u64) -> Request 
     one(NFT_MSG_DELRULE, 0, rule_body(table, chain).put(NFTA_RULE_HANDLE, &handle.to_be_bytes()))
 }
 
+/// Asks for all rules of all families.
+pub(super) fn list_all_rules() -> Request {
+    all(NFT_MSG_GETRULE, Writer::after(&[0; HEADER]))
+}
+
 /// Asks for all rules of a table, or of all tables of family inet.
 pub(super) fn list_rules(table: Option<&str>) -> Request {
     all(NFT_MSG_GETRULE, table.into_iter().fold(inet(), |body, table| body.put_text(NFTA_RULE_TABLE, table)))

@@ -1,6 +1,7 @@
 //! nftables: rules in tables of family inet, each change one transaction over NETLINK_NETFILTER (linux/netfilter/nf_tables.h).
 
 mod chain;
+mod dropping;
 pub(super) mod expression;
 mod iptables;
 pub(super) mod message;
@@ -9,11 +10,12 @@ mod removal;
 use rustix::io::Errno;
 
 use crate::error::Refusal;
-use crate::transport::attribute::{after, attributes, big_long, big_number, text};
+use crate::transport::attribute::{after, big_long, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
-use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftHook, NftRule, Outcome};
+use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftRule, Outcome};
 
+pub(super) use dropping::dropping;
 pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
 pub(super) use removal::remove;
@@ -106,31 +108,6 @@ pub(super) fn remove_table(session: &mut Session, at: &Namespace, table: &str) -
 pub(super) fn tables(session: &mut Session, at: &Namespace) -> Result<Vec<String>, Error> {
     let messages = list(session, at, "nftables tables", message::list_tables())?;
     messages.iter().map(|m| find(m, message::NFTA_TABLE_NAME).map(text)).collect()
-}
-
-/// The base chains of any table that drop what is forwarded unless a rule of theirs accepts it: `FAMILY TABLE CHAIN`, as nft has them.
-pub(super) fn dropping(session: &mut Session, at: &Namespace) -> Result<Vec<String>, Error> {
-    let mut found = Vec::new();
-    for message in list(session, at, "nftables chains", message::list_chains())? {
-        let family = match message.body.first() {
-            Some(&NFPROTO_INET) => "inet",
-            Some(&NFPROTO_IPV4) => "ip",
-            Some(&NFPROTO_IPV6) => "ip6",
-            // The others see no packets that are routed.
-            _ => continue,
-        };
-        let chain = |attribute| after(&message.body, message::HEADER)?.find(attribute);
-        let (Some(hook), Some(policy)) = (chain(message::NFTA_CHAIN_HOOK)?, chain(message::NFTA_CHAIN_POLICY)?) else {
-            continue;
-        };
-        let hook = attributes(hook).find(message::NFTA_HOOK_HOOKNUM)?.map(big_number).transpose()?;
-        if hook == Some(chain::hook_number(NftHook::Forward)) && big_number(policy)? == NF_DROP {
-            let name = |attribute| find(&message, attribute).map(text);
-            let (table, chain) = (name(message::NFTA_CHAIN_TABLE)?, name(message::NFTA_CHAIN_NAME)?);
-            found.push(format!("{family} {table} {chain}"));
-        }
-    }
-    Ok(found)
 }
 
 /// The rules of a table, or of all of family inet, in the chains that [`add`] makes: with their table and their comment.

@@ -100,7 +100,7 @@ pub fn examples() -> Vec<(NftRule, &'static str)> {
 fn chains_that_drop_what_is_forwarded() {
     in_real(|world| {
         let dropping = || world.kernel.dropping_chains(&Namespace::Host).unwrap();
-        assert_eq!(dropping(), [""; 0]);
+        assert_eq!(dropping(), []);
         sh("nft add table inet a; nft add table ip6 b; nft add table bridge c
             nft 'add chain inet a x { type filter hook forward priority 5; policy drop; }'
             nft 'add chain inet a open { type filter hook forward priority 6; }'
@@ -108,7 +108,70 @@ fn chains_that_drop_what_is_forwarded() {
             nft add chain inet a no-base
             nft 'add chain ip6 b FORWARD { type filter hook forward priority 0; policy drop; }'
             nft 'add chain bridge c y { type filter hook forward priority 0; policy drop; }'");
-        assert_eq!(dropping(), ["inet a x", "ip6 b FORWARD"]);
+        let by_policy = |chain: &str| DroppingChain { chain: chain.into(), rule_in: None };
+        assert_eq!(dropping(), [by_policy("inet a x"), by_policy("ip6 b FORWARD")]);
+    });
+}
+
+/// Rules of a chain at the hook forward, and the chain whose rule drops what a container begins; none: no rule does for certain.
+const RULES: &[(&str, Option<&str>)] = &[
+    ("drop", Some("f")),
+    ("reject with icmpx admin-prohibited", Some("f")),
+    ("counter log prefix \"no\" reject", Some("f")),
+    ("ct state established,related accept; ct status dnat accept; reject with icmpx admin-prohibited", Some("f")),
+    ("ct state invalid drop; ct status dnat drop", None),
+    ("ct state new accept; drop", None),
+    ("ct state new drop", Some("f")),
+    ("ct state != new accept; drop", Some("f")),
+    ("accept; drop", None),
+    ("return; drop", None),
+    ("iifname \"lan0\" accept; drop", Some("f")),
+    ("iifname != \"lan0\" drop", Some("f")),
+    ("iifname \"br-*\" accept; drop", None),
+    ("iif lo accept; iif != lo reject", Some("f")),
+    ("meta nfproto ipv6 drop", Some("f")),
+    ("meta nfproto ipv4 accept; drop", Some("f")),
+    ("meta nfproto ipv4 accept; meta nfproto ipv6 accept; drop", None),
+    ("tcp dport 25 drop; ip daddr 10.0.0.0/8 reject", None),
+    ("limit rate 5/second drop", None),
+    ("meta mark set 7 drop", Some("f")),
+    ("jump zones; accept", Some("public")),
+    ("jump open; drop", Some("f")),
+    ("goto open; drop", None),
+    ("tcp dport 25 jump zones", None),
+];
+
+#[test]
+fn chains_whose_rules_drop_what_is_forwarded() {
+    in_real(|world| {
+        for (rules, by) in RULES {
+            let rules = rules.replace("; ", "\n");
+            sh(&format!(
+                "nft -f - <<'END'
+add table inet a
+delete table inet a
+table inet a {{
+chain public {{
+reject
+}}
+chain zones {{
+iifname \"eth0\" goto open
+goto public
+}}
+chain open {{
+tcp dport 25 reject
+}}
+chain f {{
+type filter hook forward priority 10
+{rules}
+}}
+}}
+END"
+            ));
+            let found = world.kernel.dropping_chains(&Namespace::Host).unwrap();
+            let expected = by.map(|chain| DroppingChain { chain: "inet a f".into(), rule_in: Some(chain.into()) });
+            assert_eq!(found, Vec::from_iter(expected), "{rules}");
+        }
     });
 }
 

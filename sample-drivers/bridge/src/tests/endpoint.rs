@@ -109,6 +109,21 @@ fn makes_the_containers_link_under_the_name_that_it_is_told() {
 }
 
 #[test]
+fn names_options_that_it_does_not_know() {
+    let network = network_that_is_there();
+    let sysctls = ("com.docker.network.endpoint.sysctls", "net.ipv4.conf.IFNAME.log_martians=1");
+    let unknown = ("com.docker.network.endpoint.ifnam", "lan");
+    for (key, value) in [sysctls, unknown, ("com.docker.network.driver.mtu", "1400")] {
+        let endpoint = network.endpoint("e").sandbox("container").option(key, value);
+        let (_, message) = refused(endpoint.create());
+        assert!(message.contains(&format!("{key}=\"{value}\"")), "{message}");
+    }
+    // dockerd sets them itself, and says more to its own drivers.
+    let private = "com.docker.network.driver.private.no_proxy_6to4";
+    network.endpoint("e").option(sysctls.0, sysctls.1).option(private, "true").create().unwrap();
+}
+
+#[test]
 fn an_internal_network_has_no_gateway() {
     let network = network().internal();
     network.create().unwrap();

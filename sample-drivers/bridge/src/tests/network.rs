@@ -30,6 +30,7 @@ fn filters_and_masquerades() {
     network().create().unwrap();
     let rules = [
         "filter prerouting -300: iif br-0123456789ab ip daddr 127.0.0.0/8 drop",
+        "filter forward 0: iif br-0123456789ab oif != br-0123456789ab ct state invalid drop",
         "filter forward 0: oif br-0123456789ab ct state established,related accept",
         "filter forward 0: oif br-0123456789ab ct status dnat accept",
         "filter forward 0: oif br-0123456789ab iif != br-0123456789ab drop",
@@ -102,18 +103,57 @@ fn names_options_that_it_can_not_read() {
     assert_eq!(refused(mtu, "67"), (InvalidArgument, message.to_owned()));
     let message = "com.docker.network.driver.mtu=\"big\": invalid digit found in string";
     assert_eq!(refused(mtu, "big"), (InvalidArgument, message.to_owned()));
-    let (kind, message) = refused(&format!("{OPTION}host_binding_ipv4"), "::1");
-    assert_eq!(kind, InvalidArgument);
-    assert!(message.contains("host_binding_ipv4=\"::1\""), "{message}");
+    for (key, value) in [
+        (format!("{OPTION}host_binding_ipv4"), "::1"),
+        (format!("{OPTION}host_binding_ipv4"), "192.0.2"),
+        (format!("{OPTION}name"), "0123456789abcdef"),
+        ("com.docker.network.host_ipv4".into(), "2001:db8::1"),
+        ("com.docker.network.host_ipv6".into(), "192.0.2.1"),
+        ("com.docker.network.container_iface_prefix".into(), "0123456789abcde"),
+        ("com.docker.network.enable_ipv6".into(), "false"),
+        ("com.docker.network.internal".into(), "true"),
+        // Mistyped, and another driver's.
+        (format!("{OPTION}enable_iccc"), "true"),
+        ("com.docker.network.driver.overlay.vxlanid_list".into(), "7"),
+    ] {
+        let (kind, message) = refused(&key, value);
+        assert_eq!(kind, InvalidArgument);
+        assert!(message.contains(&format!("{key}=\"{value}\"")), "{message}");
+    }
+    for (key, value) in [("trusted_host_interfaces", "eth0"), ("default_bridge", "true")] {
+        let (kind, message) = refused(&format!("{OPTION}{key}"), value);
+        assert!(kind == NotImplemented && message.contains(&format!("{key}=\"{value}\"")), "{message}");
+    }
     let message = "com.docker.network.bridge.gateway_mode_ipv6=\"routed\": only \"nat\" is implemented";
     assert_eq!(refused(&format!("{OPTION}gateway_mode_ipv6"), "routed"), (NotImplemented, message.to_owned()));
     assert!(fake::link_names().is_empty());
 }
 
 #[test]
-fn leaves_unknown_options_alone() {
+fn gives_what_leaves_the_source_that_it_is_given() {
+    let (ipv4, ipv6) = ("com.docker.network.host_ipv4", "com.docker.network.host_ipv6");
+    network().option(ipv4, "192.0.2.9").option(ipv6, "2001:db8::9").create().unwrap();
+    let has = |rule: &str| fake::rules().iter().any(|is| is == rule);
+    assert!(has("nat postrouting 100: ip saddr 10.5.0.0/24 oif != br-0123456789ab snat to 192.0.2.9"));
+    assert!(has("nat postrouting 100: ip6 saddr fd05::/64 oif != br-0123456789ab snat to 2001:db8::9"));
+    let useless = [
+        network().internal().option(ipv4, "192.0.2.9"),
+        network().option(&format!("{OPTION}enable_ip_masquerade"), "0").option(ipv4, "192.0.2.9"),
+        Network::new("x").pool("fd06::/64").option(ipv4, "192.0.2.9"),
+    ];
+    for network in useless {
+        let (kind, message) = refused(network.create());
+        assert!(kind == InvalidArgument && message.contains("host_ipv4=\"192.0.2.9\""), "{message}");
+    }
+}
+
+#[test]
+fn leaves_the_options_of_others_alone() {
     network()
         .option("com.example.color", "green")
+        .option("com.docker.compose.network", "n")
+        .option("com.docker.network.advertise_addr_ms", "100")
+        .option("com.docker.network.enable_ipv6", "true")
         .option(&format!("{OPTION}gateway_mode_ipv4"), "nat")
         .create()
         .unwrap();

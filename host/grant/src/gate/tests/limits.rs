@@ -125,6 +125,31 @@ fn a_source_is_translated_to_granted_addresses() {
 }
 
 #[test]
+fn a_source_is_translated_to_the_hosts_addresses_only_where_it_leaves() {
+    let mut view = Table {
+        addresses: ["192.0.2.1", "10.7.0.1", "127.0.0.1", "::1"].map(|a| a.parse().unwrap()).into(),
+        ..Table::default()
+    };
+    let grant = "hooks = { postrouting = [0], input = [0] }\npermissions = ['packet-filter']\nnamespaces = ['host']";
+    let gate = super::gate(grant);
+    let mut add = |hook, to: &str| {
+        let chain = NftChain { nat: true, hook, priority: 0 };
+        let property = WantedProperty::InputLink(own(1, "br0"));
+        let conditions = vec![WantedCondition { property, negated: false }];
+        let verdict = NftVerdict::SourceNat(to.parse().unwrap(), None);
+        gate.add_nft_rules(&mut view, None, "t", vec![WantedNftRule { chain, conditions, verdict }]).map(drop)
+    };
+    assert!(add(NftHook::Postrouting, "192.0.2.1").is_ok());
+    let refused = "lies in none of the network's pools";
+    no(add(NftHook::Postrouting, "192.0.2.2"), "192.0.2.2 lies in none of the network's pools");
+    no(add(NftHook::Postrouting, "192.0.2.2"), "nor does the host send from it");
+    no(add(NftHook::Input, "192.0.2.1"), refused);
+    no(add(NftHook::Postrouting, "127.0.0.1"), refused);
+    no(add(NftHook::Postrouting, "10.7.0.1"), refused);
+    no(add(NftHook::Postrouting, "::1"), refused);
+}
+
+#[test]
 fn bytes_are_counted_with_what_names_them_and_a_share_is_left() {
     let gate = whole();
     let state = |view: &mut Table, bytes| gate.set_state(view, "k".into(), vec![0; bytes]);

@@ -1,6 +1,7 @@
 //! A host in a table, to look at.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use kernel::{HostPort, LinkKey, Namespace, NamespacePath, Sysctl};
 use words::{LinkName, Result};
@@ -27,6 +28,7 @@ pub struct Table {
     pub by_name: BTreeMap<u32, &'static str>,
     pub others_names: Vec<&'static str>,
     pub translated: Vec<HostPort>,
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Default for Table {
@@ -47,6 +49,7 @@ impl Default for Table {
             by_name: BTreeMap::new(),
             others_names: Vec::new(),
             translated: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 }
@@ -110,6 +113,10 @@ impl View for Table {
 
     fn is_others_name(&self, name: &LinkName) -> Result<bool> {
         Ok(self.others_names.contains(&name.as_str()))
+    }
+
+    fn is_hosts_address(&self, address: IpAddr) -> Result<bool> {
+        Ok(self.addresses.contains(&address))
     }
 
     fn translated_ports(&self) -> Result<Vec<HostPort>> {
