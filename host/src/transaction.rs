@@ -248,8 +248,9 @@ impl Transaction {
     /// Lets a link forward.
     pub fn forward(&mut self, forwards: Granted<Forwards>) -> Result<(), Error> {
         let Forwards { link, ipv4, ipv6, switches } = forwards.take();
+        let firewall = self.firewall.clone();
         for (family, changes) in switches {
-            self.firewall.before_forwarding(family)?;
+            let _until_it_is_on = firewall.before_forwarding(family)?;
             self.apply(&changes)?;
         }
         self.made(Thing::Forward { name: link.name.to_string(), index: link.key.index, ipv4, ipv6 });

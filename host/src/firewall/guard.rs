@@ -7,10 +7,12 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::MutexGuard;
 
 use serde::{Deserialize, Serialize};
 
 use super::{CHANGES, Keeper};
+use grant::gate::settings::switches;
 use kernel::{
     Change, IptablesFamily, LinkInfo, Mark, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule,
     NftVerdict, Sysctl,
@@ -38,8 +40,8 @@ struct Closed {
 
 impl Keeper {
     /// See [`Firewall::before_forwarding`](super::Firewall::before_forwarding).
-    pub(super) fn before_forwarding(&self, family: IptablesFamily) -> words::Result<()> {
-        let _turn = self.hold_turn();
+    pub(super) fn before_forwarding(&self, family: IptablesFamily) -> words::Result<MutexGuard<'_, ()>> {
+        let turn = self.hold_turn();
         let foreign = |link: &LinkInfo| link.mark == Mark::Foreign && link.name != "lo";
         let links: Vec<_> = self.kernel.links(&Namespace::Host)?.into_iter().filter(foreign).collect();
         if family == IptablesFamily::Ipv6 {
@@ -55,7 +57,7 @@ impl Keeper {
         let text = serde_json::to_string(&closed).map_err(|e| words::Error::internal(e.to_string()))?;
         self.store.set_meta(CLOSED, &text)?;
         self.add_missing(&between(&closed, &self.tag))?;
-        Ok(())
+        Ok(turn)
     }
 
     /// Routers' advertisements count for a link as they did. It can be gone by now, or have no IPv6.
@@ -74,6 +76,20 @@ impl Keeper {
         Ok(closed.filter(|closed| closed.host == host))
     }
 
+    /// What stays closed now: nothing of a family that is not forwarded, because the call that switched it on was undone.
+    fn still_closed(&self) -> words::Result<Vec<NftRule>> {
+        let Some(mut closed) = self.closed()? else { return Ok(Vec::new()) };
+        for (family, links) in [(IptablesFamily::Ipv4, &mut closed.ipv4), (IptablesFamily::Ipv6, &mut closed.ipv6)] {
+            let is_off = |path: &&'static str| {
+                self.kernel.sysctl(&Namespace::Host, &Sysctl::Namespace(path)).is_ok_and(|value| value == 0)
+            };
+            if switches(family).first().is_some_and(is_off) {
+                links.clear();
+            }
+        }
+        Ok(between(&closed, &self.tag))
+    }
+
     fn host(&self) -> Result<String, kernel::Error> {
         let identity = self.kernel.identity()?;
         Ok(format!("{}/{}", identity.boot, identity.namespace))
@@ -88,7 +104,7 @@ impl Keeper {
             let found = self.kernel.link_by_name(&Namespace::Host, &name)?;
             bridges.extend(found.filter(|link| link.kind == "bridge" && link.mark == Mark::Foreign).map(|l| l.index));
         }
-        let mut wanted = self.closed()?.map(|closed| between(&closed, &self.tag)).unwrap_or_default();
+        let mut wanted = self.still_closed()?;
         if !bridges.is_empty() {
             wanted.push(self.away_from(bridges));
         }

@@ -125,8 +125,8 @@ impl Firewall {
         self.connections.forget(stale);
     }
 
-    /// What has to be done before forwarding is switched on for a family.
-    pub fn before_forwarding(&self, family: IptablesFamily) -> words::Result<()> {
+    /// What has to be done before forwarding is switched on for a family, which is to happen while the answer is held.
+    pub fn before_forwarding(&self, family: IptablesFamily) -> words::Result<MutexGuard<'_, ()>> {
         self.keeper.before_forwarding(family)
     }
 

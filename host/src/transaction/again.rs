@@ -37,15 +37,19 @@ impl Transaction {
     /// Records what a change makes of a link of this driver's.
     pub(super) fn record(&mut self, change: &Change) -> Result<(), store::Error> {
         match change {
-            Change::SetLink(key, set) => self.record_of_link(key, |name, again| {
-                if let Some(new) = new_name(set) {
-                    *name = new.to_string();
-                }
-                if let Some(again) = again {
-                    merge(&mut again.set, set);
-                    again.spec.iter_mut().for_each(|spec| rename(spec, set));
-                }
-            }),
+            Change::SetLink(key, set) => {
+                // What the host's firewall says of it goes by its name, too.
+                self.forwards |= new_name(set).is_some();
+                self.record_of_link(key, |name, again| {
+                    if let Some(new) = new_name(set) {
+                        *name = new.to_string();
+                    }
+                    if let Some(again) = again {
+                        merge(&mut again.set, set);
+                        again.spec.iter_mut().for_each(|spec| rename(spec, set));
+                    }
+                })
+            }
             Change::AddAddress(key, _) => self.record_of_link(key, |_, again| put(again, change)),
             Change::RemoveAddress(key, address) => {
                 let added = Change::AddAddress(key.clone(), *address);

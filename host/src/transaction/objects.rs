@@ -76,6 +76,11 @@ pub(super) fn link_key(thing: &Thing) -> Option<LinkKey> {
     }
 }
 
+/// Whether it lets a link forward: not only from port to port.
+pub(super) fn forwards(thing: &Thing) -> bool {
+    matches!(thing, Thing::Forward { ipv4, ipv6, .. } if *ipv4 || *ipv6)
+}
+
 /// Whether a thing is for one of these links, which are given with the names under which they were made: it goes with it.
 pub(super) fn speaks_of(thing: &Thing, links: &BTreeMap<LinkKey, String>) -> bool {
     let by_index = |namespace: &Namespace, index| links.contains_key(&LinkKey { namespace: namespace.clone(), index });

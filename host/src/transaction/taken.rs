@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::objects::{link_key, speaks_of};
+use super::objects::{forwards, link_key, speaks_of};
 use super::{Transaction, removal, room};
 use grant::Granted;
 use grant::gate::links::{Gone, GoneNamespace};
@@ -37,7 +37,6 @@ impl Transaction {
     /// Lets a link forward no more after the commit.
     pub fn forward_no_more(&mut self, link: Granted<ForwardsNoMore>) -> Result<(), store::Error> {
         let link = BTreeMap::from([(link.0.clone(), self.recorded_name(&link.0)?)]);
-        let forwards = |thing: &Thing| matches!(thing, Thing::Forward { ipv4, ipv6, .. } if *ipv4 || *ipv6);
         self.take_all(|object| forwards(&object.thing) && speaks_of(&object.thing, &link))
     }
 

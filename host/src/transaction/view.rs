@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::objects::speaks_of;
+use super::objects::{forwards, speaks_of};
 use super::{Transaction, describe};
 use grant::gate::settings::Setting;
 use grant::{Granted, Limit, View};
@@ -108,8 +108,7 @@ impl View for Transaction {
             false => self.store.objects(&object.network, None)?,
         };
         let link = BTreeMap::from([(link.clone(), name.clone())]);
-        let by_name =
-            |thing: &Thing| matches!(thing, Thing::Rule(_) | Thing::Forward { .. }) && speaks_of(thing, &link);
+        let by_name = |thing: &Thing| (matches!(thing, Thing::Rule(_)) || forwards(thing)) && speaks_of(thing, &link);
         Ok(of_network.iter().find(|object| by_name(&object.thing)).map(|object| describe(&object.thing)))
     }
 
