@@ -4,6 +4,7 @@
 use grant::gate::links::new_name;
 use kernel::{Change, LinkChanges, LinkEnd, LinkKey, LinkKind, LinkSpec, Namespace, NewLink, NewName, Sysctl};
 use store::{self, Again, Object, Thing};
+use words::LinkName;
 
 use super::Transaction;
 
@@ -39,7 +40,9 @@ impl Transaction {
         match change {
             Change::SetLink(key, set) => {
                 // What the host's firewall says of it goes by its name, too.
-                self.forwards |= new_name(set).is_some();
+                if let Some(new) = new_name(set) {
+                    self.rename_forward(key, new)?;
+                }
                 self.record_of_link(key, |name, again| {
                     if let Some(new) = new_name(set) {
                         *name = new.to_string();
@@ -63,6 +66,22 @@ impl Transaction {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A bridge whose ports reach each other is told of by its name.
+    fn rename_forward(&mut self, key: &LinkKey, new: &LinkName) -> Result<(), store::Error> {
+        let is_it = |object: &&Object| matches!(&object.thing, Thing::Forward { index, .. } if *index == key.index);
+        let found: Vec<Object> = self.there()?.filter(is_it).cloned().collect();
+        for mut object in found {
+            if let Thing::Forward { name, .. } = &mut object.thing {
+                *name = new.to_string();
+            }
+            self.forwards = true;
+            if !self.made.replace(&object) {
+                self.changed.insert(object.id, object);
+            }
+        }
+        Ok(())
     }
 
     fn record_of_link(

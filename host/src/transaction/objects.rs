@@ -42,6 +42,11 @@ impl Objects {
         self.links.get(key).and_then(|id| self.all.get(id))
     }
 
+    /// Puts one in the place of what it was; false: it is none of these.
+    pub fn replace(&mut self, object: &Object) -> bool {
+        self.all.get_mut(&object.id).map(|old| old.clone_from(object)).is_some()
+    }
+
     /// The same, to be changed.
     pub fn link_mut(&mut self, key: &LinkKey) -> Option<&mut Object> {
         self.links.get(key).and_then(|id| self.all.get_mut(id))
