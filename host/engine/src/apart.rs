@@ -108,7 +108,10 @@ fn converse(
     first: &ToEngine,
     mut until: Instant,
 ) -> std::result::Result<FromEngine, Broken> {
-    line.put(first)?;
+    if line.put(first).is_err() {
+        let long = format!("what the driver would be called with has more than {MESSAGE} bytes: say less");
+        return Ok(FromEngine::Ended(Err(Failure::Refused(Error::invalid(long)))));
+    }
     line.flush(Some(until))?;
     let mut trap = None;
     loop {

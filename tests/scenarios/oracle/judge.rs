@@ -221,7 +221,12 @@ fn settings(
             // The kernel itself changes much of a link's with the link: with its namespace, its MTU, up and down.
             Some(index) => {
                 let owner = owners.of_link(name, *index);
-                by_switch || owner == Some(number) || owner.is_some() && !at_once
+                // The host sees to it that its own links go on to heed routers when forwarding is switched on.
+                let goes_on = *word == "ipv6-accept-ra"
+                    && (*value, after.settings.get(&(*link, *word))) == (1, Some(&2))
+                    && (kind, owner) == ("host", None)
+                    && actor.may(Permission::Forwarding);
+                goes_on || by_switch || owner == Some(number) || owner.is_some() && !at_once
             }
         };
         if !allowed {
@@ -479,9 +484,20 @@ impl Judge<'_> {
         own || driver.may(Permission::HostPorts) && self.machine.is_held(HostPort { protocol, port, more: 0, address })
     }
 
+    /// Whether one of the links that a rule speaks of is a driver's. (Right after a rename the other name is still there.)
+    fn of_a_driver(&self, space: &Space, rule: &PacketRule) -> bool {
+        rule.links().any(|link| (0..self.drivers.len()).any(|number| self.is_own(number, HOST, space, link)))
+    }
+
     /// A rule that Pontoon keeps itself lets a link forward: one of a driver that may.
     fn hosts_rule(&mut self, space: &Space, rule: &PacketRule) {
         if !is_kept_by_host(&About::Table(rule.table.clone())) {
+            return;
+        }
+        // What keeps packets back opens nothing, and what goes from port to port of a bridge is no way anywhere.
+        let (into, out) = (rule.plain().find_map(Test::input), rule.plain().find_map(Test::output));
+        let is_within = into.is_some() && into == out && self.of_a_driver(space, rule);
+        if rule.text.contains("\"drop\"") || is_within {
             return;
         }
         for link in rule.links() {

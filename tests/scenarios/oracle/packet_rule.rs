@@ -25,6 +25,24 @@ pub enum Test {
     Other,
 }
 
+impl Test {
+    /// The link that a packet comes in by.
+    pub fn input(&self) -> Option<&Named> {
+        match self {
+            Self::In(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The link that it leaves by.
+    pub fn output(&self) -> Option<&Named> {
+        match self {
+            Self::Out(link) => Some(link),
+            _ => None,
+        }
+    }
+}
+
 /// What it does then.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deed {

@@ -10,7 +10,8 @@ fn requests_that_are_refused() {
     let daemon = with_a_network();
     let before = seen(&daemon);
     let many: Vec<String> = (0..90_000).map(|n| format!("\"key{n}\":\"value\"")).collect();
-    let large = format!("{{\"name\":\"m\",\"driver\":\"bridge\",\"options\":{{{}}}}}", many.join(","));
+    let long = format!("{{\"name\":\"m\",\"driver\":\"bridge\",\"options\":{{{}}}}}", many.join(","));
+    let large = format!("{{\"name\":\"{}\"}}", "m".repeat(4 << 20));
     let deep = format!("{{\"name\":\"m\",\"driver\":{}", "[".repeat(200_000));
     let cases: &[(u16, &str, &str, &[u8], &str)] = &[
         (404, "GET", "/nothing", b"", "no route"),
@@ -24,6 +25,7 @@ fn requests_that_are_refused() {
         (400, "POST", "/networks", b"{\"name\":\"m\",\"driver\":\"bridge\",\"pools\":[{\"subnet\":\"x\"}]}", "body"),
         (400, "POST", "/networks", b"\xff\xfe", "body can't be read"),
         (413, "POST", "/networks", large.as_bytes(), "larger than"),
+        (400, "POST", "/networks", long.as_bytes(), "what the driver would be called with has more than"),
         (400, "POST", "/networks", deep.as_bytes(), "body can't be read"),
         (400, "POST", "/networks/n/endpoints", b"{\"namespace\":\"\"}", "namespace"),
         (400, "POST", "/networks/n/endpoints", b"{\"namespace\":\"/a\\u0000b\"}", "namespace"),

@@ -93,7 +93,7 @@ async fn a_retry_without_its_body_changes_nothing() {
 #[tokio::test]
 async fn a_length_that_is_too_large_is_refused_unread() {
     let served = Served::start(router(plugin(), obliging()));
-    let head = "POST /NetworkDriver.Join HTTP/1.1\r\nHost: \r\nContent-Length: 1048577\r\n\r\n";
+    let head = format!("POST /NetworkDriver.Join HTTP/1.1\r\nHost: \r\nContent-Length: {}\r\n\r\n", MAX_JSON + 1);
     assert!(served.ask(head.as_bytes()).await.starts_with("HTTP/1.1 413 "));
 }
 
