@@ -28,10 +28,10 @@ use counts::Counts;
 use grant::Granted;
 use grant::gate::links::NewNamespace;
 use grant::gate::nftables::NftRules;
-use grant::gate::settings::{Forwards, can_except};
+use grant::gate::settings::{Forwards, can_except, switches};
 use kernel::{
-    self, Applied, Change, Kernel, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark, Namespace, NamespacePath,
-    NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
+    self, Applied, Change, IptablesFamily, Kernel, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark, Namespace,
+    NamespacePath, NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
 };
 use objects::{Objects, link_key};
 use removals::Removals;
@@ -94,6 +94,8 @@ pub struct Transaction {
     forwards: bool,
     /// See [`Firewall::rounds`].
     rounds: u64,
+    /// The host's addresses, once they were asked for.
+    hosts_addresses: OnceLock<HashSet<IpAddr>>,
     /// What was removed that its driver had left behind.
     swept: Vec<String>,
 }
@@ -110,6 +112,7 @@ impl Transaction {
         Self {
             since: store.version(),
             rounds: firewall.rounds(),
+            hosts_addresses: OnceLock::new(),
             kernel,
             reaper,
             firewall,
@@ -169,7 +172,11 @@ impl Transaction {
             let Outcome::Link(link, peer) = outcome else {
                 return Err(Error::internal("the kernel layer did not answer with a link"));
             };
-            let again = again::of_spec(spec, &link);
+            let mut again = again::of_spec(spec, &link);
+            if self.owner.endpoint.is_some() {
+                // Who runs the container may have moved it there.
+                again.iter_mut().for_each(|again| again.spec = None);
+            }
             let ids = [
                 Some(self.made_link(&link, peer.as_ref(), again)),
                 peer.as_ref().map(|p| self.made_link(p, Some(&link), again::of_peer(spec, p))),
@@ -250,7 +257,9 @@ impl Transaction {
         let Forwards { link, ipv4, ipv6, switches } = forwards.take();
         let firewall = self.firewall.clone();
         for (family, changes) in switches {
-            let _until_it_is_on = firewall.before_forwarding(family)?;
+            // Of IPv6, what new links begin with may be off alone.
+            let was_off = changes.iter().any(|change| switches_on(change, family));
+            let _until_it_is_on = was_off.then(|| firewall.before_forwarding(family)).transpose()?;
             self.apply(&changes)?;
         }
         self.made(Thing::Forward { name: link.name.to_string(), index: link.key.index, ipv4, ipv6 });
@@ -365,6 +374,7 @@ impl Transaction {
     pub fn commit(mut self, extra: Vec<Write>, durability: Durability) -> Result<Vec<String>, store::Error> {
         let (links, rest) = merged(self.removals.take());
         let stale = self.stale(&extra)?;
+        let removed = self.removed_objects()?;
         let mut writes = self.writes(extra);
         writes.extend(self.notes.iter().map(|id| Write::ForgetNote(*id)));
         let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
@@ -382,7 +392,7 @@ impl Transaction {
         if self.forwards {
             self.firewall.sync();
         }
-        self.firewall.restore_beside(self.rounds);
+        self.firewall.restore_beside(self.rounds, || by_table(&removed));
         self.firewall.forget(stale);
         Ok(std::mem::take(&mut self.swept))
     }
@@ -390,23 +400,30 @@ impl Transaction {
     /// The connections that are false once this call is committed: of ports that are published or no longer are, and of an endpoint that goes.
     fn stale(&self, extra: &[Write]) -> Result<Stale, store::Error> {
         let mut stale = Stale::default();
-        let translates = |object: &Object| match &object.thing {
-            Thing::NftRule { namespace: Namespace::Host, rule: Some(rule), .. } => translated(rule),
-            _ => None,
-        };
-        stale.ports.extend(self.made.there(&self.dropped).filter_map(translates));
-        if !self.dropped.is_empty() {
-            stale.ports.extend(self.committed()?.all().filter(|o| self.dropped.contains(&o.id)).filter_map(translates));
-        }
+        stale.ports.extend(self.made.there(&self.dropped).filter_map(|object| translated(&object.thing)));
+        stale.ports.extend(self.removed_objects()?.iter().filter_map(|object| translated(&object.thing)));
         for write in extra {
             if let Write::RemoveEndpoint(network, endpoint) = write
                 && let Some(endpoint) = self.store.endpoint(network, endpoint)?
             {
-                stale.addresses.extend(endpoint.address.map(|address| IpAddr::V4(address.addr())));
-                stale.addresses.extend(endpoint.address_ipv6.map(|address| IpAddr::V6(address.addr())));
+                // A driver may have chosen any address where its network has no pools.
+                let pools = self.store.network(network)?.map(|network| network.pools).unwrap_or_default();
+                let in_pools = |address: &IpAddr| pools.iter().any(|pool| pool.subnet.contains(address));
+                let ipv4 = endpoint.address.map(|address| IpAddr::V4(address.addr()));
+                let ipv6 = endpoint.address_ipv6.map(|address| IpAddr::V6(address.addr()));
+                stale.addresses.extend(ipv4.into_iter().chain(ipv6).filter(in_pools));
             }
         }
         Ok(stale)
+    }
+
+    /// The committed objects that this call removes.
+    fn removed_objects(&self) -> Result<Vec<Object>, store::Error> {
+        if self.dropped.is_empty() {
+            return Ok(Vec::new());
+        }
+        let committed = self.committed()?;
+        Ok(self.dropped.iter().filter_map(|id| committed.get(*id)).cloned().collect())
     }
 
     fn writes(&mut self, extra: Vec<Write>) -> Vec<Write> {
@@ -461,7 +478,7 @@ impl Drop for Transaction {
             self.firewall.sync();
         }
         if !self.applied.is_empty() {
-            self.firewall.restore_beside(self.rounds);
+            self.firewall.restore_beside(self.rounds, || by_table(self.made.all()));
         }
         if !self.notes.is_empty()
             && let Err(error) = self.store.forget_notes(&self.notes)
@@ -470,6 +487,11 @@ impl Drop for Transaction {
         }
         self.claim_no_more();
     }
+}
+
+/// Whether a change switches on a family that was not forwarded at all.
+fn switches_on(change: &Change, family: IptablesFamily) -> bool {
+    matches!(change, Change::SetSysctl { sysctl: Sysctl::Namespace(path), .. } if switches(family).first() == Some(path))
 }
 
 /// The removal that a change takes back: of what has no handle of its own and is told apart by its value alone.
@@ -482,6 +504,17 @@ fn removed_by(change: &Change) -> Option<Change> {
         Change::AddForwarding(entry) => Change::RemoveForwarding(entry.clone()),
         _ => return None,
     })
+}
+
+/// The packet rules on the host among objects: by table, the comments that no two share.
+fn by_table<'a>(objects: impl IntoIterator<Item = &'a Object>) -> BTreeMap<String, HashSet<String>> {
+    let mut tables: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+    for object in objects {
+        if let Thing::NftRule { namespace: Namespace::Host, table, rule: Some(rule), .. } = &object.thing {
+            tables.entry(table.clone()).or_default().insert(rule.comment.clone());
+        }
+    }
+    tables
 }
 
 /// What removes an object from the kernel.

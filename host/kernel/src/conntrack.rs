@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
 use rustix::io::Errno;
 
 use crate::ip::address;
@@ -35,21 +34,21 @@ const CTA_PROTO_DST_PORT: u16 = 3;
 /// What entries are false now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stale {
-    /// Those from or to these addresses.
+    /// Those from or to these addresses, none of them the host's own.
     pub addresses: BTreeSet<IpAddr>,
     /// Those of what is sent to these ports of the host, translated as was or not at all.
-    pub ports: Vec<StalePort>,
+    pub ports: BTreeSet<StalePort>,
 }
 
 /// Ports of the host that packets are sent elsewhere from, or were.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StalePort {
     /// TCP 6, UDP 17, SCTP 132.
     pub protocol: u8,
     /// The first and the last port.
     pub ports: (u16, u16),
     /// The host's address; none: each.
-    pub host: Option<IpNet>,
+    pub host: Option<IpAddr>,
     /// Where they are sent to.
     pub target: IpAddr,
 }
@@ -75,7 +74,7 @@ pub(super) fn forget(session: &mut Session, stale: &Stale) -> Result<usize, Erro
         Err(refusal) if refusal.is(&[Errno::INVAL, Errno::OPNOTSUPP, Errno::NOENT]) => return Ok(0),
         Err(refusal) => return Err(Error::kernel("listing tracked connections", &refusal)),
     };
-    let addresses = if stale.ports.is_empty() { Vec::new() } else { address::list(session, &Namespace::Host, 0)? };
+    let addresses = address::list(session, &Namespace::Host, 0)?;
     let local = addresses.into_iter().map(|(_, network)| network.addr()).collect();
     let false_now: Vec<Request> = found.iter().filter_map(|entry| deletion(entry, stale, &local)).collect();
     for answer in session.exchange_with(&Namespace::Host, Protocol::Netfilter, &false_now)? {
@@ -110,12 +109,12 @@ const NESTED: u16 = 1 << 15;
 
 fn is_false(original: &Tuple, reply: &Tuple, stale: &Stale, local: &BTreeSet<IpAddr>) -> bool {
     let ends = [original.source, original.destination, reply.source, reply.destination];
-    if ends.iter().any(|address| stale.addresses.contains(address)) {
+    if ends.iter().any(|address| stale.addresses.contains(address) && !local.contains(address)) {
         return true;
     }
     stale.ports.iter().any(|port| {
         let to = original.destination;
-        let is_host = port.host.map_or_else(|| local.contains(&to), |host| host.contains(&to));
+        let is_host = local.contains(&to) && port.host.is_none_or(|host| host == to);
         // Sent where a rule sends it, or not sent elsewhere at all.
         let sent = reply.source == port.target || reply.source == to;
         original.protocol == port.protocol

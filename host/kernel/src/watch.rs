@@ -85,7 +85,7 @@ pub enum Seen {
     Change,
     /// A table of the tag changed, or so much happened that it may have.
     Loss,
-    /// The link of this index is no bridge's port any more, is down, or is gone.
+    /// The link of this index is no bridge's port any more, is down, has lost an address, or is gone.
     Port(u32),
     /// Nothing, in the time that was given.
     Nothing,
@@ -257,7 +257,7 @@ fn of_link(kind: u16, body: &[u8], marks: Marks) -> Option<Seen> {
                 (_, false, _) => flags & IFF_UP == 0,
             }
         }
-        RTM_DELADDR => body.get(3).is_some_and(|scope| *scope < RT_SCOPE_LINK),
+        RTM_DELADDR if body.get(3).is_some_and(|scope| *scope < RT_SCOPE_LINK) => return port(body),
         RTM_DELRULE => attribute(RULE_HEADER, FRA_PROTOCOL)?.first() == Some(&marks.protocol()),
         RTM_NEWNETCONF => {
             number(attribute(NETCONF_HEADER, NETCONFA_IFINDEX)?).ok() == Some(ALL)

@@ -35,7 +35,7 @@ impl Inner {
         }
         self.store.set_meta(IDENTITY, &now)?;
         self.store.release_orphans()?;
-        self.firewall.sync();
+        self.firewall.begin();
         for network in self.store.networks()? {
             self.tell(&network.id);
         }

@@ -3,52 +3,72 @@
 //!
 //! The kernel has to be asked for all that it tracks, so a thread does it, once for as many calls as come meanwhile.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::Keeper;
-use kernel::{NftProperty, NftRule, NftVerdict, Stale, StalePort};
+use kernel::{HostPort, NftVerdict, Stale, StalePort};
+use store::Thing;
+
+/// What the thread is to have forgotten, and whether it is to end.
+#[derive(Default)]
+pub(super) struct Waiting {
+    all: Mutex<(Stale, bool)>,
+    told: Condvar,
+}
+
+impl Waiting {
+    pub fn add(&self, stale: Stale) {
+        if stale == Stale::default() {
+            return;
+        }
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.0.addresses.extend(stale.addresses);
+        all.0.ports.extend(stale.ports);
+        self.told.notify_one();
+    }
+
+    fn end(&self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.told.notify_one();
+    }
+
+    /// None: it is over.
+    fn next(&self) -> Option<Stale> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |(stale, ends): &mut (Stale, bool)| !*ends && *stale == Stale::default();
+        let mut all = self.told.wait_while(all, idle).unwrap_or_else(PoisonError::into_inner);
+        (!all.1).then(|| std::mem::take(&mut all.0))
+    }
+}
 
 /// The thread, which ends with this.
 pub(super) struct Connections {
-    to: Mutex<Option<Sender<Stale>>>,
+    keeper: Arc<Keeper>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Connections {
     pub fn start(keeper: Arc<Keeper>) -> Self {
-        let (to, from) = channel();
-        let started = std::thread::Builder::new().name("connections".into()).spawn(move || work(&keeper, &from));
+        let of_thread = keeper.clone();
+        let started = std::thread::Builder::new().name("connections".into()).spawn(move || work(&of_thread));
         if let Err(error) = &started {
             tracing::warn!("connections of earlier ports won't be forgotten: {error}");
         }
-        Self { to: Mutex::new(Some(to)), thread: started.ok() }
-    }
-
-    pub fn forget(&self, stale: Stale) {
-        if stale != Stale::default()
-            && let Some(to) = &*self.to.lock().unwrap_or_else(PoisonError::into_inner)
-        {
-            let _ = to.send(stale);
-        }
+        Self { keeper, thread: started.ok() }
     }
 }
 
 impl Drop for Connections {
     fn drop(&mut self) {
-        drop(self.to.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.keeper.stale.end();
         self.thread.take().into_iter().for_each(|thread| drop(thread.join()));
     }
 }
 
-fn work(keeper: &Keeper, from: &Receiver<Stale>) {
-    while let Ok(mut all) = from.recv() {
-        for Stale { addresses, ports } in from.try_iter() {
-            all.addresses.extend(addresses);
-            all.ports.extend(ports);
-        }
-        match keeper.kernel.forget_connections(&all) {
+fn work(keeper: &Keeper) {
+    while let Some(stale) = keeper.stale.next() {
+        match keeper.kernel.forget_connections(&stale) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "connections that were tracked under other rules are forgotten"),
             Err(error) => tracing::warn!("connections under other rules go on: {error}"),
@@ -56,17 +76,13 @@ fn work(keeper: &Keeper, from: &Receiver<Stale>) {
     }
 }
 
-/// The ports whose packets a rule sends elsewhere, if it does.
-pub fn translated(rule: &NftRule) -> Option<StalePort> {
+/// The port of the host whose packets a rule sends elsewhere: one that its owner holds. What comes in by the driver's own link is no matter of
+/// the host's.
+pub fn translated(thing: &Thing) -> Option<StalePort> {
+    let Thing::NftRule { rule: Some(rule), port: Some(HostPort { protocol, port, more, address }), .. } = thing else {
+        return None;
+    };
     let NftVerdict::DestinationNat(target, _) = rule.verdict else { return None };
-    let (mut protocol, mut ports, mut host) = (None, None, None);
-    for condition in rule.conditions.iter().filter(|condition| !condition.negated) {
-        match condition.property {
-            NftProperty::Protocol(number) => protocol = Some(number),
-            NftProperty::DestinationPort(first, last) => ports = Some((first, last)),
-            NftProperty::Destination(network) => host = Some(network),
-            _ => {}
-        }
-    }
-    Some(StalePort { protocol: protocol?, ports: ports?, host, target })
+    let host = (!address.is_unspecified()).then_some(*address);
+    Some(StalePort { protocol: *protocol, ports: (*port, port.saturating_add(*more)), host, target })
 }

@@ -49,7 +49,13 @@ impl Keeper {
         }
         let mut closed = self.closed()?.unwrap_or_default();
         closed.host = self.host()?;
-        let indexes = links.iter().filter(|link| link.master.is_none()).map(|link| link.index).collect();
+        let indexes = links.iter().filter(|link| link.master.is_none()).map(|link| link.index);
+        // One that forwards by a setting of its own goes on.
+        let forwards = |index: &u32| {
+            let sysctl = Sysctl::Link { family: "ipv4", index: *index, name: "forwarding" };
+            family == IptablesFamily::Ipv4 && self.kernel.sysctl(&Namespace::Host, &sysctl).is_ok_and(|on| on != 0)
+        };
+        let indexes = indexes.filter(|index| !forwards(index)).collect();
         match family {
             IptablesFamily::Ipv4 => closed.ipv4 = indexes,
             IptablesFamily::Ipv6 => closed.ipv6 = indexes,
@@ -65,6 +71,19 @@ impl Keeper {
         let (namespace, sysctl) = (Namespace::Host, Sysctl::AcceptRa { index });
         if self.kernel.sysctl(&namespace, &sysctl).is_ok_and(|value| value == AS_A_HOST) {
             self.kernel.apply(&[Change::SetSysctl { namespace, sysctl, value: ALWAYS }])?;
+        }
+        Ok(())
+    }
+
+    /// Before a family is switched on again: what was closed.
+    pub(super) fn keep_closed(&self, family: IptablesFamily) -> words::Result<()> {
+        let is_on = |path: &&'static str| {
+            self.kernel.sysctl(&Namespace::Host, &Sysctl::Namespace(path)).is_ok_and(|value| value != 0)
+        };
+        if !switches(family).first().is_some_and(is_on)
+            && let Some(closed) = self.closed()?
+        {
+            self.add_missing(&between(&closed, &self.tag))?;
         }
         Ok(())
     }

@@ -34,7 +34,9 @@ impl Keeper {
         let Ok(Some(info)) = self.kernel.link(&key) else { return false };
         let object = self.store.owner_of_link(&Namespace::Host, index).ok().flatten();
         let Some(link) = object.and_then(wanted).filter(|_| info.mark == Mark::Owned) else { return false };
-        differing(&link.again.set, &info, |_| true).is_some()
+        let addresses = self.kernel.addresses(&key).unwrap_or_default();
+        let is_missing = |change: &Change| matches!(change, Change::AddAddress(_, net) if !addresses.contains(net));
+        differing(&link.again.set, &info, |_| true).is_some() || link.again.on.iter().any(is_missing)
     }
 
     fn restore_all_links(&self) -> words::Result<()> {
@@ -48,8 +50,11 @@ impl Keeper {
         let mut there = self.own_links()?;
         let mut made = 0;
         for link in wanted.iter().filter(|link| !there.contains_key(&link.key.index)) {
-            if let Some(spec) = &link.again.spec {
-                made += usize::from(self.make_again(link, spec)?);
+            let Some(spec) = &link.again.spec else { continue };
+            match self.make_again(link, spec) {
+                Ok(is_back) => made += usize::from(is_back),
+                // Its parent may be gone for good. The others come back all the same.
+                Err(error) => tracing::error!("link {} is gone and can't be made again: {error}", link.name),
             }
         }
         if made > 0 {
@@ -88,6 +93,7 @@ impl Keeper {
             self.kernel.apply(&[Change::RemoveLink(link.key.clone())])?;
             return Ok(false);
         }
+        self.put_back(&format!("link {}", link.name), vec![Change::SetLink(link.key.clone(), link.again.set.clone())]);
         tracing::warn!("link {} was gone from the kernel and is back", link.name);
         Ok(true)
     }

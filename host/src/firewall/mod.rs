@@ -24,13 +24,13 @@ mod plan;
 mod restore;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use connections::Connections;
 pub use connections::translated;
+use connections::{Connections, Waiting};
 use grant::gate::settings::switches;
 use kernel::{
     self, Change, IptablesChain, IptablesChange, IptablesFamily, IptablesWay, Kernel, LinkKey, Mark, Namespace, Stale,
@@ -48,7 +48,7 @@ const CHANGES: usize = 500;
 /// Keeps the links that forward excepted from the host's firewall; see the module.
 pub struct Firewall {
     keeper: Arc<Keeper>,
-    connections: Connections,
+    _connections: Connections,
     /// They end with this.
     _watching: Vec<watch::Watching>,
 }
@@ -84,6 +84,10 @@ struct Keeper {
     told: AtomicBool,
     /// See [`Firewall::rounds`].
     rounds: AtomicU64,
+    /// See [`connections`].
+    stale: Waiting,
+    /// The networks are as the store says: before that, there is nothing to put back.
+    ready: AtomicBool,
 }
 
 impl Firewall {
@@ -91,7 +95,17 @@ impl Firewall {
     pub fn start(kernel: Arc<Kernel>, store: Arc<Store>) -> Self {
         let (tag, table) = (store.tag(), table(&store));
         let (turn, told, rounds) = (Mutex::default(), AtomicBool::new(false), AtomicU64::new(0));
-        let keeper = Arc::new(Keeper { kernel, store, tag, table, turn, told, rounds });
+        let keeper = Arc::new(Keeper {
+            kernel,
+            store,
+            tag,
+            table,
+            turn,
+            told,
+            rounds,
+            stale: Waiting::default(),
+            ready: AtomicBool::default(),
+        });
         let subscribed = [
             keeper.kernel.watch(&keeper.tag).and_then(|watch| watch::start("firewall", watch, &keeper, watch::rules)),
             keeper.kernel.watch_links().and_then(|watch| watch::start("links", watch, &keeper, watch::links)),
@@ -106,7 +120,7 @@ impl Firewall {
             }
         }
         let connections = Connections::start(keeper.clone());
-        Self { keeper, connections, _watching: watching }
+        Self { keeper, _connections: connections, _watching: watching }
     }
 
     /// Brings the host's firewall to what the store asks for.
@@ -122,7 +136,7 @@ impl Firewall {
 
     /// Has connections forgotten that are false now: see [`connections`].
     pub fn forget(&self, stale: Stale) {
-        self.connections.forget(stale);
+        self.keeper.stale.add(stale);
     }
 
     /// What has to be done before forwarding is switched on for a family, which is to happen while the answer is held.
@@ -135,11 +149,24 @@ impl Firewall {
         self.keeper.rounds.load(Ordering::Acquire)
     }
 
-    /// Looks again, if since a call began (at `rounds`) rules were put back without those that it made, or with those that it removed.
-    pub fn restore_beside(&self, rounds: u64) {
-        if rounds % 2 == 1 || self.rounds() != rounds {
-            self.keeper.restore();
+    /// Looks again, if since a call began (at `rounds`) rules were put back without those that it made, or with those that it removed: these
+    /// are given by table, as the comments that no two rules share.
+    pub fn restore_beside(&self, rounds: u64, removed: impl FnOnce() -> BTreeMap<String, HashSet<String>>) {
+        if rounds % 2 == 0 && self.rounds() == rounds {
+            return;
         }
+        self.keeper.restore();
+        for (table, comments) in removed() {
+            if let Err(error) = self.keeper.remove_again(&table, &comments) {
+                tracing::warn!("rules of {table} that were put back while they were removed are there: {error}");
+            }
+        }
+    }
+
+    /// From now on the networks are as the store says, and what somebody changes is put back.
+    pub fn begin(&self) {
+        self.keeper.ready.store(true, Ordering::Release);
+        self.sync();
     }
 
     /// What the host's firewall is.
@@ -200,6 +227,10 @@ impl Asked {
 }
 
 impl Keeper {
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
     fn hold_turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,6 +248,7 @@ impl Keeper {
         let asked = self.asked()?;
         for asked in &asked {
             if !asked.forward.is_empty() {
+                self.keep_closed(asked.family)?;
                 self.switch_on(asked.family)?;
                 self.tell_of_legacy(asked.family, &asked.forward)?;
             }

@@ -4,12 +4,12 @@
 //! store. A call that runs meanwhile has read the old ones, or made rules that the store did not have yet: it sees by
 //! [`Firewall::rounds`](super::Firewall::rounds) that this was going on, and has it done again at its end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use super::Keeper;
 use super::connections::translated;
-use kernel::{Namespace, NftHandle, NftRule, Stale};
+use kernel::{Change, Namespace, NftHandle, NftRule, Stale};
 use store::{Batch, Durability, Object, Thing, Write};
 
 /// A network may go, and its rules with it, while its table is made anew; that is rare.
@@ -50,33 +50,57 @@ impl Keeper {
             };
             !rules.iter().all(is_there)
         });
-        let (count, mut writes, mut stale) = (tables.len(), Vec::new(), Stale::default());
+        let (count, mut failed) = (tables.len(), false);
         for (table, wanted) in tables {
-            let rules: Vec<NftRule> = wanted.iter().map(|(_, _, rule)| rule.clone()).collect();
-            let handles = self.kernel.replace_nft_table(&Namespace::Host, &table, &rules)?;
-            stale.ports.extend(rules.iter().filter_map(translated));
-            writes.extend(wanted.into_iter().zip(handles).map(|((object, ..), handle)| with_handle(object, handle)));
-        }
-        if writes.is_empty() {
-            return Ok(false);
-        }
-        // Whoever sent while no rule was there.
-        self.kernel.forget_connections(&stale)?;
-        tracing::warn!(tables = count, rules = writes.len(), "packet rules were gone from the kernel and are back");
-        let (since, checks) = (self.store.version(), Vec::new());
-        self.store.commit(Batch { since, checks, writes, durability: Durability::Process })?;
-        Ok(true)
-    }
-
-    /// The rules on the host, by table, in the order in which they were made.
-    fn wanted(&self) -> words::Result<BTreeMap<String, Wanted>> {
-        let mut tables: BTreeMap<String, Wanted> = BTreeMap::new();
-        for object in self.store.nft_rules()? {
-            if let Thing::NftRule { namespace: Namespace::Host, table, handle, rule: Some(rule), .. } = &object.thing {
-                let rule = (object.clone(), handle.clone(), rule.clone());
-                tables.entry(table.clone()).or_default().push(rule);
+            // One that can't be made does not keep the others from coming back.
+            if let Err(error) = self.remake(&table, wanted) {
+                failed = true;
+                tracing::error!("the packet rules of {table} are gone and can't be put back: {error}");
             }
         }
+        Ok(count > 0 && !failed)
+    }
+
+    fn remake(&self, table: &str, wanted: Wanted) -> words::Result<()> {
+        let rules: Vec<NftRule> = wanted.iter().map(|(_, _, rule)| rule.clone()).collect();
+        let handles = self.kernel.replace_nft_table(&Namespace::Host, table, &rules)?;
+        let stale = wanted.iter().filter_map(|(object, ..)| translated(&object.thing)).collect();
+        let writes =
+            wanted.into_iter().zip(handles).map(|((object, ..), handle)| with_handle(object, handle)).collect();
+        let (since, checks) = (self.store.version(), Vec::new());
+        self.store.commit(Batch { since, checks, writes, durability: Durability::Process })?;
+        // Whoever sent while no rule was there.
+        self.stale.add(Stale { ports: stale, ..Stale::default() });
+        tracing::warn!(rules = rules.len(), "the packet rules of {table} were gone from the kernel and are back");
+        Ok(())
+    }
+
+    /// Removes rules that a call has removed, or has taken back, by the handles that they had before its table was made anew.
+    pub(super) fn remove_again(&self, table: &str, comments: &HashSet<String>) -> Result<(), kernel::Error> {
+        let namespace = Namespace::Host;
+        let there = self.kernel.nft_rules(&namespace, table)?;
+        let rules = there.into_iter().filter(|(_, comment)| comments.contains(comment)).map(|(handle, _)| handle);
+        let (table, rules) = (table.to_owned(), rules.collect());
+        self.kernel.apply(&[Change::RemoveNftRules { namespace, table, rules }]).map(drop)
+    }
+
+    /// The rules on the host, by table, in the order in which they were made. Of a table with rules of an older version, which did not write
+    /// them down whole, nothing can be made anew.
+    fn wanted(&self) -> words::Result<BTreeMap<String, Wanted>> {
+        let (mut tables, mut older): (BTreeMap<String, Wanted>, _) = (BTreeMap::new(), HashSet::new());
+        for object in self.store.nft_rules()? {
+            match &object.thing {
+                Thing::NftRule { namespace: Namespace::Host, table, handle, rule: Some(rule), .. } => {
+                    let rule = (object.clone(), handle.clone(), rule.clone());
+                    tables.entry(table.clone()).or_default().push(rule);
+                }
+                Thing::NftRule { namespace: Namespace::Host, table, rule: None, .. } => {
+                    older.insert(table.clone());
+                }
+                _ => {}
+            }
+        }
+        tables.retain(|table, _| !older.contains(table));
         Ok(tables)
     }
 }

@@ -13,6 +13,9 @@ const QUIET: Duration = Duration::from_millis(50);
 /// But packets don't wait for an end that never comes.
 const LONGEST: Duration = Duration::from_millis(500);
 
+/// Who flushes again and again is met after a pause that grows up to this.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// The thread, which ends with this.
 pub(super) struct Watching {
     watch: Arc<Watch>,
@@ -38,6 +41,7 @@ pub(super) fn start(name: &str, watch: Watch, keeper: &Arc<Keeper>, work: Work) 
 
 /// Looks after packet rules and exceptions.
 pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
+    let (mut last, mut pause) = (Instant::now(), Duration::ZERO);
     loop {
         let mut seen = watch.wait(None)?;
         let begin = Instant::now();
@@ -46,8 +50,15 @@ pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
         }
         match seen {
             Seen::End => return Ok(()),
-            // Networks are open, or cut off, as long as their rules are not there: no time to wait for more.
-            Seen::Loss => keeper.restore(),
+            // Networks are open, or cut off, as long as their rules are not there: no time to wait for more, but where it goes on and on.
+            Seen::Loss => {
+                pause = if last.elapsed() < AGAIN { (2 * pause).clamp(QUIET, AGAIN) } else { Duration::ZERO };
+                std::thread::sleep(pause);
+                if keeper.is_ready() {
+                    keeper.restore();
+                }
+                last = Instant::now();
+            }
             Seen::Change | Seen::Port(_) | Seen::Nothing => {}
         }
         keeper.sync();
@@ -70,7 +81,7 @@ pub(super) fn links(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
             }
             seen = watch.wait(Some(QUIET))?;
         }
-        if others || ports.into_iter().any(|index| keeper.is_amiss(index)) {
+        if keeper.is_ready() && (others || ports.into_iter().any(|index| keeper.is_amiss(index))) {
             keeper.restore_links();
             keeper.sync();
         }

@@ -42,6 +42,11 @@ impl Objects {
         self.links.get(key).and_then(|id| self.all.get(id))
     }
 
+    /// The one of this id.
+    pub fn get(&self, id: i64) -> Option<&Object> {
+        self.all.get(&id)
+    }
+
     /// Puts one in the place of what it was; false: it is none of these.
     pub fn replace(&mut self, object: &Object) -> bool {
         self.all.get_mut(&object.id).map(|old| old.clone_from(object)).is_some()

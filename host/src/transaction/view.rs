@@ -117,7 +117,12 @@ impl View for Transaction {
     }
 
     fn is_hosts_address(&self, address: IpAddr) -> Result<bool> {
-        Ok(self.kernel.all_addresses(&Namespace::Host)?.iter().any(|(_, net)| net.addr() == address))
+        // Looked up once: a call may have a thousand rules.
+        if let Some(addresses) = self.hosts_addresses.get() {
+            return Ok(addresses.contains(&address));
+        }
+        let addresses = self.kernel.all_addresses(&Namespace::Host)?.into_iter().map(|(_, net)| net.addr()).collect();
+        Ok(self.hosts_addresses.get_or_init(|| addresses).contains(&address))
     }
 
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32> {

@@ -26,6 +26,8 @@ const NFPROTO_IPV6: u8 = 10;
 const NF_DROP: u32 = 0;
 /// The answers to more rules than these might not fit into the socket's buffer.
 const RULES_PER_CHANGE: usize = 1000;
+/// A condition is up to some 350 bytes, and all of them have to fit into the socket's buffer.
+const CONDITIONS_PER_CHANGE: usize = 5000;
 
 /// Adds rules at the ends of their chains; the table and the chains are made if they aren't there.
 pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Applied, Error> {
@@ -47,10 +49,23 @@ pub(super) fn replace_table(
     // It can be removed only if it is there.
     let mut first = vec![message::new_table(table), message::delete_table(table)];
     let mut made = Vec::with_capacity(rules.len());
-    for some in rules.chunks(RULES_PER_CHANGE) {
-        made.extend(write(session, at, table, std::mem::take(&mut first), some)?);
+    let mut rest = rules;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(fitting(rest));
+        made.extend(write(session, at, table, std::mem::take(&mut first), now)?);
+        rest = later;
     }
     Ok(made)
+}
+
+/// How many of the rules go into one transaction: of a few conditions each, a thousand.
+fn fitting(rules: &[NftRule]) -> usize {
+    let mut conditions = 0;
+    let fit = rules.iter().take(RULES_PER_CHANGE).take_while(|rule| {
+        conditions += 1 + rule.conditions.len();
+        conditions <= CONDITIONS_PER_CHANGE
+    });
+    fit.count().max(1)
 }
 
 /// One transaction: what comes first, then the table and the chains, and the rules at their ends.
