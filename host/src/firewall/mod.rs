@@ -152,7 +152,7 @@ impl Firewall {
     /// Looks again, if since a call began (at `rounds`) rules were put back without those that it made, or with those that it removed: these
     /// are given by table, as the comments that no two rules share.
     pub fn restore_beside(&self, rounds: u64, removed: impl FnOnce() -> BTreeMap<String, HashSet<String>>) {
-        if rounds % 2 == 0 && self.rounds() == rounds {
+        if rounds.is_multiple_of(2) && self.rounds() == rounds {
             return;
         }
         self.keeper.restore();
