@@ -24,7 +24,7 @@ const OWN: &[(&str, &str, &str)] = &[
     ("links.rs", "is_own || is_parent(*mark)", "is_own || is_parent(*mark) || true"),
     ("nftables.rs", "!parents.contains(link),", "true,"),
     ("nftables.rs", "NftProperty::Destination(net) => in_pools(*net),", "NftProperty::Destination(_) => true,"),
-    ("nftables.rs", "if first == last => port", "=> port"),
+    ("nftables.rs", "Some((*first, last.saturating_sub(*first)))", "Some((*first, 0))"),
     ("nftables.rs", "if net.prefix_len() == net.max_prefix_len() =>", "=>"),
     ("nftables.rs", "NftVerdict::Drop => !chain.nat,", "NftVerdict::Drop => true,"),
     ("nftables.rs", "chain.nat && chain.hook == NftHook::Postrouting,", "chain.nat,"),
