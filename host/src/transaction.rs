@@ -374,7 +374,6 @@ impl Transaction {
     pub fn commit(mut self, extra: Vec<Write>, durability: Durability) -> Result<Vec<String>, store::Error> {
         let (links, rest) = merged(self.removals.take());
         let stale = self.stale(&extra)?;
-        let removed = self.removed_objects()?;
         let mut writes = self.writes(extra);
         writes.extend(self.notes.iter().map(|id| Write::ForgetNote(*id)));
         let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
@@ -392,7 +391,7 @@ impl Transaction {
         if self.forwards {
             self.firewall.sync();
         }
-        self.firewall.restore_beside(self.rounds, || by_table(&removed));
+        self.firewall.restore_beside(self.rounds, || self.removed_objects().map(by_table).unwrap_or_default());
         self.firewall.forget(stale);
         Ok(std::mem::take(&mut self.swept))
     }
@@ -418,12 +417,12 @@ impl Transaction {
     }
 
     /// The committed objects that this call removes.
-    fn removed_objects(&self) -> Result<Vec<Object>, store::Error> {
+    fn removed_objects(&self) -> Result<Vec<&Object>, store::Error> {
         if self.dropped.is_empty() {
             return Ok(Vec::new());
         }
         let committed = self.committed()?;
-        Ok(self.dropped.iter().filter_map(|id| committed.get(*id)).cloned().collect())
+        Ok(self.dropped.iter().filter_map(|id| committed.get(*id)).collect())
     }
 
     fn writes(&mut self, extra: Vec<Write>) -> Vec<Write> {

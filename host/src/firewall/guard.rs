@@ -77,15 +77,18 @@ impl Keeper {
 
     /// Before a family is switched on again: what was closed.
     pub(super) fn keep_closed(&self, family: IptablesFamily) -> words::Result<()> {
-        let is_on = |path: &&'static str| {
-            self.kernel.sysctl(&Namespace::Host, &Sysctl::Namespace(path)).is_ok_and(|value| value != 0)
-        };
-        if !switches(family).first().is_some_and(is_on)
+        if self.is_off(family)
             && let Some(closed) = self.closed()?
         {
             self.add_missing(&between(&closed, &self.tag))?;
         }
         Ok(())
+    }
+
+    /// Whether the kernel forwards nothing of a family.
+    fn is_off(&self, family: IptablesFamily) -> bool {
+        let value = |path| self.kernel.sysctl(&Namespace::Host, &Sysctl::Namespace(path));
+        switches(family).first().is_some_and(|path| value(path).is_ok_and(|value| value == 0))
     }
 
     fn closed(&self) -> words::Result<Option<Closed>> {
@@ -99,10 +102,7 @@ impl Keeper {
     fn still_closed(&self) -> words::Result<Vec<NftRule>> {
         let Some(mut closed) = self.closed()? else { return Ok(Vec::new()) };
         for (family, links) in [(IptablesFamily::Ipv4, &mut closed.ipv4), (IptablesFamily::Ipv6, &mut closed.ipv6)] {
-            let is_off = |path: &&'static str| {
-                self.kernel.sysctl(&Namespace::Host, &Sysctl::Namespace(path)).is_ok_and(|value| value == 0)
-            };
-            if switches(family).first().is_some_and(is_off) {
+            if self.is_off(family) {
                 links.clear();
             }
         }

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::nft::expression::{
-    NFT_META_IIFNAME, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_VERDICT_CODE, Test,
+    NF_ACCEPT, NFT_CT_STATE, NFT_CT_STATUS, NFT_GOTO, NFT_JUMP, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_NFPROTO,
+    NFT_RETURN, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME,
+    NFTA_IMMEDIATE_DATA, NFTA_VERDICT_CODE, Test,
 };
 use crate::nft::{NF_DROP, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, chain, find, list, message};
 use crate::transport::attribute::{after, attributes, big_long, big_number, number, text};
@@ -14,23 +16,12 @@ use crate::transport::session::Session;
 use crate::transport::socket::Message;
 use crate::{DroppingChain, Error, Namespace, NftHook};
 
-const NF_ACCEPT: u32 = 1;
-const NFT_JUMP: u32 = (-3i32).cast_unsigned();
-const NFT_GOTO: u32 = (-4i32).cast_unsigned();
-const NFT_RETURN: u32 = (-5i32).cast_unsigned();
 const NFTA_VERDICT_CHAIN: u16 = 2;
 /// Of meta, ct, payload and fib: what is loaded. Where there is no register to load it into, something is set.
 const NFTA_LOAD_REGISTER: u16 = 1;
 const NFTA_LOAD_KEY: u16 = 2;
-const NFTA_CMP_OP: u16 = 2;
-const NFTA_CMP_DATA: u16 = 3;
 const NFTA_BITWISE_MASK: u16 = 4;
-const NFTA_IMMEDIATE_DATA: u16 = 2;
 const NFTA_XT_NAME: u16 = 1;
-const NFT_META_IIF: u32 = 4;
-const NFT_META_NFPROTO: u32 = 15;
-const NFT_CT_STATE: u32 = 0;
-const NFT_CT_STATUS: u32 = 2;
 /// NF_CT_STATE_BIT(IP_CT_NEW).
 const NEW: u32 = 1 << 3;
 /// How a bridge may be called that no rule names: rules for `br-*` hold for it.

@@ -7,8 +7,9 @@ use rustix::io::Errno;
 
 use crate::nft::dropping::refusing;
 use crate::nft::expression::{
-    Expressions, NF_ACCEPT, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_OIF, NFT_META_OIFNAME, NFTA_DATA_VALUE,
-    NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_VERDICT_CODE, Test,
+    Expressions, NF_ACCEPT, NFT_GOTO, NFT_JUMP, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_OIF, NFT_META_OIFNAME,
+    NFT_RETURN, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME,
+    NFTA_IMMEDIATE_DATA, NFTA_VERDICT_CODE, Test,
 };
 use crate::nft::message::{self, all, one};
 use crate::nft::{NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, find, first_refusal, is_overtaken, list, transaction};
@@ -21,16 +22,10 @@ use crate::{
 };
 
 const TABLE: &str = "filter";
-const NFT_RETURN: u32 = (-5i32).cast_unsigned();
-const NFT_JUMP: u32 = (-3i32).cast_unsigned();
-const NFT_GOTO: u32 = (-4i32).cast_unsigned();
-const NFTA_CMP_OP: u16 = 2;
-const NFTA_CMP_DATA: u16 = 3;
 const NFTA_RULE_COMPAT: u16 = 5;
 const NFTA_RULE_POSITION: u16 = 6;
 const NFTA_RULE_COMPAT_PROTO: u16 = 1;
 const NFTA_RULE_COMPAT_FLAGS: u16 = 2;
-const NFTA_IMMEDIATE_DATA: u16 = 2;
 const NFTA_COUNTER_BYTES: u16 = 1;
 const NFTA_COUNTER_PACKETS: u16 = 2;
 const NFTA_META_KEY: u16 = 2;
