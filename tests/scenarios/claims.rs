@@ -58,8 +58,10 @@ What it logs and answers reaches a terminal without control characters and at a 
 A call answers within 20 seconds
     bounded::removing_what_is_not_there bounded::removing_without_end bounded::a_heap_of_rules bounded::a_heap_of_links
     bounded::a_namespace_full_of_links transactions::what_the_kernel_was_still_busy_with_when_time_was_up_is_undone
-links that a failed call made are put out of the way at once and deleted as one group afterwards
+links that a failed call made are put out of the way at once and deleted afterwards, in groups between which others have the kernel's lock
     host/kernel/src/tests/condemning::a_condemned_pair_makes_room_at_once
+    host/kernel/src/tests/condemning::a_heap_that_is_deleted_lets_others_in
+    host/kernel/src/tests/condemning::a_full_namespace_that_is_removed_lets_others_in
 The daemon ends within 13 seconds of SIGTERM, while it starts, too
     hostile/worst::for_whoever_stops_the_daemon confine::a_daemon_that_starts_ends_in_time
 

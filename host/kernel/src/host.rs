@@ -87,14 +87,18 @@ impl Host {
         }
     }
 
-    /// Unbinds it. Ok if it is gone.
-    pub fn remove_namespace(&self, folder: &Path, name: &str) -> Result<(), Error> {
+    /// Unbinds it; answers it, where the machine has it yet. Ok if it is gone.
+    pub fn remove_namespace(&self, folder: &Path, name: &str) -> Result<Option<OwnedFd>, Error> {
+        let path: PathBuf = namespace::place(folder, name)?;
         match self {
-            Self::Real(_) => namespace::remove(folder, name),
+            Self::Real(_) => {
+                let there = namespace::examine(&path).ok();
+                namespace::remove(folder, name)?;
+                Ok(there.map(|(file, _)| file))
+            }
             Self::Fake(fake) => {
-                let path: PathBuf = namespace::place(folder, name)?;
                 fake.remove_namespace(&path);
-                Ok(())
+                Ok(None)
             }
         }
     }

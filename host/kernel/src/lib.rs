@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 mod change;
 mod conntrack;
+mod emptier;
 mod error;
 mod fake;
 #[cfg(fuzzing)]
@@ -32,6 +33,7 @@ mod trial;
 mod value;
 mod watch;
 
+use emptier::Emptier;
 use host::Host;
 use link::mark::Marks;
 use port::Ports;
@@ -102,6 +104,7 @@ pub struct Kernel {
     /// Where the namespaces that are made are bound.
     namespaces: PathBuf,
     ports: Ports,
+    emptier: Emptier,
 }
 
 impl Kernel {
@@ -113,7 +116,7 @@ impl Kernel {
             HostNamespace::Fake(fake) => Host::Fake(fake),
         };
         let marks = Marks::new(config.instance);
-        Ok(Self { host, marks, namespaces, ports: Ports::default() })
+        Ok(Self { host, marks, namespaces, ports: Ports::default(), emptier: Emptier::default() })
     }
 
     /// The namespace of the calling thread.
@@ -191,7 +194,7 @@ impl Kernel {
         link::condemn::condemn(&mut self.session(), links, self.marks)
     }
 
-    /// Deletes what was condemned in a namespace, all in one go; answers how many links it found.
+    /// Deletes what was condemned in a namespace, in groups that hold the kernel up for a short time only; answers how many links it found.
     pub fn reap(&self, namespace: &Namespace) -> Result<usize, Error> {
         link::condemn::reap(&mut self.session(), namespace, self.marks)
     }
@@ -374,5 +377,12 @@ impl Kernel {
         let made = self.host.make_namespace(&self.namespaces, name)?;
         let undo = vec![Change::RemoveNamespace(name.to_owned())];
         Ok(Applied { outcome: Outcome::Namespace(made), undo })
+    }
+
+    fn remove_namespace(&self, name: &str) -> Result<Applied, Error> {
+        if let Some(removed) = self.host.remove_namespace(&self.namespaces, name)? {
+            self.emptier.take(removed, self.marks);
+        }
+        Ok(Applied { outcome: Outcome::Done, undo: Vec::new() })
     }
 }

@@ -318,10 +318,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) ->
         Change::AddOwnName(link) => link::naming::add(session, link, kernel.marks, note),
         Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
         Change::AddNamespace(name) => kernel.add_namespace(name),
-        Change::RemoveNamespace(name) => {
-            let removed = kernel.host.remove_namespace(&kernel.namespaces, name);
-            removed.map(|()| Applied { outcome: Outcome::Done, undo: Vec::new() })
-        }
+        Change::RemoveNamespace(name) => kernel.remove_namespace(name),
         // Its errors say by themselves what they are about.
         Change::TakePort(wish) => {
             return kernel.ports.take(&kernel.host, wish).map_err(|error| Failed { error, undo: Vec::new() });

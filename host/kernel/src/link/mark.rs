@@ -35,11 +35,16 @@ impl Marks {
         PONTOON | self.instance << 2 | 2
     }
 
+    /// The group of those that are deleted now.
+    pub fn dying(self) -> u32 {
+        PONTOON | self.instance << 2 | 3
+    }
+
     /// What a link's group says.
     pub fn read(self, group: u32) -> Mark {
         match group {
             g if g == self.owned() => Mark::Owned,
-            g if g == self.condemned() => Mark::Condemned,
+            g if g == self.condemned() || g == self.dying() => Mark::Condemned,
             _ => Mark::Foreign,
         }
     }

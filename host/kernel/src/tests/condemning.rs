@@ -49,8 +49,8 @@ fn what_can_not_wait_is_deleted_at_once() {
         world.kernel.condemn(&[first.clone(), tunnel.key.clone(), bridge.key.clone()]).unwrap();
         assert_eq!(world.kernel.link(&first), Ok(None));
         assert_eq!(world.kernel.link(&tunnel.key), Ok(None));
-        // What could wait goes with them: the time is spent anyway.
-        assert_eq!(world.kernel.link(&bridge.key), Ok(None));
+        assert_eq!(world.kernel.link(&bridge.key).unwrap().unwrap().mark, Mark::Condemned);
+        assert_eq!(world.kernel.reap(&Namespace::Host), Ok(1));
     });
 }
 
@@ -72,5 +72,64 @@ fn a_sandbox_that_is_gone_takes_no_one_along() {
         assert_eq!(world.kernel.attempt(&[Change::RemoveLink(peer.clone())]), []);
         assert!(!world.kernel.exists(&peer.namespace));
         assert!(world.kernel.addresses(&peer).unwrap_err().message.contains("is gone"));
+    });
+}
+
+/// A heap of links, by where they are.
+fn heap(world: &World, at: &Namespace) -> Vec<LinkKey> {
+    let spec = |number| {
+        let LinkSpec { end, kind } = bridge(&format!("hb{number}"), &[]);
+        Change::AddLink(LinkSpec { end: LinkEnd { namespace: at.clone(), ..end }, kind })
+    };
+    let made = world.all(&(0..48).map(spec).collect::<Vec<_>>());
+    let key = |applied: Applied| match applied.outcome {
+        Outcome::Link(first, _) => first.key,
+        other => panic!("{other:?}"),
+    };
+    made.into_iter().map(key).collect()
+}
+
+/// Has a heap of links deleted while another instance adds links somewhere else: it never waits for the whole heap.
+fn lets_others_in(world: &World, delete: impl FnOnce() + Send, done: impl Fn() -> bool + Sync) {
+    let (other, sandbox) = (world.other(INSTANCE + 1), Sandbox::new(world));
+    let (longest, whole) = thread::scope(|scope| {
+        let begin = Instant::now();
+        scope.spawn(delete);
+        let mut longest = Duration::ZERO;
+        for number in 0.. {
+            let one = Instant::now();
+            let at = end(&sandbox.namespace(), &format!("ob{number}"));
+            other.apply(&[Change::AddLink(LinkSpec { end: at, kind: LinkKind::Bridge })]).unwrap();
+            // This waits, too.
+            let over = done();
+            longest = longest.max(one.elapsed());
+            if over {
+                break;
+            }
+        }
+        (longest, begin.elapsed())
+    });
+    assert!(longest < whole / 2, "another one waited for {longest:?} of {whole:?}");
+}
+
+#[test]
+fn a_heap_that_is_deleted_lets_others_in() {
+    in_real(|world| {
+        let links = heap(world, &Namespace::Host);
+        world.kernel.condemn(&links).unwrap();
+        let left = || world.kernel.link(&links[links.len() - 1]).unwrap().is_some();
+        lets_others_in(world, || assert_eq!(world.kernel.reap(&Namespace::Host), Ok(links.len())), || !left());
+    });
+}
+
+#[test]
+fn a_full_namespace_that_is_removed_lets_others_in() {
+    in_real(|world| {
+        let Outcome::Namespace(made) = world.one(Change::AddNamespace("full".into())).outcome else { panic!() };
+        // What is inside is seen by an end outside of a pair that goes with the last group.
+        heap(world, &Namespace::At(made.clone()));
+        let (outside, _) = world.link(veth(end(&Namespace::Host, "vo"), end(&Namespace::At(made), "vi")));
+        let remove = || assert_eq!(world.kernel.attempt(&[Change::RemoveNamespace("full".into())]), []);
+        lets_others_in(world, remove, || world.kernel.link(&outside.key).unwrap().is_none());
     });
 }
