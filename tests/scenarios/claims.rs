@@ -1,4 +1,4 @@
-//! Every claim of SECURITY.md, and of what README.md says of grants, beside the tests that fail when it is broken.
+//! Every claim of SECURITY.md, and of what host/README.md says of grants, beside the tests that fail when it is broken.
 //!
 //! A sentence, row or line of those places that has no test here fails this one, and so does a claim that stands here only.
 
@@ -11,7 +11,7 @@ use words::foreign::MESSAGE_BYTES;
 use words::limit;
 
 const SECURITY: &str = include_str!("../../SECURITY.md");
-const README: &str = include_str!("../../README.md");
+const OPERATORS: &str = include_str!("../../host/README.md");
 
 /// Words as they stand in a document, and below them the tests: a file, from here or from `host/`, and a function in it.
 const CLAIMS: &str = r#"
@@ -302,7 +302,7 @@ fn promises() -> Vec<String> {
     let mut all: Vec<_> = section(SECURITY, "## What is promised").split("\n- ").skip(1).flat_map(sentences).collect();
     all.extend(rows(section(SECURITY, "## What an escape from wasmtime would reach")));
     all.extend(rows(section(SECURITY, "## Limits")));
-    let grants: Vec<_> = section(README, "### Grants").split("```").collect();
+    let grants: Vec<_> = section(OPERATORS, "## Grants").split("```").collect();
     let [before, example, after] = grants[..] else { panic!("one example") };
     all.extend(example.lines().skip(1).filter(|line| !line.is_empty()).map(plain));
     all.extend([before, after].into_iter().flat_map(sentences).filter(|sentence| !sentence.is_empty()));
@@ -329,7 +329,7 @@ fn has_test(source: &str, name: &str) -> bool {
 
 #[test]
 fn every_claim_has_a_test_that_is_there() {
-    let documents = plain(SECURITY) + " " + &plain(section(README, "### Grants"));
+    let documents = plain(SECURITY) + " " + &plain(section(OPERATORS, "## Grants"));
     for (claim, tests) in claims() {
         assert!(documents.contains(claim), "no document says: {claim}");
         assert!(!tests.is_empty(), "no test: {claim}");
@@ -369,10 +369,10 @@ fn bytes(number: usize) -> String {
 fn the_numbers_are_the_codes() {
     let rows = rows(section(SECURITY, "## Limits"));
     let row = |has: &str| rows.iter().find(|row| row.contains(has)).unwrap_or_else(|| panic!("no row has {has}"));
-    let readme = section(README, "### Grants");
+    let readme = section(OPERATORS, "## Grants");
     for limit in Limit::ALL {
         let word = limit.to_string();
-        assert!(readme.contains(&word), "README.md has no {word}");
+        assert!(readme.contains(&word), "host/README.md has no {word}");
         for number in [limit.default(), limit.most()] {
             let shown = match word.as_str() {
                 "memory-mib" => format!("{number} MiB"),
