@@ -1,6 +1,6 @@
-//! Deletes condemned links in the background: the kernel takes about 30 ms for it, whoever asks, and as long for a whole group as for one.
+//! Deletes condemned links in the background: the kernel takes about 30 ms for it, whoever asks, and as long for a few as for one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,19 +8,25 @@ use std::time::Duration;
 use kernel::{Kernel, LinkKey, Namespace};
 use words::Name;
 
+/// As many of a driver's links are deleted before it is the next driver's turn.
+const TURN: usize = 64;
+
 /// Takes links out of the way at once and deletes them later. What a crash leaves is found by its mark.
 pub struct Reaper {
     kernel: Arc<Kernel>,
-    sender: Sender<Namespace>,
+    sender: Sender<(Name, Vec<LinkKey>)>,
     waiting: Arc<Waiting>,
 }
 
-/// How many condemned links of each driver the kernel still has, by namespace.
+/// How many condemned links of each driver the kernel still has.
 #[derive(Default)]
 struct Waiting {
-    links: Mutex<BTreeMap<Namespace, BTreeMap<Name, u64>>>,
+    links: Mutex<BTreeMap<Name, u64>>,
     fewer: Condvar,
 }
+
+/// What is to be deleted, by driver.
+type Queues = BTreeMap<Name, VecDeque<LinkKey>>;
 
 impl Reaper {
     /// A reaper, and its thread, which ends with it.
@@ -34,29 +40,28 @@ impl Reaper {
     }
 
     /// Removes a driver's links: when this returns, their names, addresses and ports on bridges are free.
-    pub fn remove(&self, driver: &Name, links: &[LinkKey]) {
+    pub fn remove(&self, driver: &Name, links: Vec<LinkKey>) {
         if links.is_empty() {
             return;
         }
-        if let Err(error) = self.kernel.condemn(links) {
+        if let Err(error) = self.kernel.condemn(&links) {
             tracing::warn!("can't take links out of the way, so they are deleted now: {error}");
             let removals: Vec<_> = links.iter().cloned().map(kernel::Change::RemoveLink).collect();
             for error in self.kernel.attempt(&removals) {
                 tracing::error!("can't remove: {error}");
             }
         }
-        self.reap(driver, links.iter().map(|link| link.namespace.clone()));
+        self.reap(driver, links);
     }
 
-    /// Deletes what was condemned for a driver in these namespaces, one for each link.
-    pub fn reap(&self, driver: &Name, links: impl IntoIterator<Item = Namespace>) {
-        let mut counts: BTreeMap<Namespace, u64> = BTreeMap::new();
-        links.into_iter().for_each(|namespace| *counts.entry(namespace).or_default() += 1);
-        for (namespace, count) in counts {
-            *self.waiting.lock().entry(namespace.clone()).or_default().entry(driver.clone()).or_default() += count;
-            // The thread ends only after this sender.
-            let _ = self.sender.send(namespace);
+    /// Deletes what was condemned for a driver.
+    pub fn reap(&self, driver: &Name, links: Vec<LinkKey>) {
+        if links.is_empty() {
+            return;
         }
+        *self.waiting.lock().entry(driver.clone()).or_default() += links.len() as u64;
+        // The thread ends only after this sender.
+        let _ = self.sender.send((driver.clone(), links));
     }
 
     /// How many links of a driver wait for their deletion.
@@ -73,45 +78,62 @@ impl Reaper {
 }
 
 impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Namespace, BTreeMap<Name, u64>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, u64>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// These are gone.
-    fn gone(&self, namespace: &Namespace, links: &BTreeMap<Name, u64>) {
+    /// So many of a driver's are gone.
+    fn gone(&self, driver: &Name, links: u64) {
         let mut all = self.lock();
-        if let Some(there) = all.get_mut(namespace) {
-            for (driver, count) in links {
-                there.entry(driver.clone()).and_modify(|left| *left = left.saturating_sub(*count));
-            }
-            there.retain(|_, left| *left > 0);
-            if there.is_empty() {
-                all.remove(namespace);
-            }
-        }
+        let left = count(&all, driver).saturating_sub(links);
+        match left {
+            0 => all.remove(driver),
+            left => all.insert(driver.clone(), left),
+        };
         self.fewer.notify_all();
     }
 }
 
-fn count(links: &BTreeMap<Namespace, BTreeMap<Name, u64>>, driver: &Name) -> u64 {
-    links.values().filter_map(|drivers| drivers.get(driver)).sum()
+fn count(links: &BTreeMap<Name, u64>, driver: &Name) -> u64 {
+    links.get(driver).copied().unwrap_or_default()
 }
 
-fn work(kernel: &Kernel, waiting: &Waiting, receiver: &Receiver<Namespace>) {
-    while let Ok(first) = receiver.recv() {
-        let all: BTreeSet<Namespace> = std::iter::once(first).chain(receiver.try_iter()).collect();
-        for namespace in all {
-            // Those that are condemned before they are looked for.
-            let links = waiting.lock().get(&namespace).cloned().unwrap_or_default();
-            match kernel.reap(&namespace) {
-                Ok(count) => tracing::debug!(count, "links reaped"),
+fn work(kernel: &Kernel, waiting: &Waiting, receiver: &Receiver<(Name, Vec<LinkKey>)>) {
+    let mut queues = Queues::new();
+    while let Ok((driver, links)) = receiver.recv() {
+        queues.entry(driver).or_default().extend(links);
+        // What can't be deleted now is tried again with the next.
+        let mut failed = Vec::new();
+        while !queues.is_empty() {
+            failed.extend(turns(kernel, waiting, &mut queues));
+            receiver.try_iter().for_each(|(driver, links)| queues.entry(driver).or_default().extend(links));
+        }
+        failed.into_iter().for_each(|(driver, link)| queues.entry(driver).or_default().push_back(link));
+    }
+}
+
+/// A turn of each driver's; answers what could not be deleted.
+fn turns(kernel: &Kernel, waiting: &Waiting, queues: &mut Queues) -> Vec<(Name, LinkKey)> {
+    let mut failed = Vec::new();
+    for (driver, queue) in queues.iter_mut() {
+        let mut turn: BTreeMap<Namespace, Vec<u32>> = BTreeMap::new();
+        for link in queue.drain(..TURN.min(queue.len())) {
+            turn.entry(link.namespace).or_default().push(link.index);
+        }
+        for (namespace, indexes) in turn {
+            match kernel.reap_these(&namespace, &indexes) {
+                Ok(_) => {}
                 Err(_) if !kernel.exists(&namespace) => {}
                 Err(error) => {
-                    tracing::warn!("can't reap: {error}");
+                    tracing::warn!(%driver, "can't delete links: {error}");
+                    let links = indexes.into_iter().map(|index| LinkKey { namespace: namespace.clone(), index });
+                    failed.extend(links.map(|link| (driver.clone(), link)));
                     continue;
                 }
             }
-            waiting.gone(&namespace, &links);
+            waiting.gone(driver, indexes.len() as u64);
         }
     }
+    queues.retain(|_, queue| !queue.is_empty());
+    failed
 }

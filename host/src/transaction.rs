@@ -384,7 +384,7 @@ impl Transaction {
         self.applied.clear();
         self.notes.clear();
         self.notes.extend(noted.then_some(id));
-        self.reaper.remove(&self.owner.driver, &links);
+        self.reaper.remove(&self.owner.driver, links);
         for error in self.kernel.attempt(&rest) {
             tracing::warn!(driver = %self.owner.driver, network = %self.owner.network, "can't remove: {error}");
         }
@@ -463,7 +463,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         let (errors, condemned) = self.kernel.undo_for_reaping(&self.applied);
-        self.reaper.reap(&self.owner.driver, condemned.into_iter().map(|link| link.namespace));
+        self.reaper.reap(&self.owner.driver, condemned);
         for error in errors {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");
         }

@@ -199,6 +199,11 @@ impl Kernel {
         link::condemn::reap(&mut self.session(), namespace, self.marks)
     }
 
+    /// The same for those of these indexes, without a look at the others.
+    pub fn reap_these(&self, namespace: &Namespace, indexes: &[u32]) -> Result<usize, Error> {
+        link::condemn::reap_these(&mut self.session(), namespace, indexes, self.marks)
+    }
+
     /// The link of a name.
     pub fn link_by_name(&self, namespace: &Namespace, name: &LinkName) -> Result<Option<LinkInfo>, Error> {
         let question = link::read::by_name(name.as_str());

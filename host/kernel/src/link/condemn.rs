@@ -53,7 +53,20 @@ pub(crate) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) ->
 
 /// Deletes a namespace's condemned links; answers how many there were.
 pub(crate) fn reap(session: &mut Session, at: &Namespace, marks: Marks) -> Result<usize, Error> {
-    let mut links = link::read::all(session, at, marks)?;
+    let links = link::read::all(session, at, marks)?;
+    reaped(session, at, links, marks)
+}
+
+/// The same for those of these indexes.
+pub(crate) fn reap_these(session: &mut Session, at: &Namespace, indexes: &[u32], marks: Marks) -> Result<usize, Error> {
+    let questions: Vec<Request> = indexes.iter().copied().map(by_index).collect();
+    let answers = session.exchange(at, &questions)?;
+    let seen = answers.iter().filter_map(|answer| link::read::seen(answer, marks).transpose());
+    let links = seen.collect::<Result<_, _>>()?;
+    reaped(session, at, links, marks)
+}
+
+fn reaped(session: &mut Session, at: &Namespace, mut links: Vec<Seen>, marks: Marks) -> Result<usize, Error> {
     links.retain(|link| link.info.mark == Mark::Condemned);
     delete(session, at, &links, marks)?;
     Ok(links.len())
