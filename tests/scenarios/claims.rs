@@ -223,7 +223,10 @@ A driver may do what its grant names, and nothing else
     grants::without_a_grant_every_import_outside_of_the_table_is_refused
 `driver load` shows what the driver asks for beside what it gets, and refuses it while the grant has less
     grants::a_driver_gets_what_its_operator_names_and_keeps_it host/src/cli/tests::a_driver_is_sent_with_its_configuration
-    grants::what_a_driver_asks_for_can_be_granted_as_it_stands confine::what_is_no_regular_file_holds_up_no_start
+    grants::what_a_driver_asks_for_can_be_granted_as_it_stands
+A grant comes from `--grant FILE`
+    host/src/cli/tests::a_driver_is_sent_with_its_configuration confine::what_is_no_regular_file_holds_up_no_start
+    grants::what_a_driver_asks_for_can_be_granted_as_it_stands
 permissions = ["links",
     host/grant/src/gate/tests::an_empty_grant_allows_only_what_every_driver_has
     host/grant/src/gate/tests/calls::nothing_is_granted_without_the_permission_for_the_host_call

@@ -39,6 +39,7 @@ mod refusals;
 mod released;
 mod restart;
 mod scene;
+mod semver;
 mod shares;
 mod transactions;
 mod untranslated;

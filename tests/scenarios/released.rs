@@ -15,12 +15,12 @@ use words::file::digest;
 
 use crate::conformance::passes_as_a_bridge;
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The versions that were released.
-fn versions() -> Vec<String> {
+pub(crate) fn versions() -> Vec<String> {
     let entries = fs::read_dir(repository().join("wit/released")).unwrap();
     let mut versions: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     versions.sort();
@@ -29,7 +29,7 @@ fn versions() -> Vec<String> {
 }
 
 /// The files of a folder with this extension, by name.
-fn files(folder: &Path, extension: &str) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path, extension: &str) -> BTreeMap<String, Vec<u8>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = paths.filter(|path| path.extension().is_some_and(|e| e == extension));
     files.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap())).collect()
@@ -69,7 +69,7 @@ fn a_released_version_is_not_worked_on() {
 }
 
 /// The package in a folder of WIT.
-fn parse(folder: &Path) -> (Resolve, PackageId) {
+pub(crate) fn parse(folder: &Path) -> (Resolve, PackageId) {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(folder).unwrap();
     (resolve, package)
