@@ -13,6 +13,7 @@ mod objects;
 mod port;
 mod removals;
 mod room;
+mod shut;
 mod taken;
 mod view;
 mod written;
@@ -29,12 +30,14 @@ use grant::Granted;
 use grant::gate::links::NewNamespace;
 use grant::gate::nftables::NftRules;
 use grant::gate::settings::{Forwards, can_except, switches};
+use ipnet::IpNet;
 use kernel::{
     self, Applied, Change, IptablesFamily, Kernel, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark, Namespace,
     NamespacePath, NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
 };
 use objects::{Objects, link_key};
 use removals::Removals;
+pub use shut::is_hosts;
 pub use view::{Look, mac_is_taken};
 use words::{Error, Id, Name};
 
@@ -67,6 +70,8 @@ pub struct Transaction {
     applied: Vec<Applied>,
     /// When the call has to be over.
     deadline: Option<Instant>,
+    /// See [`Transaction::shut`].
+    shut: Option<Vec<IpNet>>,
     /// The network's objects when the call began, once they were asked for.
     committed: OnceLock<Objects>,
     made: Objects,
@@ -120,6 +125,7 @@ impl Transaction {
             owner,
             applied: Vec::new(),
             deadline: None,
+            shut: None,
             committed: OnceLock::new(),
             made: Objects::default(),
             counts: Counts::default(),
@@ -183,6 +189,7 @@ impl Transaction {
             ];
             ids.into_iter().flatten().zip(spec.ends()).for_each(|(id, end)| self.note_parts_of(id, spec, end));
             self.let_ports_reach_each_other(spec, &link);
+            self.shut_in(spec, &link)?;
             made.push((link, peer));
         }
         Ok(made)
@@ -545,6 +552,7 @@ pub fn describe(thing: &Thing) -> String {
         Thing::Namespace { name, .. } => format!("namespace {name}"),
         Thing::NftRule { table, handle, .. } => format!("nftables rule {} of {table}", handle.handle),
         Thing::Route(route) => format!("route to {}", route.destination),
+        Thing::Rule(rule) if is_hosts(rule) => "a rule that keeps an internal network shut".into(),
         Thing::Rule(rule) => format!("rule {} for table {}", rule.priority, rule.table),
         Thing::Forward { name, ipv4: false, ipv6: false, .. } => format!("packets between the ports of {name}"),
         Thing::Forward { name, .. } => format!("forwarding of {name}"),

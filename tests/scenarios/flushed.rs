@@ -1,8 +1,11 @@
 //! What Pontoon keeps in the host's kernel comes back after somebody else has removed it.
 
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use pontoon_tests::{Daemon, Namespace, ask_udp, fetch, listen_tcp, listen_udp, outside, until};
+
+use crate::packets::address;
 
 /// A host with a way out, and on it two networks: a container with published ports, and one that has no way out.
 struct Scene {
@@ -37,7 +40,7 @@ impl Scene {
 
     /// The rules of the networks as the kernel has them. (Chains come in another order when they come again.)
     fn rules(&self) -> Vec<String> {
-        let mut lines: Vec<_> = self.daemon.host.run("nft list ruleset").lines().map(str::to_owned).collect();
+        let mut lines: Vec<_> = self.daemon.host.run("nft -t list ruleset").lines().map(str::to_owned).collect();
         lines.sort();
         lines
     }
@@ -111,4 +114,132 @@ fn links_come_back() {
         scene.daemon.ok(line);
     }
     until("nothing is left", || !scene.daemon.host.run("ip -o link").contains("br-"));
+}
+
+/// How many of the packets arrive that are sent a thousand times a second, while something is done.
+fn arrived(from: &Namespace, to: &Namespace, address: &str, work: impl FnOnce()) -> usize {
+    let address: SocketAddr =
+        if address.contains(':') { format!("[{address}]:9000") } else { format!("{address}:9000") }.parse().unwrap();
+    let receiver = to.enter(|| UdpSocket::bind("[::]:9000").unwrap()).join().unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    let any = if address.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+    let sender = from.enter(move || UdpSocket::bind(any).unwrap()).join().unwrap();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let sending = std::thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(1)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = sender.send_to(b"x", address);
+        }
+    });
+    work();
+    drop(stop);
+    sending.join().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    std::iter::from_fn(|| receiver.recv(&mut [0; 9]).ok()).count()
+}
+
+/// A host that forwards: a network with a way out, and an internal one. Whoever is outside knows the ways to both.
+struct Shut {
+    daemon: Daemon,
+    outside: Namespace,
+    a: Namespace,
+    shut: Namespace,
+}
+
+impl Shut {
+    fn new() -> Self {
+        let daemon = Daemon::start();
+        let outside = outside(&daemon.host);
+        daemon.load("bridge");
+        daemon.ok("network create --ipv6 n");
+        daemon.ok("network create --internal --ipv6 shut");
+        let (a, shut) = (Namespace::new("a"), Namespace::new("shut"));
+        daemon.ok(&format!("endpoint attach n {}", a.text()));
+        daemon.ok(&format!("endpoint attach shut {}", shut.text()));
+        outside.run("ip route add default via 192.0.2.1");
+        outside.run("ip route add default via 2001:db8::1");
+        // As a container could that may change its routes.
+        for bridge in ["address", "address_ipv6"].map(|key| gateway(&daemon, key)) {
+            shut.run(&format!("ip route add default via {bridge}"));
+        }
+        Self { daemon, outside, a, shut }
+    }
+
+    fn inside(&self) -> [String; 2] {
+        ["address", "address_ipv6"].map(|key| address(&self.daemon, "shut", "shut", key))
+    }
+
+    /// From where to where nothing may pass.
+    fn ways(&self, inside: &[String; 2]) -> Vec<(&Namespace, &Namespace, String)> {
+        let into =
+            inside.iter().cloned().flat_map(|to| [(&self.outside, &self.shut, to.clone()), (&self.a, &self.shut, to)]);
+        let out = ["192.0.2.2", "2001:db8::2"].map(|to| (&self.shut, &self.outside, to.to_owned()));
+        into.chain(out).collect()
+    }
+}
+
+/// The address of the internal network's bridge.
+fn gateway(daemon: &Daemon, key: &str) -> String {
+    let inside = address(daemon, "shut", "shut", key);
+    let family = if key == "address" { "-4" } else { "-6" };
+    let link = daemon.host.run(&format!("ip {family} -o route get {inside}"));
+    link.split(" src ").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn an_internal_network_stays_shut_while_packet_rules_are_flushed() {
+    let scene = Shut::new();
+    for (from, to, address) in scene.ways(&scene.inside()) {
+        let flush = || {
+            for _ in 0..5 {
+                scene.daemon.host.run("nft flush ruleset");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        let count = arrived(from, to, &address, flush);
+        println!("{address}: {count} packets arrived during five flushes");
+        assert_eq!(count, 0, "to {address}");
+    }
+}
+
+#[test]
+fn an_internal_network_stays_shut_without_any_packet_rules() {
+    let mut scene = Shut::new();
+    let inside = scene.inside();
+    let gateways = ["address", "address_ipv6"].map(|key| gateway(&scene.daemon, key));
+    let bridge = scene.daemon.host.run(&format!("ip -o route get {}", inside[0]));
+    let bridge = bridge.split(" dev ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let check = |scene: &Shut, when: &str| {
+        until(when, || inside.iter().all(|address| scene.daemon.host.pings(address)));
+        until(when, || gateways.iter().all(|address| scene.shut.pings(address)));
+    };
+    let closed = |scene: &Shut, when: &str| {
+        scene.daemon.host.run("nft flush ruleset");
+        assert!(scene.a.pings("192.0.2.2") && scene.a.pings("2001:db8::2"), "{when}: the host forwards");
+        for (from, to, address) in scene.ways(&inside) {
+            assert_eq!(
+                arrived(from, to, &address, || std::thread::sleep(Duration::from_millis(100))),
+                0,
+                "{when}: {address}"
+            );
+        }
+    };
+    check(&scene, "the host's own way");
+    // A bridge that is made again has its rules again.
+    scene.daemon.host.run(&format!("ip link del {bridge}"));
+    check(&scene, "its bridge is back");
+    scene.daemon.kill();
+    closed(&scene, "after its bridge was deleted");
+    scene.daemon.host.run("ip rule del pref 0 prohibit");
+    scene.daemon.host.run("ip -6 rule del pref 0 prohibit");
+    scene.daemon.run();
+    check(&scene, "after a start");
+    scene.daemon.kill();
+    closed(&scene, "after its rules were deleted");
+    scene.daemon.run();
+    scene.daemon.ok("endpoint detach shut shut");
+    scene.daemon.ok("network rm shut");
+    for family in ["-4", "-6"] {
+        let rules = scene.daemon.host.run(&format!("ip {family} rule"));
+        assert!(!rules.contains("prohibit") && !rules.contains("iif"), "{rules}");
+    }
 }

@@ -147,6 +147,73 @@ fn a_host_that_forwarded_goes_on() {
     until("between its links", || first.pings("198.51.100.2"));
 }
 
+/// Frames of its own that came back to a container.
+fn own_frames(container: &Namespace) -> u32 {
+    let counter = container.run("nft list counter netdev seen own");
+    counter.split("packets ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Broadcasts and multicasts of both families: for an address that nobody has, to all, and whether somebody has one's own.
+fn speak_to_all(container: &Namespace, last: u8) {
+    assert!(!container.pings(&format!("10.200.0.{last}")));
+    let _ = container.try_run("ping -6 -n -q -c 1 -W 1 ff02::1%eth0");
+    container.run(&format!("ip address add fd00:77::{last}/64 dev eth0"));
+    until("duplicates were looked for", || !container.run("ip -6 address show dev eth0").contains("tentative"));
+    assert!(!container.run("ip -6 address show dev eth0").contains("dadfailed"));
+    container.run(&format!("ip address del fd00:77::{last}/64 dev eth0"));
+}
+
+/// With bridge-nf a port has to be in hairpin mode, or a container could not reach itself by the port that it publishes.
+#[test]
+fn nobody_hears_his_own_broadcasts() {
+    let daemon = Daemon::start();
+    let _outside = outside(&daemon.host);
+    forward_drops(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 --subnet 10.200.0.0/24 n");
+    let a = Namespace::new("a");
+    daemon.ok(&format!("endpoint attach n {} -p 8080:80", a.text()));
+    let b = attached(&daemon, "n", "b");
+    listen_tcp(&a, 80, "a");
+    let link = a.run("ip -o link show eth0");
+    let mac = link.split("link/ether ").nth(1).unwrap().split(' ').next().unwrap();
+    a.run("nft add table netdev seen");
+    a.run("nft add counter netdev seen own");
+    a.run("nft add chain netdev seen arrived { type filter hook ingress device eth0 priority 0 ; }");
+    a.run(&format!("nft add rule netdev seen arrived ether saddr {} meta pkttype != host counter name own", mac));
+    speak_to_all(&a, 77);
+    assert_eq!(own_frames(&a), 0);
+    for target in ["192.0.2.1:8080", "[2001:db8::1]:8080"] {
+        until("itself by its port", || fetch(&a, target) == "a");
+        assert_eq!(fetch(&b, target), "a");
+    }
+    assert!(b.pings(&address(&daemon, "n", "a", "address")), "others hear it");
+    daemon.host.run("nft flush ruleset");
+    until("the rules are back", || daemon.host.run("nft list tables").contains("bridge pontoon-"));
+    speak_to_all(&a, 78);
+    assert_eq!(own_frames(&a), 0, "after a flush");
+    // What would come without that: a port that is not marked as Pontoon's.
+    let port = daemon.host.run("ip -o link show type veth");
+    let port = port.lines().filter(|line| line.contains("master br-"));
+    for port in port.map(|line| line.split(": ").nth(1).unwrap().split('@').next().unwrap()) {
+        daemon.host.run(&format!("ip link set {port} group default"));
+    }
+    daemon.host.run("nft flush ruleset");
+    until("the rules are back", || daemon.host.run("nft list tables").contains("bridge pontoon-"));
+    assert!(!a.pings("10.200.0.79"));
+    assert!(own_frames(&a) > 0);
+}
+
+#[test]
+fn the_table_for_bridges_goes_with_the_last_bridge() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create --internal n");
+    assert!(daemon.host.run("nft list tables").contains("bridge pontoon-"));
+    daemon.ok("network rm n");
+    until("it is gone", || !daemon.host.run("nft list tables").contains("bridge pontoon-"));
+}
+
 /// A router's advertisement, sent by whoever is outside.
 const ADVERTISE: &str = r#"python3 -c '
 import socket

@@ -122,7 +122,7 @@ impl Namespace {
             "printf 'link show\\naddress show\\nroute show table all\\nrule show\\nneighbour show nud permanent\\n' | ip -o -batch -",
             "printf 'route show table all\\nrule show\\n' | ip -o -6 -batch -",
             "bridge fdb show",
-            "nft -s list ruleset",
+            "nft -s -t list ruleset",
             "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.default.forwarding",
         ];
         let script: String =

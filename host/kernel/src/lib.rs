@@ -309,6 +309,12 @@ impl Kernel {
         nft::replace_table(&mut self.session(), namespace, table, rules)
     }
 
+    /// Whether this instance's ports in hairpin mode are kept from giving broadcasts back to whoever sent them: by rules in a table of family
+    /// bridge, where the kernel has such.
+    pub fn keep_echoes_out(&self, table: &str, wanted: bool) -> Result<(), Error> {
+        nft::keep_echoes_out(&mut self.session(), &Namespace::Host, table, self.link_group(), wanted)
+    }
+
     /// The base chains of nftables, in whose table ever, that drop what a link that they have no rule for begins to send by another one.
     pub fn dropping_chains(&self, namespace: &Namespace) -> Result<Vec<DroppingChain>, Error> {
         nft::dropping(&mut self.session(), namespace)

@@ -214,6 +214,9 @@ pub struct Route {
 /// The table that routes are in if nothing else is said (linux/rtnetlink.h).
 pub const RT_TABLE_MAIN: u32 = 254;
 
+/// The table of a rule that refuses what it matches, instead of looking anywhere (FR_ACT_PROHIBIT).
+pub const RT_TABLE_NONE: u32 = 0;
+
 /// A policy rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rule {
@@ -221,7 +224,7 @@ pub struct Rule {
     pub namespace: Namespace,
     /// IPv6 instead of IPv4.
     pub ipv6: bool,
-    /// 1 to 32,765.
+    /// 1 to 32,765; 0, right after the table of local addresses, is the host's own.
     pub priority: u32,
     /// Packets from here.
     pub source: Option<IpNet>,
@@ -231,7 +234,7 @@ pub struct Rule {
     pub input: Option<LinkName>,
     /// Packets with this mark under this mask.
     pub mark: Option<(u32, u32)>,
-    /// The table to look into.
+    /// The table to look into, or [`RT_TABLE_NONE`].
     pub table: u32,
 }
 

@@ -72,7 +72,7 @@ enum Source {
 /// What to hear of.
 #[derive(Debug)]
 enum Concerns {
-    /// Tables of family inet whose names begin with this, and iptables' own.
+    /// Tables of families inet and bridge whose names begin with this, and iptables' own.
     Tables(String),
     /// Links and policy rules with this instance's mark, addresses of any link, and the switch for forwarding.
     Links(Marks),
@@ -229,7 +229,7 @@ fn of_table(kind: u16, message: &[u8], tag: &str) -> Option<Seen> {
     let table = attributes(&message[HEADER..]).find(TABLE).ok().flatten().map(text).unwrap_or_default();
     match message[16] {
         NFPROTO_IPV4 | NFPROTO_IPV6 if table == "filter" => Some(Seen::Change),
-        NFPROTO_INET if table.starts_with(tag) => Some(Seen::Loss),
+        NFPROTO_INET | nft::NFPROTO_BRIDGE if table.starts_with(tag) => Some(Seen::Loss),
         _ => None,
     }
 }

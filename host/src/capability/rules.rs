@@ -2,6 +2,7 @@
 
 use super::handle::{self, Namespace, NamespaceHandle};
 use super::{Answer, CallState, check_length, convert};
+use crate::transaction::is_hosts;
 use ask::HostCall;
 use ask::rules::{Host, Rule, RuleInfo};
 use grant::gate::rules::WantedRule;
@@ -26,7 +27,7 @@ impl Host for CallState {
         let (gate, transaction) = self.parts()?;
         let namespace = gate.namespace(HostCall::RulesList, place.as_ref())?;
         let rules = transaction.objects()?.into_iter().filter_map(|o| match o.thing {
-            Thing::Rule(rule) if rule.namespace == *namespace => Some(info(rule)),
+            Thing::Rule(rule) if rule.namespace == *namespace && !is_hosts(&rule) => Some(info(rule)),
             _ => None,
         });
         Ok(rules.collect())

@@ -218,6 +218,10 @@ impl Inner {
         let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.deadline);
         let deadline = start + time;
         transaction.iter_mut().for_each(|transaction| transaction.end_at(deadline));
+        let internal = call.network.filter(|network| network.internal).zip(transaction.as_mut());
+        internal.into_iter().for_each(|(network, transaction)| {
+            transaction.shut(network.pools.iter().map(|pool| pool.subnet).collect());
+        });
         let mut state = CallState::new(facts, gate, transaction, deadline);
         state.interface = call.interface.clone();
         state

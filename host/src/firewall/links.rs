@@ -4,7 +4,7 @@
 //! A link comes again with the index that it had, by which packet rules and exceptions go. What is on it comes from its record. An end of a pair
 //! is gone with the other, which the container had: only a new attach makes that again. Routes and neighbours of drivers are not put back.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ipnet::{IpNet, Ipv6Net};
 
@@ -48,16 +48,17 @@ impl Keeper {
             return Ok(());
         }
         let mut there = self.own_links()?;
-        let mut made = 0;
+        let mut made = BTreeSet::new();
         for link in wanted.iter().filter(|link| !there.contains_key(&link.key.index)) {
             let Some(spec) = &link.again.spec else { continue };
             match self.make_again(link, spec) {
-                Ok(is_back) => made += usize::from(is_back),
+                Ok(true) => drop(made.insert(link.key.index)),
+                Ok(false) => {}
                 // Its parent may be gone for good. The others come back all the same.
                 Err(error) => tracing::error!("link {} is gone and can't be made again: {error}", link.name),
             }
         }
-        if made > 0 {
+        if !made.is_empty() {
             there = self.own_links()?;
         }
         let addresses: HashSet<_> = self.kernel.all_addresses(&Namespace::Host)?.into_iter().collect();
@@ -78,7 +79,7 @@ impl Keeper {
             );
             self.put_back(&format!("link {}", link.name), changes);
         }
-        self.restore_policy_rules()
+        self.restore_policy_rules(&made)
     }
 
     fn own_links(&self) -> Result<BTreeMap<u32, LinkInfo>, kernel::Error> {
@@ -98,7 +99,8 @@ impl Keeper {
         Ok(true)
     }
 
-    fn restore_policy_rules(&self) -> words::Result<()> {
+    /// `made`: links that were gone. Rules for what comes in by one of them are there still, and hold for nothing.
+    fn restore_policy_rules(&self, made: &BTreeSet<u32>) -> words::Result<()> {
         let rules: Vec<Rule> = self.store.policy_rules()?.into_iter().filter_map(rule_of_host).collect();
         if rules.is_empty() {
             return Ok(());
@@ -106,12 +108,14 @@ impl Keeper {
         let mut there = self.kernel.rules(&Namespace::Host)?;
         let mut changes = Vec::new();
         for rule in rules {
+            let index = rule.input.as_ref().and_then(index_of_own_name);
+            let holds = index.is_none_or(|index| !made.contains(&index));
             match there.iter().position(|other| *other == rule) {
-                Some(position) => drop(there.swap_remove(position)),
-                None => {
-                    let index = rule.input.as_ref().and_then(index_of_own_name);
+                Some(position) if holds => drop(there.swap_remove(position)),
+                _ => {
                     let named = index.map(|index| LinkKey { namespace: Namespace::Host, index });
                     changes.extend(named.map(Change::AddOwnName));
+                    changes.extend((!holds).then(|| Change::RemoveRule(rule.clone())));
                     changes.push(Change::AddRule(rule));
                 }
             }

@@ -8,6 +8,7 @@
 //! - in the host's own table (`guard`): what goes from such a link into a bridge that is kept from others there, as dockerd keeps each of its
 //!   own, is dropped, unless it is an answer or was sent to a published port. Without that, the accepting rules would open Docker's
 //!   containers to ours. It comes before them and goes after them. And a host that did not forward stays closed between its own links.
+//! - in a table of family bridge: no port gives a broadcast back to its sender (hairpin mode, which published ports need, would).
 //!
 //! The kernel's switches for forwarding are on as long as any link forwards.
 //!
@@ -263,6 +264,7 @@ impl Keeper {
             }
             wishes.push((asked.family, of_family));
         }
+        let are_bridges = asked.iter().any(|asked| !asked.within.is_empty() || !asked.forward.is_empty());
         let superfluous = self.guard(protected)?;
         for (family, wishes) in &wishes {
             self.accept(*family, wishes)?;
@@ -270,6 +272,7 @@ impl Keeper {
         if self.store.is_behind()? {
             return Ok(());
         }
+        self.kernel.keep_echoes_out(&self.table, are_bridges)?;
         match self.kernel.attempt(&[superfluous]).pop() {
             Some(error) => Err(error.into()),
             None => Ok(()),

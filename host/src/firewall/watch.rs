@@ -13,6 +13,9 @@ const QUIET: Duration = Duration::from_millis(50);
 /// But packets don't wait for an end that never comes.
 const LONGEST: Duration = Duration::from_millis(500);
 
+/// What is there already comes within this.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// Who flushes again and again is met after a pause that grows up to this.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -54,8 +57,10 @@ pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
             Seen::Loss => {
                 pause = if last.elapsed() < AGAIN { (2 * pause).clamp(QUIET, AGAIN) } else { Duration::ZERO };
                 std::thread::sleep(pause);
-                if keeper.is_ready() {
-                    keeper.restore();
+                put_back(keeper);
+                keeper.sync();
+                if told_of_more(watch)? {
+                    put_back(keeper);
                 }
                 last = Instant::now();
             }
@@ -63,6 +68,21 @@ pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
         }
         keeper.sync();
     }
+}
+
+fn put_back(keeper: &Keeper) {
+    if keeper.is_ready() {
+        keeper.restore();
+    }
+}
+
+/// Takes what else the kernel tells of one flush, in several pieces: it is one loss, and not who flushes again and again.
+fn told_of_more(watch: &Watch) -> Result<bool, Error> {
+    let (begin, mut more) = (Instant::now(), false);
+    while begin.elapsed() < LONGEST && watch.wait(Some(AT_ONCE))? == Seen::Loss {
+        more = true;
+    }
+    Ok(more)
 }
 
 /// Looks after links, and what is on them. Ports come and go with every container, so of one it is

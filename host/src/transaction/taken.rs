@@ -79,7 +79,7 @@ impl Transaction {
         let going: Vec<Object> = self.there()?.filter(|o| goes(&o.thing)).cloned().collect();
         going.iter().for_each(|object| self.take(object));
         self.gone.extend(links.into_keys());
-        Ok(())
+        self.open_again()
     }
 
     /// The object of the network at hand that a link is.

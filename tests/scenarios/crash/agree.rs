@@ -59,7 +59,8 @@ fn in_kernel(daemon: &Daemon) -> BTreeSet<String> {
     let routing = [("ip -j -4 rule", 4), ("ip -j -6 rule", 6)].into_iter().flat_map(|(command, family)| {
         let own = list(command)
             .into_iter()
-            .filter(|rule| !["0", "32766", "32767"].contains(&rule["priority"].to_string().as_str()));
+            .filter(|rule| !["32766", "32767"].contains(&rule["priority"].to_string().as_str()))
+            .filter(|rule| rule["table"] != "local");
         own.map(move |rule| format!("routing rule {} of IPv{family}", rule["priority"])).collect::<Vec<_>>()
     });
     let made = std::fs::read_dir(daemon.file("run/netns")).into_iter().flatten().flatten();

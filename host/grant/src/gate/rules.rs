@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use kernel::{Namespace, Rule, own_name};
+use kernel::{Namespace, RT_TABLE_NONE, Rule, own_name};
 use words::{Error, LinkName, Result};
 
 use super::view::all_owned;
@@ -94,6 +94,9 @@ fn one(namespace: &Namespace, rule: WantedRule, name: &dyn Fn(&Link) -> Result<L
     let WantedRule { priority, source, destination, input, mark, table } = rule;
     if !(1..=32_765).contains(&priority) {
         return Err(Error::invalid(format!("{priority} is no rule's priority: 1 to 32765")));
+    }
+    if table == RT_TABLE_NONE {
+        return Err(Error::invalid("0 is no routing table: 1 to 4294967295"));
     }
     let input = input.map(|link| link_in(namespace, &link, name)).transpose()?;
     let (source, destination) = (source.map(|net| net.trunc()), destination.map(|net| net.trunc()));

@@ -14,7 +14,7 @@ use crate::link::mark::Marks;
 use crate::transport::attribute::{after, ip, number, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Message, Request, flag, malformed};
-use crate::{Change, Error, LinkName, Namespace, Rule};
+use crate::{Change, Error, LinkName, Namespace, RT_TABLE_NONE, Rule};
 
 pub(crate) const RTM_NEWRULE: u16 = 32;
 pub(crate) const RTM_DELRULE: u16 = 33;
@@ -46,7 +46,7 @@ fn message(rule: &Rule, marks: Marks) -> RuleMessage {
     let mut message = RuleMessage::default();
     let header = &mut message.header;
     header.family = if rule.ipv6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
-    header.action = RuleAction::ToTable;
+    header.action = if rule.table == RT_TABLE_NONE { RuleAction::Prohibit } else { RuleAction::ToTable };
     header.src_len = rule.source.map_or(0, |n| n.prefix_len());
     header.dst_len = rule.destination.map_or(0, |n| n.prefix_len());
     // RT_TABLE_COMPAT where the number has more than the header's 8 bits.

@@ -2,6 +2,7 @@
 
 mod chain;
 mod dropping;
+mod echo;
 pub(super) mod expression;
 mod iptables;
 pub(super) mod message;
@@ -16,11 +17,13 @@ use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
 use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftRule, Outcome};
 
 pub(super) use dropping::dropping;
+pub(super) use echo::keep_echoes_out;
 pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
 pub(super) use removal::remove;
 
 pub(super) const NFPROTO_INET: u8 = 1;
+pub(super) const NFPROTO_BRIDGE: u8 = 7;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 const NF_DROP: u32 = 0;

@@ -302,6 +302,8 @@ fn a_policy_rule_is_tied_to_the_network() {
     assert!(add(&mut view, rule(Some("10.5.0.0/24"), None)).is_ok());
     let local = vec![WantedRule { table: 255, ..rule(Some("10.5.0.0/24"), None).remove(0) }];
     no(add(&mut view, local), "the routing table 255 is the kernel's own");
+    let none = vec![WantedRule { table: 0, ..rule(Some("10.5.0.0/24"), None).remove(0) }];
+    no(add(&mut view, none), "0 is no routing table");
     // By the name that no other link gets.
     assert_eq!(add(&mut view, rule(None, Some(own(1, "old")))).unwrap().input.unwrap().as_str(), "pontoon00000001");
     no(add(&mut view, rule(Some("10.6.0.0/24"), None)), "nothing ties the rule to the network");
