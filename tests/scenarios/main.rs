@@ -42,3 +42,4 @@ mod scene;
 mod shares;
 mod transactions;
 mod untranslated;
+mod variants;
