@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hostile property oracle fuzz bench bench-beside bench-docker bench-languages lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts hostile property oracle fuzz bench bench-beside bench-docker bench-languages lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -62,6 +62,10 @@ crash: setup build drivers ## Kills the daemon, its helpers and its engines in t
 
 chaos: setup build drivers dockerds ## Half an hour of flushed firewalls, restarts and lost addresses under containers of a real dockerd
 	PONTOON_CHAOS=$${PONTOON_CHAOS:-1800} $(CARGO) test $(RELEASE) -p pontoon-tests --test docker chaos:: -- --nocapture
+
+hosts: setup build drivers dockerds ## Each important scenario on each kind of host: firewalls, uplinks, IPv6 and what earlier programs left
+	PONTOON_HOSTS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios variants:: -- --nocapture
+	PONTOON_HOSTS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test docker variants:: -- --nocapture
 
 hostile: setup build drivers ## What each attack of the corpus costs another driver, whoever waits, and whoever stops the daemon
 	PONTOON_ATTACKS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios hostile::worst -- --nocapture --test-threads=1

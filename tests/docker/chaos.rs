@@ -54,13 +54,14 @@ impl Probe {
         Self { name, stop, threads: [std::thread::spawn(send), std::thread::spawn(receive)] }
     }
 
-    /// The longest time in which packets arrived, and how many in all.
-    fn end(self) -> (Duration, usize) {
+    /// The longest time in which packets arrived, when that began, and how many there were in all.
+    fn end(self) -> (Duration, Option<Instant>, usize) {
         self.stop.store(true, Ordering::Relaxed);
         let arrived: Vec<Instant> = self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         let openings = arrived.chunk_by(|one, next| *next - *one < PAUSE);
-        let longest = openings.map(|opening| opening[opening.len() - 1] - opening[0] + Duration::from_millis(1)).max();
-        (longest.unwrap_or_default(), arrived.len())
+        let opening = |o: &[Instant]| (o[o.len() - 1] - o[0] + Duration::from_millis(1), Some(o[0]));
+        let (longest, began) = openings.map(opening).max().unwrap_or_default();
+        (longest, began, arrived.len())
     }
 }
 
@@ -160,10 +161,11 @@ fn a_host_that_is_changed_all_the_while() {
     ];
     let stop = Arc::new(AtomicBool::new(false));
     let asking = ask(&outside, stop.clone());
-    let (begin, mut blows, mut containers) = (Instant::now(), 0, 0);
+    let (begin, mut blows, mut containers) = (Instant::now(), Vec::new(), 0);
     while begin.elapsed() < Duration::from_secs(seconds) {
+        let before = Instant::now();
         let what = blow(&mut machine, "br71", &mut random);
-        blows += 1;
+        blows.push((before, what));
         // What a container engine is told while its daemons restart is its own business.
         if machine.try_docker("run -d --name c9 --network n -p 9090:80 bb:1 sleep 1d").is_ok() {
             containers += 1;
@@ -172,12 +174,13 @@ fn a_host_that_is_changed_all_the_while() {
         until(what, || fetch(&outside, "192.0.2.1:8080") == "hello");
     }
     stop.store(true, Ordering::Relaxed);
-    println!("{blows} blows, {containers} containers in {:?}; seed {seed}", begin.elapsed());
+    println!("{} blows, {containers} containers in {:?}; seed {seed}", blows.len(), begin.elapsed());
     println!("the published port: longest outage {:?}", asking.join().unwrap());
     for probe in probes {
         let name = probe.name;
-        let (longest, arrived) = probe.end();
-        println!("{name}: {arrived} packets arrived, longest opening {longest:?}");
+        let (longest, began, arrived) = probe.end();
+        let blow = blows.iter().rev().find(|(at, _)| Some(*at) <= began).map_or("nothing", |(_, what)| what);
+        println!("{name}: {arrived} packets arrived, longest opening {longest:?}, after {blow}");
         assert!(longest < Duration::from_secs(1), "{name} was open for {longest:?}");
     }
     let collected = machine.pontoon_json("gc");

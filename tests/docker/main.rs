@@ -6,6 +6,7 @@
 //! - `languages`: drivers that are not written in Rust carry packets
 //! - `chaos`: everything around is changed while they run
 //! - `doctor`: what `pontoon doctor` says of them
+//! - `variants`: hosts of every kind
 //! - `record`: what dockerds send, and that they still send it
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -16,6 +17,7 @@ mod failures;
 mod languages;
 mod record;
 mod restarts;
+mod variants;
 
 /// Makes each function a test with every dockerd: Debian 12's and Debian 13's.
 macro_rules! with_every_dockerd {

@@ -1,6 +1,6 @@
 //! Either daemon goes and comes back, by every signal, while containers run and packets go on.
 
-use pontoon_tests::{Machine, Pinging, fetch, listen_tcp, outside};
+use pontoon_tests::{KilledAtEnd, Machine, Pinging, fetch, listen_tcp, outside};
 
 use crate::containers::pings;
 use crate::with_every_dockerd;
@@ -12,6 +12,7 @@ with_every_dockerd!(
     dockerd_restarts_and_containers_live_on,
     pontoon_is_absent_when_dockerd_boots,
     dockerd_forgets_while_pontoon_is_away,
+    a_strangers_process_keeps_the_namespace_of_a_container_that_is_dead,
     sockets_are_there_before_pontoon,
 );
 
@@ -168,6 +169,41 @@ fn dockerd_forgets_while_pontoon_is_away(version: &str) {
     machine.docker("network rm m");
     machine.is_clean(&before);
     assert_eq!(machine.pontoon_json("gc")["endpoints"], serde_json::json!([]));
+}
+
+/// A debugger's `nsenter` keeps a container's namespace, and with it the links, after the container has ended and dockerd has forgotten it.
+/// The container that comes back gets its port and its address all the same.
+fn a_strangers_process_keeps_the_namespace_of_a_container_that_is_dead(version: &str) {
+    let mut machine = Machine::start(version);
+    let outside = outside(&machine.host);
+    let before = machine.host.dump();
+    machine.docker(CREATE);
+    machine.docker("network create -d pontoon-bridge --ipam-driver pontoon-bridge --subnet 10.32.0.0/24 m");
+    machine.docker("run -d --name c1 --network n -p 8080:80 bb:1 sleep 1d");
+    machine.docker("run -d --name c2 --network m --ip 10.32.0.9 -p 8081:80/udp bb:1 sleep 1d");
+    let strangers = ["c1", "c2"].map(|name| {
+        let mut nsenter = std::process::Command::new("nsenter");
+        nsenter.arg(format!("--net={}", machine.container(name).text())).args(["--", "sleep", "1d"]);
+        let stranger = KilledAtEnd(nsenter.spawn().unwrap());
+        let program = format!("/proc/{}/comm", stranger.0.id());
+        pontoon_tests::until("the stranger", || std::fs::read_to_string(&program).unwrap().trim() == "sleep");
+        stranger
+    });
+    machine.end_pontoon("KILL");
+    machine.end_dockerd("KILL");
+    machine.run_dockerd(&[]);
+    machine.run_pontoon();
+    for name in ["c1", "c2"] {
+        pontoon_tests::until(name, || machine.try_docker(&format!("start {name}")).is_ok());
+    }
+    listen_tcp(&machine.container("c1"), 80, "hello");
+    assert_eq!(fetch(&outside, "192.0.2.1:8080"), "hello", "the old endpoint has not kept the port");
+    assert_eq!(machine.address("c2", "m", "IPAddress"), "10.32.0.9");
+    machine.agree();
+    drop(strangers);
+    machine.remove("c1 c2");
+    ["n", "m"].iter().for_each(|network| drop(machine.docker(&format!("network rm {network}"))));
+    machine.is_clean(&before);
 }
 
 /// As systemd has it with host/dist/pontoon.socket: who connects waits until the daemon is up.

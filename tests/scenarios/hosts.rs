@@ -214,14 +214,6 @@ fn the_table_for_bridges_goes_with_the_last_bridge() {
     until("it is gone", || !daemon.host.run("nft list tables").contains("bridge pontoon-"));
 }
 
-/// A router's advertisement, sent by whoever is outside.
-const ADVERTISE: &str = r#"python3 -c '
-import socket
-s = socket.socket(10, 3, 58)
-s.setsockopt(41, 18, 255)
-i = socket.if_nametoindex("cable")
-s.sendto(bytes.fromhex("86000000400007080000000000000000"), ("ff02::1", 0, 0, i))'"#;
-
 #[test]
 fn the_way_out_that_a_router_advertised_stays() {
     let daemon = Daemon::start();
@@ -230,7 +222,7 @@ fn the_way_out_that_a_router_advertised_stays() {
     host.run("sysctl -q net.ipv6.conf.all.forwarding=0 net.ipv6.conf.eth0.accept_ra=1");
     let route = || host.run("ip -6 route show default");
     let learnt = || {
-        assert!(outside.try_run_script(ADVERTISE).status.success());
+        assert!(outside.try_run_script(pontoon_tests::ADVERTISE).status.success());
         route().contains("proto ra")
     };
     until("the advertisement", learnt);

@@ -43,3 +43,4 @@ mod semver;
 mod shares;
 mod transactions;
 mod untranslated;
+mod variants;

@@ -6,6 +6,7 @@
 //! - [`Bench`]: a controller in this process, in a namespace of its own
 //! - [`FakeBench`]: the same on a kernel in memory, without root
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
+//! - [`Variant`]: what a host is like before Pontoon comes; [`Site`]: containers on it, and what has to be so for them
 //! - [`LANGUAGES`]: those other than Rust that drivers are written in
 //! - [`Timings`]: what things take, for the benches
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
@@ -19,7 +20,9 @@ mod machine;
 mod namespace;
 mod packets;
 mod process;
+mod site;
 mod timings;
+mod variant;
 
 use std::path::PathBuf;
 
@@ -32,7 +35,9 @@ pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
 pub use process::{KilledAtEnd, Process, Role, children, status};
+pub use site::{PORTS, Site};
 pub use timings::Timings;
+pub use variant::{ADVERTISE, FAR, Variant};
 
 /// The program under test.
 pub fn pontoon() -> PathBuf {

@@ -66,6 +66,11 @@ impl Machine {
     /// All but dockerd.
     pub fn prepare(&mut self) {
         self.host.run(FORWARDING);
+        self.run_pontoon_with_bridge();
+    }
+
+    /// Starts Pontoon, and gives it the driver `pontoon-bridge`.
+    pub fn run_pontoon_with_bridge(&mut self) {
         self.run_pontoon();
         self.pontoon(&format!("driver load {} --name pontoon-bridge", crate::driver("bridge").display()));
     }

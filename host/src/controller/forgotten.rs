@@ -1,7 +1,8 @@
 //! What a container engine has forgotten without telling: it was killed, or gave up on a daemon that was away.
 //!
 //! Two witnesses: the kernel, which removes a pair of links with its container's namespace, and the engine, if it can be asked. What
-//! carries a container's packets stays, whatever the engine says: it may not be the one that made it.
+//! carries a container's packets stays, whatever an engine says that may not be the one that made it. But a stranger's process keeps a
+//! namespace after its container has ended: so an engine that has the network is believed where its sandbox is gone, too.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -19,6 +20,9 @@ use words::{Error, Kind, Name, Result};
 
 /// Seconds in which a thing may be on its way: made here, and not written down by the engine yet.
 const ON_ITS_WAY: u64 = 10;
+
+/// The type of a file system whose files are namespaces (linux/magic.h).
+const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// What the kernel has of an endpoint's pair of links.
 #[derive(Clone, Copy, PartialEq)]
@@ -105,14 +109,18 @@ impl Inner {
             let forgotten = match known.filter(|known| known.origin.knows_of(&endpoint.origin)) {
                 None => pair == Pair::Gone,
                 Some(known) if known.endpoints.contains(&endpoint.id) => false,
-                Some(known) => pair == Pair::Gone || pair != Pair::InUse && is_old(endpoint.created, known),
+                Some(known) => {
+                    let made_it = known.networks.contains(&network.id);
+                    let is_in_use = pair == Pair::InUse && !(made_it && is_sandbox_removed(&endpoint));
+                    pair == Pair::Gone || !is_in_use && is_old(endpoint.created, known)
+                }
             };
             if !forgotten {
                 continue;
             }
             let address = endpoint.address.map(|address| address.to_string()).unwrap_or_default();
-            match self.forget_endpoint(network, &endpoint) {
-                Ok(_) => removed.push(format!("{} {address} of network {}", endpoint.name, network.name)),
+            match self.forget_endpoint(network, &endpoint).and_then(|_| self.release_addresses_of(network, &endpoint)) {
+                Ok(()) => removed.push(format!("{} {address} of network {}", endpoint.name, network.name)),
                 // It must not keep the others.
                 Err(error) => {
                     tracing::warn!(network = %network.name, endpoint = %endpoint.name, "can't remove: {error}")
@@ -178,12 +186,13 @@ impl Inner {
         Ok(())
     }
 
-    /// Gives back what an engine took from here for an endpoint that it does not know any more.
+    /// Gives back what an engine took from here for an endpoint that it does not know any more, and no other has by now.
     fn release_addresses_of(&self, network: &Network, endpoint: &Endpoint) -> Result<()> {
         if network.address_space != ADDRESS_SPACE {
             return Ok(());
         }
-        let addresses: Vec<IpAddr> = addresses_of(endpoint).collect();
+        let used = self.addresses_of_endpoints()?;
+        let addresses: Vec<IpAddr> = addresses_of(endpoint).filter(|address| !used.contains(address)).collect();
         for pool in self.store.taken_pools()? {
             for address in addresses.iter().filter(|address| pool.pool.subnet.contains(*address)) {
                 self.store.release_address(&pool.id, *address)?;
@@ -224,6 +233,16 @@ impl Inner {
 fn addresses_of(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> + use<> {
     let ipv4 = endpoint.address.map(|net| IpAddr::from(net.addr()));
     ipv4.into_iter().chain(endpoint.address_ipv6.map(|net| net.addr().into()))
+}
+
+/// Whether no namespace is any more where an engine said that the sandbox is: it takes it away with the container, and leaves an empty
+/// file for a while.
+fn is_sandbox_removed(endpoint: &Endpoint) -> bool {
+    let Some(path) = &endpoint.joined else { return false };
+    match rustix::fs::statfs(path) {
+        Ok(there) => there.f_type != NSFS_MAGIC,
+        Err(error) => error == Errno::NOENT,
+    }
 }
 
 fn is_old(created: u64, known: &Known) -> bool {

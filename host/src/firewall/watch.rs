@@ -16,8 +16,14 @@ const LONGEST: Duration = Duration::from_millis(500);
 /// What is there already comes within this.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
-/// Who flushes again and again is met after a pause that grows up to this.
+/// Whoever flushes again within this time is met after a pause. It doubles each time,
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// from this
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+
+/// to this: networks are open meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The thread, which ends with this.
 pub(super) struct Watching {
@@ -55,7 +61,7 @@ pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
             Seen::End => return Ok(()),
             // Networks are open, or cut off, as long as their rules are not there: no time to wait for more, but where it goes on and on.
             Seen::Loss => {
-                pause = if last.elapsed() < AGAIN { (2 * pause).clamp(QUIET, AGAIN) } else { Duration::ZERO };
+                pause = if last.elapsed() < AGAIN { (2 * pause).clamp(FIRST_PAUSE, LONGEST_PAUSE) } else { Duration::ZERO };
                 std::thread::sleep(pause);
                 put_back(keeper);
                 keeper.sync();
