@@ -3,9 +3,7 @@
 //! A language is a folder `guest-sdk/LANGUAGE`: the SDK, and in `template/` the project. A project carries what it is built from: in `wit/` the
 //! interface, with the driver's own world beside it, and in `sdk/` the SDK, with bindings that were generated (`guest-sdk/bindings`).
 
-use super::files::{
-    C, GO, INTERFACE, JAVASCRIPT, MANIFEST, PYTHON, RUST, RUST_INTERFACE, Template,
-};
+use super::files::{C, GO, INTERFACE, JAVASCRIPT, MANIFEST, PYTHON, RUST, RUST_INTERFACE, Template};
 
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -79,6 +77,44 @@ mod tests {
                 assert!(is_other || has.contains(text.as_str()), "{language:?}: {} is missing", path.display());
             }
         }
+    }
+
+    #[test]
+    fn a_project_has_the_whole_sdk() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk");
+        let folders = [
+            (Language::Rust, "rust/src"),
+            (Language::Go, "go/bindings"),
+            (Language::Go, "go/exports"),
+            (Language::C, "c/bindings"),
+        ];
+        for (language, folder) in folders {
+            let has: BTreeSet<_> = language.project().map(|file| file.text).collect();
+            for (path, text) in texts(&sdk.join(folder)) {
+                assert!(has.contains(text.as_str()), "{} is missing: add it to files.rs", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn the_bindings_are_of_this_interface() {
+        let file = |name: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap();
+        let names = ["capabilities", "driver", "kernel", "state", "types", "worlds"];
+        let interface: Vec<u8> = names.iter().flat_map(|name| file(&format!("wit/{name}.wit"))).collect();
+        let said = String::from_utf8(file("guest-sdk/bindings.sha256")).unwrap();
+        assert_eq!(said.trim(), words::file::digest(&interface), "the WIT changed: `make bindings`");
+    }
+
+    #[test]
+    fn a_rust_project_builds_with_the_crates_of_this_repository() {
+        let lock = |text: &str| -> BTreeSet<String> {
+            let package = |entry: &str| entry.split("dependencies").next().map(|entry| entry.trim().to_owned());
+            text.split("[[package]]").skip(1).filter_map(package).filter(|entry| entry.contains("checksum")).collect()
+        };
+        let file = Language::Rust.project().find(|file| file.path == "Cargo.lock").unwrap();
+        let (has, ours) = (lock(file.text), lock(include_str!("../../../../Cargo.lock")));
+        let other: Vec<_> = has.difference(&ours).collect();
+        assert!(other.is_empty(), "guest-sdk/rust/template/Cargo.lock.in is not as Cargo.lock is: {other:?}");
     }
 
     #[test]

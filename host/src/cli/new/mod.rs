@@ -141,9 +141,7 @@ mod tests {
             make(&place, language.project(), fill_in).unwrap();
             for file in language.project() {
                 let text = std::fs::read_to_string(place.join(file.path)).unwrap();
-                assert!(
-                    !text.contains("@NAME") && !text.contains("@CRATE")
-                );
+                assert!(!text.contains("@NAME") && !text.contains("@CRATE"));
             }
             let again = make(&place, language.project(), str::to_owned);
             assert!(again.unwrap_err().message.ends_with("is there already"));
