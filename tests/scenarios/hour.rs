@@ -32,7 +32,7 @@ const RUST: Toolchain = Toolchain {
 };
 const GO: Toolchain = Toolchain { language: "go", programs: "go", caches: &[("GOCACHE", "target/author/go")] };
 /// It has no cache: it is always cold.
-const C: Toolchain = Toolchain { language: "c", programs: "clang-16", caches: &[] };
+const C: Toolchain = Toolchain { language: "c", programs: "clang-16 wasm-ld-16", caches: &[] };
 const PYTHON: Toolchain = Toolchain { language: "python", programs: "python3 componentize-py", caches: &[] };
 const JAVASCRIPT: Toolchain = Toolchain { language: "javascript", programs: "node npm", caches: &[] };
 
