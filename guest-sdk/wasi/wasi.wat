@@ -1,5 +1,5 @@
 ;; What the runtimes of Go and C still ask of WASI preview 1, answered inside the component: it imports nothing but Pontoon's interfaces.
-;; `wasm-tools component new --adapt` links it in.
+;; `pontoon driver build` links it in.
 ;;
 ;; There are no arguments, no environment, no files and no waiting. What is written to standard output and error becomes lines of the
 ;; operator's log, random bytes are the host's, and the clock is none: it only goes on (`clock.now` has the time). An import must not be

@@ -20,6 +20,7 @@ mod forgotten;
 mod grants;
 mod hostile;
 mod hosts;
+mod hour;
 mod http;
 mod inspect;
 mod interface;

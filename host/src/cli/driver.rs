@@ -1,4 +1,4 @@
-//! `pontoon driver`: load, ls, inspect, grant, audit, rm; and for authors: new, dev, pack, test, trace, replay.
+//! `pontoon driver`: load, ls, inspect, grant, audit, rm; and for authors: new, build, dev, pack, test, trace, replay.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::exit::{FORBIDDEN, Failure};
 use super::output::{Session, listing, table};
 use super::replay::Replay;
 use super::values::{lines, pair, short, unique};
-use super::{grant, new, pack};
+use super::{build, grant, new, pack};
 use crate::driver::admit::admit;
 use crate::serve::folder::{grant_beside, name_of, read_component, read_grant};
 use ::grant::Grant;
@@ -42,8 +42,10 @@ pub enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<Name>,
     },
-    /// Begin a driver of your own: a Rust project that builds and passes its tests
+    /// Begin a driver of your own: a project that builds and passes its tests
     New(new::New),
+    /// Make a driver of what a compiler built: a component, with its manifest in it
+    Build(build::Build),
     /// Put the manifest into a component: name, version, what the driver asks for
     Pack(pack::Pack),
     /// Run a component through the conformance suite, in network namespaces of its own; needs no daemon
@@ -98,6 +100,7 @@ impl Command {
             }
             Self::Rm { names } => remove(&names, session).await,
             Self::New(new) => new.run(session),
+            Self::Build(build) => build.run(session),
             Self::Pack(pack) => pack.run(session),
             Self::Test(test) => test.run(session).await,
             Self::Dev(dev) => dev.run(session).await,

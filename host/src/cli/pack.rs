@@ -30,17 +30,29 @@ impl Pack {
             Some(file) => file,
             None => find(&self.component)?,
         };
-        let text = read_beyond(&file, manifest::SIZE)?;
-        let said = manifest::read(&file.display().to_string(), &text)?;
-        let packed = pack::pack(&component, &text).map_err(|e| e.context(self.component.display()))?;
-        let to = self.to.unwrap_or(self.component);
-        write(&to, &packed)?;
-        session.note(&format!("{} {}, as {} says", said.name, said.version, file.display()));
-        match session.format {
-            Format::Table => session.print(&to.display().to_string()),
-            Format::Json => {
-                session.json(&serde_json::json!({ "file": to.display().to_string(), "manifest": said }).to_string())
-            }
+        let to = Some(self.to.unwrap_or_else(|| self.component.clone()));
+        finish(&component, &self.component, &file, to, session)
+    }
+}
+
+/// Puts a manifest into a component that was read from `from`, and writes it: where nothing else is said, by the manifest's name.
+pub fn finish(
+    component: &[u8],
+    from: &Path,
+    file: &Path,
+    to: Option<PathBuf>,
+    session: &mut Session<'_>,
+) -> std::result::Result<(), Failure> {
+    let text = read_beyond(file, manifest::SIZE)?;
+    let said = manifest::read(&file.display().to_string(), &text)?;
+    let packed = pack::pack(component, &text).map_err(|e| e.context(from.display()))?;
+    let to = to.unwrap_or_else(|| format!("{}.wasm", said.name).into());
+    write(&to, &packed)?;
+    session.note(&format!("{} {}, as {} says", said.name, said.version, file.display()));
+    match session.format {
+        Format::Table => session.print(&to.display().to_string()),
+        Format::Json => {
+            session.json(&serde_json::json!({ "file": to.display().to_string(), "manifest": said }).to_string())
         }
     }
 }

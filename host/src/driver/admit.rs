@@ -61,7 +61,7 @@ pub fn check_header(bytes: &[u8]) -> Result<()> {
     match bytes.get(4..8) {
         Some([_, _, 1, 0]) => Ok(()),
         Some([1, 0, 0, 0]) => Err(Error::invalid(
-            "this is a core module and no component: build it for a target that makes components, or wrap it with `wasm-tools component new`",
+            "this is a core module and no component: build it for a target that makes components, or make it one with `pontoon driver build`",
         )),
         _ => Err(Error::invalid("the component is cut off, or of a format that is not known here")),
     }

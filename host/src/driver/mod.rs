@@ -3,6 +3,7 @@
 //! - [`admit`]: what a component must be before anything runs
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
+//! - [`component`]: makes a component of a compiler's core module
 //! - [`compile`]: the child process that compiles, and the cache of its output
 //! - [`components`]: their files
 //! - [`code`]: where their code runs
@@ -14,6 +15,7 @@ pub mod admit;
 pub mod aside;
 pub mod code;
 pub mod compile;
+pub mod component;
 pub mod components;
 pub mod manifest;
 pub mod pack;

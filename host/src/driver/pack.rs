@@ -9,7 +9,7 @@ use super::admit::{admit, check_header, damaged};
 use super::manifest::SECTION;
 use words::Result;
 
-/// Bytes before a component's first section: its magic and version.
+/// Bytes before the first section: the magic and the version.
 const HEADER: usize = 8;
 
 /// The id of custom sections.
@@ -18,23 +18,23 @@ const CUSTOM: u8 = 0;
 /// The component with the text of a manifest. The same component and text make the same bytes, and a daemon admits them.
 pub fn pack(component: &[u8], manifest: &[u8]) -> Result<Vec<u8>> {
     check_header(component)?;
-    let mut packed = without_manifest(component).map_err(damaged)?;
+    let mut packed = without_custom(component, |name| name == SECTION).map_err(damaged)?;
     CustomSection { name: SECTION.into(), data: Cow::Borrowed(manifest) }.append_to_component(&mut packed);
     admit(&packed)?;
     Ok(packed)
 }
 
-/// The component's sections but those that hold a manifest. What lies inside a section is not looked at.
-fn without_manifest(component: &[u8]) -> std::result::Result<Vec<u8>, BinaryReaderError> {
-    let mut kept = Vec::with_capacity(component.len());
-    let mut reader = BinaryReader::new(component, 0);
+/// The sections of a component or module but the custom ones that are named. What lies inside a section is not looked at.
+pub fn without_custom(wasm: &[u8], is_named: impl Fn(&str) -> bool) -> std::result::Result<Vec<u8>, BinaryReaderError> {
+    let mut kept = Vec::with_capacity(wasm.len());
+    let mut reader = BinaryReader::new(wasm, 0);
     kept.extend(reader.read_bytes(HEADER)?);
     while !reader.eof() {
         let start = reader.current_position();
         let id = reader.read_u8()?;
         let mut content = reader.read_reader()?;
-        if id != CUSTOM || content.read_string()? != SECTION {
-            kept.extend(&component[start..reader.current_position()]);
+        if id != CUSTOM || !is_named(content.read_string()?) {
+            kept.extend(&wasm[start..reader.current_position()]);
         }
     }
     Ok(kept)
@@ -46,6 +46,10 @@ mod tests {
 
     /// A component without anything in it.
     const EMPTY: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
+
+    fn without_manifest(component: &[u8]) -> std::result::Result<Vec<u8>, BinaryReaderError> {
+        without_custom(component, |name| name == SECTION)
+    }
 
     fn with(sections: &[(&str, &str)]) -> Vec<u8> {
         sections.iter().fold(EMPTY.to_vec(), |mut bytes, (name, data)| {

@@ -1,37 +1,18 @@
 //! The languages that a driver can be begun in, and the files of each one's project.
 //!
 //! A language is a folder `guest-sdk/LANGUAGE`: the SDK, and in `template/` the project. A project carries what it is built from: in `wit/` the
-//! interface, with the driver's own world beside it, and in `sdk/` the SDK. Rust's takes both from the registry, where Rust's people look.
+//! interface, with the driver's own world beside it, and in `sdk/` the SDK, with bindings that were generated (`guest-sdk/bindings`).
 
-/// A file of a project.
-pub struct Template {
-    /// Where it lies in the project.
-    pub path: &'static str,
-    /// Its text. Where it says `@NAME@`, `@CRATE@` and `@SDK@`, it gets the driver's name, the same with `_` for `-`, and where Rust's SDK is.
-    pub text: &'static str,
-    /// Its mode.
-    pub mode: u32,
-}
-
-/// Files of a project, as pairs: where it lies in the project, and below `guest-sdk/`. What begins with `#!` can be run.
-macro_rules! files {
-    ($($path:literal: $file:literal,)*) => {
-        &[$({
-            let text = include_str!(concat!("../../../../guest-sdk/", $file));
-            let can_run = matches!(text.as_bytes(), [b'#', b'!', ..]);
-            Template { path: $path, text, mode: if can_run { 0o755 } else { 0o644 } }
-        }),*]
-    };
-}
+use super::files::{C, GO, INTERFACE, JAVASCRIPT, MANIFEST, PYTHON, RUST, RUST_INTERFACE, Template};
 
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
-    /// With the SDK from the registry, or from --sdk
+    /// Rust with its target wasm32-unknown-unknown
     Rust,
-    /// Go 1.25 or newer, wit-bindgen, wasm-tools
+    /// Go 1.25 or newer
     Go,
-    /// clang with wasi-libc, wit-bindgen, wasm-tools
+    /// clang with wasi-libc
     C,
     /// Python 3.11 or newer: componentize-py
     Python,
@@ -53,99 +34,10 @@ impl Language {
 
     /// All files of a project.
     pub fn project(self) -> impl Iterator<Item = &'static Template> {
-        let interface = if self == Self::Rust { &[] } else { INTERFACE };
+        let interface = if self == Self::Rust { RUST_INTERFACE } else { INTERFACE };
         self.own().iter().chain(MANIFEST).chain(interface)
     }
 }
-
-const MANIFEST: &[Template] = files! {
-    "pontoon.toml": "template/pontoon.toml",
-};
-
-const INTERFACE: &[Template] = files! {
-    "wit/world.wit": "template/world.wit",
-    "wit/deps/pontoon-driver/capabilities.wit": "../wit/capabilities.wit",
-    "wit/deps/pontoon-driver/driver.wit": "../wit/driver.wit",
-    "wit/deps/pontoon-driver/kernel.wit": "../wit/kernel.wit",
-    "wit/deps/pontoon-driver/state.wit": "../wit/state.wit",
-    "wit/deps/pontoon-driver/types.wit": "../wit/types.wit",
-    "wit/deps/pontoon-driver/worlds.wit": "../wit/worlds.wit",
-};
-
-const RUST: &[Template] = files! {
-    "Cargo.toml": "rust/template/Cargo.toml.in",
-    "src/lib.rs": "rust/template/src/lib.rs",
-    "Makefile": "rust/template/Makefile",
-    "build-component": "rust/template/build-component",
-    "README.md": "rust/template/README.md",
-    ".gitignore": "rust/template/gitignore",
-};
-
-const GO: &[Template] = files! {
-    "main.go": "go/template/main.go",
-    "go.mod": "go/template/go.mod.in",
-    "go.sum": "go/template/go.sum",
-    "Makefile": "go/template/Makefile",
-    "README.md": "go/template/README.md",
-    ".gitignore": "go/template/gitignore",
-    "sdk/go.mod": "go/go.mod",
-    "sdk/call.go": "go/call.go",
-    "sdk/driver.go": "go/driver.go",
-    "sdk/error.go": "go/error.go",
-    "sdk/state.go": "go/state.go",
-    "sdk/values.go": "go/values.go",
-    "sdk/exports/export_pontoon_driver_driver/driver.go": "go/exports/export_pontoon_driver_driver/driver.go",
-    "sdk/exports/export_pontoon_driver_external_connectivity/external_connectivity.go": "go/exports/export_pontoon_driver_external_connectivity/external_connectivity.go",
-    "sdk/exports/export_pontoon_driver_gateway_allocation_checker/gateway_allocation_checker.go": "go/exports/export_pontoon_driver_gateway_allocation_checker/gateway_allocation_checker.go",
-    "sdk/exports/export_pontoon_driver_ipv6_releaser/ipv6_releaser.go": "go/exports/export_pontoon_driver_ipv6_releaser/ipv6_releaser.go",
-    "sdk/exports/export_pontoon_driver_network_allocator/network_allocator.go": "go/exports/export_pontoon_driver_network_allocator/network_allocator.go",
-    "sdk/exports/export_pontoon_driver_table_watcher/table_watcher.go": "go/exports/export_pontoon_driver_table_watcher/table_watcher.go",
-    "sdk/wasi.wat": "wasi/wasi.wat",
-};
-
-const C: &[Template] = files! {
-    "driver.c": "c/template/driver.c",
-    "Makefile": "c/template/Makefile",
-    "README.md": "c/template/README.md",
-    ".gitignore": "c/template/gitignore",
-    "sdk/pontoon.c": "c/pontoon.c",
-    "sdk/pontoon.h": "c/pontoon.h",
-    "sdk/wasi.wat": "wasi/wasi.wat",
-};
-
-const PYTHON: &[Template] = files! {
-    "app.py": "python/template/app.py",
-    "Makefile": "python/template/Makefile",
-    "README.md": "python/template/README.md",
-    ".gitignore": "python/template/gitignore",
-    "sdk/pontoon/__init__.py": "python/pontoon/__init__.py",
-    "sdk/pontoon/error.py": "python/pontoon/error.py",
-    "sdk/pontoon/links.py": "python/pontoon/links.py",
-    "sdk/pontoon/nftables.py": "python/pontoon/nftables.py",
-    "sdk/pontoon/part.py": "python/pontoon/part.py",
-    "sdk/pontoon/runtime.py": "python/pontoon/runtime.py",
-    "sdk/pontoon/store.py": "python/pontoon/store.py",
-    "sdk/pontoon/values.py": "python/pontoon/values.py",
-};
-
-const JAVASCRIPT: &[Template] = files! {
-    "driver.ts": "javascript/template/driver.ts",
-    "package.json": "javascript/template/package.json",
-    "package-lock.json": "javascript/template/package-lock.json",
-    "tsconfig.json": "javascript/template/tsconfig.json",
-    "build.mjs": "javascript/template/build.mjs",
-    "Makefile": "javascript/template/Makefile",
-    "README.md": "javascript/template/README.md",
-    ".gitignore": "javascript/template/gitignore",
-    "sdk/index.ts": "javascript/index.ts",
-    "sdk/errors.ts": "javascript/errors.ts",
-    "sdk/globals.d.ts": "javascript/globals.d.ts",
-    "sdk/nftables.ts": "javascript/nftables.ts",
-    "sdk/part.ts": "javascript/part.ts",
-    "sdk/runtime.ts": "javascript/runtime.ts",
-    "sdk/store.ts": "javascript/store.ts",
-    "sdk/values.ts": "javascript/values.ts",
-};
 
 #[cfg(test)]
 mod tests {
@@ -185,6 +77,44 @@ mod tests {
                 assert!(is_other || has.contains(text.as_str()), "{language:?}: {} is missing", path.display());
             }
         }
+    }
+
+    #[test]
+    fn a_project_has_the_whole_sdk() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk");
+        let folders = [
+            (Language::Rust, "rust/src"),
+            (Language::Go, "go/bindings"),
+            (Language::Go, "go/exports"),
+            (Language::C, "c/bindings"),
+        ];
+        for (language, folder) in folders {
+            let has: BTreeSet<_> = language.project().map(|file| file.text).collect();
+            for (path, text) in texts(&sdk.join(folder)) {
+                assert!(has.contains(text.as_str()), "{} is missing: add it to files.rs", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn the_bindings_are_of_this_interface() {
+        let file = |name: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap();
+        let names = ["capabilities", "driver", "kernel", "state", "types", "worlds"];
+        let interface: Vec<u8> = names.iter().flat_map(|name| file(&format!("wit/{name}.wit"))).collect();
+        let said = String::from_utf8(file("guest-sdk/bindings.sha256")).unwrap();
+        assert_eq!(said.trim(), words::file::digest(&interface), "the WIT changed: `make bindings`");
+    }
+
+    #[test]
+    fn a_rust_project_builds_with_the_crates_of_this_repository() {
+        let lock = |text: &str| -> BTreeSet<String> {
+            let package = |entry: &str| entry.split("dependencies").next().map(|entry| entry.trim().to_owned());
+            text.split("[[package]]").skip(1).filter_map(package).filter(|entry| entry.contains("checksum")).collect()
+        };
+        let file = Language::Rust.project().find(|file| file.path == "Cargo.lock").unwrap();
+        let (has, ours) = (lock(file.text), lock(include_str!("../../../../Cargo.lock")));
+        let other: Vec<_> = has.difference(&ours).collect();
+        assert!(other.is_empty(), "guest-sdk/rust/template/Cargo.lock.in is not as Cargo.lock is: {other:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `pontoon driver new`: a project in which a driver can be written at once. No daemon is asked.
 
+mod files;
 mod language;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -7,13 +8,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use self::language::{Language, Template};
+use self::files::Template;
+use self::language::Language;
 use super::exit::Failure;
 use super::output::{Format, Session};
 use words::{Error, Name, Result};
-
-/// The SDK's package.
-const SDK: &str = "pontoon-sdk";
 
 /// What Cargo does not take as a package's name: Rust's keywords, crates and folders that are there already; and the SDK's.
 const TAKEN: &str = " abstract as async await become box break const continue crate do dyn else enum extern false final fn for gen if impl \
@@ -33,23 +32,16 @@ pub struct New {
     /// What to write it in
     #[arg(long, value_name = "LANGUAGE", default_value = "rust")]
     language: Language,
-    /// Take Rust's SDK from this folder, and not from the registry
-    #[arg(long, value_name = "FOLDER")]
-    sdk: Option<PathBuf>,
 }
 
 impl New {
     /// Does it.
     pub fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         self.check()?;
-        let sdk = match &self.sdk {
-            Some(folder) => from_folder(folder)?,
-            None => format!("{:?}", env!("CARGO_PKG_VERSION")),
-        };
         let name = self.name.as_str();
         let folder = self.path.unwrap_or_else(|| name.into());
         make(&folder, self.language.project(), |text| {
-            text.replace("@NAME@", name).replace("@CRATE@", &name.replace('-', "_")).replace("@SDK@", &sdk)
+            text.replace("@NAME@", name).replace("@CRATE@", &name.replace('-', "_"))
         })?;
         session.note(&format!("`make test` in {} runs its tests, `make` builds {name}.wasm", folder.display()));
         match session.format {
@@ -58,14 +50,9 @@ impl New {
         }
     }
 
-    /// What only Rust can have, and what it can't.
+    /// Cargo does not take every name.
     fn check(&self) -> Result<()> {
         let name = self.name.as_str();
-        if self.language != Language::Rust && self.sdk.is_some() {
-            return Err(Error::invalid(
-                "--sdk is for Rust: in other languages a project carries its SDK in its folder sdk",
-            ));
-        }
         if self.language == Language::Rust && TAKEN.contains(&format!(" {name} ")) {
             return Err(Error::invalid(format!("{name:?} is no name for a Rust package: it has a meaning already")));
         }
@@ -83,22 +70,6 @@ fn name(text: &str) -> Result<Name> {
         )));
     }
     Ok(name)
-}
-
-/// The SDK in a folder, as Cargo.toml says it.
-fn from_folder(folder: &Path) -> Result<String> {
-    let path = folder.display();
-    let absolute = std::fs::canonicalize(folder).map_err(|e| Error::not_found(format!("--sdk {path}: {e}")))?;
-    let package = std::fs::read_to_string(absolute.join("Cargo.toml")).unwrap_or_default();
-    if !package.contains(&format!("name = \"{SDK}\"")) {
-        return Err(Error::invalid(format!(
-            "--sdk {path}: this is not the folder of the package {SDK}: guest-sdk/rust of Pontoon"
-        )));
-    }
-    // JSON's strings are TOML's basic strings.
-    let text = absolute.to_str().and_then(|text| serde_json::to_string(text).ok());
-    let text = text.ok_or_else(|| Error::invalid(format!("--sdk {path}: the path is not UTF-8")))?;
-    Ok(format!("{{ path = {text} }}"))
 }
 
 /// Makes the project's folder, with all of its files or not at all.
@@ -140,7 +111,7 @@ mod tests {
         for bad in ["", "a/b", "..", "Blue", "a.b", "2a", "_a", "-a", "ä", &"x".repeat(65)] {
             assert!(name(bad).is_err(), "{bad:?}");
         }
-        let new = |text, language| New { name: name(text).unwrap(), path: None, language, sdk: None };
+        let new = |text, language| New { name: name(text).unwrap(), path: None, language };
         for taken in ["fn", "self", "yield", "abstract", "std", "test", "pontoon-sdk", "proc_macro"] {
             let refused = new(taken, Language::Rust).check().unwrap_err();
             assert!(refused.message.contains("has a meaning already"), "{taken}");
@@ -166,13 +137,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for language in Language::value_variants() {
             let place = folder.path().join(format!("{language:?}"));
-            let fill_in = |text: &str| text.replace("@NAME@", "n").replace("@CRATE@", "c").replace("@SDK@", "s");
+            let fill_in = |text: &str| text.replace("@NAME@", "n").replace("@CRATE@", "c");
             make(&place, language.project(), fill_in).unwrap();
             for file in language.project() {
                 let text = std::fs::read_to_string(place.join(file.path)).unwrap();
-                assert!(
-                    !text.is_empty() && !text.contains("@NAME") && !text.contains("@CRATE") && !text.contains("@SDK")
-                );
+                assert!(!text.contains("@NAME") && !text.contains("@CRATE"));
             }
             let again = make(&place, language.project(), str::to_owned);
             assert!(again.unwrap_err().message.ends_with("is there already"));

@@ -1,0 +1,138 @@
+//! An author's first hour: from nothing to a ping through a driver of one's own, in each language, with that language's toolchain and
+//! `pontoon` on PATH and nothing else. `make hour` does it without caches, and shows what each command took.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pontoon_tests::{Daemon, Namespace, pontoon};
+use tempfile::TempDir;
+
+use crate::author::{ok, repository};
+use crate::packets::address;
+
+/// What every machine has, and `make`.
+const MACHINE: &str =
+    "sh bash env make awk basename cat chmod cp dirname dpkg grep head ls mkdir mv readlink rm sed tr uname";
+
+/// A language's toolchain, and where it keeps what it fetched and built before.
+struct Toolchain {
+    language: &'static str,
+    programs: &'static str,
+    /// Read only where the time is not to be taken cold.
+    caches: &'static [(&'static str, &'static str)],
+}
+
+/// The linker and the compiler for macros are the machine's.
+const RUST: Toolchain = Toolchain {
+    language: "rust",
+    programs: "cargo rustc rustup cc ld as ar",
+    caches: &[("CARGO_TARGET_DIR", "target/wasm"), ("CARGO_NET_OFFLINE", "")],
+};
+const GO: Toolchain = Toolchain { language: "go", programs: "go", caches: &[("GOCACHE", "target/author/go")] };
+/// It has no cache: it is always cold.
+const C: Toolchain = Toolchain { language: "c", programs: "clang-16 wasm-ld-16", caches: &[] };
+const PYTHON: Toolchain = Toolchain { language: "python", programs: "python3 componentize-py", caches: &[] };
+const JAVASCRIPT: Toolchain = Toolchain { language: "javascript", programs: "node npm", caches: &[] };
+
+/// A folder with these programs and no others, for PATH.
+fn only(programs: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tools = repository().join("target/tools/bin");
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    for program in MACHINE.split(' ').chain(programs.split(' ')) {
+        let found = std::env::split_paths(&path).map(|place| place.join(program)).find(|file| file.is_file());
+        if let Some(file) = found {
+            symlink(file, folder.path().join(program)).unwrap();
+        }
+    }
+    symlink(std::fs::canonicalize(pontoon()).unwrap(), folder.path().join("pontoon")).unwrap();
+    folder
+}
+
+fn from_nothing_to_a_ping(toolchain: &Toolchain) {
+    let (folder, programs) = (tempfile::tempdir().unwrap(), only(toolchain.programs));
+    let is_cold = std::env::var_os("PONTOON_COLD").is_some();
+    let mut steps: Vec<(String, Duration)> = Vec::new();
+    let daemon = Daemon::start();
+    let mut timed = |line: &str, step: &dyn Fn()| {
+        let start = Instant::now();
+        step();
+        steps.push((line.to_owned(), start.elapsed()));
+    };
+    let run = |line: &str, place: &Path| {
+        let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut command = Command::new(programs.path().join(program));
+        command.args(rest.split_whitespace()).current_dir(place).env("PATH", programs.path());
+        let caches = toolchain.caches.iter().map(|(name, value)| match *value {
+            "" => (name, "true".into()),
+            folder => (name, repository().join(folder)),
+        });
+        match is_cold {
+            true => command.env("GOCACHE", folder.path().join("cache")),
+            false => command.envs(caches),
+        };
+        ok(&mut command);
+    };
+    let project = folder.path().join("mine");
+    let new = format!("pontoon driver new mine --language {}", toolchain.language);
+    timed(&new, &|| run(&new, folder.path()));
+    timed("make", &|| run("make", &project));
+    let load = format!("driver load {}/mine.wasm --grant-asked", project.display());
+    timed("pontoon driver load mine.wasm --grant-asked", &|| drop(daemon.ok(&load)));
+    timed("pontoon network create -d mine n", &|| drop(daemon.ok("network create -d mine n")));
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    for (name, namespace) in [("A", &a), ("B", &b)] {
+        let attach = format!("endpoint attach n {}", namespace.text());
+        timed(&format!("pontoon endpoint attach n {name}"), &|| drop(daemon.ok(&attach)));
+    }
+    timed("ping", &|| assert!(a.pings(&address(&daemon, "n", "b", "address"))));
+    let all: Duration = steps.iter().map(|(_, time)| *time).sum();
+    for (line, time) in &steps {
+        println!("{:10} {:7.1} s  {line}", toolchain.language, time.as_secs_f64());
+    }
+    println!("{:10} {:7.1} s  in all", toolchain.language, all.as_secs_f64());
+    for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm mine"] {
+        daemon.ok(line);
+    }
+}
+
+#[test]
+fn rust() {
+    from_nothing_to_a_ping(&RUST);
+}
+
+macro_rules! languages {
+    ($($language:literal $name:ident: $toolchain:ident),+) => {$(
+        #[test]
+        #[cfg_attr(skips = $language, ignore = "the language's tools can't be had here")]
+        fn $name() { from_nothing_to_a_ping(&$toolchain); }
+    )+};
+}
+
+languages!("go" go: GO, "c" c: C, "python" python: PYTHON, "javascript" javascript: JAVASCRIPT);
+
+/// `make` names what is missing, and the one command that gets it.
+#[test]
+fn a_missing_toolchain_is_named() {
+    let cases = [
+        ("rust", "https://rustup.rs"),
+        ("go", "https://go.dev/dl"),
+        ("c", "apt-get install clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32"),
+        ("python", "apt-get install python3 python3-venv"),
+        ("javascript", "apt-get install nodejs npm"),
+    ];
+    let (folder, programs) = (tempfile::tempdir().unwrap(), only(""));
+    let run = |line: &str, place: &Path| {
+        let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut command = Command::new(programs.path().join(program));
+        command.args(rest.split_whitespace()).current_dir(place).env("PATH", programs.path());
+        pontoon_tests::Ran::of(&mut command)
+    };
+    for (language, says) in cases {
+        assert_eq!(run(&format!("pontoon driver new {language}-one --language {language}"), folder.path()).code, 0);
+        let made = run("make", &folder.path().join(format!("{language}-one")));
+        assert!(made.code != 0 && made.err.contains(says), "{language}: {made:?}");
+    }
+}
