@@ -197,9 +197,11 @@ fn show(details: &DriverDetails) -> String {
 
 /// What the author says, a line for each thing.
 fn said(manifest: &Manifest) -> String {
-    let Manifest { name, version, description, source, licence, asks: _ } = manifest;
+    let Manifest { name, version, description, source, licence, without, samples: _, asks: _ } = manifest;
     let lines = [Some(&format!("{name} {version}")), description.as_ref(), source.as_ref(), licence.as_ref()];
-    lines.into_iter().flatten().cloned().collect::<Vec<_>>().join("\n")
+    let without: Vec<_> = without.iter().map(|what| what.name()).collect();
+    let without = (!without.is_empty()).then(|| format!("without {}", without.join(", ")));
+    lines.into_iter().flatten().cloned().chain(without).collect::<Vec<_>>().join("\n")
 }
 
 /// What a grant names, a line for each thing.

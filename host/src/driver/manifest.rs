@@ -4,10 +4,13 @@
 //! Two forms: [`Written`] is what the text says, [`Manifest`] is what it means. A key that is not known is refused: a newer
 //! manifest must not be half understood.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
+use crate::capability::tables;
 use grant::Grant;
-use operation::driver::Manifest;
+use operation::driver::{Manifest, Sample, Without};
 use words::file::from_toml;
 use words::{Error, Name, Result};
 
@@ -33,6 +36,10 @@ struct Written {
     source: Option<String>,
     licence: Option<String>,
     #[serde(default)]
+    without: BTreeSet<Without>,
+    #[serde(default)]
+    samples: Vec<Sample>,
+    #[serde(default)]
     asks: Grant,
 }
 
@@ -46,13 +53,19 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Manifest> {
 }
 
 fn meaning(written: Written) -> Result<Manifest> {
-    let Written { name, version, description, source, licence, asks } = written;
+    let Written { name, version, description, source, licence, without, samples, asks } = written;
     check("version", Some(&version), "no version such as 1.2.0", is_version)?;
     check("description", description.as_ref(), "empty", |text| !text.trim().is_empty())?;
     check("source", source.as_ref(), "no URL that begins with https:// or http://", is_url)?;
     check("licence", licence.as_ref(), "no SPDX licence such as Apache-2.0", is_licence)?;
     asks.check().map_err(|e| e.context("asks"))?;
-    Ok(Manifest { name, version, description, source, licence, asks })
+    samples.iter().try_for_each(sample).map_err(|e| e.context("samples"))?;
+    Ok(Manifest { name, version, description, source, licence, without, samples, asks })
+}
+
+/// A sample is an entry that a driver could get.
+fn sample(sample: &Sample) -> Result<()> {
+    Ok(tables::check(&sample.table, &sample.key)?)
 }
 
 fn check(key: &str, text: Option<&String>, otherwise: &str, fits: impl Fn(&str) -> bool) -> Result<()> {

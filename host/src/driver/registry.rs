@@ -16,7 +16,7 @@ use ask::types::Scope as WitScope;
 use ask::{Arguments, Returned};
 use engine::Call;
 use grant::{Grant, Item, Needed, Policy};
-use operation::driver::{CallCount, CallTrace, Granting, LoadDriver, Scope};
+use operation::driver::{CallCount, CallTrace, Granting, LoadDriver, Scope, Without};
 use store::{self, Batch, Durability, Store, Write};
 use words::{Error, Kind, Name, Result};
 
@@ -341,6 +341,11 @@ impl Driver {
     /// It exports `gateway-allocation-checker`.
     pub fn checks_gateways(&self) -> bool {
         self.exports("gateway-allocation-checker")
+    }
+
+    /// Its author says that it does not do this.
+    pub fn does_without(&self, what: Without) -> bool {
+        self.admitted.manifest.as_ref().is_some_and(|manifest| manifest.without.contains(&what))
     }
 
     fn exports(&self, part: &str) -> bool {
