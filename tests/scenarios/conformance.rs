@@ -75,7 +75,12 @@ const FAULTS: &[[&str; 4]] = &[
     ["refuses-ipv6", "life-ipv6", "create-network of ipv6", "says in pontoon.toml what it is without"],
     ["one-network", "apart", "create-network of second (beside another network)", "several-networks"],
     ["watches-nothing", "events", "create-network of n", "`table-event-register`"],
-    ["shares-entries", "events-apart", "(neighbours: conformance-key = ", "the other network has one with the same key"],
+    [
+        "shares-entries",
+        "events-apart",
+        "(neighbours: conformance-key = ",
+        "the other network has one with the same key",
+    ],
     ["refuses-updates", "events", "event-notify of an entry that was updated", "ok"],
     ["forgets-once", "events-again", "an entry that was deleted, told again", "ok, as the first time"],
     ["explains-nothing", "decode", "decode-table-entry of an entry of its own (neighbours: ", "ok"],
@@ -189,10 +194,44 @@ fn families_that_a_driver_is_without_are_its_authors_to_declare() {
     Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
     let run = Run::of(&component, &["--set", "fault=refuses-ipv6", "--fake"]);
     let of_ipv6 = |line: &&Value| line["reason"].to_string().contains("without ipv6");
-    let mut skipped: Vec<_> = run.ended("skipped").filter(of_ipv6).map(|line| line["check"].as_str().unwrap()).collect();
+    let mut skipped: Vec<_> =
+        run.ended("skipped").filter(of_ipv6).map(|line| line["check"].as_str().unwrap()).collect();
     skipped.sort_unstable();
     assert!(run.ended("failed").next().is_none() && run.code == Some(0), "{:?}", run.lines);
     assert_eq!(skipped, ["faults-release", "life-dual", "life-ipv6", "release-ipv6"]);
+}
+
+/// A driver whose links lie on one of the host's gets such a link in each world, on both kernels.
+#[test]
+fn a_parent_is_made_in_each_world() {
+    let on = ["--set", "parent=eth0", "--parent", "eth0"];
+    for kernel in [&[][..], &["--fake"]] {
+        let run = Run::of(&driver("test/faulty"), &[&on[..], kernel].concat());
+        let failed: Vec<_> = run.ended("failed").collect();
+        assert!(failed.is_empty() && run.code == Some(0), "{kernel:?}: {failed:#?} {}", run.err);
+    }
+    let run = Run::of(&driver("test/faulty"), &["--set", "parent=eth0", "--check", "link", "--fake"]);
+    let got = run.ended("failed").next().unwrap()["failure"]["got"].to_string();
+    assert!(got.contains("no link eth0"), "{got}");
+}
+
+/// The author's samples come to the driver, and what it refuses of them is shown with key and value.
+#[test]
+fn tables_are_checked_with_the_authors_samples() {
+    let folder = TempDir::new().unwrap();
+    let component = folder.path().join("faulty.wasm");
+    std::fs::copy(driver("test/faulty"), &component).unwrap();
+    let sample =
+        |key: &str| format!("[[samples]]\ntable = 'neighbours'\nkey = '{key}'\nvalue = '10.77.1.9 of {key}'\n");
+    let manifest = format!("name = 'faulty'\nversion = '1.0.0'\n{}{}", sample("one"), sample("two"));
+    std::fs::write(folder.path().join("pontoon.toml"), manifest).unwrap();
+    Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
+    let checks = ["events", "events-again", "events-apart", "events-failing", "decode"].map(|check| ["--check", check]);
+    let run = Run::of(&component, &[&["--fake"], checks.as_flattened()].concat());
+    assert_eq!((run.code, run.ended("passed").count()), (Some(0), 5), "{:?}", run.lines);
+    let run = Run::of(&component, &["--fake", "--check", "decode", "--set", "fault=explains-nothing"]);
+    let call = run.ended("failed").next().unwrap()["failure"]["call"].to_string();
+    assert!(call.contains("(neighbours: one = 10.77.1.9 of one)"), "{call}");
 }
 
 /// Some at a time: most of the time is the kernel's, which waits when links are deleted.

@@ -117,7 +117,13 @@ impl World<'_> {
         if self.suite.does_without(Without::SeveralNetworks) {
             return Err(declared(Without::SeveralNetworks));
         }
-        self.create(net).map_err(|stop| stop.after("beside another network"))
+        self.create(net).map_err(|stop| match stop.after("beside another network") {
+            Stop::Failed(mut failure) => {
+                failure.expected += "; or pontoon.toml says `without = [\"several-networks\"]`";
+                Stop::Failed(failure)
+            }
+            other => other,
+        })
     }
 
     /// A failure, unless the author says that the driver does not do this: then the check does not apply.

@@ -46,7 +46,9 @@ pub fn releaser(world: &mut World<'_>) -> Checked<()> {
     let joined = world.look()?;
     world.connect(&end).map_err(|stop| stop.after("after release-ipv6"))?;
     let published = world.look()?;
-    if let Some(port) = published.store.difference(&joined.store).find(|line| line.contains("port") && line.contains("::")) {
+    if let Some(port) =
+        published.store.difference(&joined.store).find(|line| line.contains("port") && line.contains("::"))
+    {
         let call = "program-external-connectivity after release-ipv6";
         return Err(Stop::failed(call, "the port on IPv4 alone, because the endpoint has no IPv6 address", port));
     }

@@ -19,7 +19,7 @@ use crate::place::Place;
 use grant::{Grant, Needed};
 use operation::driver::{LoadDriver, Manifest, Sample, Without};
 use operation::engine::Labels;
-use words::{Error, Name, Result};
+use words::{Error, LinkName, Name, Result};
 
 /// Checks at once: most of their time is the kernel's, which waits when links are deleted.
 const AT_ONCE: usize = 6;
@@ -40,6 +40,8 @@ pub struct Plan {
     pub strict: bool,
     /// On the kernel in memory, which needs no root.
     pub fake: bool,
+    /// Links of the host, made for the driver's links to lie on.
+    pub parents: Vec<LinkName>,
     /// What the driver may do; none: whatever it needs, and the report says what that was.
     pub grant: Option<Grant>,
 }
@@ -56,6 +58,8 @@ pub struct Suite {
     pub families: Families,
     /// On the kernel in memory.
     pub fake: bool,
+    /// Links of each host, as parents.
+    pub parents: Vec<LinkName>,
     /// What the driver needs, where it may do whatever it needs.
     pub needed: Option<Needed>,
     /// What the driver says of itself.
@@ -67,7 +71,7 @@ pub struct Suite {
 
 impl Suite {
     fn load(plan: &Plan) -> Result<Self> {
-        let loaded = Ground::new(plan.fake)?;
+        let loaded = Ground::new(plan.fake, &plan.parents)?;
         let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
         let needed = plan.grant.is_none().then(Needed::default);
         let place = Place::new(loaded.path("state"), loaded.path("run"), loaded.host("host")?);
@@ -87,7 +91,18 @@ impl Suite {
         };
         drop((found, controller));
         let (driver, labels) = (plan.name.clone(), plan.labels.clone());
-        Ok(Self { driver, runtime, labels, families, fake: plan.fake, needed, manifest, parts, loaded })
+        Ok(Self {
+            driver,
+            runtime,
+            labels,
+            families,
+            fake: plan.fake,
+            parents: plan.parents.clone(),
+            needed,
+            manifest,
+            parts,
+            loaded,
+        })
     }
 
     /// The author says that the driver does not do this.

@@ -75,7 +75,9 @@ impl Stage {
     fn refused(&self, sample: &Sample, call: String, error: &Error) -> Stop {
         let expected = match self.meant {
             true => "ok",
-            false => "ok; entries that mean something to the driver are `[[samples]]` in pontoon.toml, with table, key and value",
+            false => {
+                "ok; entries that mean something to the driver are `[[samples]]` in pontoon.toml, with table, key and value"
+            }
         };
         Stop::failed(call, expected, worded(error)).after(shown(sample))
     }

@@ -38,7 +38,7 @@ pub struct Driver {
     pub aside: Aside,
     /// Its recorded calls.
     pub recorder: Arc<Recorder>,
-    calls: Mutex<BTreeMap<String, (u64, u64, u64)>>,
+    calls: Arc<Mutex<BTreeMap<String, (u64, u64, u64)>>>,
 }
 
 /// A driver, or why it could not be loaded.
@@ -122,6 +122,11 @@ impl Drivers {
         self.components.keep(digest, &load.component)?;
         let writes = vec![Write::PutDriver(record)];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
+        if let Some(before) = &before {
+            // What was counted and refused is the driver's, whichever component it has.
+            before.policy.set_grant((*driver.policy.grant()).clone());
+            (driver.policy, driver.calls) = (before.policy.clone(), before.calls.clone());
+        }
         let driver = Arc::new(driver);
         loaded.insert(name, Ok(driver.clone()));
         if let Some(before) = &before {
@@ -277,7 +282,7 @@ impl Drivers {
         configuration: Arc<BTreeMap<String, String>>,
         policy: Policy,
     ) -> Driver {
-        let (deadline, policy, recorder, calls) = (self.deadline, Arc::new(policy), Arc::default(), Mutex::default());
+        let (deadline, policy, recorder, calls) = (self.deadline, Arc::new(policy), Arc::default(), Arc::default());
         Driver { record, code, admitted, deadline, policy, configuration, aside: Aside::default(), recorder, calls }
     }
 

@@ -3,9 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pontoon_sdk::ipnet::{IpNet, Ipv4Net};
-use pontoon_sdk::links::{self, LinkEnd, LinkSpec};
+use pontoon_sdk::links::{self, LinkEnd, LinkKind, LinkSpec, MacvlanMode};
 use pontoon_sdk::store::Key;
-use pontoon_sdk::{EndpointOptions, Error, ErrorKind, InterfaceInfo, JoinInfo, MacAddress, Protocol, Result, StaticRoute};
+use pontoon_sdk::{
+    EndpointOptions, Error, ErrorKind, InterfaceInfo, JoinInfo, MacAddress, Protocol, Result, StaticRoute,
+    configuration,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{self, hash, remove_link};
@@ -64,6 +67,9 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, _: &En
     let master = (!planted("forgets-bridge")).then_some(&bridge);
     let own = info.address().filter(|_| planted("address-on-host-link"));
     let addresses = own.into_iter().collect();
+    if let Some(parent) = configuration::get("parent") {
+        return on_parent(network, endpoint, info, &parent, record.mtu);
+    }
     let host = LinkEnd { mtu: record.mtu, master, addresses, up: true, ..LinkEnd::named(&host_link) };
     let named = if sandbox.is_some() { LinkEnd::numbered("eth") } else { LinkEnd::named(format!("{host_link}c")) };
     let mac = (!planted("ignores-mac")).then_some(mac_address);
@@ -81,6 +87,27 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, _: &En
         published: Vec::new(),
     });
     if planted("overlooks-errors") { Ok(()) } else { remembered }
+}
+
+/// A link on one of the host's, as macvlan drivers make it.
+fn on_parent(network: &str, endpoint: &str, info: &InterfaceInfo, parent: &str, mtu: Option<u32>) -> Result<()> {
+    let (mac_address, sandbox, name) =
+        (choose_mac_address(info)?, info.sandbox(), format!("fy{}", &hash(endpoint)[..8]));
+    let parent = links::get(None, parent)?;
+    let end =
+        LinkEnd { namespace: sandbox.as_ref(), mac_address: Some(mac_address), mtu, up: true, ..LinkEnd::named(&name) };
+    let kind = LinkKind::Macvlan { parent: &parent, mode: MacvlanMode::Bridge };
+    links::add_one(LinkSpec { end, kind })?;
+    key(network, endpoint).set(&Endpoint {
+        mac_address,
+        ipv4: info.address().map(|address| address.addr()),
+        ipv6: info.address_ipv6().map(|address| address.addr()),
+        host_link: name.clone(),
+        container_link: name,
+        is_in_sandbox: sandbox.is_some(),
+        has_joined: false,
+        published: Vec::new(),
+    })
 }
 
 fn choose_mac_address(info: &InterfaceInfo) -> Result<MacAddress> {
