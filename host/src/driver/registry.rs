@@ -38,8 +38,11 @@ pub struct Driver {
     pub aside: Aside,
     /// Its recorded calls.
     pub recorder: Arc<Recorder>,
-    calls: Arc<Mutex<BTreeMap<String, (u64, u64, u64)>>>,
+    calls: Arc<Mutex<Counts>>,
 }
+
+/// Of each function: calls, those that failed, microseconds.
+type Counts = BTreeMap<String, (u64, u64, u64)>;
 
 /// A driver, or why it could not be loaded.
 type Loaded = Result<Arc<Driver>>;
