@@ -48,6 +48,42 @@ const FAULTS: &[[&str; 4]] = &[
     ["forgets-bridge", "reach", "create-endpoint and join of two endpoints", "a connection"],
     ["removes-all-links", "siblings", "the life of an endpoint beside another one", "as before its create-endpoint"],
     ["tells-no-json", "life-ipv4", "endpoint-oper-info of a", "JSON text for \"mac\""],
+    ["names-nothing", "life-ipv4", "join of a", "the link that the container gets"],
+    ["names-nothing", "link", "join of a", "`without = [\"interface\"]`"],
+    ["names-nothing", "mtu", "join of a", "the link that the container gets"],
+    ["names-nothing", "attach", "join of an attached namespace", "the link that the container gets"],
+    ["names-nothing", "reach", "join of an attached namespace", "the link that the container gets"],
+    ["removes-what-it-names", "link", "join of a", "the link"],
+    ["gateway-of-no-pool", "life-ipv4", "join of a", "ok"],
+    ["own-gateway", "life-ipv4", "join on ipv4", "a gateway that is another host's"],
+    ["address-on-host-link", "life-ipv4", "create-endpoint and join of a", "10.77.1.2 on the container's link alone"],
+    ["forgets-ipv6-at-leave", "ports-leave", "leave without revoke", "as before program-external-connectivity"],
+    ["keeps-rules", "ports-revoke", "revoke-external-connectivity", "ok"],
+    ["routes-once", "rejoin", "join of a (again, after leave)", "the same as the first time"],
+    ["leave-removes-link", "rejoin", "leave of a", "as before join"],
+    ["keeps-record", "again", "create-endpoint of a (round 1", "ok"],
+    ["joins-unknown", "unknown", "join of an endpoint that is not there", "not-found"],
+    ["tells-of-unknown", "unknown", "endpoint-oper-info of an endpoint that is not there", "not-found"],
+    ["internal-for-taken", "twice", "create-endpoint of an endpoint that is there", "already-exists"],
+    ["internal-for-bad-mtu", "bad-options", "create-network with com.docker", "invalid-argument"],
+    ["one-endpoint", "siblings", "the life of an endpoint beside another one", "as before its create-endpoint"],
+    ["same-mac", "link", "create-endpoint of b", "ok"],
+    ["names-after-network", "link", "create-endpoint of b", "ok"],
+    ["takes-another-port", "ports-taken", "with a port of another endpoint's", "an error"],
+    ["publishes-nothing", "ports-taken", "with port 8080 to publish", "`without = [\"ports\"]`"],
+    ["releases-nothing", "release-ipv6", "program-external-connectivity after release-ipv6", "IPv4 alone"],
+    ["refuses-ipv6", "life-ipv6", "create-network of ipv6", "says in pontoon.toml what it is without"],
+    ["one-network", "apart", "create-network of second (beside another network)", "several-networks"],
+    ["watches-nothing", "events", "create-network of n", "`table-event-register`"],
+    [
+        "shares-entries",
+        "events-apart",
+        "(neighbours: conformance-key = ",
+        "the other network has one with the same key",
+    ],
+    ["refuses-updates", "events", "event-notify of an entry that was updated", "ok"],
+    ["forgets-once", "events-again", "an entry that was deleted, told again", "ok, as the first time"],
+    ["explains-nothing", "decode", "decode-table-entry of an entry of its own (neighbours: ", "ok"],
 ];
 
 /// A run of `pontoon driver test`, which has to leave its folder for temporary files empty.
@@ -108,18 +144,94 @@ fn bridge_passes() {
     assert!(run.junit.contains("failures=\"0\"") && run.junit.contains("<skipped message="), "{}", run.junit);
 }
 
-/// It makes no links, and the checks that need one say so.
+/// It makes no links, as its manifest says, and the checks that need one say so.
 #[test]
 fn null_passes() {
     let run = passes(&driver("null"));
     let skipped = run.ended("skipped").find(|line| line["check"] == "mtu").unwrap();
-    assert!(skipped["reason"].as_str().unwrap().contains("makes no link"), "{skipped}");
+    let reason = skipped["reason"].as_str().unwrap();
+    assert_eq!(reason, "the driver's manifest says that it is without interface");
 }
 
 #[test]
 fn the_driver_with_no_fault_passes_all() {
     let run = passes(&driver("test/faulty"));
     assert_eq!(run.ended("skipped").collect::<Vec<_>>(), [&Value::Null; 0]);
+}
+
+/// The same driver whose author does not say what it is without: nothing is skipped because of what it does.
+#[test]
+fn nothing_is_skipped_that_the_author_did_not_declare() {
+    let folder = TempDir::new().unwrap();
+    let (manifest, component) = (folder.path().join("pontoon.toml"), folder.path().join("null.wasm"));
+    std::fs::copy(driver("null"), &component).unwrap();
+    let without = |what: &str| {
+        let text = format!("name = 'null'\nversion = '1.0.0'\nwithout = [{what}]\n[asks]\npermissions = ['store']\n");
+        std::fs::write(&manifest, text).unwrap();
+        let packed = Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
+        assert!(packed.status.success(), "{packed:?}");
+        let run = Run::of(&component, &[]);
+        let skipped = run.ended("skipped").filter(|line| !line["reason"].to_string().contains("export")).count();
+        (run.ended("failed").map(|line| line["check"].to_string()).collect::<Vec<_>>(), skipped)
+    };
+    let (failed, skipped) = without("");
+    for check in ["life-ipv4", "link", "mac", "mtu", "attach", "reach", "unknown", "twice", "apart", "rejoin"] {
+        assert!(failed.contains(&format!("{check:?}")), "{check} is not in {failed:?}");
+    }
+    assert_eq!(skipped, 0);
+    let (failed, skipped) = without("'interface', 'records', 'several-networks'");
+    assert!(failed.is_empty() && skipped > 5, "{failed:?} {skipped}");
+}
+
+/// A driver that does not take all families says so, and is tested with the others.
+#[test]
+fn families_that_a_driver_is_without_are_its_authors_to_declare() {
+    let folder = TempDir::new().unwrap();
+    let component = folder.path().join("faulty.wasm");
+    std::fs::copy(driver("test/faulty"), &component).unwrap();
+    let manifest = "name = 'faulty'\nversion = '1.0.0'\nwithout = ['ipv6']\n";
+    std::fs::write(folder.path().join("pontoon.toml"), manifest).unwrap();
+    Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
+    let run = Run::of(&component, &["--set", "fault=refuses-ipv6", "--fake"]);
+    let of_ipv6 = |line: &&Value| line["reason"].to_string().contains("without ipv6");
+    let mut skipped: Vec<_> =
+        run.ended("skipped").filter(of_ipv6).map(|line| line["check"].as_str().unwrap()).collect();
+    skipped.sort_unstable();
+    assert!(run.ended("failed").next().is_none() && run.code == Some(0), "{:?}", run.lines);
+    assert_eq!(skipped, ["faults-release", "life-dual", "life-ipv6", "release-ipv6"]);
+}
+
+/// A driver whose links lie on one of the host's gets such a link in each world, on both kernels.
+#[test]
+fn a_parent_is_made_in_each_world() {
+    let on = ["--set", "parent=eth0", "--parent", "eth0"];
+    for kernel in [&[][..], &["--fake"]] {
+        let run = Run::of(&driver("test/faulty"), &[&on[..], kernel].concat());
+        let failed: Vec<_> = run.ended("failed").collect();
+        assert!(failed.is_empty() && run.code == Some(0), "{kernel:?}: {failed:#?} {}", run.err);
+    }
+    let run = Run::of(&driver("test/faulty"), &["--set", "parent=eth0", "--check", "link", "--fake"]);
+    let got = run.ended("failed").next().unwrap()["failure"]["got"].to_string();
+    assert!(got.contains("no link eth0"), "{got}");
+}
+
+/// The author's samples come to the driver, and what it refuses of them is shown with key and value.
+#[test]
+fn tables_are_checked_with_the_authors_samples() {
+    let folder = TempDir::new().unwrap();
+    let component = folder.path().join("faulty.wasm");
+    std::fs::copy(driver("test/faulty"), &component).unwrap();
+    let sample =
+        |key: &str| format!("[[samples]]\ntable = 'neighbours'\nkey = '{key}'\nvalue = '10.77.1.9 of {key}'\n");
+    let manifest = format!("name = 'faulty'\nversion = '1.0.0'\n{}{}", sample("one"), sample("two"));
+    std::fs::write(folder.path().join("pontoon.toml"), manifest).unwrap();
+    Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
+    let checks = ["events", "events-again", "events-apart", "events-failing", "decode"].map(|check| ["--check", check]);
+    let run = Run::of(&component, &[&["--fake"], checks.as_flattened()].concat());
+    assert_eq!((run.code, run.ended("passed").count()), (Some(0), 5), "{:?}", run.lines);
+    let run = Run::of(&component, &["--fake", "--check", "decode", "--set", "fault=explains-nothing"]);
+    let call = run.ended("failed").next().unwrap()["failure"]["call"].to_string();
+    assert!(call.contains("(neighbours: one = 10.77.1.9 of one)"), "{call}");
 }
 
 /// Some at a time: most of the time is the kernel's, which waits when links are deleted.

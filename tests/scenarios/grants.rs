@@ -8,7 +8,7 @@ use operation::engine::{
     CreateEndpoint, CreateNetwork, EndpointKey, EndpointOptions, Interface, Labels, NetworkOptions, PoolData, Request,
 };
 use operation::origin::Origin;
-use pontoon_tests::{Bench, Daemon, FakeBench, create, driver, same_at_last};
+use pontoon_tests::{Bench, Daemon, FakeBench, Namespace, create, driver, same_at_last};
 use serde_json::json;
 use words::{Id, Name};
 
@@ -232,4 +232,47 @@ fn an_address_that_a_driver_chooses_is_its_networks() {
     ask(Request::CreateEndpoint(CreateEndpoint { key, interface, options }));
     let address = bench.wait(bench.controller().endpoints(None)).unwrap()[0].address.unwrap();
     assert_eq!(address.to_string(), "10.31.0.253/24");
+}
+
+/// A driver that takes the place of another keeps what it may do, its configuration, and what was counted and refused; the table says so.
+#[test]
+fn a_replacement_keeps_grant_configuration_counts_and_audit() {
+    let (daemon, path) = bare();
+    daemon.ok(&format!("driver load {path} --grant-asked --set a=b"));
+    daemon.ok("network create n");
+    let calls = |line: &str| daemon.ok(line).lines().map(str::to_owned).collect::<Vec<_>>();
+    let audit = calls("driver audit bridge");
+    assert!(audit.iter().any(|line| line.starts_with("links.add")), "{audit:?}");
+    let replaced = daemon.cli(&format!("driver load --replace {path}"));
+    assert_eq!(replaced.code, 0, "{replaced:?}");
+    assert!(!replaced.err.contains(" NO") && replaced.err.contains("permissions: links "), "{replaced:?}");
+    assert!(replaced.err.contains("it keeps its configuration: a=b (--set replaces all of it)"), "{replaced:?}");
+    assert_eq!(calls("driver audit bridge"), audit);
+    let shown = daemon.ok("driver inspect bridge");
+    assert!(shown.lines().any(|line| line.starts_with("create-network ") && line.contains(" 1 ")), "{shown}");
+    let replaced = daemon.cli(&format!("driver load --replace {path} --set c=d"));
+    assert!(replaced.code == 0 && !replaced.err.contains("keeps its configuration"), "{replaced:?}");
+    daemon.ok("network rm n");
+}
+
+/// An interface that was forgotten is said aloud; one that a driver does not give is nothing to say.
+#[test]
+fn an_attach_without_an_interface_is_a_warning() {
+    let daemon = Daemon::start();
+    let faulty = driver("test/faulty");
+    daemon.ok(&format!("driver load {} --set fault=names-nothing", faulty.display()));
+    daemon.ok(&format!("driver load {} --grant-asked", driver("null").display()));
+    for (name, warns) in [("faulty", true), ("null", false)] {
+        daemon.ok(&format!("network create n-{name} --driver {name}"));
+        let namespace = Namespace::new(name);
+        let attached = daemon.cli(&format!("endpoint attach n-{name} {}", namespace.path().display()));
+        assert_eq!((attached.code, attached.err.contains("WARNING: ")), (0, warns), "{attached:?}");
+        assert_eq!(
+            attached.err.contains(&format!("{name} named no link in join (`set-names`)")),
+            warns,
+            "{attached:?}"
+        );
+        daemon.ok(&format!("endpoint detach n-{name} {}", namespace.path().display()));
+        daemon.ok(&format!("network rm n-{name}"));
+    }
 }

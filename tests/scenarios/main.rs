@@ -28,6 +28,7 @@ mod killed;
 mod languages;
 mod limits;
 mod lost;
+mod mistakes;
 mod options;
 mod oracle;
 mod packets;

@@ -1,18 +1,18 @@
 //! Running one exported function in a fresh store.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ask::log::Level;
 use ask::{Answer, Answers, Arguments, Ask, PACKAGE, Refusal, Returned, VERSION};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{AsContextMut, FrameInfo, PoolConcurrencyLimitError, Store, WasmBacktrace, WasmCoreDump};
-use words::limit::{HOST_CALL_BYTES, TRAP_BYTES};
+use words::limit::{HOST_CALL_BYTES, STACK, TRAP_BYTES};
 use words::{Error, Kind, foreign};
 
 use crate::bindings::{call_export, compare_exports, error};
-use crate::code::{Code, ticks};
+use crate::code::{Code, stale, ticks};
 use crate::memory::Memory;
 
 /// What one call gets.
@@ -69,6 +69,7 @@ impl Failure {
 
 /// What wasmtime holds for a call.
 pub struct State {
+    begun: Instant,
     host: Arc<Mutex<dyn Answers + Send>>,
     memory: Memory,
     /// The last line that it logged as an error: a language's runtime says there why it traps.
@@ -79,7 +80,7 @@ impl State {
     /// Hands an ask to the host, and takes its answer apart.
     pub fn ask<T>(&mut self, ask: Ask, take: impl FnOnce(Answer) -> Option<T>) -> std::result::Result<T, Refusal> {
         if let Ask::LogLog { level: Level::Error, message } = &ask {
-            self.last_words = Some(foreign::printable(message, foreign::MESSAGE_BYTES));
+            self.last_words = Some(foreign::printable(&one_line(message), foreign::MESSAGE_BYTES));
         }
         let call = ask.call();
         let answer = self.host.lock().unwrap_or_else(PoisonError::into_inner).answer(ask)?;
@@ -156,7 +157,7 @@ impl Code {
         self.parts.iter().try_for_each(|part| {
             compare_exports(&mut started, part).map_err(|e| {
                 let text = format!("the component's part {part} does not have the interface's types: {e:#}");
-                Failure::Refused(Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES)))
+                Failure::Refused(stale(Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES))))
             })
         })
     }
@@ -164,7 +165,7 @@ impl Code {
     /// An instance for one call, which runs the component's own initialisers.
     pub(crate) fn start(&self, function: &str, call: Call) -> std::result::Result<Started, Failure> {
         let Call { deadline, memory, host } = call;
-        let state = State { host, memory: Memory::new(memory), last_words: None };
+        let state = State { begun: Instant::now(), host, memory: Memory::new(memory), last_words: None };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
@@ -184,7 +185,8 @@ impl Code {
 fn trapped(store: &mut Store<State>, function: &str, deadline: Instant, trap: &wasmtime::Error) -> Trap {
     let backtrace = trap.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
     let frame = |frame: &FrameInfo| {
-        let name = frame.func_name().map_or_else(|| format!("wasm function {}", frame.func_index()), str::to_owned);
+        let demangled = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
+        let name = frame.func_name().map_or_else(|| format!("wasm function {}", frame.func_index()), demangled);
         let offset = frame.module_offset().map_or_else(String::new, |offset| format!("{offset:#x} "));
         foreign::printable(&format!("{offset}{name}"), foreign::MESSAGE_BYTES)
     };
@@ -194,16 +196,28 @@ fn trapped(store: &mut Store<State>, function: &str, deadline: Instant, trap: &w
     Trap { error, backtrace, details, coredump }
 }
 
-/// The error of a call that was ended because its time was over.
-pub fn late(function: &str) -> Error {
-    Error::new(Kind::Unavailable, format!("{function} ran past its deadline and was ended"))
+/// A text on one line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The error of a call that was ended because its time was over: this long, to the second where it is more than one.
+pub fn late(function: &str, limit: Duration) -> Error {
+    let limit = match limit.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1_000.0),
+        seconds => format!("{seconds:.0} s"),
+    };
+    let text = format!(
+        "{function} ran past its deadline of {limit} and was ended (`pontoon driver trace` shows what it asked the host for until then)"
+    );
+    Error::new(Kind::Unavailable, text)
 }
 
 /// The error for a trap: what the author can act on, in one line. And what is for the log, where the line does not say it all.
 fn explained(state: &State, function: &str, deadline: Instant, trap: &wasmtime::Error) -> (Error, String) {
     let interrupted = matches!(trap.downcast_ref::<wasmtime::Trap>(), Some(wasmtime::Trap::Interrupt));
     if interrupted || Instant::now() >= deadline {
-        return (late(function), String::new());
+        return (late(function, deadline.saturating_duration_since(state.begun)), String::new());
     }
     let text = format!("{trap:#}");
     if text.contains("borrow handles still remain") {
@@ -213,15 +227,22 @@ fn explained(state: &State, function: &str, deadline: Instant, trap: &wasmtime::
         );
         return (Error::internal(text), String::new());
     }
+    let overflow = matches!(trap.downcast_ref::<wasmtime::Trap>(), Some(wasmtime::Trap::StackOverflow));
     let hint = match state.memory.exceeded {
         true => format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20),
+        false if overflow => {
+            format!(
+                " (a call has {} KiB of stack: look for a recursion without an end, or for large local arrays)",
+                STACK >> 10
+            )
+        }
         false => String::new(),
     };
     let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
     // The backtrace's lines are for the log; the names in it are the driver's.
-    let lines: Vec<_> = text.split_whitespace().collect();
-    let details = foreign::printable(&lines.join(" "), TRAP_BYTES);
-    let cause = trap.root_cause().to_string();
+    let details = foreign::printable(&one_line(&text), TRAP_BYTES);
+    // A line's end would read as something that can't be printed.
+    let cause = one_line(&trap.root_cause().to_string());
     let text = format!("{function} trapped{hint}: {cause}{said}");
     (Error::internal(foreign::printable(&text, foreign::MESSAGE_BYTES)), details)
 }

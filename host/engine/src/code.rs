@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use ask::{PACKAGE, VERSION};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 use words::limit::{CALLS, DRIVER_CALLS, INSTANCES, MEMORIES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
@@ -119,7 +120,7 @@ impl Engine {
             component.initialize_copy_on_write_image()?;
             self.linker.instantiate_pre(&component)
         });
-        let ready = ready.map_err(|e| broken(&e))?;
+        let ready = ready.map_err(|e| stale(broken(&e)))?;
         Ok(Code { engine: self.engine.clone(), ready, parts: parts.to_vec() })
     }
 }
@@ -134,6 +135,14 @@ impl Code {
 /// What wasmtime says of a component, on one line.
 fn broken(error: &wasmtime::Error) -> Error {
     Error::invalid(words::foreign::printable(&format!("{error:#}"), words::foreign::MESSAGE_BYTES))
+}
+
+/// Functions of the interface with other types are those of another version, which an author has not met under wasmtime's names.
+pub(crate) fn stale(error: Error) -> Error {
+    match error.message.contains(PACKAGE) || error.message.contains("types") {
+        true => error.context(format!("it does not fit {PACKAGE}@{VERSION}: build it again with this version's SDK")),
+        false => error,
+    }
 }
 
 /// For so many calls at the same time.

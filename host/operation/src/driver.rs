@@ -1,6 +1,6 @@
 //! Drivers: load, list, inspect, remove.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -118,8 +118,58 @@ pub struct Manifest {
     /// The licence of its source, as SPDX writes it, e.g. `Apache-2.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
+    /// What the driver does not do, by its author's choice.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<Without>,
+    /// Entries of the driver's tables, for its tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
     /// What the driver asks for, in the words of a grant.
     pub asks: Grant,
+}
+
+/// What most drivers do, and one may do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Without {
+    /// Its `join` names no link: containers get no interface from it.
+    Interface,
+    /// It keeps no record of its endpoints, so it can't say which of them are there.
+    Records,
+    /// It serves one network at a time.
+    SeveralNetworks,
+    /// It publishes no ports.
+    Ports,
+    /// Its networks have no IPv4.
+    Ipv4,
+    /// Its networks have no IPv6.
+    Ipv6,
+}
+
+impl Without {
+    /// As a manifest writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interface => "interface",
+            Self::Records => "records",
+            Self::SeveralNetworks => "several-networks",
+            Self::Ports => "ports",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        }
+    }
+}
+
+/// An entry of a table as another host would make it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The table.
+    pub table: String,
+    /// The entry's key.
+    pub key: String,
+    /// Its value, as text.
+    pub value: String,
 }
 
 /// Calls of one function.

@@ -193,4 +193,7 @@ pub struct Attached {
     pub endpoint: Endpoint,
     /// What the driver was called for.
     pub calls: Vec<CallTrace>,
+    /// What may not be as its user expects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

@@ -47,6 +47,7 @@ impl Dev {
 
     async fn each_change(&self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         let mut recordings = None;
+        self.check_folder()?;
         loop {
             let before = files(&self.folder);
             match self.build_and_load(session).await {
@@ -74,6 +75,23 @@ impl Dev {
                 }
             }
         }
+    }
+
+    /// What no change of a file would mend.
+    fn check_folder(&self) -> Result<()> {
+        let folder = self.folder.display();
+        if !self.folder.is_dir() {
+            return Err(Error::not_found(format!(
+                "there is no folder {folder}: `pontoon driver new NAME` begins a project"
+            )));
+        }
+        let makefiles = ["GNUmakefile", "makefile", "Makefile"];
+        if !makefiles.iter().any(|name| self.folder.join(name).exists()) {
+            return Err(Error::not_found(format!(
+                "there is no Makefile in {folder}: name the folder of a project, as `pontoon driver new NAME` makes one"
+            )));
+        }
+        Ok(())
     }
 
     async fn build_and_load(&self, session: &mut Session<'_>) -> std::result::Result<Name, Failure> {

@@ -118,7 +118,8 @@ impl Load {
             None => name_of(&self.file).map_err(|e| e.context(format!("{} needs a --name", self.file.display())))?,
         };
         let mut query = format!("name={}", encode(name.as_str()));
-        for (key, value) in unique(self.configuration)? {
+        let is_set = !self.configuration.is_empty();
+        for (key, value) in unique(self.configuration.clone())? {
             query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
         }
         if self.replace {
@@ -137,7 +138,12 @@ impl Load {
         } else if let Some(grant) = &grant {
             query.push_str(&format!("&grant={}", encode(&grant::json(grant)?)));
         }
-        let granted = if self.grant_asked { asks.clone() } else { grant.unwrap_or_default() };
+        let granted = match grant {
+            _ if self.grant_asked => asks.clone(),
+            Some(grant) => grant,
+            None if self.replace => kept(&name, session).await,
+            None => Grant::default(),
+        };
         let answer = session.client.upload(&format!("/drivers?{query}"), component).await;
         // Where it is refused for another reason, nobody has asked.
         if answer.as_ref().map_or_else(|failure| failure.code == FORBIDDEN, |_| true) {
@@ -145,11 +151,22 @@ impl Load {
         }
         let reply = answer?;
         let details: DriverDetails = reply.read()?;
+        if self.replace && !is_set && !details.configuration.is_empty() {
+            let kept: Vec<_> = details.configuration.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            session.note(&format!("it keeps its configuration: {} (--set replaces all of it)", kept.join(", ")));
+        }
         if let Some(why) = details.unpublished {
             session.note(&format!("Docker does not see it: {why}"));
         }
         session.done(&reply, name.as_str())
     }
+}
+
+/// What a driver that is loaded already may do, which it keeps.
+async fn kept(name: &Name, session: &Session<'_>) -> Grant {
+    let details = session.client.get(&path(&["drivers", name.as_str()])).await;
+    let details = details.ok().and_then(|reply| reply.read::<DriverDetails>().ok());
+    details.map(|details| details.grant).unwrap_or_default()
 }
 
 async fn remove(names: &[Name], session: &mut Session<'_>) -> Result<(), Failure> {
@@ -200,9 +217,11 @@ fn show(details: &DriverDetails) -> String {
 
 /// What the author says, a line for each thing.
 fn said(manifest: &Manifest) -> String {
-    let Manifest { name, version, description, source, licence, asks: _ } = manifest;
+    let Manifest { name, version, description, source, licence, without, samples: _, asks: _ } = manifest;
     let lines = [Some(&format!("{name} {version}")), description.as_ref(), source.as_ref(), licence.as_ref()];
-    lines.into_iter().flatten().cloned().collect::<Vec<_>>().join("\n")
+    let without: Vec<_> = without.iter().map(|what| what.name()).collect();
+    let without = (!without.is_empty()).then(|| format!("without {}", without.join(", ")));
+    lines.into_iter().flatten().cloned().chain(without).collect::<Vec<_>>().join("\n")
 }
 
 /// What a grant names, a line for each thing.

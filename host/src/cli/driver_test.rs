@@ -1,6 +1,6 @@
 //! `pontoon driver test`: the conformance suite, in this process. It needs no daemon.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,8 +11,9 @@ use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session};
 use super::values::{pair, unique};
 use crate::conformance::{self, CHECKS, Outcome, Plan, Report, Verdict};
+use crate::driver::admit::admit;
 use crate::serve::folder::{name_of, read_component, read_grant};
-use words::{Error, Kind, Name};
+use words::{Error, Kind, LinkName, Name};
 
 /// Runs a driver through the conformance suite.
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,9 @@ pub struct Test {
     /// On a kernel in memory: needs no root, and has no packets
     #[arg(long)]
     fake: bool,
+    /// Make a link of this name in each host, for drivers whose links lie on one of the host's (repeatable)
+    #[arg(long = "parent", value_name = "LINK", value_parser = LinkName::new)]
+    parents: Vec<LinkName>,
     /// Test it under this grant [default: it may do whatever it needs]
     #[arg(long, value_name = "FILE")]
     grant: Option<PathBuf>,
@@ -57,12 +61,13 @@ impl Test {
         };
         let plan = Plan {
             name: name_of(file).or_else(|_| Name::new("driver"))?,
-            component: read_component(file)?,
+            component: component(file)?,
             configuration: unique(self.configuration)?,
             labels: unique(self.labels)?,
             checks: self.checks,
             strict: self.strict,
             fake: self.fake,
+            parents: self.parents,
             grant: self.grant.as_deref().map(read_grant).transpose()?,
         };
         let report = watched(plan, session, true).await?;
@@ -106,6 +111,13 @@ pub(super) async fn watched(plan: Plan, session: &mut Session<'_>, all: bool) ->
         true => Err(Error::new(Kind::Unavailable, "interrupted").into()),
         false => Ok(report),
     }
+}
+
+/// A component that can be tested; what is wrong with another names its file.
+pub(super) fn component(file: &Path) -> Result<Vec<u8>, Error> {
+    let component = read_component(file)?;
+    admit(&component).map_err(|e| e.context(file.display()))?;
+    Ok(component)
 }
 
 fn tell(outcome: &Outcome, session: &mut Session<'_>) -> Result<(), Failure> {

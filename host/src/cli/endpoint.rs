@@ -99,10 +99,16 @@ impl AttachArguments {
         let trace = self.trace;
         let path = path(&["networks", &self.network, "endpoints"]);
         let reply = session.client.post(&path, &self.request()?).await?;
-        session.answer(&reply, |attached: Attached| match trace {
-            true => format!("{}\n{}", summary(&attached.endpoint), trace::show(&attached.calls)),
-            false => summary(&attached.endpoint),
-        })
+        let mut warnings = Vec::new();
+        session.answer(&reply, |attached: Attached| {
+            warnings = attached.warnings;
+            match trace {
+                true => format!("{}\n{}", summary(&attached.endpoint), trace::show(&attached.calls)),
+                false => summary(&attached.endpoint),
+            }
+        })?;
+        warnings.iter().for_each(|warning| session.note(&format!("WARNING: {warning}")));
+        Ok(())
     }
 
     fn request(self) -> Result<Attach, Error> {

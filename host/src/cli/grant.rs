@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::client::path;
-use super::driver_test::watched;
+use super::driver_test::{component, watched};
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, table};
 use super::values::{pair, unique};
 use crate::conformance::Plan;
-use crate::serve::folder::{name_of, read_component, read_grant};
+use crate::driver::manifest;
+use crate::serve::folder::{name_of, read_beyond, read_grant};
 use grant::Audited;
 use grant::{Grant, file};
 use operation::driver::DriverDetails;
 use words::file::write_whole;
-use words::{Error, Name, Result};
+use words::{Error, LinkName, Name, Result};
 
 /// Shows, changes or finds out a grant.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,12 @@ pub struct Command {
     /// With --record: a label of every network that is made (repeatable)
     #[arg(long = "opt", short = 'o', value_name = "KEY=VALUE", value_parser = pair, requires = "record")]
     labels: Vec<(String, String)>,
+    /// With --record: make a link of this name in each host, for drivers whose links lie on one of the host's (repeatable)
+    #[arg(long = "parent", value_name = "LINK", value_parser = LinkName::new, requires = "record")]
+    parents: Vec<LinkName>,
+    /// With --record: also write what was needed as [asks] of this manifest, e.g. pontoon.toml
+    #[arg(long, value_name = "MANIFEST", requires = "record")]
+    asks: Option<PathBuf>,
     /// With --record: write the grant to FILE
     #[arg(long, value_name = "FILE", requires = "record")]
     to: Option<PathBuf>,
@@ -70,12 +77,13 @@ impl Command {
     async fn record(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         let plan = Plan {
             name: name_of(&self.of).or_else(|_| Name::new("driver"))?,
-            component: read_component(&self.of)?,
+            component: component(&self.of)?,
             configuration: unique(self.configuration)?,
             labels: unique(self.labels)?,
             checks: Vec::new(),
             strict: false,
             fake: self.fake,
+            parents: self.parents,
             grant: None,
         };
         let report = watched(plan, session, false).await?;
@@ -83,6 +91,12 @@ impl Command {
         if !report.is_good() {
             let message = format!("{} checks failed, so what the driver needs is not known", report.failed);
             return Err(Failure { code: PROBLEM, error: Error::invalid(message) });
+        }
+        if let Some(file) = &self.asks {
+            let text = read_beyond(file, manifest::SIZE)?;
+            let changed = manifest::with_asks(&file.display().to_string(), &text, &needed)?;
+            write_whole(file, changed.as_bytes()).map_err(|e| e.context("can't write the manifest"))?;
+            session.note(&format!("{} asks for what was needed: pack the component again", file.display()));
         }
         match &self.to {
             Some(to) => write(to, &needed).map_err(Failure::from),

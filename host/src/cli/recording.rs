@@ -47,7 +47,7 @@ pub fn end(end: &End) -> String {
             value => format!("ok {}", clip(value)),
         },
         End::Failed(error) => format!("error: {}", clean(&error.to_string())),
-        End::Trapped(trap) => format!("trapped: {}", clean(&trap.message)),
+        End::Trapped(trap) => clean(&trap.message),
     }
 }
 

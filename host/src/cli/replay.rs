@@ -71,8 +71,16 @@ impl Replay {
         }
         match is_good(&recording, &replayed, same, self.with.is_some()) {
             true => Ok(()),
-            false => Err(Failure { code: PROBLEM, error: Error::invalid("it does not go as recorded") }),
+            false => Err(Failure { code: PROBLEM, error: Error::invalid(complaint(same)) }),
         }
+    }
+}
+
+/// Why it is not good, in the words of the verdict.
+fn complaint(same: bool) -> &'static str {
+    match same {
+        true => "the other component traps as the recorded one did",
+        false => "it does not go as recorded",
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Each step expects what the interface says, and otherwise ends the check with what came instead.
 
-use super::cast::{End, Families, Net};
+use std::fmt::Display;
+
+use super::cast::{End, Net};
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
 use crate::controller::Called;
-use operation::driver::Scope;
+use operation::driver::{Scope, Without};
 use operation::engine::{AllocateNetwork, Interface, Joined, Labels, Reply, Request};
 use operation::origin::Origin;
 use words::{Error, Kind, Result};
@@ -40,10 +42,9 @@ impl World<'_> {
     /// Asks for what has to work.
     pub fn expect(&self, what: &str, request: Request) -> Checked<Reply> {
         let makes_network = matches!(request, Request::CreateNetwork(_));
-        let good = |error: &Error| if makes_network { "ok" } else { good(error) };
         let (answer, calls) = self.ask(request)?;
         self.note(&calls);
-        let reply = answer.map_err(|error| Stop::failed(what, good(&error), worded(&error)))?;
+        let reply = answer.map_err(|error| Stop::failed(what, good(&error, makes_network), worded(&error)))?;
         match calls.iter().find_map(|called| Some((called, called.error.as_ref()?))) {
             Some((called, error)) => {
                 let call = format!("{} in {what}", called.trace.function);
@@ -101,19 +102,37 @@ impl World<'_> {
         Ok(net)
     }
 
-    /// Makes a network, unless the driver refuses it with one of these kinds: then the check does not apply.
-    pub fn create_unless(&self, net: &Net, kinds: &[Kind]) -> Checked<Net> {
-        let net = self.prepare(net)?;
-        match self.ask(Request::CreateNetwork(net.create.clone()))?.0 {
-            Ok(_) => Ok(net),
-            Err(error) if kinds.contains(&error.kind) => Err(Stop::skipped(worded(&error))),
-            Err(error) => Err(Stop::failed(format!("create-network of {}", net.name), "ok", worded(&error))),
+    /// Makes a network of these families, which the author may say that the driver does not take.
+    pub fn create_of(&self, net: &Net) -> Checked<Net> {
+        let options = &net.create.options;
+        let families = [(options.ipv4, Without::Ipv4), (options.ipv6, Without::Ipv6)];
+        match families.into_iter().find(|(wanted, without)| *wanted && self.suite.does_without(*without)) {
+            Some((_, without)) => Err(declared(without)),
+            None => self.create(net),
         }
     }
 
     /// Makes a network beside another one, which some drivers have no room for.
     pub fn create_another(&self, net: &Net) -> Checked<Net> {
-        self.create_unless(net, &[Kind::Forbidden, Kind::NotImplemented])
+        if self.suite.does_without(Without::SeveralNetworks) {
+            return Err(declared(Without::SeveralNetworks));
+        }
+        self.create(net).map_err(|stop| match stop.after("beside another network") {
+            Stop::Failed(mut failure) => {
+                failure.expected += "; or pontoon.toml says `without = [\"several-networks\"]`";
+                Stop::Failed(failure)
+            }
+            other => other,
+        })
+    }
+
+    /// A failure, unless the author says that the driver does not do this: then the check does not apply.
+    pub fn unless(&self, without: Without, call: impl Display, expected: &str, got: impl Display) -> Stop {
+        if self.suite.does_without(without) {
+            return declared(without);
+        }
+        let name = without.name();
+        Stop::failed(call, format!("{expected}; or pontoon.toml says `without = [{name:?}]`"), got)
     }
 
     /// Makes an endpoint, and answers its interface with what the driver chose.
@@ -185,8 +204,12 @@ impl World<'_> {
 }
 
 /// What was expected instead of an error. One that says that something is not there has a reason that nobody sees in it.
-fn good(error: &Error) -> &'static str {
+fn good(error: &Error, makes_network: bool) -> &'static str {
     match error.kind {
+        Kind::NotImplemented if makes_network => {
+            "ok; a driver that does not take all networks says in pontoon.toml what it is without: ipv4, ipv6, several-networks"
+        }
+        _ if makes_network => "ok",
         Kind::NotFound if error.errno.is_none() => {
             "ok: each call is a fresh instance, and what is to be remembered goes into `store`"
         }
@@ -194,16 +217,7 @@ fn good(error: &Error) -> &'static str {
     }
 }
 
-/// The families that a driver takes a network of: the first that it does not refuse in so many words.
-pub fn families(world: &World<'_>) -> Checked<Families> {
-    for families in [Families::Dual, Families::Ipv4, Families::Ipv6, Families::None] {
-        let net = Net::new("families", 1, families)?;
-        let refused = [Kind::NotImplemented, Kind::InvalidArgument, Kind::Forbidden];
-        match world.create_unless(&net, &refused) {
-            Err(Stop::Skipped(_)) => {}
-            Err(Stop::Broken(error)) => return Err(Stop::Broken(error)),
-            Ok(_) | Err(Stop::Failed(_)) => return Ok(families),
-        }
-    }
-    Ok(Families::Ipv4)
+/// The check does not apply, by the author's choice.
+pub fn declared(without: Without) -> Stop {
+    Stop::skipped(format!("the driver's manifest says that it is without {}", without.name()))
 }

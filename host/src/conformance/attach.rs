@@ -34,7 +34,7 @@ pub fn reach(world: &mut World<'_>) -> Checked<()> {
     let [a, b] = [world.sandbox("a")?, world.sandbox("b")?];
     let (from, to) = (attach(world, &a)?, attach(world, &b)?);
     if from.endpoint.interface.is_none() || to.endpoint.interface.is_none() {
-        return Err(no_link());
+        return Err(no_link(world, "join of an attached namespace"));
     }
     let ipv4 = to.endpoint.address.map(|net| net.addr().into());
     let ipv6 = to.endpoint.address_ipv6.map(|net| net.addr().into());
@@ -122,7 +122,7 @@ fn swept(world: &World<'_>, function: &str, removed: &Removed) {
 
 /// What the namespace has is what the endpoint was told to have.
 fn inside(world: &World<'_>, sandbox: &NamespacePath, endpoint: &Endpoint) -> Checked<()> {
-    let Some(name) = &endpoint.interface else { return Err(no_link()) };
+    let Some(name) = &endpoint.interface else { return Err(no_link(world, "join of an attached namespace")) };
     let namespace = Namespace::At(sandbox.clone());
     let kernel = world.controller()?.kernel();
     let call = "join of an attached namespace";

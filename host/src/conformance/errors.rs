@@ -1,8 +1,10 @@
 //! Errors of the right kinds, and removals that succeed for what is not there.
 
+use super::ask::declared;
 use super::cast::{End, Net};
 use super::stop::{Checked, Stop};
 use super::world::World;
+use operation::driver::Without;
 use operation::endpoint::Protocol;
 use operation::engine::Request;
 use words::Kind;
@@ -12,24 +14,26 @@ const TAKEN: [Kind; 2] = [Kind::AlreadyExists, Kind::Forbidden];
 
 /// What is asked of a network or an endpoint that is not there is `not-found`, and changes nothing.
 pub fn unknown(world: &mut World<'_>) -> Checked<()> {
+    if world.suite.does_without(Without::Records) {
+        return Err(declared(Without::Records));
+    }
     let net = world.create(&world.net("n", 1)?)?;
     let (end, nobody) = (net.end("a", 2)?.port(Protocol::Tcp, 8080), net.end("nobody", 3)?.port(Protocol::Tcp, 8081));
     let nowhere = world.net("nowhere", 2)?;
     let lost = nowhere.end("lost", 4)?;
-    let first = looks_up(world, Request::CreateEndpoint(end.create.clone()))?;
-    let joins = looks_up(world, Request::Join(end.join()))?;
+    world.add(&end)?;
+    world.join(&end)?;
+    // What there is to tell may be nothing, of any endpoint.
     let tells = looks_up(world, Request::EndpointInfo(end.key()))?;
-    let connects = connects(world)? && looks_up(world, Request::ProgramExternalConnectivity(end.outside()))?;
+    let connects = connects(world)?;
+    world.connect(&end)?;
     let questions: [(bool, &'static str, &Net, &End, &str); 5] = [
-        (first, "create-endpoint", &nowhere, &lost, "on a network that is not there"),
-        (joins, "join", &net, &nobody, "of an endpoint that is not there"),
-        (joins, "join", &nowhere, &lost, "on a network that is not there"),
+        (true, "create-endpoint", &nowhere, &lost, "on a network that is not there"),
+        (true, "join", &net, &nobody, "of an endpoint that is not there"),
+        (true, "join", &nowhere, &lost, "on a network that is not there"),
         (tells, "endpoint-oper-info", &net, &nobody, "of an endpoint that is not there"),
         (connects, "program-external-connectivity", &net, &nobody, "of an endpoint that is not there"),
     ];
-    if !questions.iter().any(|(asked, ..)| *asked) {
-        return Err(Stop::skipped("the driver looks nothing up: it makes no host call for an endpoint"));
-    }
     let before = world.look()?;
     for (_, function, net, end, when) in questions.into_iter().filter(|(asked, ..)| *asked) {
         world.fails(function, net, Some(end), &[Kind::NotFound], when)?;
@@ -40,19 +44,13 @@ pub fn unknown(world: &mut World<'_>) -> Checked<()> {
 
 /// What is there is not made again.
 pub fn twice(world: &mut World<'_>) -> Checked<()> {
-    let net = world.prepare(&world.net("n", 1)?)?;
+    let net = world.create(&world.net("n", 1)?)?;
     let end = net.end("a", 2)?;
-    let makes_network = looks_up(world, Request::CreateNetwork(net.create.clone()))?;
-    let makes_endpoint = looks_up(world, Request::CreateEndpoint(end.create.clone()))?;
+    world.add(&end)?;
     let before = world.look()?;
-    if makes_network {
-        world.fails("create-network", &net, None, &TAKEN, "of a network that is there")?;
-    }
-    if makes_endpoint {
+    world.fails("create-network", &net, None, &TAKEN, "of a network that is there")?;
+    if !world.suite.does_without(Without::Records) {
         world.fails("create-endpoint", &net, Some(&end), &TAKEN, "of an endpoint that is there")?;
-    }
-    if !makes_network && !makes_endpoint {
-        return Err(Stop::skipped("the driver remembers nothing: it makes no host call for a network or an endpoint"));
     }
     world.same(&before, "create-network and create-endpoint of what is there", "before the calls")
 }

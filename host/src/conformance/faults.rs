@@ -7,7 +7,7 @@ use crate::answers::Fault;
 use crate::controller::Called;
 use operation::endpoint::Protocol;
 use operation::engine::Request;
-use words::{Kind, Result};
+use words::Result;
 
 /// Host calls of a function that are failed; few have more than thirty.
 const MOST: u32 = 150;
@@ -130,8 +130,7 @@ pub fn allocating(world: &mut World<'_>) -> Checked<()> {
 
 /// The release of an IPv6 address.
 pub fn releasing(world: &mut World<'_>) -> Checked<()> {
-    let refused = [Kind::NotImplemented, Kind::InvalidArgument];
-    let net = world.create_unless(&Net::new("n", 1, Families::Dual)?, &refused)?;
+    let net = world.create_of(&Net::new("n", 1, Families::Dual)?)?;
     let end = net.end("a", 2)?;
     world.add(&end)?;
     each(world, "release-ipv6", || world.direct("release-ipv6", &net, Some(&end)), || Ok(()))?;

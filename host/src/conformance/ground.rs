@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::place::Host;
-use kernel::{self, Change, Fake, Kernel, NamespacePath, Outcome, Sysctl};
-use words::{Error, Id, Kind, Result};
+use kernel::{self, Change, Fake, Kernel, LinkEnd, LinkKind, LinkSpec, NamespacePath, NewName, Outcome, Sysctl};
+use words::{Error, Id, Kind, LinkName, MacAddress, Result};
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,28 +21,55 @@ pub struct Ground {
     fake: Option<Fake>,
     /// Makes the namespaces. It is not the one that the driver under test works with.
     maker: Kernel,
+    /// Links of each host that drivers may be granted as parents.
+    parents: Vec<LinkName>,
 }
 
 impl Ground {
     /// A new one, empty.
-    pub fn new(fake: bool) -> Result<Self> {
+    pub fn new(fake: bool, parents: &[LinkName]) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("pontoon-test-{}", &Id::random()?.as_str()[..12]));
         let made = fs::DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|e| Error::internal(format!("can't make {}: {e}", folder.display())))?;
         let fake = fake.then(Fake::new);
         let maker = kernel(fake.as_ref(), &folder)?;
-        Ok(Self { folder, fake, maker })
+        Ok(Self { folder, fake, maker, parents: parents.to_vec() })
     }
 
     /// A host to work in: a new one each time, as after a reboot.
     pub fn host(&self, name: &str) -> Result<Host> {
         match &self.fake {
-            None => Ok(Host::At(self.namespace(name)?.path)),
+            None => {
+                let namespace = self.namespace(name)?;
+                self.add_parents(&kernel::Namespace::At(namespace.clone()))?;
+                Ok(Host::At(namespace.path))
+            }
             Some(fake) => {
                 fake.reboot();
+                self.add_parents(&kernel::Namespace::Host)?;
                 Ok(Host::Fake(fake.clone()))
             }
         }
+    }
+
+    /// A pair stands for a card and its cable, with the same MAC addresses each time.
+    fn add_parents(&self, namespace: &kernel::Namespace) -> Result<()> {
+        let end = |name, side, number| LinkEnd {
+            namespace: namespace.clone(),
+            name,
+            mac: Some(MacAddress([2, 0x77, 0, 0, side, number])),
+            mtu: None,
+            master: None,
+            addresses: Vec::new(),
+            up: true,
+        };
+        let cable = LinkName::new("cable")?;
+        let card = |(name, number): (&LinkName, u8)| {
+            let other = Box::new(end(NewName::Prefix(cable.clone()), 2, number));
+            Change::AddLink(LinkSpec { end: end(NewName::Exact(name.clone()), 1, number), kind: LinkKind::Veth(other) })
+        };
+        self.maker.apply(&self.parents.iter().zip(1..).map(card).collect::<Vec<_>>())?;
+        Ok(())
     }
 
     /// A namespace with its loopback up.

@@ -1,9 +1,12 @@
 //! The link that a container gets.
 
+use std::net::IpAddr;
+
 use super::cast::{End, MTU, Net};
 use super::stop::{Checked, Stop};
 use super::world::World;
-use kernel::{LinkInfo, Namespace};
+use kernel::{LinkInfo, LinkKey, Namespace};
+use operation::driver::Without;
 use operation::engine::{Interface, Joined};
 use store::Thing;
 use words::{LinkName, MacAddress};
@@ -18,7 +21,7 @@ pub fn link(world: &mut World<'_>) -> Checked<()> {
         let end = net.end(name, number)?;
         let interface = world.add(&end)?;
         let joined = world.join(&end)?;
-        let Some(names) = &joined.interface else { return Err(no_link()) };
+        let Some(names) = &joined.interface else { return Err(no_link(world, &format!("join of {name}"))) };
         check(world, &net, &end, &interface, &joined)?;
         if let Some((other, mac)) = &seen {
             let call = format!("join of {name}");
@@ -45,7 +48,7 @@ pub fn mac(world: &mut World<'_>) -> Checked<()> {
     let interface = world.add(&end).map_err(|stop| stop.after(format!("with the MAC {mac} asked for")))?;
     let joined = world.join(&end)?;
     if joined.interface.is_none() {
-        return Err(no_link());
+        return Err(no_link(world, "join of a"));
     }
     check(world, &net, &end, &interface, &joined)
 }
@@ -55,7 +58,7 @@ pub fn mtu(world: &mut World<'_>) -> Checked<()> {
     let end = net.end("a", 2)?;
     world.add(&end)?;
     let joined = world.join(&end)?;
-    let Some(names) = &joined.interface else { return Err(no_link()) };
+    let Some(names) = &joined.interface else { return Err(no_link(world, "join of a")) };
     match world.link(&names.source)? {
         Some(info) if info.mtu == SMALL => Ok(()),
         info => {
@@ -71,8 +74,13 @@ pub fn mtu(world: &mut World<'_>) -> Checked<()> {
 
 /// The link that `join` named is there, is the endpoint's, is nobody's port, and has its MAC. Without a link there is nothing to look at.
 pub fn check(world: &World<'_>, net: &Net, end: &End, interface: &Interface, joined: &Joined) -> Checked<()> {
-    let Some(names) = &joined.interface else { return Ok(()) };
     let call = format!("join of {}", end.name);
+    let Some(names) = &joined.interface else {
+        return match no_link(world, &call) {
+            Stop::Skipped(_) => Ok(()),
+            failed => Err(failed),
+        };
+    };
     let source = &names.source;
     let Some(info) = world.link(source)? else {
         return Err(Stop::failed(call, format!("the link {source} that it names"), "no such link on the host"));
@@ -88,6 +96,7 @@ pub fn check(world: &World<'_>, net: &Net, end: &End, interface: &Interface, joi
         let expected = "the container's end, which is no port of a bridge";
         return Err(Stop::failed(call, expected, format!("{source}, a port of link {master}")));
     }
+    elsewhere(world, end, interface, &info)?;
     match (interface.mac, info.mac) {
         (Some(wanted), Some(has)) if wanted != has => {
             let asked = if end.create.interface.mac.is_some() { "asked for" } else { "that create-endpoint chose" };
@@ -98,9 +107,26 @@ pub fn check(world: &World<'_>, net: &Net, end: &End, interface: &Interface, joi
     }
 }
 
-/// A driver that makes no links has nothing to check here.
-pub fn no_link() -> Stop {
-    Stop::skipped("the driver makes no link: its join names none")
+/// An endpoint's address is on no link of the host but its own: the host of the container puts it there.
+fn elsewhere(world: &World<'_>, end: &End, interface: &Interface, own: &LinkInfo) -> Checked<()> {
+    let ipv4 = interface.address.map(|net| net.addr().into());
+    let ipv6 = interface.address_ipv6.map(|net| net.addr().into());
+    let of_endpoint: Vec<IpAddr> = ipv4.into_iter().chain(ipv6).collect();
+    let kernel = world.controller()?.kernel();
+    let all = kernel.all_addresses(&Namespace::Host)?;
+    let wrong = all.into_iter().find(|(index, net)| *index != own.index && of_endpoint.contains(&net.addr()));
+    let Some((index, net)) = wrong else { return Ok(()) };
+    let link = kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
+    let link = link.map_or_else(|| format!("link {index}"), |link| link.name.to_string());
+    let call = format!("create-endpoint and join of {}", end.name);
+    let expected = format!("{} on the container's link alone", net.addr());
+    Err(Stop::failed(call, expected, format!("{net} on {link}, the wrong end")))
+}
+
+/// A driver that names no link has forgotten it, unless its author says that it gives none.
+pub fn no_link(world: &World<'_>, call: &str) -> Stop {
+    let expected = "the link that the container gets, named by `set-names`";
+    world.unless(Without::Interface, call, expected, "no link was named: the container has no interface")
 }
 
 impl World<'_> {

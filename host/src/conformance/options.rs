@@ -40,7 +40,7 @@ pub fn bad(world: &mut World<'_>) -> Checked<()> {
                 let end = net.end("a", 2)?;
                 let made = world.add(&end).and_then(|_| world.join(&end));
                 return match made {
-                    Ok(joined) if joined.interface.is_none() => Err(no_link()),
+                    Ok(joined) if joined.interface.is_none() => Err(no_link(world, "join of a")),
                     _ => Err(Stop::failed(call, "invalid-argument", "ok")),
                 };
             }

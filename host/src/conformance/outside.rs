@@ -4,6 +4,7 @@ use super::cast::{End, Net};
 use super::seen::Seen;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
+use operation::driver::Without;
 use operation::endpoint::Protocol;
 use operation::engine::Request;
 
@@ -77,7 +78,9 @@ pub fn taken(world: &mut World<'_>) -> Checked<()> {
     world.join(&other)?;
     let before = world.look()?;
     if published.kernel == stage.before.kernel && published.store == stage.before.store {
-        return Err(Stop::skipped("the driver publishes no ports: nothing changed in the kernel"));
+        let call = "program-external-connectivity with port 8080 to publish";
+        let expected = "the port taken, or a rule for it";
+        return Err(world.unless(Without::Ports, call, expected, "nothing changed in kernel and store"));
     }
     let call = "program-external-connectivity with a port of another endpoint's";
     match world.ask(Request::ProgramExternalConnectivity(other.outside()))?.0 {

@@ -3,6 +3,7 @@
 use super::cast::{Families, Net};
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
+use operation::endpoint::Protocol;
 use operation::engine::{Reply, Request};
 use words::Kind;
 
@@ -36,14 +37,21 @@ pub fn allocator(world: &mut World<'_>) -> Checked<()> {
 
 /// An endpoint whose container can't use IPv6 goes on with IPv4.
 pub fn releaser(world: &mut World<'_>) -> Checked<()> {
-    let refused = [Kind::NotImplemented, Kind::InvalidArgument];
-    let net = world.create_unless(&Net::new("n", 1, Families::Dual)?, &refused)?;
+    let net = world.create_of(&Net::new("n", 1, Families::Dual)?)?;
     let quiet = world.look()?;
-    let end = net.end("a", 2)?;
+    let end = net.end("a", 2)?.port(Protocol::Tcp, 8080);
     world.add(&end)?;
     world.works("release-ipv6", &net, Some(&end), "between create-endpoint and join")?;
     world.join(&end).map_err(|stop| stop.after("after release-ipv6"))?;
+    let joined = world.look()?;
     world.connect(&end).map_err(|stop| stop.after("after release-ipv6"))?;
+    let published = world.look()?;
+    if let Some(port) =
+        published.store.difference(&joined.store).find(|line| line.contains("port") && line.contains("::"))
+    {
+        let call = "program-external-connectivity after release-ipv6";
+        return Err(Stop::failed(call, "the port on IPv4 alone, because the endpoint has no IPv6 address", port));
+    }
     world.remove(&end)?;
     world.same_kernel(&quiet, "delete-endpoint after release-ipv6", "before create-endpoint")
 }

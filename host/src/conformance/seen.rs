@@ -158,7 +158,8 @@ fn is_link_local(address: &IpNet) -> bool {
     matches!(address, IpNet::V6(net) if net.addr().segments()[0] & 0xffc0 == 0xfe80)
 }
 
-fn shown(value: &[u8]) -> String {
+/// Bytes, for people.
+pub fn shown(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) if text.len() <= SHOWN && !text.chars().any(char::is_control) => text.to_owned(),
         _ => format!("{} bytes, {}", value.len(), &words::file::digest(value)[..8]),

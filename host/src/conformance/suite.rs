@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
-use super::ask::families;
 use super::cast::Families;
 use super::ground::Ground;
 use super::report::{Outcome, Report, Verdict};
@@ -18,9 +17,9 @@ use super::{CHECKS, Check, Part};
 use crate::controller::Controller;
 use crate::place::Place;
 use grant::{Grant, Needed};
-use operation::driver::LoadDriver;
+use operation::driver::{LoadDriver, Manifest, Sample, Without};
 use operation::engine::Labels;
-use words::{Error, Name, Result};
+use words::{Error, LinkName, Name, Result};
 
 /// Checks at once: most of their time is the kernel's, which waits when links are deleted.
 const AT_ONCE: usize = 6;
@@ -41,6 +40,8 @@ pub struct Plan {
     pub strict: bool,
     /// On the kernel in memory, which needs no root.
     pub fake: bool,
+    /// Links of the host, made for the driver's links to lie on.
+    pub parents: Vec<LinkName>,
     /// What the driver may do; none: whatever it needs, and the report says what that was.
     pub grant: Option<Grant>,
 }
@@ -57,8 +58,12 @@ pub struct Suite {
     pub families: Families,
     /// On the kernel in memory.
     pub fake: bool,
+    /// Links of each host, as parents.
+    pub parents: Vec<LinkName>,
     /// What the driver needs, where it may do whatever it needs.
     pub needed: Option<Needed>,
+    /// What the driver says of itself.
+    manifest: Option<Manifest>,
     parts: Vec<String>,
     /// A state folder with the driver in it.
     loaded: Ground,
@@ -66,7 +71,7 @@ pub struct Suite {
 
 impl Suite {
     fn load(plan: &Plan) -> Result<Self> {
-        let loaded = Ground::new(plan.fake)?;
+        let loaded = Ground::new(plan.fake, &plan.parents)?;
         let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
         let needed = plan.grant.is_none().then(Needed::default);
         let place = Place::new(loaded.path("state"), loaded.path("run"), loaded.host("host")?);
@@ -76,16 +81,39 @@ impl Suite {
         let grant = plan.grant.clone().into();
         let load = LoadDriver { name, component, configuration, grant, replace: false };
         runtime.block_on(controller.load_driver(load))?;
-        let parts = controller.loaded(&plan.name)?.admitted.parts.clone();
-        drop(controller);
-        let (driver, labels, families) = (plan.name.clone(), plan.labels.clone(), Families::Dual);
-        let mut suite = Self { driver, runtime, labels, families, fake: plan.fake, needed, parts, loaded };
-        suite.families = match families_of(&suite) {
-            Ok(families) => families,
-            Err(Stop::Broken(error)) => return Err(error),
-            Err(_) => Families::Dual,
+        let found = controller.loaded(&plan.name)?;
+        let (parts, manifest) = (found.admitted.parts.clone(), found.admitted.manifest.clone());
+        let families = match [Without::Ipv4, Without::Ipv6].map(|family| found.does_without(family)) {
+            [false, false] => Families::Dual,
+            [false, true] => Families::Ipv4,
+            [true, false] => Families::Ipv6,
+            [true, true] => Families::None,
         };
-        Ok(suite)
+        drop((found, controller));
+        let (driver, labels) = (plan.name.clone(), plan.labels.clone());
+        Ok(Self {
+            driver,
+            runtime,
+            labels,
+            families,
+            fake: plan.fake,
+            parents: plan.parents.clone(),
+            needed,
+            manifest,
+            parts,
+            loaded,
+        })
+    }
+
+    /// The author says that the driver does not do this.
+    pub fn does_without(&self, what: Without) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| manifest.without.contains(&what))
+    }
+
+    /// The author's entries of a table.
+    pub fn samples(&self, table: &str) -> Vec<Sample> {
+        let all = self.manifest.iter().flat_map(|manifest| &manifest.samples);
+        all.filter(|sample| sample.table == table).cloned().collect()
     }
 
     /// The state folder that worlds begin with.
@@ -133,10 +161,6 @@ impl Suite {
             }
         }
     }
-}
-
-fn families_of(suite: &Suite) -> std::result::Result<Families, Stop> {
-    families(&World::new(suite)?)
 }
 
 /// With `--strict`.

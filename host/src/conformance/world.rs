@@ -32,7 +32,7 @@ pub struct World<'a> {
 impl<'a> World<'a> {
     /// A new one, with the driver loaded.
     pub fn new(suite: &'a Suite) -> Result<Self> {
-        let ground = Ground::new(suite.fake)?;
+        let ground = Ground::new(suite.fake, &suite.parents)?;
         copy(&suite.loaded_state(), &ground.path("state"))?;
         let host = ground.host("host")?;
         let (sandboxes, warnings) = (RefCell::default(), RefCell::default());

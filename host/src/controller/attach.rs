@@ -46,9 +46,9 @@ impl Inner {
         let mut attaching = Attaching::new(self, steps, &network, endpoint, sandbox);
         match attaching.run(&attach) {
             Ok(info) => {
-                let Attaching { endpoint, steps: Steps { calls, .. }, .. } = attaching;
+                let Attaching { endpoint, steps: Steps { calls, warnings, .. }, .. } = attaching;
                 tracing::info!(network = %network.name, endpoint = %endpoint.name, "attached");
-                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls })
+                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls, warnings })
             }
             Err(error) => {
                 attaching.roll_back();

@@ -114,7 +114,14 @@ impl Inner {
                 }
                 Err(Stopped::Aside(error)) => Err(error.context(format!("the driver {driver}"))),
                 Err(Stopped::Failed(failure)) => {
-                    Err(failure.error().context(format!("the driver {driver}: {function}")))
+                    let error = failure.error();
+                    // The engine's own words begin with it.
+                    let said = error.message.starts_with(&format!("{function} "));
+                    Err(error.context(if said {
+                        format!("the driver {driver}")
+                    } else {
+                        format!("the driver {driver}: {function}")
+                    }))
                 }
             };
         }

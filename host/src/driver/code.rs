@@ -203,6 +203,7 @@ impl Apart {
         deadline: Instant,
         work: impl FnOnce(&Process) -> std::result::Result<std::result::Result<T, Failure>, Broken>,
     ) -> std::result::Result<T, Failure> {
+        let limit = deadline.saturating_duration_since(Instant::now());
         let failed = |error: Error| match error.kind {
             // No fault of the driver's.
             Kind::Unavailable => Failure::Refused(error),
@@ -212,7 +213,7 @@ impl Apart {
         work(&started.process).unwrap_or_else(|broken| {
             let ended = started.child.end();
             let error = match broken {
-                Broken::Late => engine::late(function),
+                Broken::Late => engine::late(function, limit),
                 broken => broke_off(&broken, ended).context(function),
             };
             // Whoever has the lock sees that it has ended.

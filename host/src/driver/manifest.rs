@@ -4,10 +4,13 @@
 //! Two forms: [`Written`] is what the text says, [`Manifest`] is what it means. A key that is not known is refused: a newer
 //! manifest must not be half understood.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
+use crate::capability::tables;
 use grant::Grant;
-use operation::driver::Manifest;
+use operation::driver::{Manifest, Sample, Without};
 use words::file::from_toml;
 use words::{Error, Name, Result};
 
@@ -33,6 +36,10 @@ struct Written {
     source: Option<String>,
     licence: Option<String>,
     #[serde(default)]
+    without: BTreeSet<Without>,
+    #[serde(default)]
+    samples: Vec<Sample>,
+    #[serde(default)]
     asks: Grant,
 }
 
@@ -46,13 +53,47 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Manifest> {
 }
 
 fn meaning(written: Written) -> Result<Manifest> {
-    let Written { name, version, description, source, licence, asks } = written;
+    let Written { name, version, description, source, licence, without, samples, asks } = written;
     check("version", Some(&version), "no version such as 1.2.0", is_version)?;
     check("description", description.as_ref(), "empty", |text| !text.trim().is_empty())?;
     check("source", source.as_ref(), "no URL that begins with https:// or http://", is_url)?;
     check("licence", licence.as_ref(), "no SPDX licence such as Apache-2.0", is_licence)?;
     asks.check().map_err(|e| e.context("asks"))?;
-    Ok(Manifest { name, version, description, source, licence, asks })
+    samples.iter().try_for_each(sample).map_err(|e| e.context("samples"))?;
+    Ok(Manifest { name, version, description, source, licence, without, samples, asks })
+}
+
+/// The text of a manifest with other asks. All else stays as its author wrote it, the comments too.
+pub fn with_asks(place: &str, bytes: &[u8], asks: &Grant) -> Result<String> {
+    let before = read(place, bytes)?;
+    let text = String::from_utf8_lossy(bytes);
+    let of_asks = |line: &str| {
+        let head = line.split('#').next().unwrap_or_default().trim();
+        head.starts_with('[').then(|| head == "[asks]" || head.starts_with("[asks."))
+    };
+    let mut within = false;
+    let mut kept = String::new();
+    for line in text.lines() {
+        within = of_asks(line).unwrap_or(within);
+        if !within {
+            kept += &format!("{line}\n");
+        }
+    }
+    let mut changed = format!("{}\n\n[asks]\n", kept.trim_end());
+    for line in grant::file::write(asks)?.lines() {
+        // A table within it.
+        let line = line.strip_prefix('[').map_or_else(|| line.to_owned(), |table| format!("[asks.{table}"));
+        changed += &format!("{line}\n");
+    }
+    match read(place, changed.as_bytes()) {
+        Ok(after) if after == (Manifest { asks: asks.clone(), ..before }) => Ok(changed),
+        _ => Err(Error::invalid(format!("{place}: what it asks for can't be replaced: write it as a table, [asks]"))),
+    }
+}
+
+/// A sample is an entry that a driver could get.
+fn sample(sample: &Sample) -> Result<()> {
+    Ok(tables::check(&sample.table, &sample.key)?)
 }
 
 fn check(key: &str, text: Option<&String>, otherwise: &str, fits: impl Fn(&str) -> bool) -> Result<()> {
@@ -137,6 +178,36 @@ hooks = { forward = [0] }
             let said = refusal(&text);
             assert!(said.contains(says) && !said.contains('\n'), "{text:?}: {said}");
         }
+    }
+
+    #[test]
+    fn its_asks_are_replaced_and_nothing_else() {
+        let asks = Grant { parents: ["eth0".to_owned()].into(), ..Grant::default() };
+        let text = "# Mine.\nname = 'blue'\nversion = '1.0.0' # first\n\n[asks] # all\npermissions = ['store']\n[asks.limits]\nlinks = 1\n";
+        for more in ["", "[[samples]]\ntable = 't'\nkey = 'k' # [asks]\nvalue = 'v'\n"] {
+            let changed = with_asks("p.toml", format!("{text}{more}").as_bytes(), &asks).unwrap();
+            assert!(
+                changed.starts_with("# Mine.\nname = 'blue'\nversion = '1.0.0' # first\n") && changed.contains(more)
+            );
+            let manifest = read("p.toml", changed.as_bytes()).unwrap();
+            assert_eq!((manifest.asks, manifest.samples.len()), (asks.clone(), usize::from(!more.is_empty())));
+        }
+        let inline = b"name = 'blue'\nversion = '1.0.0'\nasks = { parents = ['eth1'] }";
+        assert!(with_asks("p.toml", inline, &asks).unwrap_err().message.contains("write it as a table, [asks]"));
+        assert!(with_asks("p.toml", b"name = 'blue'\nversion = '1.0.0'", &asks).unwrap().contains("\n[asks]\nparents"));
+    }
+
+    #[test]
+    fn samples_and_what_a_driver_is_without() {
+        let more = "without = ['interface']\n[[samples]]\ntable = 'peers'\nkey = '10.1.0.2'\nvalue = 'x'";
+        let manifest = read("p.toml", format!("name = 'blue'\nversion = '1.0.0'\n{more}").as_bytes()).unwrap();
+        assert_eq!((manifest.without.len(), manifest.samples[0].key.as_str()), (1, "10.1.0.2"));
+        let with = |line: &str| format!("name = 'blue'\nversion = '1.0.0'\n{line}\n");
+        assert!(refusal(&with("without = ['links']")).contains("p.toml:3: unknown variant `links`, expected one of"));
+        assert!(
+            refusal(&with("[[samples]]\ntable = 'a/b'\nkey = 'k'\nvalue = ''")).contains("p.toml: samples: a table")
+        );
+        assert!(refusal(&with("[[samples]]\ntable = 't'\nvalue = ''")).contains("missing field `key`"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use ask::types::Scope as WitScope;
 use ask::{Arguments, Returned};
 use engine::Call;
 use grant::{Grant, Item, Needed, Policy};
-use operation::driver::{CallCount, CallTrace, Granting, LoadDriver, Scope};
+use operation::driver::{CallCount, CallTrace, Granting, LoadDriver, Scope, Without};
 use store::{self, Batch, Durability, Store, Write};
 use words::{Error, Kind, Name, Result};
 
@@ -38,8 +38,11 @@ pub struct Driver {
     pub aside: Aside,
     /// Its recorded calls.
     pub recorder: Arc<Recorder>,
-    calls: Mutex<BTreeMap<String, (u64, u64, u64)>>,
+    calls: Arc<Mutex<Counts>>,
 }
+
+/// Of each function: calls, those that failed, microseconds.
+type Counts = BTreeMap<String, (u64, u64, u64)>;
 
 /// A driver, or why it could not be loaded.
 type Loaded = Result<Arc<Driver>>;
@@ -122,6 +125,11 @@ impl Drivers {
         self.components.keep(digest, &load.component)?;
         let writes = vec![Write::PutDriver(record)];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
+        if let Some(before) = &before {
+            // What was counted and refused is the driver's, whichever component it has.
+            before.policy.set_grant((*driver.policy.grant()).clone());
+            (driver.policy, driver.calls) = (before.policy.clone(), before.calls.clone());
+        }
         let driver = Arc::new(driver);
         loaded.insert(name, Ok(driver.clone()));
         if let Some(before) = &before {
@@ -277,7 +285,7 @@ impl Drivers {
         configuration: Arc<BTreeMap<String, String>>,
         policy: Policy,
     ) -> Driver {
-        let (deadline, policy, recorder, calls) = (self.deadline, Arc::new(policy), Arc::default(), Mutex::default());
+        let (deadline, policy, recorder, calls) = (self.deadline, Arc::new(policy), Arc::default(), Arc::default());
         Driver { record, code, admitted, deadline, policy, configuration, aside: Aside::default(), recorder, calls }
     }
 
@@ -341,6 +349,11 @@ impl Driver {
     /// It exports `gateway-allocation-checker`.
     pub fn checks_gateways(&self) -> bool {
         self.exports("gateway-allocation-checker")
+    }
+
+    /// Its author says that it does not do this.
+    pub fn does_without(&self, what: Without) -> bool {
+        self.admitted.manifest.as_ref().is_some_and(|manifest| manifest.without.contains(&what))
     }
 
     fn exports(&self, part: &str) -> bool {

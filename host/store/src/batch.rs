@@ -106,6 +106,8 @@ pub enum Write {
     PutEntry { network: Id, table: String, key: String, owner: String, endpoint: Option<Id>, value: Vec<u8> },
     /// Ok if it is gone. While a watching driver was told of it and not yet of its end, a tombstone stays.
     RemoveEntry { network: Id, table: String, key: String },
+    /// Those of an endpoint, as [`Write::RemoveEntry`] does.
+    RemoveEntries(Id, Id),
     /// The driver was told that the entry of a watched table has this value; none: that it is gone.
     Delivered { network: Id, table: String, key: String, value: Option<Vec<u8>> },
     /// Registers interest, or replaces the object type (1 to 3) of an earlier registration.

@@ -88,6 +88,7 @@ fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
             tables::put(c, &network, version, &TableEntry { table, key, owner, endpoint, value })
         }
         Write::RemoveEntry { network, table, key } => tables::remove(c, &network, &table, &key),
+        Write::RemoveEntries(network, endpoint) => tables::remove_of_endpoint(c, &network, &endpoint),
         Write::Delivered { network, table, key, value } => {
             tables::delivered(c, &network, &table, &key, value.as_deref())
         }

@@ -12,6 +12,7 @@ use crate::controller::call::{Call, Said};
 use crate::controller::sandbox::check_gateways;
 use ask::Arguments;
 use kernel::{LinkKey, Namespace};
+use operation::driver::Without;
 use operation::engine::{EndpointOptions, InterfaceName};
 use store::{Endpoint, Network, Thing, Write};
 use words::{Error, LinkName, Result};
@@ -54,17 +55,35 @@ impl Steps<'_> {
         let done = self.inner.call(&call, &mut self.calls, record)?;
         let join = usable(&done.said.join, sandbox.without_ipv6);
         let joined = joined(endpoint, sandbox.path, &join);
+        self.check_interface(network, &joined, &join);
         if let Err(error) = self.inner.announce(&joined) {
             tracing::warn!(network = %network.name, endpoint = %joined.name, "its neighbours are not told: {error}");
         }
         Ok((joined, join, link.take()))
     }
 
-    /// Leaves the sandbox.
+    /// A driver that names no link has forgotten it, unless its manifest says that it gives none.
+    fn check_interface(&mut self, network: &Network, endpoint: &Endpoint, join: &Join) {
+        if join.names.is_some() || self.driver.does_without(Without::Interface) {
+            return;
+        }
+        let Endpoint { name, .. } = endpoint;
+        let warning = format!(
+            "{name} has no interface: the driver {} named no link in join (`set-names`); one that gives none says `without = [\"interface\"]` in its manifest",
+            self.driver.record.name
+        );
+        tracing::warn!(network = %network.name, "{warning}");
+        self.warnings.push(warning);
+    }
+
+    /// Leaves the sandbox. The endpoint's table entries go with it, as the interface says, so that it can join again.
     pub fn leave(&mut self, network: &Network, endpoint: &Endpoint) -> Result<()> {
         let arguments = Arguments::Leave { network: network.id.to_string(), endpoint: endpoint.id.to_string() };
         let call = Call::endpoint(&self.driver, arguments, network, &endpoint.id);
-        let record = |_: &Said| Ok(vec![Write::PutEndpoint(Endpoint { joined: None, ..endpoint.clone() })]);
+        let record = |_: &Said| {
+            let left = Write::PutEndpoint(Endpoint { joined: None, ..endpoint.clone() });
+            Ok(vec![left, Write::RemoveEntries(network.id.clone(), endpoint.id.clone())])
+        };
         self.inner.call(&call, &mut self.calls, record)?;
         Ok(())
     }

@@ -31,6 +31,8 @@ pub(super) struct Steps<'a> {
     pub driver: Arc<Driver>,
     /// What it was called for.
     pub calls: Vec<CallTrace>,
+    /// What may not be as whoever asked expects.
+    pub warnings: Vec<String>,
 }
 
 /// The engine answers a call with what that function returns.
@@ -41,6 +43,6 @@ fn unexpected(returned: &Returned) -> Error {
 impl Inner {
     /// The steps of a driver that can be called.
     pub(super) fn steps(&self, driver: &Name) -> Result<Steps<'_>> {
-        Ok(Steps { inner: self, driver: self.drivers.get(driver)?, calls: Vec::new() })
+        Ok(Steps { inner: self, driver: self.drivers.get(driver)?, calls: Vec::new(), warnings: Vec::new() })
     }
 }

@@ -44,7 +44,9 @@ impl Driver for Faulty {
         ipv4: &[IpamData],
         ipv6: &[IpamData],
     ) -> Result<()> {
-        info.table_event_register(TABLE, ObjectType::Endpoint)?;
+        if !planted("watches-nothing") {
+            info.table_event_register(TABLE, ObjectType::Endpoint)?;
+        }
         network::create(network, options, ipv4, ipv6)
     }
 
@@ -60,12 +62,15 @@ impl Driver for Faulty {
     }
 
     fn delete_endpoint(network: &str, endpoint: &str) -> Result<()> {
-        ports::revoke(network, endpoint)?;
+        ports::revoke(network, endpoint, true)?;
         endpoint::delete(network, endpoint)
     }
 
     fn endpoint_oper_info(network: &str, endpoint: &str) -> Result<TextMap> {
-        let endpoint = endpoint::find(network, endpoint)?;
+        let endpoint = match endpoint::find(network, endpoint) {
+            Err(_) if planted("tells-of-unknown") => return Ok(TextMap::default()),
+            found => found?,
+        };
         let quote = if planted("tells-no-json") { "" } else { "\"" };
         Ok(TextMap::from([("mac", format!("{quote}{}{quote}", endpoint.mac_address))]))
     }
@@ -78,7 +83,10 @@ impl Driver for Faulty {
         if planted("stays-connected") {
             return Ok(());
         }
-        ports::revoke(network, endpoint)
+        if planted("leave-removes-link") {
+            endpoint::remove_links(network, endpoint)?;
+        }
+        ports::revoke(network, endpoint, !planted("forgets-ipv6-at-leave"))
     }
 }
 
@@ -100,8 +108,15 @@ impl NetworkAllocator for Faulty {
 
 impl TableWatcher for Faulty {
     fn event_notify(network: &str, _: &str, key: &str, event: &TableEvent) -> Result<()> {
-        let neighbour = format!("neighbour/{network}/{key}");
+        let of = if planted("shares-entries") { "all" } else { network };
+        let neighbour = format!("neighbour/{of}/{key}");
         match event {
+            TableEvent::Updated { .. } if planted("refuses-updates") => {
+                Err(Error::already_exists(format!("neighbour {key} is there already")))
+            }
+            TableEvent::Deleted(_) if planted("forgets-once") && store::get_bytes(&neighbour)?.is_none() => {
+                Err(Error::not_found(format!("no neighbour {key}")))
+            }
             TableEvent::Created(_) if planted("hears-once") && store::get_bytes(&neighbour)?.is_some() => {
                 Err(Error::already_exists(format!("neighbour {key} is there already")))
             }
@@ -111,6 +126,9 @@ impl TableWatcher for Faulty {
     }
 
     fn decode_table_entry(_: &str, key: &str, value: &[u8]) -> Result<(String, TextMap)> {
+        if planted("explains-nothing") {
+            return Err(Error::invalid_argument("no entry of this driver's"));
+        }
         if planted("decode-traps") {
             let text = String::from_utf8(value.to_vec()).unwrap_or_else(|error| panic!("{error}"));
             return Ok((text, TextMap::default()));
@@ -133,7 +151,7 @@ impl ExternalConnectivity for Faulty {
     }
 
     fn revoke_external_connectivity(network: &str, endpoint: &str) -> Result<()> {
-        ports::revoke(network, endpoint)
+        ports::revoke(network, endpoint, true)
     }
 }
 
@@ -141,6 +159,9 @@ impl Ipv6Releaser for Faulty {
     fn release_ipv6(network: &str, endpoint: &str) -> Result<()> {
         if planted("releases-all") {
             return endpoint::delete(network, endpoint);
+        }
+        if planted("releases-nothing") {
+            return endpoint::find(network, endpoint).map(drop);
         }
         endpoint::change(network, endpoint, |record| record.ipv6 = None)
     }

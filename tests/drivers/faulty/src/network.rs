@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use pontoon_sdk::links::{self, LinkEnd, LinkSpec};
-use pontoon_sdk::store::Key;
+use pontoon_sdk::store::{self, Key};
 use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, Result, TextMap, sysctls};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,12 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
     let pools = [ipv4, ipv6].concat();
     if planted("needs-pools") {
         let _ = pools[0].gateway;
+    }
+    if planted("refuses-ipv6") && !ipv6.is_empty() {
+        return Err(Error::not_implemented("no IPv6"));
+    }
+    if planted("one-network") && !store::list_bytes("network/")?.is_empty() {
+        return Err(Error::forbidden("there is a network already"));
     }
     let unknown = options.generic.iter().find(|(key, _)| *key != MTU);
     if let Some((key, _)) = unknown.filter(|_| planted("refuses-unknown-options")) {
@@ -116,6 +122,7 @@ pub(crate) fn mtu(labels: &TextMap) -> Result<Option<u32>> {
     match labels.parse(MTU) {
         _ if planted("ignores-mtu") => labels.parse(MTU).map(|_: Option<u32>| None),
         Err(_) if planted("accepts-bad-mtu") => Ok(None),
+        Err(error) if planted("internal-for-bad-mtu") => Err(Error::new(ErrorKind::Internal, error.message)),
         mtu => mtu,
     }
 }
