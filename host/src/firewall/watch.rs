@@ -61,7 +61,8 @@ pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
             Seen::End => return Ok(()),
             // Networks are open, or cut off, as long as their rules are not there: no time to wait for more, but where it goes on and on.
             Seen::Loss => {
-                pause = if last.elapsed() < AGAIN { (2 * pause).clamp(FIRST_PAUSE, LONGEST_PAUSE) } else { Duration::ZERO };
+                pause =
+                    if last.elapsed() < AGAIN { (2 * pause).clamp(FIRST_PAUSE, LONGEST_PAUSE) } else { Duration::ZERO };
                 std::thread::sleep(pause);
                 put_back(keeper);
                 keeper.sync();
