@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::firewall::{Firewall, translated};
+use crate::firewall::{Firewall, is_hosts, translated};
 use crate::reaper::Reaper;
 use counts::Counts;
 use grant::Granted;
@@ -37,7 +37,6 @@ use kernel::{
 };
 use objects::{Objects, link_key};
 use removals::Removals;
-pub use shut::is_hosts;
 pub use view::{Look, mac_is_taken};
 use words::{Error, Id, Name};
 

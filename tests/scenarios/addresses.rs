@@ -362,3 +362,31 @@ fn a_repeated_request_has_the_same_answer() {
     let (status, answer) = docks(&daemon, "NetworkDriver.CreateEndpoint", &endpoint("10.9.0.2/24", ports));
     assert!(status != 200 && answer.contains("is there already"), "it is in use: {answer}");
 }
+
+/// At a boot the dynamic ones may come first.
+#[test]
+fn a_fixed_address_beside_a_range_is_nobody_elses() {
+    let mut daemon = started();
+    daemon.ok("network create --subnet 10.36.0.0/24 --ip-range 10.36.0.128/29 n");
+    let dynamic: Vec<_> = (0..8).map(|number| Namespace::new(&format!("d{number}"))).collect();
+    for round in 0..3 {
+        for namespace in &dynamic {
+            daemon.ok(&format!("endpoint attach n {}", namespace.text()));
+            let endpoints = daemon.json("endpoint ls n");
+            let taken = |e: &Value| e["address"].as_str().unwrap().starts_with("10.36.0.1");
+            assert!(endpoints.as_array().unwrap().iter().all(|e| taken(e) || e["name"] == "fixed"), "{endpoints}");
+        }
+        let fixed = Namespace::new("fixed");
+        daemon.ok(&format!("endpoint attach n {} --ip 10.36.0.9", fixed.text()));
+        let more = Namespace::new("more");
+        daemon.refused(9, &format!("endpoint attach n {}", more.text()));
+        let taken = daemon.refused(EXISTS, &format!("endpoint attach n {} --ip 10.36.0.9", more.text()));
+        assert!(taken.contains("fixed"), "{taken}");
+        if round == 1 {
+            daemon.restart();
+        }
+        for namespace in dynamic.iter().chain([&fixed]) {
+            daemon.ok(&format!("endpoint detach n {}", namespace.text()));
+        }
+    }
+}

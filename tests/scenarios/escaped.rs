@@ -93,13 +93,13 @@ const LOUD: &[(&str, &str)] = &[
 
 /// Takes its time, until it is ended: each is given little of it.
 const ENDLESS: &[(&str, &str)] = &[
-    ("half-a-message", "ran past its deadline and was ended"),
-    ("a-drop-at-a-time", "ran past its deadline and was ended"),
-    ("drop-after-drop", "ran past its deadline and was ended"),
-    ("drops-without-end", "ran past its deadline and was ended"),
-    ("asks-and-hears-nothing", "ran past its deadline and was ended"),
-    ("silence", "ran past its deadline and was ended"),
-    ("spins", "ran past its deadline and was ended"),
+    ("half-a-message", "ran past its deadline of"),
+    ("a-drop-at-a-time", "ran past its deadline of"),
+    ("drop-after-drop", "ran past its deadline of"),
+    ("drops-without-end", "ran past its deadline of"),
+    ("asks-and-hears-nothing", "ran past its deadline of"),
+    ("silence", "ran past its deadline of"),
+    ("spins", "ran past its deadline of"),
 ];
 
 /// Answers as it should, and says more.

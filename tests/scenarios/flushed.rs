@@ -1,6 +1,8 @@
 //! What Pontoon keeps in the host's kernel comes back after somebody else has removed it.
 
+use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pontoon_tests::{Daemon, Namespace, ask_udp, fetch, listen_tcp, listen_udp, outside, until};
@@ -241,5 +243,58 @@ fn an_internal_network_stays_shut_without_any_packet_rules() {
     for family in ["-4", "-6"] {
         let rules = scene.daemon.host.run(&format!("ip {family} rule"));
         assert!(!rules.contains("prohibit") && !rules.contains("iif"), "{rules}");
+    }
+}
+
+/// Somebody's program that holds the networks' tables, empty: nobody else can change them as long as it runs.
+struct Obstacle(Child);
+
+impl Obstacle {
+    fn new(host: &Namespace) -> Self {
+        let tables = host.run("nft list tables inet");
+        let tables = tables.lines().filter(|line| line.contains("pontoon-") && !line.ends_with("host"));
+        // One line is one transaction.
+        let held: String = tables.map(|table| format!("; add {table} {{ flags owner; }}")).collect();
+        let mut nft = Command::new("nsenter");
+        nft.arg(format!("--net={}", host.text())).args(["nft", "-i"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut nft = nft.spawn().unwrap();
+        writeln!(nft.stdin.as_mut().unwrap(), "flush ruleset{held}").unwrap();
+        Self(nft)
+    }
+}
+
+impl Drop for Obstacle {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+fn policy_rules(scene: &Scene) -> String {
+    scene.daemon.host.run("ip rule") + &scene.daemon.host.run("ip -6 rule")
+}
+
+#[test]
+fn a_network_whose_packet_rules_can_not_come_back_is_closed() {
+    let mut scene = Scene::new();
+    scene.check("at first");
+    for restarted in [false, true] {
+        let before = scene.rules();
+        let policy = policy_rules(&scene);
+        let obstacle = Obstacle::new(&scene.daemon.host);
+        until("it is closed", || policy_rules(&scene) != policy);
+        if restarted {
+            // Whoever is killed meanwhile finds its note.
+            scene.daemon.kill();
+            scene.daemon.run();
+            until("it is closed again", || policy_rules(&scene) != policy);
+        }
+        for target in ["192.0.2.2", "2001:db8::2"] {
+            assert!(!scene.a.pings(target), "{restarted}: {target}");
+        }
+        drop(obstacle);
+        until("it is open again", || scene.rules() == before);
+        until("no policy rule is left", || policy_rules(&scene) == policy);
+        scene.check("after it was closed");
     }
 }

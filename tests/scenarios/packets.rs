@@ -1,5 +1,8 @@
 //! Packets cross a sandboxed driver: between containers, to the outside, and in by published ports.
 
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
 use pontoon_tests::{Daemon, Namespace, ask_udp, fetch, listen_tcp, listen_udp, outside};
 
 /// An address of an endpoint, without its prefix length.
@@ -122,4 +125,63 @@ fn networks_are_kept_apart() {
     daemon.ok(&format!("endpoint attach one {}", a.text()));
     daemon.ok(&format!("endpoint attach two {}", b.text()));
     assert!(!a.pings(&address(&daemon, "two", "b", "address")));
+}
+
+/// Snooping without a querier forgets a member after the membership interval, 260 s where nobody changes it, if the bridge then drops what
+/// nobody has joined.
+#[test]
+fn multicast_goes_on_after_the_membership_interval() {
+    const INTERVAL: Duration = Duration::from_secs(3);
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    for namespace in [&a, &b] {
+        daemon.ok(&format!("endpoint attach n {}", namespace.text()));
+    }
+    let bridges = daemon.host.run("ip -o link show type bridge");
+    let bridge = bridges.split(": ").nth(1).unwrap();
+    let hundredths = INTERVAL.as_millis() / 10;
+    daemon.host.run(&format!("ip link set {bridge} type bridge mcast_membership_interval {hundredths}"));
+    let group = Ipv4Addr::new(239, 1, 1, 1);
+    let (to_a, to_b) = (address(&daemon, "n", "a", "address"), address(&daemon, "n", "b", "address"));
+    let heard = a.enter(move || {
+        let socket = UdpSocket::bind(("0.0.0.0", 5_000)).unwrap();
+        socket.join_multicast_v4(&group, &to_a.parse().unwrap()).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+        let mut last = 0;
+        while last < 8 {
+            let mut byte = [0];
+            let Ok(1) = socket.recv(&mut byte) else { break };
+            last = byte[0];
+        }
+        last
+    });
+    let sent = b.enter(move || {
+        let socket = UdpSocket::bind((to_b.as_str(), 0)).unwrap();
+        for number in 1..=8 {
+            std::thread::sleep(Duration::from_secs(1));
+            socket.send_to(&[number], (group, 5_000)).unwrap();
+        }
+    });
+    sent.join().unwrap();
+    assert_eq!(heard.join().unwrap(), 8);
+}
+
+/// By the host's address, as its public name says: the answer comes by another way than the question went.
+#[test]
+fn a_port_of_a_container_on_two_networks_answers_neighbours_of_both() {
+    let daemon = Daemon::start();
+    let _outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 one");
+    daemon.ok("network create --ipv6 -o com.docker.network.bridge.enable_ip_masquerade=false two");
+    let (server, b) = (Namespace::new("server"), Namespace::new("b"));
+    daemon.ok(&format!("endpoint attach one {} -p 8080:80", server.text()));
+    daemon.ok(&format!("endpoint attach two {}", server.text()));
+    daemon.ok(&format!("endpoint attach two {}", b.text()));
+    listen_tcp(&server, 80, "server");
+    for target in ["192.0.2.1:8080", "[2001:db8::1]:8080"] {
+        assert_eq!(fetch(&b, target), "server", "{target}");
+    }
 }

@@ -81,9 +81,9 @@ links = 10
 
     #[test]
     fn the_readme_shows_one() {
-        let readme = include_str!("../../../README.md");
+        let readme = include_str!("../../README.md");
         let shown = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        assert_eq!(read("README.md", shown.as_bytes()).unwrap().limits.len(), 1);
+        assert_eq!(read("host/README.md", shown.as_bytes()).unwrap().limits.len(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::handle::{self, Namespace, NamespaceHandle};
 use super::{Answer, CallState, check_length, convert};
-use crate::transaction::is_hosts;
+use crate::firewall::is_hosts;
 use ask::HostCall;
 use ask::rules::{Host, Rule, RuleInfo};
 use grant::gate::rules::WantedRule;

@@ -13,7 +13,7 @@
 //! The kernel's switches for forwarding are on as long as any link forwards.
 //!
 //! And it puts back the networks' own packet rules when somebody has flushed them (`restore`), and has connections forgotten that were tracked
-//! under other rules (`connections`).
+//! under other rules (`connections`). A network whose rules can't be put back is closed (`shut`).
 //!
 //! The store says what is asked for, and [`Firewall::sync`] mends what differs: after a call that changed it, at a start, after garbage
 //! collection, and whenever anyone changes that table (`watch`). What can't be mended is logged and fails no call.
@@ -23,6 +23,7 @@ mod guard;
 mod links;
 mod plan;
 mod restore;
+mod shut;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -38,6 +39,8 @@ use kernel::{
     Sysctl,
 };
 use plan::{Link, Wish};
+use shut::Shut;
+pub use shut::{bridge, is_hosts, refusals};
 use store::{Store, Thing};
 use words::LinkName;
 
@@ -89,6 +92,7 @@ struct Keeper {
     stale: Waiting,
     /// The networks are as the store says: before that, there is nothing to put back.
     ready: AtomicBool,
+    shut: Mutex<Shut>,
 }
 
 impl Firewall {
@@ -106,6 +110,7 @@ impl Firewall {
             rounds,
             stale: Waiting::default(),
             ready: AtomicBool::default(),
+            shut: Mutex::default(),
         });
         let subscribed = [
             keeper.kernel.watch(&keeper.tag).and_then(|watch| watch::start("firewall", watch, &keeper, watch::rules)),
@@ -230,6 +235,10 @@ impl Asked {
 impl Keeper {
     fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    fn shut(&self) -> MutexGuard<'_, Shut> {
+        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hold_turn(&self) -> MutexGuard<'_, ()> {

@@ -50,15 +50,18 @@ impl Keeper {
             };
             !rules.iter().all(is_there)
         });
-        let (count, mut failed) = (tables.len(), false);
+        let (count, mut failed) = (tables.len(), Vec::new());
         for (table, wanted) in tables {
+            let network = wanted.first().map(|(object, ..)| object.network.clone());
             // One that can't be made does not keep the others from coming back.
             if let Err(error) = self.remake(&table, wanted) {
-                failed = true;
                 tracing::error!("the packet rules of {table} are gone and can't be put back: {error}");
+                network.iter().for_each(|network| self.shut_off(&table, network));
+                failed.push(table);
             }
         }
-        Ok(count > 0 && !failed)
+        self.open_but(&failed);
+        Ok(count > 0 && failed.is_empty())
     }
 
     fn remake(&self, table: &str, wanted: Wanted) -> words::Result<()> {

@@ -5,9 +5,10 @@
 //! wait: a vxlan would keep its network identifier, a macvlan its parent.
 //!
 //! Meanwhile the kernel holds its one lock for the links of all namespaces, so that nobody else on the machine can add or change one. A group
-//! has so few links that it is held for about 150 ms.
+//! has so few links that it is held for about 150 ms, and after a group comes a pause as long.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use ipnet::IpNet;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags};
@@ -165,13 +166,20 @@ fn addresses(session: &mut Session, at: &Namespace, links: &[Seen]) -> Result<BT
 }
 
 fn delete(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks) -> Result<(), Error> {
+    if links.is_empty() {
+        return Ok(());
+    }
     let mut left = links;
-    while !left.is_empty() {
-        let (group, later) = left.split_at(group(left));
+    loop {
+        let (begin, (group, later)) = (Instant::now(), left.split_at(group(left)));
         delete_group(session, at, group, marks)?;
+        if later.is_empty() {
+            return Ok(());
+        }
+        // Each message of others waits for the lock. Without a pause they would have it for one message between two groups.
+        std::thread::sleep(begin.elapsed());
         left = later;
     }
-    Ok(())
 }
 
 /// How many of the links, from the first on, are one group.

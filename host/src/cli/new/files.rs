@@ -54,6 +54,7 @@ pub const RUST: &[Template] = files! {
     ".gitignore": "rust/template/gitignore",
     "Cargo.lock": "rust/template/Cargo.lock.in",
     "sdk/rust/Cargo.toml": "rust/Cargo.toml",
+    "sdk/rust/rustfmt.toml": "../rustfmt.toml",
     "sdk/rust/src/capabilities.rs": "rust/src/capabilities.rs",
     "sdk/rust/src/component/bindings.rs": "rust/src/component/bindings.rs",
     "sdk/rust/src/component/capabilities.rs": "rust/src/component/capabilities.rs",
