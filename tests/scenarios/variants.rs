@@ -102,7 +102,7 @@ fn networks_apart(scene: &mut Scene) {
 /// Within a second all is as it was.
 fn a_flush(scene: &mut Scene) {
     let rules = || {
-        let rules = scene.site.host.run("nft list ruleset");
+        let rules = scene.site.host.run("nft -t list ruleset");
         rules
             .split("table ")
             .filter(|table| table.contains("pontoon-"))
