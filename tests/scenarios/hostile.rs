@@ -24,7 +24,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("spin", "create-network ran past its deadline of "),
     ("wait-in-the-host", "create-network ran past its deadline of "),
     ("allocate", "it asked for more than 32 MiB of memory"),
-    ("recurse", "create-network trapped (a call has 512 KiB of stack: look for a recursion without an end"),
+    ("recurse", "create-network trapped (if no pointer is wrong, look for a recursion without an end"),
     ("flood-the-log", "the log was flooded"),
     ("flood-the-host", "more than 10000 host calls in one call"),
     ("leak-handles", "more than 1000 handles at a time"),

@@ -196,6 +196,9 @@ fn trapped(store: &mut Store<State>, function: &str, deadline: Instant, trap: &w
     Trap { error, backtrace, details, coredump }
 }
 
+/// What to do where the stack was too small.
+const RECURSION: &str = "look for a recursion without an end, or for large local arrays";
+
 /// A text on one line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -227,16 +230,12 @@ fn explained(state: &State, function: &str, deadline: Instant, trap: &wasmtime::
         );
         return (Error::internal(text), String::new());
     }
-    let overflow = matches!(trap.downcast_ref::<wasmtime::Trap>(), Some(wasmtime::Trap::StackOverflow));
-    let hint = match state.memory.exceeded {
-        true => format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20),
-        false if overflow => {
-            format!(
-                " (a call has {} KiB of stack: look for a recursion without an end, or for large local arrays)",
-                STACK >> 10
-            )
-        }
-        false => String::new(),
+    let hint = match trap.downcast_ref::<wasmtime::Trap>() {
+        _ if state.memory.exceeded => format!(" (it asked for more than {} MiB of memory)", state.memory.most >> 20),
+        Some(wasmtime::Trap::StackOverflow) => format!(" (a call has {} KiB of stack: {RECURSION})", STACK >> 10),
+        // A compiler puts its own stack at the beginning of the memory.
+        Some(wasmtime::Trap::MemoryOutOfBounds) => format!(" (if no pointer is wrong, {RECURSION})"),
+        _ => String::new(),
     };
     let said = state.last_words.as_ref().map_or_else(String::new, |words| format!("; it had said: {words}"));
     // The backtrace's lines are for the log; the names in it are the driver's.

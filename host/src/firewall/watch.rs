@@ -52,7 +52,9 @@ pub(super) fn start(name: &str, watch: Watch, keeper: &Arc<Keeper>, work: Work) 
 pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
     let (mut last, mut pause) = (Instant::now(), Duration::ZERO);
     loop {
-        let mut seen = watch.wait(keeper.has_shut().then_some(AGAIN))?;
+        // Nobody tells when what is in the way of a closed network goes; at a start another thread may close some.
+        let looks_again = keeper.has_shut() || !keeper.is_ready();
+        let mut seen = watch.wait(looks_again.then_some(AGAIN))?;
         let begin = Instant::now();
         while seen == Seen::Change && begin.elapsed() < LONGEST {
             seen = watch.wait(Some(QUIET))?;
@@ -71,7 +73,6 @@ pub(super) fn rules(keeper: &Keeper, watch: &Watch) -> Result<(), Error> {
                 }
                 last = Instant::now();
             }
-            // Nobody tells when what was in the way of a closed network is gone.
             Seen::Nothing if keeper.has_shut() => put_back(keeper),
             Seen::Change | Seen::Port(_) | Seen::Nothing => {}
         }
