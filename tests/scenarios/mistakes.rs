@@ -148,7 +148,7 @@ fn a_recorded_grant_and_the_manifests_asks_fit() {
     run(&format!("driver grant f.wasm --record --fake {on} --to f.grant.toml --asks pontoon.toml"));
     let text = std::fs::read_to_string(&manifest).unwrap();
     assert!(
-        text.starts_with(&format!("# Mine.\n{HEAD}")) && !text.contains("eth7") && !text.contains("routing"),
+        text.starts_with(&format!("# Mine.\n{HEAD}")) && !text.contains("eth7") && !text.contains("\"routing\""),
         "{text}"
     );
     assert!(text.contains("parents = [\"eth0\"]"), "{text}");
