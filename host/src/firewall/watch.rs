@@ -23,7 +23,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
 /// to this: networks are open meanwhile.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The thread, which ends with this.
 pub(super) struct Watching {
