@@ -12,7 +12,7 @@ use crate::mutant::{self, Mutant};
 const CRATES: [&str; 4] = ["host/words", "host/ask", "host/kernel", "host/grant"];
 
 /// What their tests read, and which versions they take.
-const FILES: [&str; 2] = ["Cargo.lock", "README.md"];
+const FILES: [&str; 2] = ["Cargo.lock", "host/README.md"];
 
 /// Where the checks are.
 const GATE: [&str; 2] = ["host/grant/src/gate.rs", "host/grant/src/gate"];
