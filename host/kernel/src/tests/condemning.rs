@@ -100,8 +100,9 @@ fn lets_others_in(world: &World, delete: impl FnOnce() + Send, done: impl Fn() -
         let mut longest = Duration::ZERO;
         for number in 0.. {
             let one = Instant::now();
-            let at = end(&sandbox.namespace(), &format!("ob{number}"));
-            other.apply(&[Change::AddLink(LinkSpec { end: at, kind: LinkKind::Bridge })]).unwrap();
+            // Pairs, because the kernel deletes them with the sandbox, as one group.
+            let at = |name: &str| end(&sandbox.namespace(), &format!("{name}{number}"));
+            other.apply(&[Change::AddLink(veth(at("oa"), at("ob")))]).unwrap();
             // This waits, too.
             let over = done();
             longest = longest.max(one.elapsed());
