@@ -51,6 +51,18 @@ fn only(programs: &str) -> TempDir {
     folder
 }
 
+/// This line as a person types it in this folder, with these programs only: without what cargo and make tell the tests, which says where
+/// programs lie that are not on PATH.
+fn typed(line: &str, place: &Path, programs: &Path) -> Command {
+    let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let mut command = Command::new(programs.join(program));
+    command.args(rest.split_whitespace()).current_dir(place).env("PATH", programs);
+    for name in ["CARGO", "RUSTC", "MAKEFLAGS", "MAKELEVEL"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 fn from_nothing_to_a_ping(toolchain: &Toolchain) {
     let (folder, programs) = (tempfile::tempdir().unwrap(), only(toolchain.programs));
     let is_cold = std::env::var_os("PONTOON_COLD").is_some();
@@ -62,9 +74,7 @@ fn from_nothing_to_a_ping(toolchain: &Toolchain) {
         steps.push((line.to_owned(), start.elapsed()));
     };
     let run = |line: &str, place: &Path| {
-        let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let mut command = Command::new(programs.path().join(program));
-        command.args(rest.split_whitespace()).current_dir(place).env("PATH", programs.path());
+        let mut command = typed(line, place, programs.path());
         let caches = toolchain.caches.iter().map(|(name, value)| match *value {
             "" => (name, "true".into()),
             folder => (name, repository().join(folder)),
@@ -124,12 +134,7 @@ fn a_missing_toolchain_is_named() {
         ("javascript", "apt-get install nodejs npm"),
     ];
     let (folder, programs) = (tempfile::tempdir().unwrap(), only(""));
-    let run = |line: &str, place: &Path| {
-        let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let mut command = Command::new(programs.path().join(program));
-        command.args(rest.split_whitespace()).current_dir(place).env("PATH", programs.path());
-        pontoon_tests::Ran::of(&mut command)
-    };
+    let run = |line: &str, place: &Path| pontoon_tests::Ran::of(&mut typed(line, place, programs.path()));
     for (language, says) in cases {
         assert_eq!(run(&format!("pontoon driver new {language}-one --language {language}"), folder.path()).code, 0);
         let made = run("make", &folder.path().join(format!("{language}-one")));
