@@ -67,6 +67,26 @@ fn what_a_killed_sandbox_leaves_is_collected() {
     same_at_last(&bench, &network);
 }
 
+/// `create-network` comes again with what was asked for, and not with what the driver chose then.
+#[test]
+fn a_driver_that_chooses_its_pools_does_so_again_after_a_reboot() {
+    let mut bench = FakeBench::new();
+    bench.load("probe", "test/probe");
+    let asked = json!({"no_pools": true, "options": {"probe.do": "network-info"}});
+    bench.wait(bench.controller().create_network(create("n", "probe", &asked))).unwrap();
+    let pools = |bench: &FakeBench| {
+        let network = bench.wait(bench.controller().network("n", false)).unwrap().network;
+        assert_eq!(network.state, "up");
+        network.pools.iter().map(|pool| pool.subnet.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(pools(&bench), ["192.0.2.0/24"]);
+    for _twice in 0..2 {
+        bench.fake.reboot();
+        bench.restart();
+        assert_eq!(pools(&bench), ["192.0.2.0/24"]);
+    }
+}
+
 #[test]
 fn a_new_controller_finds_what_the_last_one_left() {
     let mut bench = with_bridge();

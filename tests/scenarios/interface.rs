@@ -1,6 +1,7 @@
 //! Every function of the interface is called, in both directions, through the probe: a driver that checks what it is answered.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use grant::HostCall;
 use operation::driver::{CallTrace, DriverDetails};
@@ -205,6 +206,15 @@ fn changed_entries_are_told_in_order_until_the_driver_takes_them() {
     events.push(json!(["probe-table", "other", "updated", x, two]));
     assert_eq!(told(&bench, "n", "probe.events"), events);
     assert_eq!(bench.wait(bench.controller.collect_garbage(None)).unwrap().events, 0);
+
+    // And by itself.
+    bench.controller.inject_into("event-notify", Fault::Error(1));
+    put(&bench, "late", "22");
+    bench.controller.inject(None);
+    let again = async { tokio::time::timeout(Duration::from_secs(3), bench.controller.tell_again()).await };
+    assert!(bench.wait(again).is_err(), "it goes on for ever");
+    events.push(json!(["probe-table", "late", "updated", one, two]));
+    assert_eq!(told(&bench, "n", "probe.events"), events);
 
     let foreign = PutEntry { value: "y".into(), owner: "somebody".into() };
     let error = bench.wait(bench.controller.put_entry("n", "probe-table", "other", foreign)).unwrap_err();

@@ -131,6 +131,22 @@ pub struct NetworkOptions {
     pub other: Labels,
 }
 
+/// All that an engine has taken for a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pools {
+    /// IPv4: none, one or several.
+    pub ipv4: Vec<PoolData>,
+    /// IPv6: none, one or several.
+    pub ipv6: Vec<PoolData>,
+}
+
+impl Pools {
+    /// Both families.
+    pub fn all(&self) -> impl Iterator<Item = &PoolData> {
+        self.ipv4.iter().chain(&self.ipv6)
+    }
+}
+
 /// A pool that the engine has taken for a network: libnetwork's IPAMData.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolData {

@@ -1,10 +1,11 @@
 //! The host's values as the arguments of a driver's functions.
 
 use ask::types as wit;
+use ipnet::IpNet;
 
 use crate::capability::convert::{address_to_wit, mac_to_wit, network_to_wit};
 use operation::endpoint::PortBinding;
-use operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, TransportPort};
+use operation::engine::{EndpointOptions, Labels, NetworkOptions, PoolData, Pools, TransportPort};
 use operation::network::Pool;
 use store::{Endpoint, Network};
 
@@ -79,22 +80,24 @@ pub(crate) fn pools(pools: &[PoolData]) -> Vec<wit::IpamData> {
     pools.iter().map(one).collect()
 }
 
-/// A network's pools, IPv4 and IPv6.
+/// What was asked for a network, IPv4 and IPv6.
 pub(crate) fn pools_of(network: &Network) -> (Vec<wit::IpamData>, Vec<wit::IpamData>) {
-    let of = |is_ipv4: bool| {
-        let mine = network.pools.iter().filter(|pool| pool.subnet.addr().is_ipv4() == is_ipv4);
-        mine.map(|pool| pool_of(pool, &network.address_space)).collect()
-    };
-    (of(true), of(false))
+    let chosen = || chosen(&network.pools, &network.address_space);
+    let Pools { ipv4, ipv6 } = network.asked.clone().unwrap_or_else(chosen);
+    (pools(&ipv4), pools(&ipv6))
 }
 
-fn pool_of(pool: &Pool, address_space: &str) -> wit::IpamData {
-    let with_prefix = |address| ipnet::IpNet::new(address, pool.subnet.prefix_len()).unwrap_or(pool.subnet);
-    let aux = pool.aux_addresses.iter().map(|(name, address)| (name.clone(), network_to_wit(with_prefix(*address))));
-    wit::IpamData {
-        address_space: address_space.to_owned(),
-        pool: Some(network_to_wit(pool.subnet)),
-        gateway: pool.gateway.map(with_prefix).map(network_to_wit),
-        aux_addresses: aux.collect(),
-    }
+/// Pools that were chosen here, as an engine would have asked for them.
+pub(crate) fn chosen(chosen: &[Pool], address_space: &str) -> Pools {
+    let one = |pool: &Pool| {
+        let with_prefix = |address| IpNet::new(address, pool.subnet.prefix_len()).unwrap_or(pool.subnet);
+        PoolData {
+            address_space: address_space.to_owned(),
+            pool: Some(pool.subnet),
+            gateway: pool.gateway.map(with_prefix),
+            aux_addresses: pool.aux_addresses.iter().map(|(name, ip)| (name.clone(), with_prefix(*ip))).collect(),
+        }
+    };
+    let of = |is_ipv4: bool| chosen.iter().filter(|p| p.subnet.addr().is_ipv4() == is_ipv4).map(one).collect();
+    Pools { ipv4: of(true), ipv6: of(false) }
 }

@@ -12,7 +12,7 @@ use crate::capability;
 use ask::{Arguments, Returned};
 use kernel::Kernel;
 use operation::driver::CallTrace;
-use operation::engine::{CreateNetwork, Interface};
+use operation::engine::{CreateNetwork, Interface, Pools};
 use store::Store;
 use words::{Error, Id, Name, Result};
 
@@ -75,7 +75,7 @@ impl Inner {
         let Direct { arguments, network, endpoint, interface } = direct;
         let made = |create: CreateNetwork| {
             let CreateNetwork { network, options, ipv4, ipv6 } = create;
-            engine_network(&driver, network, options, &[ipv4, ipv6].concat())
+            engine_network(&driver, network, options, Pools { ipv4, ipv6 })
         };
         let network = network.map(made).transpose()?;
         let call = match (&network, &endpoint) {

@@ -7,6 +7,7 @@
 //! - `call`: one call of a driver, as a transaction
 //! - `lifecycle`: libnetwork's steps, each once
 //! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: an operator's operations
+//! - `untold`: events that a driver did not take
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
 //! - `direct`: a driver's functions, called past all that: for the conformance suite
@@ -31,6 +32,7 @@ mod sandbox;
 mod table;
 mod taken_pool;
 mod turns;
+mod untold;
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +79,7 @@ pub(crate) struct Inner {
     fault: Mutex<Option<(Option<&'static str>, Fault)>>,
     /// The calls that were made, if somebody counts them.
     calls: Mutex<Option<Vec<Called>>>,
+    untold: untold::Untold,
 }
 
 /// What tells an older copy of the store from the newest; see [`Store::hear`].
@@ -103,7 +106,8 @@ impl Controller {
         let drivers = Drivers::start(store.clone(), place)?;
         let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
         let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
-        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls });
+        let untold = untold::Untold::default();
+        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold });
         inner.restart()?;
         Ok(Self { inner, turns: Turns::new(), running: Arc::default() })
     }

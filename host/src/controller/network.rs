@@ -1,6 +1,7 @@
 //! Networks: an operator's, made and removed by the life cycle's steps; listing and finding them.
 
 use super::Inner;
+use super::arguments::chosen;
 use super::lifecycle::Steps;
 use crate::transaction;
 use kernel::{LinkKey, Namespace};
@@ -29,6 +30,7 @@ impl Inner {
         let mut network = Network::new(id, create.name.clone(), create.driver.clone(), Origin::Native, options);
         network.address_space = ADDRESS_SPACE.into();
         network.pools = self.choose_pools(&network.id, &create, skip)?;
+        network.asked = Some(chosen(&network.pools, ADDRESS_SPACE));
         let made = allocate(&mut steps, &mut network).and_then(|()| steps.create_network(&network));
         let network = match made {
             Ok(network) => network,

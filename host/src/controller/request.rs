@@ -10,7 +10,7 @@ use crate::capability;
 use crate::driver::Driver;
 use operation::engine::{
     AllocateNetwork, CreateEndpoint, CreateNetwork, EndpointKey, ExternalConnectivity, Interface, Join, Joined,
-    NetworkOptions, PoolData, Reply, Request, StaticRoute,
+    NetworkOptions, PoolData, Pools, Reply, Request, StaticRoute,
 };
 use operation::network::Pool;
 use operation::origin::Origin;
@@ -97,7 +97,7 @@ impl Asking<'_> {
         let AllocateNetwork { network: id, generic, ipv4, ipv6 } = allocate;
         let mut steps = self.inner.steps(self.driver)?;
         let options = NetworkOptions { ipv4: true, ipv6: !ipv6.is_empty(), internal: false, generic, other: [].into() };
-        let network = engine_network(&steps.driver, id, options, &[ipv4, ipv6].concat())?;
+        let network = engine_network(&steps.driver, id, options, Pools { ipv4, ipv6 })?;
         Ok(Reply::Allocated(steps.allocate_network(&network)?))
     }
 
@@ -105,7 +105,7 @@ impl Asking<'_> {
     fn free_network(&self, id: Id) -> Result<Reply> {
         let mut steps = self.inner.steps(self.driver)?;
         let options = NetworkOptions { ipv4: true, ipv6: false, internal: false, generic: [].into(), other: [].into() };
-        let network = engine_network(&steps.driver, id, options, &[])?;
+        let network = engine_network(&steps.driver, id, options, Pools::default())?;
         steps.free_network(&network, false)?;
         Ok(Reply::Done)
     }
@@ -118,7 +118,7 @@ impl Asking<'_> {
     fn create_network(&self, create: CreateNetwork) -> Result<Reply> {
         let mut steps = self.inner.steps(self.driver)?;
         let CreateNetwork { network: id, options, ipv4, ipv6 } = create;
-        let mut network = engine_network(&steps.driver, id, options, &[ipv4, ipv6].concat())?;
+        let mut network = engine_network(&steps.driver, id, options, Pools { ipv4, ipv6 })?;
         network.origin = self.origin.clone();
         match self.inner.store.network(&network.id)? {
             // The answer to the same request was lost on its way.
@@ -265,7 +265,9 @@ fn chosen(endpoint: &Endpoint) -> Reply {
 /// Whether a network is up and as one is asked for, whatever name it got.
 fn is_same(there: &Network, asked: &Network) -> bool {
     let Network { serial, allocated, created, .. } = *there;
-    *there == Network { serial, allocated, created, name: there.name.clone(), ..asked.clone() }
+    // Its driver may have chosen its pools since.
+    let pools = if asked.pools.is_empty() { there.pools.clone() } else { asked.pools.clone() };
+    *there == Network { serial, allocated, created, pools, name: there.name.clone(), ..asked.clone() }
 }
 
 fn no_network(id: &Id) -> Error {
@@ -277,11 +279,14 @@ fn no_endpoint(key: &EndpointKey) -> Error {
 }
 
 /// What is known of an engine's new network, but for which engine it is: this protocol is Docker's.
-pub(super) fn engine_network(driver: &Driver, id: Id, options: NetworkOptions, pools: &[PoolData]) -> Result<Network> {
+pub(super) fn engine_network(driver: &Driver, id: Id, options: NetworkOptions, asked: Pools) -> Result<Network> {
     let origin = Origin::Docker { api: None };
+    let address_space = asked.all().next().map(|data| data.address_space.clone()).unwrap_or_default();
+    let pools = asked.all().filter_map(pool).collect();
     Ok(Network {
-        address_space: pools.first().map(|data| data.address_space.clone()).unwrap_or_default(),
-        pools: pools.iter().filter_map(pool).collect(),
+        address_space,
+        pools,
+        asked: Some(asked),
         ..Network::new(id.clone(), short_name(&id)?, driver.record.name.clone(), origin, options)
     })
 }

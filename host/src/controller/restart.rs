@@ -158,6 +158,11 @@ impl Inner {
             let network = network.id.clone();
             Write::Delivered { network, table: e.table, key: e.key, value: None }
         }));
+        // Pools that its driver chose the last time are not what was asked for.
+        if network.asked.as_ref().is_some_and(|asked| asked.all().all(|data| data.pool.is_none())) {
+            network.pools.clear();
+            writes.push(Write::ReplacePools { network: network.id.clone(), pools: Vec::new() });
+        }
         self.commit(writes)?;
         match self.steps(&network.driver).and_then(|mut steps| steps.create_network(network)) {
             Ok(up) => *network = up,

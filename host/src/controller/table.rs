@@ -91,32 +91,36 @@ impl Inner {
         Ok(())
     }
 
-    /// Tells a network's driver what changed in the tables that it watches. What it does not take is told again with the
-    /// next change, at a start, and by `gc`. Answers how many events it took.
+    /// Tells a network's driver what changed in the tables that it watches. What it does not take is told again: after a
+    /// while, with the next change, at a start, and by `gc`. Answers how many events it took.
     pub(super) fn tell(&self, network: &Id) -> usize {
         let told = self.store.network(network).map_err(Error::from).and_then(|found| match found {
             Some(network) if network.down.is_none() => self.tell_network(&network),
-            _ => Ok(0),
+            _ => Ok((0, true)),
         });
-        told.unwrap_or_else(|error| {
+        let (told, took_all) = told.unwrap_or_else(|error| {
             tracing::warn!(%network, "events stay untold: {error}");
-            0
-        })
+            (0, false)
+        });
+        self.untold.note(network, took_all);
+        told
     }
 
-    fn tell_network(&self, network: &Network) -> Result<usize> {
+    /// Answers how many events the driver took, and whether these were all.
+    fn tell_network(&self, network: &Network) -> Result<(usize, bool)> {
         let driver = self.drivers.get(&network.driver)?;
         if !driver.watches_tables() {
-            return Ok(0);
+            return Ok((0, true));
         }
-        let mut told = 0;
-        for change in self.store.undelivered(&network.id)? {
+        let changes = self.store.undelivered(&network.id)?;
+        let (all, mut told) = (changes.len(), 0);
+        for change in changes {
             match self.tell_one(&driver, network, change) {
                 Ok(()) => told += 1,
                 Err(error) => tracing::warn!(network = %network.name, "{error}"),
             }
         }
-        Ok(told)
+        Ok((told, told == all))
     }
 
     fn tell_one(&self, driver: &Driver, network: &Network, change: Undelivered) -> Result<()> {

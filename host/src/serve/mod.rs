@@ -139,7 +139,10 @@ pub async fn run(
         notify(&[NotifyState::Stopping]);
     };
     let router = admin::router(controller.clone(), plugins.clone(), config.clone());
-    http::serve(listener, router, stopping).await;
+    tokio::select! {
+        () = http::serve(listener, router, stopping) => {}
+        () = controller.tell_again() => {}
+    }
     let left = SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed());
     if tokio::time::timeout(left, plugins.close()).await.is_err() {
         tracing::warn!("dockerd's requests in flight did not finish in time");

@@ -15,7 +15,7 @@ use kernel::{
 };
 use operation::driver::Scope;
 use operation::endpoint::PortBinding;
-use operation::engine::NetworkOptions;
+use operation::engine::{NetworkOptions, Pools};
 use operation::network::Pool;
 use operation::origin::Origin;
 use words::{Id, Name, now};
@@ -57,8 +57,11 @@ pub struct Network {
     pub name: Name,
     /// Its driver.
     pub driver: Name,
-    /// Its pools, IPv4 and IPv6.
+    /// Its pools, IPv4 and IPv6: those that were asked for, or that its driver chose where none were.
     pub pools: Vec<Pool>,
+    /// What was asked for, as `create-network` is told it, also when the network is made again. None: the record is older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Pools>,
     /// What the user asked for.
     pub ipv4: bool,
     /// What the user asked for.
@@ -280,6 +283,7 @@ impl Network {
             name,
             driver,
             pools: Vec::new(),
+            asked: None,
             ipv4,
             ipv6,
             internal,

@@ -111,6 +111,7 @@ fn network(network: &str, called: &str) -> Network {
         name: name(called),
         driver: name("bridge"),
         pools: vec![Pool { gateway: "10.5.0.1".parse().ok(), ..pool("10.5.0.0/24") }, pool("fd00::/64")],
+        asked: None,
         ipv4: true,
         ipv6: true,
         internal: false,

@@ -419,6 +419,7 @@ fn put_network(party: &Party, pools: &[ipnet::IpNet]) -> Vec<Write> {
         name: party.name.clone(),
         driver: party.name.clone(),
         pools: pools.iter().map(record).collect(),
+        asked: None,
         ipv4: true,
         ipv6: true,
         internal: false,
