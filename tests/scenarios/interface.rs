@@ -225,6 +225,25 @@ fn changed_entries_are_told_in_order_until_the_driver_takes_them() {
     assert_eq!(told(&bench, "n", "probe.events"), events);
 }
 
+/// `force-gateway-ipv4` is remembered: an endpoint without a gateway address becomes its namespace's way out when the first one goes.
+#[test]
+fn what_needs_no_gateway_address_is_elected_later() {
+    let bench = Bench::new();
+    let a = Namespace::new("a");
+    bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes")]);
+    make(&bench, "first", &json!({}));
+    make(&bench, "second", &json!({"options": {"probe.do": "join-info", "probe.skip-ipv4": "yes"}}));
+    let connected = || {
+        let lines = told(&bench, "second", "probe.endpoint");
+        lines.iter().any(|line| line.as_str().unwrap().starts_with("program-external-connectivity"))
+    };
+    join(&bench, "first", &a, &json!({}));
+    let second = join(&bench, "second", &a, &json!({})).endpoint;
+    assert_eq!((second.gateway, connected()), (None, false));
+    bench.wait(bench.controller.detach(Some("first"), "a")).unwrap();
+    assert!(connected());
+}
+
 #[test]
 fn a_container_without_ipv6_gets_no_ipv6_address() {
     let bench = Bench::new();

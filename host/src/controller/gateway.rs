@@ -26,7 +26,10 @@ impl Inner {
         let lacks_ipv6 = !endpoints.iter().any(|e| e.is_gateway_ipv6);
         // Of equal ones, the first comes first.
         endpoints.sort_by_key(|e| Reverse(e.gateway_priority));
-        let fits = |e: &&Endpoint| lacks && e.gateway.is_some() || lacks_ipv6 && e.gateway_ipv6.is_some();
+        let fits = |e: &&Endpoint| {
+            let (can_be, can_be_ipv6) = e.can_be_gateway();
+            lacks && can_be || lacks_ipv6 && can_be_ipv6
+        };
         endpoints.iter().find(fits).map(|next| self.candidate(next)).transpose()
     }
 
@@ -76,8 +79,9 @@ impl Inner {
         let steps = self.steps(&network.driver)?;
         let others = self.others_in_sandbox(&endpoint)?;
         let was = (endpoint.is_gateway, endpoint.is_gateway_ipv6);
-        endpoint.is_gateway = endpoint.gateway.is_some() && !others.iter().any(|e| e.is_gateway);
-        endpoint.is_gateway_ipv6 = endpoint.gateway_ipv6.is_some() && !others.iter().any(|e| e.is_gateway_ipv6);
+        let (can_be, can_be_ipv6) = endpoint.can_be_gateway();
+        endpoint.is_gateway = can_be && !others.iter().any(|e| e.is_gateway);
+        endpoint.is_gateway_ipv6 = can_be_ipv6 && !others.iter().any(|e| e.is_gateway_ipv6);
         let Some((index, _)) = endpoint.interface else { return Ok(()) };
         let key = LinkKey { namespace: Namespace::At(sandbox.clone()), index };
         // For a family whose gateway it was, it has the route.

@@ -111,6 +111,12 @@ pub struct Endpoint {
     pub gateway: Option<Ipv4Addr>,
     /// The gateway that the driver named.
     pub gateway_ipv6: Option<Ipv6Addr>,
+    /// It can be its sandbox's IPv4 gateway endpoint without a gateway: `force-gateway-ipv4`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_no_gateway: bool,
+    /// The same for IPv6.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_no_gateway_ipv6: bool,
     /// It is its sandbox's IPv4 gateway endpoint.
     pub is_gateway: bool,
     /// It is its sandbox's IPv6 gateway endpoint.
@@ -299,6 +305,11 @@ impl Network {
 }
 
 impl Endpoint {
+    /// Whether it could be its sandbox's gateway endpoint: IPv4, IPv6.
+    pub fn can_be_gateway(&self) -> (bool, bool) {
+        (self.gateway.is_some() || self.needs_no_gateway, self.gateway_ipv6.is_some() || self.needs_no_gateway_ipv6)
+    }
+
     /// An endpoint of which nothing is chosen yet, in no sandbox.
     pub fn new(network: Id, id: Id, name: Name, origin: Origin) -> Self {
         Self {
@@ -314,6 +325,8 @@ impl Endpoint {
             address_ipv6: None,
             gateway: None,
             gateway_ipv6: None,
+            needs_no_gateway: false,
+            needs_no_gateway_ipv6: false,
             is_gateway: false,
             is_gateway_ipv6: false,
             gateway_priority: 0,

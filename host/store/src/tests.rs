@@ -143,6 +143,8 @@ fn endpoint(network: &str, endpoint: &str, called: &str) -> Endpoint {
         address_ipv6: "fd00::2/64".parse().ok(),
         gateway: "10.5.0.1".parse().ok(),
         gateway_ipv6: None,
+        needs_no_gateway: false,
+        needs_no_gateway_ipv6: false,
         is_gateway: true,
         is_gateway_ipv6: false,
         gateway_priority: 0,

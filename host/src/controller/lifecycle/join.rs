@@ -50,11 +50,11 @@ impl Steps<'_> {
             if endpoint.sandbox.is_none() {
                 link.set(self.inner.interface_name(&join)?);
             }
-            Ok(vec![Write::PutEndpoint(joined(endpoint, sandbox.path, &join))])
+            Ok(vec![Write::PutEndpoint(joined(network, endpoint, sandbox.path, &join))])
         };
         let done = self.inner.call(&call, &mut self.calls, record)?;
         let join = usable(&done.said.join, sandbox.without_ipv6);
-        let joined = joined(endpoint, sandbox.path, &join);
+        let joined = joined(network, endpoint, sandbox.path, &join);
         self.check_interface(network, &joined, &join);
         if let Err(error) = self.inner.announce(&joined) {
             tracing::warn!(network = %network.name, endpoint = %joined.name, "its neighbours are not told: {error}");
@@ -145,14 +145,20 @@ fn usable(join: &Join, without_ipv6: bool) -> Join {
 }
 
 /// The endpoint in its sandbox. What was to be its gateway is it only if the driver names one, or needs none.
-fn joined(endpoint: &Endpoint, path: &Path, join: &Join) -> Endpoint {
+fn joined(network: &Network, endpoint: &Endpoint, path: &Path, join: &Join) -> Endpoint {
     let Join { gateway, gateway_ipv6, force_gateway_ipv4, force_gateway_ipv6, .. } = *join;
-    Endpoint {
+    let joined = Endpoint {
         joined: Some(path.to_owned()),
         gateway,
         gateway_ipv6,
-        is_gateway: endpoint.is_gateway && (gateway.is_some() || force_gateway_ipv4),
-        is_gateway_ipv6: endpoint.is_gateway_ipv6 && (gateway_ipv6.is_some() || force_gateway_ipv6),
+        needs_no_gateway: force_gateway_ipv4 && !network.internal,
+        needs_no_gateway_ipv6: force_gateway_ipv6 && !network.internal,
         ..endpoint.clone()
+    };
+    let (can_be, can_be_ipv6) = joined.can_be_gateway();
+    Endpoint {
+        is_gateway: endpoint.is_gateway && can_be,
+        is_gateway_ipv6: endpoint.is_gateway_ipv6 && can_be_ipv6,
+        ..joined
     }
 }
