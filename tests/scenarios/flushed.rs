@@ -95,6 +95,8 @@ fn links_come_back() {
         format!("ip link del {br}"),
         format!("ip link set {br} down"),
         format!("ip address flush dev {br}"),
+        format!("ip route flush dev {br}"),
+        format!("ip -6 route flush dev {br}"),
         format!("ip link set {port} nomaster"),
         format!("ip link set {port} down"),
         format!("ip link del {internal}"),
