@@ -95,6 +95,8 @@ fn links_come_back() {
         format!("ip link del {br}"),
         format!("ip link set {br} down"),
         format!("ip address flush dev {br}"),
+        format!("ip route flush dev {br}"),
+        format!("ip -6 route flush dev {br}"),
         format!("ip link set {port} nomaster"),
         format!("ip link set {port} down"),
         format!("ip link del {internal}"),
@@ -292,9 +294,18 @@ fn a_network_whose_packet_rules_can_not_come_back_is_closed() {
         for target in ["192.0.2.2", "2001:db8::2"] {
             assert!(!scene.a.pings(target), "{restarted}: {target}");
         }
+        // Where people look.
+        let closed = "closed: its packet rules are gone and can't be put back: ";
+        let state = scene.daemon.json("network inspect n")["state"].as_str().unwrap().to_owned();
+        assert!(state.starts_with(closed), "{state}");
+        assert!(scene.daemon.ok("network ls").contains("closed: "));
+        let doctor = scene.daemon.cli("doctor");
+        let finding = doctor.out.split("network n").nth(1).unwrap_or_default();
+        assert!(finding.contains("closed, because its packet rules"), "{}", doctor.out);
         drop(obstacle);
         until("it is open again", || scene.rules() == before);
         until("no policy rule is left", || policy_rules(&scene) == policy);
+        assert_eq!(scene.daemon.json("network inspect n")["state"], "up");
         scene.check("after it was closed");
     }
 }

@@ -1,4 +1,8 @@
-//! What conntrack calls invalid is never translated, so it never leaves: the outside would see a container's own address.
+//! What conntrack calls invalid is never translated. So it never leaves: the outside would see a container's own address. Nor does it come to
+//! the host instead of the container: the host knows no such connection, and would reset it.
+
+use std::io;
+use std::net::TcpListener;
 
 use pontoon_tests::{Daemon, Namespace, fetch, listen_tcp, outside};
 
@@ -60,4 +64,65 @@ fn an_invalid_packet_stays() {
         daemon.ok(&format!("endpoint detach {network} a"));
     }
     assert_eq!(seen(&outside), 0);
+}
+
+/// A connection, and in the middle of it segments of its own that are out of its window, and one with a wrong checksum: ADDRESS, PORT. It goes
+/// on afterwards.
+const SPEAK: &str = r#"python3 -c '
+import socket, struct, sys, time
+address, port = sys.argv[1], int(sys.argv[2])
+c = socket.create_connection((address, port), 3)
+c.settimeout(3)
+def said(word):
+    c.sendall(word)
+    assert c.recv(99) == word
+said(b"before")
+(source, own), family = c.getsockname()[:2], c.family
+def segment(flags, checksum):
+    return struct.pack("!HHIIBBHHH", own, port, 0x12345678, 0x23456789, 5 << 4, flags, 512, checksum, 0)
+s = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP)
+for flags, spoil in [(16, 0), (24, 0), (18, 0), (16, 1)]:
+    text = b"".join(socket.inet_pton(family, end) for end in (source, address)) + struct.pack("!II", 20, 6) + segment(flags, 0)
+    total = sum(struct.unpack("!%dH" % (len(text) // 2), text))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    s.sendto(segment(flags, total ^ 0xffff ^ spoil), (address, 0))
+time.sleep(0.2)
+said(b"after")'"#;
+
+#[test]
+fn an_invalid_packet_resets_no_translated_connection() {
+    let daemon = Daemon::start();
+    let outside = outside(&daemon.host);
+    daemon.load("bridge");
+    daemon.ok("network create --ipv6 n");
+    daemon.ok("network create --ipv6 m");
+    let (a, b, c) = (Namespace::new("a"), Namespace::new("b"), Namespace::new("c"));
+    daemon.ok(&format!("endpoint attach n {} -p 8080:80 -p 9000-9010:9000-9010", a.text()));
+    daemon.ok(&format!("endpoint attach n {}", b.text()));
+    daemon.ok(&format!("endpoint attach m {}", c.text()));
+    for port in [80, 9001] {
+        a.enter(move || {
+            for stream in TcpListener::bind(("::", port)).unwrap().incoming() {
+                let stream = stream.unwrap();
+                std::thread::spawn(move || io::copy(&mut &stream, &mut &stream));
+            }
+        });
+    }
+    daemon.host.run("nft add table inet seen");
+    daemon.host.run("nft add counter inet seen stray");
+    daemon.host.run("nft add chain inet seen left { type filter hook output priority 0 ; }");
+    daemon.host.run("nft add rule inet seen left tcp sport { 8080, 9001 } tcp flags & rst == rst counter name stray");
+    for address in ["192.0.2.1", "2001:db8::1"] {
+        for port in [8080, 9001] {
+            for (who, from) in [("outside", &outside), ("a neighbour", &b), ("one of another network", &c)] {
+                let ran = from.try_run_script(&format!("{SPEAK} {address} {port}"));
+                assert!(ran.status.success(), "{who} to {address} {port}: {ran:?}");
+                assert_eq!(seen(&daemon.host), 0, "{who} to {address} {port}: resets of the host's");
+            }
+        }
+    }
+    daemon.ok("endpoint detach n a");
+    assert_eq!(fetch(&outside, "192.0.2.1:8080"), "", "refused");
+    assert!(seen(&daemon.host) > 0, "the port is the host's again");
 }

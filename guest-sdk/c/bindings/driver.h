@@ -1523,7 +1523,8 @@ extern bool pontoon_driver_neighbours_list_forwarding(pontoon_driver_neighbours_
 // Adds rules at the ends of their chains; the ids are in the same order. They belong to the endpoint or network of the call.
 // - `forbidden`: a hook with a priority that the grant does not name, or packets that are not the driver's to translate.
 // - `invalid-argument`: translation in a filter chain or at a hook that can't do it, or no condition that ties the rule to the
-//   network (one of its links, or an address in its pools).
+//   network (one of its links, or an address in its pools; for a `drop` at `prerouting` of what is `invalid`, a port of the host
+//   that the call's owner has taken, with a `source` or `destination` of its family).
 extern bool pontoon_driver_nftables_add(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
 // Removes rules of the call's network. Ok for ids that are not of one.
 extern bool pontoon_driver_nftables_remove(pontoon_driver_nftables_list_rule_id_t *ids, pontoon_driver_nftables_error_t *err);

@@ -116,6 +116,8 @@ pub(crate) enum Tie {
     Link,
     /// An address range.
     Range(IpNet),
+    /// A port of the host that the owner has taken.
+    Port,
 }
 
 /// Which call it is that the gate decides for.
@@ -316,7 +318,7 @@ impl Gate {
 
     fn untied(&self, ties: &[Tie]) -> Option<Missing> {
         let ties_down = |tie: &Tie| match tie {
-            Tie::Link => true,
+            Tie::Link | Tie::Port => true,
             Tie::Range(net) => self.allows(self.grant.addresses.iter().copied(), *net),
         };
         if ties.iter().any(ties_down) {

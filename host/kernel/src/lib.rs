@@ -241,6 +241,11 @@ impl Kernel {
         ip::way::reached(&mut self.session())
     }
 
+    /// The link by which the host's packets to an address leave; none: they don't.
+    pub fn way_to(&self, address: std::net::IpAddr) -> Result<Option<u32>, Error> {
+        ip::way::way_out(&mut self.session(), address)
+    }
+
     /// The smallest MTU of the links by which the host's packets leave for the outside, of both families; none: there is no way out.
     pub fn mtu_of_way_out(&self) -> Result<Option<u32>, Error> {
         ip::way::mtu_of_way_out(&mut self.session(), self.marks)

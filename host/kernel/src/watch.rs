@@ -1,5 +1,5 @@
-//! Subscriptions to the changes that others make on the host: to nftables (NFNLGRP_NFTABLES), and to links, addresses, policy rules and
-//! forwarding (RTNLGRP_*).
+//! Subscriptions to the changes that others make on the host: to nftables (NFNLGRP_NFTABLES), and to links, addresses, routes, policy rules
+//! and forwarding (RTNLGRP_*).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +19,9 @@ use crate::{Error, nft};
 
 /// NFNLGRP_NFTABLES 7 of linux/netfilter/nfnetlink.h, as a bit.
 const NFTABLES: u32 = 1 << 6;
-/// RTNLGRP_LINK 1, _IPV4_IFADDR 5, _IPV4_RULE 8, _IPV6_IFADDR 9, _IPV6_RULE 19, _IPV4_NETCONF 24 and _IPV6_NETCONF 25 of linux/rtnetlink.h, as
-/// bits from 1 on.
-const LINKS: u32 = 1 | 1 << 4 | 1 << 7 | 1 << 8 | 1 << 18 | 1 << 23 | 1 << 24;
+/// RTNLGRP_LINK 1, _IPV4_IFADDR 5, _IPV4_ROUTE 7, _IPV4_RULE 8, _IPV6_IFADDR 9, _IPV6_ROUTE 11, _IPV6_RULE 19, _IPV4_NETCONF 24 and
+/// _IPV6_NETCONF 25 of linux/rtnetlink.h, as bits from 1 on.
+const LINKS: u32 = 1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 18 | 1 << 23 | 1 << 24;
 const NFPROTO_INET: u8 = 1;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
@@ -33,10 +33,16 @@ const HEADER: usize = 16 + 4;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_DELADDR: u16 = 21;
+const RTM_DELROUTE: u16 = 25;
 const RTM_DELRULE: u16 = 33;
 const RTM_NEWNETCONF: u16 = 80;
 const LINK_HEADER: usize = 16;
+/// `struct rtmsg`: its fifth byte is the table, its eighth the type.
+const ROUTE_HEADER: usize = 12;
 const RULE_HEADER: usize = 12;
+const RTA_OIF: u16 = 4;
+const RT_TABLE_MAIN: u8 = 254;
+const RTN_UNICAST: u8 = 1;
 const NETCONF_HEADER: usize = 4;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
@@ -74,7 +80,7 @@ enum Source {
 enum Concerns {
     /// Tables of families inet and bridge whose names begin with this, and iptables' own.
     Tables(String),
-    /// Links and policy rules with this instance's mark, addresses of any link, and the switch for forwarding.
+    /// Links and policy rules with this instance's mark, addresses and routes of any link, and the switch for forwarding.
     Links(Marks),
 }
 
@@ -85,7 +91,7 @@ pub enum Seen {
     Change,
     /// A table of the tag changed, or so much happened that it may have.
     Loss,
-    /// The link of this index is no bridge's port any more, is down, has lost an address, or is gone.
+    /// The link of this index is no bridge's port any more, is down, has lost an address or a route, or is gone.
     Port(u32),
     /// Nothing, in the time that was given.
     Nothing,
@@ -239,7 +245,7 @@ fn port(body: &[u8]) -> Option<Seen> {
     body.get(4..8).and_then(|index| number(index).ok()).map(Seen::Port)
 }
 
-/// A bridge that went or is down, a port that is none any more, an address that went, a rule of this instance's, forwarding switched off.
+/// A bridge that went or is down, a port that is none any more, an address or a route that went, a rule of this instance's, forwarding switched off.
 fn of_link(kind: u16, body: &[u8], marks: Marks) -> Option<Seen> {
     let attribute = |header, kind| after(body, header).ok()?.find(kind).ok().flatten();
     let is = match kind {
@@ -258,6 +264,9 @@ fn of_link(kind: u16, body: &[u8], marks: Marks) -> Option<Seen> {
             }
         }
         RTM_DELADDR if body.get(3).is_some_and(|scope| *scope < RT_SCOPE_LINK) => return port(body),
+        RTM_DELROUTE if body.get(4) == Some(&RT_TABLE_MAIN) && body.get(7) == Some(&RTN_UNICAST) => {
+            return number(attribute(ROUTE_HEADER, RTA_OIF)?).ok().map(Seen::Port);
+        }
         RTM_DELRULE => attribute(RULE_HEADER, FRA_PROTOCOL)?.first() == Some(&marks.protocol()),
         RTM_NEWNETCONF => {
             number(attribute(NETCONF_HEADER, NETCONFA_IFINDEX)?).ok() == Some(ALL)

@@ -308,6 +308,11 @@ impl Controller {
         self.plain(Inner::wide_networks).await
     }
 
+    /// The networks that are closed because their packet rules can't be put back, each with why.
+    pub async fn closed_networks(&self) -> Result<Vec<(Name, String)>> {
+        self.plain(Inner::closed_networks).await
+    }
+
     /// Which Pontoon this is.
     pub fn version(&self) -> Version {
         version()

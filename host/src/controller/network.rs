@@ -188,7 +188,20 @@ impl Inner {
         found.map(|n| n.driver).ok_or_else(|| Error::not_found(format!("there is no network {network}")))
     }
 
+    /// The names of closed networks, each with why it is closed: see [`Firewall::closed`](crate::firewall::Firewall::closed).
+    pub(super) fn closed_networks(&self) -> Result<Vec<(Name, String)>> {
+        let mut named = Vec::new();
+        for (id, why) in self.firewall.closed() {
+            named.extend(self.store.network(&id)?.map(|network| (network.name, why)));
+        }
+        Ok(named)
+    }
+
     fn network_reply(&self, network: &Network) -> Result<network::Network> {
+        let closed = || {
+            let why = self.firewall.closed().remove(&network.id)?;
+            Some(format!("closed: its packet rules are gone and can't be put back: {why}"))
+        };
         Ok(network::Network {
             id: network.id.clone(),
             name: network.name.clone(),
@@ -199,7 +212,7 @@ impl Inner {
             internal: network.internal,
             options: network.options.clone(),
             origin: network.origin.clone(),
-            state: network.down.clone().unwrap_or_else(|| "up".into()),
+            state: network.down.clone().or_else(closed).unwrap_or_else(|| "up".into()),
             created: network.created,
             endpoints: self.store.endpoint_count(&network.id)?,
         })

@@ -57,6 +57,7 @@ pub async fn examine(config: &Config, daemon: Option<Daemon<'_>>) -> Vec<Finding
     findings.extend(machine.await.unwrap_or_default());
     if let Some(daemon) = daemon {
         findings.extend(network::exceptions(daemon.controller).await);
+        findings.extend(network::closed(daemon.controller).await);
         findings.extend(network::mtu(daemon.controller).await);
         findings.extend(process::look());
         if daemon.controller.is_behind().unwrap_or_default() {

@@ -191,6 +191,19 @@ pub async fn exceptions(controller: &Controller) -> Vec<Finding> {
     findings
 }
 
+/// Networks that nothing comes into or leaves, because their packet rules can't be put back.
+pub async fn closed(controller: &Controller) -> Vec<Finding> {
+    let finding = |(name, why): (words::Name, String)| {
+        let found = format!("closed, because its packet rules are gone and can't be put back: {why}");
+        let advice = "find what holds the nftables tables whose names begin with pontoon- (nft list tables; one with an owner is                       another program's, and goes with it); the network opens by itself as soon as its rules can be made";
+        Finding::problem(format!("network {name}"), found, advice)
+    };
+    match controller.closed_networks().await {
+        Ok(closed) => closed.into_iter().map(finding).collect(),
+        Err(error) => vec![unknown("closed networks", &error, error.errno)],
+    }
+}
+
 /// Whether what networks' containers send fits through the link by which it leaves the host.
 pub async fn mtu(controller: &Controller) -> Vec<Finding> {
     let check = "MTU";

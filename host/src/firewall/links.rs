@@ -1,15 +1,17 @@
 //! Puts the host's links back when somebody else has removed or changed them: a bridge that is deleted, is down or has lost its address, a port
-//! that was taken out of it, a setting, a policy rule.
+//! that was taken out of it, a setting, a policy rule, the route to its subnet.
 //!
 //! A link comes again with the index that it had, by which packet rules and exceptions go. What is on it comes from its record. An end of a pair
-//! is gone with the other, which the container had: only a new attach makes that again. Routes and neighbours of drivers are not put back.
+//! is gone with the other, which the container had: only a new attach makes that again. Routes and neighbours that drivers add are
+//! not put back.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv6Net};
 
 use super::Keeper;
-use kernel::{Change, LinkChanges, LinkInfo, LinkKey, LinkSpec, Mark, Namespace, Rule, index_of_own_name};
+use kernel::{Change, LinkChanges, LinkInfo, LinkKey, LinkSpec, Mark, Namespace, Route, Rule, index_of_own_name};
 use store::{Again, Object, Thing};
 
 /// A link as it is to be.
@@ -36,7 +38,9 @@ impl Keeper {
         let Some(link) = object.and_then(wanted).filter(|_| info.mark == Mark::Owned) else { return false };
         let addresses = self.kernel.addresses(&key).unwrap_or_default();
         let is_missing = |change: &Change| matches!(change, Change::AddAddress(_, net) if !addresses.contains(net));
-        differing(&link.again.set, &info, |_| true).is_some() || link.again.on.iter().any(is_missing)
+        let on = &link.again.on;
+        let is_amiss = differing(&link.again.set, &info, |_| true).is_some() || on.iter().any(is_missing);
+        is_amiss || on.iter().any(|change| self.lost_route(&info, change).is_some())
     }
 
     fn restore_all_links(&self) -> words::Result<()> {
@@ -73,6 +77,8 @@ impl Keeper {
             };
             let mut changes: Vec<Change> = link.again.on.iter().filter(is_missing).cloned().collect();
             changes.extend(link_local(link, info, &addresses));
+            let kept = link.again.on.iter().filter(|change| !is_missing(change));
+            changes.extend(kept.filter_map(|change| self.lost_route(info, change)));
             changes.extend(
                 differing(&link.again.set, info, |master| there.contains_key(&master))
                     .map(|set| Change::SetLink(link.key.clone(), set)),
@@ -97,6 +103,22 @@ impl Keeper {
         self.put_back(&format!("link {}", link.name), vec![Change::SetLink(link.key.clone(), link.again.set.clone())]);
         tracing::warn!("link {} was gone from the kernel and is back", link.name);
         Ok(true)
+    }
+
+    /// The route to a link's subnet, which the kernel made with its address, where a flush took it: an address of the subnet is not reached by
+    /// the link.
+    fn lost_route(&self, info: &LinkInfo, change: &Change) -> Option<Change> {
+        let Change::AddAddress(link, net) = change else { return None };
+        let is_other = |address: &IpAddr| *address != net.addr() && *address != net.network();
+        let other = net.hosts().find(is_other).filter(|_| info.up)?;
+        let way = self.kernel.way_to(other).ok()?;
+        // Metric: IP6_RT_PRIO_ADDRCONF.
+        let (source, metric) = match net.addr() {
+            address @ IpAddr::V4(_) => (Some(address), None),
+            IpAddr::V6(_) => (None, Some(256)),
+        };
+        let route = Route { link: link.clone(), destination: net.trunc(), gateway: None, source, table: None, metric };
+        (way != Some(link.index)).then_some(Change::AddRoute(route))
     }
 
     /// `made`: links that were gone. Rules for what comes in by one of them are there still, and hold for nothing.
@@ -130,6 +152,10 @@ impl Keeper {
         for change in changes {
             match self.kernel.apply(std::slice::from_ref(&change)) {
                 Ok(_) => done += 1,
+                // Somebody else's route leads there, too.
+                Err(error)
+                    if matches!(change, Change::AddRoute(_))
+                        && error.errno == Some(rustix::io::Errno::EXIST.raw_os_error()) => {}
                 Err(error) => tracing::error!("{what}: can't be put back: {error}"),
             }
         }

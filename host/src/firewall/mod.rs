@@ -42,7 +42,7 @@ use plan::{Link, Wish};
 use shut::Shut;
 pub use shut::{bridge, is_hosts, refusals};
 use store::{Store, Thing};
-use words::LinkName;
+use words::{Id, LinkName};
 
 /// Another's change in the middle is rare, and each round makes [`CHANGES`] changes.
 const ROUNDS: usize = 50;
@@ -178,6 +178,11 @@ impl Firewall {
     /// What the host's firewall is.
     pub fn found(&self, family: IptablesFamily) -> Result<Found, kernel::Error> {
         found(&self.keeper.kernel, family)
+    }
+
+    /// The networks that are closed, because their packet rules are gone and can't be put back; each with why they can't.
+    pub fn closed(&self) -> BTreeMap<Id, String> {
+        self.keeper.closed_networks()
     }
 
     /// How the rules for the links that forward stand.

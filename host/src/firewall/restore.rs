@@ -56,7 +56,7 @@ impl Keeper {
             // One that can't be made does not keep the others from coming back.
             if let Err(error) = self.remake(&table, wanted) {
                 tracing::error!("the packet rules of {table} are gone and can't be put back: {error}");
-                network.iter().for_each(|network| self.shut_off(&table, network));
+                network.iter().for_each(|network| self.shut_off(&table, network, &error));
                 failed.push(table);
             }
         }

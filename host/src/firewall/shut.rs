@@ -16,8 +16,18 @@ use words::{Id, LinkName};
 /// No driver's rule has it. It comes after the table of local addresses, and before all others.
 const PRIORITY: u32 = 0;
 
-/// The policy rules that close networks, by the table that can't be made, each with its note.
-pub(super) type Shut = BTreeMap<String, (i64, Vec<Rule>)>;
+/// The closed networks, by the table that can't be made.
+pub(super) type Shut = BTreeMap<String, Closed>;
+
+/// What closes a network.
+pub(super) struct Closed {
+    network: Id,
+    /// Why its table can't be made.
+    why: String,
+    /// The note in the store that has the rules removed.
+    note: i64,
+    rules: Vec<Rule>,
+}
 
 /// Whether a rule is the host's own: no driver made it, sees it or removes it.
 pub fn is_hosts(rule: &Rule) -> bool {
@@ -52,15 +62,21 @@ impl Keeper {
         !self.shut().is_empty()
     }
 
+    /// See [`Firewall::closed`](super::Firewall::closed).
+    pub(super) fn closed_networks(&self) -> BTreeMap<Id, String> {
+        self.shut().values().map(|closed| (closed.network.clone(), closed.why.clone())).collect()
+    }
+
     /// Closes a network whose table can't be made.
-    pub(super) fn shut_off(&self, table: &str, network: &Id) {
+    pub(super) fn shut_off(&self, table: &str, network: &Id, why: &words::Error) {
         if self.shut().contains_key(table) {
             return;
         }
         match self.refused(network) {
-            Ok(noted) => {
+            Ok((note, rules)) => {
                 tracing::error!(%network, "closed: nothing comes into the network or leaves it until its packet rules are back");
-                self.shut().insert(table.to_owned(), noted);
+                let (network, why) = (network.clone(), why.to_string());
+                self.shut().insert(table.to_owned(), Closed { network, why, note, rules });
             }
             Err(error) => tracing::error!(%network, "the network can't be closed, and is open: {error}"),
         }
@@ -68,7 +84,7 @@ impl Keeper {
 
     /// Opens the networks again whose table is there, or not wanted any more.
     pub(super) fn open_but(&self, failed: &[String]) {
-        self.shut().retain(|table, (note, rules)| {
+        self.shut().retain(|table, Closed { note, rules, .. }| {
             if failed.contains(table) {
                 return true;
             }

@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use pontoon_sdk::nftables::Property::{Destination, DestinationLocal, DestinationPort, Protocol as IpProtocol};
-use pontoon_sdk::nftables::{self, Chain, PortRange, Rule, Target, Verdict};
+use ipnet::IpNet;
+use pontoon_sdk::ipnet;
+use pontoon_sdk::nftables::Property::{
+    Connection, Destination, DestinationLocal, DestinationPort, Protocol as IpProtocol, Source,
+};
+use pontoon_sdk::nftables::{self, Chain, ConnectionStates, Hook, PortRange, Rule, Target, Verdict};
 use pontoon_sdk::{Error, ErrorKind, PortBinding, Protocol, Result, ports};
 use serde::{Deserialize, Serialize};
 
@@ -288,7 +292,28 @@ fn rules(port: &Published) -> Vec<Rule<'static>> {
         true => vec![*port],
         false => each(port).collect(),
     };
-    chains.iter().flat_map(|chain| parts.iter().map(|part| rule(part, *chain))).collect()
+    let sent = chains.iter().flat_map(|chain| parts.iter().map(|part| rule(part, *chain)));
+    sent.chain((port.protocol != Protocol::UDP).then(|| invalid(port))).collect()
+}
+
+/// A packet that conntrack calls invalid is sent nowhere. It would come to the host, which knows no such connection and resets it. (There are
+/// no such answers to datagrams.)
+fn invalid(port: &Published) -> Rule<'static> {
+    let Published { host_address, .. } = *port;
+    // After connection tracking.
+    let rule = Rule::new(Chain::filter(Hook::Prerouting, -100), Verdict::Drop);
+    let rule = match host_address.is_unspecified() {
+        true => rule.when(Source(every(host_address))).when(DestinationLocal),
+        false => rule.when(Destination(host(host_address))),
+    };
+    rule.when(IpProtocol(port.protocol))
+        .when(DestinationPort(PortRange { first: port.host_port, last: port.last() }))
+        .when(Connection(ConnectionStates { invalid: true, ..ConnectionStates::default() }))
+}
+
+/// All addresses of a family.
+fn every(unspecified: IpAddr) -> IpNet {
+    IpNet::new_assert(unspecified, 0)
 }
 
 /// Each port of a range alone.

@@ -55,15 +55,13 @@ fn filter(bridge: &Link) -> [Rule<'_>; 4] {
 }
 
 fn translation<'a>(subnet: &Subnet, masquerade: bool, bridge: &'a Link) -> Vec<Rule<'a>> {
-    // A container that uses a published port of its own network has to get its answer through the host as well.
-    let hairpin = Rule::new(Chain::NAT_POSTROUTING, Masquerade)
-        .when(Source(subnet.pool))
-        .when(Destination(subnet.pool))
-        .when(DestinationTranslated);
+    // Who uses a published port has to get its answer through the host as well. A server on the same network, or with a link in it, would
+    // answer past the host, with an address that the client did not ask.
+    let published = Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(subnet.pool)).when(DestinationTranslated);
     let verdict = subnet.source.map_or(Masquerade, |address| SourceNat(Target { address, port: None }));
     let outside = masquerade
         .then(|| Rule::new(Chain::NAT_POSTROUTING, verdict).when(Source(subnet.pool)).unless(OutputLink(bridge)));
-    outside.into_iter().chain([hairpin]).collect()
+    outside.into_iter().chain([published]).collect()
 }
 
 /// Ports that are published on 127.0.0.1: the container can't answer to that address, and must not send to it.

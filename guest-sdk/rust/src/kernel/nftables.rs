@@ -1,7 +1,8 @@
 //! Packet filter and address translation: rules in a table (family inet) that is the network's own and goes with it.
 //!
 //! Every rule has to be tied to the network: by a condition that names one of its links or an address in its pools, or
-//! by a translation into its pools.
+//! by a translation into its pools. One that drops what is invalid at `Prerouting` may name a port of the host instead, which the call's owner
+//! has taken, and a source or a destination of its family.
 
 use std::net::IpAddr;
 

@@ -13,6 +13,9 @@ use crate::{Hook, HostCall, Limit};
 /// `lo` has this ifindex in every namespace (LOOPBACK_IFINDEX, include/net/flow.h).
 const LOOPBACK_LINK: u32 = 1;
 
+/// NF_CT_STATE_INVALID_BIT of linux/netfilter/nf_conntrack_common.h.
+const INVALID: u32 = 1;
+
 /// A rule that a driver wants.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
@@ -45,7 +48,7 @@ pub enum WantedProperty {
 pub struct NftRules {
     pub namespace: Namespace,
     pub table: String,
-    /// Each with the port of the host whose packets it sends elsewhere: it holds as long as that is held.
+    /// Each with the port of the host whose packets it sends elsewhere, or drops where they are invalid: it holds as long as that is held.
     pub rules: Vec<(NftRule, Option<HostPort>)>,
 }
 
@@ -123,8 +126,13 @@ impl Gate {
             let refused = self.permit(call, Object::Target(to));
             refused.map_err(|e| Error { message: format!("{}; nor does the host send from it", e.message), ..e })?;
         }
+        let mut ties = ties(&conditions, &parents, &verdict);
+        if verdict == NftVerdict::Drop && chain.hook == NftHook::Prerouting && is_for_invalid(&conditions) {
+            port = held(view, &conditions)?;
+            ties.extend(port.map(|_| Tie::Port));
+        }
         // What is wrong is the rule.
-        let tied = self.permit(call, Object::Rule(&ties(&conditions, &parents, &verdict)));
+        let tied = self.permit(call, Object::Rule(&ties));
         tied.map_err(|e| Error::invalid(e.message))?;
         let owner = self.about.endpoint.as_ref().or(self.about.network.as_ref()).map_or("", |id| id.as_str());
         let comment = format!("{} {owner}", self.about.driver).chars().take(100).collect();
@@ -140,9 +148,8 @@ impl Gate {
         parents: &[u32],
         to: IpAddr,
     ) -> Result<Option<HostPort>> {
-        let plain = || conditions.iter().filter(|condition| !condition.negated).map(|condition| &condition.property);
         let in_pools = |net: IpNet| self.would_permit(HostCall::NftablesAdd, Object::Rule(&[Tie::Range(net)]));
-        let own = plain().any(|property| match property {
+        let own = plain(conditions).any(|property| match property {
             NftProperty::InputLink(link) => !parents.contains(link),
             NftProperty::Destination(net) => in_pools(*net),
             _ => false,
@@ -150,32 +157,57 @@ impl Gate {
         if own {
             return Ok(None);
         }
-        let (mut protocol, mut port, mut address) = (None, None, None);
-        for property in plain() {
-            match property {
-                NftProperty::Protocol(number) => protocol = Some(*number),
-                NftProperty::DestinationPort(first, last) => port = Some((*first, last.saturating_sub(*first))),
-                NftProperty::DestinationLocal => address = Some(any(to)),
-                NftProperty::Destination(net) if net.prefix_len() == net.max_prefix_len() => address = Some(net.addr()),
-                _ => {}
-            }
-        }
-        let (Some(protocol), Some((port, more)), Some(address)) = (protocol, port, address) else {
+        let Some(held) = port_of(conditions, to) else {
             return Err(Error::forbidden(
                 "packets that are not the network's can be sent to it only by a port: with a protocol, destination ports, and an address of the host",
             ));
         };
-        let held = HostPort { protocol, port, more, address };
-        match view.has_port([address, any(to)].map(|address| HostPort { address, ..held }))? {
+        match view.has_port([held.address, any(to)].map(|address| HostPort { address, ..held }))? {
             true => Ok(Some(held)),
             false => {
-                let which = if more == 0 { "" } else { " as a whole" };
+                let which = if held.more == 0 { "" } else { " as a whole" };
                 Err(Error::forbidden(format!(
                     "host port {held:#} is not taken{which} by this endpoint: see `ports.take`"
                 )))
             }
         }
     }
+}
+
+fn plain(conditions: &[NftCondition]) -> impl Iterator<Item = &NftProperty> {
+    conditions.iter().filter(|condition| !condition.negated).map(|condition| &condition.property)
+}
+
+/// The port of the host that conditions name. Of all addresses, those of the family of one are meant.
+fn port_of(conditions: &[NftCondition], to: IpAddr) -> Option<HostPort> {
+    let (mut protocol, mut port, mut address) = (None, None, None);
+    for property in plain(conditions) {
+        match property {
+            NftProperty::Protocol(number) => protocol = Some(*number),
+            NftProperty::DestinationPort(first, last) => port = Some((*first, last.saturating_sub(*first))),
+            NftProperty::DestinationLocal => address = Some(any(to)),
+            NftProperty::Destination(net) if net.prefix_len() == net.max_prefix_len() => address = Some(net.addr()),
+            _ => {}
+        }
+    }
+    let (Some(protocol), Some((port, more)), Some(address)) = (protocol, port, address) else { return None };
+    Some(HostPort { protocol, port, more, address })
+}
+
+/// Whether conditions mean only what conntrack calls invalid.
+fn is_for_invalid(conditions: &[NftCondition]) -> bool {
+    plain(conditions).any(|property| *property == NftProperty::Connection(INVALID))
+}
+
+/// The port that the call's owner has taken, if it is this port's packets that conditions mean. A source or a destination says of which family.
+fn held(view: &impl View, conditions: &[NftCondition]) -> Result<Option<HostPort>> {
+    let family = plain(conditions).find_map(|property| match property {
+        NftProperty::Source(net) | NftProperty::Destination(net) => Some(net.addr()),
+        _ => None,
+    });
+    let Some(port) = family.and_then(|family| port_of(conditions, family)) else { return Ok(None) };
+    let is_held = view.has_port([port, HostPort { address: any(port.address), ..port }])?;
+    Ok(is_held.then_some(port))
 }
 
 /// Whether a source is one that `masquerade` could give as well: what leaves the host gets an address of the host's. What is sent to the host

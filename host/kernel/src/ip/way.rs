@@ -67,7 +67,7 @@ pub(crate) fn mtu_of_others(session: &mut Session, marks: Marks) -> Result<Optio
 }
 
 /// The link by which a packet would leave; a refusal says that it would not.
-fn way_out(session: &mut Session, to: IpAddr) -> Result<Option<u32>, Error> {
+pub(crate) fn way_out(session: &mut Session, to: IpAddr) -> Result<Option<u32>, Error> {
     let mut question = RouteMessage::default();
     question.header.address_family = family_of(to);
     question.header.destination_prefix_length = if to.is_ipv4() { 32 } else { 128 };

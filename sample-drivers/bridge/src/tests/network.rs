@@ -35,9 +35,9 @@ fn filters_and_masquerades() {
         "filter forward 0: oif br-0123456789ab ct status dnat accept",
         "filter forward 0: oif br-0123456789ab iif != br-0123456789ab drop",
         "nat postrouting 100: ip saddr 10.5.0.0/24 oif != br-0123456789ab masquerade",
-        "nat postrouting 100: ip saddr 10.5.0.0/24 ip daddr 10.5.0.0/24 ct status dnat masquerade",
+        "nat postrouting 100: ip saddr 10.5.0.0/24 ct status dnat masquerade",
         "nat postrouting 100: ip6 saddr fd05::/64 oif != br-0123456789ab masquerade",
-        "nat postrouting 100: ip6 saddr fd05::/64 ip6 daddr fd05::/64 ct status dnat masquerade",
+        "nat postrouting 100: ip6 saddr fd05::/64 ct status dnat masquerade",
         "nat postrouting 100: ip saddr 127.0.0.0/8 oif br-0123456789ab masquerade",
         "filter output 0: ip6 saddr ::1/128 ip6 daddr fd05::/64 ct status dnat drop",
     ];

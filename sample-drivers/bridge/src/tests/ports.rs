@@ -44,6 +44,22 @@ fn translations() -> Vec<String> {
 }
 
 #[test]
+fn what_is_invalid_does_not_come_to_the_host() {
+    let network = network_that_is_there();
+    with(endpoint(&network, 2), binding(None, 8080, 0)).program(true, true).unwrap();
+    with(endpoint(&network, 3), binding(Some("192.0.2.1"), 8081, 0)).program(true, true).unwrap();
+    let datagrams = PortBinding { protocol: Protocol::UDP, ..binding(None, 53, 0) };
+    with(endpoint(&network, 4), datagrams).program(true, true).unwrap();
+    let dropped: Vec<_> = fake::rules().into_iter().filter(|rule| rule.starts_with("filter prerouting -100")).collect();
+    let rules = [
+        "filter prerouting -100: ip saddr 0.0.0.0/0 fib daddr type local l4proto tcp dport 8080 ct state invalid drop",
+        "filter prerouting -100: ip6 saddr ::/0 fib daddr type local l4proto tcp dport 8080 ct state invalid drop",
+        "filter prerouting -100: ip daddr 192.0.2.1/32 l4proto tcp dport 8081 ct state invalid drop",
+    ];
+    assert_eq!(dropped, rules);
+}
+
+#[test]
 fn publishes_on_both_families() {
     let endpoint = with(endpoint(&network_that_is_there(), 2), binding(None, 8080, 0));
     endpoint.program(true, true).unwrap();

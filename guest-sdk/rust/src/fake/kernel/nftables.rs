@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use super::all_or_nothing;
 use crate::fake::state::{self, PacketRule, State};
 use crate::fake::sys::Namespace;
-use crate::nftables::{Chain, ChainType, Condition, Hook, PortRange, Property, Rule, RuleId, Target, Verdict};
+use crate::nftables::{
+    Chain, ChainType, Condition, ConnectionStates, Hook, PortRange, Property, Rule, RuleId, Target, Verdict,
+};
 use crate::{Error, Protocol, Result};
 
 pub(crate) fn add(_: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> {
@@ -113,7 +115,20 @@ fn is_tied(state: &State, rule: &Rule) -> bool {
         Property::Source(network) | Property::Destination(network) => state.is_in_pools(network.addr()),
         _ => false,
     };
-    translated_inside || rule.conditions.iter().any(names_own)
+    translated_inside || rule.conditions.iter().any(names_own) || drops_invalid(state, rule)
+}
+
+/// Whether a rule drops what makes no sense at a port that its owner has taken.
+fn drops_invalid(state: &State, rule: &Rule) -> bool {
+    let invalid = ConnectionStates { invalid: true, ..ConnectionStates::default() };
+    let plain = || rule.conditions.iter().filter(|condition| !condition.negated).map(|condition| condition.property);
+    let family = plain().find_map(|property| match property {
+        Property::Source(network) | Property::Destination(network) => Some(network.addr()),
+        _ => None,
+    });
+    let is_for_invalid = plain().any(|property| matches!(property, Property::Connection(states) if states == invalid));
+    let drops = matches!(rule.verdict, Verdict::Drop) && rule.chain.hook == Hook::Prerouting && is_for_invalid;
+    drops && family.is_some_and(|family| takes_own_packets(state, rule, family))
 }
 
 fn text(state: &State, rule: &Rule) -> Result<String> {

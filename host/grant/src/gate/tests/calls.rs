@@ -447,6 +447,51 @@ fn packets_are_sent_elsewhere_only_if_they_are_the_networks_or_to_a_port_that_is
 }
 
 #[test]
+fn what_is_invalid_is_dropped_only_at_a_port_that_is_held() {
+    let (gate, mut view) = (whole(), Table::default());
+    let add = |view: &mut Table, hook, conditions: Vec<WantedCondition>, verdict| {
+        let chain = NftChain { nat: false, hook, priority: 0 };
+        gate.add_nft_rules(view, None, "t", vec![WantedNftRule { chain, conditions, verdict }]).map(Granted::take)
+    };
+    let family = || is(NftProperty::Source(net("0.0.0.0/0")));
+    let local = || is(NftProperty::DestinationLocal);
+    let tcp = || is(NftProperty::Protocol(6));
+    let port = |last| is(NftProperty::DestinationPort(8080, last));
+    let state = |bits| is(NftProperty::Connection(bits));
+    let whole = || vec![family(), local(), tcp(), port(8080), state(1)];
+    let (prerouting, untied) = (NftHook::Prerouting, "nothing ties the rule to the network");
+    let held = |address: &str| HostPort { protocol: 6, port: 8080, more: 0, address: address.parse().unwrap() };
+    for nothing in
+        [vec![], vec![held("::")], vec![held("192.0.2.1")], vec![HostPort { protocol: 17, ..held("0.0.0.0") }]]
+    {
+        view.ports = nothing;
+        no(add(&mut view, prerouting, whole(), NftVerdict::Drop), untied);
+    }
+    view.ports = vec![held("0.0.0.0")];
+    let made = add(&mut view, prerouting, whole(), NftVerdict::Drop).unwrap();
+    assert_eq!(made.rules[0].1, Some(held("0.0.0.0")), "as long as the port is held");
+    let to = is(NftProperty::Destination(net("192.0.2.1/32")));
+    let made = add(&mut view, prerouting, vec![to, tcp(), port(8080), state(1)], NftVerdict::Drop).unwrap();
+    assert_eq!(made.rules[0].1, Some(held("192.0.2.1")));
+    no(add(&mut view, prerouting, whole(), NftVerdict::Accept), untied);
+    no(add(&mut view, NftHook::Forward, whole(), NftVerdict::Drop), untied);
+    for left in 0..5 {
+        let mut conditions = whole();
+        conditions.remove(left);
+        no(add(&mut view, prerouting, conditions, NftVerdict::Drop), untied);
+        let mut conditions = whole();
+        conditions[left].negated = true;
+        no(add(&mut view, prerouting, conditions, NftVerdict::Drop), untied);
+    }
+    for states in [2, 3, 8, 15] {
+        let conditions = vec![family(), local(), tcp(), port(8080), state(states)];
+        no(add(&mut view, prerouting, conditions, NftVerdict::Drop), untied);
+    }
+    let more = vec![family(), local(), tcp(), port(8081), state(1)];
+    no(add(&mut view, prerouting, more, NftVerdict::Drop), untied);
+}
+
+#[test]
 fn a_range_is_sent_elsewhere_only_if_all_of_it_is_held() {
     let (gate, mut view) = (whole(), Table::default());
     let range = |port, more| HostPort { protocol: 17, port, more, address: "0.0.0.0".parse().unwrap() };

@@ -136,7 +136,9 @@ impl View for Table {
 
     fn has_port(&self, ports: [HostPort; 2]) -> Result<bool> {
         let is_held = |number| {
-            let on = |held: &HostPort| ports.iter().any(|port| port.address == held.address);
+            let on = |held: &HostPort| {
+                ports.iter().any(|port| (port.protocol, port.address) == (held.protocol, held.address))
+            };
             self.ports.iter().any(|held| on(held) && (held.port..=held.last()).contains(&number))
         };
         Ok((ports[0].port..=ports[0].last()).all(is_held))
