@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts hostile property oracle fuzz bench bench-beside bench-docker bench-languages bindings hour lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts hostile property oracle fuzz bench bench-beside bench-docker bench-languages bindings hour kinds lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -31,6 +31,9 @@ bindings: ## The bindings that the SDKs for C and Go carry, of what wit/ says no
 
 hour: setup build languages ## From nothing to a ping through a driver of one's own in each language, without caches: what each command takes
 	PONTOON_COLD=1 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios hour:: -- --nocapture --test-threads=1
+
+kinds: setup build languages ## A macvlan and an overlay driver in each language, from a new project to a loaded driver
+	PONTOON_KINDS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios kinds:: -- --nocapture --test-threads=1
 
 freeze: build drivers languages ## Releases the version that wit/ says: its text and a driver of each language (wit/README.md)
 	wit/freeze

@@ -17,24 +17,45 @@ const MACHINE: &str =
     "sh bash env make awk basename cat chmod cp dirname dpkg grep head ls mkdir mv readlink rm sed tr uname";
 
 /// A language's toolchain, and where it keeps what it fetched and built before.
-struct Toolchain {
-    language: &'static str,
+pub struct Toolchain {
+    pub language: &'static str,
     programs: &'static str,
     /// Read only where the time is not to be taken cold.
     caches: &'static [(&'static str, &'static str)],
 }
 
 /// The linker and the compiler for macros are the machine's.
-const RUST: Toolchain = Toolchain {
+pub const RUST: Toolchain = Toolchain {
     language: "rust",
     programs: "cargo rustc rustup cc ld as ar",
     caches: &[("CARGO_TARGET_DIR", "target/wasm"), ("CARGO_NET_OFFLINE", "")],
 };
-const GO: Toolchain = Toolchain { language: "go", programs: "go", caches: &[("GOCACHE", "target/author/go")] };
+pub const GO: Toolchain = Toolchain { language: "go", programs: "go", caches: &[("GOCACHE", "target/author/go")] };
 /// It has no cache: it is always cold.
-const C: Toolchain = Toolchain { language: "c", programs: "clang-16 wasm-ld-16", caches: &[] };
-const PYTHON: Toolchain = Toolchain { language: "python", programs: "python3 componentize-py", caches: &[] };
-const JAVASCRIPT: Toolchain = Toolchain { language: "javascript", programs: "node npm", caches: &[] };
+pub const C: Toolchain = Toolchain { language: "c", programs: "clang-16 wasm-ld-16", caches: &[] };
+pub const PYTHON: Toolchain = Toolchain { language: "python", programs: "python3 componentize-py", caches: &[] };
+pub const JAVASCRIPT: Toolchain = Toolchain { language: "javascript", programs: "node npm", caches: &[] };
+
+impl Toolchain {
+    /// What is on PATH: its programs, `pontoon` and what every machine has.
+    pub fn only(&self) -> TempDir {
+        only(self.programs)
+    }
+
+    /// Runs a line that has to succeed as a person types it in this folder. With PONTOON_COLD nothing is there that was fetched or built before.
+    pub fn run(&self, line: &str, place: &Path, programs: &Path) -> String {
+        let mut command = typed(line, place, programs);
+        let caches = self.caches.iter().map(|(name, value)| match *value {
+            "" => (name, "true".into()),
+            folder => (name, repository().join(folder)),
+        });
+        match std::env::var_os("PONTOON_COLD").is_some() {
+            true => command.env("GOCACHE", programs.join("cache")),
+            false => command.envs(caches),
+        };
+        ok(&mut command)
+    }
+}
 
 /// A folder with these programs and no others, for PATH.
 fn only(programs: &str) -> TempDir {
@@ -64,8 +85,7 @@ fn typed(line: &str, place: &Path, programs: &Path) -> Command {
 }
 
 fn from_nothing_to_a_ping(toolchain: &Toolchain) {
-    let (folder, programs) = (tempfile::tempdir().unwrap(), only(toolchain.programs));
-    let is_cold = std::env::var_os("PONTOON_COLD").is_some();
+    let (folder, programs) = (tempfile::tempdir().unwrap(), toolchain.only());
     let mut steps: Vec<(String, Duration)> = Vec::new();
     let daemon = Daemon::start();
     let mut timed = |line: &str, step: &dyn Fn()| {
@@ -73,18 +93,7 @@ fn from_nothing_to_a_ping(toolchain: &Toolchain) {
         step();
         steps.push((line.to_owned(), start.elapsed()));
     };
-    let run = |line: &str, place: &Path| {
-        let mut command = typed(line, place, programs.path());
-        let caches = toolchain.caches.iter().map(|(name, value)| match *value {
-            "" => (name, "true".into()),
-            folder => (name, repository().join(folder)),
-        });
-        match is_cold {
-            true => command.env("GOCACHE", folder.path().join("cache")),
-            false => command.envs(caches),
-        };
-        ok(&mut command);
-    };
+    let run = |line: &str, place: &Path| drop(toolchain.run(line, place, programs.path()));
     let project = folder.path().join("mine");
     let new = format!("pontoon driver new mine --language {}", toolchain.language);
     timed(&new, &|| run(&new, folder.path()));

@@ -25,6 +25,7 @@ mod http;
 mod inspect;
 mod interface;
 mod killed;
+mod kinds;
 mod languages;
 mod limits;
 mod lost;

@@ -14,14 +14,14 @@ use tempfile::TempDir;
 use crate::author::{ok, repository};
 
 /// A command that runs until it is interrupted, at the end at the latest.
-struct Running {
+pub struct Running {
     child: Child,
     out: PathBuf,
     err: PathBuf,
 }
 
 impl Running {
-    fn start(daemon: &Daemon, folder: &Path, line: &str) -> Self {
+    pub fn start(daemon: &Daemon, folder: &Path, line: &str) -> Self {
         let (out, err) = (folder.join("out"), folder.join("err"));
         let mut command = Command::new(pontoon());
         command.env("PONTOON_SOCKET", daemon.socket()).args(line.split_whitespace()).current_dir(folder);
@@ -32,15 +32,15 @@ impl Running {
         Self { child, out, err }
     }
 
-    fn out(&self) -> String {
+    pub fn out(&self) -> String {
         std::fs::read_to_string(&self.out).unwrap()
     }
 
-    fn err(&self) -> String {
+    pub fn err(&self) -> String {
         std::fs::read_to_string(&self.err).unwrap()
     }
 
-    fn interrupt(&mut self) {
+    pub fn interrupt(&mut self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.err());
     }
@@ -53,11 +53,11 @@ impl Drop for Running {
     }
 }
 
-fn replay(line: &str) -> Ran {
+pub fn replay(line: &str) -> Ran {
     Ran::of(Command::new(pontoon()).args(["driver", "replay"]).args(line.split_whitespace()))
 }
 
-fn recordings(folder: &Path) -> Vec<PathBuf> {
+pub fn recordings(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
     files.sort();

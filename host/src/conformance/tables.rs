@@ -39,7 +39,8 @@ impl Stage {
         world.join(&end)?;
         let samples = world.suite.samples(&table);
         if !samples.is_empty() {
-            return Ok(Self { net, table, entries: samples, meant: true });
+            let entries = samples.into_iter().map(|sample| moved(sample, number)).collect();
+            return Ok(Self { net, table, entries, meant: true });
         }
         let own = store.entries(&net.create.network, Some(&table))?.0.into_iter().next();
         let text = own.and_then(|entry| String::from_utf8(entry.value).ok());
@@ -83,6 +84,13 @@ impl Stage {
     }
 }
 
+/// A sample as it would be in the network of this number. Its author writes addresses of the first network's pools, 10.77.1.0/24 and
+/// fd77:0:0:1::/64: in another network a driver may do nothing with them.
+fn moved(sample: Sample, number: u8) -> Sample {
+    let value = sample.value.replace("10.77.1.", &format!("10.77.{number}."));
+    Sample { value: value.replace("fd77:0:0:1:", &format!("fd77:0:0:{number}:")), ..sample }
+}
+
 /// An entry, for people.
 fn shown(sample: &Sample) -> String {
     format!("{}: {} = {}", sample.table, sample.key, super::seen::shown(sample.value.as_bytes()))
@@ -120,11 +128,11 @@ pub fn events(world: &mut World<'_>) -> Checked<()> {
 pub fn apart(world: &mut World<'_>) -> Checked<()> {
     let (first, second) = (Stage::new(world, "first", 1)?, Stage::new(world, "second", 2));
     let second = second.map_err(|stop| stop.after("beside another network"))?;
-    for sample in &first.entries {
+    for (sample, others) in first.entries.iter().zip(&second.entries) {
         first.put(world, sample, "of an entry that was created")?;
         let before = world.look()?;
-        second.put(world, sample, "of an entry of another network with the same key")?;
-        second.remove(world, sample)?;
+        second.put(world, others, "of an entry of another network with the same key")?;
+        second.remove(world, others)?;
         let when = "before it was created: the other network has one with the same key";
         world
             .same(&before, "event-notify of an entry that was deleted", when)
@@ -203,4 +211,18 @@ pub fn decode(world: &mut World<'_>) -> Checked<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_samples_addresses_are_the_networks() {
+        let sample = |value: &str| Sample { table: "t".into(), key: "k".into(), value: value.into() };
+        let written = "02:77:00:00:00:09 192.0.2.9 10.77.1.9 fd77:0:0:1::9 10.77.10.1";
+        assert_eq!(moved(sample(written), 1).value, written);
+        let second = "02:77:00:00:00:09 192.0.2.9 10.77.2.9 fd77:0:0:2::9 10.77.10.1";
+        assert_eq!(moved(sample(written), 2).value, second);
+    }
 }
