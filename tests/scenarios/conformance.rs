@@ -311,3 +311,240 @@ fn what_is_no_driver_or_no_check_is_refused() {
     let run = Run::of(&driver("null"), &["--check", "nonsense"]);
     assert!(run.code == Some(7) && run.err.contains("there is no check"), "{}", run.err);
 }
+
+/// An author's cases: a whole life on the sample bridge, and what it refuses.
+const CASES: &str = r#"
+[[case]]
+name = "both families"
+call = "create-network"
+network = "blue"
+pools = [{ subnet = "10.9.0.0/24", gateway = "10.9.0.254" }, { subnet = "fd09::/64" }]
+effects = { links = { bridge = 1 }, addresses = ["10.9.0.254/24", "fd09::1/64"] }
+
+[[case]]
+name = "once"
+call = "create-network"
+network = "blue"
+expect = "already-exists"
+
+[[case]]
+name = "a pair with the MAC"
+call = "create-endpoint"
+network = "blue"
+endpoint = "web"
+addresses = ["10.9.0.2/24", "fd09::2/64"]
+mac = "02:00:00:00:00:09"
+effects = { links = { veth = 2 } }
+
+[[case]]
+name = "gateways"
+call = "join"
+network = "blue"
+endpoint = "web"
+ports = [{ protocol = "tcp", container_port = 80, host_port = 8080, host_port_end = 8080 }]
+effects = { prefix = "eth", gateways = ["10.9.0.254", "fd09::1"], routes = [] }
+
+[[case]]
+name = "published"
+call = "program-external-connectivity"
+network = "blue"
+endpoint = "web"
+
+[[case]]
+name = "revoked"
+call = "revoke-external-connectivity"
+network = "blue"
+endpoint = "web"
+
+[[case]]
+name = "left"
+call = "leave"
+network = "blue"
+endpoint = "web"
+
+[[case]]
+name = "gone"
+call = "delete-endpoint"
+network = "blue"
+endpoint = "web"
+effects = { links = { veth = -2 }, nft_rules = 0 }
+
+[[case]]
+name = "nobody"
+call = "join"
+network = "blue"
+endpoint = "nobody"
+expect = "not-found"
+
+[[case]]
+name = "all gone"
+call = "delete-network"
+network = "blue"
+effects = { links = { bridge = -1 } }
+
+[[case]]
+name = "default pools, inside"
+call = "create-network"
+internal = true
+effects = { links = { bridge = 1 } }
+
+[[case]]
+name = "a default address"
+call = "create-endpoint"
+
+[[case]]
+name = "no way out"
+call = "join"
+effects = { gateways = [] }
+
+[[case]]
+name = "an MTU in words"
+call = "create-network"
+network = "red"
+options = { "com.docker.network.driver.mtu" = "large" }
+expect = "invalid-argument"
+message = "com.docker.network.driver.mtu"
+"#;
+
+/// Runs cases alone: the suite's checks but for one are left out.
+fn with_cases(component: &Path, text: &str, more: &[&str]) -> Run {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("my-cases.toml");
+    std::fs::write(&file, text).unwrap();
+    Run::of(component, &[&["--check", "life-ipv4", "--cases", file.to_str().unwrap()], more].concat())
+}
+
+#[test]
+fn an_authors_cases_pass_on_both_kernels() {
+    for more in [&[][..], &["--fake"]] {
+        let run = with_cases(&driver("bridge"), CASES, more);
+        let failed: Vec<_> = run.ended("failed").collect();
+        assert!(failed.is_empty() && run.code == Some(0), "{failed:#?} {}", run.err);
+        assert_eq!(run.ended("passed").count(), 15, "{:#?}", run.lines);
+        assert!(run.junit.contains("name=\"case: a pair with the MAC\""), "{}", run.junit);
+    }
+}
+
+/// What the author expects and what came: the case, the effect, both values.
+#[test]
+fn an_authors_case_finds_what_is_wrong() {
+    let wrong = [
+        (
+            "links = { veth = 2 }",
+            "links = { veth = 1 }",
+            "a pair with the MAC",
+            "effects.links = {\"veth\": 1}",
+            "{\"veth\": 2}",
+        ),
+        ("\"10.9.0.254/24\", \"fd09", "\"10.9.0.1/24\", \"fd09", "both families", "10.9.0.1/24", "10.9.0.254/24"),
+        ("[\"10.9.0.254\", \"fd09::1\"]", "[\"10.9.0.254\"]", "gateways", "{10.9.0.254}", "fd09::1"),
+        ("prefix = \"eth\"", "prefix = \"net\"", "gateways", "effects.prefix = \"net\"", "\"eth\""),
+        ("nft_rules = 0", "nft_rules = -3", "gone", "effects.nft_rules = -3", "0"),
+        ("expect = \"not-found\"", "expect = \"forbidden\"", "nobody", "forbidden", "not-found: "),
+        ("expect = \"already-exists\"", "", "once", "ok", "already-exists: "),
+        ("message = \"com.docker", "message = \"net.docker", "an MTU in words", "\"net.docker", "invalid-argument: "),
+        ("gateways = []", "gateways = [\"10.77.1.1\"]", "no way out", "{10.77.1.1}", "{}"),
+    ];
+    for (good, bad, case, expected, got) in wrong {
+        let run = with_cases(&driver("bridge"), &CASES.replacen(good, bad, 1), &["--fake"]);
+        let failed: Vec<_> = run.ended("failed").collect();
+        assert!(failed.len() == 1 && run.code != Some(0), "{bad}: {failed:#?} {}", run.err);
+        let failure = &failed[0]["failure"];
+        assert_eq!(failed[0]["check"], format!("case: {case}"));
+        let says = |field: &str, part: &str| failure[field].as_str().unwrap().contains(part);
+        assert!(says("call", case) && says("expected", expected) && says("got", got), "{bad}: {failure:#?}");
+    }
+}
+
+/// The same file with drivers that have a fault: the case that meets it is named, and what follows on that network is left out.
+#[test]
+fn an_authors_case_finds_a_drivers_fault() {
+    // The one without a fault passes all, but that its joins have a route.
+    let cases = CASES.replacen(", routes = []", ", routes = [\"169.254.7.0/24\"]", 1);
+    let failed = |fault: &str| {
+        let run = with_cases(&driver("test/faulty"), &cases, &["--fake", "--set", &format!("fault={fault}")]);
+        let of_case = |line: &&Value| line["check"].as_str().unwrap().starts_with("case: ");
+        let skipped = run.ended("skipped").filter(of_case).count();
+        (run.ended("failed").filter(of_case).cloned().collect::<Vec<_>>(), skipped)
+    };
+    assert_eq!(failed("none"), (Vec::new(), 0));
+    for (fault, case, expected) in [
+        ("forgets-ipv6", "gateways", "effects.gateways"),
+        ("makes-twice", "once", "already-exists"),
+        ("joins-unknown", "nobody", "not-found"),
+        ("sets-mac-again", "a pair with the MAC", "ok"),
+        ("gateway-inside", "no way out", "effects.gateways"),
+        ("internal-for-bad-mtu", "an MTU in words", "invalid-argument"),
+    ] {
+        let (failed, skipped) = failed(fault);
+        assert_eq!(failed[0]["check"], format!("case: {case}"), "{fault}: {failed:#?}");
+        assert!(failed[0]["failure"]["expected"].as_str().unwrap().contains(expected), "{fault}: {failed:#?}");
+        assert_eq!(failed.len(), 1, "{fault}: {failed:#?}");
+        assert_eq!(skipped > 0, case != "no way out" && case != "an MTU in words", "what follows on that network");
+    }
+}
+
+#[test]
+fn a_wrong_file_of_cases_is_refused_with_the_case_and_the_field() {
+    let case = "[[case]]\nname = 'x'\ncall = 'join'\n";
+    let many = case.repeat(501);
+    let wrong = [
+        ("", "missing field `case`"),
+        ("case = []", "has 0 cases: 1 to 500"),
+        ("[[case]]\ncall = 'join'", "missing field `name`"),
+        ("[[case]]\nname = 'x'\ncall = 'jion'", ":3: unknown variant `jion`, expected one of `create-network`"),
+        (&format!("{case}gateway = '10.0.0.1'"), ":4: unknown field `gateway`"),
+        (
+            &format!("{case}effects = {{ gateway = '10.0.0.1' }}"),
+            ":4: unknown field `gateway`, expected one of `links`",
+        ),
+        (&format!("{case}addresses = ['10.0.0.2/24']"), "case \"x\": addresses: join has none, only create-endpoint"),
+        (&format!("{case}options = {{ a = 'b' }}"), "options: join has none, only create-network and create-endpoint"),
+        (
+            &format!("{case}expect = 'notfound'"),
+            ":4: unknown variant `notfound`, expected one of `ok`, `invalid-argument`",
+        ),
+        (
+            &format!("{case}expect = 'not-found'\neffects = {{}}"),
+            "effects: a call that answers not-found changes nothing",
+        ),
+        (&format!("{case}message = 'mtu'"), "message: it is a part of an error's, and `expect` names none"),
+        (&format!("{case}{case}"), "two cases have the name \"x\""),
+        (&format!("{case}ports = [{{ protocol = 'tcp' }}]"), ":4: missing field `container_port`"),
+        ("[[case]]\nname = 'x'\ncall = 'create-network'\npools = [{ subnet = '10.0.0.0/33' }]", ":4: invalid"),
+        (
+            "[[case]]\nname = 'x'\ncall = 'create-network'\npools = [{ subnet = '10.0.0.0/24', gateway = '10.0.1.1' }]",
+            "case \"x\": pools: the gateway lies outside of 10.0.0.0/24",
+        ),
+        (
+            "[[case]]\nname = 'x'\ncall = 'create-endpoint'\naddresses = ['10.0.0.1/24', '10.0.0.2/24']",
+            "case \"x\": addresses: 10.0.0.1/24: an endpoint has one address of each family",
+        ),
+        (&format!("{case}network = ''"), "case \"x\": network: \"\": 1 to 100 bytes"),
+        (&many, "has 501 cases: 1 to 500"),
+        (&"#".repeat((256 << 10) + 1), "it is larger than 262144 bytes"),
+    ];
+    for (text, says) in wrong {
+        let run = with_cases(&driver("bridge"), text, &["--fake"]);
+        let shown: String = text.chars().take(200).collect();
+        assert!(run.code != Some(0) && run.lines.is_empty(), "{shown}: {:?}", run.lines);
+        let error: Value = serde_json::from_str(&run.err).unwrap();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("my-cases.toml") && message.contains(says), "{shown}: {message}");
+    }
+    let missing = Run::of(&driver("bridge"), &["--fake", "--cases", "/nowhere/cases.toml"]);
+    assert!(missing.code != Some(0) && missing.err.contains("/nowhere/cases.toml"), "{}", missing.err);
+}
+
+/// The file beside the component needs no naming.
+#[test]
+fn cases_beside_the_component_are_read_without_being_named() {
+    let folder = TempDir::new().unwrap();
+    let component = folder.path().join("bridge.wasm");
+    std::fs::copy(driver("bridge"), &component).unwrap();
+    std::fs::write(folder.path().join("cases.toml"), "[[case]]\nname = 'x'\ncall = 'delete-network'\n").unwrap();
+    let run = Run::of(&component, &["--fake"]);
+    assert!(run.ended("passed").any(|line| line["check"] == "case: x"), "{:#?} {}", run.lines, run.err);
+    let run = Run::of(&component, &["--fake", "--check", "mtu"]);
+    assert_eq!(run.ended("passed").count(), 1, "only what was named: {:#?}", run.lines);
+}

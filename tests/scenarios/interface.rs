@@ -9,7 +9,7 @@ use operation::endpoint::Attached;
 use operation::network::CreatedNetwork;
 use operation::table::PutEntry;
 use pontoon::answers::Fault;
-use pontoon_tests::{Bench, Daemon, Namespace, attach, create, same_at_last};
+use pontoon_tests::{Bench, Daemon, FakeBench, Namespace, attach, attach_path, create, same_at_last};
 use serde_json::{Value, json};
 use words::{Kind, Name};
 
@@ -78,6 +78,50 @@ fn every_import_is_called_and_does_what_the_wit_says() {
     }
     same_at_last(see, &before);
     assert_eq!(bench.stored(), bare_store);
+}
+
+/// Both kernels refuse what the SDK's host in memory refuses: the probe's own test goes through the same table.
+#[test]
+fn every_error_that_the_wit_documents_is_answered() {
+    let options = json!({"options": {"probe.do": "errors"}});
+    let network = create("n", "probe", &json!({"ipv6": true, "options": {"probe.do": "errors"}}));
+    let (bench, a) = (Bench::new(), Namespace::new("a"));
+    bench.load("probe", "test/probe", &[]);
+    bench.wait(bench.controller.create_network(network.clone())).unwrap();
+    join(&bench, "n", &a, &options);
+    let fake = FakeBench::new();
+    fake.load("probe", "test/probe");
+    fake.wait(fake.controller().create_network(network)).unwrap();
+    let sandbox = fake.sandbox("a");
+    fake.wait(fake.controller().attach("n", attach_path(&sandbox, &options))).unwrap();
+}
+
+/// As the probe's own test has it on the SDK's host in memory.
+#[test]
+fn a_gateway_lies_where_the_endpoint_reaches_it() {
+    let bench = Bench::new();
+    bench.load("probe", "test/probe", &[]);
+    let fake = FakeBench::new();
+    fake.load("probe", "test/probe");
+    let pools = json!({"ipv6": true, "pools": [{"subnet": "10.5.0.0/24"}, {"subnet": "fd05::/64"}]});
+    let network = create("n", "probe", &pools);
+    bench.wait(bench.controller.create_network(network.clone())).unwrap();
+    fake.wait(fake.controller().create_network(network)).unwrap();
+    let (a, sandbox) = (Namespace::new("a"), fake.sandbox("a"));
+    for gateway in ["10.5.0.254", "fd05::fe", "fe80::1"] {
+        let options = json!({"options": {"probe.gateway": gateway}});
+        bench.wait(bench.controller.attach("n", attach(&a, &options))).unwrap();
+        bench.wait(bench.controller.detach(Some("n"), "a")).unwrap();
+        fake.wait(fake.controller().attach("n", attach_path(&sandbox, &options))).unwrap();
+        fake.wait(fake.controller().detach(Some("n"), "a")).unwrap();
+    }
+    for gateway in ["192.0.2.1", "169.254.0.1", "fd99::1"] {
+        let options = json!({"options": {"probe.gateway": gateway}});
+        let real = bench.wait(bench.controller.attach("n", attach(&a, &options))).unwrap_err();
+        let faked = fake.wait(fake.controller().attach("n", attach_path(&sandbox, &options))).unwrap_err();
+        assert!(real.message.contains(&format!("gateway {gateway} is neither")), "{real}");
+        assert_eq!((real.kind, faked.kind), (Kind::InvalidArgument, Kind::InvalidArgument));
+    }
 }
 
 #[test]

@@ -244,6 +244,7 @@ fn a_driver_from_nothing(language: &str) {
     assert!(!again.out.contains("driver build"), "nothing changed, and it was built again: {}", again.out);
     let run = Run::of(&project.join("my-blue.wasm"), &[]);
     assert_eq!((run.code, run.ended("failed").collect::<Vec<_>>()), (Some(0), Vec::new()), "{}", run.err);
+    assert_eq!(run.lines.iter().filter(|line| line["check"].to_string().contains("case: ")).count(), 4, "cases.toml");
 }
 
 /// A part of what `make test` does.

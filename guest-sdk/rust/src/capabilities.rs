@@ -24,7 +24,8 @@ impl NetworkInfo<'_> {
     /// Gives IPv4 pools to a network that was created without any.
     ///
     /// # Errors
-    /// `Forbidden`: the network has pools. `AlreadyExists`: a pool overlaps with another network's.
+    /// `Forbidden`: the network has pools. `InvalidArgument`: a pool that is not IPv4 or none, or an address of it that lies outside. One
+    /// that overlaps with another network's fails `create_network` with `AlreadyExists`, when it has returned.
     pub fn update_ipam_config(&self, ipv4: &[IpamData]) -> Result<()> {
         sys::capabilities::update_ipam_config(self.0, ipv4)
     }
@@ -38,7 +39,8 @@ impl InterfaceInfo<'_> {
     /// Sets the MAC address.
     ///
     /// # Errors
-    /// `Forbidden`: it is set already. `InvalidArgument`: a multicast or all-zero address.
+    /// `Forbidden`: it is set already. `InvalidArgument`: a multicast or all-zero address. `AlreadyExists`: another endpoint of
+    /// the network has it.
     pub fn set_mac_address(&self, mac_address: MacAddress) -> Result<()> {
         sys::capabilities::set_mac_address(self.0, mac_address)
     }
@@ -46,7 +48,7 @@ impl InterfaceInfo<'_> {
     /// Sets the IPv4 or the IPv6 address, whichever family is given.
     ///
     /// # Errors
-    /// `Forbidden`: that family's address is set already, or the address lies in none of the network's pools.
+    /// `Forbidden`: that family's address is set already, or the network has pools of that family and the address lies in none.
     pub fn set_ip_address(&self, address: IpNet) -> Result<()> {
         sys::capabilities::set_ip_address(self.0, address)
     }
@@ -111,8 +113,8 @@ impl JoinInfo<'_> {
         sys::capabilities::join_sandbox(self.0).map(Namespace)
     }
 
-    /// Sets the default gateway of the address's family. One that is neither on the endpoint's network nor behind a connected static
-    /// route keeps the endpoint from joining.
+    /// Sets the default gateway of the address's family. One that is neither on the endpoint's network, nor an IPv6 link-local one, nor
+    /// behind a connected static route keeps the endpoint from joining.
     ///
     /// # Errors
     /// Whatever the host has against it.
@@ -120,10 +122,10 @@ impl JoinInfo<'_> {
         sys::capabilities::set_gateway(self.0, gateway)
     }
 
-    /// Adds a route in the container.
+    /// Adds a route in the container. The next hop lies where a gateway may.
     ///
     /// # Errors
-    /// Whatever the host has against it.
+    /// `Forbidden`: a destination that is neither in the network's pools nor link-local. `Unavailable`: the endpoint has 1,000.
     pub fn add_static_route(&self, destination: IpNet, route: StaticRoute) -> Result<()> {
         sys::capabilities::add_static_route(self.0, destination, route)
     }

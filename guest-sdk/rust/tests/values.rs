@@ -76,3 +76,25 @@ fn a_value_of_another_type_is_an_internal_error() {
     assert_eq!(error.kind, ErrorKind::Internal);
     assert!(error.message.starts_with("the store's a: "), "{error}");
 }
+
+#[test]
+fn a_record_of_another_version_is_refused_with_both_numbers() {
+    fake::reset();
+    let key = |version| Key::<(String, u16)>::new("r/a").version(version);
+    key(1).set(&("web".to_owned(), 80)).unwrap();
+    assert_eq!(fake::stored()["r/a"], r#"{"version":1,"value":["web",80]}"#);
+    assert_eq!(key(1).get(), Ok(Some(("web".to_owned(), 80))));
+    assert_eq!(store::list_version("r/", 1), Ok(vec![("a".to_owned(), ("web".to_owned(), 80_u16))]));
+    let says = "the store's r/a has version 1, and this build of the driver reads version 2";
+    assert_eq!(key(2).get(), Err(Error::internal(says)));
+    assert_eq!(store::list_version::<u8>("r/", 2), Err(Error::internal(says)));
+    // The value may be of another type by then.
+    assert_eq!(Key::<[u8; 3]>::new("r/a").version(2).get(), Err(Error::internal(says)));
+    for unversioned in ["[80,443]", "{}", "7", "no JSON"] {
+        store::set_bytes("r/a", unversioned.as_bytes()).unwrap();
+        let error = key(2).get().unwrap_err();
+        assert!(error.message.starts_with("the store's r/a has no version, and this build"), "{error}");
+    }
+    key(2).set(&("web".to_owned(), 81)).unwrap();
+    assert_eq!(key(2).take(), Ok(Some(("web".to_owned(), 81))));
+}

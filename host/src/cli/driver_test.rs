@@ -10,7 +10,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session};
 use super::values::{pair, unique};
-use crate::conformance::{self, CHECKS, Outcome, Plan, Report, Verdict};
+use crate::conformance::{self, CHECKS, Case, Outcome, Plan, Report, Verdict, read_cases};
 use crate::driver::admit::admit;
 use crate::serve::folder::{name_of, read_component, read_grant};
 use words::{Error, Kind, LinkName, Name};
@@ -30,6 +30,9 @@ pub struct Test {
     /// Only this check (repeatable)
     #[arg(long = "check", value_name = "NAME")]
     checks: Vec<String>,
+    /// Also the author's cases of this file [default: cases.toml beside the component, if it is there and no --check is given]
+    #[arg(long, value_name = "FILE")]
+    cases: Option<PathBuf>,
     /// Fail where the driver leaves something for the host to sweep
     #[arg(long)]
     strict: bool,
@@ -64,6 +67,7 @@ impl Test {
             component: component(file)?,
             configuration: unique(self.configuration)?,
             labels: unique(self.labels)?,
+            cases: cases(self.cases, file, &self.checks)?,
             checks: self.checks,
             strict: self.strict,
             fake: self.fake,
@@ -113,6 +117,13 @@ pub(super) async fn watched(plan: Plan, session: &mut Session<'_>, all: bool) ->
     }
 }
 
+/// The cases of a file, or of the one beside the component.
+fn cases(named: Option<PathBuf>, component: &Path, checks: &[String]) -> Result<Vec<Case>, Error> {
+    let beside = component.with_file_name("cases.toml");
+    let beside = Some(beside).filter(|file| checks.is_empty() && file.exists());
+    named.or(beside).map_or(Ok(Vec::new()), |file| read_cases(&file))
+}
+
 /// A component that can be tested; what is wrong with another names its file.
 pub(super) fn component(file: &Path) -> Result<Vec<u8>, Error> {
     let component = read_component(file)?;
@@ -137,7 +148,7 @@ fn summary(report: &Report, session: &mut Session<'_>) -> Result<(), Failure> {
 
 fn verdict(report: &Report) -> Error {
     let names: Vec<_> =
-        report.outcomes.iter().filter(|o| o.result == Verdict::Failed).map(|outcome| outcome.check).collect();
+        report.outcomes.iter().filter(|o| o.result == Verdict::Failed).map(|outcome| &*outcome.check).collect();
     match names.is_empty() {
         true => Error::invalid(format!("the driver {} passed no check at all", report.driver)),
         false => Error::invalid(format!("the driver {} failed: {}", report.driver, names.join(", "))),

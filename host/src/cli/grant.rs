@@ -76,6 +76,7 @@ impl Command {
 
     async fn record(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         let plan = Plan {
+            cases: Vec::new(),
             name: name_of(&self.of).or_else(|_| Name::new("driver"))?,
             component: component(&self.of)?,
             configuration: unique(self.configuration)?,

@@ -157,7 +157,7 @@ impl End {
 }
 
 /// A pool with its gateway, which comes with the pool's prefix length.
-fn pool(gateway: IpNet) -> PoolData {
+pub fn pool(gateway: IpNet) -> PoolData {
     PoolData {
         address_space: "LocalDefault".to_owned(),
         pool: Some(gateway.trunc()),

@@ -8,9 +8,11 @@
 //! - [`world`], [`ground`]: where a check takes place; [`ask`], [`direct`]: what can be asked there
 //! - [`cast`]: networks and endpoints; [`seen`]: kernel and store as lines; [`stop`]: how a check ends
 //! - [`CHECKS`] and one file per theme: the checks
+//! - [`cases`], [`tried`]: what an author writes beside them
 
 mod ask;
 mod attach;
+mod cases;
 pub mod cast;
 mod direct;
 mod errors;
@@ -28,8 +30,10 @@ mod seen;
 mod stop;
 mod suite;
 mod tables;
+mod tried;
 mod world;
 
+pub use cases::{Case, read as read_cases};
 pub use report::{Outcome, Report, Verdict};
 pub use stop::Failure;
 pub use suite::{Plan, run};

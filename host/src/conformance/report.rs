@@ -1,5 +1,7 @@
 //! What a run found.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::stop::Failure;
@@ -9,7 +11,7 @@ use grant::Grant;
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The check's name.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// How it ended.
     pub result: Verdict,
     /// What is wrong.
@@ -101,7 +103,7 @@ fn case(driver: &str, outcome: &Outcome) -> String {
     format!(
         "<testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">{inside}</testcase>\n",
         escaped(driver),
-        outcome.check,
+        escaped(&outcome.check),
         outcome.seconds
     )
 }
@@ -136,7 +138,7 @@ mod tests {
             difference: vec!["+ link x".into()],
         };
         let outcome = Outcome {
-            check: "link",
+            check: "link".into(),
             result: Verdict::Failed,
             failure: Some(failure),
             reason: None,

@@ -1,5 +1,6 @@
 //! A run: the driver is loaded once, and each check starts with a copy of what that left.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,10 +9,12 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use super::cases::Case;
 use super::cast::Families;
 use super::ground::Ground;
 use super::report::{Outcome, Report, Verdict};
-use super::stop::{Failure, Stop};
+use super::stop::{Checked, Failure, Stop};
+use super::tried::Trial;
 use super::world::World;
 use super::{CHECKS, Check, Part};
 use crate::controller::Controller;
@@ -42,6 +45,8 @@ pub struct Plan {
     pub fake: bool,
     /// Links of the host, made for the driver's links to lie on.
     pub parents: Vec<LinkName>,
+    /// The author's cases.
+    pub cases: Vec<Case>,
     /// What the driver may do; none: whatever it needs, and the report says what that was.
     pub grant: Option<Grant>,
 }
@@ -131,25 +136,25 @@ impl Suite {
             true => self.run(check),
             false => (Err(Stop::skipped(format!("the driver does not export {}", check.part.name()))), Vec::new()),
         };
-        let mut outcome = Outcome {
-            check: check.name,
-            result: Verdict::Passed,
-            failure: None,
-            reason: None,
-            warnings,
-            seconds: begin.elapsed().as_secs_f64(),
-        };
-        match ended {
-            Ok(()) if strict && !outcome.warnings.is_empty() => outcome.failure = Some(intolerable(&outcome.warnings)),
-            Ok(()) => {}
-            Err(Stop::Failed(failure)) => outcome.failure = Some(*failure),
-            Err(Stop::Skipped(why)) => (outcome.result, outcome.reason) = (Verdict::Skipped, Some(why)),
-            Err(Stop::Broken(error)) => outcome.failure = Some(broken(error)),
+        outcome(check.name.into(), ended, warnings, strict, begin)
+    }
+
+    /// The author's cases, one after the other, in one world.
+    fn cases(&self, plan: &Plan, stop: &AtomicBool, tell: &(impl Fn(&Outcome) + Sync)) -> Result<Vec<Outcome>> {
+        if plan.cases.is_empty() {
+            return Ok(Vec::new());
         }
-        if outcome.failure.is_some() {
-            outcome.result = Verdict::Failed;
+        let (world, mut trial) = (World::new(self)?, Trial::default());
+        let mut outcomes = Vec::new();
+        for case in plan.cases.iter().take_while(|_| !stop.load(Ordering::Relaxed)) {
+            let begin = Instant::now();
+            let ended = trial.case(&world, case);
+            let outcome =
+                outcome(format!("case: {}", case.name).into(), ended, world.take_warnings(), plan.strict, begin);
+            tell(&outcome);
+            outcomes.push(outcome);
         }
-        outcome
+        Ok(outcomes)
     }
 
     fn run(&self, check: &Check) -> (std::result::Result<(), Stop>, Vec<String>) {
@@ -161,6 +166,29 @@ impl Suite {
             }
         }
     }
+}
+
+/// How a check or a case ended.
+fn outcome(
+    check: Cow<'static, str>,
+    ended: Checked<()>,
+    warnings: Vec<String>,
+    strict: bool,
+    begin: Instant,
+) -> Outcome {
+    let (result, seconds) = (Verdict::Passed, begin.elapsed().as_secs_f64());
+    let mut outcome = Outcome { check, result, failure: None, reason: None, warnings, seconds };
+    match ended {
+        Ok(()) if strict && !outcome.warnings.is_empty() => outcome.failure = Some(intolerable(&outcome.warnings)),
+        Ok(()) => {}
+        Err(Stop::Failed(failure)) => outcome.failure = Some(*failure),
+        Err(Stop::Skipped(why)) => (outcome.result, outcome.reason) = (Verdict::Skipped, Some(why)),
+        Err(Stop::Broken(error)) => outcome.failure = Some(broken(error)),
+    }
+    if outcome.failure.is_some() {
+        outcome.result = Verdict::Failed;
+    }
+    outcome
 }
 
 /// With `--strict`.
@@ -200,7 +228,8 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: impl Fn(&Outcome) + Sync) -> Re
     std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
     let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
     ended.sort_by_key(|(number, _)| *number);
-    let outcomes = ended.into_iter().map(|(_, outcome)| outcome).collect();
+    let mut outcomes: Vec<_> = ended.into_iter().map(|(_, outcome)| outcome).collect();
+    outcomes.extend(suite.cases(plan, stop, &tell)?);
     let needed = suite.needed.map(|needed| needed.lock().unwrap_or_else(PoisonError::into_inner).clone());
     Ok(Report { needed, ..Report::new(plan.name.as_str(), outcomes, begin.elapsed().as_secs_f64()) })
 }

@@ -12,6 +12,9 @@ use super::sys::{Link, Namespace};
 use crate::links::LinkInfo;
 use crate::{Error, IpamData, MacAddress, ObjectType, Result, StaticRoute};
 
+/// Static routes of one endpoint.
+const ROUTES: usize = 1_000;
+
 pub(crate) struct NetworkCall {
     pub watches_tables: bool,
 }
@@ -63,6 +66,7 @@ pub(crate) fn table_event_register(info: &NetworkCall, table: &str, object_type:
 }
 
 pub(crate) fn update_ipam_config(_: &NetworkCall, ipv4: &[IpamData]) -> Result<()> {
+    ipv4.iter().try_for_each(check_pool)?;
     state::with(|state| {
         let pools = state.pools.entry(state.owner.network.clone()).or_default();
         if !pools.is_empty() {
@@ -73,15 +77,27 @@ pub(crate) fn update_ipam_config(_: &NetworkCall, ipv4: &[IpamData]) -> Result<(
     })
 }
 
+fn check_pool(data: &IpamData) -> Result<()> {
+    let Some(pool @ IpNet::V4(_)) = data.pool else {
+        return Err(Error::invalid_argument(format!("{:?} is no IPv4 pool", data.pool)));
+    };
+    let mut addresses = data.gateway.iter().chain(data.aux_addresses.iter().map(|(_, address)| address));
+    match addresses.find(|address| !pool.contains(&address.addr())) {
+        Some(address) => Err(Error::invalid_argument(format!("{address} lies outside of the pool {pool}"))),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn set_mac_address(info: &InterfaceCall, mac_address: MacAddress) -> Result<()> {
     if mac_address.0[0] & 1 == 1 || mac_address == MacAddress::default() {
         return Err(Error::invalid_argument(format!("{mac_address} is a multicast or all-zero address")));
     }
+    state::with(|state| state.check_mac_is_free(mac_address))?;
     set_once(&info.mac_address, mac_address, "MAC address")
 }
 
 pub(crate) fn set_ip_address(info: &InterfaceCall, address: IpNet) -> Result<()> {
-    if !state::with(|state| state.is_in_pools(address.addr())) {
+    if !state::with(|state| state.is_in_pools(address.trunc()) || !state.has_pools_like(address)) {
         return Err(Error::forbidden(format!("{address} lies in none of the network's pools")));
     }
     let field = if address.addr().is_ipv4() { &info.address } else { &info.address_ipv6 };
@@ -126,8 +142,8 @@ pub(crate) fn set_names(info: &InterfaceNameInfo, source: &Link, prefix: &str, n
     super::kernel::links::check_name(prefix)?;
     name.map(super::kernel::links::check_name).transpose()?;
     let link = state::with(|state| {
-        let owner = state.links.get(&source.0).and_then(|link| link.owner.clone());
-        if owner.as_ref() != Some(&state.owner) {
+        let link = state.links.get(&source.0).ok_or_else(|| Error::not_found("the link is gone"))?;
+        if link.owner.as_ref() != Some(&state.owner) {
             return Err(Error::forbidden("the link was not made for this endpoint"));
         }
         Ok(state.info(source.0))
@@ -139,10 +155,6 @@ pub(crate) fn set_names(info: &InterfaceNameInfo, source: &Link, prefix: &str, n
 
 pub(crate) fn set_gateway(info: &JoinCall, gateway: IpAddr) -> Result<()> {
     let mut joined = info.joined.borrow_mut();
-    let routed = joined.routes.iter().any(|(to, next_hop)| next_hop.is_none() && to.contains(&gateway));
-    if !routed && !state::with(|state| state.is_in_pools(gateway)) {
-        return Err(Error::forbidden(format!("the gateway {gateway} lies in none of the network's pools")));
-    }
     match gateway {
         IpAddr::V4(gateway) => joined.gateway = Some(gateway),
         IpAddr::V6(gateway) => joined.gateway_ipv6 = Some(gateway),
@@ -155,15 +167,40 @@ pub(crate) fn add_static_route(info: &JoinCall, destination: IpNet, route: Stati
         StaticRoute::NextHop(address) => Some(address),
         StaticRoute::Connected => None,
     };
-    let is_link_local = match destination.addr() {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
-    if !is_link_local && (destination.prefix_len() == 0 || !state::with(|state| state.is_in_pools(destination.addr())))
-    {
+    let bounded = destination.prefix_len() == 0 || state::with(|state| state.has_pools_like(destination));
+    if bounded && !is_link_local(destination) && !state::with(|state| state.is_in_pools(destination)) {
         return Err(Error::forbidden(format!("the route to {destination} leads out of the network's pools")));
     }
-    info.joined.borrow_mut().routes.push((destination, next_hop));
+    let routes = &mut info.joined.borrow_mut().routes;
+    if routes.len() >= ROUTES {
+        return Err(Error::unavailable(format!("an endpoint has at most {ROUTES} static routes")));
+    }
+    routes.push((destination, next_hop));
+    Ok(())
+}
+
+/// Whether a whole network is link-local: 169.254.0.0/16, fe80::/10.
+pub(super) fn is_link_local(network: IpNet) -> bool {
+    match network {
+        IpNet::V4(v4) => v4.prefix_len() >= 16 && v4.addr().is_link_local(),
+        IpNet::V6(v6) => v6.prefix_len() >= 10 && v6.addr().is_unicast_link_local(),
+    }
+}
+
+/// What the host checks when a join has returned: a gateway, or a route's next hop, is link-local (IPv6), on the network of the endpoint's
+/// address, or behind a connected route.
+pub(super) fn check_gateways(own: &[IpNet], joined: &Joined) -> Result<()> {
+    let connected = joined.routes.iter().filter(|(_, next_hop)| next_hop.is_none()).map(|(to, _)| to);
+    let reachable: Vec<_> = own.iter().chain(connected).collect();
+    let gateways = joined.gateway.map(IpAddr::from).into_iter().chain(joined.gateway_ipv6.map(IpAddr::from));
+    for gateway in gateways.chain(joined.routes.iter().filter_map(|(_, next_hop)| *next_hop)) {
+        let link_local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        if !link_local && !reachable.iter().any(|network| network.contains(&gateway)) {
+            return Err(Error::invalid_argument(format!(
+                "the driver's gateway {gateway} is neither on the endpoint's network nor behind a connected route"
+            )));
+        }
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use ipnet::IpNet;
 
 use super::call;
-use super::capabilities::{InterfaceCall, JoinCall, Joined};
+use super::capabilities::{InterfaceCall, JoinCall, Joined, check_gateways};
 use super::state::{self, Owner};
 use crate::{
     Driver, EndpointOptions, ExternalConnectivity, InterfaceInfo, Ipv6Releaser, JoinInfo, MacAddress, PortBinding,
@@ -83,6 +83,20 @@ impl<D> Endpoint<D> {
         call(&self.network, Some(&self.id), function)
     }
 
+    fn key(&self) -> (String, String) {
+        (self.network.clone(), self.id.clone())
+    }
+
+    /// The networks of its addresses; of a family in which the test gave it none, the pools, where a front end would have chosen one.
+    fn networks(&self) -> Vec<IpNet> {
+        state::with(|state| {
+            let own = state.endpoints.get(&self.key()).map_or(&[][..], |(_, addresses)| addresses);
+            let has = |pool: &IpNet| own.iter().any(|address| address.addr().is_ipv4() == pool.addr().is_ipv4());
+            let pools = state.pools.get(&self.network).into_iter().flatten().filter(|pool| !has(pool));
+            own.iter().chain(pools).copied().collect()
+        })
+    }
+
     fn sandbox_number(&self) -> Option<u32> {
         self.sandbox.as_deref().map(|key| state::with(|state| state.sandbox(key)))
     }
@@ -113,17 +127,23 @@ impl<D: Driver> Endpoint<D> {
         };
         self.call(|| D::create_endpoint(&self.network, &self.id, &InterfaceInfo(&interface), &self.options))?;
         let addresses = [interface.address.take(), interface.address_ipv6.take()];
-        Ok((interface.mac_address.take(), addresses.into_iter().flatten().collect()))
+        let has = (interface.mac_address.take(), addresses.into_iter().flatten().collect::<Vec<_>>());
+        state::with(|state| state.endpoints.insert(self.key(), has.clone()));
+        Ok(has)
     }
 
     /// `join`, with the ports; gives what the driver said.
     ///
     /// # Errors
-    /// The driver's.
+    /// The driver's; `invalid-argument` for a gateway, or a route's next hop, that the endpoint does not reach.
     pub fn join(&self) -> Result<Joined> {
         let info = JoinCall { sandbox: self.sandbox_number(), ..JoinCall::default() };
         let sandbox = self.sandbox.as_deref().unwrap_or("sandbox");
-        self.call(|| D::join(&self.network, &self.id, sandbox, &JoinInfo(&info), &self.sandbox_options()))?;
+        let own = self.networks();
+        self.call(|| {
+            D::join(&self.network, &self.id, sandbox, &JoinInfo(&info), &self.sandbox_options())?;
+            check_gateways(&own, &info.joined.borrow())
+        })?;
         Ok(info.joined.take())
     }
 

@@ -3,9 +3,9 @@
 //! Each thread has a host of its own, empty at first; [`reset`] makes it so again. [`Network`] and [`Endpoint`] make the calls that a front end
 //! would make, as transactions: what fails is undone. The functions of this module look at what came of it.
 //!
-//! It is true to the contract where drivers notice: names and ports that are taken, lists that are done whole or not at all,
-//! values that can be set once, addresses outside of the pools, rules that are not tied to the network, what is swept. It
-//! carries no packets, has no grant and no limits.
+//! It refuses what the host refuses, with the same kinds of errors: names and ports that are taken, lists that are done whole or not at
+//! all, values that can be set once, addresses outside of the pools, gateways that an endpoint does not reach, rules that are not tied to
+//! the network. It sweeps what is left. It carries no packets, has no grant and none of its limits, and every address is one of the host's.
 //!
 //! ```
 //! use pontoon_sdk::fake;

@@ -15,7 +15,7 @@ use crate::nftables::Chain;
 use crate::routes::RouteInfo;
 use crate::rules::RuleInfo;
 use crate::sysctls::{LinkSysctl, NamespaceSysctl};
-use crate::{MacAddress, ObjectType, Protocol, TextMap};
+use crate::{Error, MacAddress, ObjectType, Protocol, Result, TextMap};
 
 /// The number of the host's namespace.
 pub(super) const HOST: u32 = 0;
@@ -103,6 +103,8 @@ pub(super) struct State {
     /// Whose call it is.
     pub owner: Owner,
     pub pools: BTreeMap<String, Vec<IpNet>>,
+    /// What endpoints have: the MAC and the addresses.
+    pub endpoints: BTreeMap<(String, String), (Option<MacAddress>, Vec<IpNet>)>,
     pub links: BTreeMap<u32, Link>,
     pub namespaces: BTreeMap<u32, MadeNamespace>,
     pub namespace_sysctls: BTreeMap<(u32, NamespaceSysctl), i32>,
@@ -208,9 +210,30 @@ impl State {
         inside.into_iter().for_each(|link| self.remove_link(link));
     }
 
-    /// Whether an address lies in a pool of the call's network.
-    pub fn is_in_pools(&self, address: IpAddr) -> bool {
-        self.pools.get(&self.owner.network).is_some_and(|pools| pools.iter().any(|pool| pool.contains(&address)))
+    fn own_pools(&self) -> &[IpNet] {
+        self.pools.get(&self.owner.network).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a whole network lies in a pool of the call's network.
+    pub fn is_in_pools(&self, network: IpNet) -> bool {
+        self.own_pools().iter().any(|pool| pool.contains(&network))
+    }
+
+    /// Whether the call's network has pools of this family.
+    pub fn has_pools_like(&self, network: IpNet) -> bool {
+        self.own_pools().iter().any(|pool| pool.addr().is_ipv4() == network.addr().is_ipv4())
+    }
+
+    /// Refuses the MAC of another endpoint of the call's network.
+    pub fn check_mac_is_free(&self, mac_address: MacAddress) -> Result<()> {
+        let is_other = |network: &str, endpoint: &str| {
+            network == self.owner.network && self.owner.endpoint.as_deref() != Some(endpoint)
+        };
+        let mut others = self.endpoints.iter().filter(|((network, endpoint), _)| is_other(network, endpoint));
+        match others.any(|(_, (mac, _))| *mac == Some(mac_address)) {
+            true => Err(Error::already_exists(format!("another endpoint of the network has {mac_address}"))),
+            false => Ok(()),
+        }
     }
 
     /// Removes what its owner left behind: an endpoint, or a network with everything of its endpoints.
@@ -243,6 +266,9 @@ impl State {
         self.swept.extend(policy_rules.map(|rule| format!("rule {:?}", rule.info)));
         let ports = self.ports.extract_if(.., |_, has| has.as_ref().is_some_and(is_owned));
         self.swept.extend(ports.map(|(port, _)| format!("host port {port}")));
+        self.endpoints.retain(|(network, endpoint), _| {
+            !is_owned(&Owner { network: network.clone(), endpoint: Some(endpoint.clone()) })
+        });
         if owner.endpoint.is_none() {
             self.forget_network(&owner.network);
         }

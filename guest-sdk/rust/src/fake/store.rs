@@ -24,8 +24,8 @@ fn check_value(value: &[u8]) -> Result<()> {
 
 /// A table's name.
 pub(super) fn check_table(table: &str) -> Result<()> {
-    if table.contains('/') {
-        return Err(Error::invalid_argument(format!("table {table:?}: a name has no /")));
+    if table.contains(['/', ' ']) {
+        return Err(Error::invalid_argument(format!("table {table:?}: a name has no space and no /")));
     }
     check_text("table", table, 128)
 }
@@ -41,6 +41,9 @@ pub(crate) mod entries {
     }
 
     pub(crate) fn list(prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        if !prefix.is_empty() {
+            check_text("prefix", prefix, 256)?;
+        }
         Ok(state::with(|state| {
             let entries = state.store.iter().filter(|(key, _)| key.starts_with(prefix));
             entries.map(|(key, (_, value))| (key.clone(), value.clone())).collect()

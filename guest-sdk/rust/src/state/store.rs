@@ -8,8 +8,8 @@
 
 use std::marker::PhantomData;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::{Context, Error, Result, sys};
 
@@ -17,21 +17,34 @@ use crate::{Context, Error, Result, sys};
 #[derive(Clone, Debug)]
 pub struct Key<T> {
     name: String,
+    version: Option<u32>,
     value: PhantomData<T>,
 }
 
 impl<T: Serialize + DeserializeOwned> Key<T> {
     /// The key of this name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), value: PhantomData }
+        Self { name: name.into(), version: None, value: PhantomData }
+    }
+
+    /// With the version of the type, which is kept beside the value. Choose the next number when the type changes: what an earlier build
+    /// of the driver wrote is an error then, and is not misread.
+    #[must_use]
+    pub fn version(mut self, version: u32) -> Self {
+        self.version = Some(version);
+        self
     }
 
     /// The value, if there is one.
     ///
     /// # Errors
-    /// `Internal`: something else lies there.
+    /// `Internal`: something else lies there, or a value of another version.
     pub fn get(&self) -> Result<Option<T>> {
-        get_bytes(&self.name)?.map(|bytes| decode(&self.name, &bytes)).transpose()
+        let read = |bytes: Vec<u8>| match self.version {
+            None => decode(&self.name, &bytes),
+            Some(version) => decode_version(&self.name, &bytes, version),
+        };
+        get_bytes(&self.name)?.map(read).transpose()
     }
 
     /// Sets the value.
@@ -39,7 +52,11 @@ impl<T: Serialize + DeserializeOwned> Key<T> {
     /// # Errors
     /// `Unavailable`: a limit of the grant.
     pub fn set(&self, value: &T) -> Result<()> {
-        let bytes = serde_json::to_vec(value).map_err(|error| Error::internal(error.to_string()));
+        let bytes = match self.version {
+            None => serde_json::to_vec(value),
+            Some(version) => serde_json::to_vec(&Record { version, value }),
+        };
+        let bytes = bytes.map_err(|error| Error::internal(error.to_string()));
         set_bytes(&self.name, &bytes.context(&self.name)?)
     }
 
@@ -62,6 +79,19 @@ impl<T: Serialize + DeserializeOwned> Key<T> {
     }
 }
 
+/// A value with its version, as the store keeps it.
+#[derive(Serialize, Deserialize)]
+struct Record<T> {
+    version: u32,
+    value: T,
+}
+
+/// Of a record, the version alone: the value may be of another type.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 /// The values whose keys start with `prefix`, in the order of their keys, each with the rest of its key.
 ///
 /// # Errors
@@ -69,6 +99,29 @@ impl<T: Serialize + DeserializeOwned> Key<T> {
 pub fn list<T: DeserializeOwned>(prefix: &str) -> Result<Vec<(String, T)>> {
     let decoded = |(key, bytes): (String, Vec<u8>)| Ok((key[prefix.len()..].to_owned(), decode(&key, &bytes)?));
     list_bytes(prefix)?.into_iter().map(decoded).collect()
+}
+
+/// The same of values of a version, see [`Key::version`].
+///
+/// # Errors
+/// `Internal`: something else lies there, or a value of another version.
+pub fn list_version<T: DeserializeOwned>(prefix: &str, version: u32) -> Result<Vec<(String, T)>> {
+    let decoded =
+        |(key, bytes): (String, Vec<u8>)| Ok((key[prefix.len()..].to_owned(), decode_version(&key, &bytes, version)?));
+    list_bytes(prefix)?.into_iter().map(decoded).collect()
+}
+
+fn decode_version<T: DeserializeOwned>(key: &str, bytes: &[u8], version: u32) -> Result<T> {
+    let written = match serde_json::from_slice(bytes) {
+        Ok(Version { version: written }) if written == version => {
+            return decode(key, bytes).map(|Record { value, .. }| value);
+        }
+        Ok(Version { version: written }) => format!("version {written}"),
+        Err(_) => "no version".to_owned(),
+    };
+    Err(Error::internal(format!(
+        "the store's {key} has {written}, and this build of the driver reads version {version}"
+    )))
 }
 
 fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {

@@ -46,6 +46,7 @@ pub const RUST_INTERFACE: &[Template] = files! {
 };
 
 pub const RUST: &[Template] = files! {
+    "cases.toml": "template/cases.toml",
     "Cargo.toml": "rust/template/Cargo.toml.in",
     "src/lib.rs": "rust/template/src/lib.rs",
     "Makefile": "rust/template/Makefile",
@@ -122,6 +123,7 @@ pub const RUST: &[Template] = files! {
 };
 
 pub const GO: &[Template] = files! {
+    "cases.toml": "template/cases.toml",
     "main.go": "go/template/main.go",
     "go.mod": "go/template/go.mod.in",
     "go.sum": "go/template/go.sum",
@@ -192,6 +194,7 @@ pub const GO: &[Template] = files! {
 };
 
 pub const C: &[Template] = files! {
+    "cases.toml": "template/cases.toml",
     "driver.c": "c/template/driver.c",
     "Makefile": "c/template/Makefile",
     "README.md": "c/template/README.md",
@@ -203,6 +206,7 @@ pub const C: &[Template] = files! {
 };
 
 pub const PYTHON: &[Template] = files! {
+    "cases.toml": "template/cases.toml",
     "app.py": "python/template/app.py",
     "Makefile": "python/template/Makefile",
     "README.md": "python/template/README.md",
@@ -218,6 +222,7 @@ pub const PYTHON: &[Template] = files! {
 };
 
 pub const JAVASCRIPT: &[Template] = files! {
+    "cases.toml": "template/cases.toml",
     "driver.ts": "javascript/template/driver.ts",
     "package.json": "javascript/template/package.json",
     "package-lock.json": "javascript/template/package-lock.json",

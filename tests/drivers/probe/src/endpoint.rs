@@ -22,6 +22,7 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
     let line = format!("create-endpoint: {mac:?} {ipv4:?} {ipv6:?} sandbox {sandbox} {options:?}");
     notes::of_endpoint(network, endpoint).add(&line)?;
     let settings = Settings::of_endpoint(network, endpoint)?;
+    settings.get("probe.mac").map_or(Ok(()), |mac| info.set_mac_address(mac.parse()?))?;
     if settings.get("probe.links") != Some("no") {
         let sandbox = info.sandbox().filter(|_| settings.get("probe.in-sandbox") == Some("yes"));
         add_pair(network, endpoint, &record, mac, sandbox.as_ref())?;
@@ -67,9 +68,13 @@ pub(crate) fn join(
         info.interface_name().set_names(&links::get(namespace.as_ref(), &container)?, "eth", None)?;
     }
     let record = Network::find(network)?;
-    if settings.get("probe.gateway") == Some("yes") {
-        let gateways = record.ipv4.iter().chain(&record.ipv6).filter_map(|data| data.gateway);
-        gateways.map(|gateway| gateway.addr()).try_for_each(|gateway| info.set_gateway(gateway))?;
+    match settings.get("probe.gateway") {
+        None => {}
+        Some("yes") => {
+            let gateways = record.ipv4.iter().chain(&record.ipv6).filter_map(|data| data.gateway);
+            gateways.map(|gateway| gateway.addr()).try_for_each(|gateway| info.set_gateway(gateway))?;
+        }
+        Some(address) => info.set_gateway(address.parse()?)?,
     }
     actions::of_join(network, endpoint, &record, &settings, info)
 }

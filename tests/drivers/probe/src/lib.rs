@@ -13,7 +13,8 @@
 //! | `probe.exceed` | of a network: `create-network` passes one of the host's limits: `host-calls`, `deadline` (in the host), `handles`, `random`, `host-call-bytes`; of an endpoint: `answer` |
 //! | `probe.skip-ipv4`, `probe.skip-ipv6` = `yes` | what `skip-gateway-allocation` answers |
 //! | `probe.links` = `no` | networks and endpoints make no links of their own |
-//! | `probe.gateway` = `yes` | `join` names the gateways of the pools |
+//! | `probe.gateway` = `yes` or an address | `join` names the gateways of the pools, or this one |
+//! | `probe.mac` = a MAC | `create-endpoint` sets it |
 //! | `probe.in-sandbox` = `yes` | endpoints make the link of the container in its namespace, where they know it |
 //! | `scope` = `global`, `network-type` | configuration only: what `register` says |
 //!

@@ -116,3 +116,115 @@ fn gives_a_network_without_pools_its_own() {
     network.create_watching().unwrap();
     network.delete().unwrap();
 }
+
+#[test]
+fn refuses_what_the_host_refuses() {
+    let network = network().option("probe.do", "errors");
+    network.create_watching().unwrap();
+    let endpoint = network.endpoint("e").address("10.5.0.2/24").option("probe.do", "errors");
+    endpoint.create().unwrap();
+    endpoint.join().unwrap();
+}
+
+/// As in the host's test of the same name.
+#[test]
+fn a_gateway_lies_where_the_endpoint_reaches_it() {
+    let network = network();
+    network.create().unwrap();
+    let join = |gateway: &str| {
+        let endpoint = network.endpoint(gateway).address("10.5.0.2/24").address("fd05::2/64");
+        let endpoint = endpoint.option("probe.gateway", gateway);
+        endpoint.create().unwrap();
+        endpoint.join().map_err(|error| error.kind)
+    };
+    for gateway in ["10.5.0.254", "fd05::fe", "fe80::1"] {
+        assert!(join(gateway).is_ok(), "{gateway}");
+    }
+    for gateway in ["192.0.2.1", "169.254.0.1", "fd99::1"] {
+        assert_eq!(join(gateway), Err(ErrorKind::InvalidArgument), "{gateway}");
+    }
+}
+
+#[test]
+fn a_mac_is_one_endpoints() {
+    let network = network();
+    network.create().unwrap();
+    let mac_address = pontoon_sdk::MacAddress([2, 0, 0, 0, 0, 7]);
+    network.endpoint("a").mac_address(mac_address).create().unwrap();
+    let set = || {
+        let endpoint = network.endpoint("b").option("probe.mac", "02:00:00:00:00:07");
+        endpoint.create().map_err(|error| error.kind)
+    };
+    assert_eq!(set(), Err(ErrorKind::AlreadyExists));
+    network.endpoint("a").delete().unwrap();
+    assert!(set().is_ok());
+}
+
+/// Errors that the table leaves out, and why.
+const LEFT_OUT: [(&str, &str, &str); 13] = [
+    ("capabilities.network-info.table-event-register", "not-implemented", "the probe has a table-watcher"),
+    ("capabilities.interface-info.set-mac-address", "already-exists", "a_mac_is_one_endpoints"),
+    ("capabilities.join-info.add-static-route", "invalid-argument", "the SDK's types can't say it"),
+    ("capabilities.join-info.add-static-route", "unavailable", "probe.do=limits"),
+    ("links.link.set", "forbidden", "parents are a grant's: the host's tests of grants"),
+    ("links.link.remove", "forbidden", "the same"),
+    ("links.add", "not-implemented", "probe.do=kinds"),
+    ("sysctls.set-link", "not-found", "a kernel without IPv6: the host's tests"),
+    ("ports.take", "not-found", "the SDK's host has every address"),
+    ("ports.take-range", "unavailable", "as with take"),
+    ("ports.take-range", "not-found", "the same"),
+    ("tables.put", "forbidden", "another host's entry: the host's tests of tables"),
+    ("tables.remove", "forbidden", "the same"),
+];
+
+/// Function and kind of each error that the WIT lists in a line of its own.
+fn documented() -> Vec<(String, String)> {
+    let files = ["capabilities", "kernel", "state"].map(|name| {
+        std::fs::read_to_string(format!("{}/../../../wit/{name}.wit", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    });
+    let (mut found, mut kinds) = (Vec::new(), Vec::new());
+    let (mut interface, mut resource) = (String::new(), String::new());
+    let lines = files.iter().flat_map(|file| file.lines());
+    for line in lines {
+        let text = line.trim();
+        if let Some(name) = text.strip_prefix("interface ") {
+            (interface, resource) = (name.trim_end_matches(" {").to_owned(), String::new());
+        } else if let Some(name) = text.strip_prefix("resource ") {
+            resource = format!("{}.", name.trim_end_matches(" {"));
+        } else if line == "  }" {
+            resource.clear();
+        } else if let Some(said) = text.strip_prefix("/// - `") {
+            let kind = |word: &str| word.trim_matches([' ', ',', '`']).to_owned();
+            kinds.extend(said.split(':').next().unwrap_or_default().split("`, `").map(kind));
+        } else if let Some((name, _)) = text.split_once(": func(") {
+            let call = format!("{interface}.{resource}{}", name.trim_start_matches('%'));
+            found.extend(kinds.drain(..).map(|kind| (call.clone(), kind)));
+        } else if !text.starts_with("///") {
+            kinds.clear();
+        }
+    }
+    found
+}
+
+#[test]
+fn every_error_that_the_wit_documents_is_in_the_table() {
+    use crate::actions::errors::{ENDPOINT, ENTRIES, JOIN, LINKS, NETWORK, PACKETS, STATE};
+    let of_stage = [LINKS, ENTRIES, PACKETS, STATE].into_iter().flatten().map(|case| (case.0, case.1));
+    let of_calls = NETWORK.iter().map(|case| (case.0, case.1)).chain(ENDPOINT.iter().map(|case| (case.0, case.1)));
+    let tried = of_stage.chain(of_calls).chain(JOIN.iter().map(|case| (case.0, case.1)));
+    let mut known: Vec<_> = tried.map(|(call, kind)| (call.to_owned(), words(kind))).collect();
+    known.extend(LEFT_OUT.map(|(call, kind, _)| (call.to_owned(), kind.to_owned())));
+    let documented = documented();
+    assert!(documented.len() > 30, "{documented:?}");
+    let missing: Vec<_> = documented.iter().filter(|one| !known.contains(one)).collect();
+    assert!(missing.is_empty(), "no case has these errors of the WIT: {missing:?}");
+}
+
+/// A kind as the WIT writes it.
+fn words(kind: ErrorKind) -> String {
+    let debug = format!("{kind:?}");
+    let hyphen = |(at, letter): (usize, char)| {
+        if at > 0 && letter.is_uppercase() { format!("-{letter}") } else { letter.to_string() }
+    };
+    debug.char_indices().map(hyphen).collect::<String>().to_lowercase()
+}

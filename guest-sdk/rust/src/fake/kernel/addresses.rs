@@ -3,21 +3,21 @@
 use ipnet::IpNet;
 
 use crate::addresses::LinkAddress;
-use crate::fake::kernel::{all_or_nothing, with_link};
+use crate::fake::kernel::{all_or_nothing, check_length, with_link};
 use crate::fake::state;
 use crate::fake::sys::Link;
 use crate::{Error, Result};
 
 /// Refuses an address outside of the pools.
 pub(crate) fn check(address: IpNet) -> Result<()> {
-    if state::with(|state| state.is_in_pools(address.addr())) {
+    if state::with(|state| state.is_in_pools(address.trunc())) {
         return Ok(());
     }
     Err(Error::forbidden(format!("{address} lies in none of the network's pools")))
 }
 
 pub(crate) fn add(addresses: &[LinkAddress]) -> Result<()> {
-    all_or_nothing(|| {
+    all_or_nothing(addresses, || {
         addresses.iter().try_for_each(|LinkAddress { link, address }| {
             check(*address)?;
             if list(&link.0)?.contains(address) {
@@ -29,10 +29,12 @@ pub(crate) fn add(addresses: &[LinkAddress]) -> Result<()> {
 }
 
 pub(crate) fn remove(addresses: &[LinkAddress]) -> Result<()> {
-    let remove_one = |LinkAddress { link, address }: &LinkAddress| {
-        with_link(link.0.0, |link| link.addresses.retain(|own| own != address))
-    };
-    addresses.iter().try_for_each(remove_one)
+    check_length(addresses, 1_000)?;
+    for LinkAddress { link, address } in addresses {
+        // What is gone has none.
+        with_link(link.0.0, |link| link.addresses.retain(|own| own != address)).ok();
+    }
+    Ok(())
 }
 
 pub(crate) fn list(link: &Link) -> Result<Vec<IpNet>> {

@@ -1,6 +1,6 @@
 //! Network devices.
 
-use super::{addresses, all_or_nothing, with_link};
+use super::{addresses, all_or_nothing, check_length, check_place, with_link};
 use crate::fake::state::{self, HOST, State};
 use crate::fake::sys::{Link, Namespace};
 use crate::links::{LinkChanges, LinkEnd, LinkInfo, LinkKind, LinkName, LinkSpec, Master};
@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// The kernel's dev_valid_name, and printable ASCII only.
 pub(crate) fn check_name(name: &str) -> Result<()> {
-    let is_good = |byte: u8| byte.is_ascii_graphic() && byte != b'/' && byte != b':';
+    let is_good = |byte: u8| byte.is_ascii_graphic() && !b"/:%".contains(&byte);
     if name.is_empty() || name.len() > 15 || name == "." || name == ".." || !name.bytes().all(is_good) {
         return Err(Error::invalid_argument(format!("{name:?} can't be a link's name")));
     }
@@ -25,10 +25,13 @@ pub(crate) fn info(link: &Link) -> Result<LinkInfo> {
 }
 
 pub(crate) fn set(link: &Link, changes: &LinkChanges) -> Result<()> {
-    let namespace = with_link(link.0, |link| link.namespace)?;
-    if let Some(name) = &changes.name {
+    let (namespace, now) = with_link(link.0, |link| (link.namespace, link.info.name.clone()))?;
+    if let Some(name) = changes.name.as_ref().filter(|name| **name != now) {
         check_name(name)?;
         check_free(namespace, name)?;
+    }
+    if let Some(Master::Bridge(bridge)) = changes.master {
+        check_place(&bridge.0, namespace)?;
     }
     let mtu = changes.mtu.map(check_mtu).transpose()?;
     with_link(link.0, |link| {
@@ -53,7 +56,8 @@ pub(crate) fn remove(link: &Link) -> Result<()> {
 }
 
 pub(crate) fn add(links: &[LinkSpec]) -> Result<Vec<(Link, Option<Link>)>> {
-    all_or_nothing(|| links.iter().map(add_spec).collect())
+    check_length(links, 256)?;
+    all_or_nothing(links, || links.iter().map(add_spec).collect())
 }
 
 fn add_spec(spec: &LinkSpec) -> Result<(Link, Option<Link>)> {
@@ -65,10 +69,19 @@ fn add_spec(spec: &LinkSpec) -> Result<(Link, Option<Link>)> {
             with_link(other, |link| link.peer = Some(one))?;
             return Ok((Link(one), Some(Link(other))));
         }
-        LinkKind::Vxlan(_) => "vxlan",
-        LinkKind::Macvlan { .. } => "macvlan",
-        LinkKind::Ipvlan { .. } => "ipvlan",
-        LinkKind::Vlan { .. } => "vlan",
+        LinkKind::Vxlan(options) => {
+            if !(1..1 << 24).contains(&options.vni) {
+                return Err(Error::invalid_argument(format!("{} is no VXLAN network identifier", options.vni)));
+            }
+            options.parent.map_or(Ok(()), |parent| check_place(&parent.0, HOST))?;
+            "vxlan"
+        }
+        LinkKind::Macvlan { parent, .. } => check_place(&parent.0, HOST).map(|()| "macvlan")?,
+        LinkKind::Ipvlan { parent, .. } => check_place(&parent.0, HOST).map(|()| "ipvlan")?,
+        LinkKind::Vlan { id, .. } if !(1..=4094).contains(id) => {
+            return Err(Error::invalid_argument(format!("{id} is no VLAN id: 1 to 4094")));
+        }
+        LinkKind::Vlan { parent, .. } => check_place(&parent.0, HOST).map(|()| "vlan")?,
         LinkKind::Dummy => "dummy",
     };
     Ok((Link(add_end(&spec.end, kind)?), None))
@@ -78,10 +91,14 @@ fn add_end(end: &LinkEnd, kind: &str) -> Result<u32> {
     let namespace = end.namespace.map_or(HOST, |namespace| namespace.0.0);
     let name = match &end.name {
         LinkName::Exact(name) => name.clone(),
-        LinkName::Prefix(prefix) => state::with(|state| first_free(state, namespace, prefix)),
+        LinkName::Prefix(prefix) => {
+            check_name(prefix)?;
+            state::with(|state| first_free(state, namespace, prefix))
+        }
     };
     check_name(&name)?;
     check_free(namespace, &name)?;
+    end.master.map_or(Ok(()), |bridge| check_place(&bridge.0, namespace))?;
     end.addresses.iter().try_for_each(|address| addresses::check(*address))?;
     let mtu = end.mtu.map(check_mtu).transpose()?;
     state::with(|state| {
@@ -112,6 +129,7 @@ fn check_free(namespace: u32, name: &str) -> Result<()> {
 
 pub(crate) fn get(namespace: Option<&Namespace>, name: &str) -> Result<Link> {
     let namespace = namespace.map_or(HOST, |namespace| namespace.0);
+    check_name(name)?;
     let found = state::with(|state| state.own_link(namespace, name)).map(Link);
     found.ok_or_else(|| Error::not_found(format!("the driver has no link {name} there")))
 }

@@ -1,12 +1,21 @@
 //! Neighbour and forwarding entries.
 
-use crate::Result;
-use crate::fake::kernel::{all_or_nothing, with_link};
+use std::net::IpAddr;
+
+use crate::fake::capabilities::is_link_local;
+use crate::fake::kernel::{all_or_nothing, check_length, with_link};
 use crate::fake::sys::Link;
 use crate::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo};
+use crate::{Error, Result};
+
+/// Refuses an address that is neither in the pools nor link-local.
+fn check(address: IpAddr) -> Result<()> {
+    if is_link_local(address.into()) { Ok(()) } else { super::addresses::check(address.into()) }
+}
 
 pub(crate) fn add(neighbours: &[Neighbour]) -> Result<()> {
-    all_or_nothing(|| {
+    all_or_nothing(neighbours, || {
+        neighbours.iter().try_for_each(|entry| check(entry.address))?;
         remove(neighbours)?;
         neighbours.iter().try_for_each(|&Neighbour { link, address, mac_address }| {
             with_link(link.0.0, |link| link.neighbours.push(NeighbourInfo { address, mac_address }))
@@ -15,9 +24,12 @@ pub(crate) fn add(neighbours: &[Neighbour]) -> Result<()> {
 }
 
 pub(crate) fn remove(neighbours: &[Neighbour]) -> Result<()> {
-    neighbours.iter().try_for_each(|neighbour| {
-        with_link(neighbour.link.0.0, |link| link.neighbours.retain(|own| own.address != neighbour.address))
-    })
+    check_length(neighbours, 1_000)?;
+    for neighbour in neighbours {
+        // What is gone has none.
+        with_link(neighbour.link.0.0, |link| link.neighbours.retain(|own| own.address != neighbour.address)).ok();
+    }
+    Ok(())
 }
 
 pub(crate) fn list(link: &Link) -> Result<Vec<NeighbourInfo>> {
@@ -25,7 +37,15 @@ pub(crate) fn list(link: &Link) -> Result<Vec<NeighbourInfo>> {
 }
 
 pub(crate) fn add_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
-    all_or_nothing(|| {
+    all_or_nothing(entries, || {
+        for entry in entries {
+            let is_vxlan = with_link(entry.link.0.0, |link| link.info.kind == "vxlan")?;
+            if entry.remote.is_some() && !is_vxlan {
+                return Err(Error::invalid_argument(
+                    "a link that is no vxlan: its forwarding entries have no remote end",
+                ));
+            }
+        }
         remove_forwarding(entries)?;
         entries.iter().try_for_each(|&ForwardingEntry { link, mac_address, remote }| {
             with_link(link.0.0, |link| link.forwarding.push(ForwardingInfo { mac_address, remote }))
@@ -34,9 +54,11 @@ pub(crate) fn add_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
 }
 
 pub(crate) fn remove_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
-    entries.iter().try_for_each(|entry| {
-        with_link(entry.link.0.0, |link| link.forwarding.retain(|own| own.mac_address != entry.mac_address))
-    })
+    check_length(entries, 1_000)?;
+    for entry in entries {
+        with_link(entry.link.0.0, |link| link.forwarding.retain(|own| own.mac_address != entry.mac_address)).ok();
+    }
+    Ok(())
 }
 
 pub(crate) fn list_forwarding(link: &Link) -> Result<Vec<ForwardingInfo>> {

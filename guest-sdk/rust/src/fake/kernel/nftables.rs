@@ -5,17 +5,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::all_or_nothing;
-use crate::fake::state::{self, PacketRule, State};
+use super::{all_or_nothing, check_length, check_place};
+use crate::fake::state::{self, HOST, PacketRule, State};
 use crate::fake::sys::Namespace;
 use crate::nftables::{
     Chain, ChainType, Condition, ConnectionStates, Hook, PortRange, Property, Rule, RuleId, Target, Verdict,
 };
 use crate::{Error, Protocol, Result};
 
-pub(crate) fn add(_: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> {
-    all_or_nothing(|| {
+pub(crate) fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> {
+    all_or_nothing(rules, || {
         let add_one = |rule: &Rule| {
+            check_conditions(rule, namespace.map_or(HOST, |namespace| namespace.0))?;
             state::with(|state| {
                 check(state, rule)?;
                 let (id, text) = (u64::from(state.next()), text(state, rule)?);
@@ -28,7 +29,11 @@ pub(crate) fn add(_: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> 
 }
 
 pub(crate) fn remove(ids: &[RuleId]) -> Result<()> {
-    state::with(|state| ids.iter().for_each(|id| drop(state.packet_rules.remove(&id.0))));
+    check_length(ids, 1_000)?;
+    state::with(|state| {
+        let network = state.owner.network.clone();
+        state.packet_rules.retain(|id, rule| rule.owner.network != network || !ids.contains(&RuleId(*id)));
+    });
     Ok(())
 }
 
@@ -42,7 +47,8 @@ pub(crate) fn list() -> Result<Vec<RuleId>> {
 fn check(state: &State, rule: &Rule) -> Result<()> {
     let Chain { chain_type, hook, .. } = rule.chain;
     let fits = match rule.verdict {
-        Verdict::Accept | Verdict::Drop => true,
+        Verdict::Accept => hook != Hook::Forward || chain_type == ChainType::Filter,
+        Verdict::Drop => chain_type == ChainType::Filter,
         Verdict::Masquerade => chain_type == ChainType::Nat && hook == Hook::Postrouting,
         Verdict::SourceNat(_) => chain_type == ChainType::Nat && matches!(hook, Hook::Postrouting | Hook::Input),
         Verdict::DestinationNat(_) => chain_type == ChainType::Nat && matches!(hook, Hook::Prerouting | Hook::Output),
@@ -50,7 +56,14 @@ fn check(state: &State, rule: &Rule) -> Result<()> {
     if !fits {
         return Err(Error::invalid_argument(format!("{:?} can't stand in {:?}", rule.verdict, rule.chain)));
     }
-    check_ports(rule)?;
+    // Every address is one that the host has, as with ports.
+    let hosts = |address: IpAddr| hook == Hook::Postrouting && !address.is_loopback();
+    if let Verdict::DestinationNat(target) | Verdict::SourceNat(target) = rule.verdict
+        && !state.is_in_pools(target.address.into())
+        && !(matches!(rule.verdict, Verdict::SourceNat(_)) && hosts(target.address))
+    {
+        return Err(Error::forbidden(format!("{} lies in none of the network's pools", target.address)));
+    }
     if !is_tied(state, rule) {
         return Err(Error::invalid_argument("a rule that is not tied to the network"));
     }
@@ -69,7 +82,7 @@ fn takes_own_packets(state: &State, rule: &Rule, to: IpAddr) -> bool {
     for Condition { property, .. } in rule.conditions.iter().filter(|condition| !condition.negated) {
         match property {
             Property::InputLink(_) => return true,
-            Property::Destination(network) if state.is_in_pools(network.addr()) => return true,
+            Property::Destination(network) if state.is_in_pools(network.trunc()) => return true,
             Property::Destination(network) if network.prefix_len() == network.max_prefix_len() => {
                 address = Some(network.addr());
             }
@@ -90,17 +103,26 @@ fn takes_own_packets(state: &State, rule: &Rule, to: IpAddr) -> bool {
     (port.first..=port.last).all(is_own)
 }
 
-/// Ports stand behind a protocol that has them.
-fn check_ports(rule: &Rule) -> Result<()> {
+/// Links are where the rule is, ports stand behind a protocol that has them.
+fn check_conditions(rule: &Rule, namespace: u32) -> Result<()> {
+    check_length(&rule.conditions, 16)?;
+    let none = ConnectionStates { new: false, established: false, related: false, invalid: false };
     let mut has_ports = false;
     for Condition { property, negated } in &rule.conditions {
         match property {
             Property::Protocol(protocol) => {
-                has_ports |= !negated && [Protocol::TCP, Protocol::UDP, Protocol::SCTP].contains(protocol);
+                has_ports = !negated && [Protocol::TCP, Protocol::UDP, Protocol::SCTP].contains(protocol);
             }
             Property::SourcePort(_) | Property::DestinationPort(_) if !has_ports => {
                 return Err(Error::invalid_argument("a port without tcp, udp or sctp before it"));
             }
+            Property::SourcePort(range) | Property::DestinationPort(range) if range.first > range.last => {
+                return Err(Error::invalid_argument(format!("{}-{} is no range of ports", range.first, range.last)));
+            }
+            Property::Connection(states) if *states == none => {
+                return Err(Error::invalid_argument("a condition on a connection names no state"));
+            }
+            Property::InputLink(link) | Property::OutputLink(link) => check_place(&link.0, namespace)?,
             _ => {}
         }
     }
@@ -109,10 +131,11 @@ fn check_ports(rule: &Rule) -> Result<()> {
 
 fn is_tied(state: &State, rule: &Rule) -> bool {
     let translated_inside =
-        matches!(rule.verdict, Verdict::DestinationNat(target) if state.is_in_pools(target.address));
+        matches!(rule.verdict, Verdict::DestinationNat(target) if state.is_in_pools(target.address.into()));
     let names_own = |condition: &Condition| match condition.property {
+        _ if condition.negated => false,
         Property::InputLink(_) | Property::OutputLink(_) => true,
-        Property::Source(network) | Property::Destination(network) => state.is_in_pools(network.addr()),
+        Property::Source(network) | Property::Destination(network) => state.is_in_pools(network.trunc()),
         _ => false,
     };
     translated_inside || rule.conditions.iter().any(names_own) || drops_invalid(state, rule)

@@ -1,6 +1,8 @@
 //! Policy rules.
 
-use crate::fake::kernel::all_or_nothing;
+use ipnet::IpNet;
+
+use crate::fake::kernel::{all_or_nothing, check_place};
 use crate::fake::state::{self, HOST, PolicyRule, State};
 use crate::fake::sys::Namespace;
 use crate::rules::{Rule, RuleInfo};
@@ -17,16 +19,37 @@ fn recorded(state: &State, namespace: Option<&Namespace>, rule: &Rule) -> Policy
 }
 
 pub(crate) fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
-    all_or_nothing(|| {
+    all_or_nothing(rules, || {
         for rule in rules {
-            if rule.source.is_none() && rule.destination.is_none() && rule.input_link.is_none() {
-                return Err(Error::invalid_argument("a rule without source, destination or input link"));
-            }
-            rule.source.into_iter().chain(rule.destination).try_for_each(super::addresses::check)?;
+            check(rule, namespace.map_or(HOST, |namespace| namespace.0))?;
             state::with(|state| state.policy_rules.push(recorded(state, namespace, rule)));
         }
         Ok(())
     })
+}
+
+fn check(rule: &Rule, namespace: u32) -> Result<()> {
+    let &Rule { priority, source, destination, input_link, table, .. } = rule;
+    if !(1..=32_765).contains(&priority) {
+        return Err(Error::invalid_argument(format!("{priority} is no rule's priority: 1 to 32765")));
+    }
+    if table == 0 {
+        return Err(Error::invalid_argument("0 is no routing table"));
+    }
+    if source.is_none() && destination.is_none() && input_link.is_none() {
+        return Err(Error::invalid_argument("a rule without source, destination or input link"));
+    }
+    if let (Some(source), Some(destination)) = (source, destination)
+        && source.addr().is_ipv4() != destination.addr().is_ipv4()
+    {
+        return Err(Error::invalid_argument("a rule's source and destination are of different families"));
+    }
+    input_link.map_or(Ok(()), |link| check_place(&link.0, namespace))?;
+    let in_pools = |network: IpNet| state::with(|state| state.is_in_pools(network));
+    if input_link.is_none() && !source.into_iter().chain(destination).any(in_pools) {
+        return Err(Error::forbidden("a rule that is not tied to the network: neither its links nor its pools"));
+    }
+    super::routes::check_table(table)
 }
 
 pub(crate) fn remove(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {

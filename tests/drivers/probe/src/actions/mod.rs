@@ -2,6 +2,7 @@
 //! the host to sweep when the network goes.
 
 mod capabilities;
+pub(crate) mod errors;
 mod kernel;
 mod kinds;
 mod limits;
@@ -20,7 +21,8 @@ use crate::settings::Settings;
 type Action = fn(&Stage) -> Result<()>;
 
 /// The actions, by name. Besides these: `network-info` in a network's options, `interface-info` in an endpoint's,
-/// `join-info` in either. A join of `limits` adds routes.
+/// `join-info` in either. A join of `limits` adds routes; `errors` goes through each
+/// of these, too.
 const ACTIONS: [(&str, Action); 17] = [
     ("log", state::log),
     ("clock", state::clock),
@@ -42,8 +44,8 @@ const ACTIONS: [(&str, Action); 17] = [
 ];
 
 /// Those that `all` leaves out.
-const ON_REQUEST: [(&str, Action); 3] =
-    [("limits", limits::limits), ("flood", limits::flood), ("memory", state::memory)];
+const ON_REQUEST: [(&str, Action); 4] =
+    [("errors", errors::errors), ("limits", limits::limits), ("flood", limits::flood), ("memory", state::memory)];
 
 /// What an action has to work with.
 pub(crate) struct Stage<'a> {
@@ -57,6 +59,9 @@ pub(crate) struct Stage<'a> {
 pub(crate) fn of_network(id: &str, network: &Network, options: &TextMap, info: &NetworkInfo) -> Result<()> {
     let notes = notes::of_network(id);
     run(&Stage { owner: id.to_owned(), network }, options, &notes)?;
+    if is_named(options, "errors") {
+        errors::of_network(info)?;
+    }
     if asks_for(options, "network-info") {
         capabilities::network_info(network, info)?;
         notes.add("done: network-info")?;
@@ -74,6 +79,9 @@ pub(crate) fn of_endpoint(
 ) -> Result<()> {
     let notes = notes::of_endpoint(network_id, endpoint);
     run(&Stage { owner: format!("{network_id}/{endpoint}"), network }, options, &notes)?;
+    if is_named(options, "errors") {
+        errors::of_endpoint(info)?;
+    }
     if asks_for(options, "interface-info") {
         capabilities::interface_info(network, info)?;
         notes.add("done: interface-info")?;
@@ -91,6 +99,9 @@ pub(crate) fn of_join(
 ) -> Result<()> {
     if settings.names("probe.do", "limits") {
         limits::static_routes(info)?;
+    }
+    if settings.names("probe.do", "errors") {
+        errors::of_join(endpoint, network, info)?;
     }
     if settings.names("probe.do", "join-info") || settings.names("probe.do", "all") {
         capabilities::join_info(endpoint, network, info)?;
