@@ -1,6 +1,7 @@
 //! A driver's author: `driver new`, `driver test` and `driver pack`, as commands. None asks a daemon.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -79,9 +80,14 @@ fn a_driver_from_nothing_to_packets() {
     for kernel in ["", "--fake"] {
         let ran = author(&folder, &format!("test my-blue/my-blue.wasm {kernel}"));
         assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
+        assert!(!ran.out.contains("warning"), "what it leaves to the host is no fault: {ran:?}");
     }
 
-    let daemon = Daemon::start();
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    let mut serve = daemon.serve();
+    serve.stdout(File::create(&log).unwrap()).stderr(File::options().append(true).open(&log).unwrap());
+    daemon.run_as(serve);
     let before = daemon.host.dump();
     assert_eq!(daemon.ok(&format!("driver load {}/my-blue.wasm --grant-asked", project.display())), "my-blue\n");
     let details = daemon.json("driver inspect my-blue");
@@ -95,9 +101,11 @@ fn a_driver_from_nothing_to_packets() {
     assert!(a.pings(&address(&daemon, "n", "b", "address")));
     assert!(b.pings(&address(&daemon, "n", "a", "address")));
     for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-blue"] {
-        daemon.ok(line);
+        let ran = daemon.cli(line);
+        assert!(ran.code == 0 && ran.err.is_empty(), "{line}: {ran:?}");
     }
     assert_eq!(daemon.host.dump(), before);
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "", "nothing is amiss, and nothing is logged");
 }
 
 #[test]
