@@ -148,7 +148,7 @@ pub struct NetworkDetails {
     /// Verbose only: its table entries, explained by the driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<Vec<Entry>>,
-    /// Verbose only: what the kernel has of it: links, rules, namespaces.
+    /// Verbose only: what the kernel has of it: links with what is on them, rules, namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Vec<String>>,
 }

@@ -147,7 +147,7 @@ impl Inner {
         if verbose {
             entries = Some(self.decoded_entries(&record, None)?);
             let things = self.store.objects(&record.id, None)?;
-            objects = Some(things.iter().map(|o| transaction::describe(&o.thing)).collect());
+            objects = Some(transaction::shown(&things, &self.store.parts(&record.id)?));
         }
         Ok(NetworkDetails { network: self.network_reply(&record)?, attached, entries, objects })
     }
