@@ -7,10 +7,12 @@
 //! - [`suite`]: what a run is: a driver, its parts, the checks at once, and their results
 //! - [`world`], [`ground`]: where a check takes place; [`ask`], [`direct`]: what can be asked there
 //! - [`cast`]: networks and endpoints; [`seen`]: kernel and store as lines; [`stop`]: how a check ends
+//! - [`bench`]: what each call costs
 //! - [`CHECKS`] and one file per theme: the checks
 
 mod ask;
 mod attach;
+mod bench;
 pub mod cast;
 mod direct;
 mod errors;
@@ -30,6 +32,7 @@ mod suite;
 mod tables;
 mod world;
 
+pub use bench::{Cost, bench};
 pub use report::{Outcome, Report, Verdict};
 pub use stop::Failure;
 pub use suite::{Plan, run};
