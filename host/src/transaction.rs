@@ -13,6 +13,7 @@ mod objects;
 mod port;
 mod removals;
 mod room;
+mod shown;
 mod shut;
 mod taken;
 mod view;
@@ -37,6 +38,7 @@ use kernel::{
 };
 use objects::{Objects, link_key};
 use removals::Removals;
+pub use shown::shown;
 pub use view::{Look, mac_is_taken};
 use words::{Error, Id, Name};
 

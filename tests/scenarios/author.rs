@@ -1,6 +1,7 @@
 //! A driver's author: `driver new`, `driver test` and `driver pack`, as commands. None asks a daemon.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -79,9 +80,14 @@ fn a_driver_from_nothing_to_packets() {
     for kernel in ["", "--fake"] {
         let ran = author(&folder, &format!("test my-blue/my-blue.wasm {kernel}"));
         assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
+        assert!(!ran.out.contains("warning"), "what it leaves to the host is no fault: {ran:?}");
     }
 
-    let daemon = Daemon::start();
+    let mut daemon = Daemon::stopped();
+    let log = daemon.file("log");
+    let mut serve = daemon.serve();
+    serve.stdout(File::create(&log).unwrap()).stderr(File::options().append(true).open(&log).unwrap());
+    daemon.run_as(serve);
     let before = daemon.host.dump();
     assert_eq!(daemon.ok(&format!("driver load {}/my-blue.wasm --grant-asked", project.display())), "my-blue\n");
     let details = daemon.json("driver inspect my-blue");
@@ -95,9 +101,11 @@ fn a_driver_from_nothing_to_packets() {
     assert!(a.pings(&address(&daemon, "n", "b", "address")));
     assert!(b.pings(&address(&daemon, "n", "a", "address")));
     for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-blue"] {
-        daemon.ok(line);
+        let ran = daemon.cli(line);
+        assert!(ran.code == 0 && ran.err.is_empty(), "{line}: {ran:?}");
     }
     assert_eq!(daemon.host.dump(), before);
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "", "nothing is amiss, and nothing is logged");
 }
 
 #[test]
@@ -216,4 +224,87 @@ fn what_fails_half_way_leaves_nothing() {
     assert_eq!(author(&folder, "new blue").code, 0, "and then it works");
     let cargo = std::fs::read_to_string(folder.path().join("blue/Cargo.toml")).unwrap();
     assert!(cargo.contains("pontoon-sdk = { path = \"sdk/rust\" }\n"), "{cargo}");
+}
+
+/// What the calls of each driver cost on each kernel: by kernel, driver and function, what a call asks of the host.
+fn measured(folder: &TempDir, line: &str) -> BTreeMap<(bool, String, String), u64> {
+    let ran = author(folder, &format!("bench {line} --rounds 3 --output json"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{line}");
+    let costs: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
+    let text = |cost: &serde_json::Value, field: &str| cost[field].as_str().unwrap().to_owned();
+    let row = |cost: &serde_json::Value| {
+        assert!(cost["p50"].as_u64() <= cost["p95"].as_u64() && cost["calls"].as_u64().unwrap() % 3 == 0, "{cost}");
+        let key = (cost["fake"].as_bool().unwrap(), text(cost, "driver"), text(cost, "function"));
+        (key, cost["host_calls"].as_u64().unwrap())
+    };
+    costs.iter().map(row).collect()
+}
+
+#[test]
+fn each_call_of_a_driver_is_measured_on_both_kernels() {
+    let folder = with_a_component();
+    let copy = |name: &str, to: &str| std::fs::copy(driver(name), folder.path().join(to)).unwrap();
+    copy("bridge", "bridge.wasm");
+    copy("test/faulty", "tables.wasm");
+    std::fs::write(
+        folder.path().join("pontoon.toml"),
+        "name = 'tables'\nversion = '1.0.0'\n[[samples]]\ntable = 'neighbours'\nkey = 'k'\nvalue = '10.77.1.9 02:77:00:00:00:09'\n",
+    )
+    .unwrap();
+    assert_eq!(author(&folder, "pack tables.wasm").code, 0);
+    let line = "tables.wasm --beside bridge.wasm";
+    let first = measured(&folder, line);
+    assert_eq!(first, measured(&folder, line), "what a call asks of the host is the same in each run");
+    for fake in [true, false] {
+        for (name, more) in
+            [("bridge", "skip-gateway-allocation"), ("tables", "event-notify"), ("tables", "decode-table-entry")]
+        {
+            let functions = ["create-network", "create-endpoint", "join", "program-external-connectivity"].into_iter();
+            let ends = ["revoke-external-connectivity", "leave", "delete-endpoint", "delete-network", "release-ipv6"];
+            for function in functions.chain(ends).chain(["endpoint-oper-info", more]) {
+                let key = (fake, name.to_owned(), function.to_owned());
+                assert!(first.contains_key(&key), "{key:?}: {first:#?}");
+            }
+        }
+    }
+    assert_eq!(measured(&folder, "bridge.wasm --beside bridge.wasm --fake").len(), 2 * 11);
+    let ran = author(&folder, "bench bridge.wasm --fake --rounds 1");
+    assert!(ran.code == 0 && ran.out.starts_with("KERNEL ") && ran.out.contains("join"), "{ran:?}");
+    let wrong: &[(&str, i32, &str)] = &[
+        ("bench gone.wasm --fake", 4, "can't read gone.wasm"),
+        ("bench pontoon.toml --fake", 7, "pontoon.toml: this is no WebAssembly"),
+        ("bench bridge.wasm --fake --rounds 0", 2, "0 is not in 1..=10000"),
+        ("bench bridge.wasm --fake --beside gone.wasm", 4, "can't read gone.wasm"),
+        ("bench tables.wasm --fake --set parent=eth0 --rounds 1", 7, "tables: create-endpoint of a: "),
+    ];
+    all_refused(&folder, wrong);
+}
+
+#[test]
+fn a_grant_in_sentences() {
+    let folder = with_a_component();
+    for name in ["bridge", "null", "hostile"] {
+        let file = repository().join("sample-drivers").join(name).join("grant.toml");
+        let line = format!("explain {}", file.display());
+        let (ran, again) = (author(&folder, &line), author(&folder, &line));
+        assert_eq!((ran.code, &ran.out), (0, &again.out), "{name}");
+        let grant: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+        for permission in grant["permissions"].as_array().unwrap() {
+            let start = format!("{}: it may ", permission.as_str().unwrap());
+            assert_eq!(ran.out.lines().filter(|line| line.starts_with(&start)).count(), 1, "{start}{ran:?}");
+        }
+    }
+    std::fs::write(folder.path().join("pontoon.toml"), MANIFEST).unwrap();
+    std::fs::write(folder.path().join("g.toml"), "permissions = ['link']").unwrap();
+    all_refused(
+        &folder,
+        &[
+            ("explain blue.wasm", 7, "blue.wasm has no manifest, so it asks for nothing"),
+            ("explain g.toml", 7, "g.toml:1: unknown variant `link`, expected one of `links`"),
+            ("explain gone.toml", 4, "can't read gone.toml"),
+        ],
+    );
+    assert_eq!(author(&folder, "pack blue.wasm").code, 0);
+    let ran = author(&folder, "explain blue.wasm --output json");
+    assert!(ran.out.starts_with("{\"sentences\":[\"links: it may "), "{ran:?}");
 }

@@ -289,6 +289,31 @@ fn what_programs_get_is_what_the_document_says() {
     );
 }
 
+/// What the driver put into the kernel, line by line: links, and what is on them, rules and settings; nothing of another network.
+#[test]
+fn a_network_is_shown_whole() {
+    let mut daemon = Daemon::start();
+    daemon.load("bridge");
+    let a = Namespace::new("a");
+    daemon.ok("network create other --subnet 10.8.0.0/24");
+    daemon.ok("network create n --subnet 10.9.0.0/24 --gateway 10.9.0.1 --ipv6");
+    daemon.ok(&format!("endpoint attach n {} -p 8080:80", a.text()));
+    for _ in 0..2 {
+        let text = daemon.ok("network inspect --verbose n");
+        for line in ["address 10.9.0.1/24 on ", "setting ipv6 accept_ra = 0 of ", ": prerouting -100: ", "masquerade"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert!(
+            text.contains(" dport 8080") && text.contains("dnat to 10.9.0.") && !text.contains("10.8.0."),
+            "{text}"
+        );
+        daemon.restart();
+    }
+    for line in ["endpoint detach n a", "network rm n other"] {
+        daemon.ok(line);
+    }
+}
+
 #[test]
 fn errors_for_programs_are_what_the_document_says() {
     let daemon = Daemon::start();

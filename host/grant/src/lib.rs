@@ -2,12 +2,13 @@
 //!
 //! - [`Grant`]: what the operator allows a driver, in the same words in which a driver asks for it
 //! - [`Permission`], [`Range`], [`NamespaceKind`], [`Sysctl`], [`Hook`], [`Limit`]: the words; [`Item`] is any one of them
-//! - [`file`]: a grant as a TOML file
+//! - [`file`]: a grant as a TOML file; [`explain`]: the same in sentences
 //! - [`Gate`]: asked for every host call with its objects, which it answers as [`Granted`]; an effect takes nothing else
 //! - [`Policy`]: a driver's grant as it is now, and the [`Audit`] of what was allowed and refused
 //! - [`HostCall`]: every function that a driver can import
 
 mod audit;
+mod explain;
 pub mod file;
 pub mod gate;
 mod item;
@@ -25,6 +26,7 @@ use utoipa::ToSchema;
 
 pub use ask::HostCall;
 pub use audit::{Audit, AuditCount, Audited, Refused};
+pub use explain::explain;
 pub use gate::view::{Link, Place, View};
 pub use gate::{About, Gate, Granted};
 pub use item::Item;

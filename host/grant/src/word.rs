@@ -58,6 +58,11 @@ impl Sysctl {
         Self { kind: Some(kind), name: NamespaceSysctl::NAMES[number] }
     }
 
+    /// Of links, and not of a whole namespace.
+    pub fn is_of_links(self) -> bool {
+        self.kind.is_none()
+    }
+
     fn scope(self) -> &'static str {
         match self.kind {
             None => "link",

@@ -128,8 +128,11 @@ pub struct CreatedNetwork {
 /// What went with a network or an endpoint that was removed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Removed {
-    /// What the driver had left behind and the host swept away.
+    /// What the driver left to the host, which removed it: no fault, unless `failed` says why.
     pub swept: Vec<String>,
+    /// Why the driver could not remove it, so that the host did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     /// What the driver was called for.
     pub calls: Vec<CallTrace>,
 }
@@ -145,7 +148,7 @@ pub struct NetworkDetails {
     /// Verbose only: its table entries, explained by the driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<Vec<Entry>>,
-    /// Verbose only: what the kernel has of it: links, rules, namespaces.
+    /// Verbose only: what the kernel has of it: links with what is on them, rules, namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Vec<String>>,
 }

@@ -1,12 +1,14 @@
-//! `pontoon driver`: load, ls, inspect, grant, audit, rm; and for authors: new, build, dev, pack, test, trace, replay.
+//! `pontoon driver`: load, ls, inspect, grant, explain, audit, rm; and for authors: new, build, dev, pack, test, bench, trace, replay.
 
 use std::path::PathBuf;
 
+use super::bench::Bench;
 use super::client::{encode, path};
 use super::dev::Dev;
 use super::driver_test::Test;
 use super::driver_trace::Trace;
 use super::exit::{FORBIDDEN, Failure};
+use super::explain::Explain;
 use super::output::{Session, listing, table};
 use super::replay::Replay;
 use super::values::{lines, pair, short, unique};
@@ -31,6 +33,8 @@ pub enum Command {
     },
     /// Show or change what a driver may do; or find out what a component needs
     Grant(grant::Command),
+    /// Say in plain sentences what a grant lets a driver do; needs no daemon
+    Explain(Explain),
     /// Show what a driver was allowed and refused since the start of the daemon
     Audit {
         /// The driver
@@ -50,6 +54,8 @@ pub enum Command {
     Pack(pack::Pack),
     /// Run a component through the conformance suite, in network namespaces of its own; needs no daemon
     Test(Test),
+    /// What each call of a component costs, beside the sample bridge; needs no daemon
+    Bench(Bench),
     /// Build and load the driver in a folder, again whenever a file of it changes, and show its calls as they happen
     Dev(Dev),
     /// Record the calls of a driver that runs, with all that it asks of the host and is answered
@@ -94,6 +100,7 @@ impl Command {
                 session.answer(&reply, |details| show(&details))
             }
             Self::Grant(command) => command.run(session).await,
+            Self::Explain(explain) => explain.run(session),
             Self::Audit { name } => {
                 let reply = session.client.get(&path(&["drivers", name.as_str(), "audit"])).await?;
                 session.answer(&reply, |audited| grant::audit(&audited))
@@ -103,6 +110,7 @@ impl Command {
             Self::Build(build) => build.run(session),
             Self::Pack(pack) => pack.run(session),
             Self::Test(test) => test.run(session).await,
+            Self::Bench(bench) => bench.run(session).await,
             Self::Dev(dev) => dev.run(session).await,
             Self::Trace(trace) => trace.run(session).await,
             Self::Replay(replay) => replay.run(session),

@@ -2,13 +2,14 @@
 //!
 //! - [`main`]: from the process's arguments to its exit code
 //! - `driver`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
-//! - `new`, `build`, `pack`, `driver_test`, `replay`: what a driver's author needs, without a daemon
+//! - `new`, `build`, `pack`, `driver_test`, `bench`, `explain`, `replay`: what a driver's author needs, without a daemon
 //! - `dev`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
 //! - [`exit`]: exit codes
 
+mod bench;
 mod build;
 mod client;
 mod dev;
@@ -18,6 +19,7 @@ mod driver_test;
 mod driver_trace;
 mod endpoint;
 pub mod exit;
+mod explain;
 mod grant;
 mod network;
 mod new;
@@ -89,7 +91,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, grant, audit, rm; new, build, pack, test
+    /// Drivers: load, ls, inspect, grant, explain, audit, rm; new, build, pack, test, bench
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

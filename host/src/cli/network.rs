@@ -129,23 +129,26 @@ pub fn removed(
             return Ok(());
         }
     };
-    if let Some(left) = swept(&reply.read::<Removed>()?.swept) {
-        session.note(&format!("{name}: {left}"));
+    if let Some(why) = reply.read::<Removed>()?.failed {
+        session.note(&format!("{name}: its driver failed to remove it, and the host did: {why}"));
     }
-    session.answer(&reply, |removed: Removed| match trace {
-        true => format!("{}\n{}", super::output::clean(name), trace::show(&removed.calls)),
-        false => super::output::clean(name),
+    session.answer(&reply, |removed: Removed| {
+        let name = super::output::clean(name);
+        match trace {
+            true => format!("{name}\n{}{}", trace::show(&removed.calls), swept(&removed.swept)),
+            false => name,
+        }
     })
 }
 
-/// What the host swept up, on one line: a driver may leave hundreds of rules.
-fn swept(things: &[String]) -> Option<String> {
+/// What the driver left to the host, on one line: it may be hundreds of rules. That is no fault, so only `--trace` shows it.
+fn swept(things: &[String]) -> String {
     const SHOWN: usize = 3;
-    let first = list(things.iter().take(SHOWN));
+    let first = super::output::clean(&list(things.iter().take(SHOWN)));
     match things.len() {
-        0 => None,
-        n if n <= SHOWN => Some(format!("the driver left behind, and the host removed: {first}")),
-        n => Some(format!("the driver left behind, and the host removed: {first} and {} more", n - SHOWN)),
+        0 => String::new(),
+        n if n <= SHOWN => format!("removed by the host: {first}\n"),
+        n => format!("removed by the host: {first} and {} more\n", n - SHOWN),
     }
 }
 
@@ -199,8 +202,8 @@ mod tests {
     #[test]
     fn what_was_swept_is_one_line() {
         let things = |n: usize| (1..=n).map(|i| format!("rule {i}")).collect::<Vec<_>>();
-        assert_eq!(swept(&things(0)), None);
-        assert!(swept(&things(3)).unwrap().ends_with("removed: rule 1, rule 2, rule 3"));
-        assert!(swept(&things(9)).unwrap().ends_with("removed: rule 1, rule 2, rule 3 and 6 more"));
+        assert_eq!(swept(&things(0)), "");
+        assert_eq!(swept(&things(3)), "removed by the host: rule 1, rule 2, rule 3\n");
+        assert_eq!(swept(&things(9)), "removed by the host: rule 1, rule 2, rule 3 and 6 more\n");
     }
 }

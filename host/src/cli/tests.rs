@@ -237,11 +237,15 @@ async fn several_are_all_tried_and_the_first_error_counts() {
 }
 
 #[tokio::test]
-async fn what_was_swept_is_told() {
+async fn what_the_driver_left_to_the_host_is_no_fault() {
     let daemon = Daemon::answering(200, r#"{"swept":["link \u001bx"],"calls":[]}"#);
-    let (code, out, err) = daemon.pontoon("endpoint detach red").await;
+    assert_eq!(daemon.pontoon("endpoint detach red").await, (0, "red\n".to_owned(), String::new()));
+    let (_, out, err) = daemon.pontoon("endpoint detach --trace red").await;
+    assert!(out.ends_with("\nremoved by the host: link \u{fffd}x\n") && err.is_empty(), "{out}{err}");
+    let daemon = Daemon::answering(200, r#"{"swept":["link x"],"failed":"it trapped","calls":[]}"#);
+    let (code, out, err) = daemon.pontoon("network rm red").await;
     assert_eq!((code, out.as_str()), (0, "red\n"));
-    assert_eq!(err, "pontoon: red: the driver left behind, and the host removed: link \u{fffd}x\n");
+    assert_eq!(err, "pontoon: red: its driver failed to remove it, and the host did: it trapped\n");
 }
 
 #[tokio::test]

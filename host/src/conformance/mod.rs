@@ -7,12 +7,14 @@
 //! - [`suite`]: what a run is: a driver, its parts, the checks at once, and their results
 //! - [`world`], [`ground`]: where a check takes place; [`ask`], [`direct`]: what can be asked there
 //! - [`cast`]: networks and endpoints; [`seen`]: kernel and store as lines; [`stop`]: how a check ends
+//! - [`bench`]: what each call costs
 //! - [`CHECKS`] and one file per theme: the checks
 //! - [`cases`], [`tried`]: what an author writes beside them
 
 mod ask;
 mod attach;
 mod cases;
+mod bench;
 pub mod cast;
 mod direct;
 mod errors;
@@ -34,6 +36,7 @@ mod tried;
 mod world;
 
 pub use cases::{Case, read as read_cases};
+pub use bench::{Cost, bench};
 pub use report::{Outcome, Report, Verdict};
 pub use stop::Failure;
 pub use suite::{Plan, run};

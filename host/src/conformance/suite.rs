@@ -75,7 +75,8 @@ pub struct Suite {
 }
 
 impl Suite {
-    fn load(plan: &Plan) -> Result<Self> {
+    /// Loads the driver.
+    pub fn load(plan: &Plan) -> Result<Self> {
         let loaded = Ground::new(plan.fake, &plan.parents)?;
         let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
         let needed = plan.grant.is_none().then(Needed::default);
@@ -126,7 +127,8 @@ impl Suite {
         self.loaded.path("state")
     }
 
-    fn exports(&self, part: Part) -> bool {
+    /// Whether the driver has this part.
+    pub(super) fn exports(&self, part: Part) -> bool {
         part == Part::Driver || self.parts.iter().any(|name| name == part.name())
     }
 

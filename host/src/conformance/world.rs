@@ -12,6 +12,7 @@ use crate::answers::Fault;
 use crate::controller::{Called, Controller};
 use crate::place::{Host, Place};
 use kernel::{Namespace, NamespacePath};
+use operation::driver::CallTrace;
 use words::{Error, Result};
 
 /// How long the kernel may take to be as it was.
@@ -27,6 +28,8 @@ pub struct World<'a> {
     controller: Option<Controller>,
     sandboxes: RefCell<Vec<Namespace>>,
     warnings: RefCell<Vec<String>>,
+    /// The calls that were expected to work.
+    traces: RefCell<Vec<CallTrace>>,
 }
 
 impl<'a> World<'a> {
@@ -35,8 +38,8 @@ impl<'a> World<'a> {
         let ground = Ground::new(suite.fake, &suite.parents)?;
         copy(&suite.loaded_state(), &ground.path("state"))?;
         let host = ground.host("host")?;
-        let (sandboxes, warnings) = (RefCell::default(), RefCell::default());
-        let mut world = Self { suite, ground, host, controller: None, sandboxes, warnings };
+        let (sandboxes, warnings, traces) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let mut world = Self { suite, ground, host, controller: None, sandboxes, warnings, traces };
         world.start()?;
         Ok(world)
     }
@@ -87,8 +90,9 @@ impl<'a> World<'a> {
         self.suite.runtime.block_on(operation)
     }
 
-    /// Notes what was left for the host to sweep.
+    /// Notes calls that were expected to work, and what they left for the host to sweep.
     pub fn note(&self, calls: &[Called]) {
+        self.traces.borrow_mut().extend(calls.iter().map(|called| called.trace.clone()));
         for called in calls.iter().filter(|called| !called.swept.is_empty()) {
             self.warn(format!("{} left for the host to sweep: {}", called.trace.function, called.swept.join(", ")));
         }
@@ -105,6 +109,17 @@ impl<'a> World<'a> {
     /// What was noted, and is no more.
     pub fn take_warnings(&self) -> Vec<String> {
         self.warnings.take()
+    }
+
+    /// The calls that were noted, and are no more.
+    pub fn take_traces(&self) -> Vec<CallTrace> {
+        self.traces.take()
+    }
+
+    /// The calls of a function that nobody has taken yet.
+    pub fn take_own(&self, function: &str) -> Checked<Vec<CallTrace>> {
+        let calls = self.controller()?.take_calls();
+        Ok(calls.into_iter().map(|called| called.trace).filter(|trace| trace.function == function).collect())
     }
 
     /// What there is now.

@@ -24,16 +24,16 @@ impl Inner {
 
     /// The same for an endpoint that is known.
     pub(super) fn forget_endpoint(&self, network: &Network, endpoint: &Endpoint) -> Result<Removed> {
-        let mut removed = Removed::default();
-        removed.swept = match self.steps(&network.driver) {
+        let removed = match self.steps(&network.driver) {
             Ok(mut steps) => {
-                let swept = self.leave_and_delete(&mut steps, network, endpoint)?;
-                removed.calls = steps.calls;
-                swept
+                let removed = self.leave_and_delete(&mut steps, network, endpoint)?;
+                Removed { calls: steps.calls, ..removed }
             }
             Err(error) => self.remove_without_driver(network, Some(&endpoint.id), &error)?,
         };
-        tracing::info!(network = %network.name, endpoint = %endpoint.name, swept = ?removed.swept, "detached");
+        let (network, endpoint) = (&network.name, &endpoint.name);
+        tracing::info!(%network, %endpoint, "detached");
+        tracing::debug!(%network, %endpoint, swept = ?removed.swept, "what the driver left to the host");
         Ok(removed)
     }
 
@@ -43,7 +43,7 @@ impl Inner {
         steps: &mut Steps<'_>,
         network: &Network,
         endpoint: &Endpoint,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Removed> {
         // From the first commit on it goes, also when the daemon is killed between two of them.
         let going = steps.disconnect(network, Endpoint { attached: false, ..endpoint.clone() });
         if going.joined.is_some()
@@ -52,7 +52,9 @@ impl Inner {
             tracing::warn!(network = %network.name, endpoint = %endpoint.name, "{error}");
         }
         let deleted = steps.delete_endpoint(network, &endpoint.id);
-        deleted.or_else(|error| self.remove_without_driver(network, Some(&endpoint.id), &error))
+        deleted
+            .map(|swept| Removed { swept, ..Removed::default() })
+            .or_else(|error| self.remove_without_driver(network, Some(&endpoint.id), &error))
     }
 
     pub(super) fn endpoints(&self, network: Option<&str>) -> Result<Vec<endpoint::Endpoint>> {

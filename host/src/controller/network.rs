@@ -78,8 +78,8 @@ impl Inner {
         let mut removed = Removed::default();
         match self.steps(&network.driver) {
             Ok(mut steps) => {
-                removed.swept = match steps.delete_network(network) {
-                    Ok(swept) => swept,
+                removed = match steps.delete_network(network) {
+                    Ok(swept) => Removed { swept, ..removed },
                     Err(error) if may_forbid && error.kind == Kind::Forbidden && network.down.is_none() => {
                         return Err(error);
                     }
@@ -88,9 +88,10 @@ impl Inner {
                 free(&mut steps, network);
                 removed.calls = steps.calls;
             }
-            Err(error) => removed.swept = self.remove_without_driver(network, None, &error)?,
+            Err(error) => removed = self.remove_without_driver(network, None, &error)?,
         }
-        tracing::info!(network = %network.name, swept = ?removed.swept, "removed");
+        tracing::info!(network = %network.name, "removed");
+        tracing::debug!(network = %network.name, swept = ?removed.swept, "what the driver left to the host");
         Ok(removed)
     }
 
@@ -108,9 +109,10 @@ impl Inner {
         network: &Network,
         endpoint: Option<&Id>,
         error: &Error,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Removed> {
         tracing::warn!(network = %network.name, endpoint = endpoint.map(Id::as_str), "removed without its driver: {error}");
-        self.sweep(network, endpoint)
+        let swept = self.sweep(network, endpoint)?;
+        Ok(Removed { swept, failed: Some(error.to_string()), calls: Vec::new() })
     }
 
     /// Removes what a network or an endpoint has, and the record of it.
@@ -147,7 +149,7 @@ impl Inner {
         if verbose {
             entries = Some(self.decoded_entries(&record, None)?);
             let things = self.store.objects(&record.id, None)?;
-            objects = Some(things.iter().map(|o| transaction::describe(&o.thing)).collect());
+            objects = Some(transaction::shown(&things, &self.store.parts(&record.id)?));
         }
         Ok(NetworkDetails { network: self.network_reply(&record)?, attached, entries, objects })
     }

@@ -125,7 +125,13 @@ fn decode_version<T: DeserializeOwned>(key: &str, bytes: &[u8], version: u32) ->
 }
 
 fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| Error::internal(format!("the store's {key}: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        let wanted = std::any::type_name::<T>();
+        Error::internal(format!(
+            "the store's {key:?} is no {wanted}: {error}. An older build of this driver may have put it there: read the old \
+             form as well, or keep the new one under another key"
+        ))
+    })
 }
 
 /// The bytes under a key.

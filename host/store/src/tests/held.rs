@@ -76,6 +76,9 @@ fn what_is_on_a_link_is_counted_until_the_link_goes() {
     add(ids[1], Part::ADDRESS, "b");
     assert_eq!(all(), [3, 2, 4, 2]);
     assert_eq!(store.object_count(&id("n1")).unwrap(), 2, "they are no objects");
+    let shown = store.parts(&id("n1")).unwrap();
+    assert!(shown.contains(&part(ids[0], Part::ROUTE, "a")) && shown.contains(&part(ids[1], Part::ADDRESS, "b")));
+    assert!(shown.iter().all(|part| part.link != ids[2]), "of another network");
     let remove = |key| put(&store, [Write::RemovePart(part(ids[0], Part::ROUTE, key))]).unwrap();
     remove("b");
     assert_eq!(all(), [3, 2, 4, 2], "another one");
