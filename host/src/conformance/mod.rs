@@ -13,8 +13,8 @@
 
 mod ask;
 mod attach;
-mod cases;
 mod bench;
+mod cases;
 pub mod cast;
 mod direct;
 mod errors;
@@ -35,8 +35,8 @@ mod tables;
 mod tried;
 mod world;
 
-pub use cases::{Case, read as read_cases};
 pub use bench::{Cost, bench};
+pub use cases::{Case, read as read_cases};
 pub use report::{Outcome, Report, Verdict};
 pub use stop::Failure;
 pub use suite::{Plan, run};
