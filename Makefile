@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts hostile property oracle fuzz bench bench-beside bench-docker bench-languages bindings hour kinds lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle fuzz bench bench-beside bench-docker bench-languages bindings hour kinds lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -75,6 +75,9 @@ chaos: setup build drivers dockerds ## Half an hour of flushed firewalls, restar
 hosts: setup build drivers dockerds ## Each important scenario on each kind of host: firewalls, uplinks, IPv6 and what earlier programs left
 	PONTOON_HOSTS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios variants:: -- --nocapture
 	PONTOON_HOSTS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test docker variants:: -- --nocapture
+
+reboots: setup build drivers dockerds ## Ten reboots of containers that start by themselves, either daemon first
+	PONTOON_REBOOTS=10 $(CARGO) test $(RELEASE) -p pontoon-tests --test docker after_reboots -- --nocapture --test-threads=1
 
 hostile: setup build drivers ## What each attack of the corpus costs another driver, whoever waits, and whoever stops the daemon
 	PONTOON_ATTACKS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios hostile::worst -- --nocapture --test-threads=1

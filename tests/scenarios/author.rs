@@ -233,7 +233,10 @@ fn measured(folder: &TempDir, line: &str) -> BTreeMap<(bool, String, String), u6
     let costs: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
     let text = |cost: &serde_json::Value, field: &str| cost[field].as_str().unwrap().to_owned();
     let row = |cost: &serde_json::Value| {
-        assert!(cost["p50"].as_u64() <= cost["p95"].as_u64() && cost["calls"].as_u64().unwrap() % 3 == 0, "{cost}");
+        assert!(
+            cost["p50"].as_u64() <= cost["p95"].as_u64() && cost["calls"].as_u64().unwrap().is_multiple_of(3),
+            "{cost}"
+        );
         let key = (cost["fake"].as_bool().unwrap(), text(cost, "driver"), text(cost, "function"));
         (key, cost["host_calls"].as_u64().unwrap())
     };

@@ -48,10 +48,7 @@ impl Machine {
     pub fn new(version: &str) -> Self {
         assert!(unpacked().join("complete").exists(), "the dockerds are not there: run `tests/dockerd/fetch`");
         let folder = tempfile::Builder::new().prefix("pontoon-dockerd-").tempdir().unwrap();
-        let machine = Command::new(scripts().join("machine")).arg(folder.path()).spawn().unwrap();
-        until("the machine", || folder.path().join("machine").exists());
-        let first = std::fs::read_to_string(folder.path().join("machine")).unwrap();
-        let host = Namespace::at(format!("/proc/{}/ns/net", first.trim()));
+        let (machine, host) = boot(folder.path());
         Self { host, version: version.to_owned(), machine, dockerd: None, pontoon: None, folder }
     }
 
@@ -73,6 +70,31 @@ impl Machine {
     pub fn run_pontoon_with_bridge(&mut self) {
         self.run_pontoon();
         self.pontoon(&format!("driver load {} --name pontoon-bridge", crate::driver("bridge").display()));
+    }
+
+    /// Everything that runs in it ends at once, and it starts again without what was in `/run`, and without a dockerd and a Pontoon.
+    pub fn reboot(&mut self) {
+        self.halt();
+        for gone in ["run", "plugins"] {
+            let _ = std::fs::remove_dir_all(self.file(gone));
+        }
+        for gone in ["machine", "docker.pid", "docker.sock", "pontoon.pid", "pontoon.sock"] {
+            let _ = std::fs::remove_file(self.file(gone));
+        }
+        (self.machine, self.host) = boot(self.folder.path());
+        self.host.run(FORWARDING);
+    }
+
+    /// Ends all that runs in it.
+    fn halt(&mut self) {
+        // It takes all that runs in it along, and cleans up behind its containers.
+        if let Some(process) = Pid::from_raw(self.machine.id().cast_signed()) {
+            let _ = kill_process(process, Signal::TERM);
+        }
+        let _ = self.machine.wait();
+        for mut child in self.dockerd.take().into_iter().chain(self.pontoon.take()) {
+            let _ = child.wait();
+        }
     }
 
     /// A file in its folder, which is the same inside and outside.
@@ -334,15 +356,16 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // It takes all that runs in it along, and cleans up behind its containers.
-        if let Some(process) = Pid::from_raw(self.machine.id().cast_signed()) {
-            let _ = kill_process(process, Signal::TERM);
-        }
-        let _ = self.machine.wait();
-        for mut child in self.dockerd.take().into_iter().chain(self.pontoon.take()) {
-            let _ = child.wait();
-        }
+        self.halt();
     }
+}
+
+/// A machine in this folder, and its network namespace.
+fn boot(folder: &Path) -> (Child, Namespace) {
+    let machine = Command::new(scripts().join("machine")).arg(folder).spawn().unwrap();
+    until("the machine", || folder.join("machine").exists());
+    let first = std::fs::read_to_string(folder.join("machine")).unwrap();
+    (machine, Namespace::at(format!("/proc/{}/ns/net", first.trim())))
 }
 
 /// Waits for something that takes a while.

@@ -97,6 +97,7 @@ impl Bench {
 /// A driver with nothing set.
 fn plan(file: &Path, fake: bool) -> Result<Plan> {
     Ok(Plan {
+        cases: Vec::new(),
         name: name_of(file).or_else(|_| Name::new("driver"))?,
         component: component(file)?,
         configuration: Default::default(),
