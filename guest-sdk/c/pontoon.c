@@ -210,3 +210,51 @@ bool pontoon_store(const char *key, size_t size, const void *values, size_t coun
   driver_list_u8_t bytes = {(uint8_t *)values, size * count};
   return count ? pontoon_driver_store_set(&name, &bytes, err) : pontoon_driver_store_remove(&name, err);
 }
+
+/* What stands before the values of a version: a mark, and the number. Eight bytes, so that what follows stays aligned. */
+struct version {
+  char mark[4];
+  uint32_t number;
+};
+static const char MARK[4] = {'P', 'V', 0, 1};
+
+bool pontoon_load_version(const char *key, uint32_t version, size_t size, void **values, size_t *count,
+                          pontoon_error *err) {
+  driver_list_u8_t bytes;
+  *values = NULL;
+  *count = 0;
+  if (!pontoon_load(key, 1, (void **)&bytes.ptr, &bytes.len, err)) return false;
+  return !bytes.len || pontoon_read_version(key, &bytes, version, size, values, count, err);
+}
+
+bool pontoon_read_version(const char *key, const driver_list_u8_t *bytes, uint32_t version, size_t size, void **values,
+                          size_t *count, pontoon_error *err) {
+  struct version written;
+  if (bytes->len < sizeof written || memcmp(bytes->ptr, MARK, sizeof MARK))
+    return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL,
+                        "the store's %s has no version, and this build of the driver reads version %u", key,
+                        (unsigned)version);
+  memcpy(&written, bytes->ptr, sizeof written);
+  if (written.number != version)
+    return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL,
+                        "the store's %s has version %u, and this build of the driver reads version %u", key,
+                        (unsigned)written.number, (unsigned)version);
+  if ((bytes->len - sizeof written) % size)
+    return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL,
+                        "the store's %s has version %u, and another size: choose the next version when a struct changes",
+                        key, (unsigned)version);
+  *values = bytes->ptr + sizeof written;
+  *count = (bytes->len - sizeof written) / size;
+  return true;
+}
+
+bool pontoon_store_version(const char *key, uint32_t version, size_t size, const void *values, size_t count,
+                           pontoon_error *err) {
+  struct version head = {.number = version};
+  if (!count) return pontoon_store(key, 1, NULL, 0, err);
+  uint8_t *bytes = pontoon_allocate(sizeof head + size * count);
+  memcpy(head.mark, MARK, sizeof MARK);
+  memcpy(bytes, &head, sizeof head);
+  memcpy(bytes + sizeof head, values, size * count);
+  return pontoon_store(key, 1, bytes, sizeof head + size * count, err);
+}

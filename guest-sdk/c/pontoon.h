@@ -87,4 +87,15 @@ bool pontoon_load(const char *key, size_t size, void **values, size_t *count, po
 /* Writes values; none: removes the key. */
 bool pontoon_store(const char *key, size_t size, const void *values, size_t count, pontoon_error *err);
 
+/* The same with a version of the author's choice before the values. Choose the next number when a struct changes: what an
+ * earlier build of the driver wrote is an error then (internal, with both numbers), and is not misread. */
+bool pontoon_load_version(const char *key, uint32_t version, size_t size, void **values, size_t *count,
+                          pontoon_error *err);
+bool pontoon_store_version(const char *key, uint32_t version, size_t size, const void *values, size_t count,
+                           pontoon_error *err);
+
+/* The values in bytes that pontoon_driver_store_list gave for a key. */
+bool pontoon_read_version(const char *key, const driver_list_u8_t *bytes, uint32_t version, size_t size, void **values,
+                          size_t *count, pontoon_error *err);
+
 #endif

@@ -20,6 +20,9 @@
 
 /* The kernel's names of links, with their NUL. */
 #define NAME_SIZE 16
+
+/* Of what is kept in the store; the next number when one of its structs changes. */
+#define VERSION 1
 /* Those of a network, at most: three or two for the filter, two for each family, two for 127.0.0.0/8, one for
  * isolation. */
 #define NETWORK_RULES 10

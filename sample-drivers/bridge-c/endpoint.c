@@ -10,11 +10,12 @@ char *endpoint_key(const char *kind, const char *network, const char *endpoint) 
 
 static bool load(const char *network, const char *endpoint, struct endpoint **found, pontoon_error *err) {
   size_t count;
-  return pontoon_load(endpoint_key("endpoint", network, endpoint), sizeof **found, (void **)found, &count, err);
+  return pontoon_load_version(endpoint_key("endpoint", network, endpoint), VERSION, sizeof **found, (void **)found,
+                              &count, err);
 }
 
 static bool store(const char *network, const char *endpoint, const struct endpoint *made, pontoon_error *err) {
-  return pontoon_store(endpoint_key("endpoint", network, endpoint), sizeof *made, made, 1, err);
+  return pontoon_store_version(endpoint_key("endpoint", network, endpoint), VERSION, sizeof *made, made, 1, err);
 }
 
 bool endpoint_find(const char *network, const char *endpoint, struct endpoint **found, pontoon_error *err) {
@@ -95,8 +96,8 @@ bool endpoint_create(const char *network_id, const char *id, pontoon_driver_capa
   }
   if (!add_pair(network, container, &made, err)) return pontoon_context(err, made.host_link);
   return store(network_id, id, &made, err) &&
-         pontoon_store(endpoint_key("exposed", network_id, id), sizeof *options->exposed_ports.ptr,
-                       options->exposed_ports.ptr, options->exposed_ports.len, err);
+         pontoon_store_version(endpoint_key("exposed", network_id, id), VERSION, sizeof *options->exposed_ports.ptr,
+                               options->exposed_ports.ptr, options->exposed_ports.len, err);
 }
 
 /* There is nothing to do for one that is not there. */

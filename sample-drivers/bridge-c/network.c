@@ -13,7 +13,7 @@ static char *key_of(const char *prefix, const char *id) {
 
 static bool load(const char *network, struct network **found, pontoon_error *err) {
   size_t count;
-  return pontoon_load(key_of(NETWORKS, network), sizeof **found, (void **)found, &count, err);
+  return pontoon_load_version(key_of(NETWORKS, network), VERSION, sizeof **found, (void **)found, &count, err);
 }
 
 bool network_find(const char *network, struct network **found, pontoon_error *err) {
@@ -85,10 +85,10 @@ static bool check_conflicts(const char *id, const struct network *made, pontoon_
   if (!pontoon_driver_store_list(&prefix, &others, err)) return false;
   for (size_t i = 0; i < others.len; i++) {
     const char *key = pontoon_chars(&others.ptr[i].f0);
-    if (others.ptr[i].f1.len != sizeof(struct network))
-      return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "the store's %s is not what this driver wrote",
-                          key);
-    if (!check_subnets(key + strlen(NETWORKS), made, (const struct network *)others.ptr[i].f1.ptr, err)) return false;
+    struct network *other;
+    size_t count;
+    if (!pontoon_read_version(key, &others.ptr[i].f1, VERSION, sizeof *other, (void **)&other, &count, err)) return false;
+    if (!check_subnets(key + strlen(NETWORKS), made, other, err)) return false;
   }
   return true;
 }
@@ -150,7 +150,7 @@ bool network_create(const char *id, const network_options *asked, const pools *i
   }
   return rules_of_network(&network, bridge, err) &&
          pontoon_store(key_of("bridge/", network.options.name), 1, id, strlen(id), err) &&
-         pontoon_store(key_of(NETWORKS, id), sizeof network, &network, 1, err);
+         pontoon_store_version(key_of(NETWORKS, id), VERSION, sizeof network, &network, 1, err);
 }
 
 /* There is nothing to do for one that is not there. */

@@ -13,7 +13,7 @@ struct route {
 bool ports_withdraw(const char *network, const char *endpoint, struct published **before, size_t *count,
                     pontoon_error *err) {
   const char *key = endpoint_key("published", network, endpoint);
-  if (!pontoon_load(key, sizeof **before, (void **)before, count, err)) return false;
+  if (!pontoon_load_version(key, VERSION, sizeof **before, (void **)before, count, err)) return false;
   if (!*count) return true;
   if (!rules_forget(err)) return false;
   for (size_t i = 0; i < *count; i++) {
@@ -109,5 +109,6 @@ bool ports_publish(const char *network_id, const char *id, const enum gateway ga
     count += found;
   }
   return rules_of_ports(published, count, err) &&
-         pontoon_store(endpoint_key("published", network_id, id), sizeof *published, published, count, err);
+         pontoon_store_version(endpoint_key("published", network_id, id), VERSION, sizeof *published, published, count,
+                               err);
 }

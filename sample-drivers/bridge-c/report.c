@@ -56,10 +56,11 @@ bool report(const char *network, const char *id, pontoon_texts *ret, pontoon_err
   struct published *published;
   size_t exposed_count, published_count;
   if (!endpoint_find(network, id, &endpoint, err)) return false;
-  if (!pontoon_load(endpoint_key("exposed", network, id), sizeof *exposed, (void **)&exposed, &exposed_count, err))
+  if (!pontoon_load_version(endpoint_key("exposed", network, id), VERSION, sizeof *exposed, (void **)&exposed,
+                            &exposed_count, err))
     return false;
-  if (!pontoon_load(endpoint_key("published", network, id), sizeof *published, (void **)&published, &published_count,
-                    err))
+  if (!pontoon_load_version(endpoint_key("published", network, id), VERSION, sizeof *published, (void **)&published,
+                            &published_count, err))
     return false;
   const pontoon_mac *m = &endpoint->mac;
   driver_tuple2_string_string_t entries[] = {
