@@ -108,6 +108,44 @@ fn a_driver_from_nothing_to_packets() {
     assert_eq!(std::fs::read_to_string(log).unwrap(), "", "nothing is amiss, and nothing is logged");
 }
 
+/// A template by kind builds, passes its own tests and the suite on both kernels under the grant that it asks for, and is attached to.
+#[test]
+fn a_template_by_kind_works() {
+    let (folder, repository) = (tempfile::tempdir().unwrap(), repository());
+    assert_eq!(author(&folder, "new my-lan --template macvlan").code, 0);
+    let project = folder.path().join("my-lan");
+    let in_project = |program: &str, line: &str, target: &str| {
+        let mut command = Command::new(program);
+        command.args(line.split_whitespace()).current_dir(&project).env("PONTOON", pontoon());
+        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository.join("target").join(target));
+        ok(&mut command)
+    };
+    in_project("cargo", "fmt --check", "author");
+    let tested = in_project("make", "test", "author");
+    assert!(tested.contains("1 passed"), "{tested}");
+    in_project("make", "", "wasm");
+    for kernel in ["", "--fake"] {
+        let ran = author(&folder, &format!("test my-lan/my-lan.wasm {kernel} --set parent=eth0 --parent eth0"));
+        assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
+    }
+    let daemon = Daemon::start();
+    daemon.host.run("ip link add eth0 type veth peer name cable");
+    for link in ["eth0", "cable"] {
+        daemon.host.run(&format!("ip link set {link} up"));
+    }
+    daemon.ok(&format!("driver load {}/my-lan.wasm --grant-asked", project.display()));
+    assert!(daemon.refused(7, "network create -d my-lan n").contains("label parent=INTERFACE"));
+    daemon.ok("network create -d my-lan n -o parent=eth0 --subnet 10.9.0.0/24");
+    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
+    for namespace in [&a, &b] {
+        daemon.ok(&format!("endpoint attach n {}", namespace.text()));
+    }
+    assert!(a.pings(&address(&daemon, "n", "b", "address")));
+    for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-lan"] {
+        daemon.ok(line);
+    }
+}
+
 #[test]
 fn packing_again_replaces_the_manifest() {
     let folder = with_a_component();
@@ -207,6 +245,8 @@ fn what_can_not_be_begun() {
             ("new ../blue", 2, "is no name"),
             ("new fn", 7, "has a meaning already"),
             ("new blue --language cobol", 2, "possible values: rust, go"),
+            ("new blue --template overlays", 2, "possible values: bridge, macvlan"),
+            ("new blue --template macvlan --language go", 7, "there is no template macvlan in go: "),
             ("new", 2, "<NAME>"),
         ],
     );

@@ -122,6 +122,12 @@ pub const RUST: &[Template] = files! {
     "sdk/rust/src/types/text_map.rs": "rust/src/types/text_map.rs",
 };
 
+/// What a template by kind has in the place of the same files of the plain one.
+pub const RUST_MACVLAN: &[Template] = files! {
+    "src/lib.rs": "rust/templates/macvlan/lib.rs",
+    "pontoon.toml": "rust/templates/macvlan/pontoon.toml",
+};
+
 pub const GO: &[Template] = files! {
     "cases.toml": "template/cases.toml",
     "main.go": "go/template/main.go",

@@ -3,7 +3,7 @@
 //! A language is a folder `guest-sdk/LANGUAGE`: the SDK, and in `template/` the project. A project carries what it is built from: in `wit/` the
 //! interface, with the driver's own world beside it, and in `sdk/` the SDK, with bindings that were generated (`guest-sdk/bindings`).
 
-use super::files::{C, GO, INTERFACE, JAVASCRIPT, MANIFEST, PYTHON, RUST, RUST_INTERFACE, Template};
+use super::files::{C, GO, INTERFACE, JAVASCRIPT, MANIFEST, PYTHON, RUST, RUST_INTERFACE, RUST_MACVLAN, Template};
 
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,6 +18,26 @@ pub enum Language {
     Python,
     /// Node.js 18 or newer with npm: TypeScript and componentize-js
     Javascript,
+}
+
+/// A kind of drivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// A bridge for every network and a pair of links for every container
+    Bridge,
+    /// A link on an interface of the host for every container (in Rust)
+    Macvlan,
+}
+
+impl Kind {
+    /// What it has in a language in the place of the bridge's files; none: there is no such template.
+    pub fn own(self, language: Language) -> Option<&'static [Template]> {
+        match (self, language) {
+            (Self::Bridge, _) => Some(&[]),
+            (Self::Macvlan, Language::Rust) => Some(RUST_MACVLAN),
+            (Self::Macvlan, _) => None,
+        }
+    }
 }
 
 impl Language {

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use self::files::Template;
-use self::language::Language;
+use self::language::{Kind, Language};
 use super::exit::Failure;
 use super::output::{Format, Session};
 use words::{Error, Name, Result};
@@ -32,15 +32,27 @@ pub struct New {
     /// What to write it in
     #[arg(long, value_name = "LANGUAGE", default_value = "rust")]
     language: Language,
+    /// What kind of driver to begin with
+    #[arg(long, value_name = "KIND", default_value = "bridge")]
+    template: Kind,
 }
 
 impl New {
     /// Does it.
     pub fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         self.check()?;
+        let own = self.template.own(self.language).ok_or_else(|| {
+            Error::invalid(
+                format!(
+                    "there is no template {:?} in {:?}: bridge is there in every language, macvlan in rust",
+                    self.template, self.language
+                )
+                .to_lowercase(),
+            )
+        })?;
         let name = self.name.as_str();
         let folder = self.path.unwrap_or_else(|| name.into());
-        make(&folder, self.language.project(), |text| {
+        make(&folder, project(self.language, own), |text| {
             text.replace("@NAME@", name).replace("@CRATE@", &name.replace('-', "_"))
         })?;
         session.note(&format!("`make test` in {} runs its tests, `make` builds {name}.wasm", folder.display()));
@@ -58,6 +70,12 @@ impl New {
         }
         Ok(())
     }
+}
+
+/// The files of a project, with a kind's own in the place of the bridge's.
+fn project(language: Language, own: &'static [Template]) -> impl Iterator<Item = &'static Template> {
+    let rest = language.project().filter(|file| own.iter().all(|other| other.path != file.path));
+    own.iter().chain(rest)
 }
 
 /// A name for a driver, and for a package in every language.
@@ -111,7 +129,7 @@ mod tests {
         for bad in ["", "a/b", "..", "Blue", "a.b", "2a", "_a", "-a", "ä", &"x".repeat(65)] {
             assert!(name(bad).is_err(), "{bad:?}");
         }
-        let new = |text, language| New { name: name(text).unwrap(), path: None, language };
+        let new = |text, language| New { name: name(text).unwrap(), path: None, language, template: Kind::Bridge };
         for taken in ["fn", "self", "yield", "abstract", "std", "test", "pontoon-sdk", "proc_macro"] {
             let refused = new(taken, Language::Rust).check().unwrap_err();
             assert!(refused.message.contains("has a meaning already"), "{taken}");
