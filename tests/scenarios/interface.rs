@@ -275,7 +275,7 @@ fn what_needs_no_gateway_address_is_elected_later() {
     let bench = Bench::new();
     let a = Namespace::new("a");
     bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes")]);
-    make(&bench, "first", &json!({}));
+    make(&bench, "first", &json!({"options": {"probe.do": "join-info"}}));
     make(&bench, "second", &json!({"options": {"probe.do": "join-info", "probe.skip-ipv4": "yes"}}));
     let connected = || {
         let lines = told(&bench, "second", "probe.endpoint");

@@ -306,6 +306,23 @@ fn the_loopback_address_of_ipv6_is_refused_at_once() {
     assert_eq!(fetch(&daemon.host, "127.0.0.1:8080"), "hello");
 }
 
+/// A port of a network without IPv6 is the host's by IPv4 alone.
+#[test]
+fn an_ipv6_client_of_a_network_without_ipv6_is_refused_at_once() {
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    daemon.ok("network create n");
+    let a = Namespace::new("a");
+    daemon.ok(&attach_line("n", &a, "-p 8080:80"));
+    listen_tcp(&a, 80, "hello");
+    daemon.host.run("ip address add fd00:7::1/128 dev lo nodad");
+    let address: Ipv6Addr = "fd00:7::1".parse().unwrap();
+    let connect = move || std::net::TcpStream::connect((address, 8080)).map(drop);
+    let refused = daemon.host.enter(connect).join().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(fetch(&daemon.host, "127.0.0.1:8080"), "hello");
+}
+
 /// The host's server has ended, and a connection that it closed waits for a minute.
 const SERVED: &str = "import socket
 l = socket.socket(); l.setsockopt(1, 2, 1); l.bind(('127.0.0.1', 8080)); l.listen()
