@@ -4,7 +4,8 @@
 pub struct Template {
     /// Where it lies in the project.
     pub path: &'static str,
-    /// Its text. Where it says `@NAME@` and `@CRATE@`, it gets the driver's name, and the same with `_` for `-`.
+    /// Its text. Where it says `@NAME@` and `@CRATE@`, it gets the driver's name, and the same with `_` for `-`;
+    /// where it says `@OPTIONS@`, what `driver test` needs for this kind.
     pub text: &'static str,
     /// Its mode.
     pub mode: u32,
@@ -126,6 +127,7 @@ pub const RUST: &[Template] = files! {
 pub const RUST_MACVLAN: &[Template] = files! {
     "src/lib.rs": "rust/templates/macvlan/lib.rs",
     "pontoon.toml": "rust/templates/macvlan/pontoon.toml",
+    "cases.toml": "rust/templates/macvlan/cases.toml",
 };
 
 pub const GO: &[Template] = files! {

@@ -30,6 +30,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What `driver test` needs for it.
+    pub fn options(self) -> &'static str {
+        match self {
+            Self::Bridge => "",
+            Self::Macvlan => "--parent eth0 --set parent=eth0",
+        }
+    }
+
     /// What it has in a language in the place of the bridge's files; none: there is no such template.
     pub fn own(self, language: Language) -> Option<&'static [Template]> {
         match (self, language) {

@@ -53,7 +53,8 @@ impl New {
         let name = self.name.as_str();
         let folder = self.path.unwrap_or_else(|| name.into());
         make(&folder, project(self.language, own), |text| {
-            text.replace("@NAME@", name).replace("@CRATE@", &name.replace('-', "_"))
+            let text = text.replace("@NAME@", name).replace("@CRATE@", &name.replace('-', "_"));
+            text.replace("@OPTIONS@", self.template.options())
         })?;
         session.note(&format!("`make test` in {} runs its tests, `make` builds {name}.wasm", folder.display()));
         match session.format {
@@ -155,11 +156,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for language in Language::value_variants() {
             let place = folder.path().join(format!("{language:?}"));
-            let fill_in = |text: &str| text.replace("@NAME@", "n").replace("@CRATE@", "c");
+            let fill_in = |text: &str| text.replace("@NAME@", "n").replace("@CRATE@", "c").replace("@OPTIONS@", "");
             make(&place, language.project(), fill_in).unwrap();
             for file in language.project() {
                 let text = std::fs::read_to_string(place.join(file.path)).unwrap();
-                assert!(!text.contains("@NAME") && !text.contains("@CRATE"));
+                assert!(!["@NAME", "@CRATE", "@OPTIONS"].iter().any(|place| text.contains(place)));
             }
             let again = make(&place, language.project(), str::to_owned);
             assert!(again.unwrap_err().message.ends_with("is there already"));
