@@ -12,7 +12,13 @@ use crate::mutant::{self, Mutant};
 const CRATES: [&str; 4] = ["host/words", "host/ask", "host/kernel", "host/grant"];
 
 /// What their tests read, and which versions they take.
-const FILES: [&str; 2] = ["Cargo.lock", "host/README.md"];
+const FILES: [&str; 5] = [
+    "Cargo.lock",
+    "host/README.md",
+    "sample-drivers/bridge/grant.toml",
+    "sample-drivers/hostile/grant.toml",
+    "sample-drivers/null/grant.toml",
+];
 
 /// Where the checks are.
 const GATE: [&str; 2] = ["host/grant/src/gate.rs", "host/grant/src/gate"];
@@ -52,7 +58,9 @@ impl Ground {
         });
         fs::write(copy.join("Cargo.toml"), lines.collect::<String>())?;
         for file in FILES {
-            fs::copy(root.join(file), copy.join(file))?;
+            let to = copy.join(file);
+            to.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::copy(root.join(file), to)?;
         }
         Ok(Self { copy })
     }
