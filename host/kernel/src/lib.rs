@@ -304,14 +304,14 @@ impl Kernel {
         nft::rules(&mut self.session(), namespace, None)
     }
 
-    /// Makes a table anew, with these rules and nothing else, in one step up to 1,000 rules. Answers where each is found now.
-    pub fn replace_nft_table(
+    /// Makes tables anew, each with these rules and nothing else: in one step as long as they have 1,000 rules together, else in several.
+    /// Answers where each rule is found now.
+    pub fn replace_nft_tables(
         &self,
         namespace: &Namespace,
-        table: &str,
-        rules: &[NftRule],
-    ) -> Result<Vec<NftHandle>, Error> {
-        nft::replace_table(&mut self.session(), namespace, table, rules)
+        tables: &[(&str, &[NftRule])],
+    ) -> Result<Vec<Vec<NftHandle>>, Error> {
+        nft::replace_tables(&mut self.session(), namespace, tables)
     }
 
     /// Whether this instance's ports in hairpin mode are kept from giving broadcasts back to whoever sent them: by rules in a table of family

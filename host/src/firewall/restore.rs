@@ -50,31 +50,42 @@ impl Keeper {
             };
             !rules.iter().all(is_there)
         });
-        let (count, mut failed) = (tables.len(), Vec::new());
-        for (table, wanted) in tables {
-            let network = wanted.first().map(|(object, ..)| object.network.clone());
-            // One that can't be made does not keep the others from coming back.
-            if let Err(error) = self.remake(&table, wanted) {
-                tracing::error!("the packet rules of {table} are gone and can't be put back: {error}");
-                network.iter().for_each(|network| self.shut_off(&table, network, &error));
-                failed.push(table);
+        let tables: Vec<(String, Wanted)> = tables.into_iter().collect();
+        let mut failed = Vec::new();
+        // All in one step: networks are open meanwhile, and each step may wait for whoever flushed.
+        if tables.len() < 2 || self.remake(&tables).is_err() {
+            for one in &tables {
+                // One that can't be made does not keep the others from coming back.
+                if let Err(error) = self.remake(std::slice::from_ref(one)) {
+                    let (table, wanted) = one;
+                    tracing::error!("the packet rules of {table} are gone and can't be put back: {error}");
+                    if let Some((object, ..)) = wanted.first() {
+                        self.shut_off(table, &object.network, &error);
+                    }
+                    failed.push(table.clone());
+                }
             }
         }
         self.open_but(&failed);
-        Ok(count > 0 && failed.is_empty())
+        Ok(!tables.is_empty() && failed.is_empty())
     }
 
-    fn remake(&self, table: &str, wanted: Wanted) -> words::Result<()> {
-        let rules: Vec<NftRule> = wanted.iter().map(|(_, _, rule)| rule.clone()).collect();
-        let handles = self.kernel.replace_nft_table(&Namespace::Host, table, &rules)?;
-        let stale = wanted.iter().filter_map(|(object, ..)| translated(&object.thing)).collect();
-        let writes =
-            wanted.into_iter().zip(handles).map(|((object, ..), handle)| with_handle(object, handle)).collect();
+    fn remake(&self, tables: &[(String, Wanted)]) -> words::Result<()> {
+        let rules: Vec<Vec<NftRule>> =
+            tables.iter().map(|(_, wanted)| wanted.iter().map(|(_, _, rule)| rule.clone()).collect()).collect();
+        let named: Vec<(&str, &[NftRule])> =
+            tables.iter().zip(&rules).map(|((table, _), rules)| (table.as_str(), rules.as_slice())).collect();
+        let handles = self.kernel.replace_nft_tables(&Namespace::Host, &named)?.into_iter().flatten();
+        let objects = || tables.iter().flat_map(|(_, wanted)| wanted).map(|(object, ..)| object);
+        let writes = objects().zip(handles).map(|(object, handle)| with_handle(object.clone(), handle)).collect();
         let (since, checks) = (self.store.version(), Vec::new());
         self.store.commit(Batch { since, checks, writes, durability: Durability::Process })?;
         // Whoever sent while no rule was there.
-        self.stale.add(Stale { ports: stale, ..Stale::default() });
-        tracing::warn!(rules = rules.len(), "the packet rules of {table} were gone from the kernel and are back");
+        let ports = objects().filter_map(|object| translated(&object.thing)).collect();
+        self.stale.add(Stale { ports, ..Stale::default() });
+        for (table, wanted) in tables {
+            tracing::warn!(rules = wanted.len(), "the packet rules of {table} were gone from the kernel and are back");
+        }
         Ok(())
     }
 

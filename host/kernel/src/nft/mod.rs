@@ -37,54 +37,97 @@ pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[N
     if rules.len() > RULES_PER_CHANGE {
         return Err(Error::refused(format!("{} rules are too many for one change ({RULES_PER_CHANGE})", rules.len())));
     }
-    let made = if rules.is_empty() { Vec::new() } else { write(session, at, table, Vec::new(), rules)? };
+    let made = if rules.is_empty() { Vec::new() } else { write(session, at, Vec::new(), &[(table, rules)])?.concat() };
     let undo = Change::RemoveNftRules { namespace: at.clone(), table: table.to_owned(), rules: made.clone() };
     Ok(Applied { outcome: Outcome::Rules(made), undo: vec![undo] })
 }
 
-/// Makes a table anew, with these rules and nothing else: whatever passes sees the old one or the new one.
-pub(super) fn replace_table(
+/// Makes tables anew, with these rules and nothing else: whatever passes sees the old ones or the new ones.
+pub(super) fn replace_tables(
     session: &mut Session,
     at: &Namespace,
-    table: &str,
-    rules: &[NftRule],
-) -> Result<Vec<NftHandle>, Error> {
-    // It can be removed only if it is there.
-    let mut first = vec![message::new_table(table), message::delete_table(table)];
-    let mut made = Vec::with_capacity(rules.len());
-    let mut rest = rules;
-    while !rest.is_empty() {
-        let (now, later) = rest.split_at(fitting(rest));
-        made.extend(write(session, at, table, std::mem::take(&mut first), now)?);
+    tables: &[(&str, &[NftRule])],
+) -> Result<Vec<Vec<NftHandle>>, Error> {
+    let (mut made, mut rest) = (Vec::with_capacity(tables.len()), tables);
+    while let [(table, rules), ..] = rest {
+        // As many as fit: the kernel lets others wait after each transaction.
+        let together = fitting(rest.iter().map(|(_, rules)| cost(rules))).max(1);
+        let (now, later) = rest.split_at(together);
+        match now {
+            [_] => made.push(replace_in_parts(session, at, table, rules)?),
+            _ => made.extend(write(session, at, now.iter().flat_map(|(table, _)| anew(table)).collect(), now)?),
+        }
         rest = later;
     }
     Ok(made)
 }
 
-/// How many of the rules go into one transaction: of a few conditions each, a thousand.
-fn fitting(rules: &[NftRule]) -> usize {
-    let mut conditions = 0;
-    let fit = rules.iter().take(RULES_PER_CHANGE).take_while(|rule| {
-        conditions += 1 + rule.conditions.len();
-        conditions <= CONDITIONS_PER_CHANGE
-    });
-    fit.count().max(1)
-}
-
-/// One transaction: what comes first, then the table and the chains, and the rules at their ends.
-fn write(
+/// One table, however many rules it has.
+fn replace_in_parts(
     session: &mut Session,
     at: &Namespace,
     table: &str,
-    mut batch: Vec<Request>,
-    rules: &[NftRule],
+    mut rest: &[NftRule],
 ) -> Result<Vec<NftHandle>, Error> {
+    let (mut made, mut first) = (Vec::with_capacity(rest.len()), anew(table).to_vec());
+    while !rest.is_empty() {
+        let fit = fitting(rest.iter().map(|rule| cost(std::slice::from_ref(rule)))).max(1);
+        let (now, later) = rest.split_at(fit);
+        made.extend(write(session, at, std::mem::take(&mut first), &[(table, now)])?.into_iter().flatten());
+        rest = later;
+    }
+    Ok(made)
+}
+
+/// Removes a table, whether it is there or not.
+fn anew(table: &str) -> [Request; 2] {
+    [message::new_table(table), message::delete_table(table)]
+}
+
+/// Of a transaction: rules, and conditions.
+fn cost(rules: &[NftRule]) -> (usize, usize) {
+    (rules.len(), rules.iter().map(|rule| 1 + rule.conditions.len()).sum())
+}
+
+/// How many of these go into one transaction: of rules with a few conditions each, a thousand.
+fn fitting(costs: impl Iterator<Item = (usize, usize)>) -> usize {
+    let (mut rules, mut conditions) = (0, 0);
+    let fit = costs.take_while(|(more_rules, more_conditions)| {
+        rules += more_rules;
+        conditions += more_conditions;
+        rules <= RULES_PER_CHANGE && conditions <= CONDITIONS_PER_CHANGE
+    });
+    fit.count()
+}
+
+/// One transaction: what comes first, then each table and its chains, and the rules at their ends.
+fn write(
+    session: &mut Session,
+    at: &Namespace,
+    mut batch: Vec<Request>,
+    tables: &[(&str, &[NftRule])],
+) -> Result<Vec<Vec<NftHandle>>, Error> {
+    let mut positions = Vec::new();
+    for (table, rules) in tables {
+        put(&mut batch, &mut positions, table, rules)?;
+    }
+    let answers = transaction(session, at, batch, None)?;
+    if let Some((position, refusal)) = first_refusal(&answers) {
+        return Err(refused(positions.iter().position(|rule| *rule == position), positions.len(), refusal));
+    }
+    let mut answers = positions.into_iter().map(|position| answers.get(position).ok_or_else(malformed));
+    let mut next = |rule: &NftRule| handle(rule.chain, answers.next().ok_or_else(malformed)??);
+    tables.iter().map(|(_, rules)| rules.iter().map(&mut next).collect()).collect()
+}
+
+/// Puts a table, its chains and its rules into a batch, and notes where the rules are.
+fn put(batch: &mut Vec<Request>, positions: &mut Vec<usize>, table: &str, rules: &[NftRule]) -> Result<(), Error> {
     let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
     chains.sort_unstable();
     chains.dedup();
     batch.push(message::new_table(table));
     batch.extend(chains.iter().map(|chain| message::new_chain(table, *chain)));
-    let (mut positions, mut set) = (Vec::with_capacity(rules.len()), 0);
+    let mut set = 0;
     for rule in rules {
         let first = set;
         for links in rule.conditions.iter().filter_map(expression::set) {
@@ -94,12 +137,7 @@ fn write(
         positions.push(batch.len());
         batch.push(message::new_rule(table, rule, first)?);
     }
-    let answers = transaction(session, at, batch, None)?;
-    if let Some((position, refusal)) = first_refusal(&answers) {
-        return Err(refused(positions.iter().position(|rule| *rule == position), rules.len(), refusal));
-    }
-    let made = rules.iter().zip(positions);
-    made.map(|(rule, position)| handle(rule.chain, answers.get(position).ok_or_else(malformed)?)).collect()
+    Ok(())
 }
 
 fn refused(rule: Option<usize>, count: usize, refusal: &Refusal) -> Error {
@@ -113,12 +151,19 @@ fn refused(rule: Option<usize>, count: usize, refusal: &Refusal) -> Error {
     }
 }
 
-/// Removes a table with all in it.
+/// Removes a table with all in it. Whether there is one is asked first: the kernel takes a transaction back that fails, and holds whoever
+/// changes rules for as long as packets may see them (RCU), some 10 ms.
 pub(super) fn remove_table(session: &mut Session, at: &Namespace, table: &str) -> Result<Applied, Error> {
+    let done = Applied { outcome: Outcome::Done, undo: Vec::new() };
+    match session.ask(at, Protocol::Netfilter, message::get_table(table)) {
+        Ok(Err(refusal)) if refusal.is(&[Errno::NOENT]) => return Ok(done),
+        // What else is wrong, the removal says.
+        _ => {}
+    }
     let answers = transaction(session, at, vec![message::delete_table(table)], None)?;
     match first_refusal(&answers) {
         Some((_, refusal)) if !refusal.is(&[Errno::NOENT]) => Err(Error::kernel("the table", refusal)),
-        _ => Ok(Applied { outcome: Outcome::Done, undo: Vec::new() }),
+        _ => Ok(done),
     }
 }
 

@@ -261,6 +261,33 @@ fn rules_are_listed_and_removed_with_chains_and_table() {
     });
 }
 
+/// Whoever flushed everything must not have the tables come back one after the other.
+#[test]
+fn tables_are_made_anew_in_one_step() {
+    in_both(|world| {
+        let generation = || world.kernel.iptables(IptablesFamily::Ipv4).unwrap().generation;
+        let rules = |count| vec![rule(FORWARD, &[], NftVerdict::Accept); count];
+        world.one(add("a", rules(3)));
+        let (few, most, many) = (rules(2), rules(999), rules(1500));
+        let steps = |tables: &[(&str, &[NftRule])]| {
+            let before = generation();
+            let made = world.kernel.replace_nft_tables(&Namespace::Host, tables).unwrap();
+            for ((table, rules), made) in tables.iter().zip(&made) {
+                let there = world.kernel.nft_rules(&Namespace::Host, table).unwrap();
+                assert_eq!(there.into_iter().map(|(handle, _)| handle).collect::<Vec<_>>(), *made);
+                assert_eq!(made.len(), rules.len());
+            }
+            generation() - before
+        };
+        assert_eq!(steps(&[("a", &few), ("b", &few)]), 1);
+        // Two do not fit together with this one, and the last one fits into no step.
+        assert_eq!(steps(&[("a", &most), ("b", &few), ("c", &few)]), 2);
+        assert_eq!(steps(&[("a", &few), ("b", &many), ("c", &few)]), 4);
+        ["a", "b", "c"]
+            .map(|table| world.one(Change::RemoveNftTable { namespace: Namespace::Host, table: table.into() }));
+    });
+}
+
 #[test]
 fn a_bad_rule_leaves_nothing() {
     in_both(|world| {
