@@ -96,8 +96,9 @@ lint: ## Format, clippy, features
 	$(STEP) "features" tests/features
 	$(STEP) "clippy" $(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 
-bench: setup build drivers ## What an endpoint costs, beside what the kernel takes for it alone
-	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts --bench engines
+bench: setup build drivers ## What an endpoint costs, beside the kernel alone, CNI and netavark, and beside 1,000 others (PONTOON_GROWTH)
+	tests/bench/peers-setup
+	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts --bench engines --bench peers --bench growth
 
 bench-beside: setup build drivers ## What an endpoint costs beside another program of ours: PONTOON_BESIDE=PROGRAM
 	$(CARGO) bench --locked -p pontoon-tests --bench beside

@@ -8,11 +8,9 @@
 
 use std::time::Duration;
 
-use kernel::{Change, Config, Kernel, LinkEnd, LinkKind, LinkSpec, Namespace as At, NewName, Outcome, Route};
 use operation::driver::CallTrace;
-use pontoon_tests::{Bench, Daemon, Namespace, Timings, attach, create};
+use pontoon_tests::{Bench, Daemon, Floor, Namespace, Timings, attach, create};
 use serde_json::json;
-use words::LinkName;
 
 /// Rounds: enough for a steady median, few enough for a minute.
 const ROUNDS: usize = 60;
@@ -24,7 +22,8 @@ fn main() {
     let daemon = Daemon::start();
     daemon.load("bridge");
     daemon.ok("network create --ipv6 n");
-    let floor = Floor::new();
+    let host = Namespace::new("floor");
+    let floor = Floor::at(&host);
     let mut timings = Timings::of(&[
         "floor: make",
         "floor: delete",
@@ -59,53 +58,4 @@ fn own_part(calls: &[CallTrace]) -> Duration {
     let three = calls.iter().filter(|call| call.function != "endpoint-oper-info");
     let own = three.map(|call| call.micros.saturating_sub(call.host_calls.iter().map(|asked| asked.micros).sum()));
     Duration::from_micros(own.sum())
-}
-
-/// A bridge and what is asked of the kernel for one endpoint.
-struct Floor {
-    _host: Namespace,
-    kernel: Kernel,
-    bridge: u32,
-}
-
-impl Floor {
-    fn new() -> Self {
-        let host = Namespace::new("floor");
-        let file = std::fs::File::open(host.path()).unwrap();
-        let kernel = Kernel::new(Config {
-            host: std::os::fd::OwnedFd::from(file).into(),
-            instance: 1,
-            run_folder: std::env::temp_dir(),
-        })
-        .unwrap();
-        let addresses = vec!["10.9.0.1/24".parse().unwrap()];
-        let spec = LinkSpec { end: LinkEnd { addresses, up: true, ..end(At::Host, "br0") }, kind: LinkKind::Bridge };
-        let applied = kernel.apply(&[Change::AddLink(spec)]).unwrap();
-        let Outcome::Link(bridge, _) = &applied[0].outcome else { panic!("no link") };
-        Self { bridge: bridge.key.index, _host: host, kernel }
-    }
-
-    fn make(&self, sandbox: &Namespace) -> Change {
-        let at = At::At(self.kernel.sandbox(sandbox.path()).unwrap());
-        let peer = LinkEnd { addresses: vec!["10.9.0.2/24".parse().unwrap()], up: true, ..end(at, "eth0") };
-        let first = LinkEnd { master: Some(self.bridge), up: true, ..end(At::Host, "veth0") };
-        let applied = self
-            .kernel
-            .apply(&[Change::AddLink(LinkSpec { end: first, kind: LinkKind::Veth(Box::new(peer)) })])
-            .unwrap();
-        let Outcome::Link(host_end, Some(peer)) = &applied[0].outcome else { panic!("no pair") };
-        let (destination, gateway) = ("0.0.0.0/0".parse().unwrap(), "10.9.0.1".parse().ok());
-        let route = Route { link: peer.key.clone(), destination, gateway, source: None, table: None, metric: None };
-        self.kernel.apply(&[Change::AddRoute(route)]).unwrap();
-        Change::RemoveLink(host_end.key.clone())
-    }
-
-    fn delete(&self, made: &Change) {
-        self.kernel.apply(std::slice::from_ref(made)).unwrap();
-    }
-}
-
-fn end(namespace: At, name: &str) -> LinkEnd {
-    let name = NewName::Exact(LinkName::new(name).unwrap());
-    LinkEnd { namespace, name, mac: None, mtu: None, master: None, addresses: Vec::new(), up: false }
 }

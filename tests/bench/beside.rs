@@ -1,10 +1,7 @@
 //! What an endpoint costs with this program beside another one, in turn in one run: `PONTOON_BESIDE=PROGRAM`, e.g. of the parent commit.
 //!
 //! Both daemons attach and detach over HTTP, as every client does; the command line's own process would be most of the time.
-#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use pontoon_tests::{Daemon, Namespace, Timings};
@@ -43,10 +40,10 @@ fn endpoints(both: [(&Daemon, &'static str, &'static str); 2], mut timings: Opti
     };
     for ((daemon, attach, _), sandbox) in both.iter().zip(&sandboxes) {
         let body = format!(r#"{{"namespace":"{}","name":"e"}}"#, sandbox.text());
-        timed(attach, &|| ask(daemon, "POST /networks/n/endpoints", &body));
+        timed(attach, &|| daemon.ask("POST /networks/n/endpoints", &body));
     }
     for (daemon, _, detach) in both {
-        timed(detach, &|| ask(daemon, "DELETE /networks/n/endpoints/e", ""));
+        timed(detach, &|| daemon.ask("DELETE /networks/n/endpoints/e", ""));
     }
 }
 
@@ -65,17 +62,4 @@ fn daemon(program: Option<&str>) -> Daemon {
     daemon.load("bridge");
     daemon.ok("network create --ipv6 n");
     daemon
-}
-
-fn ask(daemon: &Daemon, line: &str, body: &str) {
-    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "{line} HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");
 }

@@ -1,6 +1,8 @@
 //! `pontoon serve` in a namespace of its own, and its command line.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -196,6 +198,20 @@ impl Daemon {
         assert_eq!(ran.code, code, "pontoon {line}: {ran:?}");
         assert_eq!(ran.err.trim_end().lines().count(), 1, "pontoon {line}: {ran:?}");
         ran.err
+    }
+
+    /// Asks over the socket, as a client that is no process of its own does. It has to succeed.
+    pub fn ask(&self, line: &str, body: &str) {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");
     }
 
     /// The objects that its store has.

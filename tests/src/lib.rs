@@ -8,12 +8,14 @@
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
 //! - [`Variant`]: what a host is like before Pontoon comes; [`Site`]: containers on it, and what has to be so for them
 //! - [`LANGUAGES`]: those other than Rust that drivers are written in
-//! - [`Timings`]: what things take, for the benches
+//! - [`Timings`]: what things take, for the benches; [`Floor`]: what the kernel alone takes
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
 mod bench;
+mod chart;
 mod daemon;
 mod fake_bench;
+mod floor;
 mod language;
 mod left;
 mod machine;
@@ -27,8 +29,10 @@ mod variant;
 use std::path::PathBuf;
 
 pub use bench::{Bench, ForRuntimes, attach, attach_path, bridge_code, create, launcher, registers};
+pub use chart::{Line, bars, lines, save};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
+pub use floor::Floor;
 pub use language::{LANGUAGES, with_tools};
 pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};

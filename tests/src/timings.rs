@@ -38,6 +38,11 @@ impl Timings {
         self.at(name, 0.5)
     }
 
+    /// What there is, with all its times.
+    pub fn all(&self) -> &[(&'static str, Vec<f64>)] {
+        &self.0
+    }
+
     /// Prints a table.
     pub fn print(&self) {
         let rounds = self.0.first().map_or(0, |(_, times)| times.len());
