@@ -54,14 +54,15 @@ impl Probe {
         Self { name, stop, threads: [std::thread::spawn(send), std::thread::spawn(receive)] }
     }
 
-    /// The longest time in which packets arrived, when that began, and how many there were in all.
-    fn end(self) -> (Duration, Option<Instant>, usize) {
+    /// How long packets arrived each time, shortest first, and when the longest time began.
+    fn end(self) -> (Vec<Duration>, Option<Instant>) {
         self.stop.store(true, Ordering::Relaxed);
         let arrived: Vec<Instant> = self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         let openings = arrived.chunk_by(|one, next| *next - *one < PAUSE);
-        let opening = |o: &[Instant]| (o[o.len() - 1] - o[0] + Duration::from_millis(1), Some(o[0]));
-        let (longest, began) = openings.map(opening).max().unwrap_or_default();
-        (longest, began, arrived.len())
+        let mut openings: Vec<_> = openings.map(|o| (o[o.len() - 1] - o[0] + Duration::from_millis(1), o[0])).collect();
+        openings.sort_unstable();
+        let began = openings.last().map(|(_, began)| *began);
+        (openings.into_iter().map(|(opening, _)| opening).collect(), began)
     }
 }
 
@@ -178,9 +179,12 @@ fn a_host_that_is_changed_all_the_while() {
     println!("the published port: longest outage {:?}", asking.join().unwrap());
     for probe in probes {
         let name = probe.name;
-        let (longest, began, arrived) = probe.end();
+        let (openings, began) = probe.end();
         let blow = blows.iter().rev().find(|(at, _)| Some(*at) <= began).map_or("nothing", |(_, what)| what);
-        println!("{name}: {arrived} packets arrived, longest opening {longest:?}, after {blow}");
+        let [median, longest] = [openings.len() / 2, openings.len().saturating_sub(1)]
+            .map(|at| openings.get(at).copied().unwrap_or_default());
+        let count = openings.len();
+        println!("{name}: {count} openings, median {median:?}, longest {longest:?}, after {blow}");
         assert!(longest < Duration::from_secs(1), "{name} was open for {longest:?}");
     }
     let collected = machine.pontoon_json("gc");
