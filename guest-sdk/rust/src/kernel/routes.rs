@@ -32,13 +32,28 @@ impl<'a> Route<'a> {
     }
 }
 
-/// A route as the kernel has it.
+/// A route as the kernel has it, without its source address: see [`WholeRoute`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteInfo {
     /// Where packets go.
     pub destination: IpNet,
     /// The next hop.
     pub gateway: Option<IpAddr>,
+    /// The routing table.
+    pub table: u32,
+    /// The lower, the sooner.
+    pub metric: Option<u32>,
+}
+
+/// A route with all that names it: [`remove`] of the same values removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WholeRoute {
+    /// Where packets go.
+    pub destination: IpNet,
+    /// The next hop.
+    pub gateway: Option<IpAddr>,
+    /// The source address of packets from the host itself.
+    pub source: Option<IpAddr>,
     /// The routing table.
     pub table: u32,
     /// The lower, the sooner.
@@ -67,4 +82,12 @@ pub fn remove(routes: &[Route]) -> Result<()> {
 /// `NotFound`: the link is gone.
 pub fn list(link: &Link) -> Result<Vec<RouteInfo>> {
     sys::routes::list(&link.0)
+}
+
+/// The same with their source addresses.
+///
+/// # Errors
+/// `NotFound`: the link is gone.
+pub fn list_whole(link: &Link) -> Result<Vec<WholeRoute>> {
+    sys::routes::list_whole(&link.0)
 }

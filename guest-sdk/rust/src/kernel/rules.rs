@@ -23,7 +23,16 @@ pub struct Rule<'a> {
     pub table: u32,
 }
 
-/// A rule as the kernel has it.
+/// Whose packets a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// A rule as the kernel has it, without its family and input link: see [`WholeRule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleInfo {
     /// The lower, the sooner.
@@ -38,10 +47,29 @@ pub struct RuleInfo {
     pub table: u32,
 }
 
-/// Adds rules.
+/// A rule with all that names it: [`remove_of_family`] of the same values removes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeRule {
+    /// Whose packets it is for.
+    pub family: Family,
+    /// The lower, the sooner.
+    pub priority: u32,
+    /// Packets from here.
+    pub source: Option<IpNet>,
+    /// Packets to here.
+    pub destination: Option<IpNet>,
+    /// The name of the link that they come in by: [`links::get`](crate::links::get) finds it in the rule's namespace.
+    pub input_link: Option<String>,
+    /// The packet mark and its mask.
+    pub mark: Option<(u32, u32)>,
+    /// The routing table to look into.
+    pub table: u32,
+}
+
+/// Adds rules, each for the family of its `source` and `destination`, and for IPv4 where it has neither: see [`add_of_family`].
 ///
 /// # Errors
-/// `InvalidArgument`: a rule that would catch foreign packets.
+/// `InvalidArgument`: none of `source`, `destination` and `input_link`, or the rule would catch foreign packets.
 pub fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
     sys::rules::add(namespace.map(|namespace| &namespace.0), rules)
 }
@@ -60,4 +88,28 @@ pub fn remove(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
 /// None to be expected.
 pub fn list(namespace: Option<&Namespace>) -> Result<Vec<RuleInfo>> {
     sys::rules::list(namespace.map(|namespace| &namespace.0))
+}
+
+/// [`add`] for one family, said also where neither `source` nor `destination` says it.
+///
+/// # Errors
+/// `InvalidArgument`: as with [`add`]; a `source` or `destination` of the other family.
+pub fn add_of_family(family: Family, namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
+    sys::rules::add_of_family(family, namespace.map(|namespace| &namespace.0), rules)
+}
+
+/// [`remove`] for one family. Ok for those that are not there.
+///
+/// # Errors
+/// `InvalidArgument`: as with [`add_of_family`].
+pub fn remove_of_family(family: Family, namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
+    sys::rules::remove_of_family(family, namespace.map(|namespace| &namespace.0), rules)
+}
+
+/// The network's rules there, of both families, with their input links.
+///
+/// # Errors
+/// None to be expected.
+pub fn list_whole(namespace: Option<&Namespace>) -> Result<Vec<WholeRule>> {
+    sys::rules::list_whole(namespace.map(|namespace| &namespace.0))
 }
