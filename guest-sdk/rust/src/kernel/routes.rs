@@ -63,20 +63,22 @@ pub struct WholeRoute {
 /// Adds routes.
 ///
 /// # Errors
-/// `AlreadyExists`: there is one.
+/// `AlreadyExists`: there is one with that destination, table and metric. `Forbidden`: a destination that the grant does not name, or a table of
+/// the kernel's own. `NotFound`: the link is gone. `Unavailable`: the driver has as many as its grant says. `InvalidArgument`: an IPv4 gateway
+/// for an IPv6 destination.
 pub fn add(routes: &[Route]) -> Result<()> {
     sys::routes::add(routes)
 }
 
-/// Removes routes. Ok for those that are not there.
+/// Removes routes, each named by all of its values. Ok for those that are not there.
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a link that is not the driver's own.
 pub fn remove(routes: &[Route]) -> Result<()> {
     sys::routes::remove(routes)
 }
 
-/// The routes through a link that this driver made.
+/// The routes through a link that this driver made, without their source addresses: see [`list_whole`].
 ///
 /// # Errors
 /// `NotFound`: the link is gone.

@@ -69,23 +69,25 @@ pub struct WholeRule {
 /// Adds rules, each for the family of its `source` and `destination`, and for IPv4 where it has neither: see [`add_of_family`].
 ///
 /// # Errors
-/// `InvalidArgument`: none of `source`, `destination` and `input_link`, or the rule would catch foreign packets.
+/// `InvalidArgument`: none of `source`, `destination` and `input_link`, or the rule would catch foreign packets; two families; a link in another
+/// namespace; a priority or table that can't be used. `Forbidden`: nothing ties it to the network, or a table of the kernel's own. `NotFound`:
+/// the link is gone. `Unavailable`: the driver has as many rules as its grant says.
 pub fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
     sys::rules::add(namespace.map(|namespace| &namespace.0), rules)
 }
 
-/// Removes rules. Ok for those that are not there.
+/// Removes rules. Ok for those that are not there; one that was added twice is removed once.
 ///
 /// # Errors
-/// None to be expected.
+/// `InvalidArgument`: what [`add`] would not take. `Forbidden`: a link that is not the driver's own, or a namespace that the grant does not name.
 pub fn remove(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
     sys::rules::remove(namespace.map(|namespace| &namespace.0), rules)
 }
 
-/// The rules that this driver made.
+/// The network's rules there, without their families and input links: see [`list_whole`].
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a namespace that the grant does not name.
 pub fn list(namespace: Option<&Namespace>) -> Result<Vec<RuleInfo>> {
     sys::rules::list(namespace.map(|namespace| &namespace.0))
 }
@@ -109,7 +111,7 @@ pub fn remove_of_family(family: Family, namespace: Option<&Namespace>, rules: &[
 /// The network's rules there, of both families, with their input links.
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a namespace that the grant does not name.
 pub fn list_whole(namespace: Option<&Namespace>) -> Result<Vec<WholeRule>> {
     sys::rules::list_whole(namespace.map(|namespace| &namespace.0))
 }
