@@ -13,6 +13,7 @@ with_every_dockerd!(
     stopped_started_restarted_and_linked,
     eight_at_once,
     pontoon_manages_the_addresses,
+    a_driver_chooses_the_pool,
     an_internal_network_has_no_way_out,
 );
 
@@ -260,6 +261,25 @@ fn pontoon_manages_the_addresses(version: &str) {
     machine.docker("network rm a b c e");
     machine.docker(&format!("{create} --subnet 10.36.0.0/16 f"));
     machine.docker("network rm f");
+    machine.is_clean(&before);
+}
+
+/// Of a network without address management, whose driver chooses a pool, dockerd has no addresses to give.
+fn a_driver_chooses_the_pool(version: &str) {
+    let machine = Machine::start(version);
+    machine.pontoon(&format!("driver load {} --name probe", pontoon_tests::driver("test/probe").display()));
+    let before = machine.host.dump();
+    machine.docker("network create -d probe --ipam-driver null -o probe.do=network-info n");
+    for (name, address) in [("c1", "192.0.2.2"), ("c2", "192.0.2.3")] {
+        machine.docker(&format!("run -d --name {name} --network n bb:1 sleep 1d"));
+        assert_eq!(machine.address(name, "n", "IPAddress"), address);
+        assert!(machine.docker(&format!("exec {name} ip address")).contains(&format!("{address}/24")));
+    }
+    machine.docker("restart -t 0 c1");
+    let again = machine.address("c1", "n", "IPAddress");
+    assert!(again.starts_with("192.0.2.") && again != "192.0.2.3", "{again}");
+    machine.remove("c1 c2");
+    machine.docker("network rm n");
     machine.is_clean(&before);
 }
 

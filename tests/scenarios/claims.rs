@@ -317,7 +317,7 @@ fn root() -> PathBuf {
 }
 
 /// Whether a source has a test of this name. Those of hostile.rs are a macro's.
-fn has_test(source: &str, name: &str) -> bool {
+pub(crate) fn has_test(source: &str, name: &str) -> bool {
     let lines: Vec<_> = source.lines().map(str::trim_start).collect();
     let (function, attack) = (format!("fn {name}("), format!("{name}: \""));
     let is_test = |at: usize| {

@@ -116,6 +116,8 @@ const ATTACKS: &[(&str, &str)] = &[
     ("redirect-another-network", "host port 80/tcp of 10.77.0.2 is not taken by this endpoint"),
     ("redirect-to-nobody", "192.0.2.1 lies in none of the network's pools"),
     ("policy-rule-for-another-network", "nothing ties the rule to the network"),
+    ("policy-rule-of-a-family-for-another-network", "nothing ties the rule to the network"),
+    ("policy-rule-of-a-family-for-everybody", "it would catch foreign packets"),
     ("policy-rule-for-the-local-table", "the routing table 255 is the kernel's own"),
     ("speak-for-another-network", "10.77.0.2 lies in none of the network's pools"),
     ("speak-for-the-outside", "192.0.2.9 lies in none of the network's pools"),
@@ -364,6 +366,8 @@ attacks! {
     redirect_another_network: "redirect-another-network"
     redirect_to_nobody: "redirect-to-nobody"
     policy_rule_for_another_network: "policy-rule-for-another-network"
+    policy_rule_of_a_family_for_another_network: "policy-rule-of-a-family-for-another-network"
+    policy_rule_of_a_family_for_everybody: "policy-rule-of-a-family-for-everybody"
     policy_rule_for_the_local_table: "policy-rule-for-the-local-table"
     speak_for_another_network: "speak-for-another-network"
     speak_for_the_outside: "speak-for-the-outside"

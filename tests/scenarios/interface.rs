@@ -13,6 +13,8 @@ use pontoon_tests::{Bench, Daemon, FakeBench, Namespace, attach, attach_path, cr
 use serde_json::{Value, json};
 use words::{Kind, Name};
 
+use crate::plugin_socket::ask;
+
 /// The network with these options, on the driver `probe`.
 pub fn make(bench: &Bench, name: &str, more: &Value) -> CreatedNetwork {
     bench.wait(bench.controller.create_network(create(name, "probe", more))).unwrap()
@@ -360,4 +362,225 @@ fn the_command_line_shows_what_a_driver_tells() {
         assert!(imports.iter().any(import), "{} is not among the imports {imports:?}", call.name());
     }
     assert_eq!(inspected["exports"].as_array().unwrap().len(), 6, "{inspected}");
+}
+
+/// What dockerd asks on a driver's socket. The answer's body.
+fn docks(daemon: &Daemon, driver: &str, method: &str, body: &Value) -> Value {
+    let (status, answer) = ask(daemon, driver, method, &body.to_string());
+    assert_eq!(status, 200, "{method}: {answer}");
+    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+}
+
+/// A network on pools of a driver's own address management, and what takes an address of each family, the wanted one.
+fn docks_network(daemon: &Daemon, driver: &str) -> [(String, &'static str); 2] {
+    let take = |pool: &str, v6: bool| {
+        let taken = docks(daemon, driver, "IpamDriver.RequestPool", &json!({"Pool": pool, "V6": v6}));
+        taken["PoolID"].as_str().unwrap().to_owned()
+    };
+    let pools = [(take("10.40.0.0/24", false), "10.40.0.5"), (take("fd40::/64", true), "fd40::5")];
+    let data = |pool: &str, gateway: &str| json!([{"AddressSpace": "PontoonLocal", "Pool": pool, "Gateway": gateway}]);
+    let options = json!({"com.docker.network.enable_ipv6": true});
+    let network = json!({"NetworkID": "n1", "Options": options, "IPv4Data": data("10.40.0.0/24", "10.40.0.1/24"), "IPv6Data": data("fd40::/64", "fd40::1/64")});
+    docks(daemon, driver, "NetworkDriver.CreateNetwork", &network);
+    pools
+}
+
+/// dockerd gives back what it took for an endpoint that was removed here already: by then a new endpoint may have it.
+#[test]
+fn a_late_release_does_not_free_what_a_new_endpoint_has() {
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {} --name docks", pontoon_tests::driver("bridge").display()));
+    let pools = docks_network(&daemon, "docks");
+    let address = |(pool, address): &(String, &str)| json!({"PoolID": pool, "Address": address});
+    let all = |method: &str| {
+        pools.iter().for_each(|pool| drop(docks(&daemon, "docks", &format!("IpamDriver.{method}"), &address(pool))));
+    };
+    let refused = || {
+        for pool in &pools {
+            let (status, answer) = ask(&daemon, "docks", "IpamDriver.RequestAddress", &address(pool).to_string());
+            assert!(status == 500 && answer.contains("is taken by endpoint"), "{pool:?}: {answer}");
+        }
+    };
+    let key = |id: &str| json!({"NetworkID": "n1", "EndpointID": id});
+    let make = |id: &str| {
+        let interface = json!({"Address": "10.40.0.5/24", "AddressIPv6": "fd40::5/64"});
+        let body = json!({"NetworkID": "n1", "EndpointID": id, "Interface": interface});
+        docks(&daemon, "docks", "NetworkDriver.CreateEndpoint", &body);
+        let body = json!({"NetworkID": "n1", "EndpointID": id, "SandboxKey": format!("/run/docker/netns/{id}")});
+        let joined = docks(&daemon, "docks", "NetworkDriver.Join", &body);
+        joined["InterfaceName"]["SrcName"].as_str().unwrap().to_owned()
+    };
+    all("RequestAddress");
+    let dead = Namespace::new("dead");
+    daemon.host.run(&format!("ip link set {} netns {}", make("old"), dead.text()));
+    drop(dead);
+    pontoon_tests::until("the kernel", || !daemon.host.run("ip -o link show type veth").contains("master"));
+    // The new one gets them because the old one's container is gone.
+    all("RequestAddress");
+    make("new");
+    docks(&daemon, "docks", "NetworkDriver.DeleteEndpoint", &key("old"));
+    for _twice in 0..2 {
+        all("ReleaseAddress");
+        refused();
+    }
+    docks(&daemon, "docks", "NetworkDriver.DeleteEndpoint", &key("new"));
+    all("ReleaseAddress");
+    all("RequestAddress");
+}
+
+/// What libnetwork does with the id that decode-table-entry answers, for tables whose entries are about endpoints.
+#[test]
+fn an_entry_is_shown_with_the_endpoint_that_it_is_about() {
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {} --set probe.in-sandbox=yes", pontoon_tests::driver("test/probe").display()));
+    let a = Namespace::new("a");
+    daemon.ok("network create n -d probe -o probe.do=network-info");
+    daemon.ok(&format!("endpoint attach n {}", a.text()));
+    let pool = json!([{"Pool": "10.41.0.0/24", "Gateway": "10.41.0.1/24"}]);
+    let options = json!({"com.docker.network.generic": {"probe.do": "network-info"}});
+    docks(
+        &daemon,
+        "probe",
+        "NetworkDriver.CreateNetwork",
+        &json!({"NetworkID": "d", "IPv4Data": pool, "Options": options}),
+    );
+    let endpoint = json!({"NetworkID": "d", "EndpointID": "e1", "Interface": {"Address": "10.41.0.2/24"}});
+    docks(&daemon, "probe", "NetworkDriver.CreateEndpoint", &endpoint);
+    for network in ["n", "d"] {
+        let of_network = daemon.json(&format!("endpoint ls {network}"));
+        let [id, name] = ["id", "name"].map(|key| of_network[0][key].as_str().unwrap().to_owned());
+        for (table, key, value) in [
+            ("probe-endpoints", "here", id.as_str()),
+            ("probe-endpoints", "away", "b0b"),
+            ("probe-table", "opaque", &id),
+        ] {
+            daemon.ok(&format!("table put {network} {table} {key} {value}"));
+        }
+        let inspected = daemon.json(&format!("network inspect {network} --verbose"));
+        let entry = |key: &str| inspected["entries"].as_array().unwrap().iter().find(|e| e["key"] == key).unwrap();
+        assert_eq!((&entry("here")["endpoint"], &entry("here")["title"]), (&json!(name), &json!(id)));
+        assert_eq!(entry("here")["details"]["length"], json!(id.len().to_string()));
+        assert_eq!((&entry("away")["endpoint"], &entry("away")["title"]), (&Value::Null, &json!("b0b")));
+        assert_eq!(entry("opaque")["endpoint"], Value::Null, "its table is about no endpoints");
+        let table = daemon.ok(&format!("table ls {network} probe-endpoints"));
+        assert!(table.contains(&format!("endpoint {name}")) && table.contains("b0b"), "{table}");
+    }
+}
+
+/// dockerd's `--ipam-driver null` has no addresses: those of a pool that the driver chose are given out here.
+#[test]
+fn endpoints_of_docker_get_addresses_of_the_pool_that_their_driver_chose() {
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {}", pontoon_tests::driver("test/probe").display()));
+    let network = |id: &str, data: Value| {
+        let options = json!({"com.docker.network.generic": {"probe.do": "network-info"}});
+        docks(
+            &daemon,
+            "probe",
+            "NetworkDriver.CreateNetwork",
+            &json!({"NetworkID": id, "IPv4Data": data, "Options": options}),
+        );
+    };
+    network("chosen", json!([{"AddressSpace": "null", "Pool": "0.0.0.0/0"}]));
+    let body = |network: &str, id: &str, options: Value| json!({"NetworkID": network, "EndpointID": id, "Interface": {}, "Options": options});
+    let create = |id: &str| docks(&daemon, "probe", "NetworkDriver.CreateEndpoint", &body("chosen", id, json!({})));
+    let address = |answer: &Value| answer["Interface"]["Address"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(address(&create("e1")), "192.0.2.2/24");
+    let second = create("e2");
+    assert_eq!(address(&second), "192.0.2.3/24");
+    assert_eq!(create("e2"), second, "the same request again");
+    // More than there are addresses: what fails keeps none.
+    for _ in 0..254 {
+        let fails = body("chosen", "e3", json!({"probe.fail": "create-endpoint"}));
+        let (status, answer) = ask(&daemon, "probe", "NetworkDriver.CreateEndpoint", &fails.to_string());
+        assert!(status == 500 && answer.contains("probe.fail"), "{answer}");
+    }
+    docks(&daemon, "probe", "NetworkDriver.DeleteEndpoint", &json!({"NetworkID": "chosen", "EndpointID": "e1"}));
+    let third = address(&create("e3"));
+    assert!(third.starts_with("192.0.2.") && third != address(&second), "{third}");
+    // Of a network with pools dockerd chooses the addresses, also none.
+    network("given", json!([{"AddressSpace": "LocalDefault", "Pool": "10.42.0.0/24", "Gateway": "10.42.0.1/24"}]));
+    let answer = docks(&daemon, "probe", "NetworkDriver.CreateEndpoint", &body("given", "e1", json!({})));
+    assert_eq!(address(&answer), "");
+}
+
+/// A gateway endpoint of one family hears which is the gateway of the other: when that one comes, goes, and comes back.
+#[test]
+fn gateway_endpoints_hear_of_each_other() {
+    let bench = Bench::new();
+    let a = Namespace::new("a");
+    bench.load("probe", "test/probe", &[("probe.in-sandbox", "yes")]);
+    for (name, more) in
+        [("four", json!({})), ("six", json!({"ipv4": false, "ipv6": true})), ("both", json!({"ipv6": true}))]
+    {
+        make(&bench, name, &more);
+    }
+    let gateway = json!({"probe.gateway": "yes"});
+    let attach = |network: &str, priority: i32| {
+        let attached =
+            join(&bench, network, &a, &json!({"name": network, "gateway_priority": priority, "options": gateway}));
+        attached.endpoint.id.to_string()
+    };
+    let was_told = |network: &str| {
+        let lines = told(&bench, network, "probe.endpoint");
+        let programmed =
+            lines.iter().filter_map(|line| line.as_str().unwrap().strip_prefix("program-external-connectivity: "));
+        let gateways = programmed.map(|line| line.split(" own").next().unwrap().to_owned());
+        gateways.collect::<Vec<_>>()
+    };
+    let detach = |network: &str| drop(bench.wait(bench.controller.detach(Some(network), network)).unwrap());
+    let four = attach("four", 0);
+    let alone = format!("[Some({four:?}), None]");
+    let six = attach("six", 0);
+    let beside = format!("[Some({four:?}), Some({six:?})]");
+    assert_eq!(was_told("six"), [beside.as_str()]);
+    assert_eq!(was_told("four"), [alone.as_str(), &beside]);
+    detach("six");
+    assert_eq!(was_told("four").last().unwrap(), &alone);
+    let six = attach("six", 0);
+    let beside = format!("[Some({four:?}), Some({six:?})]");
+    attach("both", 7);
+    detach("both");
+    for network in ["four", "six"] {
+        assert_eq!(was_told(network).last().unwrap(), &beside, "both took its place for a while");
+    }
+    let calls = went_well(&probe(&bench))["program-external-connectivity"];
+    detach("six");
+    assert_eq!(went_well(&probe(&bench))["program-external-connectivity"], calls + 1, "who knows is not told again");
+}
+
+/// A port can be published to an address in the container other than the endpoint's: by dockerd, and by an operator's JSON.
+#[test]
+fn a_port_goes_to_the_address_that_its_binding_says() {
+    let daemon = Daemon::start();
+    daemon.ok(&format!("driver load {} --name docks", pontoon_tests::driver("bridge").display()));
+    let pool = json!([{"Pool": "10.43.0.0/24", "Gateway": "10.43.0.1/24"}]);
+    docks(&daemon, "docks", "NetworkDriver.CreateNetwork", &json!({"NetworkID": "d", "IPv4Data": pool}));
+    let endpoint = json!({"NetworkID": "d", "EndpointID": "e1", "Interface": {"Address": "10.43.0.2/24"}});
+    docks(&daemon, "docks", "NetworkDriver.CreateEndpoint", &endpoint);
+    let body = json!({"NetworkID": "d", "EndpointID": "e1", "SandboxKey": "/run/docker/netns/e1"});
+    docks(&daemon, "docks", "NetworkDriver.Join", &body);
+    let program = |address: &str| {
+        let map = json!([{"Proto": 6, "IP": address, "Port": 80, "HostPort": 8080}]);
+        let body = json!({"NetworkID": "d", "EndpointID": "e1", "Options": {"com.docker.network.portmap": map}});
+        ask(&daemon, "docks", "NetworkDriver.ProgramExternalConnectivity", &body.to_string())
+    };
+    let (status, answer) = program("192.0.2.9");
+    assert!(status == 500 && answer.contains("192.0.2.9"), "an address of nobody's: {answer}");
+    for (address, target) in [("10.43.0.77", "10.43.0.77:80"), ("", "10.43.0.2:80")] {
+        assert_eq!(program(address).0, 200);
+        let rules = daemon.host.run("nft list ruleset");
+        assert!(rules.contains(target), "{rules}");
+    }
+
+    let bench = Bench::new();
+    let a = Namespace::new("a");
+    bench.load("bridge", "bridge", &[]);
+    bench
+        .wait(bench.controller.create_network(create("n", "bridge", &json!({"pools": [{"subnet": "10.44.0.0/24"}]}))))
+        .unwrap();
+    let port = json!({"protocol": "tcp", "container_port": 80, "host_port": 8080, "container_address": "10.44.0.77"});
+    join(&bench, "n", &a, &json!({"ports": [port]}));
+    let rules = bench.host.run("nft list ruleset");
+    assert!(rules.contains("10.44.0.77:80"), "{rules}");
 }

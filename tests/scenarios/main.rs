@@ -10,6 +10,7 @@ mod conformance;
 mod connections;
 mod crash;
 mod doctor;
+mod documents;
 mod engines;
 mod escaped;
 mod fake;

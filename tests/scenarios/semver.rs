@@ -54,7 +54,7 @@ fn items(block: &str) -> Items {
     let mut items = Items::new();
     let (mut open, mut resource) = (String::new(), None);
     for line in block.lines().take_while(|line| *line != "}").filter(|line| !line.trim().is_empty()) {
-        if line.starts_with("  use ") {
+        if line.starts_with("  use ") || line.trim().starts_with("@since(") {
             continue;
         }
         if let Some(name) = line.strip_prefix("  resource ") {

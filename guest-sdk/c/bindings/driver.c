@@ -115,6 +115,9 @@ extern void __wasm_import_pontoon_driver_routes_remove(uint8_t *, size_t, uint8_
 __attribute__((__import_module__("pontoon:driver/routes@0.1.1"), __import_name__("list")))
 extern void __wasm_import_pontoon_driver_routes_list(int32_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/routes@0.1.1"), __import_name__("list-whole")))
+extern void __wasm_import_pontoon_driver_routes_list_whole(int32_t, uint8_t *);
+
 // Imported Functions from `pontoon:driver/rules@0.1.1`
 
 __attribute__((__import_module__("pontoon:driver/rules@0.1.1"), __import_name__("add")))
@@ -125,6 +128,15 @@ extern void __wasm_import_pontoon_driver_rules_remove(int32_t, int32_t, uint8_t 
 
 __attribute__((__import_module__("pontoon:driver/rules@0.1.1"), __import_name__("list")))
 extern void __wasm_import_pontoon_driver_rules_list(int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/rules@0.1.1"), __import_name__("add-of-family")))
+extern void __wasm_import_pontoon_driver_rules_add_of_family(int32_t, int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/rules@0.1.1"), __import_name__("remove-of-family")))
+extern void __wasm_import_pontoon_driver_rules_remove_of_family(int32_t, int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/rules@0.1.1"), __import_name__("list-whole")))
+extern void __wasm_import_pontoon_driver_rules_list_whole(int32_t, int32_t, uint8_t *);
 
 // Imported Functions from `pontoon:driver/neighbours@0.1.1`
 
@@ -1179,6 +1191,13 @@ void pontoon_driver_routes_route_info_free(pontoon_driver_routes_route_info_t *p
   driver_option_u32_free(&ptr->metric);
 }
 
+void pontoon_driver_routes_whole_route_free(pontoon_driver_routes_whole_route_t *ptr) {
+  pontoon_driver_routes_ip_network_free(&ptr->destination);
+  pontoon_driver_routes_option_ip_address_free(&ptr->gateway);
+  pontoon_driver_routes_option_ip_address_free(&ptr->source);
+  driver_option_u32_free(&ptr->metric);
+}
+
 void pontoon_driver_routes_list_route_free(pontoon_driver_routes_list_route_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -1211,6 +1230,25 @@ void pontoon_driver_routes_list_route_info_free(pontoon_driver_routes_list_route
 void pontoon_driver_routes_result_list_route_info_error_free(pontoon_driver_routes_result_list_route_info_error_t *ptr) {
   if (!ptr->is_err) {
     pontoon_driver_routes_list_route_info_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_routes_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_routes_list_whole_route_free(pontoon_driver_routes_list_whole_route_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_routes_whole_route_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_routes_whole_route_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_routes_result_list_whole_route_error_free(pontoon_driver_routes_result_list_whole_route_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_routes_list_whole_route_free(&ptr->val.ok);
   } else {
     pontoon_driver_routes_error_free(&ptr->val.err);
   }
@@ -1253,6 +1291,13 @@ void pontoon_driver_rules_rule_info_free(pontoon_driver_rules_rule_info_t *ptr) 
   driver_option_tuple2_u32_u32_free(&ptr->mark);
 }
 
+void pontoon_driver_rules_whole_rule_free(pontoon_driver_rules_whole_rule_t *ptr) {
+  pontoon_driver_rules_option_ip_network_free(&ptr->source);
+  pontoon_driver_rules_option_ip_network_free(&ptr->destination);
+  driver_option_string_free(&ptr->input_link);
+  driver_option_tuple2_u32_u32_free(&ptr->mark);
+}
+
 void pontoon_driver_rules_option_borrow_namespace_free(pontoon_driver_rules_option_borrow_namespace_t *ptr) {
   if (ptr->is_some) {
   }
@@ -1290,6 +1335,25 @@ void pontoon_driver_rules_list_rule_info_free(pontoon_driver_rules_list_rule_inf
 void pontoon_driver_rules_result_list_rule_info_error_free(pontoon_driver_rules_result_list_rule_info_error_t *ptr) {
   if (!ptr->is_err) {
     pontoon_driver_rules_list_rule_info_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_rules_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_rules_list_whole_rule_free(pontoon_driver_rules_list_whole_rule_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_rules_whole_rule_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_rules_whole_rule_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_rules_result_list_whole_rule_error_free(pontoon_driver_rules_result_list_whole_rule_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_rules_list_whole_rule_free(&ptr->val.ok);
   } else {
     pontoon_driver_rules_error_free(&ptr->val.err);
   }
@@ -3348,6 +3412,50 @@ bool pontoon_driver_routes_list(pontoon_driver_routes_borrow_link_t link, pontoo
   }
 }
 
+bool pontoon_driver_routes_list_whole(pontoon_driver_routes_borrow_link_t link, pontoon_driver_routes_list_whole_route_t *ret, pontoon_driver_routes_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_routes_list_whole((link).__handle, ptr);
+  pontoon_driver_routes_result_list_whole_route_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_routes_list_whole_route_t) { (pontoon_driver_routes_whole_route_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option4;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option4.is_some = false;
+          break;
+        }
+        case 1: {
+          option4.is_some = true;
+          option4.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option4,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 bool pontoon_driver_rules_add(pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err) {
   __attribute__((__aligned__(sizeof(void*))))
   uint8_t ret_area[(8+4*sizeof(void*))];
@@ -3505,6 +3613,176 @@ bool pontoon_driver_rules_list(pontoon_driver_rules_borrow_namespace_t *maybe_na
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
         (driver_option_u32_t) option6,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_rules_add_of_family(pontoon_driver_rules_family_t family, pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_rules_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_rules_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_rules_add_of_family((int32_t) family, option, option1, (uint8_t *) (*rules).ptr, (*rules).len, ptr);
+  pontoon_driver_rules_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option14;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option14.is_some = false;
+          break;
+        }
+        case 1: {
+          option14.is_some = true;
+          option14.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option14,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_rules_remove_of_family(pontoon_driver_rules_family_t family, pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_rules_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_rules_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_rules_remove_of_family((int32_t) family, option, option1, (uint8_t *) (*rules).ptr, (*rules).len, ptr);
+  pontoon_driver_rules_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option14;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option14.is_some = false;
+          break;
+        }
+        case 1: {
+          option14.is_some = true;
+          option14.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option14,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_rules_list_whole(pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_whole_rule_t *ret, pontoon_driver_rules_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_rules_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_rules_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_rules_list_whole(option, option1, ptr);
+  pontoon_driver_rules_result_list_whole_rule_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_rules_list_whole_rule_t) { (pontoon_driver_rules_whole_rule_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option7;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option7.is_some = false;
+          break;
+        }
+        case 1: {
+          option7.is_some = true;
+          option7.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option7,
       };
       break;
     }

@@ -144,14 +144,15 @@ typedef uint8_t pontoon_driver_types_scope_t;
 
 // libnetwork's Capability.
 typedef struct pontoon_driver_types_capability_t {
-  // Where the driver's networks are known. Networks of `global` scope get `network-allocate` before `create-network`.
+  // Where the driver's networks are known. Networks of `global` scope get `network-allocate` before `create-network`. dockerd is told `local`: see
+  // `register`.
   pontoon_driver_types_scope_t   data_scope;
   // How far a network connects.
   pontoon_driver_types_scope_t   connectivity_scope;
 } pontoon_driver_types_capability_t;
 
-// What the entries of a table are about: libnetwork's ObjectType (Endpoint = 1, Network = 2, Opaque = 3).
-// libnetwork refuses any other number when a table is registered; here no other can be said.
+// What the entries of a table are about: libnetwork's ObjectType (Endpoint = 1, Network = 2, Opaque = 3). It says what `decode-table-entry`
+// answers. libnetwork refuses any other number when a table is registered; here no other can be said.
 typedef uint8_t pontoon_driver_types_object_type_t;
 
 #define PONTOON_DRIVER_TYPES_OBJECT_TYPE_ENDPOINT 0
@@ -202,7 +203,8 @@ typedef struct {
 typedef struct pontoon_driver_types_port_binding_t {
   // The IP protocol's number: TCP 6, UDP 17, SCTP 132.
   uint8_t   protocol;
-  // The address in the container; none: the endpoint's own, of the family at hand.
+  // The address in the container; none: the endpoint's own, of the family at hand. The dockerds that were tried leave it open; an operator's JSON
+  // can say one.
   pontoon_driver_types_option_ip_address_t   container_address;
   uint16_t   container_port;
   // The address on the host; none: every address of both families.
@@ -721,6 +723,15 @@ typedef struct pontoon_driver_routes_route_info_t {
   driver_option_u32_t   metric;
 } pontoon_driver_routes_route_info_t;
 
+// A route with all that names it: `remove` of the same values removes it.
+typedef struct pontoon_driver_routes_whole_route_t {
+  pontoon_driver_routes_ip_network_t   destination;
+  pontoon_driver_routes_option_ip_address_t   gateway;
+  pontoon_driver_routes_option_ip_address_t   source;
+  uint32_t   table;
+  driver_option_u32_t   metric;
+} pontoon_driver_routes_whole_route_t;
+
 typedef struct {
   pontoon_driver_routes_route_t *ptr;
   size_t len;
@@ -745,6 +756,19 @@ typedef struct {
     pontoon_driver_routes_error_t err;
   } val;
 } pontoon_driver_routes_result_list_route_info_error_t;
+
+typedef struct {
+  pontoon_driver_routes_whole_route_t *ptr;
+  size_t len;
+} pontoon_driver_routes_list_whole_route_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_routes_list_whole_route_t ok;
+    pontoon_driver_routes_error_t err;
+  } val;
+} pontoon_driver_routes_result_list_whole_route_error_t;
 
 typedef pontoon_driver_types_error_t pontoon_driver_rules_error_t;
 
@@ -793,6 +817,24 @@ typedef struct pontoon_driver_rules_rule_info_t {
   uint32_t   table;
 } pontoon_driver_rules_rule_info_t;
 
+// Whose packets a rule is for.
+typedef uint8_t pontoon_driver_rules_family_t;
+
+#define PONTOON_DRIVER_RULES_FAMILY_IPV4 0
+#define PONTOON_DRIVER_RULES_FAMILY_IPV6 1
+
+// A rule with all that names it: `remove-of-family` of the same values removes it.
+typedef struct pontoon_driver_rules_whole_rule_t {
+  pontoon_driver_rules_family_t   family;
+  uint32_t   priority;
+  pontoon_driver_rules_option_ip_network_t   source;
+  pontoon_driver_rules_option_ip_network_t   destination;
+  // The name of the link, which `links.get` finds in the rule's namespace.
+  driver_option_string_t   input_link;
+  driver_option_tuple2_u32_u32_t   mark;
+  uint32_t   table;
+} pontoon_driver_rules_whole_rule_t;
+
 typedef pontoon_driver_namespaces_borrow_namespace_t pontoon_driver_rules_borrow_namespace_t;
 
 typedef struct {
@@ -824,6 +866,19 @@ typedef struct {
     pontoon_driver_rules_error_t err;
   } val;
 } pontoon_driver_rules_result_list_rule_info_error_t;
+
+typedef struct {
+  pontoon_driver_rules_whole_rule_t *ptr;
+  size_t len;
+} pontoon_driver_rules_list_whole_rule_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_rules_list_whole_rule_t ok;
+    pontoon_driver_rules_error_t err;
+  } val;
+} pontoon_driver_rules_result_list_whole_rule_error_t;
 
 typedef pontoon_driver_types_error_t pontoon_driver_neighbours_error_t;
 
@@ -913,11 +968,15 @@ typedef pontoon_driver_types_ip_address_t pontoon_driver_nftables_ip_address_t;
 
 typedef pontoon_driver_types_ip_network_t pontoon_driver_nftables_ip_network_t;
 
+// `filter` chains have the verdicts `accept` and `drop`. `nat` chains see only the first packet of a connection and have `accept` and the
+// translations: `masquerade` and `source-nat` at `postrouting` (`source-nat` also at `input`), `destination-nat` at `prerouting` and `output`.
+// They have no `drop`, and there are none at `forward`.
 typedef uint8_t pontoon_driver_nftables_chain_type_t;
 
 #define PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_FILTER 0
 #define PONTOON_DRIVER_NFTABLES_CHAIN_TYPE_NAT 1
 
+// Where packets are seen: as they come in; for the host itself; for others, passing through; from the host itself; as they go out.
 typedef uint8_t pontoon_driver_nftables_hook_t;
 
 #define PONTOON_DRIVER_NFTABLES_HOOK_PREROUTING 0
@@ -926,7 +985,8 @@ typedef uint8_t pontoon_driver_nftables_hook_t;
 #define PONTOON_DRIVER_NFTABLES_HOOK_OUTPUT 3
 #define PONTOON_DRIVER_NFTABLES_HOOK_POSTROUTING 4
 
-// A base chain, its policy accept.
+// A base chain, its policy accept: what no rule drops goes on to the chains of others, in the order of their priorities. An `accept` ends this
+// chain only; a `drop` is final.
 typedef struct pontoon_driver_nftables_chain_t {
   pontoon_driver_nftables_chain_type_t   chain_type;
   pontoon_driver_nftables_hook_t   hook;
@@ -1385,7 +1445,7 @@ typedef struct {
 // Imported Functions from `pontoon:driver/namespaces@0.1.1`
 // Whether both are the same namespace.
 extern bool pontoon_driver_namespaces_method_namespace_same(pontoon_driver_namespaces_borrow_namespace_t self, pontoon_driver_namespaces_borrow_namespace_t other);
-// Removes a namespace that `add` made, with all that is in it.
+// Removes a namespace that `add` made, with all that is in it, when the call has returned ok.
 // - `forbidden`: any other namespace.
 extern bool pontoon_driver_namespaces_method_namespace_remove(pontoon_driver_namespaces_borrow_namespace_t self, pontoon_driver_namespaces_error_t *err);
 // The namespace that Pontoon works in.
@@ -1393,6 +1453,7 @@ extern pontoon_driver_namespaces_own_namespace_t pontoon_driver_namespaces_host(
 // Makes a namespace of the network's own, with its loopback up. It outlives the call and Pontoon, and goes with the network.
 // - `already-exists`: the network has one of that name.
 // - `invalid-argument`: a name that is not 1 to 32 letters, digits, `-` or `_`.
+// - `unavailable`: the driver has as many as its grant says (`namespaces`).
 extern bool pontoon_driver_namespaces_add(driver_string_t *name, pontoon_driver_namespaces_own_namespace_t *ret, pontoon_driver_namespaces_error_t *err);
 // A namespace that `add` made.
 // - `not-found`: the network has none of that name.
@@ -1401,8 +1462,11 @@ extern bool pontoon_driver_namespaces_get(driver_string_t *name, pontoon_driver_
 // Imported Functions from `pontoon:driver/links@0.1.1`
 // - `not-found`: it is gone.
 extern bool pontoon_driver_links_method_link_info(pontoon_driver_links_borrow_link_t self, pontoon_driver_links_link_info_t *ret, pontoon_driver_links_error_t *err);
-// Changes what is given, and leaves the rest.
-// - `forbidden`: a parent interface.
+// Changes what is given, and leaves the rest. If the call fails, what it was comes back.
+// - `not-found`: the link or the bridge is gone.
+// - `already-exists`: a name that another link there has.
+// - `forbidden`: a parent interface; a name that is not the driver's to give; a new name while a policy rule or a forwarding goes by the old
+//   one.
 // - `invalid-argument`: a bridge in another namespace.
 extern bool pontoon_driver_links_method_link_set(pontoon_driver_links_borrow_link_t self, pontoon_driver_links_link_changes_t *changes, pontoon_driver_links_error_t *err);
 // Removes the link; of a pair, both ends. Ok if the kernel removed it already (a namespace takes its links with it).
@@ -1410,23 +1474,34 @@ extern bool pontoon_driver_links_method_link_set(pontoon_driver_links_borrow_lin
 extern bool pontoon_driver_links_method_link_remove(pontoon_driver_links_borrow_link_t self, pontoon_driver_links_error_t *err);
 // Makes links, at most 256 at once; the answer has them in the same order. Each carries its owner's mark from the message that makes it.
 // - `already-exists`: a name is taken.
+// - `forbidden`: an address that is not the driver's, a parent that the grant does not name, or a name that another may have: of an interface
+//   to come, of an engine's, of another driver's.
+// - `not-found`: the bridge or the parent is gone.
+// - `unavailable`: the driver has as many links as its grant says (`links`), those that the kernel has yet to delete included.
 // - `not-implemented`: the kernel lacks the kind.
 extern bool pontoon_driver_links_add(pontoon_driver_links_list_link_spec_t *links, pontoon_driver_links_list_added_link_t *ret, pontoon_driver_links_error_t *err);
 // A link of the driver's, or in the host's namespace a parent interface.
 // - `not-found`: neither has that name there.
 extern bool pontoon_driver_links_get(pontoon_driver_links_borrow_namespace_t *maybe_namespace_, driver_string_t *name, pontoon_driver_links_own_link_t *ret, pontoon_driver_links_error_t *err);
-// The network's links there.
+// The network's links there, those included that its endpoints have.
+// - `forbidden`: a namespace that the grant does not name.
 extern bool pontoon_driver_links_list(pontoon_driver_links_borrow_namespace_t *maybe_namespace_, pontoon_driver_links_list_link_info_t *ret, pontoon_driver_links_error_t *err);
 
 // Imported Functions from `pontoon:driver/capabilities@0.1.1`
 // Asks for `event-notify` on the entries of other owners in this table of the network, those that are there
-// already included. Needs the export `table-watcher`. A second call for the same table replaces the object type.
+// already included. Needs the export `table-watcher`. A second call for the same table replaces the object type,
+// which says what `decode-table-entry` answers. Tells of every network's tables, also where the driver's scope is
+// `local` (libnetwork takes no notice of those). The registration ends with the network.
 // - `invalid-argument`: a table name that can't be used (see `tables`).
+// - `forbidden`: a table that the grant does not name.
 // - `not-implemented`: the driver doesn't export `table-watcher`.
 extern bool pontoon_driver_capabilities_method_network_info_table_event_register(pontoon_driver_capabilities_borrow_network_info_t self, driver_string_t *table, pontoon_driver_capabilities_object_type_t object_type, pontoon_driver_capabilities_error_t *err);
-// Gives IPv4 pools to a network that was created without any, so that its endpoints get addresses from them.
+// Gives IPv4 pools to a network that was created without any (`--no-pools`, of Docker `--ipam-driver null`), so that its
+// endpoints get addresses from them: the host gives them out, and `interface-info` has them in `create-endpoint`. Under
+// Docker nobody but the driver knows the pools: `docker network inspect` does not show them, and `docker run --ip` is
+// refused by dockerd. A second call replaces the first. After a reboot `create-network` comes with no pools again.
 // (In libnetwork only Windows does this.)
-// - `forbidden`: the network has pools.
+// - `forbidden`: the network has pools, or the grant's `pools` do not name these.
 // - `invalid-argument`: a pool that is not IPv4 or none, or an address of it that lies outside.
 // 
 // A pool that overlaps with another network's fails `create-network` with `already-exists`, when the driver's call has returned.
@@ -1436,7 +1511,9 @@ extern bool pontoon_driver_capabilities_method_network_info_update_ipam_config(p
 // - `invalid-argument`: a multicast or all-zero address.
 // - `already-exists`: another endpoint of the network has it.
 extern bool pontoon_driver_capabilities_method_interface_info_set_mac_address(pontoon_driver_capabilities_borrow_interface_info_t self, pontoon_driver_capabilities_mac_address_t *mac_address, pontoon_driver_capabilities_error_t *err);
-// Sets the IPv4 or the IPv6 address, whichever family is given.
+// Sets the IPv4 or the IPv6 address, whichever family is given. Nobody reserves it: the driver sees to it that no two
+// endpoints have the same.
+// - `invalid-argument`: a prefix length that the family can't have.
 // - `forbidden`: that family's address is set already, or the network has pools of that family and the address lies in none.
 extern bool pontoon_driver_capabilities_method_interface_info_set_ip_address(pontoon_driver_capabilities_borrow_interface_info_t self, pontoon_driver_capabilities_ip_network_t *address, pontoon_driver_capabilities_error_t *err);
 // The MAC address that is set by now, by the driver or before it.
@@ -1445,101 +1522,174 @@ extern bool pontoon_driver_capabilities_method_interface_info_mac_address(pontoo
 extern bool pontoon_driver_capabilities_method_interface_info_address(pontoon_driver_capabilities_borrow_interface_info_t self, pontoon_driver_capabilities_ip_network_t *ret);
 // The IPv6 address that is set by now.
 extern bool pontoon_driver_capabilities_method_interface_info_address_ipv6(pontoon_driver_capabilities_borrow_interface_info_t self, pontoon_driver_capabilities_ip_network_t *ret);
-// The network namespace of the container, where it is known by now. A link that is made directly in it costs a
-// sixtieth of one that is made on the host and moved.
+// The network namespace of the container, where it is known by now: to an operator's endpoints always, to Docker's never.
+// A link that is made directly in it costs a sixtieth of one that is made on the host and moved.
 extern bool pontoon_driver_capabilities_method_interface_info_sandbox(pontoon_driver_capabilities_borrow_interface_info_t self, pontoon_driver_capabilities_own_namespace_t *ret);
 // Says which link the container gets. It must be a link that this driver made for this endpoint.
 // 
 // It is named `name` if that is given, else `prefix` with the lowest free number. A link that lies in the
-// sandbox already and fits keeps its name. A second call replaces the first.
+// sandbox already and fits keeps its name. A second call replaces the first. Under Docker the link has to lie on the host,
+// from where dockerd moves it; dockerds that do not know `name` number the prefix.
 // - `forbidden`: a link that is not this endpoint's.
 // - `invalid-argument`: a name that the kernel refuses (empty, 16 bytes or more, `/`, `:` or white space in it).
 extern bool pontoon_driver_capabilities_method_interface_name_info_set_names(pontoon_driver_capabilities_borrow_interface_name_info_t self, pontoon_driver_capabilities_borrow_link_t source, driver_string_t *prefix, driver_string_t *maybe_name, pontoon_driver_capabilities_error_t *err);
 // The same names each time.
 extern pontoon_driver_capabilities_own_interface_name_info_t pontoon_driver_capabilities_method_join_info_interface_name(pontoon_driver_capabilities_borrow_join_info_t self);
-// The network namespace of the container, where it is known by now: `links.get` finds in it what `create-endpoint` made there.
+// The network namespace of the container, where it is known by now (see `interface-info`): `links.get` finds in it what
+// `create-endpoint` made there.
 extern bool pontoon_driver_capabilities_method_join_info_sandbox(pontoon_driver_capabilities_borrow_join_info_t self, pontoon_driver_capabilities_own_namespace_t *ret);
 // The default gateway of the address's family: libnetwork's SetGateway and SetGatewayIPv6. A second one of a family replaces the first.
 // 
 // It must lie in the network of the endpoint's address, be an IPv6 link-local one (fe80::/10), or be reached by a `connected` static
-// route: else the endpoint does not join, when the driver's call has returned.
+// route: else the endpoint does not join, and `join` fails with `invalid-argument` when the driver's call has returned. Of a container
+// without IPv6, an IPv6 one is dropped.
+// - None to be expected from this call itself.
 extern bool pontoon_driver_capabilities_method_join_info_set_gateway(pontoon_driver_capabilities_borrow_join_info_t self, pontoon_driver_capabilities_ip_address_t *gateway, pontoon_driver_capabilities_error_t *err);
 // Adds a route in the container: to addresses in the network's pools, or to link-local ones (169.254.0.0/16, fe80::/10), which a
 // gateway may have. The next hop lies where a gateway may.
 // - `forbidden`: a route to anything else. A default route is a permission of its own.
 // - `invalid-argument`: `next-hop` without a next hop, or `connected` with one.
 // - `unavailable`: the endpoint has 1,000.
+// 
+// The routes go with the container's link. Of a container without IPv6, IPv6 ones are dropped.
 extern bool pontoon_driver_capabilities_method_join_info_add_static_route(pontoon_driver_capabilities_borrow_join_info_t self, pontoon_driver_capabilities_ip_network_t *destination, pontoon_driver_capabilities_route_type_t route_type, pontoon_driver_capabilities_ip_address_t *maybe_next_hop, pontoon_driver_capabilities_error_t *err);
-// The network needs no gateway of the engine's own (Docker's `docker_gwbridge`).
+// The network needs no gateway of the engine's own (Docker's `docker_gwbridge`). To an operator's endpoints it says nothing: they
+// get none.
 extern void pontoon_driver_capabilities_method_join_info_disable_gateway_service(pontoon_driver_capabilities_borrow_join_info_t self);
-// This endpoint can be the container's IPv4 gateway endpoint although it has no gateway address.
+// This endpoint can be the container's IPv4 gateway endpoint although it has no gateway address. An operator's endpoint is then elected
+// as one with a gateway, now or later. Docker's protocol for plugins has no word for it, so under Docker it says nothing.
 extern void pontoon_driver_capabilities_method_join_info_force_gateway_ipv4(pontoon_driver_capabilities_borrow_join_info_t self);
 // The same for IPv6.
 extern void pontoon_driver_capabilities_method_join_info_force_gateway_ipv6(pontoon_driver_capabilities_borrow_join_info_t self);
 // Adds an entry of the endpoint's to a table of the network; other hosts see it. It goes when the endpoint leaves.
 // - `already-exists`: the key has an entry.
-// - `invalid-argument`: a table name or key that can't be used (see `tables`).
+// - `invalid-argument`: a table name, key or value that can't be used (see `tables`).
+// - `forbidden`: a table that the grant does not name.
+// - `unavailable`: a limit of `tables`.
 extern bool pontoon_driver_capabilities_method_join_info_add_table_entry(pontoon_driver_capabilities_borrow_join_info_t self, driver_string_t *table, driver_string_t *key, driver_list_u8_t *value, pontoon_driver_capabilities_error_t *err);
 
 // Imported Functions from `pontoon:driver/addresses@0.1.1`
-// IPv6 addresses are added without duplicate address detection.
+// Adds them. IPv6 ones are added without duplicate address detection.
+// - `already-exists`: the link has one of them.
+// - `forbidden`: an address in none of the pools and ranges; a network that is wider than them; a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many as its grant says (`addresses`).
 extern bool pontoon_driver_addresses_add(pontoon_driver_addresses_list_link_address_t *addresses, pontoon_driver_addresses_error_t *err);
-// Ok for those that are not there.
+// Ok for those that are not there, and where the link is gone.
+// - `forbidden`: a link that is not the driver's own.
 extern bool pontoon_driver_addresses_remove(pontoon_driver_addresses_list_link_address_t *addresses, pontoon_driver_addresses_error_t *err);
-// All addresses of a link.
+// All addresses of a link, those included that others added.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
 extern bool pontoon_driver_addresses_list(pontoon_driver_addresses_borrow_link_t link, pontoon_driver_addresses_list_ip_network_t *ret, pontoon_driver_addresses_error_t *err);
 
 // Imported Functions from `pontoon:driver/routes@0.1.1`
-// - `forbidden`: a destination that the grant does not name.
+// Adds them.
+// - `already-exists`: there is a route with that destination, table and metric.
+// - `forbidden`: a destination that the grant does not name; the kernel's own tables (253, 255); a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many as its grant says (`routes`).
+// - `invalid-argument`: an IPv4 gateway for an IPv6 destination.
 extern bool pontoon_driver_routes_add(pontoon_driver_routes_list_route_t *routes, pontoon_driver_routes_error_t *err);
-// Ok for those that are not there.
+// Ok for those that are not there, and where the link is gone. They are named by all of their values; no table is 254, and no metric is 0, or
+// of IPv6 1024.
+// - `forbidden`: a link that is not the driver's own.
 extern bool pontoon_driver_routes_remove(pontoon_driver_routes_list_route_t *routes, pontoon_driver_routes_error_t *err);
-// The routes through a link that this driver made.
+// The routes through a link that this driver made, without their source addresses: see `list-whole`.
+// - `not-found`: the link is gone.
 extern bool pontoon_driver_routes_list(pontoon_driver_routes_borrow_link_t link, pontoon_driver_routes_list_route_info_t *ret, pontoon_driver_routes_error_t *err);
+// The routes through a link that this driver made.
+// - `not-found`: the link is gone.
+extern bool pontoon_driver_routes_list_whole(pontoon_driver_routes_borrow_link_t link, pontoon_driver_routes_list_whole_route_t *ret, pontoon_driver_routes_error_t *err);
 
 // Imported Functions from `pontoon:driver/rules@0.1.1`
-// At least one of `source`, `destination` and `input-link` is given, or the rule would catch foreign packets: else `invalid-argument`.
+// Adds rules, each for the family of its `source` and `destination`, and for IPv4 where it has neither: see `add-of-family`.
+// - `invalid-argument`: none of `source`, `destination` and `input-link`, or the rule would catch foreign packets; two families; a link in another
+//   namespace; a priority or table that can't be used.
+// - `forbidden`: nothing that ties the rule to the network (its pools, its links, a range of the grant); the kernel's own tables (253, 255).
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many rules as its grant says (`rules`).
 extern bool pontoon_driver_rules_add(pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err);
-// Ok for those that are not there.
+// Ok for those that are not there. A rule that was added twice is removed once.
+// - `invalid-argument`: what `add` would not take.
+// - `forbidden`: a link that is not the driver's own; a namespace that the grant does not name.
 extern bool pontoon_driver_rules_remove(pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err);
-// The network's rules there.
+// The network's rules there, without their families and input links: see `list-whole`.
+// - `forbidden`: a namespace that the grant does not name.
 extern bool pontoon_driver_rules_list(pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_info_t *ret, pontoon_driver_rules_error_t *err);
+// `add` for one family, said also where neither `source` nor `destination` says it.
+// - `invalid-argument`: as with `add`; a `source` or `destination` of the other family.
+// - `forbidden`, `not-found`, `unavailable`: as with `add`.
+extern bool pontoon_driver_rules_add_of_family(pontoon_driver_rules_family_t family, pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err);
+// `remove` for one family. Ok for those that are not there.
+// - `invalid-argument`, `forbidden`: as with `remove`; a `source` or `destination` of the other family.
+extern bool pontoon_driver_rules_remove_of_family(pontoon_driver_rules_family_t family, pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err);
+// The network's rules there, of both families.
+// - `forbidden`: a namespace that the grant does not name.
+extern bool pontoon_driver_rules_list_whole(pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_whole_rule_t *ret, pontoon_driver_rules_error_t *err);
 
 // Imported Functions from `pontoon:driver/neighbours@0.1.1`
-// An entry of the same address is replaced.
+// Adds permanent entries. An entry of the same address is replaced, and comes back if the call fails.
+// - `forbidden`: an address that is not the network's, in no range of the grant, and not link-local; a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many entries as its grant says (`neighbours`), forwarding entries included.
 extern bool pontoon_driver_neighbours_add(pontoon_driver_neighbours_list_neighbour_t *neighbours, pontoon_driver_neighbours_error_t *err);
-// Ok for those that are not there.
+// Ok for those that are not there, and where the link is gone.
+// - `forbidden`: a link that is not the driver's own.
 extern bool pontoon_driver_neighbours_remove(pontoon_driver_neighbours_list_neighbour_t *neighbours, pontoon_driver_neighbours_error_t *err);
 // The permanent entries of a link.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
 extern bool pontoon_driver_neighbours_list(pontoon_driver_neighbours_borrow_link_t link, pontoon_driver_neighbours_list_neighbour_info_t *ret, pontoon_driver_neighbours_error_t *err);
-// An entry of the same MAC is replaced.
+// Adds permanent entries. An entry of the same MAC is replaced, and comes back if the call fails.
+// - `invalid-argument`: a `remote` for a link that is no vxlan.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many entries as its grant says (`neighbours`), neighbours included.
 extern bool pontoon_driver_neighbours_add_forwarding(pontoon_driver_neighbours_list_forwarding_entry_t *entries, pontoon_driver_neighbours_error_t *err);
-// Ok for those that are not there.
+// Ok for those that are not there, and where the link is gone.
+// - `forbidden`: a link that is not the driver's own.
 extern bool pontoon_driver_neighbours_remove_forwarding(pontoon_driver_neighbours_list_forwarding_entry_t *entries, pontoon_driver_neighbours_error_t *err);
 // The permanent entries of a link.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
 extern bool pontoon_driver_neighbours_list_forwarding(pontoon_driver_neighbours_borrow_link_t link, pontoon_driver_neighbours_list_forwarding_info_t *ret, pontoon_driver_neighbours_error_t *err);
 
 // Imported Functions from `pontoon:driver/nftables@0.1.1`
 // Adds rules at the ends of their chains; the ids are in the same order. They belong to the endpoint or network of the call.
 // - `forbidden`: a hook with a priority that the grant does not name, or packets that are not the driver's to translate.
+// - `not-found`: a link of a condition is gone.
+// - `unavailable`: the driver has as many rules as its grant says (`rules`).
 // - `invalid-argument`: translation in a filter chain or at a hook that can't do it, or no condition that ties the rule to the
 //   network (one of its links, or an address in its pools; for a `drop` at `prerouting` of what is `invalid`, a port of the host
 //   that the call's owner has taken, with a `source` or `destination` of its family).
 extern bool pontoon_driver_nftables_add(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
-// Removes rules of the call's network. Ok for ids that are not of one.
+// Removes rules of the call's network, when the call has returned ok. Ok for ids that are not of one. A port that they sent packets of elsewhere
+// can be released in the same call or later, not before.
+// - `invalid-argument`: more than 1,000 ids.
 extern bool pontoon_driver_nftables_remove(pontoon_driver_nftables_list_rule_id_t *ids, pontoon_driver_nftables_error_t *err);
-// The rules of the call's endpoint, or of its network where the call has no endpoint.
+// The rules of the call's endpoint, or of its network where the call has no endpoint; what this call has removed is not among them.
+// - None to be expected.
 extern bool pontoon_driver_nftables_list(pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
 
 // Imported Functions from `pontoon:driver/sysctls@0.1.1`
 // The value of a setting of one of the driver's links.
+// - `forbidden`: a setting that the grant does not name; a link that is not the driver's own.
+// - `not-found`: the link is gone, or this kernel doesn't have the setting.
 extern bool pontoon_driver_sysctls_get_link(pontoon_driver_sysctls_borrow_link_t link, pontoon_driver_sysctls_link_sysctl_t name, int32_t *ret, pontoon_driver_sysctls_error_t *err);
 // Sets it, back to what it was if the call fails.
-// - `not-found`: this kernel doesn't have it, as those of IPv6 where that is switched off.
+// - `forbidden`: a setting that the grant does not name; a link that is not the driver's own.
+// - `not-found`: the link is gone, or this kernel doesn't have the setting, as those of IPv6 where that is switched off.
+// - `invalid-argument`: a value that the kernel refuses.
 extern bool pontoon_driver_sysctls_set_link(pontoon_driver_sysctls_borrow_link_t link, pontoon_driver_sysctls_link_sysctl_t name, int32_t value, pontoon_driver_sysctls_error_t *err);
 // The value of a setting of a namespace.
+// - `forbidden`: a setting that the grant does not name for this kind of namespace.
+// - `not-found`: this kernel doesn't have it.
 extern bool pontoon_driver_sysctls_get_namespace(pontoon_driver_sysctls_borrow_namespace_t namespace_, pontoon_driver_sysctls_namespace_sysctl_t name, int32_t *ret, pontoon_driver_sysctls_error_t *err);
-// Sets it, back to what it was if the call fails.
+// Sets it, back to what it was if the call fails. A setting of the host stays when the network goes: others may rely on it.
+// - `forbidden`: a setting that the grant does not name for this kind of namespace.
+// - `not-found`: this kernel doesn't have it.
+// - `invalid-argument`: a value that the kernel refuses.
 extern bool pontoon_driver_sysctls_set_namespace(pontoon_driver_sysctls_borrow_namespace_t namespace_, pontoon_driver_sysctls_namespace_sysctl_t name, int32_t value, pontoon_driver_sysctls_error_t *err);
 
 // Imported Functions from `pontoon:driver/forwarding@0.1.1`
@@ -1549,10 +1699,16 @@ extern bool pontoon_driver_sysctls_set_namespace(pontoon_driver_sysctls_borrow_n
 // firewall meanwhile. The rules of its administrator still go first; what may go into the network is for the driver's own rules to
 // say. While it is excepted, what goes from this link into a bridge that somebody's rules of iptables keep from others (as dockerd's do
 // for each of its own) is dropped, but for answers and what was sent to a published port. A host that did not forward stays closed
-// between the links that it had before, and its links go on to heed routers' advertisements. A firewall of the legacy iptables is left alone, and the operator is told. The link's name has to be
-// of letters, digits, `-`, `_`, `.` and `@`: iptables gives other characters a meaning of their own.
+// between the links that it had before, and its links go on to heed routers' advertisements. A firewall of the legacy iptables is left alone,
+// and the operator is told.
+// - `invalid-argument`: a link in another namespace; a name that is not of letters, digits, `-`, `_`, `.` and `@`: iptables gives other characters
+//   a meaning of their own.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many rules as its grant says (`rules`).
 extern bool pontoon_driver_forwarding_allow(pontoon_driver_forwarding_borrow_link_t link, bool ipv4, bool ipv6, pontoon_driver_forwarding_error_t *err);
-// Takes it back. Ok if it was not allowed. Forwarding as a whole stays on: others may rely on it.
+// Takes it back, when the call has returned ok. Ok if it was not allowed. Forwarding as a whole stays on: others may rely on it.
+// - `forbidden`: a link that is not the driver's own.
 extern bool pontoon_driver_forwarding_disallow(pontoon_driver_forwarding_borrow_link_t link, pontoon_driver_forwarding_error_t *err);
 
 // Imported Functions from `pontoon:driver/ports@0.1.1`
@@ -1569,6 +1725,9 @@ extern bool pontoon_driver_forwarding_disallow(pontoon_driver_forwarding_borrow_
 // - `invalid-argument`: another protocol; no address, more than 8, or one that another includes; `last` below `first`.
 extern bool pontoon_driver_ports_take(uint8_t protocol, pontoon_driver_ports_list_ip_address_t *addresses, uint16_t first, uint16_t last, uint16_t *ret, pontoon_driver_ports_error_t *err);
 // Gives a port back, on all of these addresses. Ok where the owner doesn't have it.
+// - `invalid-argument`: as with `take`.
+// 
+// While a rule in `nftables` still sends the port's packets elsewhere, the call fails with `forbidden` when it has returned: remove the rule, too.
 extern bool pontoon_driver_ports_release(uint8_t protocol, pontoon_driver_ports_list_ip_address_t *addresses, uint16_t port, pontoon_driver_ports_error_t *err);
 // Takes all ports from `first` to `last`, on all of these addresses, or none. They are one thing: one rule with the range in
 // `destination-port` sends their packets elsewhere, to the same ports where the target names none, and `release-range` gives them back.
@@ -1576,28 +1735,42 @@ extern bool pontoon_driver_ports_release(uint8_t protocol, pontoon_driver_ports_
 // - `unavailable`, `not-found`: as with `take`.
 // - `invalid-argument`: as with `take`; `first` 0.
 extern bool pontoon_driver_ports_take_range(uint8_t protocol, pontoon_driver_ports_list_ip_address_t *addresses, uint16_t first, uint16_t last, pontoon_driver_ports_error_t *err);
-// Gives a range back that `take-range` took, on all of these addresses. Ok where the owner doesn't have just that range.
+// Gives a range back that `take-range` took, on all of these addresses. Ok where the owner doesn't have just that range. Else as `release`.
+// - `invalid-argument`: as with `take-range`.
 extern bool pontoon_driver_ports_release_range(uint8_t protocol, pontoon_driver_ports_list_ip_address_t *addresses, uint16_t first, uint16_t last, pontoon_driver_ports_error_t *err);
 
 // Imported Functions from `pontoon:driver/store@0.1.1`
 // The value of a key; none where there is no such key.
+// - `invalid-argument`: a key that can't be used.
 extern bool pontoon_driver_store_get(driver_string_t *key, driver_option_list_u8_t *ret, pontoon_driver_store_error_t *err);
 // The entries whose keys start with `prefix`, in the order of their keys.
+// - `invalid-argument`: a prefix of other characters than keys have. An empty one is every key.
 extern bool pontoon_driver_store_list(driver_string_t *prefix, driver_list_tuple2_string_list_u8_t *ret, pontoon_driver_store_error_t *err);
 // Makes an entry or replaces it, whichever network's it was: from then on it is this call's network's.
+// - `invalid-argument`: a key or value that can't be used.
+// - `unavailable`: past what a call writes, or past the grant's `store-bytes`.
 extern bool pontoon_driver_store_set(driver_string_t *key, driver_list_u8_t *value, pontoon_driver_store_error_t *err);
 // Ok if there is no such key.
+// - `invalid-argument`: a key that can't be used.
 extern bool pontoon_driver_store_remove(driver_string_t *key, pontoon_driver_store_error_t *err);
 
 // Imported Functions from `pontoon:driver/tables@0.1.1`
 // The entry of a key; none where there is none.
+// - `invalid-argument`: a table name or key that can't be used.
+// - `forbidden`: a table that the grant does not name.
 extern bool pontoon_driver_tables_get(driver_string_t *table, driver_string_t *key, pontoon_driver_tables_option_entry_t *ret, pontoon_driver_tables_error_t *err);
-// All entries, in the order of the keys.
+// All entries, of every owner, in the order of the keys.
+// - `invalid-argument`: a table name that can't be used.
+// - `forbidden`: a table that the grant does not name.
 extern bool pontoon_driver_tables_list(driver_string_t *table, pontoon_driver_tables_list_entry_t *ret, pontoon_driver_tables_error_t *err);
-// Makes an entry or replaces one of its own.
-// - `forbidden`: the entry is another owner's.
+// Makes an entry or replaces one of its own. An endpoint's call makes it the endpoint's: it goes when that one leaves.
+// - `invalid-argument`: a table name, key or value that can't be used.
+// - `forbidden`: the entry is another owner's, or the grant does not name the table.
+// - `unavailable`: past what a call writes, or past the grant's `table-entries` and `table-bytes`.
 extern bool pontoon_driver_tables_put(driver_string_t *table, driver_string_t *key, driver_list_u8_t *value, pontoon_driver_tables_error_t *err);
-// - `forbidden`: the entry is another owner's.
+// Removes an entry of its own.
+// - `invalid-argument`: a table name or key that can't be used.
+// - `forbidden`: the entry is another owner's, or the grant does not name the table.
 // - `not-found`: there is none.
 extern bool pontoon_driver_tables_remove(driver_string_t *table, driver_string_t *key, pontoon_driver_tables_error_t *err);
 
@@ -1822,6 +1995,8 @@ void pontoon_driver_routes_route_free(pontoon_driver_routes_route_t *ptr);
 
 void pontoon_driver_routes_route_info_free(pontoon_driver_routes_route_info_t *ptr);
 
+void pontoon_driver_routes_whole_route_free(pontoon_driver_routes_whole_route_t *ptr);
+
 void pontoon_driver_routes_list_route_free(pontoon_driver_routes_list_route_t *ptr);
 
 void pontoon_driver_routes_result_void_error_free(pontoon_driver_routes_result_void_error_t *ptr);
@@ -1829,6 +2004,10 @@ void pontoon_driver_routes_result_void_error_free(pontoon_driver_routes_result_v
 void pontoon_driver_routes_list_route_info_free(pontoon_driver_routes_list_route_info_t *ptr);
 
 void pontoon_driver_routes_result_list_route_info_error_free(pontoon_driver_routes_result_list_route_info_error_t *ptr);
+
+void pontoon_driver_routes_list_whole_route_free(pontoon_driver_routes_list_whole_route_t *ptr);
+
+void pontoon_driver_routes_result_list_whole_route_error_free(pontoon_driver_routes_result_list_whole_route_error_t *ptr);
 
 void pontoon_driver_rules_error_free(pontoon_driver_rules_error_t *ptr);
 
@@ -1844,6 +2023,8 @@ void pontoon_driver_rules_rule_free(pontoon_driver_rules_rule_t *ptr);
 
 void pontoon_driver_rules_rule_info_free(pontoon_driver_rules_rule_info_t *ptr);
 
+void pontoon_driver_rules_whole_rule_free(pontoon_driver_rules_whole_rule_t *ptr);
+
 void pontoon_driver_rules_option_borrow_namespace_free(pontoon_driver_rules_option_borrow_namespace_t *ptr);
 
 void pontoon_driver_rules_list_rule_free(pontoon_driver_rules_list_rule_t *ptr);
@@ -1853,6 +2034,10 @@ void pontoon_driver_rules_result_void_error_free(pontoon_driver_rules_result_voi
 void pontoon_driver_rules_list_rule_info_free(pontoon_driver_rules_list_rule_info_t *ptr);
 
 void pontoon_driver_rules_result_list_rule_info_error_free(pontoon_driver_rules_result_list_rule_info_error_t *ptr);
+
+void pontoon_driver_rules_list_whole_rule_free(pontoon_driver_rules_list_whole_rule_t *ptr);
+
+void pontoon_driver_rules_result_list_whole_rule_error_free(pontoon_driver_rules_result_list_whole_rule_error_t *ptr);
 
 void pontoon_driver_neighbours_error_free(pontoon_driver_neighbours_error_t *ptr);
 

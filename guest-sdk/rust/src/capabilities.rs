@@ -13,19 +13,22 @@ pub struct NetworkInfo<'call>(pub(crate) sys::NetworkInfo<'call>);
 
 impl NetworkInfo<'_> {
     /// Asks for [`event_notify`](crate::TableWatcher::event_notify) on the entries of other owners in this table of the
-    /// network, those that are there already included. A second call for the same table replaces the object type.
+    /// network, those that are there already included, whatever the driver's scope is. A second call for the same table replaces the object type,
+    /// which says what [`decode_table_entry`](crate::TableWatcher::decode_table_entry) answers.
     ///
     /// # Errors
-    /// `InvalidArgument`: the table name can't be used. `NotImplemented`: the driver exports no table watcher.
+    /// `InvalidArgument`: the table name can't be used. `Forbidden`: a table that the grant does not name. `NotImplemented`: the
+    /// driver exports no table watcher.
     pub fn table_event_register(&self, table: &str, object_type: ObjectType) -> Result<()> {
         sys::capabilities::table_event_register(self.0, table, object_type)
     }
 
-    /// Gives IPv4 pools to a network that was created without any.
+    /// Gives IPv4 pools to a network that was created without any, so that its endpoints get addresses from them, under Docker (`--ipam-driver
+    /// null`), too: [`InterfaceInfo`] has them in `create_endpoint`.
     ///
     /// # Errors
-    /// `Forbidden`: the network has pools. `InvalidArgument`: a pool that is not IPv4 or none, or an address of it that lies outside. One
-    /// that overlaps with another network's fails `create_network` with `AlreadyExists`, when it has returned.
+    /// `Forbidden`: the network has pools, or the grant does not name these. `InvalidArgument`: a pool that is not IPv4 or none, or an address of
+    /// it that lies outside. One that overlaps with another network's fails `create_network` with `AlreadyExists`, when it has returned.
     pub fn update_ipam_config(&self, ipv4: &[IpamData]) -> Result<()> {
         sys::capabilities::update_ipam_config(self.0, ipv4)
     }
@@ -117,7 +120,7 @@ impl JoinInfo<'_> {
     /// behind a connected static route keeps the endpoint from joining.
     ///
     /// # Errors
-    /// Whatever the host has against it.
+    /// None to be expected: `join` fails when it has returned (`InvalidArgument`).
     pub fn set_gateway(&self, gateway: IpAddr) -> Result<()> {
         sys::capabilities::set_gateway(self.0, gateway)
     }
@@ -148,7 +151,8 @@ impl JoinInfo<'_> {
     /// Adds an entry of the endpoint's to a table of the network; other hosts see it. It goes when the endpoint leaves.
     ///
     /// # Errors
-    /// `AlreadyExists`: the key has an entry. `InvalidArgument`: a table name or key that can't be used.
+    /// `AlreadyExists`: the key has an entry. `InvalidArgument`: a table name, key or value that can't be used. `Forbidden`: a table that the
+    /// grant does not name. `Unavailable`: a limit of the grant.
     pub fn add_table_entry(&self, table: &str, key: &str, value: &[u8]) -> Result<()> {
         sys::capabilities::add_table_entry(self.0, table, key, value)
     }

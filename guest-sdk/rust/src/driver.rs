@@ -27,42 +27,43 @@ pub trait Driver {
         ipv6: &[IpamData],
     ) -> Result<()>;
 
-    /// Removes a network. Ok if it is not there.
+    /// Removes a network, which has no endpoints by then. Ok if it is not there. What it still owns afterwards the host sweeps away.
     ///
     /// # Errors
-    /// Whatever keeps it from going.
+    /// `Forbidden` keeps an operator's network. After any other, and under Docker after this one, too, it goes without its driver.
     fn delete_network(network: &str) -> Result<()>;
 
-    /// Makes an endpoint of a network.
+    /// Makes an endpoint of a network: its links, with the addresses that `info` has.
     ///
     /// # Errors
-    /// Whatever keeps it from being made.
+    /// `AlreadyExists`: the endpoint is there. `InvalidArgument`: an option that can't be used. After any the endpoint is not there.
     fn create_endpoint(network: &str, endpoint: &str, info: &InterfaceInfo, options: &EndpointOptions) -> Result<()>;
 
-    /// Removes an endpoint. Ok if it is not there.
+    /// Removes an endpoint, also one that never joined, or did not leave. Ok if it is not there. What it still owns afterwards the host sweeps away.
     ///
     /// # Errors
-    /// Whatever keeps it from going.
+    /// Any is logged, and the endpoint goes without its driver.
     fn delete_endpoint(network: &str, endpoint: &str) -> Result<()>;
 
     /// What there is to tell of an endpoint: JSON text by key. Nothing, unless a driver says otherwise.
     ///
     /// # Errors
-    /// Whatever keeps it from being told.
+    /// `NotFound`: there is no such endpoint. Any fails an operator's attach.
     fn endpoint_oper_info(_network: &str, _endpoint: &str) -> Result<TextMap> {
         Ok(TextMap::default())
     }
 
-    /// Puts an endpoint into a sandbox: an opaque key, the same for all endpoints of one container.
+    /// Puts an endpoint into a sandbox: an opaque key, the same for all endpoints of one container. The options are the sandbox's, of Docker's
+    /// only the two lists of ports; the endpoint's own came with `create_endpoint`.
     ///
     /// # Errors
-    /// Whatever keeps it out.
+    /// `NotFound`: there is no such endpoint. After any it has not joined; an operator's attach is taken back whole.
     fn join(network: &str, endpoint: &str, sandbox: &str, info: &JoinInfo, options: &EndpointOptions) -> Result<()>;
 
     /// Takes an endpoint out of its sandbox. Ok if it is in none. Nothing to do, unless a driver says otherwise.
     ///
     /// # Errors
-    /// Whatever keeps it in.
+    /// Any is logged, and the endpoint leaves all the same where it is to be deleted; dockerd's request alone fails by it.
     fn leave(_network: &str, _endpoint: &str) -> Result<()> {
         Ok(())
     }
@@ -70,42 +71,47 @@ pub trait Driver {
 
 /// Optional: what a network needs in a whole cluster, reserved on one host. libnetwork's `driverapi.NetworkAllocator`.
 pub trait NetworkAllocator {
-    /// Reserves it. The options that it returns replace the user's and are handed to `create_network` on every host.
+    /// Reserves it, where an operator makes a network of a driver of global scope; dockerd never asks. The options that it returns replace the
+    /// user's and are handed to `create_network` on every host.
     ///
     /// # Errors
-    /// Whatever can't be had.
+    /// `Unavailable`: it is used up. After any the network is not made.
     fn network_allocate(network: &str, options: &TextMap, ipv4: &[IpamData], ipv6: &[IpamData]) -> Result<TextMap>;
 
     /// Gives it back. Ok if there is nothing.
     ///
     /// # Errors
-    /// Whatever keeps it from being given back.
+    /// Any is logged, and the network is gone all the same.
     fn network_free(network: &str) -> Result<()>;
 }
 
 /// Optional: entries that other hosts, or other owners, put into a network's tables. libnetwork's `driverapi.TableWatcher`.
 pub trait TableWatcher {
     /// An entry changed in a table that [`NetworkInfo::table_event_register`] named. In order for each key, across keys
-    /// in none. An event comes again until a call returns `Ok`.
+    /// in none. An event comes again until a call returns `Ok`: after a second, then ever more rarely, up to once a minute, and with the next change.
     ///
     /// # Errors
-    /// Whatever makes it come again.
+    /// Any makes it come again.
     fn event_notify(network: &str, table: &str, key: &str, event: &TableEvent) -> Result<()>;
 
-    /// Explains an entry to a person: a title and details. Gets no kernel, store or tables.
+    /// Explains an entry to a person: what it is about, and details. In a table that was registered for
+    /// [`ObjectType::Endpoint`](crate::ObjectType) that is the endpoint's id, and the entry is shown beside it; else a title. Gets no kernel,
+    /// store or tables.
     ///
     /// # Errors
-    /// What is wrong with the entry.
+    /// `InvalidArgument`: bytes that are no entry of the driver's. It is shown in the title's place.
     fn decode_table_entry(table: &str, key: &str, value: &[u8]) -> Result<(String, TextMap)>;
 }
 
 /// Optional: traffic between an endpoint and the outside. libnetwork's `driverapi.ExtConner`.
 pub trait ExternalConnectivity {
     /// Connects the endpoint with the outside and publishes its ports. The gateways are the endpoints that are the
-    /// container's gateways now: this endpoint's own id where it is the one. Each call replaces what the last one did.
+    /// container's gateways now: this endpoint's own id where it is the one. Called again when they change; each call replaces what the last one did.
+    ///
+    /// dockerd does not send the ids, and calls only the endpoint whose own part changed: they are concluded from the gateways that `join` named.
     ///
     /// # Errors
-    /// `AlreadyExists`: a port is taken.
+    /// `AlreadyExists`, `Unavailable`: a port is taken, or none is free. After any the endpoint is no gateway, and an attach is taken back.
     fn program_external_connectivity(
         network: &str,
         endpoint: &str,
@@ -118,25 +124,26 @@ pub trait ExternalConnectivity {
     /// it too.
     ///
     /// # Errors
-    /// Whatever keeps it from being undone.
+    /// Any is logged where the endpoint leaves or goes; where another one is to become the gateway, that one does not come to be.
     fn revoke_external_connectivity(network: &str, endpoint: &str) -> Result<()>;
 }
 
 /// Optional: containers that turn out to have no IPv6. libnetwork's `driverapi.IPv6Releaser`.
 pub trait Ipv6Releaser {
-    /// The endpoint's IPv6 address goes back to its pool: forget it. Called between `create_endpoint` and `join`.
+    /// The endpoint's IPv6 address goes back to its pool: forget it. Called between `create_endpoint` and `join` for an operator's endpoints;
+    /// Docker's protocol for plugins has no such request.
     ///
     /// # Errors
-    /// Whatever keeps it from being forgotten.
+    /// `NotFound`: there is no such endpoint. Any fails the attach, which is taken back whole.
     fn release_ipv6(network: &str, endpoint: &str) -> Result<()>;
 }
 
 /// Optional: networks that need no gateway address. libnetwork's `driverapi.GwAllocChecker`.
 pub trait GatewayAllocationChecker {
     /// The families for which no gateway address is to be reserved. Asked before a network's pools are chosen; gets no
-    /// kernel, store or tables.
+    /// kernel, store or tables. Only newer dockerds ask.
     ///
     /// # Errors
-    /// `InvalidArgument`: an option that can't be read.
+    /// `InvalidArgument`: an option that can't be used. Any fails the creation.
     fn skip_gateway_allocation(options: &NetworkOptions) -> Result<SkipGateway>;
 }

@@ -42,6 +42,7 @@ use words::{LinkName, MacAddress};
 
 pub use conntrack::{Stale, StalePort};
 pub use fake::{Fake, FakePort};
+pub use ip::route::DEFAULT_METRIC6;
 pub use iptables::*;
 pub use link::made::MadeLinks;
 pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};

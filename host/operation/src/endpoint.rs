@@ -61,6 +61,10 @@ pub struct PortBinding {
     /// The last port in the container, where a range is published as it is: the host's ports are as many. 0: one port.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub container_port_end: u16,
+    /// The address in the container; none: the endpoint's own, of the family at hand. Older daemons do not know the word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub container_address: Option<IpAddr>,
     /// An address of the host; none: all.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -109,7 +113,7 @@ impl PortBinding {
     pub fn as_ranges(bindings: Vec<Self>) -> Vec<Self> {
         let is_one = |b: &Self| b.host_port != 0 && (b.host_port_end == 0 || b.host_port_end == b.host_port);
         let (mut one, others): (Vec<_>, Vec<_>) = bindings.into_iter().enumerate().partition(|(_, b)| is_one(b));
-        one.sort_by_key(|(_, b)| (b.protocol as u8, b.host_address, b.host_port));
+        one.sort_by_key(|(_, b)| (b.protocol as u8, b.host_address, b.container_address, b.host_port));
         let mut all: Vec<(usize, Self)> = Vec::new();
         for (at, binding) in one {
             match all.last_mut() {
@@ -127,7 +131,8 @@ impl PortBinding {
 
     fn is_followed_by(&self, next: &Self) -> bool {
         let after = |first: u16, last: u16| first.max(last).checked_add(1);
-        (self.protocol, self.host_address) == (next.protocol, next.host_address)
+        (self.protocol, self.host_address, self.container_address)
+            == (next.protocol, next.host_address, next.container_address)
             && after(self.host_port, self.host_port_end) == Some(next.host_port)
             && after(self.container_port, self.container_port_end) == Some(next.container_port)
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use words::Name;
 
 /// Puts an entry into a network's table as another owner's, as another host would.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -31,7 +32,10 @@ pub struct Entry {
     pub value: String,
     /// Who owns it: `self` for the driver's own entries.
     pub owner: String,
-    /// The driver's title for it.
+    /// The endpoint of this host that the driver says the entry is about, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Name>,
+    /// The driver's title for it: of an entry about an endpoint, that one's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The driver's explanation.

@@ -5,9 +5,9 @@ use ipnet::IpNet;
 use super::handle::{self, Link, LinkHandle};
 use super::{Answer, CallState, check_length, convert};
 use ask::Refusal;
-use ask::routes::{Host, Route, RouteInfo};
+use ask::routes::{Host, Route, RouteInfo, WholeRoute};
 use ask::types::IpAddress;
-use kernel::RT_TABLE_MAIN;
+use kernel::{DEFAULT_METRIC6, RT_TABLE_MAIN};
 
 impl Host for CallState {
     fn add(&mut self, routes: Vec<Route>) -> Answer<()> {
@@ -25,11 +25,26 @@ impl Host for CallState {
     }
 
     fn list(&mut self, link: LinkHandle) -> Answer<Vec<RouteInfo>> {
-        let key = handle::own_link(self, link)?.key;
-        let transaction = self.transaction()?;
-        let found = transaction.look().routes(&key)?;
-        Ok(found.into_iter().filter(|r| !transaction.removes_route(r)).map(info).collect())
+        Ok(through(self, link)?.into_iter().map(info).collect())
     }
+
+    fn list_whole(&mut self, link: LinkHandle) -> Answer<Vec<WholeRoute>> {
+        Ok(through(self, link)?.into_iter().map(whole).collect())
+    }
+}
+
+/// The routes through a link, but for those that this call has removed.
+fn through(call: &mut CallState, link: LinkHandle) -> Answer<Vec<kernel::Route>> {
+    let key = handle::own_link(call, link)?.key;
+    let transaction = call.transaction()?;
+    let found = transaction.look().routes(&key)?;
+    Ok(found.into_iter().filter(|route| !transaction.removes_route(route)).collect())
+}
+
+fn whole(route: kernel::Route) -> WholeRoute {
+    let source = route.source.map(convert::address_to_wit);
+    let RouteInfo { destination, gateway, table, metric } = info(route);
+    WholeRoute { destination, gateway, source, table, metric }
 }
 
 fn info(route: kernel::Route) -> RouteInfo {
@@ -39,6 +54,11 @@ fn info(route: kernel::Route) -> RouteInfo {
         table: route.table.unwrap_or(RT_TABLE_MAIN),
         metric: route.metric,
     }
+}
+
+/// As the kernel tells it: so that what `list` answers names the route that was added without it.
+fn metric(destination: IpNet, given: Option<u32>) -> Option<u32> {
+    given.filter(|metric| *metric != 0 && (matches!(destination, IpNet::V4(_)) || *metric != DEFAULT_METRIC6))
 }
 
 fn resolved(call: &CallState, routes: Vec<Route>) -> Answer<Vec<(Link, kernel::Route)>> {
@@ -54,8 +74,8 @@ fn resolved(call: &CallState, routes: Vec<Route>) -> Answer<Vec<(Link, kernel::R
             destination,
             gateway: route.gateway.map(convert::address),
             source: route.source.map(convert::address),
-            table: route.table,
-            metric: route.metric,
+            table: route.table.filter(|table| *table != RT_TABLE_MAIN),
+            metric: metric(destination, route.metric),
         };
         Ok((link, route))
     };

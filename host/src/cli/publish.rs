@@ -26,7 +26,15 @@ pub fn parse(text: &str) -> Result<PortBinding, String> {
             "a range of the container's needs as many ports of the host: write HOSTPORT-END:{container}"
         ));
     }
-    Ok(PortBinding { protocol, container_port, container_port_end, host_address, host_port, host_port_end })
+    Ok(PortBinding {
+        protocol,
+        container_port,
+        container_port_end,
+        container_address: None,
+        host_address,
+        host_port,
+        host_port_end,
+    })
 }
 
 /// A binding in the same syntax, for tables.
@@ -137,8 +145,15 @@ mod tests {
         ];
         for (text, address, host_port, host_port_end, container_port, protocol, shown) in table {
             let host_address = address.map(|a: &str| a.parse().unwrap());
-            let expected =
-                PortBinding { protocol, container_port, container_port_end: 0, host_address, host_port, host_port_end };
+            let expected = PortBinding {
+                protocol,
+                container_port,
+                container_port_end: 0,
+                container_address: None,
+                host_address,
+                host_port,
+                host_port_end,
+            };
             assert_eq!(parse(text).as_ref(), Ok(&expected), "{text}");
             assert_eq!(show(&expected), shown, "{text}");
             assert_eq!(parse(shown), Ok(expected), "{shown}");

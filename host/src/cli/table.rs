@@ -82,7 +82,8 @@ impl Command {
 pub fn rows(entries: &[Entry]) -> String {
     let rows = entries.iter().map(|e| {
         let details = list(e.details.iter().map(|(key, value)| format!("{key}={value}")));
-        let title = e.title.clone().unwrap_or_default();
+        let endpoint = e.endpoint.as_ref().map(|endpoint| format!("endpoint {endpoint}"));
+        let title = endpoint.or(e.title.clone()).unwrap_or_default();
         [e.table.clone(), e.key.clone(), e.value.clone(), e.owner.clone(), title, details]
     });
     table(["TABLE", "KEY", "VALUE", "OWNER", "TITLE", "DETAILS"], rows)

@@ -131,6 +131,7 @@ impl End {
             protocol,
             container_port: 80,
             container_port_end: 0,
+            container_address: None,
             host_address: None,
             host_port,
             host_port_end: host_port,

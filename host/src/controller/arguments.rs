@@ -41,7 +41,7 @@ pub(crate) fn options_of(network: &Network) -> wit::NetworkOptions {
 pub(crate) fn endpoint_options(options: &EndpointOptions) -> wit::EndpointOptions {
     let binding = |p: PortBinding| wit::PortBinding {
         protocol: p.protocol as u8,
-        container_address: None,
+        container_address: p.container_address.map(address_to_wit),
         container_port: p.container_port,
         host_address: p.host_address.map(address_to_wit),
         host_port: p.host_port,

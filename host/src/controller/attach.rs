@@ -113,7 +113,8 @@ impl Inner {
         Ok(())
     }
 
-    fn lease_one(
+    /// An address of the first pool of a family, or the wanted one; none where there is no pool.
+    pub(super) fn lease_one(
         &self,
         network: &Network,
         endpoint: &Endpoint,
@@ -217,7 +218,8 @@ impl<'a> Attaching<'a> {
         let idle = others.iter().filter(|other| !other.is_gateway && !other.is_gateway_ipv6);
         let ports = endpoint.ports.iter().chain(idle.flat_map(|other| &other.ports)).cloned().collect();
         let options = attached_options(&Endpoint { ports, ..endpoint.clone() }, None);
-        self.steps.program_external_connectivity(self.network, endpoint, &others, &options)
+        self.endpoint = self.steps.program_external_connectivity(self.network, endpoint, &others, &options)?;
+        Ok(())
     }
 
     fn at(&self) -> Namespace {

@@ -230,7 +230,8 @@ impl Inner {
     }
 }
 
-fn addresses_of(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> + use<> {
+/// Both families.
+pub(super) fn addresses_of(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> + use<> {
     let ipv4 = endpoint.address.map(|net| IpAddr::from(net.addr()));
     ipv4.into_iter().chain(endpoint.address_ipv6.map(|net| net.addr().into()))
 }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::Inner;
 use super::attach::Attaching;
+use super::lifecycle::gateways_of;
 use kernel::{Change, LinkKey, Namespace, NamespacePath, Route};
 use operation::endpoint::Attach;
 use store::{Endpoint, Network};
@@ -50,6 +51,21 @@ impl Inner {
         endpoints.iter().filter(is_below).map(|endpoint| self.candidate(endpoint)).collect()
     }
 
+    /// The sandbox's gateway endpoints whose drivers were told of other gateways than there are now.
+    pub(super) fn told_of_others(&self, sandbox: &NamespacePath) -> Result<Vec<Candidate>> {
+        let endpoints = self.store.endpoints_in_sandbox(sandbox.inode)?;
+        let now = gateways_of(endpoints.iter());
+        let was_told = |e: &&Endpoint| (e.is_gateway || e.is_gateway_ipv6) && e.told_gateways != now;
+        let mut found = Vec::new();
+        for endpoint in endpoints.iter().filter(was_told) {
+            let candidate = self.candidate(endpoint)?;
+            if self.drivers.get(&candidate.1).is_ok_and(|driver| driver.connects_outside()) {
+                found.push(candidate);
+            }
+        }
+        Ok(found)
+    }
+
     fn candidate(&self, endpoint: &Endpoint) -> Result<Candidate> {
         Ok((endpoint.network.clone(), self.driver_of(&endpoint.network)?, endpoint.id.clone()))
     }
@@ -68,7 +84,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Makes an endpoint its sandbox's gateway for the families that have none.
+    /// Makes an endpoint its sandbox's gateway for the families that have none, and tells its driver which the gateways are.
     pub(super) fn become_gateway(&self, network: &Id, endpoint: &Id) -> Result<()> {
         let (Some(network), Some(mut endpoint)) =
             (self.store.network(network)?, self.store.endpoint(network, endpoint)?)

@@ -215,9 +215,12 @@ impl Controller {
             self.on_network(id.clone(), driver.clone(), move |inner| inner.attach(&network, attach))
         };
         let attached = self.without_dead(work).await;
-        // For a family that the new one has no way out for, or because it did not come to be.
-        if let Some(sandbox) = in_the_way.sandbox.filter(|_| !in_the_way.gateways.is_empty()) {
-            self.elect_gateways(sandbox).await;
+        if let Some(sandbox) = in_the_way.sandbox {
+            // For a family that the new one has no way out for, or because it did not come to be.
+            if !in_the_way.gateways.is_empty() {
+                self.elect_gateways(sandbox.clone()).await;
+            }
+            self.tell_gateways(sandbox).await;
         }
         attached
     }
@@ -241,7 +244,8 @@ impl Controller {
                 let gateways = self.plain(move |inner| inner.gateways_below(&place, i64::MAX)).await?;
                 self.resign(&gateways).await?;
             }
-            self.elect_gateways(sandbox).await;
+            self.elect_gateways(sandbox.clone()).await;
+            self.tell_gateways(sandbox).await;
         }
         Ok(removed)
     }
@@ -336,6 +340,18 @@ impl Controller {
                 self.on_network(network.clone(), driver, move |inner| inner.become_gateway(&network, &endpoint)).await;
             if let Err(error) = elected {
                 tracing::warn!("no new gateway endpoint: {error}");
+            }
+        }
+    }
+
+    /// A gateway endpoint that stays, for one family, hears which is the gateway for the other one now.
+    async fn tell_gateways(&self, sandbox: kernel::NamespacePath) {
+        let told_of_others = self.plain(move |inner| inner.told_of_others(&sandbox)).await;
+        for (network, driver, endpoint) in told_of_others.unwrap_or_default() {
+            let told =
+                self.on_network(network.clone(), driver, move |inner| inner.become_gateway(&network, &endpoint)).await;
+            if let Err(error) = told {
+                tracing::warn!("a gateway endpoint does not know the other one: {error}");
             }
         }
     }

@@ -53,8 +53,16 @@ mod tests {
     use operation::endpoint::Protocol;
 
     fn binding(protocol: Protocol, container_port: u16, host_port: u16, host_port_end: u16) -> PortBinding {
-        let host_address = None;
-        PortBinding { protocol, container_port, container_port_end: 0, host_address, host_port, host_port_end }
+        let (container_address, host_address) = (None, None);
+        PortBinding {
+            protocol,
+            container_port,
+            container_port_end: 0,
+            container_address,
+            host_address,
+            host_port,
+            host_port_end,
+        }
     }
 
     fn port(protocol: u8, port: u16, address: &str) -> HostPort {

@@ -8,6 +8,7 @@ use super::lifecycle::JoinSandbox;
 use super::{Controller, Inner};
 use crate::capability;
 use crate::driver::Driver;
+use ipnet::IpNet;
 use operation::engine::{
     AllocateNetwork, CreateEndpoint, CreateNetwork, EndpointKey, ExternalConnectivity, Interface, Join, Joined,
     NetworkOptions, PoolData, Pools, Reply, Request, StaticRoute,
@@ -33,7 +34,11 @@ impl Controller {
     }
 
     async fn in_turn(&self, origin: &Origin, driver: &Name, request: Request) -> Result<Reply> {
-        let (network, origin, name) = (network_of(&request).cloned(), origin.clone(), driver.clone());
+        let network = match &request {
+            Request::ReleaseAddress { pool, address } => self.holder_of(pool.clone(), *address).await?,
+            request => network_of(request).cloned(),
+        };
+        let (origin, name) = (origin.clone(), driver.clone());
         let work = move |inner: &Inner| inner.request(&origin, &name, request);
         match network {
             Some(network) => self.on_network(network, driver.clone(), work).await,
@@ -179,8 +184,27 @@ impl Asking<'_> {
             request: Some(request),
             ..Endpoint::new(network.id.clone(), id, name, self.origin.clone())
         };
-        let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options)?;
-        Ok(chosen(&made))
+        let endpoint = self.with_chosen_address(&network, endpoint)?;
+        match self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options) {
+            Ok(made) => Ok(chosen(&made)),
+            Err(error) => {
+                self.inner.store.release_owner(&network.id, endpoint.id.as_str())?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The engine has no pool for a network whose driver chose one (`update-ipam-config`): its addresses are given out here.
+    fn with_chosen_address(&self, network: &Network, endpoint: Endpoint) -> Result<Endpoint> {
+        let engine_has_pools =
+            network.asked.as_ref().is_none_or(|asked| asked.ipv4.iter().any(|data| data.pool.is_some()));
+        if endpoint.address.is_some() || engine_has_pools {
+            return Ok(endpoint);
+        }
+        match self.inner.lease_one(network, &endpoint, None, true)? {
+            Some(IpNet::V4(address)) => Ok(Endpoint { address: Some(address), ..endpoint }),
+            _ => Ok(endpoint),
+        }
     }
 
     fn delete_endpoint(&self, key: &EndpointKey) -> Result<Reply> {
@@ -221,12 +245,13 @@ impl Asking<'_> {
     fn program_external_connectivity(&self, program: ExternalConnectivity) -> Result<Reply> {
         let ExternalConnectivity { key, options } = program;
         let (network, endpoint) = self.endpoint(&key)?.ok_or_else(|| no_endpoint(&key))?;
-        // The protocol does not say for which families the endpoint is the gateway: for those that it has, and no other of its sandbox is.
+        // The protocol does not say for which families the endpoint is the gateway: for those that it named one for, and no other of its sandbox
+        // is. Of endpoints of other drivers nothing is known here.
         let others = self.inner.others_in_sandbox(&endpoint)?;
         let elsewhere = options.other.get(NO_PROXY_6TO4).is_some_and(|value| value == "true");
         let connected = Endpoint {
-            is_gateway: endpoint.address.is_some() && !others.iter().any(|other| other.is_gateway),
-            is_gateway_ipv6: endpoint.address_ipv6.is_some()
+            is_gateway: endpoint.gateway.is_some() && !others.iter().any(|other| other.is_gateway),
+            is_gateway_ipv6: endpoint.gateway_ipv6.is_some()
                 && !others.iter().any(|other| other.is_gateway_ipv6)
                 && !elsewhere,
             ports: options.port_bindings.clone(),

@@ -120,7 +120,7 @@ impl Inner {
         Ok(())
     }
 
-    /// For namespaces whose gateway endpoint is gone, and no other was made it any more.
+    /// For namespaces whose gateway endpoint is gone, and no other was made it any more, or was told of it.
     fn elect_gateways(&self) -> Result<()> {
         let sandboxes: BTreeSet<_> = self.store.endpoints(None)?.into_iter().filter_map(|e| e.sandbox).collect();
         for sandbox in sandboxes {
@@ -128,6 +128,11 @@ impl Inner {
                 && let Err(error) = self.become_gateway(&network, &endpoint)
             {
                 tracing::warn!("no new gateway endpoint: {error}");
+            }
+            for (network, _, endpoint) in self.told_of_others(&sandbox)? {
+                if let Err(error) = self.become_gateway(&network, &endpoint) {
+                    tracing::warn!("a gateway endpoint does not know the other one: {error}");
+                }
             }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Operations on tables, and the events that they are to drivers.
 
+use std::collections::BTreeSet;
+
 use super::Inner;
 use super::call::Call;
 use grant::check_table;
@@ -11,6 +13,9 @@ use ask::{Arguments, Returned};
 use operation::table::{Entry, PutEntry};
 use store::{self, Batch, Durability, Network, TableEntry, Undelivered, Write};
 use words::{Error, Id, Name, Result};
+
+/// libnetwork's number for entries that are about endpoints.
+const ENDPOINT: u8 = 1;
 
 /// Bytes of an entry's value.
 const VALUE: usize = crate::capability::store::VALUE;
@@ -25,7 +30,19 @@ impl Inner {
     pub(super) fn decoded_entries(&self, network: &Network, table: Option<&str>) -> Result<Vec<Entry>> {
         let driver = self.drivers.get(&network.driver).ok().filter(|d| d.watches_tables());
         let (entries, _) = self.store.entries(&network.id, table)?;
-        Ok(entries.into_iter().map(|entry| self.decoded(driver.as_deref(), entry)).collect())
+        let watches = self.store.watches(&network.id)?;
+        let about_endpoints: BTreeSet<_> =
+            watches.into_iter().filter(|(_, about)| *about == ENDPOINT).map(|(table, _)| table).collect();
+        let explained = entries.into_iter().map(|entry| {
+            let entry = self.decoded(driver.as_deref(), entry);
+            let id = entry.title.as_deref().filter(|_| about_endpoints.contains(&entry.table));
+            let endpoint = match id.and_then(|id| Id::new(id).ok()) {
+                Some(id) => self.store.endpoint(&network.id, &id)?.map(|endpoint| endpoint.name),
+                None => None,
+            };
+            Ok(Entry { endpoint, ..entry })
+        });
+        explained.collect()
     }
 
     fn decoded(&self, driver: Option<&Driver>, entry: TableEntry) -> Entry {
@@ -42,7 +59,8 @@ impl Inner {
             Some(Err(error)) => (Some(format!("(can't be explained: {error})")), [].into()),
             Some(Ok(_)) | None => (None, [].into()),
         };
-        Entry { value: readable(&entry.value), table: entry.table, key: entry.key, owner: entry.owner, title, details }
+        let TableEntry { table, key, value, owner, .. } = entry;
+        Entry { value: readable(&value), table, key, owner, endpoint: None, title, details }
     }
 
     pub(super) fn put_entry(&self, network: &Id, table: String, key: String, put: PutEntry) -> Result<()> {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Inner;
 use super::pool::checked;
+use super::{Controller, Inner};
 use operation::engine::{Labels, Reply, RequestAddress, RequestPool, TakenPool};
 use operation::network::PoolRequest;
 use operation::origin::Origin;
@@ -13,6 +13,13 @@ use words::{Error, Id, Result, now};
 
 /// Reserve no gateway address: the engine asks for it by itself.
 const NO_GATEWAY: (bool, bool) = (true, true);
+
+impl Controller {
+    /// The network of the endpoint that has an address of a taken pool: its release waits for that network's turn, in which the endpoint may be going.
+    pub(super) async fn holder_of(&self, pool: Id, address: IpAddr) -> Result<Option<Id>> {
+        self.plain(move |inner| Ok(inner.store.holder_of(&pool, address)?)).await
+    }
+}
 
 impl Inner {
     pub(super) fn take_pool(&self, origin: &Origin, request: RequestPool) -> Result<Reply> {
@@ -57,8 +64,13 @@ impl Inner {
         Ok(Reply::Address(net.map_err(|e| Error::internal(format!("{address}: {e}")))?))
     }
 
+    /// An engine gives an address back after it had the endpoint deleted. An endpoint that is there has the address as a new one: the engine speaks
+    /// of one before it, whose address was given back without it.
     pub(super) fn release_address(&self, pool: &Id, address: IpAddr) -> Result<Reply> {
-        self.store.release_address(pool, address)?;
+        match self.store.holder_of(pool, address)? {
+            Some(network) => tracing::info!(%network, %address, "stays taken: an endpoint has it by now"),
+            None => self.store.release_address(pool, address)?,
+        }
         Ok(Reply::Done)
     }
 }

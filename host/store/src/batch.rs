@@ -116,6 +116,8 @@ pub enum Write {
     ReplacePools { network: Id, pools: Vec<IpNet> },
     /// As [`Store::lease_address`](super::Store::lease_address) for a wanted address.
     Lease { network: Id, pool: Pool, address: IpAddr, owner: String },
+    /// An address of a pool that an engine took is this endpoint's from now on. Ok if nobody has taken it.
+    HoldAddress { address: IpAddr, endpoint: Id },
     /// Ok if it is free.
     ReleaseAddress { network: Id, address: IpAddr },
     /// All of the owner's in the network.

@@ -68,6 +68,15 @@ impl Store {
         self.write(Durability::Process, |c| release(c, network, address))
     }
 
+    /// The network of the endpoint that has an address of a pool that an engine took.
+    pub fn holder_of(&self, pool: &Id, address: IpAddr) -> super::Result<Option<Id>> {
+        let sql = "SELECT e.network FROM leases l JOIN endpoints e ON e.id = l.owner
+                   WHERE l.network = ?1 AND l.family = ?2 AND l.address = ?3";
+        let key = (pool.as_str(), span::family(address), span::blob(address));
+        let network = self.read(|c| one(c, sql, key, |row| Ok(row.get::<_, String>(0)?)))?;
+        network.map(|id| Id::new(&id).map_err(|e| Error::Invalid(e.message))).transpose()
+    }
+
     /// Frees all addresses of an owner in a network.
     pub fn release_owner(&self, network: &Id, owner: &str) -> super::Result<()> {
         self.write(Durability::Process, |c| release_owner(c, network, owner))
@@ -237,6 +246,15 @@ fn set_cursor(c: &Connection, network: &Id, pool: &Span, last: u128) -> Result<(
 pub(super) fn release(c: &Connection, network: &Id, address: IpAddr) -> Result<()> {
     let sql = "DELETE FROM leases WHERE network = ?1 AND family = ?2 AND address = ?3";
     run(c, sql, (network.as_str(), span::family(address), span::blob(address)))?;
+    Ok(())
+}
+
+/// Of pools that an engine took, because the networks' own have their endpoints as owners from the start.
+pub(super) fn hold(c: &Connection, address: IpAddr, endpoint: &Id) -> Result<()> {
+    let sql = "UPDATE leases SET owner = ?3 WHERE family = ?1 AND address = ?2 AND gateway = 0 AND network =
+               (SELECT t.id FROM taken_pools t JOIN
+                 (SELECT network FROM pools WHERE family = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1) p ON t.id = p.network)";
+    run(c, sql, (span::family(address), span::blob(address), endpoint.as_str()))?;
     Ok(())
 }
 

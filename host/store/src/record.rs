@@ -121,6 +121,9 @@ pub struct Endpoint {
     pub is_gateway: bool,
     /// It is its sandbox's IPv6 gateway endpoint.
     pub is_gateway_ipv6: bool,
+    /// Which endpoints its driver was told are its sandbox's gateways, when it was made one: IPv4, IPv6.
+    #[serde(default)]
+    pub told_gateways: [Option<Id>; 2],
     /// Of its sandbox's endpoints, the one with the highest is the gateway.
     #[serde(default)]
     pub gateway_priority: i32,
@@ -329,6 +332,7 @@ impl Endpoint {
             needs_no_gateway_ipv6: false,
             is_gateway: false,
             is_gateway_ipv6: false,
+            told_gateways: Default::default(),
             gateway_priority: 0,
             request: None,
             ports: Vec::new(),

@@ -147,6 +147,7 @@ fn endpoint(network: &str, endpoint: &str, called: &str) -> Endpoint {
         needs_no_gateway_ipv6: false,
         is_gateway: true,
         is_gateway_ipv6: false,
+        told_gateways: Default::default(),
         gateway_priority: 0,
         request: None,
         ports: Vec::new(),

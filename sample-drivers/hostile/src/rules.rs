@@ -20,6 +20,8 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("redirect-to-nobody", redirect_to_nobody),
     ("policy-rule-for-another-network", policy_rule_for_another_network),
     ("policy-rule-for-the-local-table", policy_rule_for_the_local_table),
+    ("policy-rule-of-a-family-for-another-network", policy_rule_of_a_family_for_another_network),
+    ("policy-rule-of-a-family-for-everybody", policy_rule_of_a_family_for_everybody),
     ("speak-for-another-network", |stage| speak_for(stage, "10.77.0.2")),
     ("speak-for-the-outside", |stage| speak_for(stage, "192.0.2.9")),
     ("speak-for-another-gateway", |stage| speak_for(stage, "10.77.0.1")),
@@ -76,6 +78,19 @@ fn redirect_to_nobody(stage: &Stage) -> Result<()> {
 fn policy_rule_for_another_network(_: &Stage) -> Result<()> {
     let source = Some("10.77.0.0/24".parse()?);
     rules::add(None, &[rules::Rule { priority: 7, source, destination: None, input_link: None, mark: None, table: 9 }])
+}
+
+fn policy_rule_of_a_family_for_another_network(_: &Stage) -> Result<()> {
+    let source = Some("10.77.0.0/24".parse()?);
+    let rule = rules::Rule { priority: 7, source, destination: None, input_link: None, mark: None, table: 9 };
+    rules::add_of_family(rules::Family::Ipv4, None, &[rule])
+}
+
+/// All IPv6 packets of the host: nothing but the family says which.
+fn policy_rule_of_a_family_for_everybody(_: &Stage) -> Result<()> {
+    let mark = Some((0, 0));
+    let rule = rules::Rule { priority: 7, source: None, destination: None, input_link: None, mark, table: 9 };
+    rules::add_of_family(rules::Family::Ipv6, None, &[rule])
 }
 
 /// The kernel's own table: its routes are what the host takes packets by.

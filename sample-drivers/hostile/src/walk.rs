@@ -31,6 +31,9 @@ pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
     let (source, destination, input_link, mark) = (Some("192.0.2.0/24".parse()?), None, None, None);
     let rule = [rules::Rule { priority: 7, source, destination, input_link, mark, table: 9 }];
     let _ = (rules::add(None, &rule), rules::list(None), rules::remove(None, &rule));
+    let family = rules::Family::Ipv4;
+    let _ = (rules::add_of_family(family, None, &rule), rules::remove_of_family(family, None, &rule));
+    let _ = rules::list_whole(None);
     let _ = (namespaces::add("own").map(|namespace| namespace.remove()), namespaces::get("own").map(drop));
     let _ = (addresses::add(&[]), addresses::remove(&[]), routes::add(&[]), routes::remove(&[]));
     let _ = (neighbours::add(&[]), neighbours::remove(&[]));
@@ -47,6 +50,7 @@ fn with_a_link(link: &links::Link) -> Result<()> {
     let (address, mac_address) = ("192.0.2.1/32".parse()?, MacAddress::random());
     let _ = (link.info(), link.set(&LinkChanges::default()));
     let _ = (addresses::list(link), addresses::add(&[LinkAddress { link, address }]));
+    let _ = routes::list_whole(link);
     let _ = (routes::list(link), routes::add(&[Route::new(link, address)]));
     let _ = (neighbours::list(link), neighbours::add(&[Neighbour { link, address: address.addr(), mac_address }]));
     let _ = neighbours::list_forwarding(link);

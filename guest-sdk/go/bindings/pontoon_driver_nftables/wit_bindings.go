@@ -27,6 +27,9 @@ const (
 	ChainTypeNat    uint8 = 1
 )
 
+// `filter` chains have the verdicts `accept` and `drop`. `nat` chains see only the first packet of a connection and have `accept` and the
+// translations: `masquerade` and `source-nat` at `postrouting` (`source-nat` also at `input`), `destination-nat` at `prerouting` and `output`.
+// They have no `drop`, and there are none at `forward`.
 type ChainType = uint8
 
 const (
@@ -37,9 +40,11 @@ const (
 	HookPostrouting uint8 = 4
 )
 
+// Where packets are seen: as they come in; for the host itself; for others, passing through; from the host itself; as they go out.
 type Hook = uint8
 
-// A base chain, its policy accept.
+// A base chain, its policy accept: what no rule drops goes on to the chains of others, in the order of their priorities. An `accept` ends this
+// chain only; a `drop` is final.
 type Chain struct {
 	ChainType ChainType
 	Hook      Hook

@@ -42,6 +42,15 @@ type RouteInfo struct {
 	Metric      witTypes.Option[uint32]
 }
 
+// A route with all that names it: `remove` of the same values removes it.
+type WholeRoute struct {
+	Destination pontoon_driver_types.IpNetwork
+	Gateway     witTypes.Option[pontoon_driver_types.IpAddress]
+	Source      witTypes.Option[pontoon_driver_types.IpAddress]
+	Table       uint32
+	Metric      witTypes.Option[uint32]
+}
+
 //go:wasmimport pontoon:driver/routes@0.1.1 add
 func wasm_import_add(arg0 uintptr, arg1 uint32, arg2 uintptr)
 
@@ -474,5 +483,120 @@ func List(link *pontoon_driver_links.Link) witTypes.Result[[]RouteInfo, pontoon_
 	}
 	result4 := result3
 	return result4
+
+}
+
+//go:wasmimport pontoon:driver/routes@0.1.1 list-whole
+func wasm_import_list_whole(arg0 int32, arg1 uintptr)
+
+func ListWhole(link *pontoon_driver_links.Link) witTypes.Result[[]WholeRoute, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_list_whole((link).Handle(), returnArea)
+	var result5 witTypes.Result[[]WholeRoute, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result := make([]WholeRoute, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*72)
+			var variant pontoon_driver_types.IpAddress
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))) {
+			case 0:
+
+				variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 3)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 5))))})
+
+			case 1:
+
+				variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16))))})
+
+			default:
+				panic("unreachable")
+			}
+			var option witTypes.Option[pontoon_driver_types.IpAddress]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 20))) {
+			case 0:
+
+				option = witTypes.None[pontoon_driver_types.IpAddress]()
+			case 1:
+				var variant0 pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 22))) {
+				case 0:
+
+					variant0 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 25)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 26)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 27))))})
+
+				case 1:
+
+					variant0 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 26)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 28)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 30)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 32)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 34)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 36)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 38))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				option = witTypes.Some[pontoon_driver_types.IpAddress](variant0)
+			default:
+				panic("unreachable")
+			}
+			var option2 witTypes.Option[pontoon_driver_types.IpAddress]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 40))) {
+			case 0:
+
+				option2 = witTypes.None[pontoon_driver_types.IpAddress]()
+			case 1:
+				var variant1 pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 42))) {
+				case 0:
+
+					variant1 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 44)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 45)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 46)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 47))))})
+
+				case 1:
+
+					variant1 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 44)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 46)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 48)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 50)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 52)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 54)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 56)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 58))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				option2 = witTypes.Some[pontoon_driver_types.IpAddress](variant1)
+			default:
+				panic("unreachable")
+			}
+			var option3 witTypes.Option[uint32]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 64))) {
+			case 0:
+
+				option3 = witTypes.None[uint32]()
+			case 1:
+
+				option3 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 68))))
+			default:
+				panic("unreachable")
+			}
+
+			result = append(result, WholeRoute{Destination: pontoon_driver_types.IpNetwork{Address: variant, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18))))}, Gateway: option, Source: option2, Table: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 60))), Metric: option3})
+		}
+
+		result5 = witTypes.Ok[[]WholeRoute, pontoon_driver_types.Error](result)
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option4 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option4 = witTypes.None[uint32]()
+		case 1:
+
+			option4 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result5 = witTypes.Err[[]WholeRoute, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option4})
+	default:
+		panic("unreachable")
+	}
+	result6 := result5
+	return result6
 
 }

@@ -42,6 +42,26 @@ type RuleInfo struct {
 	Table       uint32
 }
 
+const (
+	FamilyIpv4 uint8 = 0
+	FamilyIpv6 uint8 = 1
+)
+
+// Whose packets a rule is for.
+type Family = uint8
+
+// A rule with all that names it: `remove-of-family` of the same values removes it.
+type WholeRule struct {
+	Family      Family
+	Priority    uint32
+	Source      witTypes.Option[pontoon_driver_types.IpNetwork]
+	Destination witTypes.Option[pontoon_driver_types.IpNetwork]
+	// The name of the link, which `links.get` finds in the rule's namespace.
+	InputLink witTypes.Option[string]
+	Mark      witTypes.Option[witTypes.Tuple2[uint32, uint32]]
+	Table     uint32
+}
+
 //go:wasmimport pontoon:driver/rules@0.1.1 add
 func wasm_import_add(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 uintptr)
 
@@ -486,5 +506,464 @@ func List(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace]) witTy
 	}
 	result7 := result6
 	return result7
+
+}
+
+//go:wasmimport pontoon:driver/rules@0.1.1 add-of-family
+func wasm_import_add_of_family(arg0 int32, arg1 int32, arg2 int32, arg3 uintptr, arg4 uint32, arg5 uintptr)
+
+func AddOfFamily(family Family, namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], rules []Rule) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	slice := rules
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*72), 4)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*72)
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = int32((element).Priority)
+
+		switch (element).Source.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Source.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 10)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 11)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 22)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 24)) = int8(int32((payload).PrefixLength))
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Destination.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 26)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Destination.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 26)) = int8(int32(1))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 28)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 30)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 31)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 32)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 33)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 28)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 30)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 32)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 34)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 36)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 38)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 40)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 42)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 44)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 46)) = int8(int32((payload).PrefixLength))
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).InputLink.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 48)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).InputLink.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 48)) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 52)) = (payload).Handle()
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Mark.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 56)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Mark.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 56)) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 60)) = int32((payload).F0)
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 64)) = int32((payload).F1)
+
+		default:
+			panic("unreachable")
+		}
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 68)) = int32((element).Table)
+
+	}
+
+	wasm_import_add_of_family(int32(family), option, option0, uintptr(result), length, returnArea)
+	var result2 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result2 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option1 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option1 = witTypes.None[uint32]()
+		case 1:
+
+			option1 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result2 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option1})
+	default:
+		panic("unreachable")
+	}
+	result3 := result2
+	return result3
+
+}
+
+//go:wasmimport pontoon:driver/rules@0.1.1 remove-of-family
+func wasm_import_remove_of_family(arg0 int32, arg1 int32, arg2 int32, arg3 uintptr, arg4 uint32, arg5 uintptr)
+
+func RemoveOfFamily(family Family, namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], rules []Rule) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	slice := rules
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*72), 4)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*72)
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = int32((element).Priority)
+
+		switch (element).Source.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Source.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 10)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 11)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 22)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 24)) = int8(int32((payload).PrefixLength))
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Destination.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 26)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Destination.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 26)) = int8(int32(1))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 28)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 30)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 31)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 32)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 33)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 28)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 30)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 32)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 34)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 36)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 38)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 40)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 42)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 44)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 46)) = int8(int32((payload).PrefixLength))
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).InputLink.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 48)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).InputLink.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 48)) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 52)) = (payload).Handle()
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Mark.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 56)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Mark.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 56)) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 60)) = int32((payload).F0)
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 64)) = int32((payload).F1)
+
+		default:
+			panic("unreachable")
+		}
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 68)) = int32((element).Table)
+
+	}
+
+	wasm_import_remove_of_family(int32(family), option, option0, uintptr(result), length, returnArea)
+	var result2 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result2 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option1 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option1 = witTypes.None[uint32]()
+		case 1:
+
+			option1 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result2 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option1})
+	default:
+		panic("unreachable")
+	}
+	result3 := result2
+	return result3
+
+}
+
+//go:wasmimport pontoon:driver/rules@0.1.1 list-whole
+func wasm_import_list_whole(arg0 int32, arg1 int32, arg2 uintptr)
+
+func ListWhole(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace]) witTypes.Result[[]WholeRule, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	wasm_import_list_whole(option, option0, returnArea)
+	var result8 witTypes.Result[[]WholeRule, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result := make([]WholeRule, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*(64+4*4))
+			var option1 witTypes.Option[pontoon_driver_types.IpNetwork]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8))) {
+			case 0:
+
+				option1 = witTypes.None[pontoon_driver_types.IpNetwork]()
+			case 1:
+				var variant pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10))) {
+				case 0:
+
+					variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 13)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 15))))})
+
+				case 1:
+
+					variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 20)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 22)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 26))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				option1 = witTypes.Some[pontoon_driver_types.IpNetwork](pontoon_driver_types.IpNetwork{Address: variant, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 28))))})
+			default:
+				panic("unreachable")
+			}
+			var option3 witTypes.Option[pontoon_driver_types.IpNetwork]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 30))) {
+			case 0:
+
+				option3 = witTypes.None[pontoon_driver_types.IpNetwork]()
+			case 1:
+				var variant2 pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 32))) {
+				case 0:
+
+					variant2 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 34)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 35)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 36)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 37))))})
+
+				case 1:
+
+					variant2 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 34)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 36)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 38)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 40)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 42)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 44)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 46)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 48))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				option3 = witTypes.Some[pontoon_driver_types.IpNetwork](pontoon_driver_types.IpNetwork{Address: variant2, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 50))))})
+			default:
+				panic("unreachable")
+			}
+			var option4 witTypes.Option[string]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 + 1*4)))) {
+			case 0:
+
+				option4 = witTypes.None[string]()
+			case 1:
+				value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 + 2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 + 3*4))))
+
+				option4 = witTypes.Some[string](value)
+			default:
+				panic("unreachable")
+			}
+			var option5 witTypes.Option[witTypes.Tuple2[uint32, uint32]]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 + 4*4)))) {
+			case 0:
+
+				option5 = witTypes.None[witTypes.Tuple2[uint32, uint32]]()
+			case 1:
+
+				option5 = witTypes.Some[witTypes.Tuple2[uint32, uint32]](witTypes.Tuple2[uint32, uint32]{F0: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52 + 4*4)))), F1: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (56 + 4*4))))})
+			default:
+				panic("unreachable")
+			}
+
+			result = append(result, WholeRule{Family: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)))), Priority: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 4))), Source: option1, Destination: option3, InputLink: option4, Mark: option5, Table: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (60 + 4*4))))})
+		}
+
+		result8 = witTypes.Ok[[]WholeRule, pontoon_driver_types.Error](result)
+	case 1:
+		value6 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option7 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option7 = witTypes.None[uint32]()
+		case 1:
+
+			option7 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result8 = witTypes.Err[[]WholeRule, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value6, KernelErrno: option7})
+	default:
+		panic("unreachable")
+	}
+	result9 := result8
+	return result9
 
 }

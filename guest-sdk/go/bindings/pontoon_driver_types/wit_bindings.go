@@ -118,7 +118,8 @@ type Scope = uint8
 
 // libnetwork's Capability.
 type Capability struct {
-	// Where the driver's networks are known. Networks of `global` scope get `network-allocate` before `create-network`.
+	// Where the driver's networks are known. Networks of `global` scope get `network-allocate` before `create-network`. dockerd is told `local`: see
+	// `register`.
 	DataScope Scope
 	// How far a network connects.
 	ConnectivityScope Scope
@@ -131,8 +132,8 @@ const (
 	ObjectTypeOpaque uint8 = 2
 )
 
-// What the entries of a table are about: libnetwork's ObjectType (Endpoint = 1, Network = 2, Opaque = 3).
-// libnetwork refuses any other number when a table is registered; here no other can be said.
+// What the entries of a table are about: libnetwork's ObjectType (Endpoint = 1, Network = 2, Opaque = 3). It says what `decode-table-entry`
+// answers. libnetwork refuses any other number when a table is registered; here no other can be said.
 type ObjectType = uint8
 
 // The values around an update.
@@ -199,7 +200,8 @@ type TransportPort struct {
 type PortBinding struct {
 	// The IP protocol's number: TCP 6, UDP 17, SCTP 132.
 	Protocol uint8
-	// The address in the container; none: the endpoint's own, of the family at hand.
+	// The address in the container; none: the endpoint's own, of the family at hand. The dockerds that were tried leave it open; an operator's JSON
+	// can say one.
 	ContainerAddress witTypes.Option[IpAddress]
 	ContainerPort    uint16
 	// The address on the host; none: every address of both families.

@@ -12,8 +12,8 @@ use crate::links::LinkInfo;
 use crate::log::Level;
 use crate::neighbours::{ForwardingInfo, NeighbourInfo};
 use crate::nftables::Chain;
-use crate::routes::RouteInfo;
-use crate::rules::RuleInfo;
+use crate::routes::WholeRoute;
+use crate::rules::{Family, RuleInfo};
 use crate::sysctls::{LinkSysctl, NamespaceSysctl};
 use crate::{Error, MacAddress, ObjectType, Protocol, Result, TextMap};
 
@@ -46,7 +46,7 @@ pub(super) struct Link {
     pub master: Option<u32>,
     pub peer: Option<u32>,
     pub addresses: Vec<IpNet>,
-    pub routes: Vec<RouteInfo>,
+    pub routes: Vec<WholeRoute>,
     pub neighbours: Vec<NeighbourInfo>,
     pub forwarding: Vec<ForwardingInfo>,
     pub sysctls: BTreeMap<LinkSysctl, i32>,
@@ -76,6 +76,7 @@ pub(super) struct PacketRule {
 pub(super) struct PolicyRule {
     pub owner: Owner,
     pub namespace: u32,
+    pub family: Family,
     pub info: RuleInfo,
     pub input_link: Option<u32>,
 }

@@ -17,7 +17,8 @@ pub struct LinkAddress<'a> {
 /// Adds addresses, IPv6 ones without duplicate address detection.
 ///
 /// # Errors
-/// `AlreadyExists`: a link has it already.
+/// `AlreadyExists`: a link has it already. `Forbidden`: an address in none of the pools and ranges, or a network that is wider than them.
+/// `NotFound`: the link is gone. `Unavailable`: the driver has as many as its grant says.
 pub fn add(addresses: &[LinkAddress]) -> Result<()> {
     sys::addresses::add(addresses)
 }
@@ -25,7 +26,7 @@ pub fn add(addresses: &[LinkAddress]) -> Result<()> {
 /// Removes addresses. Ok for those that are not there.
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a link that is not the driver's own.
 pub fn remove(addresses: &[LinkAddress]) -> Result<()> {
     sys::addresses::remove(addresses)
 }

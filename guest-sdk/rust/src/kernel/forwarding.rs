@@ -8,7 +8,7 @@ use crate::{Result, sys};
 ///
 /// # Errors
 /// `NotFound`: the link is gone. `InvalidArgument`: the link is not in the host's namespace, or its name has other characters
-/// than letters, digits, `-`, `_`, `.` and `@`.
+/// than letters, digits, `-`, `_`, `.` and `@`. `Unavailable`: the driver has as many rules as its grant says.
 pub fn allow(link: &Link, ipv4: bool, ipv6: bool) -> Result<()> {
     sys::forwarding::allow(&link.0, ipv4, ipv6)
 }
@@ -16,7 +16,7 @@ pub fn allow(link: &Link, ipv4: bool, ipv6: bool) -> Result<()> {
 /// Takes it back. Ok if it was not allowed. Forwarding as a whole stays on: others may rely on it.
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a link that is not the driver's own.
 pub fn disallow(link: &Link) -> Result<()> {
     sys::forwarding::disallow(&link.0)
 }

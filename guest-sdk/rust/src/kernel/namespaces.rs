@@ -31,6 +31,7 @@ pub fn host() -> Namespace {
 ///
 /// # Errors
 /// `AlreadyExists`: the network has one of that name. `InvalidArgument`: not 1 to 32 letters, digits, `-` or `_`.
+/// `Unavailable`: the driver has as many as its grant says.
 pub fn add(name: &str) -> Result<Namespace> {
     sys::namespaces::add(name).map(Namespace)
 }

@@ -48,7 +48,8 @@ pub struct ForwardingInfo {
 /// Adds neighbour entries. One of the same address is replaced.
 ///
 /// # Errors
-/// `NotFound`: a link is gone.
+/// `NotFound`: a link is gone. `Forbidden`: an address that is not the network's, in no range of the grant, and not link-local. `Unavailable`:
+/// the driver has as many entries as its grant says.
 pub fn add(neighbours: &[Neighbour]) -> Result<()> {
     sys::neighbours::add(neighbours)
 }
@@ -56,7 +57,7 @@ pub fn add(neighbours: &[Neighbour]) -> Result<()> {
 /// Removes neighbour entries. Ok for those that are not there.
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a link that is not the driver's own.
 pub fn remove(neighbours: &[Neighbour]) -> Result<()> {
     sys::neighbours::remove(neighbours)
 }
@@ -72,7 +73,7 @@ pub fn list(link: &Link) -> Result<Vec<NeighbourInfo>> {
 /// Adds forwarding entries. One of the same MAC is replaced.
 ///
 /// # Errors
-/// `NotFound`: a link is gone.
+/// `NotFound`: a link is gone. `InvalidArgument`: a `remote` for what is no vxlan. `Unavailable`: the driver has as many entries as its grant says.
 pub fn add_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
     sys::neighbours::add_forwarding(entries)
 }
@@ -80,7 +81,7 @@ pub fn add_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
 /// Removes forwarding entries. Ok for those that are not there.
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a link that is not the driver's own.
 pub fn remove_forwarding(entries: &[ForwardingEntry]) -> Result<()> {
     sys::neighbours::remove_forwarding(entries)
 }

@@ -203,20 +203,22 @@ pub struct RuleId(pub u64);
 /// Adds rules at the ends of their chains. They belong to the endpoint or network of the call.
 ///
 /// # Errors
-/// `InvalidArgument`: translation in a chain that can't do it, or a rule that is not tied to the network.
+/// `InvalidArgument`: translation in a chain that can't do it, or a rule that is not tied to the network. `Forbidden`: a hook with a priority
+/// that the grant does not name, or packets that are not the driver's to translate. `NotFound`: a link is gone. `Unavailable`: the driver has as
+/// many rules as its grant says.
 pub fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> {
     sys::nftables::add(namespace.map(|namespace| &namespace.0), rules)
 }
 
-/// Removes rules. Ok for those that are not there.
+/// Removes rules, when the call has returned `Ok`. Ok for those that are not there.
 ///
 /// # Errors
-/// None to be expected.
+/// `InvalidArgument`: more than 1,000.
 pub fn remove(ids: &[RuleId]) -> Result<()> {
     sys::nftables::remove(ids)
 }
 
-/// The rules of the call's endpoint, or of its network where the call has no endpoint.
+/// The rules of the call's endpoint, or of its network where the call has no endpoint; not those that this call has removed.
 ///
 /// # Errors
 /// None to be expected.

@@ -16,9 +16,9 @@ use crate::{Protocol, Result, sys};
 ///
 /// # Errors
 /// `AlreadyExists`: the only port of the range is in use, by an endpoint or by another program of the host. `Unavailable`: all ports of the range
-/// are in use, or the driver has as many as its grant says (`ports`: each counts once for each address). `NotFound`: an address that the host does not
-/// have. `InvalidArgument`: a protocol but TCP, UDP and SCTP; no address, more than 8, or one that another includes; an
-/// empty range, or one with port 0.
+/// are in use, or the driver has as many as its grant says (`ports`: each counts once for each address). `NotFound`: an address that the host
+/// does not have. `InvalidArgument`: a protocol but TCP, UDP and SCTP; no address, more than 8, or one that another includes; an empty range, or
+/// one with port 0.
 pub fn take(protocol: Protocol, addresses: &[IpAddr], range: RangeInclusive<u16>) -> Result<u16> {
     // To the host, 0 says something else.
     if *range.start() == 0 {

@@ -41,15 +41,15 @@ pub enum NamespaceSysctl {
 /// A setting of a link.
 ///
 /// # Errors
-/// `NotFound`: the link is gone.
+/// `NotFound`: the link is gone, or this kernel doesn't have the setting. `Forbidden`: a setting that the grant does not name.
 pub fn get_link(link: &Link, name: LinkSysctl) -> Result<i32> {
     sys::sysctls::get_link(&link.0, name)
 }
 
-/// Sets a setting of a link.
+/// Sets a setting of a link, back to what it was if the call fails.
 ///
 /// # Errors
-/// `NotFound`: the link is gone. `InvalidArgument`: the kernel refuses the value.
+/// As [`get_link`]. `InvalidArgument`: the kernel refuses the value.
 pub fn set_link(link: &Link, name: LinkSysctl, value: i32) -> Result<()> {
     sys::sysctls::set_link(&link.0, name, value)
 }
@@ -57,12 +57,12 @@ pub fn set_link(link: &Link, name: LinkSysctl, value: i32) -> Result<()> {
 /// A setting of a namespace.
 ///
 /// # Errors
-/// `Forbidden`: the host's namespace, and no grant.
+/// `Forbidden`: a setting that the grant does not name for this kind of namespace. `NotFound`: this kernel doesn't have it.
 pub fn get_namespace(namespace: &Namespace, name: NamespaceSysctl) -> Result<i32> {
     sys::sysctls::get_namespace(&namespace.0, name)
 }
 
-/// Sets a setting of a namespace.
+/// Sets a setting of a namespace, back to what it was if the call fails. The host's stay when the network goes.
 ///
 /// # Errors
 /// As [`get_namespace`]. `InvalidArgument`: the kernel refuses the value.

@@ -63,7 +63,7 @@ impl<T: Serialize + DeserializeOwned> Key<T> {
     /// Removes the value. Ok if there is none.
     ///
     /// # Errors
-    /// None to be expected.
+    /// `InvalidArgument`: a key that can't be used.
     pub fn remove(&self) -> Result<()> {
         remove(&self.name)
     }

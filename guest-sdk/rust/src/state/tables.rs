@@ -19,23 +19,24 @@ pub struct Entry {
 /// The entry of a key.
 ///
 /// # Errors
-/// `InvalidArgument`: a table or key that can't be used.
+/// `InvalidArgument`: a table or key that can't be used. `Forbidden`: a table that the grant does not name.
 pub fn get(table: &str, key: &str) -> Result<Option<Entry>> {
     sys::tables::get(table, key)
 }
 
-/// All entries, in the order of their keys.
+/// All entries, of every owner, in the order of their keys.
 ///
 /// # Errors
-/// `InvalidArgument`: a table that can't be used.
+/// `InvalidArgument`: a table that can't be used. `Forbidden`: one that the grant does not name.
 pub fn list(table: &str) -> Result<Vec<Entry>> {
     sys::tables::list(table)
 }
 
-/// Makes an entry or replaces one of its own.
+/// Makes an entry or replaces one of its own. An endpoint's call makes it the endpoint's: it goes when that one leaves.
 ///
 /// # Errors
-/// `Forbidden`: the entry is another owner's.
+/// `InvalidArgument`: a table, key or value that can't be used. `Forbidden`: the entry is another owner's, or the grant does not name the table.
+/// `Unavailable`: a limit of the grant.
 pub fn put(table: &str, key: &str, value: &[u8]) -> Result<()> {
     sys::tables::put(table, key, value)
 }
@@ -43,7 +44,8 @@ pub fn put(table: &str, key: &str, value: &[u8]) -> Result<()> {
 /// Removes an entry of its own.
 ///
 /// # Errors
-/// `Forbidden`: the entry is another owner's. `NotFound`: there is none.
+/// `InvalidArgument`: a table or key that can't be used. `Forbidden`: the entry is another owner's, or the grant does not name the table.
+/// `NotFound`: there is none.
 pub fn remove(table: &str, key: &str) -> Result<()> {
     sys::tables::remove(table, key)
 }

@@ -14,6 +14,8 @@ use crate::{HostCall, Limit};
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are the WIT's, documented there")]
 pub struct WantedRule {
+    /// The family that the call says.
+    pub ipv6: Option<bool>,
     pub priority: u32,
     pub source: Option<IpNet>,
     pub destination: Option<IpNet>,
@@ -27,14 +29,14 @@ pub struct WantedRule {
 pub struct GoneRules(pub Vec<Rule>);
 
 impl Gate {
-    /// `rules.add`
+    /// `rules.add` and `rules.add-of-family`: `call` says which.
     pub fn add_rules(
         &self,
+        call: HostCall,
         view: &mut impl View,
         place: Option<&Place>,
         rules: Vec<WantedRule>,
     ) -> Result<Granted<Vec<Rule>>> {
-        let call = HostCall::RulesAdd;
         all_owned(view, rules.iter().filter_map(|rule| rule.input.as_ref()))?;
         let rules = self.rules(call, place, rules, &|link| own_name(link.key.index))?;
         self.check_holding(view, call, Limit::Rules, rules.len())?;
@@ -45,14 +47,14 @@ impl Gate {
         self.grant(call, rules)
     }
 
-    /// `rules.remove`. Those of earlier versions went by the name that the link had.
+    /// `rules.remove` and `rules.remove-of-family`: `call` says which. Those of earlier versions went by the name that the link had.
     pub fn remove_rules(
         &self,
+        call: HostCall,
         view: &impl View,
         place: Option<&Place>,
         rules: Vec<WantedRule>,
     ) -> Result<Granted<GoneRules>> {
-        let call = HostCall::RulesRemove;
         let mut names = BTreeMap::new();
         for link in rules.iter().filter_map(|rule| rule.input.as_ref()) {
             // A handle's own name can be an older one; a link that is gone has no other.
@@ -91,7 +93,7 @@ fn link_in(namespace: &Namespace, link: &Link, name: &dyn Fn(&Link) -> Result<Li
 }
 
 fn one(namespace: &Namespace, rule: WantedRule, name: &dyn Fn(&Link) -> Result<LinkName>) -> Result<Rule> {
-    let WantedRule { priority, source, destination, input, mark, table } = rule;
+    let WantedRule { ipv6, priority, source, destination, input, mark, table } = rule;
     if !(1..=32_765).contains(&priority) {
         return Err(Error::invalid(format!("{priority} is no rule's priority: 1 to 32765")));
     }
@@ -109,6 +111,10 @@ fn one(namespace: &Namespace, rule: WantedRule, name: &dyn Fn(&Link) -> Result<L
     if families.len() == 2 && families[0] != families[1] {
         return Err(Error::invalid("a rule's source and destination are of different families"));
     }
-    let ipv6 = families.first().copied().unwrap_or(false);
+    let ipv6 = ipv6.or(families.first().copied()).unwrap_or(false);
+    if let Some(other) = [source, destination].into_iter().flatten().find(|net| net.addr().is_ipv6() != ipv6) {
+        let family = if ipv6 { "IPv6" } else { "IPv4" };
+        return Err(Error::invalid(format!("{other} is of another family than the rule, which is for {family}")));
+    }
     Ok(Rule { namespace: namespace.clone(), ipv6, priority, source, destination, input, mark, table })
 }

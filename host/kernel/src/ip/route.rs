@@ -29,7 +29,7 @@ pub(crate) const RTA_PREFSRC: u16 = 7;
 pub(crate) const RTA_TABLE: u16 = 15;
 pub(crate) const RTA_VIA: u16 = 18;
 /// What the kernel gives an IPv6 route without a metric (IP6_RT_PRIO_USER).
-pub(crate) const DEFAULT_METRIC6: u32 = 1024;
+pub const DEFAULT_METRIC6: u32 = 1024;
 
 /// Adds a route.
 pub(crate) fn add(route: &Route, marks: Marks) -> Result<Plan, Error> {

@@ -7,36 +7,36 @@ use crate::controller::call::{Call, Said};
 use ask::Arguments;
 use operation::engine::EndpointOptions;
 use store::{Endpoint, Network, Write};
-use words::{Error, Kind, Result};
+use words::{Error, Id, Kind, Result};
 
 impl Steps<'_> {
     /// Makes an endpoint the gateway of its sandbox for the families for which it says so, and publishes its ports. `others`: the other
-    /// endpoints of the sandbox. `NotImplemented`: the driver has no such part.
+    /// endpoints of the sandbox. Answers the endpoint as it is recorded then. `NotImplemented`: the driver has no such part.
     pub fn program_external_connectivity(
         &mut self,
         network: &Network,
         endpoint: &Endpoint,
         others: &[Endpoint],
         options: &EndpointOptions,
-    ) -> Result<()> {
+    ) -> Result<Endpoint> {
         if !self.driver.connects_outside() {
             let why = format!("the driver {} does not export external-connectivity", self.driver.record.name);
             return Err(Error::new(Kind::NotImplemented, why));
         }
-        let gateway = |is_gateway: fn(&Endpoint) -> bool| {
-            [endpoint].into_iter().chain(others).find(|e| is_gateway(e)).map(|e| e.id.to_string())
-        };
+        let told_gateways = gateways_of([endpoint].into_iter().chain(others));
+        let [gateway_ipv4, gateway_ipv6] = told_gateways.each_ref().map(|id| id.as_ref().map(Id::to_string));
         let arguments = Arguments::ProgramExternalConnectivity {
             network: network.id.to_string(),
             endpoint: endpoint.id.to_string(),
-            gateway_ipv4: gateway(|e| e.is_gateway),
-            gateway_ipv6: gateway(|e| e.is_gateway_ipv6),
+            gateway_ipv4,
+            gateway_ipv6,
             options: endpoint_options(options),
         };
         let call = Call::endpoint(&self.driver, arguments, network, &endpoint.id);
-        let record = |_: &Said| Ok(vec![Write::PutEndpoint(endpoint.clone())]);
+        let programmed = Endpoint { told_gateways, ..endpoint.clone() };
+        let record = |_: &Said| Ok(vec![Write::PutEndpoint(programmed.clone())]);
         self.inner.call(&call, &mut self.calls, record)?;
-        Ok(())
+        Ok(programmed)
     }
 
     /// The endpoint is no gateway any more. Answers it without its ports. Ok where the driver has no such part.
@@ -46,7 +46,8 @@ impl Steps<'_> {
 
     /// The same, but for the record: it keeps its ports, for the gateway that comes next, or until it is one again.
     pub fn resign(&mut self, network: &Network, endpoint: Endpoint) -> Result<Endpoint> {
-        let revoked = Endpoint { is_gateway: false, is_gateway_ipv6: false, ..endpoint };
+        let revoked =
+            Endpoint { is_gateway: false, is_gateway_ipv6: false, told_gateways: Default::default(), ..endpoint };
         if !self.driver.connects_outside() {
             return Ok(revoked);
         }
@@ -68,6 +69,12 @@ impl Steps<'_> {
             endpoint
         })
     }
+}
+
+/// The sandbox's gateways among its endpoints: IPv4, IPv6.
+pub(in crate::controller) fn gateways_of<'a>(endpoints: impl Iterator<Item = &'a Endpoint> + Clone) -> [Option<Id>; 2] {
+    let first = |is_gateway: fn(&Endpoint) -> bool| endpoints.clone().find(|e| is_gateway(e)).map(|e| e.id.clone());
+    [first(|e| e.is_gateway), first(|e| e.is_gateway_ipv6)]
 }
 
 impl Inner {

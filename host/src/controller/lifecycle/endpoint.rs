@@ -4,6 +4,7 @@ use super::{Steps, unexpected};
 use crate::capability::Interface;
 use crate::controller::arguments::endpoint_options;
 use crate::controller::call::{Call, Said};
+use crate::controller::forgotten::addresses_of;
 use crate::transaction::mac_is_taken;
 use ask::{Arguments, Returned};
 use kernel::Namespace;
@@ -36,7 +37,11 @@ impl Steps<'_> {
             options: endpoint_options(options),
         };
         let call = Call { interface, ..Call::endpoint(&self.driver, arguments, network, &endpoint.id) };
-        let record = |said: &Said| Ok(vec![Write::PutEndpoint(completed(&said.interface))]);
+        let record = |said: &Said| {
+            let made = Write::PutEndpoint(completed(&said.interface));
+            let hold = |address| Write::HoldAddress { address, endpoint: endpoint.id.clone() };
+            Ok([made].into_iter().chain(addresses_of(endpoint).map(hold)).collect())
+        };
         let done = self.inner.call(&call, &mut self.calls, record)?;
         Ok(completed(&done.said.interface))
     }

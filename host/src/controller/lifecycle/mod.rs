@@ -16,6 +16,7 @@ mod network;
 
 use std::sync::Arc;
 
+pub(super) use connectivity::gateways_of;
 pub(super) use join::JoinSandbox;
 
 use super::Inner;

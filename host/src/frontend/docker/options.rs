@@ -28,11 +28,12 @@ struct Exposed {
     port: u16,
 }
 
-/// An entry of `portmap`: libnetwork's `types.PortBinding`. Its `IP`, the container's, is always empty.
+/// An entry of `portmap`: libnetwork's `types.PortBinding`. The dockerds that were tried leave `IP`, the container's, empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Published {
     proto: u8,
+    ip: String,
     port: u16,
     hostip: String,
     hostport: u16,
@@ -111,6 +112,7 @@ fn port_binding(given: &Published) -> Result<PortBinding> {
         protocol: protocol(given.proto)?,
         container_port: given.port,
         container_port_end: 0,
+        container_address: maybe("the container's address", &given.ip)?,
         host_address: maybe("the host address", &given.hostip)?,
         host_port: first,
         host_port_end: last,
@@ -166,17 +168,19 @@ mod tests {
     #[test]
     fn ports_that_cannot_be_published_are_refused() {
         let read = endpoint(map(
-            json!({PORT_MAP: [{"PROTO": 17, "port": 53, "HostIP": "::1", "HostPort": 5, "HostPortEnd": 7}]}),
+            json!({PORT_MAP: [{"PROTO": 17, "port": 53, "IP": "fd00::2", "HostIP": "::1", "HostPort": 5, "HostPortEnd": 7}]}),
         ));
         let [port] = &read.unwrap().port_bindings[..] else { panic!() };
         assert_eq!((port.protocol, port.host_port, port.host_port_end), (Protocol::Udp, 5, 7));
-        assert_eq!(port.host_address, Some("::1".parse().unwrap()));
+        let addresses = [port.host_address, port.container_address].map(|address| address.unwrap().to_string());
+        assert_eq!(addresses, ["::1", "fd00::2"]);
         for bad in [
             json!({"Proto": 1, "Port": 1}),
             json!({"Proto": 6}),
             json!({"Proto": 6, "Port": 65536}),
             json!({"Proto": 6, "Port": 1, "HostPort": 9, "HostPortEnd": 8}),
             json!({"Proto": 6, "Port": 1, "HostIP": "localhost"}),
+            json!({"Proto": 6, "Port": 1, "IP": "localhost"}),
             json!({"Proto": "tcp", "Port": 1}),
         ] {
             assert!(endpoint(map(json!({PORT_MAP: [bad.clone()]}))).is_err(), "{bad}");

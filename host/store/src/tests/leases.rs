@@ -205,6 +205,36 @@ fn orphans_are_freed() {
 }
 
 #[test]
+fn an_address_that_an_engine_took_is_its_endpoints() {
+    let store = scratch();
+    put(&store, [Write::PutNetwork(network("n1", "a")), Write::PutEndpoint(endpoint("n1", "e1", "web"))]).unwrap();
+    let [ours, others] = [("p1", "10.2.0.0/24"), ("p2", "10.3.0.0/24")].map(|(name, subnet)| {
+        let taken = TakenPool { id: id(name), origin: Origin::Native, pool: pool(subnet), created: 1 };
+        store.take_pool(&taken).unwrap();
+        taken
+    });
+    let hold = |address: &str, endpoint: &str| {
+        put(&store, [Write::HoldAddress { address: ip(address), endpoint: id(endpoint) }]).unwrap();
+    };
+    for address in ["10.2.0.8", "10.2.0.9"] {
+        store.take_address(&ours, Some(ip(address)), false).unwrap();
+    }
+    store.take_address(&ours, Some(ip("10.2.0.1")), true).unwrap();
+    let holder = |address: &str| store.holder_of(&ours.id, ip(address)).unwrap();
+    assert_eq!(holder("10.2.0.9"), None, "nobody knows whose it is");
+    for (address, endpoint) in [("10.2.0.9", "e1"), ("10.2.0.8", "gone"), ("10.2.0.1", "e1"), ("10.2.0.77", "e1")] {
+        hold(address, endpoint);
+    }
+    assert_eq!(holder("10.2.0.9"), Some(id("n1")));
+    assert_eq!([holder("10.2.0.8"), holder("10.2.0.1"), holder("10.2.0.77")], [None, None, None]);
+    assert_eq!(store.holder_of(&others.id, ip("10.2.0.9")).unwrap(), None);
+    assert_eq!(store.leases(&ours.id).unwrap().len(), 3, "nothing is taken by it");
+    put(&store, [Write::RemoveEndpoint(id("n1"), id("e1"))]).unwrap();
+    assert_eq!(holder("10.2.0.9"), None);
+    assert!(store.take_address(&ours, Some(ip("10.2.0.9")), false).is_err(), "until its engine gives it back");
+}
+
+#[test]
 fn each_request_for_an_engine_is_an_owner_of_its_own() {
     let store = scratch();
     let taken = TakenPool { id: id("p1"), origin: Origin::Native, pool: pool("10.2.0.0/24"), created: 1 };

@@ -87,6 +87,7 @@ fn everything_is_found(store: &Store) {
         container_port_end: 0,
         protocol: Protocol::Tcp,
         container_port: 80,
+        container_address: None,
         host_address: None,
         host_port: 8080,
         host_port_end: 0,

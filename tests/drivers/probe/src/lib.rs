@@ -136,7 +136,11 @@ impl TableWatcher for Probe {
 
     fn decode_table_entry(table: &str, key: &str, value: &[u8]) -> Result<(String, TextMap)> {
         Settings::of_driver().misbehave("decode-table-entry")?;
-        Ok((format!("{table}/{key}"), TextMap::from([("length", value.len().to_string())])))
+        let title = match table {
+            actions::ABOUT_ENDPOINTS => String::from_utf8_lossy(value).into_owned(),
+            _ => format!("{table}/{key}"),
+        };
+        Ok((title, TextMap::from([("length", value.len().to_string())])))
     }
 }
 

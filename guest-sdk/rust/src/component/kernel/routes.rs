@@ -4,7 +4,7 @@ use crate::Result;
 use crate::component::Link;
 use crate::component::convert::all;
 use crate::component::wit::routes as wit;
-use crate::routes::{Route, RouteInfo};
+use crate::routes::{Route, RouteInfo, WholeRoute};
 
 impl<'a> From<&Route<'a>> for wit::Route<'a> {
     fn from(route: &Route<'a>) -> Self {
@@ -30,6 +30,18 @@ impl From<wit::RouteInfo> for RouteInfo {
     }
 }
 
+impl From<wit::WholeRoute> for WholeRoute {
+    fn from(route: wit::WholeRoute) -> Self {
+        Self {
+            destination: route.destination.into(),
+            gateway: route.gateway.map(Into::into),
+            source: route.source.map(Into::into),
+            table: route.table,
+            metric: route.metric,
+        }
+    }
+}
+
 pub(crate) fn add(routes: &[Route]) -> Result<()> {
     Ok(wit::add(&all::<_, wit::Route>(routes))?)
 }
@@ -40,4 +52,8 @@ pub(crate) fn remove(routes: &[Route]) -> Result<()> {
 
 pub(crate) fn list(link: &Link) -> Result<Vec<RouteInfo>> {
     Ok(all(wit::list(link)?))
+}
+
+pub(crate) fn list_whole(link: &Link) -> Result<Vec<WholeRoute>> {
+    Ok(all(wit::list_whole(link)?))
 }

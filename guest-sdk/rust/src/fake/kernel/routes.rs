@@ -2,14 +2,23 @@
 
 use crate::fake::kernel::{all_or_nothing, check_length, with_link};
 use crate::fake::sys::Link;
-use crate::routes::{Route, RouteInfo};
+use crate::routes::{Route, RouteInfo, WholeRoute};
 use crate::{Error, Result};
 
 const MAIN: u32 = 254;
+/// What IPv6 routes have where none is given.
+const DEFAULT_METRIC6: u32 = 1024;
 
-fn info(route: &Route) -> RouteInfo {
-    let table = route.table.unwrap_or(MAIN);
-    RouteInfo { destination: route.destination.trunc(), gateway: route.gateway, table, metric: route.metric }
+fn whole(route: &Route) -> WholeRoute {
+    let &Route { destination, gateway, source, table, metric, .. } = route;
+    let is_ipv6 = destination.addr().is_ipv6();
+    let metric = metric.filter(|metric| *metric != 0 && (!is_ipv6 || *metric != DEFAULT_METRIC6));
+    WholeRoute { destination: destination.trunc(), gateway, source, table: table.unwrap_or(MAIN), metric }
+}
+
+fn info(route: WholeRoute) -> RouteInfo {
+    let WholeRoute { destination, gateway, table, metric, .. } = route;
+    RouteInfo { destination, gateway, table, metric }
 }
 
 /// Refuses the kernel's own tables.
@@ -27,11 +36,11 @@ pub(crate) fn add(routes: &[Route]) -> Result<()> {
         routes.iter().try_for_each(|route| {
             super::addresses::check(route.destination)?;
             route.table.map_or(Ok(()), check_table)?;
-            let route_info = info(route);
-            if list(&route.link.0)?.contains(&route_info) {
+            let new = whole(route);
+            if list(&route.link.0)?.contains(&info(new)) {
                 return Err(Error::already_exists(format!("there is a route to {}", route.destination)));
             }
-            with_link(route.link.0.0, |link| link.routes.push(route_info))
+            with_link(route.link.0.0, |link| link.routes.push(new))
         })
     })
 }
@@ -40,11 +49,15 @@ pub(crate) fn remove(routes: &[Route]) -> Result<()> {
     check_length(routes, 1_000)?;
     for route in routes {
         // What is gone has none.
-        with_link(route.link.0.0, |link| link.routes.retain(|own| *own != info(route))).ok();
+        with_link(route.link.0.0, |link| link.routes.retain(|own| *own != whole(route))).ok();
     }
     Ok(())
 }
 
 pub(crate) fn list(link: &Link) -> Result<Vec<RouteInfo>> {
+    Ok(list_whole(link)?.into_iter().map(info).collect())
+}
+
+pub(crate) fn list_whole(link: &Link) -> Result<Vec<WholeRoute>> {
     with_link(link.0, |link| link.routes.clone())
 }

@@ -5,27 +5,53 @@ use ipnet::IpNet;
 use crate::fake::kernel::{all_or_nothing, check_place};
 use crate::fake::state::{self, HOST, PolicyRule, State};
 use crate::fake::sys::Namespace;
-use crate::rules::{Rule, RuleInfo};
+use crate::rules::{Family, Rule, RuleInfo, WholeRule};
 use crate::{Error, Result};
 
-fn recorded(state: &State, namespace: Option<&Namespace>, rule: &Rule) -> PolicyRule {
+/// The family that its source or destination says, else IPv4.
+fn family_of(rule: &Rule) -> Family {
+    match rule.source.or(rule.destination) {
+        Some(IpNet::V6(_)) => Family::Ipv6,
+        _ => Family::Ipv4,
+    }
+}
+
+fn recorded(state: &State, family: Family, namespace: Option<&Namespace>, rule: &Rule) -> PolicyRule {
     let &Rule { priority, source, destination, mark, table, .. } = rule;
     PolicyRule {
         owner: state.owner.clone(),
         namespace: namespace.map_or(HOST, |namespace| namespace.0),
+        family,
         info: RuleInfo { priority, source, destination, mark, table },
         input_link: rule.input_link.map(|link| link.0.0),
     }
 }
 
 pub(crate) fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
+    add_each(namespace, rules, family_of)
+}
+
+pub(crate) fn add_of_family(family: Family, namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
+    check_family(family, rules)?;
+    add_each(namespace, rules, |_| family)
+}
+
+fn add_each(namespace: Option<&Namespace>, rules: &[Rule], family: impl Fn(&Rule) -> Family) -> Result<()> {
     all_or_nothing(rules, || {
         for rule in rules {
             check(rule, namespace.map_or(HOST, |namespace| namespace.0))?;
-            state::with(|state| state.policy_rules.push(recorded(state, namespace, rule)));
+            state::with(|state| state.policy_rules.push(recorded(state, family(rule), namespace, rule)));
         }
         Ok(())
     })
+}
+
+fn check_family(family: Family, rules: &[Rule]) -> Result<()> {
+    let other = |net: &IpNet| net.addr().is_ipv6() != (family == Family::Ipv6);
+    match rules.iter().flat_map(|rule| rule.source.into_iter().chain(rule.destination)).find(other) {
+        Some(net) => Err(Error::invalid_argument(format!("{net} is of another family than the rule: {family:?}"))),
+        None => Ok(()),
+    }
 }
 
 fn check(rule: &Rule, namespace: u32) -> Result<()> {
@@ -53,15 +79,37 @@ fn check(rule: &Rule, namespace: u32) -> Result<()> {
 }
 
 pub(crate) fn remove(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
-    state::with(|state| {
-        let gone: Vec<_> = rules.iter().map(|rule| recorded(state, namespace, rule)).collect();
-        state.policy_rules.retain(|rule| !gone.contains(rule));
-    });
+    remove_each(namespace, rules, family_of);
     Ok(())
 }
 
+pub(crate) fn remove_of_family(family: Family, namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
+    check_family(family, rules)?;
+    remove_each(namespace, rules, |_| family);
+    Ok(())
+}
+
+fn remove_each(namespace: Option<&Namespace>, rules: &[Rule], family: impl Fn(&Rule) -> Family) {
+    state::with(|state| {
+        let gone: Vec<_> = rules.iter().map(|rule| recorded(state, family(rule), namespace, rule)).collect();
+        state.policy_rules.retain(|rule| !gone.contains(rule));
+    });
+}
+
 pub(crate) fn list(namespace: Option<&Namespace>) -> Result<Vec<RuleInfo>> {
+    Ok(state::with(|state| here(state, namespace).map(|rule| rule.info).collect()))
+}
+
+pub(crate) fn list_whole(namespace: Option<&Namespace>) -> Result<Vec<WholeRule>> {
+    let whole = |state: &State, rule: &PolicyRule| {
+        let RuleInfo { priority, source, destination, mark, table } = rule.info;
+        let input_link = rule.input_link.and_then(|link| Some(state.links.get(&link)?.info.name.clone()));
+        WholeRule { family: rule.family, priority, source, destination, input_link, mark, table }
+    };
+    Ok(state::with(|state| here(state, namespace).map(|rule| whole(state, rule)).collect()))
+}
+
+fn here<'a>(state: &'a State, namespace: Option<&Namespace>) -> impl Iterator<Item = &'a PolicyRule> + use<'a> {
     let namespace = namespace.map_or(HOST, |namespace| namespace.0);
-    let here = |rule: &&PolicyRule| rule.namespace == namespace;
-    Ok(state::with(|state| state.policy_rules.iter().filter(here).map(|rule| rule.info).collect()))
+    state.policy_rules.iter().filter(move |rule| rule.namespace == namespace)
 }

@@ -123,7 +123,7 @@ pub fn get(namespace: Option<&Namespace>, name: &str) -> Result<Link> {
 /// The driver's links.
 ///
 /// # Errors
-/// None to be expected.
+/// `Forbidden`: a namespace that the grant does not name.
 pub fn list(namespace: Option<&Namespace>) -> Result<Vec<LinkInfo>> {
     sys::links::list(namespace.map(|namespace| &namespace.0))
 }

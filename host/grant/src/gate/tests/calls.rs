@@ -66,7 +66,7 @@ fn nothing_is_granted_without_the_permission_for_the_host_call() {
     no(gate.add_forwardings(view, Vec::new()), "lacks links");
     no(gate.remove_neighbours(Vec::new()), "lacks links");
     no(gate.remove_routes(Vec::new()), "lacks routing");
-    no(gate.remove_rules(view, None, Vec::new()), "lacks routing");
+    no(gate.remove_rules(HostCall::RulesRemove, view, None, Vec::new()), "lacks routing");
     no(gate.remove_nft_rules(Vec::new()), "lacks packet-filter");
     no(gate.allow_forwarding(view, &link, true, true), "lacks forwarding");
     no(gate.disallow_forwarding(&link), "lacks forwarding");
@@ -296,9 +296,11 @@ fn a_policy_rule_is_tied_to_the_network() {
     let (gate, mut view) = (whole(), Table::default());
     let rule = |source: Option<&str>, input: Option<Link>| {
         let (destination, mark) = (None, None);
-        vec![WantedRule { priority: 100, source: source.map(net), destination, input, mark, table: 7 }]
+        vec![WantedRule { ipv6: None, priority: 100, source: source.map(net), destination, input, mark, table: 7 }]
     };
-    let add = |view: &mut Table, rules| gate.add_rules(view, None, rules).map(|rules| rules.take().remove(0));
+    let add = |view: &mut Table, rules| {
+        gate.add_rules(HostCall::RulesAdd, view, None, rules).map(|rules| rules.take().remove(0))
+    };
     assert!(add(&mut view, rule(Some("10.5.0.0/24"), None)).is_ok());
     let local = vec![WantedRule { table: 255, ..rule(Some("10.5.0.0/24"), None).remove(0) }];
     no(add(&mut view, local), "the routing table 255 is the kernel's own");
@@ -311,10 +313,19 @@ fn a_policy_rule_is_tied_to_the_network() {
     no(add(&mut view, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
     no(add(&mut view, rule(None, Some(own(9, "eth0")))), "eth0 is gone, or is not the driver's");
     no(add(&mut view, rule(None, Some(own(21, "in0")))), "in0 is in another namespace than the rule");
-    no(gate.add_rules(&mut view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
-    no(gate.remove_rules(&view, Some(&container()), rule(Some("10.5.0.0/24"), None)), "the container's namespace");
-    no(gate.remove_rules(&view, None, rule(None, Some(parent(9, "eth0")))), "eth0 is not the driver's own");
-    let gone = |rules| gate.remove_rules(&view, None, rules).unwrap().take().0;
+    no(
+        gate.add_rules(HostCall::RulesAdd, &mut view, Some(&container()), rule(Some("10.5.0.0/24"), None)),
+        "the container's namespace",
+    );
+    no(
+        gate.remove_rules(HostCall::RulesRemove, &view, Some(&container()), rule(Some("10.5.0.0/24"), None)),
+        "the container's namespace",
+    );
+    no(
+        gate.remove_rules(HostCall::RulesRemove, &view, None, rule(None, Some(parent(9, "eth0")))),
+        "eth0 is not the driver's own",
+    );
+    let gone = |rules| gate.remove_rules(HostCall::RulesRemove, &view, None, rules).unwrap().take().0;
     let inputs = |link| gone(rule(None, Some(link))).into_iter().map(|rule| rule.input.unwrap().to_string());
     assert!(inputs(own(1, "old")).eq(["pontoon00000001", "br0"]), "one that was made before, too");
     assert!(inputs(own(3, "gone")).eq(["pontoon00000003", "gone"]));
@@ -327,6 +338,22 @@ fn a_policy_rule_is_tied_to_the_network() {
     no(add(&mut view, mixed), "different families");
     view.holds = 10;
     no(add(&mut view, rule(Some("10.5.0.0/24"), None)), "limits: rules");
+}
+
+#[test]
+fn a_policy_rule_is_for_the_family_that_is_said() {
+    let (gate, mut view) = (whole(), Table::default());
+    let mut add = |ipv6: Option<bool>, source: Option<&str>, input: Option<Link>| {
+        let source = source.map(net);
+        let rule = WantedRule { ipv6, priority: 100, source, destination: None, input, mark: None, table: 7 };
+        gate.add_rules(HostCall::RulesAddOfFamily, &mut view, None, vec![rule]).map(|rules| rules.take()[0].ipv6)
+    };
+    let link = || Some(own(1, "br0"));
+    assert!(!add(None, None, link()).unwrap(), "as it was before it could be said");
+    assert!(add(Some(true), None, link()).unwrap());
+    assert!(!add(Some(false), Some("10.5.0.0/24"), link()).unwrap());
+    no(add(Some(true), Some("10.5.0.0/24"), None), "10.5.0.0/24 is of another family than the rule, which is for IPv6");
+    no(add(Some(true), None, None), "it would catch foreign packets");
 }
 
 fn filter(conditions: Vec<WantedCondition>, verdict: NftVerdict) -> WantedNftRule {

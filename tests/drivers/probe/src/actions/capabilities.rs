@@ -12,6 +12,8 @@ use crate::network::Network;
 
 /// The table that the probe watches and fills.
 const TABLE: &str = "probe-table";
+/// A table whose entries have an endpoint's id as their value.
+pub(crate) const ABOUT_ENDPOINTS: &str = "probe-endpoints";
 
 /// An address of nobody's: RFC 5737's first example.
 fn foreign() -> IpNet {
@@ -22,6 +24,7 @@ fn foreign() -> IpNet {
 pub(super) fn network_info(network: &Network, info: &NetworkInfo) -> Result<()> {
     info.table_event_register(TABLE, ObjectType::Endpoint)?;
     info.table_event_register(TABLE, ObjectType::Opaque)?;
+    info.table_event_register(ABOUT_ENDPOINTS, ObjectType::Endpoint)?;
     for table in ["", "a/b", "tab\t"] {
         refused(
             info.table_event_register(table, ObjectType::Network),

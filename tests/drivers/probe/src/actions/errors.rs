@@ -119,6 +119,18 @@ fn policy(given: &Given, priority: u32, table: u32, source: Option<&str>, destin
     rules::add(None, &[rules::Rule { priority, source: pool, destination, input_link, mark, table }])
 }
 
+/// The family that the pool is not of.
+fn other_family(pool: IpNet) -> rules::Family {
+    if pool.addr().is_ipv4() { rules::Family::Ipv6 } else { rules::Family::Ipv4 }
+}
+
+/// A policy rule whose family is said: of the pool, or of nothing but a link.
+fn of_family(given: &Given, of_pool: bool, input_link: Option<&Link>) -> Result<()> {
+    let (source, destination, mark) = (of_pool.then_some(given.pool), None, None);
+    let rule = rules::Rule { priority: 4250, source, destination, input_link, mark, table: 4250 };
+    rules::add_of_family(other_family(given.pool), None, &[rule])
+}
+
 fn rule(rule: Rule) -> Result<()> {
     nftables::add(None, &[rule]).map(drop)
 }
@@ -239,6 +251,15 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
         let input_link = Some(&g.gone);
         rules::add(None, &[rules::Rule { priority: 4250, source, destination, input_link, mark, table: 4250 }])
     }),
+    ("rules.add-of-family", InvalidArgument, "a source of the other family", |g| of_family(g, true, None)),
+    ("rules.add-of-family", InvalidArgument, "nothing that ties it to the network", |g| of_family(g, false, None)),
+    ("rules.add-of-family", NotFound, "a link that is gone", |g| of_family(g, false, Some(&g.gone))),
+    ("rules.remove-of-family", InvalidArgument, "a source of the other family", |g| {
+        let (source, destination, input_link, mark) = (Some(g.pool), None, None, None);
+        let rule = rules::Rule { priority: 4250, source, destination, input_link, mark, table: 4250 };
+        rules::remove_of_family(other_family(g.pool), None, &[rule])
+    }),
+    ("routes.list-whole", NotFound, "a link that is gone", |g| routes::list_whole(&g.gone).map(drop)),
     ("neighbours.add", Forbidden, "an address of nobody's", |g| {
         neighbours::add(&[Neighbour { link: &g.bridge, address: FOREIGN, mac_address: MAC }])
     }),

@@ -7,8 +7,8 @@ use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::ipnet::IpNet;
 use pontoon_sdk::links::{self, Link, LinkChanges, LinkEnd, LinkSpec, Master};
 use pontoon_sdk::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo};
-use pontoon_sdk::routes::{Route, RouteInfo};
-use pontoon_sdk::rules::{Rule, RuleInfo};
+use pontoon_sdk::routes::{Route, RouteInfo, WholeRoute};
+use pontoon_sdk::rules::{Family, Rule, RuleInfo, WholeRule};
 use pontoon_sdk::sysctls::{LinkSysctl, NamespaceSysctl};
 use pontoon_sdk::{Error, MacAddress, Result};
 
@@ -49,9 +49,13 @@ impl Stage<'_> {
 
 /// An address at the end of a pool that no front end gives to a container soon.
 pub(super) fn last_address(pool: IpNet) -> IpAddr {
+    before_the_end(pool, 2)
+}
+
+fn before_the_end(pool: IpNet, distance: u8) -> IpAddr {
     match pool {
-        IpNet::V4(pool) => (u32::from(pool.broadcast()) - 2).to_be_bytes().into(),
-        IpNet::V6(pool) => (u128::from(pool.broadcast()) - 2).to_be_bytes().into(),
+        IpNet::V4(pool) => (u32::from(pool.broadcast()) - u32::from(distance)).to_be_bytes().into(),
+        IpNet::V6(pool) => (u128::from(pool.broadcast()) - u128::from(distance)).to_be_bytes().into(),
     }
 }
 
@@ -110,6 +114,33 @@ pub(super) fn routes(stage: &Stage) -> Result<()> {
         remove(&[route])?;
         add(&[Route::new(&bridge, destination)])?;
     }
+    whole_routes(stage, &bridge)
+}
+
+/// What is listed names what was added, whatever was left out of it.
+fn whole_routes(stage: &Stage, bridge: &Link) -> Result<()> {
+    use pontoon_sdk::addresses;
+    use pontoon_sdk::routes::{add, list_whole, remove};
+
+    for pool in stage.network.pools() {
+        let own = before_the_end(pool, 4);
+        addresses::add(&[LinkAddress { link: bridge, address: own.into() }])?;
+        let destination = IpNet::from(before_the_end(pool, 5));
+        let plain = Route { table: Some(NUMBER + 5), ..Route::new(bridge, destination) };
+        let sourced = Route { table: Some(NUMBER + 6), source: Some(own), ..plain };
+        let before = list_whole(bridge)?;
+        add(&[plain, sourced, Route::new(bridge, destination)])?;
+        let new: Vec<WholeRoute> = list_whole(bridge)?.into_iter().filter(|route| !before.contains(route)).collect();
+        same(new.len(), 3, "routes.list-whole of three more")?;
+        ensure(new.iter().any(|route| route.source == Some(own)), "routes.list-whole has no source")?;
+        let again = |route: &WholeRoute| {
+            let &WholeRoute { destination, gateway, source, table, metric } = route;
+            Route { link: bridge, destination, gateway, source, table: Some(table), metric }
+        };
+        remove(&new.iter().map(again).collect::<Vec<_>>())?;
+        same(list_whole(bridge)?.len(), before.len(), "routes.list-whole after remove of what it listed")?;
+        addresses::remove(&[LinkAddress { link: bridge, address: own.into() }])?;
+    }
     Ok(())
 }
 
@@ -130,6 +161,29 @@ pub(super) fn rules(stage: &Stage) -> Result<()> {
         ensure(!list(None)?.contains(&info), "rules.list has what was removed")?;
         remove(None, &[rule])?;
         add(None, &[Rule { priority: number + 1, destination: Some(pool), ..empty }])?;
+    }
+    whole_rules(&bridge, empty)
+}
+
+/// A rule with nothing but an input link is for the family that is said, and what is listed names what was added.
+fn whole_rules(bridge: &Link, empty: Rule) -> Result<()> {
+    use pontoon_sdk::rules::{add_of_family, list_whole, remove_of_family};
+
+    let name = bridge.info()?.name;
+    let rule = Rule { priority: empty.priority + 4, input_link: Some(bridge), ..empty };
+    for family in [Family::Ipv4, Family::Ipv6] {
+        add_of_family(family, None, &[rule])?;
+    }
+    let new: Vec<WholeRule> = list_whole(None)?.into_iter().filter(|new| new.priority == rule.priority).collect();
+    same(new.len(), 2, "rules.list-whole of a rule for each family")?;
+    ensure(new[0].family != new[1].family, "rules.list-whole has one family twice")?;
+    for whole in new {
+        ensure(whole.input_link.as_deref() == Some(&name), "rules.list-whole has another input link")?;
+        let WholeRule { family, priority, source, destination, mark, table, .. } = whole;
+        let again = Rule { priority, source, destination, input_link: Some(bridge), mark, table };
+        remove_of_family(family, None, &[again])?;
+        let left = list_whole(None)?;
+        ensure(!left.iter().any(|l| l.priority == priority && l.family == family), "it is still listed")?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod nftables;
 mod ports;
 mod state;
 
+pub(crate) use capabilities::ABOUT_ENDPOINTS;
 use pontoon_sdk::{Error, InterfaceInfo, JoinInfo, NetworkInfo, Result, TextMap, log};
 
 use crate::network::Network;
