@@ -1,8 +1,8 @@
 //! A driver's author: `driver new`, `driver test` and `driver pack`, as commands. None asks a daemon.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileTypeExt;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -144,6 +144,56 @@ fn a_template_by_kind_works() {
     for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-lan"] {
         daemon.ok(line);
     }
+}
+
+/// What one command has compiled all commands use, unless others may have changed it. A file that is written again is another one.
+#[test]
+fn a_component_is_compiled_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(driver("null"), folder.path().join("null.wasm")).unwrap();
+    let cache = folder.path().join("cache");
+    let run = |line: &str, home: &[(&str, &Path)]| {
+        let mut command = Command::new(pontoon());
+        command.arg("driver").args(line.split_whitespace()).current_dir(&folder);
+        command.env_remove("HOME").env_remove("XDG_CACHE_HOME").envs(home.iter().copied());
+        let ran = Ran::of(&mut command);
+        assert_eq!(ran.code, 0, "{line}: {ran:?}");
+        ran.err
+    };
+    let test = "test null.wasm --fake --check life-ipv4";
+    let with = |line: &str| run(line, &[("XDG_CACHE_HOME", &cache)]);
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    assert_eq!(with(test), "");
+    let [file] = &files(&cache.join("pontoon")).into_keys().collect::<Vec<_>>()[..] else { panic!("one file") };
+    let number = || std::fs::metadata(file).unwrap().ino();
+    let first = number();
+    for line in [test, "grant null.wasm --record --fake", "bench null.wasm --fake --rounds 1 --beside null.wasm"] {
+        assert_eq!((with(line).as_str(), number()), ("", first), "{line}");
+    }
+    let whole = std::fs::read(file).unwrap();
+    let changes: &[(&str, &dyn Fn())] = &[
+        ("changed", &|| std::fs::write(file, [&whole[..100], b"x", &whole[101..]].concat()).unwrap()),
+        ("written by others", &|| mode(file, 0o666)),
+        ("another user's", &|| chown(file, Some(65534), None).unwrap()),
+    ];
+    for (what, change) in changes {
+        let before = number();
+        change();
+        assert_eq!(with(test), "");
+        assert!(number() != before && std::fs::read(file).unwrap() == whole, "{what}");
+    }
+    // A folder that is not one's own is left alone, and what has no folder works without.
+    let (before, not_kept) = (number(), "compiled code is not kept for the next time");
+    std::fs::write(file, "nonsense").unwrap();
+    mode(&cache.join("pontoon"), 0o777);
+    assert!(with(test).contains(not_kept));
+    mode(&cache.join("pontoon"), 0o700);
+    chown(&cache, Some(65534), None).unwrap();
+    assert!(with(test).contains(not_kept) && run(test, &[]).contains(not_kept));
+    assert!(run(test, &[("HOME", Path::new("/nonexistent"))]).contains(not_kept));
+    assert_eq!((number(), std::fs::read(file).unwrap()), (before, b"nonsense".to_vec()));
+    assert_eq!(run(test, &[("HOME", folder.path())]), "");
+    assert_eq!(files(&folder.path().join(".cache/pontoon")).len(), 1);
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn a_recorded_grant_and_the_manifests_asks_fit() {
         let output = Command::new(pontoon()).args(line.split_whitespace()).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{line}: {output:?}");
     };
-    let on = "--conf parent=eth0 --parent eth0";
+    let on = "--set parent=eth0 --parent eth0";
     run(&format!("driver grant f.wasm --record --fake {on} --to f.grant.toml --asks pontoon.toml"));
     let text = std::fs::read_to_string(&manifest).unwrap();
     assert!(
