@@ -32,6 +32,18 @@ pub fn ok(command: &mut Command) -> String {
     ran.out
 }
 
+/// Does in a project what its README says, with the crates that are here already: a test has no network. Answers what `make test` said.
+fn built_and_tested(project: &Path) -> String {
+    let in_project = |program: &str, line: &str| {
+        let mut command = Command::new(program);
+        command.args(line.split_whitespace()).current_dir(project).env("PONTOON", pontoon());
+        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository().join("target/author"));
+        ok(&mut command)
+    };
+    in_project("cargo", "fmt --check");
+    in_project("make", "test")
+}
+
 /// The files below a folder with their bytes.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -62,21 +74,11 @@ fn with_a_component() -> TempDir {
 
 #[test]
 fn a_driver_from_nothing_to_packets() {
-    let (folder, repository) = (tempfile::tempdir().unwrap(), repository());
+    let folder = tempfile::tempdir().unwrap();
     let made = author(&folder, "new my-blue");
     assert_eq!((made.code, made.out.as_str()), (0, "my-blue\n"), "{made:?}");
     let project = folder.path().join("my-blue");
-    let in_project = |program: &str, line: &str, target: &str| {
-        let mut command = Command::new(program);
-        command.args(line.split_whitespace()).current_dir(&project).env("PONTOON", pontoon());
-        // The crates that are here already, and no others: this is a test without a network.
-        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository.join("target").join(target));
-        ok(&mut command)
-    };
-    in_project("cargo", "fmt --check", "author");
-    let tested = in_project("make", "test", "author");
-    assert!(tested.contains("2 passed"), "{tested}");
-    in_project("make", "", "wasm");
+    assert!(built_and_tested(&project).contains("2 passed"));
     for kernel in ["", "--fake"] {
         let ran = author(&folder, &format!("test my-blue/my-blue.wasm {kernel}"));
         assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
@@ -108,40 +110,86 @@ fn a_driver_from_nothing_to_packets() {
     assert_eq!(std::fs::read_to_string(log).unwrap(), "", "nothing is amiss, and nothing is logged");
 }
 
-/// A template by kind builds, passes its own tests and the suite on both kernels under the grant that it asks for, and is attached to.
+/// A kind of driver that there is a template for.
+struct Template {
+    name: &'static str,
+    /// What its tests are told, and what `driver load` is.
+    tested: &'static str,
+    loaded: &'static str,
+    /// What its network gets, and what is said without that.
+    created: &'static str,
+    refused: Option<&'static str>,
+    /// The families in which two containers reach each other.
+    reached: &'static [&'static str],
+}
+
+const TEMPLATES: &[Template] = &[
+    Template {
+        name: "macvlan",
+        tested: "--set parent=eth0 --parent eth0",
+        loaded: "",
+        created: "-o parent=eth0 --subnet 10.9.0.0/24",
+        refused: Some("label parent=INTERFACE"),
+        reached: &["address"],
+    },
+    Template {
+        name: "routed",
+        tested: "",
+        loaded: "",
+        created: "--subnet 10.9.0.0/24 --ipv6 --subnet fd09::/64",
+        refused: None,
+        reached: &["address", "address_ipv6"],
+    },
+    Template {
+        name: "overlay",
+        tested: "--set address=192.0.2.1",
+        loaded: "--set address=192.0.2.1",
+        created: "--subnet 10.9.0.0/24 --ipv6 --subnet fd09::/64",
+        refused: None,
+        reached: &["address", "address_ipv6"],
+    },
+];
+
+/// Each template by kind builds, passes its own tests and the suite on both kernels, and is attached to under the grant that it asks for.
+/// They are one project, one after the other: most of the time is that of the SDK, which is built once.
 #[test]
-fn a_template_by_kind_works() {
-    let (folder, repository) = (tempfile::tempdir().unwrap(), repository());
-    assert_eq!(author(&folder, "new my-lan --template macvlan").code, 0);
-    let project = folder.path().join("my-lan");
-    let in_project = |program: &str, line: &str, target: &str| {
-        let mut command = Command::new(program);
-        command.args(line.split_whitespace()).current_dir(&project).env("PONTOON", pontoon());
-        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository.join("target").join(target));
-        ok(&mut command)
-    };
-    in_project("cargo", "fmt --check", "author");
-    let tested = in_project("make", "test", "author");
-    assert!(tested.contains("1 passed"), "{tested}");
-    in_project("make", "", "wasm");
-    for kernel in ["", "--fake"] {
-        let ran = author(&folder, &format!("test my-lan/my-lan.wasm {kernel} --set parent=eth0 --parent eth0"));
-        assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
+fn each_template_by_kind_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("my-own");
+    assert_eq!(author(&folder, "new my-own").code, 0);
+    for template in TEMPLATES {
+        let other = format!("new my-own --path {0} --template {0}", template.name);
+        assert_eq!(author(&folder, &other).code, 0);
+        let other = folder.path().join(template.name);
+        for file in ["src/lib.rs", "pontoon.toml", "cases.toml", "Makefile"] {
+            std::fs::copy(other.join(file), project.join(file)).unwrap();
+        }
+        assert!(built_and_tested(&project).contains("1 passed"), "{}", template.name);
+        let ran = author(&folder, &format!("test my-own/my-own.wasm {}", template.tested));
+        assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{}: {ran:?}", template.name);
+        attached_to(template, &project.join("my-own.wasm"));
     }
+}
+
+fn attached_to(template: &Template, component: &Path) {
     let daemon = Daemon::start();
     daemon.host.run("ip link add eth0 type veth peer name cable");
     for link in ["eth0", "cable"] {
         daemon.host.run(&format!("ip link set {link} up"));
     }
-    daemon.ok(&format!("driver load {}/my-lan.wasm --grant-asked", project.display()));
-    assert!(daemon.refused(7, "network create -d my-lan n").contains("label parent=INTERFACE"));
-    daemon.ok("network create -d my-lan n -o parent=eth0 --subnet 10.9.0.0/24");
+    daemon.ok(&format!("driver load {} --grant-asked {}", component.display(), template.loaded));
+    if let Some(says) = template.refused {
+        assert!(daemon.refused(7, "network create -d my-own n").contains(says));
+    }
+    daemon.ok(&format!("network create -d my-own n {}", template.created));
     let (a, b) = (Namespace::new("a"), Namespace::new("b"));
     for namespace in [&a, &b] {
         daemon.ok(&format!("endpoint attach n {}", namespace.text()));
     }
-    assert!(a.pings(&address(&daemon, "n", "b", "address")));
-    for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-lan"] {
+    for family in template.reached {
+        assert!(a.pings(&address(&daemon, "n", "b", family)), "{}: {family}", template.name);
+    }
+    for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-own"] {
         daemon.ok(line);
     }
 }
@@ -295,8 +343,10 @@ fn what_can_not_be_begun() {
             ("new ../blue", 2, "is no name"),
             ("new fn", 7, "has a meaning already"),
             ("new blue --language cobol", 2, "possible values: rust, go"),
-            ("new blue --template overlays", 2, "possible values: bridge, macvlan"),
+            ("new blue --template overlays", 2, "possible values: bridge, macvlan, routed, overlay"),
             ("new blue --template macvlan --language go", 7, "there is no template macvlan in go: "),
+            ("new blue --template overlay --language python", 7, "there is no template overlay in python: "),
+            ("new blue --template ipam", 7, "IPAM drivers are not components yet: "),
             ("new", 2, "<NAME>"),
         ],
     );

@@ -84,13 +84,19 @@ struct Project {
 }
 
 impl Project {
-    /// As `pontoon driver new` makes it, with the driver's source over the template's.
+    /// As `pontoon driver new` makes it, with the driver's source over the template's if there is no template of this kind.
     fn new(kind: &'static Kind, toolchain: &'static Toolchain) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap(), programs: toolchain.only(), toolchain, kind };
-        let new = format!("pontoon driver new {} --language {}", kind.name, toolchain.language);
-        toolchain.run(&new, project.folder.path(), project.programs.path());
         let sources = repository().join("tests/kinds").join(kind.folder);
-        ok(Command::new("cp").arg("-r").arg(sources.join(toolchain.language).join(".")).arg(project.path()));
+        let own = sources.join(toolchain.language);
+        // Where the language has a template of this kind, that is the source.
+        let template = if own.exists() { "bridge" } else { kind.folder };
+        let new = format!("pontoon driver new {} --language {} --template {template}", kind.name, toolchain.language);
+        toolchain.run(&new, project.folder.path(), project.programs.path());
+        if !own.exists() {
+            return project;
+        }
+        ok(Command::new("cp").arg("-r").arg(own.join(".")).arg(project.path()));
         std::fs::copy(sources.join("pontoon.toml"), project.file("pontoon.toml")).unwrap();
         // In Rust a macro says which parts a driver exports.
         let world = project.file("wit/world.wit");
