@@ -21,6 +21,8 @@ pub struct Place {
     pub run: PathBuf,
     /// The program whose hidden subcommand compiles components.
     pub compiler: PathBuf,
+    /// A folder of the user's for compiled code, which all of their commands use; none: it is in the state folder.
+    pub compiled: Option<PathBuf>,
     /// What starts processes for drivers' code; none: it runs in this one, as an author's tests do.
     pub launcher: Option<Arc<Launcher>>,
     /// The network namespace to work in.
@@ -34,7 +36,8 @@ pub struct Place {
 impl Place {
     /// One whose components this program compiles.
     pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
-        Self { state, run, compiler: THIS_PROGRAM.into(), launcher: None, host, deadline: DEADLINE, needed: None }
+        let (compiler, compiled, launcher, needed) = (THIS_PROGRAM.into(), None, None, None);
+        Self { state, run, compiler, compiled, launcher, host, deadline: DEADLINE, needed }
     }
 }
 

@@ -20,7 +20,6 @@ use pontoon_tests::{
     Bench, FakeBench, ForRuntimes, Namespace, Timings, attach, children, create, driver, launcher, pontoon,
 };
 use serde_json::json;
-use store::Store;
 use words::limit::{DEADLINE, HOST_CALLS, MEMORY};
 
 const ROUNDS: usize = 200;
@@ -161,9 +160,7 @@ impl Ready {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::new(folder.path().join("state"), folder.path().join("run"), Host::Own);
         let place = Place { compiler: pontoon(), ..place };
-        std::fs::create_dir_all(&place.state).unwrap();
-        let store = Arc::new(Store::open(&place.state).unwrap());
-        let components = Arc::new(Components::new(store, &place).unwrap());
+        let components = Arc::new(Components::new(&place).unwrap());
         let engines = Engines::new(apart.then(|| launcher(&pontoon()))).unwrap();
         Self { engines, components, _folder: folder }
     }

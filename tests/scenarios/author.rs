@@ -1,8 +1,8 @@
 //! A driver's author: `driver new`, `driver test` and `driver pack`, as commands. None asks a daemon.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileTypeExt;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,6 +30,18 @@ pub fn ok(command: &mut Command) -> String {
     let ran = Ran::of(command);
     assert_eq!(ran.code, 0, "{command:?}: {}\n{}", ran.out, ran.err);
     ran.out
+}
+
+/// Does in a project what its README says, with the crates that are here already: a test has no network. Answers what `make test` said.
+fn built_and_tested(project: &Path) -> String {
+    let in_project = |program: &str, line: &str| {
+        let mut command = Command::new(program);
+        command.args(line.split_whitespace()).current_dir(project).env("PONTOON", pontoon());
+        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository().join("target/author"));
+        ok(&mut command)
+    };
+    in_project("cargo", "fmt --check");
+    in_project("make", "test")
 }
 
 /// The files below a folder with their bytes.
@@ -62,21 +74,11 @@ fn with_a_component() -> TempDir {
 
 #[test]
 fn a_driver_from_nothing_to_packets() {
-    let (folder, repository) = (tempfile::tempdir().unwrap(), repository());
+    let folder = tempfile::tempdir().unwrap();
     let made = author(&folder, "new my-blue");
     assert_eq!((made.code, made.out.as_str()), (0, "my-blue\n"), "{made:?}");
     let project = folder.path().join("my-blue");
-    let in_project = |program: &str, line: &str, target: &str| {
-        let mut command = Command::new(program);
-        command.args(line.split_whitespace()).current_dir(&project).env("PONTOON", pontoon());
-        // The crates that are here already, and no others: this is a test without a network.
-        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository.join("target").join(target));
-        ok(&mut command)
-    };
-    in_project("cargo", "fmt --check", "author");
-    let tested = in_project("make", "test", "author");
-    assert!(tested.contains("2 passed"), "{tested}");
-    in_project("make", "", "wasm");
+    assert!(built_and_tested(&project).contains("2 passed"));
     for kernel in ["", "--fake"] {
         let ran = author(&folder, &format!("test my-blue/my-blue.wasm {kernel}"));
         assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
@@ -108,42 +110,138 @@ fn a_driver_from_nothing_to_packets() {
     assert_eq!(std::fs::read_to_string(log).unwrap(), "", "nothing is amiss, and nothing is logged");
 }
 
-/// A template by kind builds, passes its own tests and the suite on both kernels under the grant that it asks for, and is attached to.
+/// A kind of driver that there is a template for.
+struct Template {
+    name: &'static str,
+    /// What its tests are told, and what `driver load` is.
+    tested: &'static str,
+    loaded: &'static str,
+    /// What its network gets, and what is said without that.
+    created: &'static str,
+    refused: Option<&'static str>,
+    /// The families in which two containers reach each other.
+    reached: &'static [&'static str],
+}
+
+const TEMPLATES: &[Template] = &[
+    Template {
+        name: "macvlan",
+        tested: "--set parent=eth0 --parent eth0",
+        loaded: "",
+        created: "-o parent=eth0 --subnet 10.9.0.0/24",
+        refused: Some("label parent=INTERFACE"),
+        reached: &["address"],
+    },
+    Template {
+        name: "routed",
+        tested: "",
+        loaded: "",
+        created: "--subnet 10.9.0.0/24 --ipv6 --subnet fd09::/64",
+        refused: None,
+        reached: &["address", "address_ipv6"],
+    },
+    Template {
+        name: "overlay",
+        tested: "--set address=192.0.2.1",
+        loaded: "--set address=192.0.2.1",
+        created: "--subnet 10.9.0.0/24 --ipv6 --subnet fd09::/64",
+        refused: None,
+        reached: &["address", "address_ipv6"],
+    },
+];
+
+/// Each template by kind builds, passes its own tests and the suite on both kernels, and is attached to under the grant that it asks for.
+/// They are one project, one after the other: most of the time is that of the SDK, which is built once.
 #[test]
-fn a_template_by_kind_works() {
-    let (folder, repository) = (tempfile::tempdir().unwrap(), repository());
-    assert_eq!(author(&folder, "new my-lan --template macvlan").code, 0);
-    let project = folder.path().join("my-lan");
-    let in_project = |program: &str, line: &str, target: &str| {
-        let mut command = Command::new(program);
-        command.args(line.split_whitespace()).current_dir(&project).env("PONTOON", pontoon());
-        command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository.join("target").join(target));
-        ok(&mut command)
-    };
-    in_project("cargo", "fmt --check", "author");
-    let tested = in_project("make", "test", "author");
-    assert!(tested.contains("1 passed"), "{tested}");
-    in_project("make", "", "wasm");
-    for kernel in ["", "--fake"] {
-        let ran = author(&folder, &format!("test my-lan/my-lan.wasm {kernel} --set parent=eth0 --parent eth0"));
-        assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{kernel}: {ran:?}");
+fn each_template_by_kind_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("my-own");
+    assert_eq!(author(&folder, "new my-own").code, 0);
+    for template in TEMPLATES {
+        let other = format!("new my-own --path {0} --template {0}", template.name);
+        assert_eq!(author(&folder, &other).code, 0);
+        let other = folder.path().join(template.name);
+        for file in ["src/lib.rs", "pontoon.toml", "cases.toml", "Makefile"] {
+            std::fs::copy(other.join(file), project.join(file)).unwrap();
+        }
+        assert!(built_and_tested(&project).contains("1 passed"), "{}", template.name);
+        let ran = author(&folder, &format!("test my-own/my-own.wasm {}", template.tested));
+        assert!(ran.code == 0 && ran.out.contains(" passed, 0 failed, "), "{}: {ran:?}", template.name);
+        attached_to(template, &project.join("my-own.wasm"));
     }
+}
+
+fn attached_to(template: &Template, component: &Path) {
     let daemon = Daemon::start();
     daemon.host.run("ip link add eth0 type veth peer name cable");
     for link in ["eth0", "cable"] {
         daemon.host.run(&format!("ip link set {link} up"));
     }
-    daemon.ok(&format!("driver load {}/my-lan.wasm --grant-asked", project.display()));
-    assert!(daemon.refused(7, "network create -d my-lan n").contains("label parent=INTERFACE"));
-    daemon.ok("network create -d my-lan n -o parent=eth0 --subnet 10.9.0.0/24");
+    daemon.ok(&format!("driver load {} --grant-asked {}", component.display(), template.loaded));
+    if let Some(says) = template.refused {
+        assert!(daemon.refused(7, "network create -d my-own n").contains(says));
+    }
+    daemon.ok(&format!("network create -d my-own n {}", template.created));
     let (a, b) = (Namespace::new("a"), Namespace::new("b"));
     for namespace in [&a, &b] {
         daemon.ok(&format!("endpoint attach n {}", namespace.text()));
     }
-    assert!(a.pings(&address(&daemon, "n", "b", "address")));
-    for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-lan"] {
+    for family in template.reached {
+        assert!(a.pings(&address(&daemon, "n", "b", family)), "{}: {family}", template.name);
+    }
+    for line in ["endpoint detach n a", "endpoint detach n b", "network rm n", "driver rm my-own"] {
         daemon.ok(line);
     }
+}
+
+/// What one command has compiled all commands use, unless others may have changed it. A file that is written again is another one.
+#[test]
+fn a_component_is_compiled_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(driver("null"), folder.path().join("null.wasm")).unwrap();
+    let cache = folder.path().join("cache");
+    let run = |line: &str, home: &[(&str, &Path)]| {
+        let mut command = Command::new(pontoon());
+        command.arg("driver").args(line.split_whitespace()).current_dir(&folder);
+        command.env_remove("HOME").env_remove("XDG_CACHE_HOME").envs(home.iter().copied());
+        let ran = Ran::of(&mut command);
+        assert_eq!(ran.code, 0, "{line}: {ran:?}");
+        ran.err
+    };
+    let test = "test null.wasm --fake --check life-ipv4";
+    let with = |line: &str| run(line, &[("XDG_CACHE_HOME", &cache)]);
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    assert_eq!(with(test), "");
+    let [file] = &files(&cache.join("pontoon")).into_keys().collect::<Vec<_>>()[..] else { panic!("one file") };
+    let number = || std::fs::metadata(file).unwrap().ino();
+    let first = number();
+    for line in [test, "grant null.wasm --record --fake", "bench null.wasm --fake --rounds 1 --beside null.wasm"] {
+        assert_eq!((with(line).as_str(), number()), ("", first), "{line}");
+    }
+    let whole = std::fs::read(file).unwrap();
+    let changes: &[(&str, &dyn Fn())] = &[
+        ("changed", &|| std::fs::write(file, [&whole[..100], b"x", &whole[101..]].concat()).unwrap()),
+        ("written by others", &|| mode(file, 0o666)),
+        ("another user's", &|| chown(file, Some(65534), None).unwrap()),
+    ];
+    for (what, change) in changes {
+        let before = number();
+        change();
+        assert_eq!(with(test), "");
+        assert!(number() != before && std::fs::read(file).unwrap() == whole, "{what}");
+    }
+    // A folder that is not one's own is left alone, and what has no folder works without.
+    let (before, not_kept) = (number(), "compiled code is not kept for the next time");
+    std::fs::write(file, "nonsense").unwrap();
+    mode(&cache.join("pontoon"), 0o777);
+    assert!(with(test).contains(not_kept));
+    mode(&cache.join("pontoon"), 0o700);
+    chown(&cache, Some(65534), None).unwrap();
+    assert!(with(test).contains(not_kept) && run(test, &[]).contains(not_kept));
+    assert!(run(test, &[("HOME", Path::new("/nonexistent"))]).contains(not_kept));
+    assert_eq!((number(), std::fs::read(file).unwrap()), (before, b"nonsense".to_vec()));
+    assert_eq!(run(test, &[("HOME", folder.path())]), "");
+    assert_eq!(files(&folder.path().join(".cache/pontoon")).len(), 1);
 }
 
 #[test]
@@ -245,8 +343,10 @@ fn what_can_not_be_begun() {
             ("new ../blue", 2, "is no name"),
             ("new fn", 7, "has a meaning already"),
             ("new blue --language cobol", 2, "possible values: rust, go"),
-            ("new blue --template overlays", 2, "possible values: bridge, macvlan"),
+            ("new blue --template overlays", 2, "possible values: bridge, macvlan, routed, overlay"),
             ("new blue --template macvlan --language go", 7, "there is no template macvlan in go: "),
+            ("new blue --template overlay --language python", 7, "there is no template overlay in python: "),
+            ("new blue --template ipam", 7, "IPAM drivers are not components yet: "),
             ("new", 2, "<NAME>"),
         ],
     );

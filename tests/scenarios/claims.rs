@@ -258,7 +258,7 @@ links = 200
     host/grant/src/file::the_readme_shows_one hostile::many_links
 log-bytes-per-second; all have defaults
     claims::the_numbers_are_the_codes
-`driver grant NAME` prints it, `--set FILE` replaces it
+`driver grant NAME` prints it, `--grant FILE` replaces it
     grants::a_driver_gets_what_its_operator_names_and_keeps_it
 `driver grant COMPONENT --record` runs the conformance suite and prints the smallest one that it needed
     grants::the_smallest_grant_is_recorded_and_does host/grant/src/gate/tests::recording_finds_the_smallest_grant

@@ -47,7 +47,7 @@ fn a_driver_gets_what_its_operator_names_and_keeps_it() {
     // Less of it: from the next call on, and over a restart.
     daemon.ok("network create n");
     std::fs::write(daemon.file("less.toml"), whole.replace("\"network\"", "\"10.200.0.0/16\"")).unwrap();
-    let set = daemon.cli(&format!("driver grant bridge --set {}", daemon.file("less.toml").display()));
+    let set = daemon.cli(&format!("driver grant bridge --grant {}", daemon.file("less.toml").display()));
     assert!(set.code == 0 && set.err.contains("asks for more than it may: addresses: network"), "{set:?}");
     for _ in 0..2 {
         let host = daemon.host.dump();
@@ -69,7 +69,7 @@ fn a_driver_gets_what_its_operator_names_and_keeps_it() {
         audit.contains("links.add: 10.99.0.1/24 is an address of the network; the driver's grant lacks"),
         "{audit}"
     );
-    daemon.ok("driver grant bridge --set-asked");
+    daemon.ok("driver grant bridge --grant-asked");
     daemon.ok("network create m --subnet 10.99.0.0/24");
 }
 
@@ -83,7 +83,7 @@ fn refusals_are_in_the_log() {
     daemon.load("bridge");
     let whole = std::fs::read_to_string(driver("bridge").with_extension("grant.toml")).unwrap();
     std::fs::write(&less, whole.replace("\"network\"", "\"10.200.0.0/16\"")).unwrap();
-    daemon.ok(&format!("driver grant bridge --set {}", less.display()));
+    daemon.ok(&format!("driver grant bridge --grant {}", less.display()));
     daemon.refused(6, "network create m --subnet 10.99.0.0/24");
     let text = std::fs::read_to_string(&log).unwrap();
     let says = "refused: links.add: 10.99.0.1/24 is an address of the network; the driver's grant lacks";

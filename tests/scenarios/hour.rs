@@ -6,15 +6,19 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Namespace, pontoon};
+use pontoon_tests::{Daemon, Namespace, pontoon, until};
 use tempfile::TempDir;
 
 use crate::author::{ok, repository};
 use crate::packets::address;
+use crate::recordings::Running;
 
 /// What every machine has, and `make`.
 const MACHINE: &str =
     "sh bash env make awk basename cat chmod cp dirname dpkg grep head ls mkdir mv readlink rm sed tr uname";
+
+/// What all of it takes at most, on a machine under load that has nothing yet.
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// A language's toolchain, and where it keeps what it fetched and built before.
 pub struct Toolchain {
@@ -42,8 +46,13 @@ impl Toolchain {
         only(self.programs)
     }
 
-    /// Runs a line that has to succeed as a person types it in this folder. With PONTOON_COLD nothing is there that was fetched or built before.
+    /// Runs a line that has to succeed as a person types it in this folder.
     pub fn run(&self, line: &str, place: &Path, programs: &Path) -> String {
+        ok(&mut self.typed(line, place, programs))
+    }
+
+    /// The same, to be run. With PONTOON_COLD nothing is there that was fetched or built before.
+    fn typed(&self, line: &str, place: &Path, programs: &Path) -> Command {
         let mut command = typed(line, place, programs);
         let caches = self.caches.iter().map(|(name, value)| match *value {
             "" => (name, "true".into()),
@@ -53,7 +62,7 @@ impl Toolchain {
             true => command.env("GOCACHE", programs.join("cache")),
             false => command.envs(caches),
         };
-        ok(&mut command)
+        command
     }
 }
 
@@ -93,13 +102,23 @@ fn from_nothing_to_a_ping(toolchain: &Toolchain) {
         step();
         steps.push((line.to_owned(), start.elapsed()));
     };
-    let run = |line: &str, place: &Path| drop(toolchain.run(line, place, programs.path()));
-    let project = folder.path().join("mine");
     let new = format!("pontoon driver new mine --language {}", toolchain.language);
-    timed(&new, &|| run(&new, folder.path()));
-    timed("make", &|| run("make", &project));
-    let load = format!("driver load {}/mine.wasm --grant-asked", project.display());
-    timed("pontoon driver load mine.wasm --grant-asked", &|| drop(daemon.ok(&load)));
+    timed(&new, &|| drop(toolchain.run(&new, folder.path(), programs.path())));
+    // Two commands, and the author's driver has been built, loaded and pinged through.
+    let line = "pontoon driver dev mine --try";
+    timed(line, &|| {
+        let start = Instant::now();
+        let mut command = toolchain.typed(line, folder.path(), programs.path());
+        let mut dev = Running::of(command.env("PONTOON_SOCKET", daemon.socket()), folder.path());
+        // As long as it takes to fetch and build without caches.
+        while dev.err().matches("one container reaches the other at").count() < 2 {
+            assert!(start.elapsed() < LONGEST, "{}", dev.err());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        until("the end of the trial", || dev.out().contains("delete-network"));
+        dev.interrupt();
+    });
+    // It stays loaded, for whoever wants to look closer.
     timed("pontoon network create -d mine n", &|| drop(daemon.ok("network create -d mine n")));
     let (a, b) = (Namespace::new("a"), Namespace::new("b"));
     for (name, namespace) in [("A", &a), ("B", &b)] {

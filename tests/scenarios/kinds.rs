@@ -31,7 +31,7 @@ struct Kind {
     configuration: Option<&'static str>,
     /// The smallest grant, the same in each language.
     grant: &'static str,
-    /// The function of which a recorded call is made again: each time the component is compiled.
+    /// The function of which a recorded call is made again.
     replayed: &'static str,
     /// What can be seen of it while two containers are attached to its network.
     seen: fn(&Daemon, &Namespace),
@@ -68,9 +68,9 @@ tables = [\"peers\"]
 };
 
 impl Kind {
-    /// Its options; commands call what sets the configuration differently.
-    fn options(&self, set: &'static str) -> Vec<&'static str> {
-        let configuration = self.configuration.into_iter().flat_map(|pair| [set, pair]);
+    /// What its tests are told.
+    fn options(&self) -> Vec<&'static str> {
+        let configuration = self.configuration.into_iter().flat_map(|pair| ["--set", pair]);
         self.options.split_whitespace().chain(configuration).collect()
     }
 }
@@ -84,13 +84,19 @@ struct Project {
 }
 
 impl Project {
-    /// As `pontoon driver new` makes it, with the driver's source over the template's.
+    /// As `pontoon driver new` makes it, with the driver's source over the template's if there is no template of this kind.
     fn new(kind: &'static Kind, toolchain: &'static Toolchain) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap(), programs: toolchain.only(), toolchain, kind };
-        let new = format!("pontoon driver new {} --language {}", kind.name, toolchain.language);
-        toolchain.run(&new, project.folder.path(), project.programs.path());
         let sources = repository().join("tests/kinds").join(kind.folder);
-        ok(Command::new("cp").arg("-r").arg(sources.join(toolchain.language).join(".")).arg(project.path()));
+        let own = sources.join(toolchain.language);
+        // Where the language has a template of this kind, that is the source.
+        let template = if own.exists() { "bridge" } else { kind.folder };
+        let new = format!("pontoon driver new {} --language {} --template {template}", kind.name, toolchain.language);
+        toolchain.run(&new, project.folder.path(), project.programs.path());
+        if !own.exists() {
+            return project;
+        }
+        ok(Command::new("cp").arg("-r").arg(own.join(".")).arg(project.path()));
         std::fs::copy(sources.join("pontoon.toml"), project.file("pontoon.toml")).unwrap();
         // In Rust a macro says which parts a driver exports.
         let world = project.file("wit/world.wit");
@@ -126,7 +132,7 @@ impl Project {
 
     /// The suite, of which nothing may fail, and nothing be skipped but parts that the driver does not export and packets on the fake.
     fn passes(&self, more: &[&str]) {
-        let flags: Vec<_> = self.kind.options("--set").into_iter().chain(more.iter().copied()).collect();
+        let flags: Vec<_> = self.kind.options().into_iter().chain(more.iter().copied()).collect();
         let run = Run::of(&self.component(), &flags);
         let failed: Vec<_> = run.ended("failed").collect();
         assert!(run.code == Some(0) && failed.is_empty(), "{flags:?}: {failed:#?} {}", run.err);
@@ -140,7 +146,7 @@ impl Project {
     fn recorded(&self) {
         let mut command = Command::new(pontoon());
         command.args(["driver", "grant"]).arg(self.component()).args(["--record", "--fake", "--asks", "pontoon.toml"]);
-        ok(command.args(["--to", "grant.toml"]).args(self.kind.options("--conf")).current_dir(self.path()));
+        ok(command.args(["--to", "grant.toml"]).args(self.kind.options()).current_dir(self.path()));
         assert_eq!(std::fs::read_to_string(self.file("grant.toml")).unwrap(), self.kind.grant);
         self.run(&format!("pontoon driver pack {}.wasm", self.kind.name));
     }

@@ -124,6 +124,14 @@ fn in_the_component_and_on_the_command_line() {
         ("driver pack f.wasm --manifest none.toml", 4, &["can't read none.toml"]),
         ("driver grant f.wasm --fake", 2, &["required arguments", "--record"]),
         ("driver grant f.wasm --asks pontoon.toml", 2, &["required arguments", "--record"]),
+        ("driver grant f.wasm --set a=b", 2, &["required arguments", "--record"]),
+        ("driver grant f.wasm --record --grant g.toml", 2, &["'--record' cannot be used with '--grant <FILE>'"]),
+        ("driver dev -o parent=eth0", 2, &["required arguments", "--try"]),
+        (
+            "driver test f.wasm --fake --set fault=gateway-of-no-pool --check life-ipv4",
+            10,
+            &["join of a", "the driver's gateway fd77:0:0:1::1 is neither on the endpoint's network"],
+        ),
         ("driver replay f.wasm", 7, &["f.wasm is no recording that `pontoon driver trace` wrote"]),
         ("driver replay none.json", 4, &["can't read none.json"]),
         ("driver dev none", 4, &["there is no folder none: `pontoon driver new NAME` begins a project"]),
@@ -144,7 +152,7 @@ fn a_recorded_grant_and_the_manifests_asks_fit() {
         let output = Command::new(pontoon()).args(line.split_whitespace()).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{line}: {output:?}");
     };
-    let on = "--conf parent=eth0 --parent eth0";
+    let on = "--set parent=eth0 --parent eth0";
     run(&format!("driver grant f.wasm --record --fake {on} --to f.grant.toml --asks pontoon.toml"));
     let text = std::fs::read_to_string(&manifest).unwrap();
     assert!(

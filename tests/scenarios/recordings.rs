@@ -22,11 +22,16 @@ pub struct Running {
 
 impl Running {
     pub fn start(daemon: &Daemon, folder: &Path, line: &str) -> Self {
-        let (out, err) = (folder.join("out"), folder.join("err"));
         let mut command = Command::new(pontoon());
         command.env("PONTOON_SOCKET", daemon.socket()).args(line.split_whitespace()).current_dir(folder);
         // What `driver dev` builds with: the crates that are here already, and no others.
         command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository().join("target/wasm"));
+        Self::of(&mut command, folder)
+    }
+
+    /// A command, and a folder for what it says.
+    pub fn of(command: &mut Command, folder: &Path) -> Self {
+        let (out, err) = (folder.join("out"), folder.join("err"));
         let to = |path: &Path| Stdio::from(File::create(path).unwrap());
         let child = command.stdin(Stdio::null()).stdout(to(&out)).stderr(to(&err)).spawn().unwrap();
         Self { child, out, err }

@@ -139,7 +139,7 @@ fn allow(daemon: &Daemon, driver: &str, line: &str, other: &str) {
     let grant = std::fs::read_to_string(pontoon_tests::driver("test/hostile").with_extension("grant.toml")).unwrap();
     let file = daemon.file("grant.toml");
     std::fs::write(&file, grant.replace(line, other)).unwrap();
-    daemon.ok(&format!("driver grant {driver} --set {}", file.display()));
+    daemon.ok(&format!("driver grant {driver} --grant {}", file.display()));
 }
 
 /// The daemon can hold 200 ports. A driver that takes what it gets leaves another one some.

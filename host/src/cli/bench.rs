@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::driver_test::component;
 use super::exit::Failure;
 use super::output::{Format, Session, table};
-use super::values::{pair, unique};
+use super::plan::{Setting, bare, compiled};
 use crate::conformance::{self, Cost, Plan};
-use crate::serve::folder::name_of;
-use words::{Error, Kind, LinkName, Name, Result};
+use words::{Error, Kind, Name, Result};
 
 /// Where an operator keeps drivers, and the sample bridge.
 const SAMPLE: &str = "/etc/pontoon/drivers/bridge.wasm";
@@ -29,24 +27,14 @@ pub struct Bench {
     /// How often each driver makes and removes a network with an endpoint, on each kernel
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     rounds: u16,
-    /// Only on the kernel in memory: needs no root
-    #[arg(long)]
-    fake: bool,
-    /// What the driver's configuration answers for KEY (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
-    configuration: Vec<(String, String)>,
-    /// A label of every network that the driver makes (repeatable)
-    #[arg(long = "opt", short = 'o', value_name = "KEY=VALUE", value_parser = pair)]
-    labels: Vec<(String, String)>,
-    /// Make a link of this name in each host, for drivers whose links lie on one of the host's (repeatable)
-    #[arg(long = "parent", value_name = "LINK", value_parser = LinkName::new)]
-    parents: Vec<LinkName>,
+    #[command(flatten)]
+    setting: Setting,
 }
 
 impl Bench {
     /// Does it.
     pub async fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
-        let (plans, rounds) = (self.plans()?, usize::from(self.rounds));
+        let (plans, rounds) = (self.plans(compiled(session))?, usize::from(self.rounds));
         let alone = plans.iter().all(|plan| plan.name == plans[0].name);
         let stop = Arc::new(AtomicBool::new(false));
         let mut run = {
@@ -76,38 +64,22 @@ impl Bench {
     }
 
     /// The driver and the one beside it, on each kernel.
-    fn plans(&self) -> Result<Vec<Plan>> {
+    fn plans(&self, compiled: Option<PathBuf>) -> Result<Vec<Plan>> {
         let sample = Path::new(SAMPLE);
         let beside = self.beside.as_deref().or_else(|| sample.exists().then_some(sample));
         let mut plans = Vec::new();
-        for fake in [true, false].into_iter().filter(|fake| *fake || !self.fake) {
-            let (configuration, labels) = (unique(self.configuration.clone())?, unique(self.labels.clone())?);
-            let of = plan(&self.file, fake)?;
-            let mut other = beside.map(|file| plan(file, fake)).transpose()?;
+        for fake in [true, false].into_iter().filter(|fake| *fake || !self.setting.fake) {
+            let of = Plan { fake, ..self.setting.plan(&self.file, compiled.clone())? };
+            let other = beside.map(|file| bare(file, compiled.clone())).transpose()?;
+            let mut other = other.map(|other| Plan { fake, ..other });
             if let Some(other) = other.as_mut().filter(|other| other.name == of.name) {
                 other.name = Name::new(&format!("{:.57}-beside", other.name.as_str()))?;
             }
-            plans.push(Plan { configuration, labels, parents: self.parents.clone(), ..of });
+            plans.push(of);
             plans.extend(other);
         }
         Ok(plans)
     }
-}
-
-/// A driver with nothing set.
-fn plan(file: &Path, fake: bool) -> Result<Plan> {
-    Ok(Plan {
-        cases: Vec::new(),
-        name: name_of(file).or_else(|_| Name::new("driver"))?,
-        component: component(file)?,
-        configuration: Default::default(),
-        labels: Default::default(),
-        checks: Vec::new(),
-        strict: false,
-        fake,
-        parents: Vec::new(),
-        grant: None,
-    })
 }
 
 fn show(costs: &[Cost]) -> String {

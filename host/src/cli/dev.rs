@@ -12,7 +12,8 @@ use super::driver::Load;
 use super::driver_trace::{Recordings, tell};
 use super::exit::Failure;
 use super::output::Session;
-use super::values::pair;
+use super::trial;
+use super::values::{pair, unique};
 use crate::serve::folder::name_of;
 use words::{Error, Name, Result};
 
@@ -31,6 +32,12 @@ pub struct Dev {
     /// What the driver's configuration answers for KEY (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     configuration: Vec<(String, String)>,
+    /// After each build make a network, attach two containers, and say whether they reach each other; all of it goes again
+    #[arg(long = "try")]
+    tries: bool,
+    /// With --try: a label of its network (repeatable)
+    #[arg(long = "opt", short = 'o', value_name = "KEY=VALUE", value_parser = pair, requires = "tries")]
+    labels: Vec<(String, String)>,
 }
 
 /// The project's files as they stand, but for those that its .gitignore names, hidden ones and components.
@@ -41,7 +48,13 @@ impl Dev {
     pub async fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         tokio::select! {
             ended = self.each_change(session) => ended,
-            _ = tokio::signal::ctrl_c() => Ok(()),
+            _ = tokio::signal::ctrl_c() => {
+                if self.tries {
+                    // Unless it was interrupted in the middle there is nothing of it.
+                    let _ = trial::remove(session).await;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -51,12 +64,18 @@ impl Dev {
         loop {
             let before = files(&self.folder);
             match self.build_and_load(session).await {
-                Ok(name) if recordings.is_none() => {
-                    let mut new = Recordings::of(name);
-                    new.skip(session).await?;
-                    recordings = Some(new);
+                Ok(name) => {
+                    if recordings.is_none() {
+                        let mut new = Recordings::of(name.clone());
+                        new.skip(session).await?;
+                        recordings = Some(new);
+                    }
+                    if self.tries
+                        && let Err(failure) = trial::run(&name, &unique(self.labels.clone())?, session).await
+                    {
+                        session.note(&format!("the trial failed: {}", failure.error.message));
+                    }
                 }
-                Ok(_) => {}
                 Err(failure) if failure.code == super::exit::UNREACHABLE => return Err(failure),
                 Err(failure) => session.note(&format!("{}; waiting for a change", failure.error.message)),
             }

@@ -9,11 +9,10 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session};
-use super::values::{pair, unique};
+use super::plan::{Setting, compiled};
 use crate::conformance::{self, CHECKS, Case, Outcome, Plan, Report, Verdict, read_cases};
-use crate::driver::admit::admit;
-use crate::serve::folder::{name_of, read_component, read_grant};
-use words::{Error, Kind, LinkName, Name};
+use crate::serve::folder::read_grant;
+use words::{Error, Kind};
 
 /// Runs a driver through the conformance suite.
 #[derive(Debug, clap::Args)]
@@ -21,12 +20,8 @@ pub struct Test {
     /// The component
     #[arg(required_unless_present = "list")]
     file: Option<PathBuf>,
-    /// What the driver's configuration answers for KEY (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
-    configuration: Vec<(String, String)>,
-    /// A label of every network that is made (repeatable)
-    #[arg(long = "opt", short = 'o', value_name = "KEY=VALUE", value_parser = pair)]
-    labels: Vec<(String, String)>,
+    #[command(flatten)]
+    setting: Setting,
     /// Only this check (repeatable)
     #[arg(long = "check", value_name = "NAME")]
     checks: Vec<String>,
@@ -36,12 +31,6 @@ pub struct Test {
     /// Fail where the driver leaves something for the host to remove, which is fine otherwise
     #[arg(long)]
     strict: bool,
-    /// On a kernel in memory: needs no root, and has no packets
-    #[arg(long)]
-    fake: bool,
-    /// Make a link of this name in each host, for drivers whose links lie on one of the host's (repeatable)
-    #[arg(long = "parent", value_name = "LINK", value_parser = LinkName::new)]
-    parents: Vec<LinkName>,
     /// Test it under this grant [default: it may do whatever it needs]
     #[arg(long, value_name = "FILE")]
     grant: Option<PathBuf>,
@@ -63,16 +52,11 @@ impl Test {
             ));
         };
         let plan = Plan {
-            name: name_of(file).or_else(|_| Name::new("driver"))?,
-            component: component(file)?,
-            configuration: unique(self.configuration)?,
-            labels: unique(self.labels)?,
             cases: cases(self.cases, file, &self.checks)?,
             checks: self.checks,
             strict: self.strict,
-            fake: self.fake,
-            parents: self.parents,
             grant: self.grant.as_deref().map(read_grant).transpose()?,
+            ..self.setting.plan(file, compiled(session))?
         };
         let report = watched(plan, session, true).await?;
         if let Some(file) = self.junit {
@@ -122,13 +106,6 @@ fn cases(named: Option<PathBuf>, component: &Path, checks: &[String]) -> Result<
     let beside = component.with_file_name("cases.toml");
     let beside = Some(beside).filter(|file| checks.is_empty() && file.exists());
     named.or(beside).map_or(Ok(Vec::new()), |file| read_cases(&file))
-}
-
-/// A component that can be tested; what is wrong with another names its file.
-pub(super) fn component(file: &Path) -> Result<Vec<u8>, Error> {
-    let component = read_component(file)?;
-    admit(&component).map_err(|e| e.context(file.display()))?;
-    Ok(component)
 }
 
 fn tell(outcome: &Outcome, session: &mut Session<'_>) -> Result<(), Failure> {

@@ -3,53 +3,48 @@
 use std::path::{Path, PathBuf};
 
 use super::client::path;
-use super::driver_test::{component, watched};
+use super::driver_test::watched;
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, table};
-use super::values::{pair, unique};
-use crate::conformance::Plan;
+use super::plan::{Setting, compiled};
 use crate::driver::manifest;
-use crate::serve::folder::{name_of, read_beyond, read_grant};
+use crate::serve::folder::{read_beyond, read_grant};
 use grant::Audited;
 use grant::{Grant, file};
 use operation::driver::DriverDetails;
 use words::file::write_whole;
-use words::{Error, LinkName, Name, Result};
+use words::{Error, Name, Result};
+
+/// The heading of options that go with `--record`.
+const RECORDING: &str = "With --record";
 
 /// Shows, changes or finds out a grant.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "NAME alone prints the driver's grant, in TOML.")]
+#[command(
+    after_help = "NAME alone prints the driver's grant, in TOML.",
+    mut_group("Setting", |group| group.requires("record"))
+)]
 pub struct Command {
     /// The driver; with --record, a component
     #[arg(value_name = "NAME|COMPONENT")]
     of: PathBuf,
     /// Replace the driver's grant by the one in FILE, from its next call on
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["set_asked", "record"])]
-    set: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grant_asked", "record"])]
+    grant: Option<PathBuf>,
     /// Replace the driver's grant by what its component asks for
     #[arg(long, conflicts_with = "record")]
-    set_asked: bool,
+    grant_asked: bool,
     /// Run a component through the conformance suite and print the smallest grant that it needed; needs no daemon
     #[arg(long)]
     record: bool,
-    /// With --record: the suite's kernel is one in memory, and needs no root
-    #[arg(long, requires = "record")]
-    fake: bool,
-    /// With --record: what the driver's configuration answers for KEY (repeatable)
-    #[arg(long = "conf", value_name = "KEY=VALUE", value_parser = pair, requires = "record")]
-    configuration: Vec<(String, String)>,
-    /// With --record: a label of every network that is made (repeatable)
-    #[arg(long = "opt", short = 'o', value_name = "KEY=VALUE", value_parser = pair, requires = "record")]
-    labels: Vec<(String, String)>,
-    /// With --record: make a link of this name in each host, for drivers whose links lie on one of the host's (repeatable)
-    #[arg(long = "parent", value_name = "LINK", value_parser = LinkName::new, requires = "record")]
-    parents: Vec<LinkName>,
-    /// With --record: also write what was needed as [asks] of this manifest, e.g. pontoon.toml
-    #[arg(long, value_name = "MANIFEST", requires = "record")]
+    /// Also write what was needed as [asks] of this manifest, e.g. pontoon.toml
+    #[arg(long, value_name = "MANIFEST", requires = "record", help_heading = RECORDING)]
     asks: Option<PathBuf>,
-    /// With --record: write the grant to FILE
-    #[arg(long, value_name = "FILE", requires = "record")]
+    /// Write the grant to FILE
+    #[arg(long, value_name = "FILE", requires = "record", help_heading = RECORDING)]
     to: Option<PathBuf>,
+    #[command(flatten, next_help_heading = RECORDING)]
+    setting: Setting,
 }
 
 impl Command {
@@ -60,9 +55,9 @@ impl Command {
         }
         let name = Name::new(self.of.to_str().unwrap_or_default())?;
         let mut details: DriverDetails = session.client.get(&path(&["drivers", name.as_str()])).await?.read()?;
-        let grant = match &self.set {
+        let grant = match &self.grant {
             Some(file) => Some(read_grant(file)?),
-            None if self.set_asked => details.manifest.as_ref().map(|manifest| manifest.asks.clone()),
+            None if self.grant_asked => details.manifest.as_ref().map(|manifest| manifest.asks.clone()),
             None => None,
         };
         if let Some(grant) = grant {
@@ -75,18 +70,7 @@ impl Command {
     }
 
     async fn record(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
-        let plan = Plan {
-            cases: Vec::new(),
-            name: name_of(&self.of).or_else(|_| Name::new("driver"))?,
-            component: component(&self.of)?,
-            configuration: unique(self.configuration)?,
-            labels: unique(self.labels)?,
-            checks: Vec::new(),
-            strict: false,
-            fake: self.fake,
-            parents: self.parents,
-            grant: None,
-        };
+        let plan = self.setting.plan(&self.of, compiled(session))?;
         let report = watched(plan, session, false).await?;
         let needed = report.needed.clone().unwrap_or_default();
         if !report.is_good() {

@@ -3,7 +3,8 @@
 //! - [`main`]: from the process's arguments to its exit code
 //! - `driver`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
 //! - `new`, `build`, `pack`, `driver_test`, `bench`, `explain`, `replay`: what a driver's author needs, without a daemon
-//! - `dev`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
+//! - `dev`, `trial`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
+//! - `plan`: what `driver_test`, `bench` and `grant` tell the suite of a component
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
@@ -25,6 +26,7 @@ mod network;
 mod new;
 mod output;
 mod pack;
+mod plan;
 mod pools;
 mod publish;
 mod recording;
@@ -34,6 +36,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod trial;
 mod values;
 
 use std::ffi::OsString;

@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, clean};
+use super::plan::compiled;
 use super::recording::{self, end, host_calls};
 use crate::answers::{self, Difference, Replayed};
 use crate::driver::admit;
+use crate::driver::cache::Cache;
 use crate::driver::compile::Compiler;
 use crate::serve::folder::read_component;
 use engine::Engine;
@@ -46,7 +48,7 @@ impl Replay {
             Some(file) => read_component(file)?,
             None => recorded_component(&self.file, &recording)?,
         };
-        let replayed = replay(&component, &recording)?;
+        let replayed = replay(&component, &recording, compiled(session))?;
         if let (Some(file), Some(coredump)) = (&self.coredump, &replayed.coredump) {
             words::file::write_whole(file, coredump)?;
             session.note(&format!("the core dump is in {}", file.display()));
@@ -128,13 +130,17 @@ fn recorded_component(file: &Path, recording: &Recording) -> Result<Vec<u8>> {
     }
 }
 
-fn replay(component: &[u8], recording: &Recording) -> Result<Replayed> {
+fn replay(component: &[u8], recording: &Recording, compiled: Option<PathBuf>) -> Result<Replayed> {
     if recording.interface != admit::interface() {
         let Recording { interface, .. } = recording;
         return Err(Error::invalid(format!("the recording is of {interface}, and this is {}", admit::interface())));
     }
     let admitted = admit::admit(component)?;
-    let compiled = Compiler::this_program().compile(component)?;
+    let compiled = match compiled {
+        Some(folder) => Cache::shared(folder, Compiler::this_program())?
+            .code(&words::file::digest(component), || Ok(component.to_vec()))?,
+        None => Compiler::this_program().compile(component)?,
+    };
     let code = Engine::with_coredumps().and_then(|engine| engine.load(&compiled, &admitted.parts));
     answers::replay(&code.map_err(|e| e.context("the component can't be called"))?, recording)
 }

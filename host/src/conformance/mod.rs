@@ -37,6 +37,7 @@ mod world;
 
 pub use bench::{Cost, bench};
 pub use cases::{Case, read as read_cases};
+pub use ground::Ground;
 pub use report::{Outcome, Report, Verdict};
 pub use stop::Failure;
 pub use suite::{Plan, run};

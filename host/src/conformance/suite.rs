@@ -33,6 +33,8 @@ pub struct Plan {
     pub name: Name,
     /// The component.
     pub component: Vec<u8>,
+    /// Where compiled code is kept for the next run; none: nowhere.
+    pub compiled: Option<PathBuf>,
     /// What its `configuration` answers.
     pub configuration: BTreeMap<String, String>,
     /// Labels of every network.
@@ -63,6 +65,8 @@ pub struct Suite {
     pub families: Families,
     /// On the kernel in memory.
     pub fake: bool,
+    /// Where compiled code is kept.
+    pub compiled: Option<PathBuf>,
     /// Links of each host, as parents.
     pub parents: Vec<LinkName>,
     /// What the driver needs, where it may do whatever it needs.
@@ -81,7 +85,7 @@ impl Suite {
         let runtime = Runtime::new().map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
         let needed = plan.grant.is_none().then(Needed::default);
         let place = Place::new(loaded.path("state"), loaded.path("run"), loaded.host("host")?);
-        let place = Place { needed: needed.clone(), ..place };
+        let place = Place { needed: needed.clone(), compiled: plan.compiled.clone(), ..place };
         let controller = Controller::start(&place)?;
         let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
         let grant = plan.grant.clone().into();
@@ -103,6 +107,7 @@ impl Suite {
             labels,
             families,
             fake: plan.fake,
+            compiled: plan.compiled.clone(),
             parents: plan.parents.clone(),
             needed,
             manifest,

@@ -46,7 +46,7 @@ impl<'a> World<'a> {
 
     fn start(&mut self) -> Result<()> {
         let place = Place::new(self.ground.path("state"), self.ground.path("run"), self.host.clone());
-        let place = Place { needed: self.suite.needed.clone(), ..place };
+        let place = Place { needed: self.suite.needed.clone(), compiled: self.suite.compiled.clone(), ..place };
         let controller = Controller::start(&place)?;
         controller.take_calls();
         self.controller = Some(controller);

@@ -1,8 +1,7 @@
-//! Compiling in a child process under limits, and the cache of its output.
+//! Compiling in a child process under limits.
 //!
 //! A component can be made to compile for hours or to need all memory; that is outside what wasmtime promises to withstand. So a child
-//! of this same program does it. What it wrote is kept in a folder that only root can enter, and its hash in the store: the very bytes that
-//! are about to be run are hashed first, because a flipped byte in compiled code runs too.
+//! of this same program does it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,15 +16,14 @@ use std::time::{Duration, Instant};
 use crate::confine::{self, COMPILER_MEMORY, COMPILER_SECONDS};
 use crate::launcher::{self, Launcher};
 use crate::place::THIS_PROGRAM;
-use store::Store;
-use words::file::{digest, make_private, remove_parts, write_whole};
 use words::{Error, Kind, Result};
 
-/// The wall clock of the child.
-const TIME: Duration = Duration::from_secs(180);
+/// The wall clock of the child. It is for one that does nothing: what compiles is limited by processor time, of which a machine under load
+/// gives it little.
+const TIME: Duration = Duration::from_secs(30 * 60);
 
 /// Bytes of compiled code: a Python component's has about 60 MB.
-const OUTPUT: u64 = 512 << 20;
+pub const OUTPUT: u64 = 512 << 20;
 
 /// The hidden subcommand of this program.
 pub const SUBCOMMAND: &str = "compile";
@@ -44,65 +42,6 @@ pub enum Compiler {
     Program(PathBuf),
     /// The launcher.
     Launcher(Arc<Launcher>),
-}
-
-/// Compiled code by the component's digest.
-pub struct Cache {
-    folder: PathBuf,
-    compiler: Compiler,
-    /// What its code can be run by; other code is compiled again.
-    compatible: String,
-}
-
-impl Cache {
-    /// A cache in `folder`, which is made for root alone.
-    pub fn new(folder: PathBuf, compiler: Compiler) -> Result<Self> {
-        make_private(&folder)?;
-        remove_parts(&folder);
-        Ok(Self { folder, compiler, compatible: engine::compatibility()? })
-    }
-
-    /// Compiles, and replaces what the cache has.
-    pub fn compile(&self, store: &Store, digest_of_component: &str, component: &[u8]) -> Result<Vec<u8>> {
-        let compiled = self.compiler.compile(component)?;
-        let path = self.path(digest_of_component);
-        write_whole(&path, &compiled)?;
-        store.set_meta(&self.key(digest_of_component), &digest(&compiled))?;
-        Ok(compiled)
-    }
-
-    /// Whether the cache has something of a component that can be run here. Whether it was changed is seen when it is used.
-    pub fn has(&self, store: &Store, digest_of_component: &str) -> Result<bool> {
-        Ok(store.meta(&self.key(digest_of_component))?.is_some() && self.path(digest_of_component).exists())
-    }
-
-    /// What the cache has of a component, if its hash is right.
-    pub fn cached(&self, store: &Store, digest_of_component: &str) -> Result<Option<Vec<u8>>> {
-        let Some(expected) = store.meta(&self.key(digest_of_component))? else { return Ok(None) };
-        let path = self.path(digest_of_component);
-        match words::file::read_within(&path, OUTPUT as usize) {
-            Ok(bytes) if digest(&bytes) == expected => Ok(Some(bytes)),
-            Ok(_) => {
-                tracing::warn!("{}: the compiled code was changed; it is compiled again", path.display());
-                Ok(None)
-            }
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Forgets a component's code.
-    pub fn remove(&self, store: &Store, digest_of_component: &str) -> Result<()> {
-        let _ = std::fs::remove_file(self.path(digest_of_component));
-        Ok(store.remove_meta(&self.key(digest_of_component))?)
-    }
-
-    fn key(&self, digest_of_component: &str) -> String {
-        format!("compiled/{}/{digest_of_component}", self.compatible)
-    }
-
-    fn path(&self, digest_of_component: &str) -> PathBuf {
-        self.folder.join(format!("{digest_of_component}.cwasm"))
-    }
 }
 
 /// A child, and our ends of its standard input, output and error.

@@ -1,11 +1,10 @@
 //! The components that drivers have, and their compiled code: files by the component's digest.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use super::compile::{Cache, Compiler};
+use super::cache::Cache;
+use super::compile::Compiler;
 use crate::place::Place;
-use store::Store;
 use words::file::{digest, io, make_private, read_within, remove_parts, write_whole};
 use words::limit::COMPONENT;
 use words::{Error, Result};
@@ -14,19 +13,21 @@ use words::{Error, Result};
 pub struct Components {
     folder: PathBuf,
     cache: Cache,
-    store: Arc<Store>,
 }
 
 impl Components {
     /// Those of a place.
-    pub fn new(store: Arc<Store>, place: &Place) -> Result<Self> {
+    pub fn new(place: &Place) -> Result<Self> {
         let folder = place.state.join("components");
         make_private(&folder)?;
         remove_parts(&folder);
         let program = || Compiler::Program(place.compiler.clone());
         let compiler = place.launcher.clone().map_or_else(program, Compiler::Launcher);
-        let cache = Cache::new(place.state.join("compiled"), compiler)?;
-        Ok(Self { folder, cache, store })
+        let cache = match &place.compiled {
+            Some(folder) => Cache::shared(folder.clone(), compiler)?,
+            None => Cache::new(place.state.join("compiled"), compiler)?,
+        };
+        Ok(Self { folder, cache })
     }
 
     /// A component.
@@ -45,30 +46,22 @@ impl Components {
     }
 
     /// Forgets a component and its code.
-    pub fn forget(&self, digest_of_component: &str) -> Result<()> {
+    pub fn forget(&self, digest_of_component: &str) {
         let _ = std::fs::remove_file(self.path(digest_of_component));
-        self.cache.remove(&self.store, digest_of_component)
+        self.cache.remove(digest_of_component);
     }
 
     /// Has a component compiled, if that was not done yet.
     pub fn compile(&self, digest_of_component: &str) -> Result<()> {
-        match self.cache.has(&self.store, digest_of_component)? {
+        match self.cache.has(digest_of_component) {
             true => Ok(()),
-            false => self.compiled_again(digest_of_component).map(drop),
+            false => self.cache.compile(digest_of_component, &self.read(digest_of_component)?).map(drop),
         }
     }
 
     /// A component's code. What was changed, or can't be run here, is compiled again.
     pub fn code(&self, digest_of_component: &str) -> Result<Vec<u8>> {
-        match self.cache.cached(&self.store, digest_of_component)? {
-            Some(code) => Ok(code),
-            None => self.compiled_again(digest_of_component),
-        }
-    }
-
-    fn compiled_again(&self, digest_of_component: &str) -> Result<Vec<u8>> {
-        let component = self.read(digest_of_component)?;
-        self.cache.compile(&self.store, digest_of_component, &component)
+        self.cache.code(digest_of_component, || self.read(digest_of_component))
     }
 
     fn path(&self, digest_of_component: &str) -> PathBuf {

@@ -4,7 +4,8 @@
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
 //! - [`component`]: makes a component of a compiler's core module
-//! - [`compile`]: the child process that compiles, and the cache of its output
+//! - [`compile`]: the child process that compiles
+//! - [`cache`]: what it made, kept
 //! - [`components`]: their files
 //! - [`code`]: where their code runs
 //! - [`Recorder`]: the recorded calls that are kept
@@ -13,6 +14,7 @@
 
 pub mod admit;
 pub mod aside;
+pub mod cache;
 pub mod code;
 pub mod compile;
 pub mod component;

@@ -63,7 +63,7 @@ impl Drivers {
     /// the reason.
     pub fn start(store: Arc<Store>, place: &Place) -> Result<Self> {
         let (engines, deadline) = (Engines::new(place.launcher.clone())?, place.deadline);
-        let components = Arc::new(Components::new(store.clone(), place)?);
+        let components = Arc::new(Components::new(place)?);
         let (loaded, needed) = (RwLock::default(), place.needed.clone());
         let drivers = Self { engines, deadline, store, components, loaded, needed };
         for record in drivers.store.drivers()? {
@@ -225,7 +225,7 @@ impl Drivers {
     /// Removes the files of a component that no driver has.
     fn forget_unused(&self, _alone: &RwLockWriteGuard<'_, BTreeMap<Name, Loaded>>, digest: &str) -> Result<()> {
         if !self.store.drivers()?.iter().any(|d| d.digest == digest) {
-            self.components.forget(digest)?;
+            self.components.forget(digest);
         }
         Ok(())
     }

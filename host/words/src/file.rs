@@ -1,9 +1,9 @@
 //! Files: what they hold, as TOML or as a digest, how they are written whole, and why that failed.
 
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Result as Done, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,6 +42,18 @@ pub fn open_regular(path: &Path) -> Done<File> {
 /// nobody who can write to the folder chooses which file it is.
 pub fn open_own(path: &Path) -> Done<File> {
     open(path, OpenOptions::new().create(true).truncate(false).write(true).mode(0o600), OFlags::NOFOLLOW)
+}
+
+/// Whether this is of the user's own, and nobody else may write to it.
+pub fn is_own(metadata: &Metadata) -> bool {
+    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
+}
+
+/// Opens a regular file to read it that nobody but this user can have written. No symbolic link is followed.
+pub fn open_trusted(path: &Path) -> Done<File> {
+    let file = open(path, OpenOptions::new().read(true), OFlags::NOFOLLOW)?;
+    let other = || std::io::Error::new(ErrorKind::PermissionDenied, "others may have written it");
+    if is_own(&file.metadata()?) { Ok(file) } else { Err(other()) }
 }
 
 fn open(path: &Path, options: &mut OpenOptions, flags: OFlags) -> Done<File> {
@@ -90,8 +102,9 @@ pub fn make_private(folder: &Path) -> Result<()> {
 /// Writes a file so that it is there whole or not at all, also after a power cut.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
-    // A name of its own: the same component can be on its way under several names.
-    let part = path.with_extension(format!("part{}", WRITES.fetch_add(1, Ordering::Relaxed)));
+    // A name of its own: the same component can be on its way under several names, and from several processes.
+    let number = (std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
+    let part = path.with_extension(format!("part{}-{}", number.0, number.1));
     let write = || {
         let options = &mut OpenOptions::new();
         let mut file = open(&part, options.create(true).truncate(true).write(true).mode(0o644), OFlags::NOFOLLOW)?;
@@ -107,6 +120,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -134,5 +149,14 @@ mod tests {
             assert!(open_own(&at(irregular)).is_err(), "{irregular}");
         }
         assert_eq!(std::fs::read(at("file")).unwrap(), b"text");
+        // Of one's own: not what others may write, and not through a link.
+        let mode = |mode| std::fs::set_permissions(at("file"), std::fs::Permissions::from_mode(mode)).unwrap();
+        for (allowed, is_trusted) in [(0o644, true), (0o664, false), (0o602, false), (0o600, true)] {
+            mode(allowed);
+            assert_eq!(open_trusted(&at("file")).is_ok(), is_trusted, "{allowed:o}");
+        }
+        for irregular in ["pipe", "socket", "device", "folder", "link"] {
+            assert!(open_trusted(&at(irregular)).is_err(), "{irregular}");
+        }
     }
 }

@@ -130,6 +130,18 @@ pub const RUST_MACVLAN: &[Template] = files! {
     "cases.toml": "rust/templates/macvlan/cases.toml",
 };
 
+pub const RUST_ROUTED: &[Template] = files! {
+    "src/lib.rs": "rust/templates/routed/lib.rs",
+    "pontoon.toml": "rust/templates/routed/pontoon.toml",
+    "cases.toml": "rust/templates/routed/cases.toml",
+};
+
+pub const RUST_OVERLAY: &[Template] = files! {
+    "src/lib.rs": "rust/templates/overlay/lib.rs",
+    "pontoon.toml": "rust/templates/overlay/pontoon.toml",
+    "cases.toml": "rust/templates/overlay/cases.toml",
+};
+
 pub const GO: &[Template] = files! {
     "cases.toml": "template/cases.toml",
     "main.go": "go/template/main.go",

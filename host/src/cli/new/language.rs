@@ -3,7 +3,12 @@
 //! A language is a folder `guest-sdk/LANGUAGE`: the SDK, and in `template/` the project. A project carries what it is built from: in `wit/` the
 //! interface, with the driver's own world beside it, and in `sdk/` the SDK, with bindings that were generated (`guest-sdk/bindings`).
 
-use super::files::{C, GO, INTERFACE, JAVASCRIPT, MANIFEST, PYTHON, RUST, RUST_INTERFACE, RUST_MACVLAN, Template};
+use super::files::{
+    C, GO, INTERFACE, JAVASCRIPT, MANIFEST, PYTHON, RUST, RUST_INTERFACE, RUST_MACVLAN, RUST_OVERLAY, RUST_ROUTED,
+    Template,
+};
+
+use words::{Error, Result};
 
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -27,25 +32,47 @@ pub enum Kind {
     Bridge,
     /// A link on an interface of the host for every container (in Rust)
     Macvlan,
+    /// A link of its own between the host and every container, and a route to each (in Rust)
+    Routed,
+    /// A bridge on every host, vxlan between them, and a table that says where containers are (in Rust)
+    Overlay,
+    /// Chooses addresses: not a component's work yet
+    #[value(hide = true)]
+    Ipam,
 }
 
 impl Kind {
     /// What `driver test` needs for it.
     pub fn options(self) -> &'static str {
         match self {
-            Self::Bridge => "",
+            Self::Bridge | Self::Routed | Self::Ipam => "",
             Self::Macvlan => "--parent eth0 --set parent=eth0",
+            Self::Overlay => "--set address=192.0.2.1",
         }
     }
 
-    /// What it has in a language in the place of the bridge's files; none: there is no such template.
-    pub fn own(self, language: Language) -> Option<&'static [Template]> {
+    /// What it has in a language in the place of the bridge's files.
+    pub fn own(self, language: Language) -> Result<&'static [Template]> {
         match (self, language) {
-            (Self::Bridge, _) => Some(&[]),
-            (Self::Macvlan, Language::Rust) => Some(RUST_MACVLAN),
-            (Self::Macvlan, _) => None,
+            (Self::Bridge, _) => Ok(&[]),
+            (Self::Macvlan, Language::Rust) => Ok(RUST_MACVLAN),
+            (Self::Routed, Language::Rust) => Ok(RUST_ROUTED),
+            (Self::Overlay, Language::Rust) => Ok(RUST_OVERLAY),
+            (Self::Ipam, _) => Err(Error::invalid(
+                "IPAM drivers are not components yet: Pontoon takes addresses from its own pools, or Docker from its IPAM driver",
+            )),
+            (Self::Macvlan | Self::Routed | Self::Overlay, _) => Err(Error::invalid(format!(
+                "there is no template {} in {}: rust has one, and bridge is there in every language",
+                word(self),
+                word(language)
+            ))),
         }
     }
+}
+
+/// As the command line says it.
+fn word(value: impl clap::ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 impl Language {

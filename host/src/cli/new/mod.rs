@@ -41,15 +41,7 @@ impl New {
     /// Does it.
     pub fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         self.check()?;
-        let own = self.template.own(self.language).ok_or_else(|| {
-            Error::invalid(
-                format!(
-                    "there is no template {:?} in {:?}: bridge is there in every language, macvlan in rust",
-                    self.template, self.language
-                )
-                .to_lowercase(),
-            )
-        })?;
+        let own = self.template.own(self.language)?;
         let name = self.name.as_str();
         let folder = self.path.unwrap_or_else(|| name.into());
         make(&folder, project(self.language, own), |text| {

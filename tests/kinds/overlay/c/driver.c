@@ -1,6 +1,6 @@
 /* A network over several hosts: a bridge and a vxlan link on each, and a table that says where every container is.
  *
- * --conf address=ADDRESS is the address by which the other hosts reach this one.
+ * --set address=ADDRESS is the address by which the other hosts reach this one.
  */
 #include "pontoon.h"
 
@@ -66,7 +66,7 @@ static bool get_host(pontoon_address *address, pontoon_error *err) {
   const char *text = pontoon_driver_configuration_get(&name, &value) ? pontoon_chars(&value) : "";
   return parse(text, address) ||
          pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INVALID_ARGUMENT,
-                      "address=\"%s\" is none: load the driver with --conf address=ADDRESS, this host's own", text);
+                      "address=\"%s\" is none: load the driver with --set address=ADDRESS, this host's own", text);
 }
 
 /* What the kernel leaves of 1500 bytes, if nothing else is said. */

@@ -1,6 +1,6 @@
 // A network over several hosts: a bridge and a vxlan link on each, and a table that says where every container is.
 //
-// --conf address=ADDRESS is the address by which the other hosts reach this one.
+// --set address=ADDRESS is the address by which the other hosts reach this one.
 package main
 
 import (
@@ -229,7 +229,7 @@ func host() (netip.Addr, error) {
 	value := configuration.Get("address").SomeOr("")
 	address, err := netip.ParseAddr(value)
 	if err != nil {
-		err = pontoon.Errorf(pontoon.InvalidArgument, "address=%q is none: load the driver with --conf address=ADDRESS, this host's own", value)
+		err = pontoon.Errorf(pontoon.InvalidArgument, "address=%q is none: load the driver with --set address=ADDRESS, this host's own", value)
 	}
 	return address, err
 }

@@ -1,7 +1,7 @@
 /**
  * A network over several hosts: a bridge and a vxlan link on each, and a table that says where every container is.
  *
- * `--conf address=ADDRESS` is the address by which the other hosts reach this one.
+ * `--set address=ADDRESS` is the address by which the other hosts reach this one.
  */
 
 import * as configuration from 'pontoon:driver/configuration@0.1.1';
@@ -92,7 +92,7 @@ export const tableWatcher = part<typeof import('pontoon:driver/table-watcher@0.1
 /** The address by which the other hosts reach this one. */
 function host(): IpAddress {
   const value = configuration.get('address') ?? '';
-  const say = 'load the driver with --conf address=ADDRESS, this host\'s own';
+  const say = 'load the driver with --set address=ADDRESS, this host\'s own';
   const address = values.parse(value);
   if (!address) throw errors.invalidArgument(`address="${value}" is none: ${say}`);
   return address;

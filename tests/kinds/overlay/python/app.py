@@ -1,6 +1,6 @@
 """A network over several hosts: a bridge and a vxlan link on each, and a table that says where every container is.
 
-`--conf address=ADDRESS` is the address by which the other hosts reach this one.
+`--set address=ADDRESS` is the address by which the other hosts reach this one.
 """
 
 import ipaddress
@@ -125,7 +125,7 @@ def host() -> IPv4Address | IPv6Address:
     try:
         return ipaddress.ip_address(value)
     except ValueError:
-        say = "load the driver with --conf address=ADDRESS, this host's own"
+        say = "load the driver with --set address=ADDRESS, this host's own"
         raise error.invalid_argument(f'address="{value}" is none: {say}')
 
 
