@@ -21,6 +21,10 @@ const OTHER_VERSION: Mistake = Mistake {
     says: &["was built for", "pontoon:driver/", "@0.2.0", "build it again with that version"],
 };
 
+/// What an author reads whose driver finds version 1 of what it remembers, and reads version 2.
+const OTHER_BUILD: &str = "the store's k has version 1, and this build of the driver reads version 2: have it read that, too, \
+                           or use another key";
+
 /// The macro makes a module of tests for each language.
 const GO: &[Mistake] = &[
     OTHER_VERSION,
@@ -31,6 +35,16 @@ const GO: &[Mistake] = &[
             "delete-network trapped",
             "it had said: panic: out of luck, in main.simple.DeleteNetwork (my-blue/main.go:",
         ],
+    },
+    // What another build of the driver stored.
+    Mistake {
+        edits: &[[
+            "main.go",
+            "return nil // What a network",
+            "v := 7; if err := (pontoon.Key[int]{Name: \"k\", Version: 1}).Set(&v); err != nil { return err }; \
+             _, err := (pontoon.Key[int]{Name: \"k\", Version: 2}).Get(); return err // What a network",
+        ]],
+        says: &["delete-network", OTHER_BUILD],
     },
     // A function that is missing, and a part.
     Mistake {
