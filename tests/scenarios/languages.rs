@@ -102,6 +102,16 @@ const C: &[Mistake] = &[
         edits: &[["driver.c", "return true; /* What a network", "pontoon_panic(\"out of luck\"); /* What a network"]],
         says: &["delete-network trapped", "it had said: out of luck"],
     },
+    // What another build of the driver stored.
+    Mistake {
+        edits: &[[
+            "driver.c",
+            "return true; /* What a network",
+            "int seven = 7; void *read; size_t count; return pontoon_store_version(\"k\", 1, sizeof seven, &seven, 1, err) && \
+             pontoon_load_version(\"k\", 2, sizeof seven, &read, &count, err); /* What a network",
+        ]],
+        says: &["delete-network", OTHER_BUILD],
+    },
     // A function that is missing, and a part.
     Mistake {
         edits: &[["driver.c", "driver_leave(", "driver_left("]],
@@ -137,6 +147,15 @@ const PYTHON: &[Mistake] = &[
         edits: &[["app.py", "pass  # What a network", "raise ValueError(\"out of luck\")  # What a network"]],
         says: &["delete-network", "ValueError: out of luck", "app.py, line", "in delete_network"],
     },
+    // A value of another type than the interface's.
+    Mistake {
+        edits: &[["app.py", "return pontoon.registration(", "return str("]],
+        says: &[
+            "register trapped",
+            "it had said: TypeError: register (/0/app.py, line ",
+            "what it returns is 'my-blue', of type str; the interface has Registration there",
+        ],
+    },
     // There are no files.
     Mistake {
         edits: &[["app.py", "pass  # What a network", "open(\"/etc/passwd\")  # What a network"]],
@@ -156,13 +175,21 @@ const PYTHON: &[Mistake] = &[
 
 const JAVASCRIPT: &[Mistake] = &[
     Mistake {
-        edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"], ["driver.ts", "@0.1.1", "@0.2.0"]],
+        edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"]],
         says: OTHER_VERSION.says,
     },
     // What is thrown, with its place.
     Mistake {
         edits: &[["driver.ts", "// What a network", "throw new RangeError('out of luck'); // What a network"]],
         says: &["delete-network", "RangeError: out of luck", "driver.js"],
+    },
+    // What another build of the driver stored.
+    Mistake {
+        edits: &[
+            ["driver.ts", "// What a network", "new store.Key('k', 1).set(7); new store.Key('k', 2).get(); // What a network"],
+            ["driver.ts", "registration, values", "registration, store, values"],
+        ],
+        says: &["delete-network", OTHER_BUILD],
     },
     // Nothing is built of what has the wrong types: a function that is missing, a part, a value.
     Mistake {
