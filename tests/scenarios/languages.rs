@@ -174,10 +174,7 @@ const PYTHON: &[Mistake] = &[
 ];
 
 const JAVASCRIPT: &[Mistake] = &[
-    Mistake {
-        edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"]],
-        says: OTHER_VERSION.says,
-    },
+    Mistake { edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"]], says: OTHER_VERSION.says },
     // What is thrown, with its place.
     Mistake {
         edits: &[["driver.ts", "// What a network", "throw new RangeError('out of luck'); // What a network"]],
@@ -186,7 +183,11 @@ const JAVASCRIPT: &[Mistake] = &[
     // What another build of the driver stored.
     Mistake {
         edits: &[
-            ["driver.ts", "// What a network", "new store.Key('k', 1).set(7); new store.Key('k', 2).get(); // What a network"],
+            [
+                "driver.ts",
+                "// What a network",
+                "new store.Key('k', 1).set(7); new store.Key('k', 2).get(); // What a network",
+            ],
             ["driver.ts", "registration, values", "registration, store, values"],
         ],
         says: &["delete-network", OTHER_BUILD],
@@ -258,6 +259,45 @@ fn the_sdk_for_python_passes_its_own_tests() {
     command.env("PYTHONPATH", format!("{}:.", bindings.path().join("b").display())).env("PYTHONDONTWRITEBYTECODE", "1");
     let ran = Ran::of(command.arg("tests/test_sdk.py").current_dir(&sdk));
     assert!(ran.code == 0 && ran.err.contains("\nOK"), "{ran:?}");
+}
+
+/// What is not an author's to read, or not there for all.
+const GENERATED: &[&str] = &["bindings", "node_modules", "build"];
+
+/// The text of all files below a folder, but of what was generated.
+fn sources(folder: &Path) -> String {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| match path.is_dir() {
+        true if GENERATED.iter().any(|name| path.ends_with(name)) => String::new(),
+        true => sources(&path),
+        false => String::from_utf8(std::fs::read(path).unwrap()).unwrap_or_default(),
+    };
+    files.map(text).collect()
+}
+
+/// What the guide says that things are called in each language is what the SDKs call them, and no SDK or sample has another word for what the
+/// interface calls revoke.
+#[test]
+fn one_word_for_one_thing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let guide = std::fs::read_to_string(root.join("guest-sdk/README.md")).unwrap();
+    let section = guide.split("\n## ").find(|section| section.starts_with("The same words")).unwrap();
+    let mut names = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ")) {
+        for (cell, language) in row.split('|').skip(2).zip(["rust", "go", "c", "python", "javascript"]) {
+            let sdk = sources(&root.join("guest-sdk").join(language));
+            for name in cell.split('`').skip(1).step_by(2) {
+                let mut words = sdk.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                assert!(words.any(|word| word == name), "{language}: the SDK has no {name}");
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 50, "{names} names: where is the table?");
+    for folder in ["guest-sdk", "sample-drivers", "tests/kinds"] {
+        let other = sources(&root.join(folder)).to_lowercase();
+        assert!(!other.contains("withdraw"), "{folder} says withdraw; the interface says revoke");
+    }
 }
 
 /// A new project in a folder of its own.
