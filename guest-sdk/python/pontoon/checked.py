@@ -9,72 +9,120 @@ import typing
 from typing import Any, Callable, Union
 
 
-def fault(value: Any, hint: Any, place: str) -> str | None:
-    """Where in a value something is not of its type, and what stands there; none if all is."""
-    wanted = typing.get_origin(hint) or hint
-    if wanted is Any:
-        return None
-    if wanted is Union:
-        fits = (arm for arm in typing.get_args(hint) if isinstance(value, typing.get_origin(arm) or arm))
-        arm = next(fits, None)
-        return _says(value, hint, place) if arm is None else fault(value, arm, place)
-    if not isinstance(value, wanted) or wanted is tuple and len(value) != len(typing.get_args(hint)):
-        return _says(value, hint, place)
-    for name, part, its in _parts(value, wanted, hint):
-        if (found := fault(part, its, place + name)) is not None:
-            return found
-    return None
+class Wrong(Exception):
+    """A value, or a part of it, is not of its type: where it lies in the whole, and what is wrong."""
 
+    def __init__(self, value: Any, hint: Any) -> None:
+        there = f"{reprlib.repr(value)}, of type {type(value).__name__}"
+        self.place, self.what = "", f"{there}; the interface has {_name(hint)} there"
 
-def _parts(value: Any, wanted: Any, hint: Any) -> list[tuple[str, Any, Any]]:
-    if dataclasses.is_dataclass(wanted):
-        return [(f".{name}", getattr(value, name), its) for name, its in _fields(wanted).items()]
-    if wanted is list:
-        return [(f"[{index}]", part, typing.get_args(hint)[0]) for index, part in enumerate(value)]
-    if wanted is tuple:
-        return [(f"[{index}]", part, its) for index, (part, its) in enumerate(zip(value, typing.get_args(hint)))]
-    return []
+    def within(self, place: str) -> "Wrong":
+        self.place = place + self.place
+        return self
 
-
-@functools.cache
-def _fields(record: Any) -> dict[str, Any]:
-    return typing.get_type_hints(record)
-
-
-def _says(value: Any, hint: Any, place: str) -> str:
-    return f"{place} is {reprlib.repr(value)}, of type {type(value).__name__}; the interface has {_name(hint)} there"
+    def __str__(self) -> str:
+        return f"{self.place} is {self.what}"
 
 
 def _name(hint: Any) -> str:
-    if typing.get_origin(hint) is None:
+    origin, arms = typing.get_origin(hint), [_name(arm) for arm in typing.get_args(hint)]
+    if origin is None:
         return "None" if hint is type(None) else str(hint.__name__)
-    arms = [_name(arm) for arm in typing.get_args(hint)]
-    return " or ".join(arms) if typing.get_origin(hint) is Union else f"{typing.get_origin(hint).__name__}[{', '.join(arms)}]"
+    return " or ".join(arms) if origin is Union else f"{origin.__name__}[{', '.join(arms)}]"
+
+
+@functools.cache
+def check(hint: Any) -> Callable[[Any], None]:
+    """What looks at a value of this type, and raises `Wrong`. It is put together once, when the component is built."""
+    origin = typing.get_origin(hint)
+    if hint is Any:
+        return lambda value: None
+    if origin is Union:
+        return _union(hint)
+    if origin in (list, tuple):
+        return _sequence(hint, origin)
+    if dataclasses.is_dataclass(hint):
+        return _record(hint)
+
+    def plain(value: Any) -> None:
+        if not isinstance(value, hint):
+            raise Wrong(value, hint)
+
+    return plain
+
+
+def _union(hint: Any) -> Callable[[Any], None]:
+    arms = {typing.get_origin(arm) or arm: check(arm) for arm in typing.get_args(hint)}
+
+    def union(value: Any) -> None:
+        its = arms.get(type(value)) or next((its for arm, its in arms.items() if isinstance(value, arm)), None)
+        if its is None:
+            raise Wrong(value, hint)
+        its(value)
+
+    return union
+
+
+def _record(hint: Any) -> Callable[[Any], None]:
+    fields = [(name, check(its)) for name, its in typing.get_type_hints(hint).items()]
+
+    def record(value: Any) -> None:
+        if not isinstance(value, hint):
+            raise Wrong(value, hint)
+        for name, its in fields:
+            try:
+                its(getattr(value, name))
+            except Wrong as wrong:
+                raise wrong.within(f".{name}") from None
+
+    return record
+
+
+def _sequence(hint: Any, origin: Any) -> Callable[[Any], None]:
+    """A list, all of whose parts are of one type, or a tuple, whose parts have one each."""
+    types = [check(arm) for arm in typing.get_args(hint)]
+
+    def sequence(value: Any) -> None:
+        if not isinstance(value, origin) or origin is tuple and len(value) != len(types):
+            raise Wrong(value, hint)
+        for index, part in enumerate(value):
+            try:
+                types[index if origin is tuple else 0](part)
+            except Wrong as wrong:
+                raise wrong.within(f"[{index}]") from None
+
+    return sequence
 
 
 def imports() -> None:
-    """Has the host's functions look at what they are given. What there is to know of types is looked up now, when the component is built."""
-    for module in [module for name, module in sys.modules.items() if name.startswith("wit_world.")]:
+    """Has the host's functions look at what they are given."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("wit_world.imports.")]:
         classes = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
-        for record in filter(dataclasses.is_dataclass, classes):
-            _fields(record)
-        if module.__name__.startswith("wit_world.imports."):
-            for place in [module, *(one for one in classes if not dataclasses.is_dataclass(one))]:
-                for name, function in list(vars(place).items()):
-                    if inspect.isfunction(function) and not name.startswith("_"):
-                        setattr(place, name, _looking(function))
+        for place in [module, *(one for one in classes if not dataclasses.is_dataclass(one))]:
+            for name, function in list(vars(place).items()):
+                if inspect.isfunction(function) and not name.startswith("_"):
+                    setattr(place, name, _looking(function))
 
 
 def _looking(function: Callable[..., Any]) -> Callable[..., Any]:
-    types = [(name, its) for name, its in typing.get_type_hints(function).items() if name != "return"]
-    skipped = 1 if "self" in inspect.signature(function).parameters else 0
+    hints = typing.get_type_hints(function)
+    types = [(name, check(hints[name]) if name in hints else None) for name in inspect.signature(function).parameters]
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        given = dict(zip((name for name, _ in types), arguments[skipped:])) | named
+        for (name, its), value in zip(types, arguments):
+            _look(function, name, its, value)
         for name, its in types:
-            if name in given and (found := fault(given[name], its, name)) is not None:
-                raise TypeError(f"{function.__qualname__}: {found}")
+            if name in named:
+                _look(function, name, its, named[name])
         return function(*arguments, **named)
 
     return call
+
+
+def _look(function: Callable[..., Any], name: str, its: Callable[[Any], None] | None, value: Any) -> None:
+    try:
+        if its is not None:  # A method's own object has no type.
+            its(value)
+    except Wrong as wrong:
+        raise TypeError(f"{function.__qualname__}: {wrong.within(name)}") from None

@@ -12,29 +12,32 @@ from wit_world.imports import log
 from wit_world.imports.types import Capability, Error, Scope, TableEvent, TableEvent_Created, TableEvent_Deleted
 
 from . import runtime
-from .checked import fault
+from .checked import Wrong, check
 from .errors import Err, internal
 
 SDK = os.path.dirname(__file__)
 
 
 def _answering(method: Callable[..., Any], result: Any) -> Callable[..., Any]:
-    code = method.__code__
+    code, its, its_error = method.__code__, check(result), check(Error)
 
     @functools.wraps(method)
     def call(*arguments: Any) -> Any:
         runtime.begin()
         try:
             value = method(*arguments)
-            found = None if result is type(None) else fault(value, result, "what it returns")
-            if found is not None:
-                raise TypeError(f"{code.co_name} ({code.co_filename}, line {code.co_firstlineno}): {found}")
+            its(value)
             return value
+        except Wrong as wrong:
+            place = f"{code.co_name} ({code.co_filename}, line {code.co_firstlineno})"
+            raise _explained(TypeError(f"{place}: {wrong.within('what it returns')}"), wrong) from None
         except Err as error:
-            found = fault(error.value, Error, "the value of its error")
-            if found is None:
-                raise
-            raise _explained(TypeError(f"{code.co_name}: {found}"), error) from None
+            try:
+                its_error(error.value)
+            except Wrong as wrong:
+                raised = TypeError(f"{code.co_name}: {wrong.within('the value of its error')}")
+                raise _explained(raised, error) from None
+            raise
         except BaseException as exception:
             raise _explained(exception, exception) from None
 
@@ -66,11 +69,12 @@ class Part:
 
     @classmethod
     def _result(cls, name: str) -> Any:
-        """What the interface says that a function returns; none for a method that is not the interface's."""
+        """What the interface says that a function returns. Nothing is anything: what is returned instead goes nowhere."""
         for base in cls.__mro__:
             if base.__module__ == exports.__name__ and name in vars(base):
-                return typing.get_type_hints(vars(base)[name])["return"]
-        return type(None)
+                result = typing.get_type_hints(vars(base)[name])["return"]
+                return Any if result is type(None) else result
+        return Any
 
 
 class Driver(Part, exports.Driver):
