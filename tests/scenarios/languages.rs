@@ -24,6 +24,8 @@ const OTHER_VERSION: Mistake = Mistake {
 /// What an author reads whose driver finds version 1 of what it remembers, and reads version 2.
 const OTHER_BUILD: &str = "the store's k has version 1, and this build of the driver reads version 2: have it read that, too, \
                            or use another key";
+const NO_VERSION_WANTED: &str = "the store's k has version 1, and this build of the driver reads no version";
+const NO_VERSION: &str = "the store's k has no version, and this build of the driver reads version 2";
 
 /// The macro makes a module of tests for each language.
 const GO: &[Mistake] = &[
@@ -41,10 +43,12 @@ const GO: &[Mistake] = &[
         edits: &[[
             "main.go",
             "return nil // What a network",
-            "v := 7; if err := (pontoon.Key[int]{Name: \"k\", Version: 1}).Set(&v); err != nil { return err }; \
-             _, err := (pontoon.Key[int]{Name: \"k\", Version: 2}).Get(); return err // What a network",
+            "seven, one, two := 7, pontoon.Key[int]{Name: \"k\", Version: 1}, pontoon.Key[int]{Name: \"k\", Version: 2}; \
+             none := pontoon.Key[int]{Name: \"k\"}; one.Set(&seven); _, first := two.Get(); _, second := none.Get(); \
+             none.Set(&seven); _, third := two.Get(); \
+             return fmt.Errorf(\"%v; %v; %v\", first, second, third) // What a network",
         ]],
-        says: &["delete-network", OTHER_BUILD],
+        says: &["delete-network", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
     },
     // A function that is missing, and a part.
     Mistake {
@@ -186,11 +190,15 @@ const JAVASCRIPT: &[Mistake] = &[
             [
                 "driver.ts",
                 "// What a network",
-                "new store.Key('k', 1).set(7); new store.Key('k', 2).get(); // What a network",
+                "let said = ''; const read = (key: store.Key<unknown>) => { \
+                 try { key.get(); } catch (error) { said += error; } }; \
+                 const [one, two, none] = [new store.Key('k', 1), new store.Key('k', 2), new store.Key('k')]; \
+                 one.set(7); read(two); read(none); none.set(7); read(two); \
+                 throw errors.internal(said); // What a network",
             ],
             ["driver.ts", "registration, values", "registration, store, values"],
         ],
-        says: &["delete-network", OTHER_BUILD],
+        says: &["delete-network", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
     },
     // Nothing is built of what has the wrong types: a function that is missing, a part, a value.
     Mistake {
