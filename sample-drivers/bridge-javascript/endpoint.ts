@@ -116,7 +116,7 @@ function chooseMacAddress(info: InterfaceInfo): MacAddress {
 }
 
 /** Makes the pair, one end on the bridge, and gives the name of the other back. */
-function addPair(network: Network, hostLink: string, container: links.End): string {
+function addPair(network: Network, hostLink: string, container: links.LinkEnd): string {
   const end = { name: hostLink, mtu: network.mtu, master: links.get(network.bridge), up: true };
   const [link, peer] = links.addVeth(end, container);
   // A container may reach itself through a port that it publishes.
