@@ -218,6 +218,9 @@ struct version {
 };
 static const char MARK[4] = {'P', 'V', 0, 1};
 
+/* What an author can do about values of another build. */
+#define OTHER_BUILD "have it read that, too, or use another key"
+
 bool pontoon_load_version(const char *key, uint32_t version, size_t size, void **values, size_t *count,
                           pontoon_error *err) {
   driver_list_u8_t bytes;
@@ -232,12 +235,12 @@ bool pontoon_read_version(const char *key, const driver_list_u8_t *bytes, uint32
   struct version written;
   if (bytes->len < sizeof written || memcmp(bytes->ptr, MARK, sizeof MARK))
     return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL,
-                        "the store's %s has no version, and this build of the driver reads version %u", key,
+                        "the store's %s has no version, and this build of the driver reads version %u: " OTHER_BUILD, key,
                         (unsigned)version);
   memcpy(&written, bytes->ptr, sizeof written);
   if (written.number != version)
     return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL,
-                        "the store's %s has version %u, and this build of the driver reads version %u", key,
+                        "the store's %s has version %u, and this build of the driver reads version %u: " OTHER_BUILD, key,
                         (unsigned)written.number, (unsigned)version);
   if ((bytes->len - sizeof written) % size)
     return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL,

@@ -4,28 +4,9 @@
 // of it. Every call runs in a fresh instance: globals are as they were at start, and what is to be remembered goes into the store
 // ([Key]). Every call is a transaction: what it changed stays if it returns nil, and is undone if it returns an error or panics.
 //
-// The host's functions are the generated packages below bindings, one for each interface in wit/deps: [Try] and [Do] make Go's errors of
-// their results, and [Address], [Network] and [MacAddress] their values of Go's. Borrowed handles are dropped by the SDK.
+// The host's functions are here, too, with Go's own values: netip's addresses, nil or zero where something is left out, and errors. What they
+// do is documented in wit/deps/pontoon-driver. Borrowed handles are dropped by the SDK.
 package pontoon
-
-import (
-	"pontoon.internal/sdk/bindings/pontoon_driver_capabilities"
-	"pontoon.internal/sdk/bindings/pontoon_driver_types"
-)
-
-// What the calls are given. The fields are documented in wit/deps/pontoon-driver.
-type (
-	NetworkOptions  = pontoon_driver_types.NetworkOptions
-	EndpointOptions = pontoon_driver_types.EndpointOptions
-	IpamData        = pontoon_driver_types.IpamData
-	PortBinding     = pontoon_driver_types.PortBinding
-	TransportPort   = pontoon_driver_types.TransportPort
-	TableEvent      = pontoon_driver_types.TableEvent
-	TextMap         = pontoon_driver_types.TextMap
-	NetworkInfo     = pontoon_driver_capabilities.NetworkInfo
-	InterfaceInfo   = pontoon_driver_capabilities.InterfaceInfo
-	JoinInfo        = pontoon_driver_capabilities.JoinInfo
-)
 
 // Registration is what a driver says of itself.
 type Registration struct {
@@ -45,27 +26,27 @@ type Driver interface {
 	CreateEndpoint(network, endpoint string, info *InterfaceInfo, options *EndpointOptions) error
 	DeleteEndpoint(network, endpoint string) error
 	// EndpointOperInfo gives JSON text by key.
-	EndpointOperInfo(network, endpoint string) (TextMap, error)
+	EndpointOperInfo(network, endpoint string) (map[string]string, error)
 	Join(network, endpoint, sandbox string, info *JoinInfo, options *EndpointOptions) error
 	Leave(network, endpoint string) error
 }
 
-// ExternalConnectivity is the part external-connectivity. A gateway is nil where there is none.
+// ExternalConnectivity is the part external-connectivity. A gateway is the id of the endpoint that is it, empty where there is none.
 type ExternalConnectivity interface {
-	ProgramExternalConnectivity(network, endpoint string, gatewayIPv4, gatewayIPv6 *string, options *EndpointOptions) error
+	ProgramExternalConnectivity(network, endpoint string, gatewayIPv4, gatewayIPv6 string, options *EndpointOptions) error
 	RevokeExternalConnectivity(network, endpoint string) error
 }
 
 // NetworkAllocator is the part network-allocator.
 type NetworkAllocator interface {
-	NetworkAllocate(network string, options TextMap, ipv4, ipv6 []IpamData) (TextMap, error)
+	NetworkAllocate(network string, options map[string]string, ipv4, ipv6 []IpamData) (map[string]string, error)
 	NetworkFree(network string) error
 }
 
 // TableWatcher is the part table-watcher.
 type TableWatcher interface {
 	EventNotify(network, table, key string, event TableEvent) error
-	DecodeTableEntry(table, key string, value []byte) (title string, details TextMap, err error)
+	DecodeTableEntry(table, key string, value []byte) (title string, details map[string]string, err error)
 }
 
 // IPv6Releaser is the part ipv6-releaser.

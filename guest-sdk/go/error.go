@@ -49,8 +49,8 @@ func KernelErrno(err error) uint32 {
 	return 0
 }
 
-// Try makes Go's results of the host's.
-func Try[T any](result witTypes.Result[T, pontoon_driver_types.Error]) (T, error) {
+// try makes Go's results of the host's.
+func try[T any](result witTypes.Result[T, pontoon_driver_types.Error]) (T, error) {
 	if result.IsErr() {
 		var nothing T
 		err := result.Err()
@@ -59,8 +59,8 @@ func Try[T any](result witTypes.Result[T, pontoon_driver_types.Error]) (T, error
 	return result.Ok(), nil
 }
 
-// Do makes Go's error of a host's result without a value.
-func Do(result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]) error {
-	_, err := Try(result)
+// do makes Go's error of a host's result without a value.
+func do(result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]) error {
+	_, err := try(result)
 	return err
 }

@@ -2,46 +2,38 @@ package pontoon
 
 import (
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 	"pontoon.internal/sdk/bindings/pontoon_driver_random"
 	"pontoon.internal/sdk/bindings/pontoon_driver_types"
 )
 
-// The host's values.
-type (
-	IpAddress     = pontoon_driver_types.IpAddress
-	IpNetwork     = pontoon_driver_types.IpNetwork
-	WitMacAddress = pontoon_driver_types.MacAddress
-)
+// Option is a value that may be left out: its zero value is none.
+type Option[T any] = witTypes.Option[T]
 
 // Some is an option with a value.
-func Some[T any](value T) witTypes.Option[T] { return witTypes.Some(value) }
+func Some[T any](value T) Option[T] { return witTypes.Some(value) }
 
-// None is an option without one.
-func None[T any]() witTypes.Option[T] { return witTypes.None[T]() }
-
-// Pointer is Go's form of an option.
-func Pointer[T any](option witTypes.Option[T]) *T {
-	if option.IsNone() {
-		return nil
-	}
-	value := option.Some()
-	return &value
+// RandomMacAddress is a MAC that nobody else has: random, of one station, locally administered.
+func RandomMacAddress() net.HardwareAddr {
+	mac := net.HardwareAddr(RandomBytes(6))
+	mac[0] = mac[0]&^1 | 2
+	return mac
 }
 
-// Option is the host's form of a pointer that may be nil.
-func Option[T any](pointer *T) witTypes.Option[T] {
-	if pointer == nil {
-		return None[T]()
-	}
-	return Some(*pointer)
+// RandomBytes gives bytes that nobody can guess, at most 4,096.
+func RandomBytes(count uint32) []byte {
+	return pontoon_driver_random.Bytes(count)
 }
 
-// Address is the host's form of an address.
-func Address(address netip.Addr) IpAddress {
+// What follows makes the host's form of Go's values, and back. Go's zero value is none.
+
+func witAddress(address netip.Addr) pontoon_driver_types.IpAddress {
 	if address.Is4() {
 		b := address.As4()
 		return pontoon_driver_types.MakeIpAddressIpv4(pontoon_driver_types.Ipv4Address{F0: b[0], F1: b[1], F2: b[2], F3: b[3]})
@@ -53,8 +45,7 @@ func Address(address netip.Addr) IpAddress {
 	})
 }
 
-// FromAddress is Go's form of an address.
-func FromAddress(address IpAddress) netip.Addr {
+func fromAddress(address pontoon_driver_types.IpAddress) netip.Addr {
 	if address.Tag() == pontoon_driver_types.IpAddressIpv4 {
 		a := address.Ipv4()
 		return netip.AddrFrom4([4]byte{a.F0, a.F1, a.F2, a.F3})
@@ -67,65 +58,97 @@ func FromAddress(address IpAddress) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-// Network is the host's form of an address with its prefix length.
-func Network(network netip.Prefix) IpNetwork {
-	return IpNetwork{Address: Address(network.Addr()), PrefixLength: uint8(network.Bits())}
+func witAddressOption(address netip.Addr) Option[pontoon_driver_types.IpAddress] {
+	if !address.IsValid() {
+		return witTypes.None[pontoon_driver_types.IpAddress]()
+	}
+	return Some(witAddress(address))
 }
 
-// FromNetwork is Go's form of an address with its prefix length.
-func FromNetwork(network IpNetwork) netip.Prefix {
-	return netip.PrefixFrom(FromAddress(network.Address), int(network.PrefixLength))
+func fromAddressOption(address Option[pontoon_driver_types.IpAddress]) netip.Addr {
+	if address.IsNone() {
+		return netip.Addr{}
+	}
+	return fromAddress(address.Some())
 }
 
-// FromNetworkOption is Go's form of an optional network: the zero value for none.
-func FromNetworkOption(network witTypes.Option[IpNetwork]) netip.Prefix {
+func witNetwork(network netip.Prefix) pontoon_driver_types.IpNetwork {
+	return pontoon_driver_types.IpNetwork{Address: witAddress(network.Addr()), PrefixLength: uint8(network.Bits())}
+}
+
+func fromNetwork(network pontoon_driver_types.IpNetwork) netip.Prefix {
+	return netip.PrefixFrom(fromAddress(network.Address), int(network.PrefixLength))
+}
+
+func witNetworkOption(network netip.Prefix) Option[pontoon_driver_types.IpNetwork] {
+	if !network.IsValid() {
+		return witTypes.None[pontoon_driver_types.IpNetwork]()
+	}
+	return Some(witNetwork(network))
+}
+
+func fromNetworkOption(network Option[pontoon_driver_types.IpNetwork]) netip.Prefix {
 	if network.IsNone() {
 		return netip.Prefix{}
 	}
-	return FromNetwork(network.Some())
+	return fromNetwork(network.Some())
 }
 
-// MacAddress is the host's form of a MAC.
-func MacAddress(mac net.HardwareAddr) WitMacAddress {
-	return WitMacAddress{F0: mac[0], F1: mac[1], F2: mac[2], F3: mac[3], F4: mac[4], F5: mac[5]}
+func witMac(mac net.HardwareAddr) pontoon_driver_types.MacAddress {
+	if len(mac) != 6 {
+		panic(fmt.Sprintf("%q is no MAC of six bytes", mac.String()))
+	}
+	b := [6]byte(mac)
+	return pontoon_driver_types.MacAddress{F0: b[0], F1: b[1], F2: b[2], F3: b[3], F4: b[4], F5: b[5]}
 }
 
-// FromMacAddress is Go's form of a MAC.
-func FromMacAddress(mac WitMacAddress) net.HardwareAddr {
+func fromMac(mac pontoon_driver_types.MacAddress) net.HardwareAddr {
 	return net.HardwareAddr{mac.F0, mac.F1, mac.F2, mac.F3, mac.F4, mac.F5}
 }
 
-// RandomMacAddress is a MAC that nobody else has: random, of one station, locally administered.
-func RandomMacAddress() net.HardwareAddr {
-	mac := net.HardwareAddr(pontoon_driver_random.Bytes(6))
-	mac[0] = mac[0]&^1 | 2
-	return mac
-}
-
-// Text is the text of a key, and whether there is one.
-func Text(texts TextMap, key string) (string, bool) {
-	for _, entry := range texts {
-		if entry.F0 == key {
-			return entry.F1, true
-		}
+func witMacOption(mac net.HardwareAddr) Option[pontoon_driver_types.MacAddress] {
+	if mac == nil {
+		return witTypes.None[pontoon_driver_types.MacAddress]()
 	}
-	return "", false
+	return Some(witMac(mac))
 }
 
-// Texts makes texts by key of pairs: Texts("a", "1", "b", "2").
-func Texts(pairs ...string) TextMap {
-	texts := make(TextMap, 0, len(pairs)/2)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		texts = append(texts, witTypes.Tuple2[string, string]{F0: pairs[i], F1: pairs[i+1]})
+func macOption(mac Option[pontoon_driver_types.MacAddress]) net.HardwareAddr {
+	if mac.IsNone() {
+		return nil
+	}
+	return fromMac(mac.Some())
+}
+
+func fromTexts(texts pontoon_driver_types.TextMap) map[string]string {
+	byKey := make(map[string]string, len(texts))
+	for _, entry := range texts {
+		byKey[entry.F0] = entry.F1
+	}
+	return byKey
+}
+
+// Texts is the host's form of texts by key, for the SDK's packages below exports. It is in the order of the keys: the same in every call.
+func Texts(byKey map[string]string) pontoon_driver_types.TextMap {
+	texts := make(pontoon_driver_types.TextMap, 0, len(byKey))
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		texts = append(texts, witTypes.Tuple2[string, string]{F0: key, F1: byKey[key]})
 	}
 	return texts
 }
 
-// NonZero is an option with the value, if that is not zero.
-func NonZero[T comparable](value T) witTypes.Option[T] {
+func nonZero[T comparable](value T) Option[T] {
 	var zero T
 	if value == zero {
-		return None[T]()
+		return witTypes.None[T]()
 	}
 	return Some(value)
+}
+
+func each[From, To any](values []From, convert func(From) To) []To {
+	converted := make([]To, 0, len(values))
+	for _, value := range values {
+		converted = append(converted, convert(value))
+	}
+	return converted
 }

@@ -1,7 +1,7 @@
 /** What a driver exports. */
 
 import type { Registration } from 'pontoon:driver/driver@0.1.1';
-import type { Scope } from 'pontoon:driver/types@0.1.1';
+import type { Scope, TableEvent } from 'pontoon:driver/types@0.1.1';
 import { log } from 'pontoon:driver/log@0.1.1';
 
 import { internal, payload } from './errors.js';
@@ -34,6 +34,12 @@ export function part<Part extends object>(functions: Part): Part {
 /** What a driver says of itself. */
 export function registration(networkType: string, dataScope: Scope = 'local', connectivityScope: Scope = 'local'): Registration {
   return { networkType, isBuiltIn: false, capability: { dataScope, connectivityScope } };
+}
+
+/** An entry's values before and after a change: none before for a new one, none after for one that is gone. */
+export function beforeAndAfter(event: TableEvent): [Uint8Array | undefined, Uint8Array | undefined] {
+  if (event.tag === 'updated') return [event.val.previous, event.val.value];
+  return event.tag === 'created' ? [undefined, event.val] : [event.val, undefined];
 }
 
 function explained(error: unknown): Error {

@@ -41,13 +41,13 @@ export function isUnspecified(value: IpAddress): boolean {
 }
 
 /** The network without the host's bits. */
-export function truncate(value: IpNetwork): IpNetwork {
+export function masked(value: IpNetwork): IpNetwork {
   const family = value.address.tag === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
   return { ...value, address: witAddress(family.networkAddressFromCIDR(networkText(value))) };
 }
 
 /** Whether two networks have addresses in common. */
-export function overlap(one: IpNetwork, other: IpNetwork): boolean {
+export function overlaps(one: IpNetwork, other: IpNetwork): boolean {
   if (one.address.tag !== other.address.tag) return false;
   const length = Math.min(one.prefixLength, other.prefixLength);
   return address(one.address).match(address(other.address) as never, length);

@@ -124,8 +124,8 @@ bool endpoint_join(const char *network, const char *endpoint, pontoon_driver_cap
 bool ports_publish(const char *network, const char *endpoint, const enum gateway gateways[2],
                    const endpoint_options *options, pontoon_error *err);
 /* Takes all ports back, and says which they were. Ok for an endpoint without any, or for none. */
-bool ports_withdraw(const char *network, const char *endpoint, struct published **before, size_t *count,
-                    pontoon_error *err);
+bool ports_revoke(const char *network, const char *endpoint, struct published **before, size_t *count,
+                  pontoon_error *err);
 
 bool report(const char *network, const char *endpoint, pontoon_texts *ret, pontoon_error *err);
 

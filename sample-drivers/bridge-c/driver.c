@@ -43,14 +43,14 @@ bool exports_pontoon_driver_driver_join(driver_string_t *network, driver_string_
   return endpoint_join(pontoon_chars(network), pontoon_chars(endpoint), info, err);
 }
 
-static bool withdraw(const driver_string_t *network, const driver_string_t *endpoint, error *err) {
+static bool revoke(const driver_string_t *network, const driver_string_t *endpoint, error *err) {
   struct published *before;
   size_t count;
-  return ports_withdraw(pontoon_chars(network), pontoon_chars(endpoint), &before, &count, err);
+  return ports_revoke(pontoon_chars(network), pontoon_chars(endpoint), &before, &count, err);
 }
 
 bool exports_pontoon_driver_driver_leave(driver_string_t *network, driver_string_t *endpoint, error *err) {
-  return withdraw(network, endpoint, err);
+  return revoke(network, endpoint, err);
 }
 
 static enum gateway whose(const driver_string_t *gateway, const char *endpoint) {
@@ -68,7 +68,7 @@ bool exports_pontoon_driver_external_connectivity_program_external_connectivity(
 
 bool exports_pontoon_driver_external_connectivity_revoke_external_connectivity(driver_string_t *network,
                                                                                driver_string_t *endpoint, error *err) {
-  return withdraw(network, endpoint, err);
+  return revoke(network, endpoint, err);
 }
 
 bool exports_pontoon_driver_ipv6_releaser_release_ipv6(driver_string_t *network, driver_string_t *endpoint,

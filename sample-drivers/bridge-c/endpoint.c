@@ -105,7 +105,7 @@ bool endpoint_delete(const char *network, const char *id, pontoon_error *err) {
   struct published *ports;
   size_t count;
   struct endpoint *old;
-  if (!ports_withdraw(network, id, &ports, &count, err) || !load(network, id, &old, err)) return false;
+  if (!ports_revoke(network, id, &ports, &count, err) || !load(network, id, &old, err)) return false;
   if (!old) return true;
   return link_remove(old->host_link, err) && pontoon_store(endpoint_key("exposed", network, id), 1, NULL, 0, err) &&
          pontoon_store(endpoint_key("endpoint", network, id), 1, NULL, 0, err);

@@ -10,8 +10,8 @@ struct route {
   pontoon_address container;
 };
 
-bool ports_withdraw(const char *network, const char *endpoint, struct published **before, size_t *count,
-                    pontoon_error *err) {
+bool ports_revoke(const char *network, const char *endpoint, struct published **before, size_t *count,
+                  pontoon_error *err) {
   const char *key = endpoint_key("published", network, endpoint);
   if (!pontoon_load_version(key, VERSION, sizeof **before, (void **)before, count, err)) return false;
   if (!*count) return true;
@@ -95,7 +95,7 @@ bool ports_publish(const char *network_id, const char *id, const enum gateway ga
   size_t before_count, count = 0;
   struct network *network;
   struct endpoint *endpoint;
-  if (!ports_withdraw(network_id, id, &before, &before_count, err)) return false;
+  if (!ports_revoke(network_id, id, &before, &before_count, err)) return false;
   if (!network_find(network_id, &network, err) || !endpoint_find(network_id, id, &endpoint, err)) return false;
   if (network->internal) return true;
   const size_t bindings = options->port_bindings.len;

@@ -5,10 +5,7 @@ import (
 	"net"
 	"net/netip"
 
-	witTypes "go.bytecodealliance.org/pkg/wit/types"
 	pontoon "pontoon.internal/sdk"
-	links "pontoon.internal/sdk/bindings/pontoon_driver_links"
-	namespaces "pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
 )
 
 // Endpoint is what is remembered of an endpoint.
@@ -32,7 +29,7 @@ type Endpoint struct {
 }
 
 func endpointKey(network, endpoint string) pontoon.Key[Endpoint] {
-	return pontoon.Key[Endpoint]("endpoint/" + network + "/" + endpoint)
+	return pontoon.Key[Endpoint]{Name: "endpoint/" + network + "/" + endpoint, Version: version}
 }
 
 // findEndpoint gives the endpoint of this id, which must exist.
@@ -62,25 +59,16 @@ func createEndpoint(networkID, endpoint string, info *pontoon.InterfaceInfo, opt
 	sandbox := info.Sandbox()
 	made := &Endpoint{
 		MacAddress:   mac,
-		IPv4:         pontoon.FromNetworkOption(info.Address()).Addr(),
-		IPv6:         pontoon.FromNetworkOption(info.AddressIpv6()).Addr(),
+		IPv4:         info.Address().Addr(),
+		IPv6:         info.AddressIPv6().Addr(),
 		HostLink:     "veth" + hash(endpoint)[:7],
-		InSandbox:    sandbox.IsSome(),
+		InSandbox:    sandbox != nil,
 		ExposedPorts: options.ExposedPorts,
 	}
-	made.InterfaceName, _ = pontoon.Text(options.Generic, labelInterfaceName)
-	container := links.LinkEnd{
-		Namespace:  sandbox,
-		MacAddress: pontoon.Some(pontoon.MacAddress(mac)),
-		Mtu:        pontoon.NonZero(network.MTU),
-	}
-	switch {
-	case !made.InSandbox:
-		container.Name = links.MakeLinkNameExact(made.HostLink + "c")
-	case made.InterfaceName != "":
-		container.Name = links.MakeLinkNameExact(made.InterfaceName)
-	default:
-		container.Name = links.MakeLinkNamePrefix(network.InterfacePrefix)
+	made.InterfaceName = options.Generic[labelInterfaceName]
+	container := pontoon.LinkEnd{Namespace: sandbox, Name: made.InterfaceName, Prefix: network.InterfacePrefix, MacAddress: mac, MTU: network.MTU}
+	if !made.InSandbox {
+		container.Name = made.HostLink + "c"
 	}
 	made.ContainerLink, err = addPair(network, made.HostLink, container)
 	if err != nil {
@@ -91,15 +79,11 @@ func createEndpoint(networkID, endpoint string, info *pontoon.InterfaceInfo, opt
 
 // deleteEndpoint removes an endpoint. There is nothing to do for one that is not there.
 func deleteEndpoint(network, endpoint string) error {
-	if _, err := withdraw(network, endpoint); err != nil {
+	if _, err := revoke(network, endpoint); err != nil {
 		return err
 	}
-	key := endpointKey(network, endpoint)
-	old, err := key.Get()
+	old, err := endpointKey(network, endpoint).Take()
 	if err != nil || old == nil {
-		return err
-	}
-	if err := key.Remove(); err != nil {
 		return err
 	}
 	return removeLink(old.HostLink)
@@ -125,23 +109,22 @@ func join(networkID, endpointID string, info *pontoon.JoinInfo) error {
 	if err != nil {
 		return err
 	}
-	place := pontoon.None[*namespaces.Namespace]()
+	var place *pontoon.Namespace
 	if endpoint.InSandbox {
 		place = info.Sandbox()
 	}
-	link, err := pontoon.Try(links.Get(place, endpoint.ContainerLink))
+	link, err := pontoon.GetLink(endpoint.ContainerLink, place)
 	if err != nil {
 		return err
 	}
-	name := pontoon.NonZero(endpoint.InterfaceName)
-	if err := pontoon.Do(info.InterfaceName().SetNames(link, network.InterfacePrefix, name)); err != nil || network.Internal {
+	if err := info.SetNames(link, network.InterfacePrefix, endpoint.InterfaceName); err != nil || network.Internal {
 		return err
 	}
 	for _, subnet := range network.subnets() {
 		if !subnet.Gateway.IsValid() {
 			continue
 		}
-		if err := pontoon.Do(info.SetGateway(pontoon.Address(subnet.Gateway))); err != nil {
+		if err := info.SetGateway(subnet.Gateway); err != nil {
 			return err
 		}
 	}
@@ -151,44 +134,32 @@ func join(networkID, endpointID string, info *pontoon.JoinInfo) error {
 // chooseMacAddress gives the user's MAC, or one that follows from the IPv4 address (02:42 and its bytes), as Docker gives them: when an address
 // comes again with another container, its neighbours still know the way. A random one where there is no IPv4.
 func chooseMacAddress(info *pontoon.InterfaceInfo) (net.HardwareAddr, error) {
-	if mac := info.MacAddress(); mac.IsSome() {
-		return pontoon.FromMacAddress(mac.Some()), nil
+	if mac := info.MacAddress(); mac != nil {
+		return mac, nil
 	}
 	mac := pontoon.RandomMacAddress()
-	if address := pontoon.FromNetworkOption(info.Address()).Addr(); address.Is4() {
+	if address := info.Address().Addr(); address.Is4() {
 		mac = append(net.HardwareAddr{0x02, 0x42}, address.AsSlice()...)
 	}
-	return mac, pontoon.Do(info.SetMacAddress(pontoon.MacAddress(mac)))
+	return mac, info.SetMacAddress(mac)
 }
 
 // addPair makes the pair, one end on the bridge, and gives the name of the other back.
-func addPair(network *Network, hostLink string, container links.LinkEnd) (string, error) {
-	bridge, err := getLink(network.Bridge)
+func addPair(network *Network, hostLink string, container pontoon.LinkEnd) (string, error) {
+	bridge, err := pontoon.GetLink(network.Bridge, nil)
 	if err != nil {
 		return "", err
 	}
-	host := links.LinkEnd{
-		Name:   links.MakeLinkNameExact(hostLink),
-		Mtu:    pontoon.NonZero(network.MTU),
-		Master: pontoon.Some(bridge),
-		Up:     true,
-	}
-	added, err := pontoon.Try(links.Add([]links.LinkSpec{{End: host, Kind: links.MakeLinkKindVeth(container)}}))
+	host := pontoon.LinkEnd{Name: hostLink, MTU: network.MTU, Master: bridge, Up: true}
+	link, peer, err := pontoon.AddVeth(host, container)
 	if err != nil {
 		return "", err
 	}
 	// A container may reach itself through a port that it publishes.
-	changes := links.LinkChanges{Hairpin: pontoon.Some(true), Isolated: pontoon.Some(!network.ICC)}
-	if err := pontoon.Do(added[0].Link.Set(changes)); err != nil {
+	changes := pontoon.LinkChanges{Hairpin: pontoon.Some(true), Isolated: pontoon.Some(!network.ICC)}
+	if err := link.Set(changes); err != nil {
 		return "", err
 	}
-	return nameOf(added[0].Peer)
-}
-
-func nameOf(peer witTypes.Option[*links.Link]) (string, error) {
-	if peer.IsNone() {
-		return "", pontoon.Errorf(pontoon.Internal, "a pair without another end")
-	}
-	info, err := pontoon.Try(peer.Some().Info())
+	info, err := peer.Info()
 	return info.Name, err
 }

@@ -9,6 +9,9 @@ import (
 	_ "pontoon.internal/sdk/bindings/wit_exports"
 )
 
+// version of what is remembered: the next number when Network, Endpoint or what they hold changes.
+const version = 1
+
 type bridge struct{}
 
 func init() { pontoon.Export(bridge{}) }
@@ -35,7 +38,7 @@ func (bridge) DeleteEndpoint(network, endpoint string) error {
 	return deleteEndpoint(network, endpoint)
 }
 
-func (bridge) EndpointOperInfo(network, endpoint string) (pontoon.TextMap, error) {
+func (bridge) EndpointOperInfo(network, endpoint string) (map[string]string, error) {
 	return report(network, endpoint)
 }
 
@@ -44,17 +47,17 @@ func (bridge) Join(network, endpoint, _ string, info *pontoon.JoinInfo, _ *ponto
 }
 
 func (bridge) Leave(network, endpoint string) error {
-	_, err := withdraw(network, endpoint)
+	_, err := revoke(network, endpoint)
 	return err
 }
 
-func (bridge) ProgramExternalConnectivity(network, endpoint string, gatewayIPv4, gatewayIPv6 *string, options *pontoon.EndpointOptions) error {
+func (bridge) ProgramExternalConnectivity(network, endpoint string, gatewayIPv4, gatewayIPv6 string, options *pontoon.EndpointOptions) error {
 	gateways := gateways{ipv4: whose(gatewayIPv4, endpoint), ipv6: whose(gatewayIPv6, endpoint)}
 	return publish(network, endpoint, gateways, options.PortBindings)
 }
 
 func (bridge) RevokeExternalConnectivity(network, endpoint string) error {
-	_, err := withdraw(network, endpoint)
+	_, err := revoke(network, endpoint)
 	return err
 }
 

@@ -7,11 +7,6 @@ import (
 	"strings"
 
 	pontoon "pontoon.internal/sdk"
-	forwarding "pontoon.internal/sdk/bindings/pontoon_driver_forwarding"
-	links "pontoon.internal/sdk/bindings/pontoon_driver_links"
-	namespaces "pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
-	nftables "pontoon.internal/sdk/bindings/pontoon_driver_nftables"
-	sysctls "pontoon.internal/sdk/bindings/pontoon_driver_sysctls"
 )
 
 // Network is what is remembered of a network.
@@ -28,7 +23,7 @@ type Network struct {
 	MTU             uint32
 	InterfacePrefix string
 	// Rules are its own, without those of its endpoints.
-	Rules []nftables.RuleId
+	Rules []pontoon.RuleID
 }
 
 // Subnet of one family.
@@ -42,11 +37,11 @@ type Subnet struct {
 }
 
 func networkKey(network string) pontoon.Key[Network] {
-	return pontoon.Key[Network]("network/" + network)
+	return pontoon.Key[Network]{Name: "network/" + network, Version: version}
 }
 
 func bridgeKey(name string) pontoon.Key[string] {
-	return pontoon.Key[string]("bridge/" + name)
+	return pontoon.Key[string]{Name: "bridge/" + name, Version: version}
 }
 
 // findNetwork gives the network of this id, which must exist.
@@ -107,7 +102,7 @@ func createNetwork(network string, asked *pontoon.NetworkOptions, ipv4, ipv6 []p
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", made.Bridge, err)
 	}
-	made.Rules, err = pontoon.Try(nftables.Add(pontoon.None[*namespaces.Namespace](), rulesOfNetwork(made, bridge)))
+	made.Rules, err = pontoon.AddRules(rulesOfNetwork(made, bridge), nil)
 	if err != nil {
 		return err
 	}
@@ -119,14 +114,11 @@ func createNetwork(network string, asked *pontoon.NetworkOptions, ipv4, ipv6 []p
 
 // deleteNetwork removes a network. There is nothing to do for one that is not there.
 func deleteNetwork(network string) error {
-	old, err := networkKey(network).Get()
+	old, err := networkKey(network).Take()
 	if err != nil || old == nil {
 		return err
 	}
-	if err := networkKey(network).Remove(); err != nil {
-		return err
-	}
-	if err := pontoon.Do(nftables.Remove(old.Rules)); err != nil {
+	if err := pontoon.RemoveRules(old.Rules); err != nil {
 		return err
 	}
 	if err := removeLink(old.Bridge); err != nil {
@@ -135,21 +127,16 @@ func deleteNetwork(network string) error {
 	return bridgeKey(old.Bridge).Remove()
 }
 
-// getLink gives one of the driver's links on the host.
-func getLink(name string) (*links.Link, error) {
-	return pontoon.Try(links.Get(pontoon.None[*namespaces.Namespace](), name))
-}
-
 // removeLink removes one of the driver's links on the host, if it is there.
 func removeLink(name string) error {
-	link, err := getLink(name)
+	link, err := pontoon.GetLink(name, nil)
 	if pontoon.Is(err, pontoon.NotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return pontoon.Do(link.Remove())
+	return link.Remove()
 }
 
 // defaultName is br- and twelve digits: of Docker's ids the first ones, of any other sort a hash's, because it may begin like its neighbours do.
@@ -176,17 +163,15 @@ func subnet(pools []pontoon.IpamData, gatewayName string) (*Subnet, error) {
 		return nil, nil
 	case len(pools) > 1:
 		return nil, pontoon.Errorf(pontoon.Forbidden, "the bridge driver doesn't support several subnets of one family")
-	case pools[0].Pool.IsNone():
+	case !pools[0].Pool.IsValid():
 		return nil, pontoon.Errorf(pontoon.InvalidArgument, "the bridge driver needs an address pool")
 	}
-	bridge := pontoon.FromNetworkOption(pools[0].Gateway)
+	bridge := pools[0].Gateway
 	gateway := bridge.Addr()
-	for _, reserved := range pools[0].AuxAddresses {
-		if reserved.F0 == gatewayName {
-			gateway = pontoon.FromAddress(reserved.F1.Address)
-		}
+	if reserved, ok := pools[0].AuxAddresses[gatewayName]; ok {
+		gateway = reserved.Addr()
 	}
-	return &Subnet{Pool: pontoon.FromNetworkOption(pools[0].Pool).Masked(), Bridge: bridge, Gateway: gateway}, nil
+	return &Subnet{Pool: pools[0].Pool.Masked(), Bridge: bridge, Gateway: gateway}, nil
 }
 
 // checkConflicts: no two networks have the same bridge or overlapping subnets. Should another network be made at the same time, the host
@@ -206,7 +191,7 @@ func checkConflicts(network string, made *Network) error {
 	if owner != nil {
 		return pontoon.Errorf(pontoon.Forbidden, "bridge %s belongs to network %s", made.Bridge, *owner)
 	}
-	others, err := pontoon.List[Network]("network/")
+	others, err := networkKey("").List()
 	if err != nil {
 		return err
 	}
@@ -222,42 +207,41 @@ func checkConflicts(network string, made *Network) error {
 	return nil
 }
 
-func addBridge(network *Network) (*links.Link, error) {
-	end := links.LinkEnd{
-		Name: links.MakeLinkNameExact(network.Bridge),
+func addBridge(network *Network) (*pontoon.Link, error) {
+	end := pontoon.LinkEnd{
+		Name: network.Bridge,
 		// Without a MAC of its own, a bridge takes that of a port, and changes it when ports come and go.
-		MacAddress: pontoon.Some(pontoon.MacAddress(pontoon.RandomMacAddress())),
-		Mtu:        pontoon.NonZero(network.MTU),
+		MacAddress: pontoon.RandomMacAddress(),
+		MTU:        network.MTU,
 		Up:         true,
 	}
 	for _, subnet := range network.subnets() {
 		if subnet.Bridge.IsValid() {
-			end.Addresses = append(end.Addresses, pontoon.Network(subnet.Bridge))
+			end.Addresses = append(end.Addresses, subnet.Bridge)
 		}
 	}
-	added, err := pontoon.Try(links.Add([]links.LinkSpec{{End: end, Kind: links.MakeLinkKindBridge()}}))
+	bridge, err := pontoon.AddBridge(end)
 	if err != nil {
 		return nil, err
 	}
-	bridge := added[0].Link
 	if err := setIPv6(bridge); err != nil || network.Internal {
 		return bridge, err
 	}
 	if network.IPv4 != nil {
 		// For ports that are published on 127.0.0.1; the rules keep the containers from the host's own services.
-		if err := pontoon.Do(sysctls.SetLink(bridge, sysctls.LinkSysctlIpv4RouteLocalnet, 1)); err != nil {
+		if err := pontoon.SetLinkSysctl(bridge, pontoon.IPv4RouteLocalnet, 1); err != nil {
 			return nil, err
 		}
 	}
-	return bridge, pontoon.Do(forwarding.Allow(bridge, network.IPv4 != nil, network.IPv6 != nil))
+	return bridge, pontoon.AllowForwarding(bridge, network.IPv4 != nil, network.IPv6 != nil)
 }
 
 // setIPv6: a container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody else
 // has, must not wait two seconds for a duplicate: until then the host could not ask for a container's MAC.
-func setIPv6(bridge *links.Link) error {
+func setIPv6(bridge *pontoon.Link) error {
 	const noEntry = 2
-	for _, name := range []sysctls.LinkSysctl{sysctls.LinkSysctlIpv6AcceptRa, sysctls.LinkSysctlIpv6AcceptDad} {
-		err := pontoon.Do(sysctls.SetLink(bridge, name, 0))
+	for _, name := range []pontoon.LinkSysctl{pontoon.IPv6AcceptRa, pontoon.IPv6AcceptDad} {
+		err := pontoon.SetLinkSysctl(bridge, name, 0)
 		if pontoon.KernelErrno(err) == noEntry {
 			return nil // A kernel without IPv6.
 		}

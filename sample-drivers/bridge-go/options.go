@@ -41,24 +41,24 @@ type options struct {
 	interfacePrefix string
 }
 
-func readOptions(labels pontoon.TextMap) (options, error) {
+func readOptions(labels map[string]string) (options, error) {
 	read := options{interfacePrefix: "eth"}
 	for _, key := range []string{labelGatewayMode4, labelGatewayMode6} {
-		if mode, _ := pontoon.Text(labels, key); mode != "" && mode != "nat" {
+		if mode := labels[key]; mode != "" && mode != "nat" {
 			return read, pontoon.Errorf(pontoon.NotImplemented, `%s="%s": only "nat" is implemented`, key, mode)
 		}
 	}
 	for _, key := range []string{labelHostIPv4, labelHostIPv6} {
-		if address, _ := pontoon.Text(labels, key); address != "" {
+		if address := labels[key]; address != "" {
 			return read, pontoon.Errorf(pontoon.NotImplemented, `%s="%s": only the bridge in Rust implements it`, key, address)
 		}
 	}
 	// Docker takes an empty label for none.
-	if prefix, _ := pontoon.Text(labels, labelInterfacePrefix); prefix != "" {
+	if prefix := labels[labelInterfacePrefix]; prefix != "" {
 		read.interfacePrefix = prefix
 	}
-	read.name, _ = pontoon.Text(labels, labelName)
-	if text, ok := pontoon.Text(labels, labelHostBinding); ok {
+	read.name = labels[labelName]
+	if text, ok := labels[labelHostBinding]; ok {
 		address, err := netip.ParseAddr(text)
 		if err != nil || !address.Is4() {
 			return read, pontoon.Errorf(pontoon.InvalidArgument, `%s="%s": no IPv4 address`, labelHostBinding, text)
@@ -67,7 +67,7 @@ func readOptions(labels pontoon.TextMap) (options, error) {
 			read.hostBinding = address
 		}
 	}
-	if text, ok := pontoon.Text(labels, labelMTU); ok {
+	if text, ok := labels[labelMTU]; ok {
 		mtu, err := strconv.ParseUint(text, 10, 32)
 		// 0 is Docker's word for the kernel's default.
 		if err != nil || mtu != 0 && (mtu < 68 || mtu > 65535) {
@@ -86,7 +86,7 @@ func readOptions(labels pontoon.TextMap) (options, error) {
 	}
 	for _, flag := range flags {
 		*flag.value = flag.fallback
-		if text, ok := pontoon.Text(labels, flag.key); ok {
+		if text, ok := labels[flag.key]; ok {
 			value, err := strconv.ParseBool(text)
 			if err != nil {
 				return read, pontoon.Errorf(pontoon.InvalidArgument, `%s="%s": neither true nor false`, flag.key, text)

@@ -5,9 +5,6 @@ import (
 	"slices"
 
 	pontoon "pontoon.internal/sdk"
-	namespaces "pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
-	nftables "pontoon.internal/sdk/bindings/pontoon_driver_nftables"
-	ports "pontoon.internal/sdk/bindings/pontoon_driver_ports"
 )
 
 // ruleLimit is how many rules the host takes at once.
@@ -24,11 +21,11 @@ const (
 
 type gateways struct{ ipv4, ipv6 gateway }
 
-func whose(id *string, endpoint string) gateway {
-	switch {
-	case id == nil:
+func whose(id, endpoint string) gateway {
+	switch id {
+	case "":
 		return missing
-	case *id == endpoint:
+	case endpoint:
 		return own
 	default:
 		return other
@@ -57,7 +54,7 @@ type route struct{ host, container netip.Addr }
 
 // publish publishes these ports instead of those that were published before.
 func publish(networkID, endpointID string, gateways gateways, bindings []pontoon.PortBinding) error {
-	before, err := withdraw(networkID, endpointID)
+	before, err := revoke(networkID, endpointID)
 	if err != nil {
 		return err
 	}
@@ -69,7 +66,7 @@ func publish(networkID, endpointID string, gateways gateways, bindings []pontoon
 	if err != nil || network.Internal {
 		return err
 	}
-	var rules []nftables.Rule
+	var rules []pontoon.Rule
 	for i := range bindings {
 		routes, err := routesOf(&bindings[i], gateways, network, endpoint)
 		if err != nil {
@@ -85,34 +82,33 @@ func publish(networkID, endpointID string, gateways gateways, bindings []pontoon
 		endpoint.Published = append(endpoint.Published, published...)
 	}
 	for some := range slices.Chunk(rules, ruleLimit) {
-		if _, err := pontoon.Try(nftables.Add(pontoon.None[*namespaces.Namespace](), some)); err != nil {
+		if _, err := pontoon.AddRules(some, nil); err != nil {
 			return err
 		}
 	}
 	return endpointKey(networkID, endpointID).Set(endpoint)
 }
 
-// withdraw takes all ports back and says which they were. There is nothing to do for an endpoint without any, or for none.
-func withdraw(networkID, endpointID string) ([]Published, error) {
+// revoke takes all ports back and says which they were. There is nothing to do for an endpoint without any, or for none.
+func revoke(networkID, endpointID string) ([]Published, error) {
 	key := endpointKey(networkID, endpointID)
 	endpoint, err := key.Get()
 	if err != nil || endpoint == nil || len(endpoint.Published) == 0 {
 		return nil, err
 	}
-	rules, err := pontoon.Try(nftables.List()) // An endpoint has no other rules.
+	rules, err := pontoon.ListRules() // An endpoint has no other rules.
 	if err != nil {
 		return nil, err
 	}
 	for some := range slices.Chunk(rules, ruleLimit) {
-		if err := pontoon.Do(nftables.Remove(some)); err != nil {
+		if err := pontoon.RemoveRules(some); err != nil {
 			return nil, err
 		}
 	}
 	published := endpoint.Published
 	endpoint.Published = nil
 	for _, port := range published {
-		address := []pontoon.IpAddress{pontoon.Address(port.HostAddress)}
-		if err := pontoon.Do(ports.Release(port.Protocol, address, port.HostPort)); err != nil {
+		if err := pontoon.ReleasePort(port.Protocol, []netip.Addr{port.HostAddress}, port.HostPort); err != nil {
 			return nil, err
 		}
 	}
@@ -121,12 +117,9 @@ func withdraw(networkID, endpointID string) ([]Published, error) {
 
 // routesOf says from where on the host to where in the container a binding leads, for each family that it has.
 func routesOf(binding *pontoon.PortBinding, gateways gateways, network *Network, endpoint *Endpoint) ([]route, error) {
-	var wanted, target netip.Addr
-	if binding.ContainerAddress.IsSome() {
-		target = pontoon.FromAddress(binding.ContainerAddress.Some())
-	}
-	if wanted = network.HostBinding; binding.HostAddress.IsSome() {
-		wanted = pontoon.FromAddress(binding.HostAddress.Some())
+	wanted, target := binding.HostAddress, binding.ContainerAddress
+	if !wanted.IsValid() {
+		wanted = network.HostBinding
 	}
 	refuse := func(why string) ([]route, error) {
 		port, protocol := binding.ContainerPort, protocolName(binding.Protocol)
@@ -161,9 +154,9 @@ func take(binding *pontoon.PortBinding, routes []route, before []Published) ([]P
 	if len(routes) == 0 {
 		return nil, nil
 	}
-	addresses := make([]pontoon.IpAddress, 0, len(routes))
+	addresses := make([]netip.Addr, 0, len(routes))
 	for _, route := range routes {
-		addresses = append(addresses, pontoon.Address(route.host))
+		addresses = append(addresses, route.host)
 	}
 	port, err := takeOne(binding, addresses, before)
 	if err != nil {
@@ -176,7 +169,7 @@ func take(binding *pontoon.PortBinding, routes []route, before []Published) ([]P
 	return published, nil
 }
 
-func takeOne(binding *pontoon.PortBinding, addresses []pontoon.IpAddress, before []Published) (uint16, error) {
+func takeOne(binding *pontoon.PortBinding, addresses []netip.Addr, before []Published) (uint16, error) {
 	first, last := binding.HostPort, max(binding.HostPort, binding.HostPortEnd)
 	// Where there is a choice, a port stays what it was when the gateways change.
 	for _, old := range before {
@@ -184,10 +177,10 @@ func takeOne(binding *pontoon.PortBinding, addresses []pontoon.IpAddress, before
 			first != 0 && (old.HostPort < first || old.HostPort > last) {
 			continue
 		}
-		port, err := pontoon.Try(ports.Take(binding.Protocol, addresses, old.HostPort, old.HostPort))
+		port, err := pontoon.TakePort(binding.Protocol, addresses, old.HostPort, old.HostPort)
 		if !pontoon.Is(err, pontoon.AlreadyExists) {
 			return port, err
 		}
 	}
-	return pontoon.Try(ports.Take(binding.Protocol, addresses, first, last))
+	return pontoon.TakePort(binding.Protocol, addresses, first, last)
 }

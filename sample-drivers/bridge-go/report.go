@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-
-	pontoon "pontoon.internal/sdk"
 )
 
 // libnetwork's types.TransportPort.
@@ -25,7 +23,7 @@ type portBinding struct {
 }
 
 // report gives MAC address, exposed and published ports of an endpoint, in the words of libnetwork's bridge driver.
-func report(network, endpoint string) (pontoon.TextMap, error) {
+func report(network, endpoint string) (map[string]string, error) {
 	found, err := findEndpoint(network, endpoint)
 	if err != nil {
 		return nil, err
@@ -37,7 +35,7 @@ func report(network, endpoint string) (pontoon.TextMap, error) {
 	for _, p := range found.Published {
 		published = append(published, portBinding{p.Protocol, p.ContainerAddress, p.ContainerPort, p.HostAddress, p.HostPort, p.HostPort})
 	}
-	texts := make([]string, 0, 6)
+	texts := map[string]string{}
 	for _, entry := range []struct {
 		key   string
 		value any
@@ -50,9 +48,9 @@ func report(network, endpoint string) (pontoon.TextMap, error) {
 		if err != nil {
 			return nil, err
 		}
-		texts = append(texts, entry.key, string(text))
+		texts[entry.key] = string(text)
 	}
-	return pontoon.Texts(texts...), nil
+	return texts, nil
 }
 
 func protocolName(protocol uint8) string {

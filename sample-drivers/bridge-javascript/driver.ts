@@ -26,14 +26,14 @@ export const driver = driverPart({
   deleteEndpoint: (network, endpoint) => endpoints.remove(network, endpoint),
   endpointOperInfo: (network, endpoint) => report(network, endpoint),
   join: (network, endpoint, _sandbox, info, _options) => endpoints.join(network, endpoint, info),
-  leave: (network, endpoint) => void ports.withdraw(network, endpoint),
+  leave: (network, endpoint) => void ports.revoke(network, endpoint),
 });
 
 export const externalConnectivity = part<typeof import('pontoon:driver/external-connectivity@0.1.1')>({
   programExternalConnectivity(network, endpoint, gatewayIpv4, gatewayIpv6, options) {
     ports.publish(network, endpoint, { ipv4: gatewayIpv4, ipv6: gatewayIpv6 }, options.portBindings);
   },
-  revokeExternalConnectivity: (network, endpoint) => void ports.withdraw(network, endpoint),
+  revokeExternalConnectivity: (network, endpoint) => void ports.revoke(network, endpoint),
 });
 
 export const ipv6Releaser = part<typeof import('pontoon:driver/ipv6-releaser@0.1.1')>({

@@ -1,12 +1,10 @@
 /** An endpoint: the pair of links between bridge and container. */
 
-import type { InterfaceInfo, JoinInfo } from 'pontoon:driver/capabilities@0.1.1';
-import * as links from 'pontoon:driver/links@0.1.1';
-import type { EndpointOptions, IpAddress, MacAddress, TransportPort } from 'pontoon:driver/types@0.1.1';
-import { errors, store, values } from 'pontoon-sdk';
+import { errors, links, store, values } from 'pontoon-sdk';
+import type { EndpointOptions, InterfaceInfo, IpAddress, JoinInfo, MacAddress, TransportPort } from 'pontoon-sdk';
 
-import { find as findNetwork, hash, type Network, removeLink } from './network.js';
-import { type Published, withdraw } from './ports.js';
+import { find as findNetwork, hash, type Network, removeLink, VERSION } from './network.js';
+import { type Published, revoke } from './ports.js';
 
 /** The name that the container's link is to have, where the user chose one. */
 const INTERFACE_NAME = 'com.docker.network.endpoint.ifname';
@@ -31,11 +29,11 @@ export interface Endpoint {
   published: Published[];
 }
 
-const key = (network: string, endpoint: string): string => `endpoint/${network}/${endpoint}`;
+const key = (network: string, endpoint: string) => new store.Key<Endpoint>(`endpoint/${network}/${endpoint}`, VERSION);
 
 /** The endpoint of this id, if it exists. */
 export function get(network: string, endpoint: string): Endpoint | undefined {
-  return store.get(key(network, endpoint));
+  return key(network, endpoint).get();
 }
 
 /** The endpoint of this id, which must exist. */
@@ -47,7 +45,7 @@ export function find(network: string, endpoint: string): Endpoint {
 
 /** Remembers an endpoint. */
 export function save(network: string, endpoint: string, record: Endpoint): void {
-  store.set(key(network, endpoint), record);
+  key(network, endpoint).set(record);
 }
 
 /** Makes an endpoint. */
@@ -61,11 +59,10 @@ export function create(network: string, endpoint: string, info: InterfaceInfo, o
   const sandbox = info.sandbox();
   const container = {
     namespace: sandbox,
-    name: linkName(sandbox && (interfaceName ?? { prefix: itsNetwork.interfacePrefix }), hostLink),
+    name: sandbox ? interfaceName : `${hostLink}c`,
+    prefix: itsNetwork.interfacePrefix,
     macAddress,
     mtu: itsNetwork.mtu,
-    addresses: [],
-    up: false,
   };
   const containerLink = errors.context(hostLink, () => addPair(itsNetwork, hostLink, container));
   save(network, endpoint, {
@@ -83,8 +80,8 @@ export function create(network: string, endpoint: string, info: InterfaceInfo, o
 
 /** Removes an endpoint. There is nothing to do for one that is not there. */
 export function remove(network: string, endpoint: string): void {
-  withdraw(network, endpoint);
-  const old = store.take<Endpoint>(key(network, endpoint));
+  revoke(network, endpoint);
+  const old = key(network, endpoint).take();
   if (old) removeLink(old.hostLink);
 }
 
@@ -97,7 +94,7 @@ export function releaseIpv6(network: string, endpoint: string): void {
 export function join(network: string, endpoint: string, info: JoinInfo): void {
   const [itsNetwork, record] = [findNetwork(network), find(network, endpoint)];
   const sandbox = record.isInSandbox ? info.sandbox() : undefined;
-  const link = links.get(sandbox, record.containerLink);
+  const link = links.get(record.containerLink, sandbox);
   info.interfaceName().setNames(link, itsNetwork.interfacePrefix, record.interfaceName);
   if (itsNetwork.internal) return;
   for (const gateway of itsNetwork.subnets.flatMap((subnet) => subnet.gateway ?? [])) {
@@ -118,17 +115,11 @@ function chooseMacAddress(info: InterfaceInfo): MacAddress {
   return macAddress;
 }
 
-function linkName(inSandbox: string | { prefix: string } | undefined, hostLink: string): links.LinkName {
-  if (inSandbox === undefined) return { tag: 'exact', val: `${hostLink}c` };
-  return typeof inSandbox === 'string' ? { tag: 'exact', val: inSandbox } : { tag: 'prefix', val: inSandbox.prefix };
-}
-
 /** Makes the pair, one end on the bridge, and gives the name of the other back. */
 function addPair(network: Network, hostLink: string, container: links.LinkEnd): string {
-  const master = links.get(undefined, network.bridge);
-  const end: links.LinkEnd = { name: { tag: 'exact', val: hostLink }, mtu: network.mtu, master, addresses: [], up: true };
-  const { link, peer } = links.add([{ end, kind: { tag: 'veth', val: container } }])[0]!;
+  const end = { name: hostLink, mtu: network.mtu, master: links.get(network.bridge), up: true };
+  const [link, peer] = links.addVeth(end, container);
   // A container may reach itself through a port that it publishes.
   link.set({ hairpin: true, isolated: !network.icc });
-  return peer!.info().name;
+  return peer.info().name;
 }

@@ -1,10 +1,7 @@
 /** A network: the bridge, its subnets, and the conflicts with other networks. */
 
-import * as forwarding from 'pontoon:driver/forwarding@0.1.1';
-import * as links from 'pontoon:driver/links@0.1.1';
-import * as sysctls from 'pontoon:driver/sysctls@0.1.1';
-import type { IpAddress, IpamData, IpNetwork, NetworkOptions } from 'pontoon:driver/types@0.1.1';
-import { errors, nftables, store, values } from 'pontoon-sdk';
+import { errors, forwarding, links, nftables, store, sysctls, values } from 'pontoon-sdk';
+import type { IpAddress, IpamData, IpNetwork, NetworkOptions } from 'pontoon-sdk';
 
 import { readOptions } from './options.js';
 import { rulesOfNetwork } from './rules.js';
@@ -37,12 +34,15 @@ export interface Network {
   rules: nftables.RuleId[];
 }
 
-const key = (network: string): string => `network/${network}`;
-const bridgeKey = (name: string): string => `bridge/${name}`;
+/** Of what is remembered: the next number when `Network`, `Endpoint` or what they hold changes. */
+export const VERSION = 1;
+
+const key = (network: string) => new store.Key<Network>(`network/${network}`, VERSION);
+const bridgeKey = (name: string) => new store.Key<string>(`bridge/${name}`, VERSION);
 
 /** The network of this id, which must exist. */
 export function find(network: string): Network {
-  const found = store.get<Network>(key(network));
+  const found = key(network).get();
   if (!found) throw errors.notFound(`no network ${network}`);
   return found;
 }
@@ -58,23 +58,23 @@ export function create(network: string, options: NetworkOptions, ipv4: IpamData[
   checkConflicts(network, made);
   const bridge = errors.context(`bridge ${made.bridge}`, () => addBridge(made));
   made.rules = nftables.add(rulesOfNetwork(made, bridge));
-  store.set(bridgeKey(made.bridge), network);
-  store.set(key(network), made);
+  bridgeKey(made.bridge).set(network);
+  key(network).set(made);
 }
 
 /** Removes a network. There is nothing to do for one that is not there. */
 export function remove(network: string): void {
-  const old = store.take<Network>(key(network));
+  const old = key(network).take();
   if (!old) return;
   nftables.remove(old.rules);
   removeLink(old.bridge);
-  store.remove(bridgeKey(old.bridge));
+  bridgeKey(old.bridge).remove();
 }
 
 /** Removes one of the driver's links on the host, if it is there. */
 export function removeLink(name: string): void {
   try {
-    links.get(undefined, name).remove();
+    links.get(name).remove();
   } catch (error) {
     if (!errors.isKind(error, 'not-found')) throw error;
   }
@@ -105,7 +105,7 @@ function subnet([data, ...more]: IpamData[], gatewayName: string): Subnet[] {
   if (more.length > 0) throw errors.forbidden("the bridge driver doesn't support several subnets of one family");
   if (!data.pool) throw errors.invalidArgument('the bridge driver needs an address pool');
   const gateway = new Map(data.auxAddresses).get(gatewayName) ?? data.gateway;
-  return [{ pool: values.truncate(data.pool), bridge: data.gateway, gateway: gateway?.address }];
+  return [{ pool: values.masked(data.pool), bridge: data.gateway, gateway: gateway?.address }];
 }
 
 /**
@@ -113,12 +113,12 @@ function subnet([data, ...more]: IpamData[], gatewayName: string): Subnet[] {
  * was read here, and runs the later call again.
  */
 function checkConflicts(network: string, made: Network): void {
-  if (store.get(key(network))) throw errors.alreadyExists(`network ${network} is there already`);
-  const owner = store.get<string>(bridgeKey(made.bridge));
+  if (key(network).get()) throw errors.alreadyExists(`network ${network} is there already`);
+  const owner = bridgeKey(made.bridge).get();
   if (owner !== undefined) throw errors.forbidden(`bridge ${made.bridge} belongs to network ${owner}`);
-  for (const [id, other] of store.entries<Network>(key(''))) {
+  for (const [id, other] of key('').list()) {
     for (const { pool: theirs } of other.subnets) {
-      const ours = made.subnets.find(({ pool }) => values.overlap(pool, theirs))?.pool;
+      const ours = made.subnets.find(({ pool }) => values.overlaps(pool, theirs))?.pool;
       if (ours) {
         throw errors.forbidden(`subnet ${values.networkText(ours)} overlaps with ${values.networkText(theirs)} of network ${id}`);
       }
@@ -130,8 +130,7 @@ function addBridge(network: Network): links.Link {
   const addresses = network.subnets.flatMap((subnet) => subnet.bridge ?? []);
   // Without a MAC of its own, a bridge takes that of a port, and changes it when ports come and go.
   const macAddress = values.randomMacAddress();
-  const end: links.LinkEnd = { name: { tag: 'exact', val: network.bridge }, macAddress, mtu: network.mtu, addresses, up: true };
-  const { link: bridge } = links.add([{ end, kind: { tag: 'bridge' } }])[0]!;
+  const bridge = links.addBridge({ name: network.bridge, macAddress, mtu: network.mtu, addresses, up: true });
   setIpv6(bridge);
   if (!network.internal) {
     // For ports that are published on 127.0.0.1; the rules keep the containers from the host's own services.

@@ -1,7 +1,6 @@
 /** What the user's labels say: Docker's names, Docker's defaults. Unknown ones are left alone. */
 
-import type { IpAddress, TextMap } from 'pontoon:driver/types@0.1.1';
-import { errors, values } from 'pontoon-sdk';
+import { errors, values, type IpAddress, type TextMap } from 'pontoon-sdk';
 
 const NAME = 'com.docker.network.bridge.name';
 const ICC = 'com.docker.network.bridge.enable_icc';

@@ -1,9 +1,6 @@
 /** Published ports: taken on the host, and the rules behind them. */
 
-import * as host from 'pontoon:driver/nftables@0.1.1';
-import * as ports from 'pontoon:driver/ports@0.1.1';
-import type { IpAddress, PortBinding } from 'pontoon:driver/types@0.1.1';
-import { errors, nftables, values } from 'pontoon-sdk';
+import { errors, nftables, ports, values, type IpAddress, type PortBinding } from 'pontoon-sdk';
 
 import { type Endpoint, find as findEndpoint, get as getEndpoint, save } from './endpoint.js';
 import { find as findNetwork, type Network } from './network.js';
@@ -37,7 +34,7 @@ interface Route {
 
 /** Publishes these ports instead of those that were published before. */
 export function publish(network: string, endpoint: string, gateways: Gateways, bindings: PortBinding[]): void {
-  const before = withdraw(network, endpoint);
+  const before = revoke(network, endpoint);
   const itsNetwork = findNetwork(network);
   const record = findEndpoint(network, endpoint);
   if (itsNetwork.internal) return;
@@ -45,17 +42,17 @@ export function publish(network: string, endpoint: string, gateways: Gateways, b
     record.published.push(...take(binding, routes(binding, endpoint, gateways, itsNetwork, record), before));
   }
   const rules = record.published.flatMap(rulesOf);
-  for (let i = 0; i < rules.length; i += RULES) host.add(undefined, rules.slice(i, i + RULES));
+  for (let i = 0; i < rules.length; i += RULES) nftables.add(rules.slice(i, i + RULES));
   save(network, endpoint, record);
 }
 
 /** Takes all ports back and says which they were. There is nothing to do for an endpoint without any, or for none. */
-export function withdraw(network: string, endpoint: string): Published[] {
+export function revoke(network: string, endpoint: string): Published[] {
   const record = getEndpoint(network, endpoint);
   if (!record || record.published.length === 0) return [];
   // An endpoint has no other rules.
-  const rules = host.list();
-  for (let i = 0; i < rules.length; i += RULES) host.remove(rules.slice(i, i + RULES));
+  const rules = nftables.list();
+  for (let i = 0; i < rules.length; i += RULES) nftables.remove(rules.slice(i, i + RULES));
   for (const [protocol, host, port] of record.published) ports.release(protocol, [address(host)], port);
   save(network, endpoint, { ...record, published: [] });
   return record.published;
@@ -110,16 +107,12 @@ function takeOne(binding: PortBinding, addresses: IpAddress[], before: Published
 }
 
 /** What is sent to a published port goes to the container: from outside, and from the host itself. */
-function rulesOf([protocol, listens, hostPort, container, containerPort]: Published): host.Rule[] {
-  const destination: host.Property = values.isUnspecified(address(listens))
-    ? { tag: 'destination-local' }
-    : { tag: 'destination', val: values.host(address(listens)) };
+function rulesOf([protocol, listens, hostPort, container, containerPort]: Published): nftables.Rule[] {
+  const host = address(listens);
+  const destination = values.isUnspecified(host) ? nftables.DESTINATION_LOCAL : nftables.destination(values.host(host));
+  const verdict = nftables.destinationNat(address(container), containerPort);
   return [nftables.NAT_PREROUTING, nftables.NAT_OUTPUT].map((chain) =>
-    nftables
-      .rule(chain, { tag: 'destination-nat', val: { address: address(container), port: containerPort } })
-      .when(destination)
-      .when({ tag: 'protocol', val: protocol })
-      .when({ tag: 'destination-port', val: { first: hostPort, last: hostPort } }),
+    new nftables.Rule(chain, verdict).when(destination, nftables.protocol(protocol), nftables.destinationPort(hostPort)),
   );
 }
 

@@ -1,7 +1,6 @@
 /** What there is to tell of an endpoint, in the words of libnetwork's bridge driver. */
 
-import type { TextMap } from 'pontoon:driver/types@0.1.1';
-import { values } from 'pontoon-sdk';
+import { values, type TextMap } from 'pontoon-sdk';
 
 import { find } from './endpoint.js';
 import type { Published } from './ports.js';

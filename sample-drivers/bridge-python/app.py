@@ -9,13 +9,8 @@ In the order in which a network comes to life: `options`, `network`, `rules`, `e
 | `endpoint/NETWORK/ENDPOINT` | `endpoint.Endpoint` |
 """
 
-from wit_world import exports
-from wit_world.exports.driver import Registration
-from wit_world.exports.gateway_allocation_checker import SkipGateway
-from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo
-from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions
-
 import pontoon
+from pontoon import EndpointOptions, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration, exports
 
 import endpoint as endpoints
 import network as networks
@@ -24,7 +19,7 @@ import report
 from options import Options
 
 
-class Driver(pontoon.Driver, exports.Driver):
+class Driver(pontoon.Driver):
     def register(self) -> Registration:
         return pontoon.registration("bridge")
 
@@ -49,7 +44,7 @@ class Driver(pontoon.Driver, exports.Driver):
         endpoints.join(network, endpoint, info)
 
     def leave(self, network: str, endpoint: str) -> None:
-        ports.withdraw(network, endpoint)
+        ports.revoke(network, endpoint)
 
 
 class ExternalConnectivity(pontoon.Part, exports.ExternalConnectivity):
@@ -60,7 +55,7 @@ class ExternalConnectivity(pontoon.Part, exports.ExternalConnectivity):
         ports.publish(network, endpoint, gateways, options.port_bindings)
 
     def revoke_external_connectivity(self, network: str, endpoint: str) -> None:
-        ports.withdraw(network, endpoint)
+        ports.revoke(network, endpoint)
 
 
 class Ipv6Releaser(pontoon.Part, exports.Ipv6Releaser):
@@ -69,5 +64,5 @@ class Ipv6Releaser(pontoon.Part, exports.Ipv6Releaser):
 
 
 class GatewayAllocationChecker(pontoon.Part, exports.GatewayAllocationChecker):
-    def skip_gateway_allocation(self, options: NetworkOptions) -> SkipGateway:
-        return SkipGateway(ipv4=Options.read(dict(options.generic)).inhibit_ipv4, ipv6=False)
+    def skip_gateway_allocation(self, options: NetworkOptions) -> exports.gateway_allocation_checker.SkipGateway:
+        return exports.gateway_allocation_checker.SkipGateway(ipv4=Options.read(dict(options.generic)).inhibit_ipv4, ipv6=False)

@@ -4,15 +4,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple, Self
 
-from pontoon import links, store, values
-from pontoon.error import Err, already_exists, context, not_found
+from pontoon import EndpointOptions, Err, InterfaceInfo, JoinInfo, links, store, values
+from pontoon.errors import already_exists, context, not_found
+from pontoon.links import LinkEnd
 from pontoon.values import MacAddress
-from wit_world.imports.capabilities import InterfaceInfo, JoinInfo
-from wit_world.imports.links import LinkEnd
-from wit_world.imports.types import EndpointOptions
 
 import ports
-from network import Network, fnv, remove_link
+from network import VERSION, Network, fnv, remove_link
 
 INTERFACE_NAME = "com.docker.network.endpoint.ifname"
 """The name that the container's link is to have, where the user chose one."""
@@ -68,7 +66,7 @@ class Endpoint:
 
     @classmethod
     def get(cls, network: str, endpoint: str) -> Self | None:
-        value = store.get(_key(network, endpoint))
+        value = _key(network, endpoint).get()
         if value is None:
             return None
         ipv4, ipv6 = value["ipv4"], value["ipv6"]
@@ -79,22 +77,21 @@ class Endpoint:
         """Remembers it."""
         ipv4, ipv6 = self.ipv4 and str(self.ipv4), self.ipv6 and str(self.ipv6)
         published = [port.row() for port in self.published]
-        store.put(_key(network, endpoint), {**vars(self), "ipv4": ipv4, "ipv6": ipv6, "published": published})
+        _key(network, endpoint).set({**vars(self), "ipv4": ipv4, "ipv6": ipv6, "published": published})
 
 
 def create(network: str, endpoint: str, info: InterfaceInfo, options: EndpointOptions) -> None:
     """Makes an endpoint."""
-    if store.get(_key(network, endpoint)) is not None:
+    if _key(network, endpoint).get() is not None:
         raise already_exists(f"endpoint {endpoint} is there already")
     mac_address = _choose_mac_address(info)
     host_link = f"veth{fnv(endpoint)[:7]}"
     interface_name = dict(options.generic).get(INTERFACE_NAME)
     its_network = Network.find(network)
     sandbox = info.sandbox()
-    name = f"{host_link}c" if sandbox is None else interface_name or its_network.interface_prefix
-    is_prefix = sandbox is not None and interface_name is None
     # In the container's own namespace, if it is known: a link that is made there need not be moved.
-    container = links.end(name, is_prefix=is_prefix, namespace=sandbox, mac_address=mac_address, mtu=its_network.mtu)
+    name, prefix = (f"{host_link}c" if sandbox is None else interface_name), its_network.interface_prefix
+    container = links.end(name, prefix=prefix, namespace=sandbox, mac_address=mac_address, mtu=its_network.mtu)
     try:
         container_link = _add_pair(its_network, host_link, container)
     except Err as error:
@@ -114,8 +111,8 @@ def create(network: str, endpoint: str, info: InterfaceInfo, options: EndpointOp
 
 def delete(network: str, endpoint: str) -> None:
     """Removes an endpoint. There is nothing to do for one that is not there."""
-    ports.withdraw(network, endpoint)
-    old = store.take(_key(network, endpoint))
+    ports.revoke(network, endpoint)
+    old = _key(network, endpoint).take()
     if old is not None:
         remove_link(old["host_link"])
 
@@ -139,8 +136,8 @@ def join(network: str, endpoint: str, info: JoinInfo) -> None:
         info.set_gateway(values.wit_address(gateway))
 
 
-def _key(network: str, endpoint: str) -> str:
-    return f"endpoint/{network}/{endpoint}"
+def _key(network: str, endpoint: str) -> store.Key[dict[str, Any]]:
+    return store.Key(f"endpoint/{network}/{endpoint}", VERSION)
 
 
 def _choose_mac_address(info: InterfaceInfo) -> MacAddress:

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any, Self
 
-from pontoon import links, store, values
-from pontoon.error import Err, ErrorKind, already_exists, context, forbidden, invalid_argument, is_kind, not_found
-from wit_world.imports import forwarding, nftables, sysctls
-from wit_world.imports.links import Link
-from wit_world.imports.sysctls import LinkSysctl
-from wit_world.imports.types import IpamData, NetworkOptions
+from pontoon import Err, IpamData, NetworkOptions, forwarding, links, nftables, store, sysctls, values
+from pontoon.errors import ErrorKind, already_exists, context, forbidden, invalid_argument, is_kind, not_found
+from pontoon.links import Link
 
 import rules
 from options import Options
+
+VERSION = 1
+"""Of what is remembered: the next number when `Network`, `Endpoint` or what they hold changes."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Network:
     @classmethod
     def find(cls, network: str) -> Self:
         """The network of this id, which must exist."""
-        value = store.get(_key(network))
+        value = _key(network).get()
         if value is None:
             raise not_found(f"no network {network}")
         return cls.load(value)
@@ -77,7 +77,7 @@ class Network:
         """Remembers it."""
         binding = self.host_binding and str(self.host_binding)
         subnets = [subnet.dump() for subnet in self.subnets]
-        store.put(_key(network), {**vars(self), "subnets": subnets, "host_binding": binding})
+        _key(network).set({**vars(self), "subnets": subnets, "host_binding": binding})
 
 
 def create(network: str, options: NetworkOptions, ipv4: list[IpamData], ipv6: list[IpamData]) -> None:
@@ -88,20 +88,20 @@ def create(network: str, options: NetworkOptions, ipv4: list[IpamData], ipv6: li
         bridge = _add_bridge(new)
     except Err as error:
         raise context(error, f"bridge {new.bridge}") from None
-    new.rules = nftables.add(None, rules.of_network(new, bridge))
-    store.put(f"bridge/{new.bridge}", network)
+    new.rules = nftables.add(rules.of_network(new, bridge))
+    _bridge_key(new.bridge).set(network)
     new.save(network)
 
 
 def delete(network: str) -> None:
     """Removes a network. There is nothing to do for one that is not there."""
-    value = store.take(_key(network))
+    value = _key(network).take()
     if value is None:
         return
     old = Network.load(value)
     nftables.remove(old.rules)
     remove_link(old.bridge)
-    store.remove(f"bridge/{old.bridge}")
+    _bridge_key(old.bridge).remove()
 
 
 def remove_link(name: str) -> None:
@@ -121,8 +121,12 @@ def fnv(text: str) -> str:
     return f"{value:016x}"
 
 
-def _key(network: str) -> str:
-    return f"network/{network}"
+def _key(network: str) -> store.Key[dict[str, Any]]:
+    return store.Key(f"network/{network}", VERSION)
+
+
+def _bridge_key(name: str) -> store.Key[str]:
+    return store.Key(f"bridge/{name}", VERSION)
 
 
 def _read(network: str, options: NetworkOptions, ipv4: list[IpamData], ipv6: list[IpamData]) -> Network:
@@ -168,11 +172,11 @@ def _subnet(pools: list[IpamData], gateway_name: str) -> list[Subnet]:
 def _check_conflicts(network: str, new: Network) -> None:
     """No two networks have the same bridge or overlapping subnets. Should another network be made at the same time, the host sees that it
     changed what was read here, and runs the later call again."""
-    if store.get(_key(network)) is not None:
+    if _key(network).get() is not None:
         raise already_exists(f"network {network} is there already")
-    if (other := store.get(f"bridge/{new.bridge}")) is not None:
+    if (other := _bridge_key(new.bridge).get()) is not None:
         raise forbidden(f"bridge {new.bridge} belongs to network {other}")
-    for other, value in store.entries("network/"):
+    for other, value in _key("").list():
         for theirs in Network.load(value).subnets:
             for ours in new.subnets:
                 if ours.pool.version == theirs.pool.version and ours.pool.overlaps(theirs.pool):  # type: ignore[arg-type]
@@ -188,7 +192,7 @@ def _add_bridge(network: Network) -> Link:
     if not network.internal:
         if network.has(4):
             # For ports that are published on 127.0.0.1; the rules keep the containers from the host's own services.
-            sysctls.set_link(bridge, LinkSysctl.IPV4_ROUTE_LOCALNET, 1)
+            sysctls.set_link(bridge, sysctls.LinkSysctl.IPV4_ROUTE_LOCALNET, 1)
         forwarding.allow(bridge, network.has(4), network.has(6))
     return bridge
 
@@ -197,8 +201,8 @@ def _set_ipv6(bridge: Link) -> None:
     """A container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody else has, must
     not wait two seconds for a duplicate: until then the host could not ask for a container's MAC."""
     try:
-        sysctls.set_link(bridge, LinkSysctl.IPV6_ACCEPT_RA, 0)
-        sysctls.set_link(bridge, LinkSysctl.IPV6_ACCEPT_DAD, 0)
+        sysctls.set_link(bridge, sysctls.LinkSysctl.IPV6_ACCEPT_RA, 0)
+        sysctls.set_link(bridge, sysctls.LinkSysctl.IPV6_ACCEPT_DAD, 0)
     except Err as error:
         if error.value.kernel_errno != errno.ENOENT:  # A kernel without IPv6.
             raise

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from pontoon.error import invalid_argument, not_implemented
+from pontoon.errors import invalid_argument, not_implemented
 
 NAME = "com.docker.network.bridge.name"
 ICC = "com.docker.network.bridge.enable_icc"

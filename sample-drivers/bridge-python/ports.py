@@ -6,21 +6,9 @@ import itertools
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from pontoon import values
-from pontoon.error import Err, ErrorKind, invalid_argument, is_kind
-from pontoon.nftables import NAT_OUTPUT, NAT_PREROUTING, when
-from wit_world.imports import nftables, ports
-from wit_world.imports.nftables import (
-    PortRange,
-    Property_Destination,
-    Property_DestinationLocal,
-    Property_DestinationPort,
-    Property_Protocol,
-    Rule,
-    Target,
-    Verdict_DestinationNat,
-)
-from wit_world.imports.types import PortBinding
+from pontoon import Err, PortBinding, nftables, ports, values
+from pontoon.errors import ErrorKind, invalid_argument, is_kind
+from pontoon.nftables import DESTINATION_LOCAL, NAT_OUTPUT, NAT_PREROUTING, Rule
 
 import endpoint as endpoints
 from network import Network
@@ -46,7 +34,7 @@ class Gateways:
 
 def publish(network: str, endpoint: str, gateways: Gateways, bindings: list[PortBinding]) -> None:
     """Publishes these ports instead of those that were published before."""
-    before = withdraw(network, endpoint)
+    before = revoke(network, endpoint)
     its_network = Network.find(network)
     record = endpoints.Endpoint.find(network, endpoint)
     if its_network.internal:
@@ -55,21 +43,21 @@ def publish(network: str, endpoint: str, gateways: Gateways, bindings: list[Port
         record.published += _take(binding, _routes(binding, gateways, its_network, record), before)
     rules = [rule for port in record.published for rule in _rules(port)]
     for some in itertools.batched(rules, RULES):
-        nftables.add(None, list(some))
+        nftables.add(some)
     record.save(network, endpoint)
 
 
-def withdraw(network: str, endpoint: str) -> list[endpoints.Published]:
+def revoke(network: str, endpoint: str) -> list[endpoints.Published]:
     """Takes all ports back and says which they were. There is nothing to do for an endpoint without any, or for none."""
     record = endpoints.Endpoint.get(network, endpoint)
     if record is None or not record.published:
         return []
     # An endpoint has no other rules.
     for some in itertools.batched(nftables.list(), RULES):
-        nftables.remove(list(some))
+        nftables.remove(some)
     published, record.published = record.published, []
     for port in published:
-        ports.release(port.protocol, [values.wit_address(port.host_address)], port.host_port)
+        ports.release(port.protocol, [port.host_address], port.host_port)
     record.save(network, endpoint)
     return published
 
@@ -112,25 +100,23 @@ def _take(binding: PortBinding, routes: list[tuple[Address, Address]], before: l
 
 
 def _take_one(binding: PortBinding, hosts: list[Address], before: list[endpoints.Published]) -> int:
-    addresses = [values.wit_address(host) for host in hosts]
     first, last = binding.host_port, binding.host_port_end or binding.host_port
     # Where there is a choice, a port stays what it was when the gateways change.
     for old in before:
         is_same = (old.protocol, old.container_port) == (binding.protocol, binding.container_port)
         if is_same and (first == 0 or first <= old.host_port <= last):
             try:
-                return ports.take(binding.protocol, addresses, old.host_port, old.host_port)
+                return ports.take(binding.protocol, hosts, old.host_port, old.host_port)
             except Err as error:
                 if not is_kind(error, ErrorKind.ALREADY_EXISTS):
                     raise
-    return ports.take(binding.protocol, addresses, first, last)
+    return ports.take(binding.protocol, hosts, first, last)
 
 
 def _rules(port: endpoints.Published) -> list[Rule]:
     """What is sent to a published port goes to the container: from outside, and from the host itself."""
     host = port.host_address
-    destination = Property_DestinationLocal() if host.is_unspecified else Property_Destination(values.wit_network(host))
-    target = Target(values.wit_address(port.container_address), port.container_port)
-    port_range = PortRange(port.host_port, port.host_port)
-    conditions = [when(destination), when(Property_Protocol(port.protocol)), when(Property_DestinationPort(port_range))]
-    return [Rule(chain, conditions, Verdict_DestinationNat(target)) for chain in (NAT_PREROUTING, NAT_OUTPUT)]
+    destination = DESTINATION_LOCAL if host.is_unspecified else nftables.destination(host)
+    conditions = [destination, nftables.protocol(port.protocol), nftables.destination_port(port.host_port)]
+    verdict = nftables.destination_nat(port.container_address, port.container_port)
+    return [Rule(chain, verdict).when(*conditions) for chain in (NAT_PREROUTING, NAT_OUTPUT)]

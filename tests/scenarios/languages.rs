@@ -21,6 +21,12 @@ const OTHER_VERSION: Mistake = Mistake {
     says: &["was built for", "pontoon:driver/", "@0.2.0", "build it again with that version"],
 };
 
+/// What an author reads whose driver finds version 1 of what it remembers, and reads version 2.
+const OTHER_BUILD: &str = "the store's k has version 1, and this build of the driver reads version 2: have it read that, too, \
+                           or use another key";
+const NO_VERSION_WANTED: &str = "the store's k has version 1, and this build of the driver reads no version";
+const NO_VERSION: &str = "the store's k has no version, and this build of the driver reads version 2";
+
 /// The macro makes a module of tests for each language.
 const GO: &[Mistake] = &[
     OTHER_VERSION,
@@ -31,6 +37,18 @@ const GO: &[Mistake] = &[
             "delete-network trapped",
             "it had said: panic: out of luck, in main.simple.DeleteNetwork (my-blue/main.go:",
         ],
+    },
+    // What another build of the driver stored.
+    Mistake {
+        edits: &[[
+            "main.go",
+            "return nil // What a network",
+            "seven, one, two := 7, pontoon.Key[int]{Name: \"k\", Version: 1}, pontoon.Key[int]{Name: \"k\", Version: 2}; \
+             none := pontoon.Key[int]{Name: \"k\"}; one.Set(&seven); _, first := two.Get(); _, second := none.Get(); \
+             none.Set(&seven); _, third := two.Get(); \
+             return fmt.Errorf(\"%v; %v; %v\", first, second, third) // What a network",
+        ]],
+        says: &["delete-network", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
     },
     // A function that is missing, and a part.
     Mistake {
@@ -88,6 +106,16 @@ const C: &[Mistake] = &[
         edits: &[["driver.c", "return true; /* What a network", "pontoon_panic(\"out of luck\"); /* What a network"]],
         says: &["delete-network trapped", "it had said: out of luck"],
     },
+    // What another build of the driver stored.
+    Mistake {
+        edits: &[[
+            "driver.c",
+            "return true; /* What a network",
+            "int seven = 7; void *read; size_t count; return pontoon_store_version(\"k\", 1, sizeof seven, &seven, 1, err) && \
+             pontoon_load_version(\"k\", 2, sizeof seven, &read, &count, err); /* What a network",
+        ]],
+        says: &["delete-network", OTHER_BUILD],
+    },
     // A function that is missing, and a part.
     Mistake {
         edits: &[["driver.c", "driver_leave(", "driver_left("]],
@@ -123,6 +151,15 @@ const PYTHON: &[Mistake] = &[
         edits: &[["app.py", "pass  # What a network", "raise ValueError(\"out of luck\")  # What a network"]],
         says: &["delete-network", "ValueError: out of luck", "app.py, line", "in delete_network"],
     },
+    // A value of another type than the interface's.
+    Mistake {
+        edits: &[["app.py", "return pontoon.registration(", "return str("]],
+        says: &[
+            "register trapped",
+            "it had said: TypeError: register (/0/app.py, line ",
+            "what it returns is 'my-blue', of type str; the interface has Registration there",
+        ],
+    },
     // There are no files.
     Mistake {
         edits: &[["app.py", "pass  # What a network", "open(\"/etc/passwd\")  # What a network"]],
@@ -141,14 +178,27 @@ const PYTHON: &[Mistake] = &[
 ];
 
 const JAVASCRIPT: &[Mistake] = &[
-    Mistake {
-        edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"], ["driver.ts", "@0.1.1", "@0.2.0"]],
-        says: OTHER_VERSION.says,
-    },
+    Mistake { edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"]], says: OTHER_VERSION.says },
     // What is thrown, with its place.
     Mistake {
         edits: &[["driver.ts", "// What a network", "throw new RangeError('out of luck'); // What a network"]],
         says: &["delete-network", "RangeError: out of luck", "driver.js"],
+    },
+    // What another build of the driver stored.
+    Mistake {
+        edits: &[
+            [
+                "driver.ts",
+                "// What a network",
+                "let said = ''; const read = (key: store.Key<unknown>) => { \
+                 try { key.get(); } catch (error) { said += error; } }; \
+                 const [one, two, none] = [new store.Key('k', 1), new store.Key('k', 2), new store.Key('k')]; \
+                 one.set(7); read(two); read(none); none.set(7); read(two); \
+                 throw errors.internal(said); // What a network",
+            ],
+            ["driver.ts", "registration, values", "registration, store, values"],
+        ],
+        says: &["delete-network", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
     },
     // Nothing is built of what has the wrong types: a function that is missing, a part, a value.
     Mistake {
@@ -217,6 +267,45 @@ fn the_sdk_for_python_passes_its_own_tests() {
     command.env("PYTHONPATH", format!("{}:.", bindings.path().join("b").display())).env("PYTHONDONTWRITEBYTECODE", "1");
     let ran = Ran::of(command.arg("tests/test_sdk.py").current_dir(&sdk));
     assert!(ran.code == 0 && ran.err.contains("\nOK"), "{ran:?}");
+}
+
+/// What is not an author's to read, or not there for all.
+const GENERATED: &[&str] = &["bindings", "node_modules", "build"];
+
+/// The text of all files below a folder, but of what was generated.
+fn sources(folder: &Path) -> String {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| match path.is_dir() {
+        true if GENERATED.iter().any(|name| path.ends_with(name)) => String::new(),
+        true => sources(&path),
+        false => String::from_utf8(std::fs::read(path).unwrap()).unwrap_or_default(),
+    };
+    files.map(text).collect()
+}
+
+/// What the guide says that things are called in each language is what the SDKs call them, and no SDK or sample has another word for what the
+/// interface calls revoke.
+#[test]
+fn one_word_for_one_thing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let guide = std::fs::read_to_string(root.join("guest-sdk/README.md")).unwrap();
+    let section = guide.split("\n## ").find(|section| section.starts_with("The same words")).unwrap();
+    let mut names = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ")) {
+        for (cell, language) in row.split('|').skip(2).zip(["rust", "go", "c", "python", "javascript"]) {
+            let sdk = sources(&root.join("guest-sdk").join(language));
+            for name in cell.split('`').skip(1).step_by(2) {
+                let mut words = sdk.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                assert!(words.any(|word| word == name), "{language}: the SDK has no {name}");
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 50, "{names} names: where is the table?");
+    for folder in ["guest-sdk", "sample-drivers", "tests/kinds"] {
+        let other = sources(&root.join(folder)).to_lowercase();
+        assert!(!other.contains("withdraw"), "{folder} says withdraw; the interface says revoke");
+    }
 }
 
 /// A new project in a folder of its own.

@@ -8,8 +8,6 @@ import (
 	"strconv"
 
 	pontoon "pontoon.internal/sdk"
-	links "pontoon.internal/sdk/bindings/pontoon_driver_links"
-	namespaces "pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
 	_ "pontoon.internal/sdk/bindings/wit_exports"
 )
 
@@ -27,20 +25,21 @@ func (simple) Register() pontoon.Registration {
 }
 
 func (simple) CreateNetwork(network string, options *pontoon.NetworkOptions, _ *pontoon.NetworkInfo, ipv4, _ []pontoon.IpamData) error {
-	bridge := links.LinkEnd{Name: links.MakeLinkNameExact(name("simple", network)), Up: true}
-	if label, ok := pontoon.Text(options.Generic, labelMTU); ok {
+	bridge := pontoon.LinkEnd{Name: name("simple", network), Up: true}
+	if label, ok := options.Generic[labelMTU]; ok {
 		mtu, err := strconv.ParseUint(label, 10, 16)
 		if err != nil {
 			return pontoon.Errorf(pontoon.InvalidArgument, "%s=%q: no MTU", labelMTU, label)
 		}
-		bridge.Mtu = pontoon.NonZero(uint32(mtu))
+		bridge.MTU = uint32(mtu)
 	}
 	for _, data := range ipv4 {
-		if data.Gateway.IsSome() {
-			bridge.Addresses = append(bridge.Addresses, data.Gateway.Some())
+		if data.Gateway.IsValid() {
+			bridge.Addresses = append(bridge.Addresses, data.Gateway)
 		}
 	}
-	return add(bridge, links.MakeLinkKindBridge())
+	_, err := pontoon.AddBridge(bridge)
+	return err
 }
 
 func (simple) DeleteNetwork(network string) error {
@@ -52,38 +51,34 @@ func (simple) CreateEndpoint(network, endpoint string, info *pontoon.InterfaceIn
 	if err != nil {
 		return err
 	}
-	bridge, err := get(name("simple", network))
+	bridge, err := pontoon.GetLink(name("simple", network), nil)
 	if err != nil {
 		return err
 	}
-	is, err := pontoon.Try(bridge.Info())
+	is, err := bridge.Info()
 	if err != nil {
 		return err
 	}
-	mtu := pontoon.Some(is.Mtu)
-	host := links.LinkEnd{Name: links.MakeLinkNameExact(name("host", endpoint)), Master: pontoon.Some(bridge), Mtu: mtu, Up: true}
-	container := links.LinkEnd{
-		Name:       links.MakeLinkNameExact(name("cont", endpoint)),
-		Mtu:        mtu,
-		MacAddress: pontoon.Some(pontoon.MacAddress(mac)),
-	}
-	return add(host, links.MakeLinkKindVeth(container))
+	host := pontoon.LinkEnd{Name: name("host", endpoint), Master: bridge, MTU: is.MTU, Up: true}
+	container := pontoon.LinkEnd{Name: name("cont", endpoint), MTU: is.MTU, MacAddress: mac}
+	_, _, err = pontoon.AddVeth(host, container)
+	return err
 }
 
 func (simple) DeleteEndpoint(network, endpoint string) error {
 	return nil
 }
 
-func (simple) EndpointOperInfo(network, endpoint string) (pontoon.TextMap, error) {
+func (simple) EndpointOperInfo(network, endpoint string) (map[string]string, error) {
 	return nil, nil
 }
 
 func (simple) Join(_, endpoint, _ string, info *pontoon.JoinInfo, _ *pontoon.EndpointOptions) error {
-	link, err := get(name("cont", endpoint))
+	link, err := pontoon.GetLink(name("cont", endpoint), nil)
 	if err != nil {
 		return err
 	}
-	return pontoon.Do(info.InterfaceName().SetNames(link, "eth", pontoon.None[string]()))
+	return info.SetNames(link, "eth", "")
 }
 
 func (simple) Leave(network, endpoint string) error {
@@ -91,11 +86,11 @@ func (simple) Leave(network, endpoint string) error {
 }
 
 func chooseMacAddress(info *pontoon.InterfaceInfo) (net.HardwareAddr, error) {
-	if mac := info.MacAddress(); mac.IsSome() {
-		return pontoon.FromMacAddress(mac.Some()), nil
+	if mac := info.MacAddress(); mac != nil {
+		return mac, nil
 	}
 	mac := pontoon.RandomMacAddress()
-	return mac, pontoon.Do(info.SetMacAddress(pontoon.MacAddress(mac)))
+	return mac, info.SetMacAddress(mac)
 }
 
 // name is one of the kernel's, of at most 15 bytes. It has a hash of the id, because ids may begin alike.
@@ -103,13 +98,4 @@ func name(prefix, id string) string {
 	sum := fnv.New32a()
 	sum.Write([]byte(id))
 	return fmt.Sprintf("%s-%08x", prefix, sum.Sum32())
-}
-
-func add(end links.LinkEnd, kind links.LinkKind) error {
-	_, err := pontoon.Try(links.Add([]links.LinkSpec{{End: end, Kind: kind}}))
-	return err
-}
-
-func get(name string) (*links.Link, error) {
-	return pontoon.Try(links.Get(pontoon.None[*namespaces.Namespace](), name))
 }

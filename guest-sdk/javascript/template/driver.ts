@@ -1,8 +1,6 @@
 /** A bridge for every network and a pair of links for every container. */
 
-import * as links from 'pontoon:driver/links@0.1.1';
-import type { NetworkOptions } from 'pontoon:driver/types@0.1.1';
-import { driverPart, errors, registration, values } from 'pontoon-sdk';
+import { driverPart, errors, links, registration, values, type NetworkOptions } from 'pontoon-sdk';
 
 /** Docker's name for a network's MTU. */
 const MTU = 'com.docker.network.driver.mtu';
@@ -12,7 +10,7 @@ export const driver = driverPart({
 
   createNetwork(network, options, _info, ipv4, _ipv6) {
     const addresses = ipv4.flatMap((data) => data.gateway ?? []);
-    links.add([{ end: { name: name('simple', network), mtu: mtu(options), addresses, up: true }, kind: { tag: 'bridge' } }]);
+    links.addBridge({ name: name('simple', network), mtu: mtu(options), addresses, up: true });
   },
 
   deleteNetwork(_network) {
@@ -25,15 +23,14 @@ export const driver = driverPart({
       macAddress = values.randomMacAddress();
       info.setMacAddress(macAddress);
     }
-    const bridge = links.get(undefined, name('simple', network).val);
+    const bridge = links.get(name('simple', network));
     const { mtu } = bridge.info();
-    const host = { name: name('host', endpoint), mtu, master: bridge, addresses: [], up: true };
-    const container = { name: name('cont', endpoint), mtu, macAddress, addresses: [], up: false };
-    links.add([{ end: host, kind: { tag: 'veth', val: container } }]);
+    const host = { name: name('host', endpoint), mtu, master: bridge, up: true };
+    links.addVeth(host, { name: name('cont', endpoint), mtu, macAddress });
   },
 
   join(_network, endpoint, _sandbox, info, _options) {
-    info.interfaceName().setNames(links.get(undefined, name('cont', endpoint).val), 'eth', undefined);
+    info.interfaceName().setNames(links.get(name('cont', endpoint)), 'eth', undefined);
   },
 });
 
@@ -45,8 +42,8 @@ function mtu(options: NetworkOptions): number | undefined {
 }
 
 /** A name of the kernel's has at most 15 bytes. It has a hash (FNV-1a) of the id, because ids may begin alike. */
-function name(prefix: string, id: string): links.LinkNameExact {
+function name(prefix: string, id: string): string {
   const mix = (hash: number, byte: number) => Math.imul(hash ^ byte, 0x01000193);
   const hash = new TextEncoder().encode(id).reduce(mix, 0x811c9dc5) >>> 0;
-  return { tag: 'exact', val: `${prefix}-${hash.toString(16).padStart(8, '0')}` };
+  return `${prefix}-${hash.toString(16).padStart(8, '0')}`;
 }

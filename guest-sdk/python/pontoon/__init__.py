@@ -3,9 +3,26 @@
 A driver is a module with a class `Driver`, and one for each other part that its world exports, named as the part is. Every call runs in a
 fresh instance: globals are as they were when the component was built, and what is to be remembered goes into the `store`. Every call is a
 transaction: what it changed stays if it returns, and is undone if it raises.
+
+The modules here are the host's functions: `links`, `nftables`, `addresses`, `routes`, `neighbours` and `ports` take addresses as `ipaddress`
+has them; the others are as `wit/deps/pontoon-driver` says.
 """
 
-from . import error, links, nftables, store, values
-from .part import Driver, Part, registration
+from wit_world import exports
+from wit_world.exports.driver import Registration
+from wit_world.imports import clock, configuration, forwarding, log, namespaces, random, rules, sysctls, tables
+from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo, RouteType
+from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions, ObjectType, PortBinding, Scope, TableEvent, TransportPort
 
-__all__ = ["Driver", "Part", "error", "links", "nftables", "registration", "store", "values"]
+from . import addresses, checked, errors, links, neighbours, nftables, ports, routes, store, values
+from .errors import Err
+from .part import Driver, Part, before_and_after, registration
+
+checked.imports()
+
+__all__ = [
+    "Driver", "EndpointOptions", "Err", "InterfaceInfo", "IpamData", "JoinInfo", "NetworkInfo", "NetworkOptions", "ObjectType", "Part",
+    "PortBinding", "Registration", "RouteType", "Scope", "TableEvent", "TransportPort", "addresses", "before_and_after", "clock",
+    "configuration", "errors", "exports", "forwarding", "links", "log", "namespaces", "neighbours", "nftables", "ports", "random",
+    "registration", "routes", "rules", "store", "sysctls", "tables", "values",
+]  # fmt: skip

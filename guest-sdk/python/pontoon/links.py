@@ -1,19 +1,50 @@
-"""Links with defaults: `wit_world.imports.links` has no parameter that may be left out."""
+"""Links: `add_bridge(end("br0", up=True))`."""
 
+import builtins
 from collections.abc import Iterable
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from wit_world.imports import links
-from wit_world.imports.links import Link, LinkChanges, LinkEnd, LinkKind, LinkKind_Bridge, LinkKind_Veth, LinkName_Exact, LinkName_Prefix, LinkSpec
+from wit_world.imports.links import (
+    IpvlanFlag,
+    IpvlanMode,
+    IpvlanOptions,
+    Link,
+    LinkChanges,
+    LinkEnd,
+    LinkInfo,
+    LinkKind,
+    LinkKind_Bridge,
+    LinkKind_Dummy,
+    LinkKind_Ipvlan,
+    LinkKind_Macvlan,
+    LinkKind_Veth,
+    LinkKind_Vlan,
+    LinkKind_Vxlan,
+    LinkName_Exact,
+    LinkName_Prefix,
+    LinkSpec,
+    MacvlanMode,
+    MacvlanOptions,
+    NewMaster_Bridge,
+    NewMaster_Nothing,
+    VlanOptions,
+    VxlanOptions,
+)
 from wit_world.imports.namespaces import Namespace
 
-from .values import MacAddress, wit_network
+from .values import MacAddress, wit_network, wit_option
+
+__all__ = [
+    "IpvlanFlag", "IpvlanMode", "Link", "LinkChanges", "LinkEnd", "LinkInfo", "MacvlanMode", "NewMaster_Bridge", "NewMaster_Nothing",
+    "add_bridge", "add_dummy", "add_ipvlan", "add_macvlan", "add_veth", "add_vlan", "add_vxlan", "changes", "end", "get", "list",
+]  # fmt: skip
 
 
 def end(
-    name: str,
+    name: str | None = None,
     *,
-    is_prefix: bool = False,
+    prefix: str = "",
     namespace: Namespace | None = None,
     mac_address: MacAddress | None = None,
     mtu: int | None = None,
@@ -21,19 +52,18 @@ def end(
     addresses: Iterable[IPv4Interface | IPv6Interface] = (),
     up: bool = False,
 ) -> LinkEnd:
-    """One end of a new link. To a prefix the kernel adds the lowest free number."""
-    link_name = LinkName_Prefix(name) if is_prefix else LinkName_Exact(name)
+    """One end of a new link. Without a name, the kernel adds the lowest free number to the prefix."""
+    link_name = LinkName_Prefix(prefix) if name is None else LinkName_Exact(name)
     return LinkEnd(namespace, link_name, mac_address, mtu, master, [wit_network(address) for address in addresses], up)
 
 
-def add(end: LinkEnd, kind: LinkKind) -> Link:
-    """Makes a link."""
+def _add(end: LinkEnd, kind: LinkKind) -> Link:
     return links.add([LinkSpec(end, kind)])[0].link
 
 
 def add_bridge(end: LinkEnd) -> Link:
     """Makes a bridge."""
-    return add(end, LinkKind_Bridge())
+    return _add(end, LinkKind_Bridge())
 
 
 def add_veth(end: LinkEnd, peer: LinkEnd) -> tuple[Link, Link]:
@@ -43,9 +73,50 @@ def add_veth(end: LinkEnd, peer: LinkEnd) -> tuple[Link, Link]:
     return added.link, added.peer
 
 
+def add_vxlan(
+    end: LinkEnd,
+    vni: int,
+    *,
+    port: int = 4789,
+    parent: Link | None = None,
+    local: IPv4Address | IPv6Address | None = None,
+    remote: IPv4Address | IPv6Address | None = None,
+    learning: bool = False,
+    proxy: bool = False,
+) -> Link:
+    """Makes a vxlan link: Ethernet in UDP."""
+    options = VxlanOptions(vni, port, parent, wit_option(local), wit_option(remote), learning, proxy)
+    return _add(end, LinkKind_Vxlan(options))
+
+
+def add_macvlan(end: LinkEnd, parent: Link, mode: MacvlanMode) -> Link:
+    """Makes a link with a MAC address of its own on a parent of the host's."""
+    return _add(end, LinkKind_Macvlan(MacvlanOptions(parent, mode)))
+
+
+def add_ipvlan(end: LinkEnd, parent: Link, mode: IpvlanMode, flag: IpvlanFlag) -> Link:
+    """Makes a link with IP addresses of its own on a parent of the host's."""
+    return _add(end, LinkKind_Ipvlan(IpvlanOptions(parent, mode, flag)))
+
+
+def add_vlan(end: LinkEnd, parent: Link, id: int) -> Link:
+    """Makes an 802.1Q link with an id of 1 to 4094 on a parent of the host's."""
+    return _add(end, LinkKind_Vlan(VlanOptions(parent, id)))
+
+
+def add_dummy(end: LinkEnd) -> Link:
+    """Makes a link that leads nowhere."""
+    return _add(end, LinkKind_Dummy())
+
+
 def get(name: str, namespace: Namespace | None = None) -> Link:
-    """A link of this driver's, by name."""
+    """A link of this driver's, or on the host a parent interface, by name; without a namespace, on the host."""
     return links.get(namespace, name)
+
+
+def list(namespace: Namespace | None = None) -> builtins.list[LinkInfo]:
+    """The network's links in a namespace; without one, on the host."""
+    return links.list(namespace)
 
 
 def changes(**values: object) -> LinkChanges:

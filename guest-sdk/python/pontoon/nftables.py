@@ -1,24 +1,144 @@
-"""Rules that read like rules: `Rule(FORWARD, Verdict_Drop(), [when(Property_InputLink(bridge))])`."""
+"""Rules that read like rules: `Rule(FORWARD, DROP).when(input_link(bridge)).unless(output_link(bridge))`."""
 
-from wit_world.imports.nftables import Chain, ChainType, Condition, Hook, Property
+import builtins
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from wit_world.imports import nftables
+from wit_world.imports.links import Link
+from wit_world.imports.namespaces import Namespace
+from wit_world.imports.nftables import (
+    Chain,
+    ChainType,
+    Condition,
+    ConnectionStates,
+    Hook,
+    PortRange,
+    Property,
+    Property_Connection,
+    Property_Destination,
+    Property_DestinationLocal,
+    Property_DestinationPort,
+    Property_DestinationTranslated,
+    Property_InputLink,
+    Property_OutputLink,
+    Property_Protocol,
+    Property_Source,
+    Property_SourcePort,
+    Target,
+    Verdict,
+    Verdict_Accept,
+    Verdict_DestinationNat,
+    Verdict_Drop,
+    Verdict_Masquerade,
+    Verdict_SourceNat,
+)
+
+from .values import wit_address, wit_network
+
+RAW_PREROUTING = Chain(ChainType.FILTER, Hook.PREROUTING, -300)
+"""What comes in, before connection tracking."""
 FORWARD = Chain(ChainType.FILTER, Hook.FORWARD, 0)
 """What is forwarded."""
-RAW_PREROUTING = Chain(ChainType.FILTER, Hook.PREROUTING, -300)
-"""What comes in, before everything else."""
+OUTPUT = Chain(ChainType.FILTER, Hook.OUTPUT, 0)
+"""What the host sends."""
 NAT_PREROUTING = Chain(ChainType.NAT, Hook.PREROUTING, -100)
-"""Where destinations of what comes in are translated."""
+"""Destinations of what comes in."""
 NAT_OUTPUT = Chain(ChainType.NAT, Hook.OUTPUT, -100)
-"""Where destinations of what the host itself sends are translated."""
+"""Destinations of what the host sends."""
 NAT_POSTROUTING = Chain(ChainType.NAT, Hook.POSTROUTING, 100)
-"""Where sources are translated."""
+"""Sources of what goes out."""
+
+ACCEPT = Verdict_Accept()
+"""It passes this chain."""
+DROP = Verdict_Drop()
+"""It goes no further."""
+MASQUERADE = Verdict_Masquerade()
+"""Its source becomes the address of the link that it leaves by."""
+
+DESTINATION_LOCAL = Property_DestinationLocal()
+"""It goes to an address of this namespace (fib daddr type local)."""
+DESTINATION_TRANSLATED = Property_DestinationTranslated()
+"""The connection's destination was translated (ct status dnat)."""
+ESTABLISHED_RELATED = Property_Connection(ConnectionStates.ESTABLISHED | ConnectionStates.RELATED)
+"""Answers, and what belongs to them."""
 
 
-def when(property: Property) -> Condition:
-    """The property must hold."""
-    return Condition(property, False)
+class Rule(nftables.Rule):
+    """A rule of a chain, without a condition at first."""
+
+    def __init__(self, chain: Chain, verdict: Verdict, conditions: Iterable[Condition] = ()) -> None:
+        super().__init__(chain, [*conditions], verdict)
+
+    def when(self, *properties: Property) -> "Rule":
+        """The rule where these properties must hold, too."""
+        return Rule(self.chain, self.verdict, [*self.conditions, *(Condition(one, False) for one in properties)])
+
+    def unless(self, *properties: Property) -> "Rule":
+        """The rule where these properties must not hold."""
+        return Rule(self.chain, self.verdict, [*self.conditions, *(Condition(one, True) for one in properties)])
 
 
-def unless(property: Property) -> Condition:
-    """The property must not hold."""
-    return Condition(property, True)
+def input_link(link: Link) -> Property:
+    """It came in by this link."""
+    return Property_InputLink(link)
+
+
+def output_link(link: Link) -> Property:
+    """It leaves by this link."""
+    return Property_OutputLink(link)
+
+
+def source(network: IPv4Network | IPv6Network | IPv4Address | IPv6Address) -> Property:
+    """It comes from there."""
+    return Property_Source(wit_network(network))
+
+
+def destination(network: IPv4Network | IPv6Network | IPv4Address | IPv6Address) -> Property:
+    """It goes there."""
+    return Property_Destination(wit_network(network))
+
+
+def protocol(number: int) -> Property:
+    """The IP protocol's number is this."""
+    return Property_Protocol(number)
+
+
+def source_port(first: int, last: int | None = None) -> Property:
+    """Needs a `protocol` of TCP, UDP or SCTP before it in the rule."""
+    return Property_SourcePort(PortRange(first, first if last is None else last))
+
+
+def destination_port(first: int, last: int | None = None) -> Property:
+    """Needs a `protocol` of TCP, UDP or SCTP before it in the rule."""
+    return Property_DestinationPort(PortRange(first, first if last is None else last))
+
+
+def connection(states: ConnectionStates) -> Property:
+    """The state of its connection is one of these."""
+    return Property_Connection(states)
+
+
+def source_nat(address: IPv4Address | IPv6Address, port: int | None = None) -> Verdict:
+    """Its source becomes this."""
+    return Verdict_SourceNat(Target(wit_address(address), port))
+
+
+def destination_nat(address: IPv4Address | IPv6Address, port: int | None = None) -> Verdict:
+    """Its destination becomes this, in one of the network's pools."""
+    return Verdict_DestinationNat(Target(wit_address(address), port))
+
+
+def add(rules: Iterable[nftables.Rule], namespace: Namespace | None = None) -> builtins.list[int]:
+    """Adds rules at the ends of their chains, and gives their ids. They belong to the endpoint or network of the call."""
+    return nftables.add(namespace, [*rules])
+
+
+def remove(ids: Iterable[int]) -> None:
+    """Removes rules. Nothing to do for those that are not there."""
+    nftables.remove([*ids])
+
+
+def list() -> builtins.list[int]:
+    """The rules of the call's endpoint, or of its network where the call has no endpoint."""
+    return nftables.list()

@@ -29,6 +29,11 @@ def wit_address(value: IPv4Address | IPv6Address) -> IpAddress:
     return IpAddress_Ipv6(tuple(int.from_bytes(value.packed[i : i + 2]) for i in range(0, 16, 2)))
 
 
+def wit_option(value: IPv4Address | IPv6Address | None) -> IpAddress | None:
+    """The host's form of an address, if there is one."""
+    return None if value is None else wit_address(value)
+
+
 def wit_network(value: IPv4Interface | IPv6Interface | IPv4Network | IPv6Network | IPv4Address | IPv6Address) -> IpNetwork:
     """The host's form of an address with its network, of a network, or of an address as a network of its own."""
     if isinstance(value, IPv4Network | IPv6Network):

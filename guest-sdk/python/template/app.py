@@ -2,19 +2,14 @@
 
 import zlib
 
-from wit_world import exports
-from wit_world.exports.driver import Registration
-from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo
-from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions
-
 import pontoon
-from pontoon import error, links, values
+from pontoon import EndpointOptions, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration, errors, links, values
 
 MTU = "com.docker.network.driver.mtu"
 """Docker's name for a network's MTU."""
 
 
-class Driver(pontoon.Driver, exports.Driver):
+class Driver(pontoon.Driver):
     def register(self) -> Registration:
         return pontoon.registration("@NAME@")
 
@@ -45,7 +40,7 @@ class Driver(pontoon.Driver, exports.Driver):
 def mtu(options: NetworkOptions) -> int | None:
     text = dict(options.generic).get(MTU, "0")
     if not text.isdecimal() or int(text) > 65_535:
-        raise error.invalid_argument(f'{MTU}="{text}": no MTU')
+        raise errors.invalid_argument(f'{MTU}="{text}": no MTU')
     return int(text) or None
 
 

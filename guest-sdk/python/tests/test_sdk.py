@@ -1,11 +1,15 @@
 """On generated bindings, whose host functions are replaced where a test needs one."""
 
 import unittest
+from collections.abc import Callable
 from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
 from unittest import mock
 
-from pontoon import Part, error, links, store, values
+import pontoon
+from pontoon import Part, errors, links, nftables, store, values
 from wit_world.imports import log
+from wit_world.imports.links import Link
 
 
 class Values(unittest.TestCase):
@@ -30,18 +34,88 @@ class Errors(unittest.TestCase):
                 raise ValueError("out of luck")
 
             def refuse(self) -> None:
-                raise error.context(error.not_found("no network n"), "n")
+                raise errors.context(errors.not_found("no network n"), "n")
 
         with mock.patch.object(log, "log") as logged, mock.patch("pontoon.runtime.begin"):
-            with self.assertRaises(error.Err) as caught:
+            with self.assertRaises(errors.Err) as caught:
                 Driver().fail()
             told = caught.exception.value
             self.assertRegex(told.message, r"^ValueError: out of luck \(.*test_sdk.py, line \d+, in fail\)$")
-            self.assertEqual((told.kind, logged.call_args.args[1]), (error.ErrorKind.INTERNAL, "ValueError: out of luck"))
-            with self.assertRaises(error.Err) as caught:
+            self.assertEqual((told.kind, logged.call_args.args[1]), (errors.ErrorKind.INTERNAL, "ValueError: out of luck"))
+            with self.assertRaises(errors.Err) as caught:
                 Driver().refuse()
-            self.assertTrue(error.is_kind(caught.exception, error.ErrorKind.NOT_FOUND))
+            self.assertTrue(errors.is_kind(caught.exception, errors.ErrorKind.NOT_FOUND))
             self.assertEqual(caught.exception.value.message, "n: no network n")
+
+
+class Types(unittest.TestCase):
+    """What is not of the interface's type is said: function, place in the value, what stands there and what belongs there."""
+
+    def told(self, call: Callable[[], object]) -> str:
+        with mock.patch.object(log, "log"), mock.patch("pontoon.runtime.begin"), self.assertRaises(errors.Err) as caught:
+            call()
+        return caught.exception.value.message
+
+    def test_what_a_function_returns(self) -> None:
+        class Driver(pontoon.Driver):
+            what: Any = None
+
+            def register(self) -> Any:
+                return self.what
+
+            def endpoint_oper_info(self, network: str, endpoint: str) -> Any:
+                return self.what
+
+            def create_network(self, *_: Any) -> None: ...
+            def create_endpoint(self, *_: Any) -> None: ...
+            def join(self, *_: Any) -> None: ...
+
+        driver = Driver()
+        good = pontoon.registration("d")
+        wrong_name, wrong_scope = pontoon.registration(7), pontoon.registration("d", data_scope="local")  # type: ignore[arg-type]
+        table: list[tuple[Callable[[], object], Any, str]] = [
+            (driver.register, "d", "register (.*test_sdk.py, line .*): what it returns is 'd', of type str; the interface has Registration there"),
+            (driver.register, None, "what it returns is None, of type NoneType; the interface has Registration there"),
+            (driver.register, wrong_name, r"what it returns\.network_type is 7, of type int; the interface has str there"),
+            (driver.register, wrong_scope, r"what it returns\.capability\.data_scope is 'local', of type str; the interface has Scope there"),
+            (lambda: driver.endpoint_oper_info("n", "e"), {"a": "1"}, r"is \{'a': '1'\}, of type dict; the interface has list\[tuple\[str, str\]\]"),
+            (lambda: driver.endpoint_oper_info("n", "e"), [["a", "1"]], r"what it returns\[0\] is \['a', '1'\], of type list; .* tuple\[str, str\]"),
+            (lambda: driver.endpoint_oper_info("n", "e"), [("a", 1)], r"what it returns\[0\]\[1\] is 1, of type int; the interface has str there"),
+        ]
+        for call, what, says in table:
+            Driver.what = what
+            self.assertRegex(self.told(call), f"^TypeError: .*{says}")
+        Driver.what = good
+        with mock.patch("pontoon.runtime.begin"):
+            self.assertIs(driver.register(), good)
+
+    def test_what_the_host_is_given_and_what_is_raised(self) -> None:
+        class Given(Part):
+            def text_mtu(self) -> None:
+                links.add_bridge(links.end("b", mtu="1500"))  # type: ignore[arg-type]
+
+            def no_link(self) -> None:
+                nftables.add([nftables.Rule(nftables.FORWARD, nftables.DROP).when(nftables.input_link("b"))])  # type: ignore[arg-type]
+
+            def short(self) -> None:
+                links.add_dummy(links.end("d", mac_address=(2, 1)))  # type: ignore[arg-type]
+
+            def raised(self) -> None:
+                raise errors.Err("no network")
+
+        given = Given()
+        self.assertRegex(
+            self.told(given.text_mtu),
+            r"^TypeError: add: links\[0\]\.end\.mtu is '1500', of type str; the interface has int or None there \(.*test_sdk.py, line \d+, in text_mtu\)$",
+        )
+        self.assertRegex(self.told(given.no_link), r"add: rules\[0\]\.conditions\[0\]\.property\.value is 'b', of type str; the interface has Link")
+        self.assertRegex(self.told(given.short), r"add: links\[0\]\.end\.mac_address is \(2, 1\), of type tuple; the interface has tuple\[int, int, int,")
+        self.assertRegex(self.told(given.raised), "TypeError: raised: the value of its error is 'no network', of type str; the interface has Error")
+
+    def test_what_is_right_goes_through(self) -> None:
+        # There is no host here, which is what the bindings say then.
+        for call in (lambda: links.add_bridge(links.end("b", mtu=1500)), lambda: nftables.remove([1]), lambda: links.get("b")):
+            self.assertRaises(NotImplementedError, call)
 
 
 class Helpers(unittest.TestCase):
@@ -50,13 +124,44 @@ class Helpers(unittest.TestCase):
         with self.assertRaises(TypeError):
             links.changes(hairpinn=True)
 
+    def test_rules_are_put_together(self) -> None:
+        first = nftables.Rule(nftables.FORWARD, nftables.DROP).when(nftables.input_link(Link()), nftables.DESTINATION_LOCAL)
+        second = first.unless(nftables.destination_port(80))
+        self.assertEqual(([one.negated for one in second.conditions], len(first.conditions)), ([False, False, True], 2))
+        self.assertEqual((second.conditions[2].property.value.last, second.verdict), (80, nftables.DROP))
+
+
+class Store(unittest.TestCase):
+    """On a store in memory."""
+
+    def setUp(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        functions = {"get": self.kept.get, "set": self.kept.__setitem__, "remove": self.kept.pop, "list": lambda _: list(self.kept.items())}
+        patch = mock.patch.multiple(store.store, **functions)
+        patch.start()
+        self.addCleanup(patch.stop)
+
     def test_what_is_remembered_is_json(self) -> None:
-        kept: dict[str, bytes] = {}
-        with mock.patch.multiple(store.store, get=kept.get, set=kept.__setitem__, remove=kept.pop, list=lambda _: list(kept.items())):
-            store.put("network/n", {"mtu": 1400})
-            self.assertEqual(kept, {"network/n": b'{"mtu":1400}'})
-            self.assertEqual(store.entries("network/"), [("n", {"mtu": 1400})])
-            self.assertEqual((store.take("network/n"), store.take("network/n")), ({"mtu": 1400}, None))
+        key = store.Key("network/n")
+        key.set({"mtu": 1400})
+        self.assertEqual(self.kept, {"network/n": b'{"mtu":1400}'})
+        self.assertEqual(store.Key("network/").list(), [("n", {"mtu": 1400})])
+        self.assertEqual((key.take(), key.take()), ({"mtu": 1400}, None))
+
+    def test_another_builds_version_is_an_error(self) -> None:
+        store.Key("k", version=1).set([7])
+        self.assertEqual(self.kept, {"k": b'{"version":1,"value":[7]}'})
+        self.assertEqual((store.Key("k", version=1).get(), store.Key("", version=1).list()), ([7], [("k", [7])]))
+        for read in (store.Key("k", version=2).get, store.Key("k", version=2).take, store.Key("", version=2).list):
+            self.assertRegex(self.told(read), "the store's k has version 1, and this build of the driver reads version 2: have it read that, too,")
+        self.assertRegex(self.told(store.Key("k").get), "has version 1, and this build of the driver reads no version: ")
+        store.Key("k").set([7])
+        self.assertRegex(self.told(store.Key("k", version=2).get), "has no version, and this build of the driver reads version 2: ")
+
+    def told(self, read: Callable[[], object]) -> str:
+        with self.assertRaises(errors.Err) as caught:
+            read()
+        return caught.exception.value.message
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ fn a_record_of_another_version_is_refused_with_both_numbers() {
     assert_eq!(fake::stored()["r/a"], r#"{"version":1,"value":["web",80]}"#);
     assert_eq!(key(1).get(), Ok(Some(("web".to_owned(), 80))));
     assert_eq!(store::list_version("r/", 1), Ok(vec![("a".to_owned(), ("web".to_owned(), 80_u16))]));
-    let says = "the store's r/a has version 1, and this build of the driver reads version 2";
+    let says = "the store's r/a has version 1, and this build of the driver reads version 2: have it read that, too, or use \
+                another key";
     assert_eq!(key(2).get(), Err(Error::internal(says)));
     assert_eq!(store::list_version::<u8>("r/", 2), Err(Error::internal(says)));
     // The value may be of another type by then.

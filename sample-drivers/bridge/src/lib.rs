@@ -77,7 +77,7 @@ impl Driver for Bridge {
     }
 
     fn leave(network: &str, endpoint: &str) -> Result<()> {
-        ports::revoke(network, endpoint)
+        ports::revoke(network, endpoint).map(drop)
     }
 }
 
@@ -94,7 +94,7 @@ impl ExternalConnectivity for Bridge {
     }
 
     fn revoke_external_connectivity(network: &str, endpoint: &str) -> Result<()> {
-        ports::revoke(network, endpoint)
+        ports::revoke(network, endpoint).map(drop)
     }
 }
 

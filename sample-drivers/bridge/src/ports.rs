@@ -99,7 +99,7 @@ impl From<Published> for Row {
 
 /// Publishes these ports instead of those that were published before.
 pub(crate) fn publish(network: &str, endpoint: &str, gateways: Gateways, bindings: &[PortBinding]) -> Result<()> {
-    let before = withdraw(network, endpoint)?;
+    let before = revoke(network, endpoint)?;
     let network_record = Network::find(network)?;
     let mut record = Endpoint::find(network, endpoint)?;
     if network_record.internal {
@@ -126,13 +126,8 @@ fn keep(network: &str, endpoint: &str, record: &Endpoint) -> Result<()> {
     })
 }
 
-/// Takes all ports back. There is nothing to do for an endpoint without any, or for none.
-pub(crate) fn revoke(network: &str, endpoint: &str) -> Result<()> {
-    withdraw(network, endpoint).map(drop)
-}
-
-/// Takes all ports back and says which they were.
-fn withdraw(network: &str, endpoint: &str) -> Result<Vec<Published>> {
+/// Takes all ports back and says which they were. There is nothing to do for an endpoint without any, or for none.
+pub(crate) fn revoke(network: &str, endpoint: &str) -> Result<Vec<Published>> {
     let key = Endpoint::key(network, endpoint);
     let Some(mut record) = key.get()? else { return Ok(Vec::new()) };
     if record.published.is_empty() {

@@ -4,6 +4,7 @@ package export_pontoon_driver_driver
 import (
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 	pontoon "pontoon.internal/sdk"
+	"pontoon.internal/sdk/bindings/pontoon_driver_capabilities"
 	"pontoon.internal/sdk/bindings/pontoon_driver_driver"
 	"pontoon.internal/sdk/bindings/pontoon_driver_types"
 )
@@ -31,9 +32,10 @@ func Register() pontoon_driver_driver.Registration {
 	}
 }
 
-func CreateNetwork(network string, options pontoon.NetworkOptions, info *pontoon.NetworkInfo, ipv4, ipv6 []pontoon.IpamData) nothing {
+func CreateNetwork(network string, options pontoon_driver_types.NetworkOptions, info *pontoon_driver_capabilities.NetworkInfo, ipv4, ipv6 []pontoon_driver_types.IpamData) nothing {
 	defer pontoon.End(info)
-	return pontoon.Reply(part().CreateNetwork(network, &options, info, ipv4, ipv6))
+	given, its := pontoon.FromNetworkOptions(options), pontoon.FromNetworkInfo(info)
+	return pontoon.Reply(part().CreateNetwork(network, given, its, pontoon.FromPools(ipv4), pontoon.FromPools(ipv6)))
 }
 
 func DeleteNetwork(network string) nothing {
@@ -41,9 +43,9 @@ func DeleteNetwork(network string) nothing {
 	return pontoon.Reply(part().DeleteNetwork(network))
 }
 
-func CreateEndpoint(network, endpoint string, info *pontoon.InterfaceInfo, options pontoon.EndpointOptions) nothing {
+func CreateEndpoint(network, endpoint string, info *pontoon_driver_capabilities.InterfaceInfo, options pontoon_driver_types.EndpointOptions) nothing {
 	defer pontoon.End(info)
-	return pontoon.Reply(part().CreateEndpoint(network, endpoint, info, &options))
+	return pontoon.Reply(part().CreateEndpoint(network, endpoint, pontoon.FromInterfaceInfo(info), pontoon.FromEndpointOptions(options)))
 }
 
 func DeleteEndpoint(network, endpoint string) nothing {
@@ -51,14 +53,15 @@ func DeleteEndpoint(network, endpoint string) nothing {
 	return pontoon.Reply(part().DeleteEndpoint(network, endpoint))
 }
 
-func EndpointOperInfo(network, endpoint string) witTypes.Result[pontoon.TextMap, pontoon_driver_types.Error] {
+func EndpointOperInfo(network, endpoint string) witTypes.Result[pontoon_driver_types.TextMap, pontoon_driver_types.Error] {
 	defer pontoon.End(nil)
-	return pontoon.ReplyWith(part().EndpointOperInfo(network, endpoint))
+	texts, err := part().EndpointOperInfo(network, endpoint)
+	return pontoon.ReplyWith(pontoon.Texts(texts), err)
 }
 
-func Join(network, endpoint, sandbox string, info *pontoon.JoinInfo, options pontoon.EndpointOptions) nothing {
+func Join(network, endpoint, sandbox string, info *pontoon_driver_capabilities.JoinInfo, options pontoon_driver_types.EndpointOptions) nothing {
 	defer pontoon.End(info)
-	return pontoon.Reply(part().Join(network, endpoint, sandbox, info, &options))
+	return pontoon.Reply(part().Join(network, endpoint, sandbox, pontoon.FromJoinInfo(info), pontoon.FromEndpointOptions(options)))
 }
 
 func Leave(network, endpoint string) nothing {

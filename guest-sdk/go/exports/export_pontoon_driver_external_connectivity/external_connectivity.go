@@ -13,10 +13,10 @@ func part() pontoon.ExternalConnectivity {
 	return pontoon.Part[pontoon.ExternalConnectivity]("external-connectivity")
 }
 
-func ProgramExternalConnectivity(network, endpoint string, gatewayIPv4, gatewayIPv6 witTypes.Option[string], options pontoon.EndpointOptions) nothing {
+func ProgramExternalConnectivity(network, endpoint string, gatewayIPv4, gatewayIPv6 witTypes.Option[string], options pontoon_driver_types.EndpointOptions) nothing {
 	defer pontoon.End(nil)
-	ipv4, ipv6 := pontoon.Pointer(gatewayIPv4), pontoon.Pointer(gatewayIPv6)
-	return pontoon.Reply(part().ProgramExternalConnectivity(network, endpoint, ipv4, ipv6, &options))
+	ipv4, ipv6 := gatewayIPv4.SomeOr(""), gatewayIPv6.SomeOr("")
+	return pontoon.Reply(part().ProgramExternalConnectivity(network, endpoint, ipv4, ipv6, pontoon.FromEndpointOptions(options)))
 }
 
 func RevokeExternalConnectivity(network, endpoint string) nothing {

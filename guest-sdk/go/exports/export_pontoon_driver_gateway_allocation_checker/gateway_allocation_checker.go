@@ -10,9 +10,9 @@ import (
 
 type skip = pontoon_driver_gateway_allocation_checker.SkipGateway
 
-func SkipGatewayAllocation(options pontoon.NetworkOptions) witTypes.Result[skip, pontoon_driver_types.Error] {
+func SkipGatewayAllocation(options pontoon_driver_types.NetworkOptions) witTypes.Result[skip, pontoon_driver_types.Error] {
 	defer pontoon.End(nil)
 	part := pontoon.Part[pontoon.GatewayAllocationChecker]("gateway-allocation-checker")
-	ipv4, ipv6, err := part.SkipGatewayAllocation(&options)
+	ipv4, ipv6, err := part.SkipGatewayAllocation(pontoon.FromNetworkOptions(options))
 	return pontoon.ReplyWith(skip{Ipv4: ipv4, Ipv6: ipv6}, err)
 }

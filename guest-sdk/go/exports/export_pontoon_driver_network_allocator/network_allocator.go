@@ -11,9 +11,10 @@ func part() pontoon.NetworkAllocator {
 	return pontoon.Part[pontoon.NetworkAllocator]("network-allocator")
 }
 
-func NetworkAllocate(network string, options pontoon.TextMap, ipv4, ipv6 []pontoon.IpamData) witTypes.Result[pontoon.TextMap, pontoon_driver_types.Error] {
+func NetworkAllocate(network string, options pontoon_driver_types.TextMap, ipv4, ipv6 []pontoon_driver_types.IpamData) witTypes.Result[pontoon_driver_types.TextMap, pontoon_driver_types.Error] {
 	defer pontoon.End(nil)
-	return pontoon.ReplyWith(part().NetworkAllocate(network, options, ipv4, ipv6))
+	texts, err := part().NetworkAllocate(network, pontoon.FromTexts(options), pontoon.FromPools(ipv4), pontoon.FromPools(ipv6))
+	return pontoon.ReplyWith(pontoon.Texts(texts), err)
 }
 
 func NetworkFree(network string) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {

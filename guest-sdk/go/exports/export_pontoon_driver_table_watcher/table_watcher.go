@@ -7,17 +7,17 @@ import (
 	"pontoon.internal/sdk/bindings/pontoon_driver_types"
 )
 
-type explained = witTypes.Tuple2[string, pontoon.TextMap]
+type explained = witTypes.Tuple2[string, pontoon_driver_types.TextMap]
 
 func part() pontoon.TableWatcher { return pontoon.Part[pontoon.TableWatcher]("table-watcher") }
 
-func EventNotify(network, table, key string, event pontoon.TableEvent) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+func EventNotify(network, table, key string, event pontoon_driver_types.TableEvent) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
 	defer pontoon.End(nil)
-	return pontoon.Reply(part().EventNotify(network, table, key, event))
+	return pontoon.Reply(part().EventNotify(network, table, key, pontoon.FromTableEvent(event)))
 }
 
 func DecodeTableEntry(table, key string, value []uint8) witTypes.Result[explained, pontoon_driver_types.Error] {
 	defer pontoon.End(nil)
 	title, details, err := part().DecodeTableEntry(table, key, value)
-	return pontoon.ReplyWith(explained{F0: title, F1: details}, err)
+	return pontoon.ReplyWith(explained{F0: title, F1: pontoon.Texts(details)}, err)
 }

@@ -120,7 +120,8 @@ fn decode_version<T: DeserializeOwned>(key: &str, bytes: &[u8], version: u32) ->
         Err(_) => "no version".to_owned(),
     };
     Err(Error::internal(format!(
-        "the store's {key} has {written}, and this build of the driver reads version {version}"
+        "the store's {key} has {written}, and this build of the driver reads version {version}: have it read that, too, or use \
+         another key"
     )))
 }
 

@@ -190,7 +190,7 @@ fn host() -> Result<IpAddr> {
 }
 
 fn entry(network: &str, endpoint: &str) -> Key<String> {
-    Key::new(format!("endpoint/{network}/{endpoint}"))
+    Key::new(format!("endpoint/{network}/{endpoint}")).version(1)
 }
 
 fn written(peer: &Peer) -> String {

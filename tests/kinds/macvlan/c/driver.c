@@ -7,6 +7,9 @@
 /* Docker's name for a network's MTU. */
 static const char MTU[] = "com.docker.network.driver.mtu";
 
+/* The version of what is remembered: the next number when struct network changes. */
+#define VERSION 1
+
 /* What is remembered of a network. */
 struct network {
   char parent[16];
@@ -32,7 +35,7 @@ static char *key(const driver_string_t *network) {
 /* The network of this id, or NULL where there is none. */
 static bool load(const driver_string_t *network, struct network **record, pontoon_error *err) {
   size_t count;
-  return pontoon_load(key(network), sizeof **record, (void **)record, &count, err);
+  return pontoon_load_version(key(network), VERSION, sizeof **record, (void **)record, &count, err);
 }
 
 static bool find(const driver_string_t *network, struct network **record, pontoon_error *err) {
@@ -104,7 +107,7 @@ bool exports_pontoon_driver_driver_create_network(driver_string_t *network,
     add_gateways(&record, ipv4);
     add_gateways(&record, ipv6);
   }
-  return pontoon_store(key(network), sizeof record, &record, 1, err);
+  return pontoon_store_version(key(network), VERSION, sizeof record, &record, 1, err);
 }
 
 bool exports_pontoon_driver_driver_delete_network(driver_string_t *network,

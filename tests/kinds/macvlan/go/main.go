@@ -8,17 +8,18 @@ import (
 	"strconv"
 
 	pontoon "pontoon.internal/sdk"
-	links "pontoon.internal/sdk/bindings/pontoon_driver_links"
-	namespaces "pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
 	_ "pontoon.internal/sdk/bindings/wit_exports"
 )
 
 // labelMTU is Docker's name for a network's MTU.
 const labelMTU = "com.docker.network.driver.mtu"
 
-var modes = map[string]links.MacvlanMode{
-	"bridge": links.MacvlanModeBridge, "private": links.MacvlanModePrivate, "vepa": links.MacvlanModeVepa,
+var modes = map[string]pontoon.MacvlanMode{
+	"bridge": pontoon.MacvlanBridge, "private": pontoon.MacvlanPrivate, "vepa": pontoon.MacvlanVepa,
 }
+
+// version of what is remembered: the next number when Network changes.
+const version = 1
 
 // Network is what is remembered of a network.
 type Network struct {
@@ -48,12 +49,12 @@ func (lan) CreateNetwork(network string, options *pontoon.NetworkOptions, _ *pon
 	if err != nil {
 		return err
 	}
-	if _, err := get(nil, record.Parent); err != nil {
+	if _, err := pontoon.GetLink(record.Parent, nil); err != nil {
 		return fmt.Errorf("parent=%q: %w", record.Parent, err)
 	}
 	for _, data := range append(ipv4, ipv6...) {
-		if data.Gateway.IsSome() && !options.Internal {
-			record.Gateways = append(record.Gateways, pontoon.FromNetwork(data.Gateway.Some()).Addr())
+		if data.Gateway.IsValid() && !options.Internal {
+			record.Gateways = append(record.Gateways, data.Gateway.Addr())
 		}
 	}
 	return key(network).Set(record)
@@ -69,22 +70,19 @@ func (lan) CreateEndpoint(network, endpoint string, info *pontoon.InterfaceInfo,
 		return err
 	}
 	mac := info.MacAddress()
-	if mac.IsNone() {
-		mac = pontoon.Some(pontoon.MacAddress(pontoon.RandomMacAddress()))
-		if err := pontoon.Do(info.SetMacAddress(mac.Some())); err != nil {
+	if mac == nil {
+		mac = pontoon.RandomMacAddress()
+		if err := info.SetMacAddress(mac); err != nil {
 			return err
 		}
 	}
-	parent, err := get(nil, record.Parent)
+	parent, err := pontoon.GetLink(record.Parent, nil)
 	if err != nil {
 		return err
 	}
 	// In the container's own namespace, if it is known: a link that is made there need not be moved.
-	end := links.LinkEnd{
-		Namespace: info.Sandbox(), Name: links.MakeLinkNameExact(name("lan", endpoint)), MacAddress: mac, Mtu: pontoon.NonZero(record.MTU),
-	}
-	kind := links.MakeLinkKindMacvlan(links.MacvlanOptions{Parent: parent, Mode: modes[record.Mode]})
-	_, err = pontoon.Try(links.Add([]links.LinkSpec{{End: end, Kind: kind}}))
+	end := pontoon.LinkEnd{Namespace: info.Sandbox(), Name: name("lan", endpoint), MacAddress: mac, MTU: record.MTU}
+	_, err = pontoon.AddMacvlan(end, parent, modes[record.Mode])
 	return err
 }
 
@@ -92,7 +90,7 @@ func (lan) DeleteEndpoint(network, endpoint string) error {
 	return nil // Its link goes with it, wherever that is.
 }
 
-func (lan) EndpointOperInfo(network, endpoint string) (pontoon.TextMap, error) {
+func (lan) EndpointOperInfo(network, endpoint string) (map[string]string, error) {
 	return nil, nil
 }
 
@@ -102,19 +100,19 @@ func (lan) Join(network, endpoint, _ string, info *pontoon.JoinInfo, _ *pontoon.
 		return err
 	}
 	// The link is on the host or in the container.
-	link, err := get(nil, name("lan", endpoint))
-	if sandbox := info.Sandbox(); pontoon.Is(err, pontoon.NotFound) && sandbox.IsSome() {
-		link, err = get(sandbox.Some(), name("lan", endpoint))
+	link, err := pontoon.GetLink(name("lan", endpoint), nil)
+	if sandbox := info.Sandbox(); pontoon.Is(err, pontoon.NotFound) && sandbox != nil {
+		link, err = pontoon.GetLink(name("lan", endpoint), sandbox)
 	}
 	if err != nil {
 		return err
 	}
-	if err := pontoon.Do(info.InterfaceName().SetNames(link, "eth", pontoon.None[string]())); err != nil {
+	if err := info.SetNames(link, "eth", ""); err != nil {
 		return err
 	}
 	info.DisableGatewayService()
 	for _, gateway := range record.Gateways {
-		if err := pontoon.Do(info.SetGateway(pontoon.Address(gateway))); err != nil {
+		if err := info.SetGateway(gateway); err != nil {
 			return err
 		}
 	}
@@ -127,11 +125,11 @@ func (lan) Leave(network, endpoint string) error {
 
 // read makes a network of its options.
 func read(options *pontoon.NetworkOptions) (*Network, error) {
-	parent, ok := pontoon.Text(options.Generic, "parent")
+	parent, ok := options.Generic["parent"]
 	if !ok {
 		return nil, pontoon.Errorf(pontoon.InvalidArgument, "no parent: say which link of the host's with -o parent=LINK")
 	}
-	mode, ok := pontoon.Text(options.Generic, "mode")
+	mode, ok := options.Generic["mode"]
 	if !ok {
 		mode = "bridge"
 	}
@@ -139,7 +137,7 @@ func read(options *pontoon.NetworkOptions) (*Network, error) {
 		return nil, pontoon.Errorf(pontoon.InvalidArgument, "mode=%q: it is bridge, private or vepa", mode)
 	}
 	record := &Network{Parent: parent, Mode: mode}
-	if label, ok := pontoon.Text(options.Generic, labelMTU); ok {
+	if label, ok := options.Generic[labelMTU]; ok {
 		mtu, err := strconv.ParseUint(label, 10, 16)
 		if err != nil {
 			return nil, pontoon.Errorf(pontoon.InvalidArgument, "%s=%q: no MTU", labelMTU, label)
@@ -150,7 +148,7 @@ func read(options *pontoon.NetworkOptions) (*Network, error) {
 }
 
 func key(network string) pontoon.Key[Network] {
-	return pontoon.Key[Network]("network/" + network)
+	return pontoon.Key[Network]{Name: "network/" + network, Version: version}
 }
 
 func find(network string) (*Network, error) {
@@ -166,8 +164,4 @@ func name(prefix, id string) string {
 	sum := fnv.New32a()
 	sum.Write([]byte(id))
 	return fmt.Sprintf("%s-%08x", prefix, sum.Sum32())
-}
-
-func get(namespace *namespaces.Namespace, name string) (*links.Link, error) {
-	return pontoon.Try(links.Get(pontoon.NonZero(namespace), name))
 }

@@ -1,9 +1,6 @@
 /** A macvlan link for every container, on a link of the host's: `-o parent=LINK`, and `-o mode=bridge`, `private` or `vepa`. */
 
-import type { JoinInfo } from 'pontoon:driver/capabilities@0.1.1';
-import * as links from 'pontoon:driver/links@0.1.1';
-import type { IpAddress } from 'pontoon:driver/types@0.1.1';
-import { driverPart, errors, registration, store, values } from 'pontoon-sdk';
+import { driverPart, errors, links, registration, store, values, type IpAddress, type JoinInfo } from 'pontoon-sdk';
 
 const MTU = 'com.docker.network.driver.mtu';
 const MODES: readonly links.MacvlanMode[] = ['bridge', 'private', 'vepa'];
@@ -21,20 +18,20 @@ export const driver = driverPart({
   register: () => registration('lan'),
 
   createNetwork(network, options, _info, ipv4, ipv6) {
-    if (store.get(key(network))) throw errors.alreadyExists(`network ${network} is there already`);
+    if (key(network).get()) throw errors.alreadyExists(`network ${network} is there already`);
     const labels = new Map(options.generic);
     const parent = labels.get('parent');
     if (parent === undefined) throw errors.invalidArgument('no parent: say which link of the host\'s with -o parent=LINK');
     const text = labels.get('mode') ?? 'bridge';
     const mode = MODES.find((one) => one === text);
     if (!mode) throw errors.invalidArgument(`mode="${text}": it is bridge, private or vepa`);
-    errors.context(`parent="${parent}"`, () => links.get(undefined, parent));
+    errors.context(`parent="${parent}"`, () => links.get(parent));
     const pools = options.internal ? [] : [...ipv4, ...ipv6];
     const gateways = pools.flatMap((data) => data.gateway?.address ?? []);
-    store.set(key(network), { parent, mode, mtu: mtu(labels), gateways } satisfies Network);
+    key(network).set({ parent, mode, mtu: mtu(labels), gateways });
   },
 
-  deleteNetwork: (network) => store.remove(key(network)),
+  deleteNetwork: (network) => key(network).remove(),
 
   createEndpoint(network, endpoint, info, _options) {
     const record = find(network);
@@ -44,16 +41,8 @@ export const driver = driverPart({
       info.setMacAddress(macAddress);
     }
     // In the container's own namespace, if it is known: a link that is made there need not be moved.
-    const end: links.LinkEnd = {
-      namespace: info.sandbox(),
-      name: { tag: 'exact', val: name('lan', endpoint) },
-      macAddress,
-      mtu: record.mtu,
-      addresses: [],
-      up: false,
-    };
-    const parent = links.get(undefined, record.parent);
-    links.add([{ end, kind: { tag: 'macvlan', val: { parent, mode: record.mode } } }]);
+    const end = { namespace: info.sandbox(), name: name('lan', endpoint), macAddress, mtu: record.mtu };
+    links.addMacvlan(end, links.get(record.parent), record.mode);
   },
 
   join(network, endpoint, _sandbox, info, _options) {
@@ -64,10 +53,10 @@ export const driver = driverPart({
   },
 });
 
-const key = (network: string): string => `network/${network}`;
+const key = (network: string) => new store.Key<Network>(`network/${network}`, 1);
 
 function find(network: string): Network {
-  const record = store.get<Network>(key(network));
+  const record = key(network).get();
   if (!record) throw errors.notFound(`no network ${network}`);
   return record;
 }
@@ -75,11 +64,11 @@ function find(network: string): Network {
 /** An endpoint's link, on the host or in the container. */
 function link(endpoint: string, info: JoinInfo): links.Link {
   try {
-    return links.get(undefined, name('lan', endpoint));
+    return links.get(name('lan', endpoint));
   } catch (error) {
     const sandbox = info.sandbox();
     if (!sandbox || !errors.isKind(error, 'not-found')) throw error;
-    return links.get(sandbox, name('lan', endpoint));
+    return links.get(name('lan', endpoint), sandbox);
   }
 }
 

@@ -2,44 +2,40 @@
 
 import zlib
 
-from wit_world import exports
-from wit_world.exports.driver import Registration
-from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo
-from wit_world.imports.links import Link, LinkKind_Macvlan, MacvlanMode, MacvlanOptions
-from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions
-
 import pontoon
-from pontoon import error, links, store, values
+from pontoon import EndpointOptions, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration
+from pontoon import errors, links, store, values
+from pontoon.links import Link, MacvlanMode
 
 MTU = "com.docker.network.driver.mtu"
 MODES = {"bridge": MacvlanMode.BRIDGE, "private": MacvlanMode.PRIVATE, "vepa": MacvlanMode.VEPA}
 
 
-class Driver(pontoon.Driver, exports.Driver):
+class Driver(pontoon.Driver):
     def register(self) -> Registration:
         return pontoon.registration("lan")
 
     def create_network(
         self, network: str, options: NetworkOptions, info: NetworkInfo, ipv4: list[IpamData], ipv6: list[IpamData]
     ) -> None:
-        if store.get(key(network)) is not None:
-            raise error.already_exists(f"network {network} is there already")
+        if key(network).get() is not None:
+            raise errors.already_exists(f"network {network} is there already")
         labels = dict(options.generic)
         parent, mode = labels.get("parent"), labels.get("mode", "bridge")
         if parent is None:
-            raise error.invalid_argument("no parent: say which link of the host's with -o parent=LINK")
+            raise errors.invalid_argument("no parent: say which link of the host's with -o parent=LINK")
         if mode not in MODES:
-            raise error.invalid_argument(f'mode="{mode}": it is bridge, private or vepa')
+            raise errors.invalid_argument(f'mode="{mode}": it is bridge, private or vepa')
         try:
             links.get(parent)
-        except error.Err as err:
-            raise error.context(err, f'parent="{parent}"')
+        except errors.Err as err:
+            raise errors.context(err, f'parent="{parent}"')
         pools = [] if options.internal else ipv4 + ipv6
         gateways = [str(values.interface(data.gateway)) for data in pools if data.gateway]
-        store.put(key(network), {"parent": parent, "mode": mode, "mtu": mtu(labels), "gateways": gateways})
+        key(network).set({"parent": parent, "mode": mode, "mtu": mtu(labels), "gateways": gateways})
 
     def delete_network(self, network: str) -> None:
-        store.remove(key(network))
+        key(network).remove()
 
     def create_endpoint(self, network: str, endpoint: str, info: InterfaceInfo, options: EndpointOptions) -> None:
         record = find(network)
@@ -49,8 +45,7 @@ class Driver(pontoon.Driver, exports.Driver):
             info.set_mac_address(mac_address)
         # In the container's own namespace, if it is known: a link that is made there need not be moved.
         end = links.end(name("lan", endpoint), namespace=info.sandbox(), mac_address=mac_address, mtu=record["mtu"])
-        macvlan = MacvlanOptions(links.get(record["parent"]), MODES[record["mode"]])
-        links.add(end, LinkKind_Macvlan(macvlan))
+        links.add_macvlan(end, links.get(record["parent"]), MODES[record["mode"]])
 
     def join(self, network: str, endpoint: str, sandbox: str, info: JoinInfo, options: EndpointOptions) -> None:
         record = find(network)
@@ -60,14 +55,14 @@ class Driver(pontoon.Driver, exports.Driver):
             info.set_gateway(values.wit_address(values.ipaddress.ip_interface(gateway).ip))
 
 
-def key(network: str) -> str:
-    return f"network/{network}"
+def key(network: str) -> store.Key[dict]:
+    return store.Key(f"network/{network}", version=1)
 
 
 def find(network: str) -> dict:
-    record = store.get(key(network))
+    record = key(network).get()
     if record is None:
-        raise error.not_found(f"no network {network}")
+        raise errors.not_found(f"no network {network}")
     return record
 
 
@@ -75,9 +70,9 @@ def link(endpoint: str, info: JoinInfo) -> Link:
     """An endpoint's link, on the host or in the container."""
     try:
         return links.get(name("lan", endpoint))
-    except error.Err as err:
+    except errors.Err as err:
         sandbox = info.sandbox()
-        if sandbox is None or not error.is_kind(err, error.ErrorKind.NOT_FOUND):
+        if sandbox is None or not errors.is_kind(err, errors.ErrorKind.NOT_FOUND):
             raise
         return links.get(name("lan", endpoint), sandbox)
 
@@ -85,7 +80,7 @@ def link(endpoint: str, info: JoinInfo) -> Link:
 def mtu(labels: dict[str, str]) -> int | None:
     text = labels.get(MTU, "0")
     if not text.isdecimal() or int(text) > 65_535:
-        raise error.invalid_argument(f'{MTU}="{text}": no MTU')
+        raise errors.invalid_argument(f'{MTU}="{text}": no MTU')
     return int(text) or None
 
 

@@ -12,12 +12,6 @@ import (
 	"strings"
 
 	pontoon "pontoon.internal/sdk"
-	configuration "pontoon.internal/sdk/bindings/pontoon_driver_configuration"
-	links "pontoon.internal/sdk/bindings/pontoon_driver_links"
-	log "pontoon.internal/sdk/bindings/pontoon_driver_log"
-	namespaces "pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
-	neighbours "pontoon.internal/sdk/bindings/pontoon_driver_neighbours"
-	types "pontoon.internal/sdk/bindings/pontoon_driver_types"
 	_ "pontoon.internal/sdk/bindings/wit_exports"
 )
 
@@ -49,21 +43,20 @@ func (mesh) CreateNetwork(network string, options *pontoon.NetworkOptions, info 
 	if err != nil {
 		return err
 	}
-	mtu := pontoon.Some(size)
 	local, err := host()
 	if err != nil {
 		return err
 	}
-	bridge, err := add(links.LinkEnd{Name: name("mb", network), Mtu: mtu, Up: true}, links.MakeLinkKindBridge())
+	bridge, err := pontoon.AddBridge(pontoon.LinkEnd{Name: name("mb", network), MTU: size, Up: true})
 	if err != nil {
 		return err
 	}
-	vxlan := links.VxlanOptions{Vni: 1 + hash(network)%0xffffff, Port: 4789, Local: pontoon.Some(pontoon.Address(local)), Proxy: true}
-	end := links.LinkEnd{Name: name("mx", network), Mtu: mtu, Master: pontoon.Some(bridge), Up: true}
-	if _, err := add(end, links.MakeLinkKindVxlan(vxlan)); err != nil {
+	vxlan := pontoon.VxlanOptions{VNI: 1 + hash(network)%0xffffff, Port: 4789, Local: local, Proxy: true}
+	end := pontoon.LinkEnd{Name: name("mx", network), MTU: size, Master: bridge, Up: true}
+	if _, err := pontoon.AddVxlan(end, vxlan); err != nil {
 		return err
 	}
-	return pontoon.Do(info.TableEventRegister(table, types.ObjectTypeEndpoint))
+	return info.TableEventRegister(table, pontoon.ObjectEndpoint)
 }
 
 func (mesh) DeleteNetwork(network string) error {
@@ -71,32 +64,30 @@ func (mesh) DeleteNetwork(network string) error {
 }
 
 func (mesh) CreateEndpoint(network, endpoint string, info *pontoon.InterfaceInfo, _ *pontoon.EndpointOptions) error {
-	bridge, err := get(name("mb", network))
+	bridge, err := pontoon.GetLink(name("mb", network), nil)
 	if err != nil {
 		return err
 	}
-	is, err := pontoon.Try(bridge.Info())
+	is, err := bridge.Info()
 	if err != nil {
 		return err
 	}
 	mac := info.MacAddress()
-	if mac.IsNone() {
-		mac = pontoon.Some(pontoon.MacAddress(pontoon.RandomMacAddress()))
-		if err := pontoon.Do(info.SetMacAddress(mac.Some())); err != nil {
+	if mac == nil {
+		mac = pontoon.RandomMacAddress()
+		if err := info.SetMacAddress(mac); err != nil {
 			return err
 		}
 	}
-	mtu := pontoon.Some(is.Mtu)
-	end := links.LinkEnd{Name: name("mh", endpoint), Mtu: mtu, Master: pontoon.Some(bridge), Up: true}
-	container := links.LinkEnd{Name: name("mc", endpoint), Mtu: mtu, MacAddress: mac}
-	if _, err := add(end, links.MakeLinkKindVeth(container)); err != nil {
+	end := pontoon.LinkEnd{Name: name("mh", endpoint), MTU: is.MTU, Master: bridge, Up: true}
+	if _, _, err := pontoon.AddVeth(end, pontoon.LinkEnd{Name: name("mc", endpoint), MTU: is.MTU, MacAddress: mac}); err != nil {
 		return err
 	}
-	itself := peer{mac: pontoon.FromMacAddress(mac.Some())}
+	itself := peer{mac: mac}
 	if itself.host, err = host(); err != nil {
 		return err
 	}
-	for _, address := range []netip.Prefix{pontoon.FromNetworkOption(info.Address()), pontoon.FromNetworkOption(info.AddressIpv6())} {
+	for _, address := range []netip.Prefix{info.Address(), info.AddressIPv6()} {
 		if address.IsValid() {
 			itself.addresses = append(itself.addresses, address.Addr())
 		}
@@ -109,7 +100,7 @@ func (mesh) DeleteEndpoint(network, endpoint string) error {
 	return key(network, endpoint).Remove() // Its links go with it.
 }
 
-func (mesh) EndpointOperInfo(network, endpoint string) (pontoon.TextMap, error) {
+func (mesh) EndpointOperInfo(network, endpoint string) (map[string]string, error) {
 	return nil, nil
 }
 
@@ -121,14 +112,14 @@ func (mesh) Join(network, endpoint, _ string, info *pontoon.JoinInfo, _ *pontoon
 	if value == nil {
 		return pontoon.Errorf(pontoon.NotFound, "no endpoint %s", endpoint)
 	}
-	link, err := get(name("mc", endpoint))
+	link, err := pontoon.GetLink(name("mc", endpoint), nil)
 	if err != nil {
 		return err
 	}
-	if err := pontoon.Do(info.InterfaceName().SetNames(link, "eth", pontoon.None[string]())); err != nil {
+	if err := info.SetNames(link, "eth", ""); err != nil {
 		return err
 	}
-	return pontoon.Do(info.AddTableEntry(table, endpoint, []byte(*value)))
+	return info.AddTableEntry(table, endpoint, []byte(*value))
 }
 
 func (mesh) Leave(network, endpoint string) error {
@@ -136,50 +127,40 @@ func (mesh) Leave(network, endpoint string) error {
 }
 
 func (mesh) EventNotify(network, _, key string, event pontoon.TableEvent) error {
-	var gone, came []byte
-	switch event.Tag() {
-	case types.TableEventCreated:
-		came = event.Created()
-	case types.TableEventUpdated:
-		gone, came = event.Updated().Previous, event.Updated().Value
-	case types.TableEventDeleted:
-		gone = event.Deleted()
-	}
-	link, err := get(name("mx", network))
+	link, err := pontoon.GetLink(name("mx", network), nil)
 	if err != nil {
 		return err
 	}
-	if peer := read(gone); peer != nil {
-		near, far := peer.entries(link)
-		if err := pontoon.Do(neighbours.Remove(near)); err != nil {
+	if peer := read(event.Previous); peer != nil {
+		if err := pontoon.RemoveNeighbours(peer.neighbours(link)...); err != nil {
 			return err
 		}
-		if err := pontoon.Do(neighbours.RemoveForwarding(far)); err != nil {
+		if err := pontoon.RemoveForwarding(peer.forwarding(link)); err != nil {
 			return err
 		}
 	}
-	peer := read(came)
+	peer := read(event.Value)
 	if peer == nil {
-		if event.Tag() != types.TableEventDeleted {
+		if event.Value != nil {
 			// An error would bring the same entry again.
-			log.Log(log.LevelWarn, fmt.Sprintf("%s: %s is no entry of this driver's", table, key))
+			pontoon.LogWarn("%s: %s is no entry of this driver's", table, key)
 		}
 		return nil
 	}
-	near, far := peer.entries(link)
-	if err := pontoon.Do(neighbours.Add(near)); err != nil {
+	if err := pontoon.AddNeighbours(peer.neighbours(link)...); err != nil {
 		return err
 	}
-	return pontoon.Do(neighbours.AddForwarding(far))
+	return pontoon.AddForwarding(peer.forwarding(link))
 }
 
-func (mesh) DecodeTableEntry(_, _ string, value []byte) (string, pontoon.TextMap, error) {
+func (mesh) DecodeTableEntry(_, _ string, value []byte) (string, map[string]string, error) {
 	peer := read(value)
 	if peer == nil {
 		return "", nil, pontoon.Errorf(pontoon.InvalidArgument, "no MAC, host and addresses")
 	}
 	words := strings.Fields(peer.String())
-	return fmt.Sprintf("a container on %s", peer.host), pontoon.Texts("mac", words[0], "addresses", strings.Join(words[2:], " ")), nil
+	details := map[string]string{"mac": words[0], "addresses": strings.Join(words[2:], " ")}
+	return fmt.Sprintf("a container on %s", peer.host), details, nil
 }
 
 func (p peer) String() string {
@@ -190,13 +171,16 @@ func (p peer) String() string {
 	return strings.Join(words, " ")
 }
 
-// entries are the kernel's for a peer.
-func (p peer) entries(link *links.Link) (near []neighbours.Neighbour, far []neighbours.ForwardingEntry) {
-	mac := pontoon.MacAddress(p.mac)
+func (p peer) neighbours(link *pontoon.Link) []pontoon.Neighbour {
+	var entries []pontoon.Neighbour
 	for _, address := range p.addresses {
-		near = append(near, neighbours.Neighbour{Link: link, Address: pontoon.Address(address), MacAddress: mac})
+		entries = append(entries, pontoon.Neighbour{Link: link, Address: address, MacAddress: p.mac})
 	}
-	return near, []neighbours.ForwardingEntry{{Link: link, MacAddress: mac, Remote: pontoon.Some(pontoon.Address(p.host))}}
+	return entries
+}
+
+func (p peer) forwarding(link *pontoon.Link) pontoon.ForwardingEntry {
+	return pontoon.ForwardingEntry{Link: link, MacAddress: p.mac, Remote: p.host}
 }
 
 // read is the peer that a value says, or nil.
@@ -226,7 +210,7 @@ func read(value []byte) *peer {
 
 // host is the address by which the other hosts reach this one.
 func host() (netip.Addr, error) {
-	value := configuration.Get("address").SomeOr("")
+	value, _ := pontoon.Configuration("address")
 	address, err := netip.ParseAddr(value)
 	if err != nil {
 		err = pontoon.Errorf(pontoon.InvalidArgument, "address=%q is none: load the driver with --set address=ADDRESS, this host's own", value)
@@ -235,12 +219,12 @@ func host() (netip.Addr, error) {
 }
 
 func key(network, endpoint string) pontoon.Key[string] {
-	return pontoon.Key[string]("endpoint/" + network + "/" + endpoint)
+	return pontoon.Key[string]{Name: "endpoint/" + network + "/" + endpoint, Version: 1}
 }
 
 // readMTU is what the kernel leaves of 1500 bytes, if nothing else is said.
 func readMTU(options *pontoon.NetworkOptions) (uint32, error) {
-	label, ok := pontoon.Text(options.Generic, labelMTU)
+	label, ok := options.Generic[labelMTU]
 	if !ok {
 		return 1450, nil
 	}
@@ -258,18 +242,6 @@ func hash(id string) uint32 {
 }
 
 // name is one of the kernel's, of at most 15 bytes. It has a hash of the id, because ids may begin alike.
-func name(prefix, id string) links.LinkName {
-	return links.MakeLinkNameExact(fmt.Sprintf("%s-%08x", prefix, hash(id)))
-}
-
-func add(end links.LinkEnd, kind links.LinkKind) (*links.Link, error) {
-	added, err := pontoon.Try(links.Add([]links.LinkSpec{{End: end, Kind: kind}}))
-	if err != nil {
-		return nil, err
-	}
-	return added[0].Link, nil
-}
-
-func get(name links.LinkName) (*links.Link, error) {
-	return pontoon.Try(links.Get(pontoon.None[*namespaces.Namespace](), name.Exact()))
+func name(prefix, id string) string {
+	return fmt.Sprintf("%s-%08x", prefix, hash(id))
 }

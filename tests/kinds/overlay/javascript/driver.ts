@@ -4,12 +4,8 @@
  * `--set address=ADDRESS` is the address by which the other hosts reach this one.
  */
 
-import * as configuration from 'pontoon:driver/configuration@0.1.1';
-import * as links from 'pontoon:driver/links@0.1.1';
-import { log } from 'pontoon:driver/log@0.1.1';
-import * as neighbours from 'pontoon:driver/neighbours@0.1.1';
-import type { IpAddress, MacAddress, NetworkOptions } from 'pontoon:driver/types@0.1.1';
-import { driverPart, errors, part, registration, store, values } from 'pontoon-sdk';
+import { beforeAndAfter, configuration, driverPart, errors, links, log, neighbours, part, registration, store, values } from 'pontoon-sdk';
+import type { IpAddress, MacAddress, NetworkOptions } from 'pontoon-sdk';
 
 const MTU = 'com.docker.network.driver.mtu';
 /** An entry for each endpoint: its key is the endpoint's id, its value a `Peer`. */
@@ -27,45 +23,41 @@ export const driver = driverPart({
 
   createNetwork(network, options, info, _ipv4, _ipv6) {
     const [size, local] = [mtu(options), host()];
-    const bridge: links.LinkEnd = { name: name('mb', network), mtu: size, addresses: [], up: true };
-    const master = links.add([{ end: bridge, kind: { tag: 'bridge' } }])[0]!.link;
-    const end: links.LinkEnd = { name: name('mx', network), mtu: size, master, addresses: [], up: true };
-    const vni = 1 + (hash(network) % 0xffffff);
-    links.add([{ end, kind: { tag: 'vxlan', val: { vni, port: 4789, local, learning: false, proxy: true } } }]);
+    const master = links.addBridge({ name: name('mb', network), mtu: size, up: true });
+    const end = { name: name('mx', network), mtu: size, master, up: true };
+    links.addVxlan(end, { vni: 1 + (hash(network) % 0xffffff), local, proxy: true });
     info.tableEventRegister(TABLE, 'endpoint');
   },
 
   createEndpoint(network, endpoint, info, _options) {
-    const master = links.get(undefined, name('mb', network).val);
+    const master = links.get(name('mb', network));
     const size = master.info().mtu;
     let macAddress = info.macAddress();
     if (!macAddress) {
       macAddress = values.randomMacAddress();
       info.setMacAddress(macAddress);
     }
-    const end: links.LinkEnd = { name: name('mh', endpoint), mtu: size, master, addresses: [], up: true };
-    const container: links.LinkEnd = { name: name('mc', endpoint), mtu: size, macAddress, addresses: [], up: false };
-    links.add([{ end, kind: { tag: 'veth', val: container } }]);
+    const end = { name: name('mh', endpoint), mtu: size, master, up: true };
+    links.addVeth(end, { name: name('mc', endpoint), mtu: size, macAddress });
     const addresses = [info.address(), info.addressIpv6()].flatMap((network) => network?.address ?? []);
-    store.set(key(network, endpoint), written({ macAddress, host: host(), addresses }));
+    key(network, endpoint).set(written({ macAddress, host: host(), addresses }));
   },
 
   // Its links go with it.
-  deleteEndpoint: (network, endpoint) => store.remove(key(network, endpoint)),
+  deleteEndpoint: (network, endpoint) => key(network, endpoint).remove(),
 
   join(network, endpoint, _sandbox, info, _options) {
-    const value = store.get<string>(key(network, endpoint));
+    const value = key(network, endpoint).get();
     if (value === undefined) throw errors.notFound(`no endpoint ${endpoint}`);
-    info.interfaceName().setNames(links.get(undefined, name('mc', endpoint).val), 'eth', undefined);
+    info.interfaceName().setNames(links.get(name('mc', endpoint)), 'eth', undefined);
     info.addTableEntry(TABLE, endpoint, new TextEncoder().encode(value));
   },
 });
 
 export const tableWatcher = part<typeof import('pontoon:driver/table-watcher@0.1.1')>({
   eventNotify(network, _table, key, event) {
-    const gone = event.tag === 'updated' ? event.val.previous : event.tag === 'deleted' ? event.val : undefined;
-    const came = event.tag === 'updated' ? event.val.value : event.tag === 'created' ? event.val : undefined;
-    const link = links.get(undefined, name('mx', network).val);
+    const [gone, came] = beforeAndAfter(event);
+    const link = links.get(name('mx', network));
     const before = gone && read(gone);
     if (before) {
       neighbours.remove(before.addresses.map((address) => ({ link, address, macAddress: before.macAddress })));
@@ -98,7 +90,7 @@ function host(): IpAddress {
   return address;
 }
 
-const key = (network: string, endpoint: string): string => `endpoint/${network}/${endpoint}`;
+const key = (network: string, endpoint: string) => new store.Key<string>(`endpoint/${network}/${endpoint}`, 1);
 
 const written = (peer: Peer): string =>
   [values.macText(peer.macAddress), values.text(peer.host), ...peer.addresses.map(values.text)].join(' ');
@@ -127,6 +119,6 @@ function hash(id: string): number {
 }
 
 /** A name of the kernel's has at most 15 bytes. It has a hash of the id, because ids may begin alike. */
-function name(prefix: string, id: string): { tag: 'exact'; val: string } {
-  return { tag: 'exact', val: `${prefix}-${hash(id).toString(16).padStart(8, '0')}` };
+function name(prefix: string, id: string): string {
+  return `${prefix}-${hash(id).toString(16).padStart(8, '0')}`;
 }

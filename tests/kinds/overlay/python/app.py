@@ -7,17 +7,10 @@ import ipaddress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from wit_world import exports
-from wit_world.exports.driver import Registration
-from wit_world.imports import configuration, log, neighbours
-from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo
-from wit_world.imports.links import LinkKind_Vxlan, VxlanOptions
-from wit_world.imports.neighbours import ForwardingEntry, Neighbour
-from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions, ObjectType, TableEvent, TableEvent_Created
-from wit_world.imports.types import TableEvent_Deleted, TableEvent_Updated
-
 import pontoon
-from pontoon import error, links, store, values
+from pontoon import EndpointOptions, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, ObjectType, Registration, TableEvent
+from pontoon import configuration, errors, exports, links, log, neighbours, store, values
+from pontoon.links import Link
 
 MTU = "com.docker.network.driver.mtu"
 TABLE = "peers"
@@ -43,22 +36,24 @@ class Peer:
         except ValueError:
             return None
 
+    def neighbours(self, link: Link) -> list[neighbours.Neighbour]:
+        return [neighbours.neighbour(link, address, self.mac_address) for address in self.addresses]
+
     def __str__(self) -> str:
         return " ".join([values.mac_text(self.mac_address), str(self.host), *map(str, self.addresses)])
 
 
-class Driver(pontoon.Driver, exports.Driver):
+class Driver(pontoon.Driver):
     def register(self) -> Registration:
         return pontoon.registration("mesh")
 
     def create_network(
         self, network: str, options: NetworkOptions, info: NetworkInfo, ipv4: list[IpamData], ipv6: list[IpamData]
     ) -> None:
-        size, address = mtu(options), values.wit_address(host())
+        size, address = mtu(options), host()
         bridge = links.add_bridge(links.end(name("mb", network), mtu=size, up=True))
-        vni = 1 + hash_of(network) % 0xFFFFFF
-        vxlan = VxlanOptions(vni, 4789, parent=None, local=address, remote=None, learning=False, proxy=True)
-        links.add(links.end(name("mx", network), mtu=size, master=bridge, up=True), LinkKind_Vxlan(vxlan))
+        end = links.end(name("mx", network), mtu=size, master=bridge, up=True)
+        links.add_vxlan(end, 1 + hash_of(network) % 0xFFFFFF, local=address, proxy=True)
         info.table_event_register(TABLE, ObjectType.ENDPOINT)
 
     def create_endpoint(self, network: str, endpoint: str, info: InterfaceInfo, options: EndpointOptions) -> None:
@@ -72,31 +67,31 @@ class Driver(pontoon.Driver, exports.Driver):
         links.add_veth(end, links.end(name("mc", endpoint), mtu=size, mac_address=mac_address))
         given = [info.address(), info.address_ipv6()]
         addresses = [values.interface(address).ip for address in given if address is not None]
-        store.put(key(network, endpoint), str(Peer(mac_address, host(), addresses)))
+        key(network, endpoint).set(str(Peer(mac_address, host(), addresses)))
 
     def delete_endpoint(self, network: str, endpoint: str) -> None:
-        store.remove(key(network, endpoint))  # Its links go with it.
+        key(network, endpoint).remove()  # Its links go with it.
 
     def join(self, network: str, endpoint: str, sandbox: str, info: JoinInfo, options: EndpointOptions) -> None:
-        value = store.get(key(network, endpoint))
+        value = key(network, endpoint).get()
         if value is None:
-            raise error.not_found(f"no endpoint {endpoint}")
+            raise errors.not_found(f"no endpoint {endpoint}")
         info.interface_name().set_names(links.get(name("mc", endpoint)), "eth", None)
         info.add_table_entry(TABLE, endpoint, value.encode())
 
 
 class TableWatcher(pontoon.Part, exports.TableWatcher):
     def event_notify(self, network: str, table: str, key: str, event: TableEvent) -> None:
-        gone, new = before_and_after(event)
+        gone, new = pontoon.before_and_after(event)
         vxlan = links.get(name("mx", network))
         peer = Peer.read(gone) if gone is not None else None
         if peer:
-            neighbours.remove([Neighbour(vxlan, values.wit_address(one), peer.mac_address) for one in peer.addresses])
-            neighbours.remove_forwarding([ForwardingEntry(vxlan, peer.mac_address, values.wit_address(peer.host))])
+            neighbours.remove(peer.neighbours(vxlan))
+            neighbours.remove_forwarding([neighbours.forwarding_entry(vxlan, peer.mac_address, peer.host)])
         peer = Peer.read(new) if new is not None else None
         if peer:
-            neighbours.add([Neighbour(vxlan, values.wit_address(one), peer.mac_address) for one in peer.addresses])
-            neighbours.add_forwarding([ForwardingEntry(vxlan, peer.mac_address, values.wit_address(peer.host))])
+            neighbours.add(peer.neighbours(vxlan))
+            neighbours.add_forwarding([neighbours.forwarding_entry(vxlan, peer.mac_address, peer.host)])
         elif new is not None:
             # An error would bring the same entry again.
             log.log(log.Level.WARN, f"{TABLE}: {key} is no entry of this driver's")
@@ -104,19 +99,9 @@ class TableWatcher(pontoon.Part, exports.TableWatcher):
     def decode_table_entry(self, table: str, key: str, value: bytes) -> tuple[str, list[tuple[str, str]]]:
         peer = Peer.read(value)
         if peer is None:
-            raise error.invalid_argument("no MAC, host and addresses")
+            raise errors.invalid_argument("no MAC, host and addresses")
         addresses = " ".join(map(str, peer.addresses))
         return f"a container on {peer.host}", [("mac", values.mac_text(peer.mac_address)), ("addresses", addresses)]
-
-
-def before_and_after(event: TableEvent) -> tuple[bytes | None, bytes | None]:
-    match event:
-        case TableEvent_Created(value):
-            return None, value
-        case TableEvent_Updated(update):
-            return update.previous, update.value
-        case TableEvent_Deleted(value):
-            return value, None
 
 
 def host() -> IPv4Address | IPv6Address:
@@ -126,18 +111,18 @@ def host() -> IPv4Address | IPv6Address:
         return ipaddress.ip_address(value)
     except ValueError:
         say = "load the driver with --set address=ADDRESS, this host's own"
-        raise error.invalid_argument(f'address="{value}" is none: {say}')
+        raise errors.invalid_argument(f'address="{value}" is none: {say}')
 
 
-def key(network: str, endpoint: str) -> str:
-    return f"endpoint/{network}/{endpoint}"
+def key(network: str, endpoint: str) -> store.Key[str]:
+    return store.Key(f"endpoint/{network}/{endpoint}", version=1)
 
 
 def mtu(options: NetworkOptions) -> int:
     """What the kernel leaves of 1500 bytes, if nothing else is said."""
     text = dict(options.generic).get(MTU, "1450")
     if not text.isdecimal() or int(text) > 65_535:
-        raise error.invalid_argument(f'{MTU}="{text}": no MTU')
+        raise errors.invalid_argument(f'{MTU}="{text}": no MTU')
     return int(text)
 
 

@@ -83,7 +83,7 @@ impl Driver for Lan {
 }
 
 fn key(network: &str) -> Key<Network> {
-    Key::new(format!("network/{network}"))
+    Key::new(format!("network/{network}")).version(1)
 }
 
 fn find(network: &str) -> Result<Network> {
