@@ -98,7 +98,7 @@ mod old {
     pub const LAUNCHER: &[c_long] = &[];
 }
 
-/// The daemon's. It enters and makes network namespaces and no others, and mounts nothing. A thread sets its own priority and nobody else's.
+/// The daemon's. It enters and makes network namespaces and no others, and mounts nothing.
 pub(super) fn daemon() -> Result<Calls, BackendError> {
     let domains = [AF_UNIX, AF_NETLINK, AF_INET, AF_INET6].map(|domain| domain as u64);
     let mut calls = plain(&[BASE, old::BASE, DAEMON, old::DAEMON]);
@@ -108,7 +108,6 @@ pub(super) fn daemon() -> Result<Calls, BackendError> {
     calls.insert(SYS_unshare, any_of(0, [CLONE_NEWNET as u64])?);
     calls.insert(SYS_clone, vec![only(0, MaskedEq(CLONE_THREAD as u64), CLONE_THREAD as u64)?]);
     calls.insert(SYS_prctl, any_of(0, [PR_SET_NAME as u64])?);
-    calls.insert(SYS_setpriority, vec![SeccompRule::new(vec![condition(0, Eq, 0)?, condition(1, Eq, 0)?])?]);
     for call in [SYS_mmap, SYS_mprotect] {
         calls.insert(call, vec![SeccompRule::new(vec![no_code()?])?]);
     }

@@ -25,9 +25,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// to this: networks are open meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// The nice value of the threads: packets may go where they must not until these have run.
-const FIRST: i32 = -20;
-
 /// The thread, which ends with this.
 pub(super) struct Watching {
     watch: Arc<Watch>,
@@ -42,8 +39,6 @@ pub(super) fn start(name: &str, watch: Watch, keeper: &Arc<Keeper>, work: Work) 
     let (watch, keeper) = (Arc::new(watch), keeper.clone());
     let on_thread = watch.clone();
     let work = move || {
-        // Where a daemon may not have it, it goes without: a start says so.
-        let _ = rustix::process::setpriority_process(None, FIRST);
         if let Err(error) = work(&keeper, &on_thread) {
             tracing::error!("changes of the host are not seen any more: {error}");
         }

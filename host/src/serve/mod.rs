@@ -37,9 +37,6 @@ use words::{Error, Kind, Result};
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The limit on priority as the kernel counts it: 20 less the nice value, -20 (getrlimit(2)).
-const HIGHEST: u64 = 40;
-
 /// Runs the daemon until SIGTERM or SIGINT.
 pub fn main(flags: Written) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
@@ -108,7 +105,6 @@ fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
     if let Err(error) = kernel::open_announcer() {
         tracing::warn!("neighbours of a container that gets another's address are not told: {error}");
     }
-    allow_priority();
     crate::confine::daemon(config);
     Ok((launcher, [("namespaces", keyholder), ("engines", launching)]))
 }
@@ -177,14 +173,6 @@ pub fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::warn!("can't raise the limit on open files from {:?} to {:?}: {error}", limit.current, limit.maximum);
-    }
-}
-
-/// Networks are open while flushed packet rules are put back: the thread that does it goes before whatever keeps the host busy. After the
-/// helpers have started, which have no such thread.
-fn allow_priority() {
-    if let Err(error) = setrlimit(Resource::Nice, Rlimit { current: Some(HIGHEST), maximum: Some(HIGHEST) }) {
-        tracing::warn!("on a busy host, flushed packet rules come back late: a thread can't have priority: {error}");
     }
 }
 

@@ -283,8 +283,9 @@ fn tables_are_made_anew_in_one_step() {
         // Two do not fit together with this one, and the last one fits into no step.
         assert_eq!(steps(&[("a", &most), ("b", &few), ("c", &few)]), 2);
         assert_eq!(steps(&[("a", &few), ("b", &many), ("c", &few)]), 4);
-        ["a", "b", "c"]
-            .map(|table| world.one(Change::RemoveNftTable { namespace: Namespace::Host, table: table.into() }));
+        for table in ["a", "b", "c"] {
+            world.one(Change::RemoveNftTable { namespace: Namespace::Host, table: table.into() });
+        }
     });
 }
 
