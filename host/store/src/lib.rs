@@ -3,7 +3,8 @@
 //! Why SQLite, in WAL mode: a record needs to last as long as what it describes. An endpoint's kernel objects die with
 //! the machine, so its record must survive `kill -9` and no more: a commit is one append to the log, without waiting
 //! for the disk ([`Durability::Process`]). Networks and drivers outlive a reboot, so their commits wait for it
-//! ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer. Nothing here is
+//! ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer. The file is this process's
+//! alone, so that its connections agree in memory and without a system call who may do what. Nothing here is
 //! asynchronous: call it where blocking is allowed.
 //!
 //! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql` and the steps after it
@@ -43,7 +44,7 @@ mod witness;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -137,6 +138,18 @@ impl Store {
         self.version.load(Ordering::Acquire)
     }
 
+    /// Reads a little. Where nobody writes it is by the writer's connection, which has in memory what it wrote: all others read each page again
+    /// that has changed.
+    fn look<T>(&self, query: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
+        let writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(writer)) => writer.into_inner(),
+            Err(TryLockError::WouldBlock) => return self.read(query),
+        };
+        query(&writer.connection).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Reads as much as it takes, beside the writer.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
         let idle = hold(&self.readers).pop();
         let connection = idle.map_or_else(|| file::connect(&self.path), Ok)?;
