@@ -179,7 +179,7 @@ impl Asking<'_> {
             request: Some(request),
             ..Endpoint::new(network.id.clone(), id, name, self.origin.clone())
         };
-        let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options)?;
+        let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options, &[])?;
         Ok(chosen(&made))
     }
 

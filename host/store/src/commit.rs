@@ -94,7 +94,7 @@ fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
         }
         Write::Watch { network, table, object_type } => tables::watch(c, &network, &table, object_type),
         Write::ReplacePools { network, pools } => pools::replace(c, &network, &pools),
-        Write::Lease { network, pool, address, owner } => leases::take(c, &network, &pool, address, &owner).map(drop),
+        Write::Lease { network, pool, address, owner, next } => leases::take(c, &network, &pool, address, &owner, next),
         Write::ReleaseAddress { network, address } => leases::release(c, &network, address),
         Write::ReleaseOwner { network, owner } => leases::release_owner(c, &network, &owner),
         Write::SetMeta { key, value } => meta::set(c, &key, &value),

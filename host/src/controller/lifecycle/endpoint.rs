@@ -12,12 +12,13 @@ use store::{Batch, Durability, Endpoint, Network, Write};
 use words::{Id, MacAddress, Result};
 
 impl Steps<'_> {
-    /// Makes an endpoint. Answers it with what its driver chose of its interface: only what came empty.
+    /// Makes an endpoint, with the leases of its addresses. Answers it with what its driver chose of its interface: only what came empty.
     pub fn create_endpoint(
         &mut self,
         network: &Network,
         endpoint: &Endpoint,
         options: &EndpointOptions,
+        leases: &[Write],
     ) -> Result<Endpoint> {
         self.check_mac(endpoint)?;
         let interface = Interface {
@@ -36,7 +37,10 @@ impl Steps<'_> {
             options: endpoint_options(options),
         };
         let call = Call { interface, ..Call::endpoint(&self.driver, arguments, network, &endpoint.id) };
-        let record = |said: &Said| Ok(vec![Write::PutEndpoint(completed(&said.interface))]);
+        let record = |said: &Said| {
+            let made = Write::PutEndpoint(completed(&said.interface));
+            Ok(leases.iter().cloned().chain([made]).collect())
+        };
         let done = self.inner.call(&call, &mut self.calls, record)?;
         Ok(completed(&done.said.interface))
     }
