@@ -10,7 +10,7 @@
 //! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql` and the steps after it
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
 //! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `parts` (what is on links), `notes`, `state`, `tables`
-//! - `claims`: what calls have that are not committed yet; `room`: what is left on the disk
+//! - `claims`: what calls have that are not committed yet; `room`: what is left on the disk; `known`: objects in memory
 //! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
 //! - `witness`: what tells an older copy of the store from the newest
 //! - `checkpoint`: the thread that moves the log into the database
@@ -23,6 +23,7 @@ mod commit;
 mod endpoints;
 mod error;
 mod file;
+mod known;
 mod leases;
 mod meta;
 mod networks;
@@ -51,6 +52,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use batch::{Batch, Check, Durability, Write};
 use checkpoint::Checkpoints;
 pub use error::{Error, Result};
+pub use known::Objects;
 pub use record::{
     Again, Driver, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing, Undelivered,
 };
@@ -80,6 +82,7 @@ pub struct Store {
     /// See [`Store::version`].
     version: AtomicI64,
     claims: claims::Claims,
+    known: Mutex<known::Known>,
     witness: OnceLock<witness::Witness>,
     _lock: File,
 }
@@ -111,6 +114,7 @@ impl Store {
             object,
             version,
             claims: claims::Claims::default(),
+            known: Mutex::default(),
             witness: OnceLock::new(),
             _lock: lock,
         })
@@ -162,11 +166,22 @@ impl Store {
     }
 
     fn write<T>(&self, durability: Durability, change: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
+        self.write_then(durability, change, || ())
+    }
+
+    /// The same; what is done then is done before the next commit.
+    fn write_then<T>(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&Connection) -> query::Result<T>,
+        then: impl FnOnce(),
+    ) -> Result<T> {
         let mut writer = hold(&self.writer);
         let answer = writer.write(durability, change).map_err(|fault| fault.at(&self.path));
         // After the commit and before the next: whoever sees the number sees what was written.
         if answer.is_ok() {
             self.version.fetch_add(1, Ordering::Release);
+            then();
         }
         self.checkpoints.committed(&writer.connection, &self.path);
         answer

@@ -4,6 +4,7 @@ mod commits;
 mod files;
 mod held;
 mod kill;
+mod known;
 mod leases;
 mod pools;
 mod records;
