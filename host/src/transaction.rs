@@ -36,13 +36,12 @@ use kernel::{
     self, Applied, Change, IptablesFamily, Kernel, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark, Namespace,
     NamespacePath, NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
 };
-use objects::{Objects, link_key};
 use removals::Removals;
 pub use shown::shown;
 pub use view::{Look, mac_is_taken};
 use words::{Error, Id, Name};
 
-use store::{self, Again, Batch, Check, Durability, Object, Store, Thing, Write};
+use store::{self, Again, Batch, Check, Durability, Object, Objects, Store, Thing, Write};
 
 /// Whose call it is. The host sets it; no argument of a driver does.
 #[derive(Clone, Debug)]
@@ -74,7 +73,7 @@ pub struct Transaction {
     /// See [`Transaction::shut`].
     shut: Option<Vec<IpNet>>,
     /// The network's objects when the call began, once they were asked for.
-    committed: OnceLock<Objects>,
+    committed: OnceLock<Arc<Objects>>,
     made: Objects,
     counts: Counts,
     made_links: MadeLinks,
@@ -318,8 +317,7 @@ impl Transaction {
         if let Some(objects) = self.committed.get() {
             return Ok(objects);
         }
-        let mut objects = Objects::default();
-        self.store.objects(&self.owner.network, None)?.into_iter().for_each(|object| objects.insert(object));
+        let objects = self.store.network_objects(&self.owner.network)?;
         Ok(self.committed.get_or_init(|| objects))
     }
 
@@ -368,7 +366,7 @@ impl Transaction {
             Some(_) => self.owners_objects()?,
             None => self.objects()?,
         };
-        let links: Vec<LinkKey> = left.iter().filter_map(|object| link_key(&object.thing)).collect();
+        let links: Vec<LinkKey> = left.iter().filter_map(|object| object.thing.link()).collect();
         self.take_links(&links)?;
         self.swept = left.iter().take(SWEPT).map(|object| describe(&object.thing)).collect();
         let more = left.len() - self.swept.len();
@@ -387,6 +385,9 @@ impl Transaction {
         let (to_remove, id) = (notes::unmarked(&rest), self.store.new_object_id());
         let noted = !to_remove.is_empty();
         let checks = std::mem::take(&mut self.checks).into_iter().collect();
+        // The store changes them with the commit, and would copy them for whoever has them still.
+        let removed = by_table(self.removed_objects()?);
+        self.committed.take();
         writes.extend(noted.then_some(Write::Note(id, to_remove)));
         self.store.commit(Batch { since: self.since, checks, writes, durability })?;
         self.applied.clear();
@@ -399,7 +400,7 @@ impl Transaction {
         if self.forwards {
             self.firewall.sync();
         }
-        self.firewall.restore_beside(self.rounds, || self.removed_objects().map(by_table).unwrap_or_default());
+        self.firewall.restore_beside(self.rounds, || removed);
         self.firewall.forget(stale);
         Ok(std::mem::take(&mut self.swept))
     }

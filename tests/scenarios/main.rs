@@ -8,6 +8,7 @@ mod claims;
 mod confine;
 mod conformance;
 mod connections;
+mod counts;
 mod crash;
 mod doctor;
 mod documents;

@@ -14,15 +14,15 @@ use pontoon::controller::Controller;
 use pontoon::launcher::Launcher;
 use pontoon::place::{Host, Place};
 use pontoon::serve::folder::grant_beside;
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use words::Name;
 
-use crate::{Namespace, driver, pontoon};
+use crate::{Namespace, driver, pontoon, until};
 
 /// A controller with a host's namespace and folders of its own.
 pub struct Bench {
@@ -130,8 +130,8 @@ pub fn registers(code: &Code, memory: usize) -> bool {
 
 /// Everything that a store holds, row by row. What only grows (the counters, and where the next address is looked for) is left out.
 pub(crate) fn stored(file: &Path) -> String {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let store = Connection::open_with_flags(file, flags).unwrap();
+    let copy = copy(file);
+    let store = Connection::open(copy.path().join("copy.db")).unwrap();
     let mut all = String::new();
     for table in
         ["drivers", "networks", "endpoints", "objects", "notes", "state", "entries", "watches", "pools", "leases"]
@@ -156,11 +156,24 @@ pub(crate) fn stored(file: &Path) -> String {
 
 /// The objects that a store has.
 pub(crate) fn objects(file: &Path) -> Vec<Value> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let store = Connection::open_with_flags(file, flags).unwrap();
+    let copy = copy(file);
+    let store = Connection::open(copy.path().join("copy.db")).unwrap();
     let mut statement = store.prepare("SELECT record FROM objects").unwrap();
     let records = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     records.map(|record| serde_json::from_str(&record.unwrap()).unwrap()).collect()
+}
+
+/// A copy of a store, which its daemon has to itself.
+fn copy(file: &Path) -> TempDir {
+    let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
+    let log = || std::fs::read(file.with_extension("db-wal")).unwrap_or_default();
+    until("the store's log stays as it is", || {
+        let before = log();
+        std::fs::copy(file, folder.path().join("copy.db")).unwrap();
+        std::fs::write(folder.path().join("copy.db-wal"), &before).unwrap();
+        before == log()
+    });
+    folder
 }
 
 /// A program's launcher, which ends with what is answered here.

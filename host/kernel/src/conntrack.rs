@@ -74,9 +74,13 @@ pub(super) fn forget(session: &mut Session, stale: &Stale) -> Result<usize, Erro
         Err(refusal) if refusal.is(&[Errno::INVAL, Errno::OPNOTSUPP, Errno::NOENT]) => return Ok(0),
         Err(refusal) => return Err(Error::kernel("listing tracked connections", &refusal)),
     };
+    // Mostly none can be, and then nobody need know the host's addresses, which are as many as its links.
+    if !found.iter().any(|entry| deletion(entry, stale, None).is_some()) {
+        return Ok(0);
+    }
     let addresses = address::list(session, &Namespace::Host, 0)?;
     let local = addresses.into_iter().map(|(_, network)| network.addr()).collect();
-    let false_now: Vec<Request> = found.iter().filter_map(|entry| deletion(entry, stale, &local)).collect();
+    let false_now: Vec<Request> = found.iter().filter_map(|entry| deletion(entry, stale, Some(&local))).collect();
     for answer in session.exchange_with(&Namespace::Host, Protocol::Netfilter, &false_now)? {
         if let Err(refusal) = answer
             && !refusal.is(&[Errno::NOENT])
@@ -87,8 +91,8 @@ pub(super) fn forget(session: &mut Session, stale: &Stale) -> Result<usize, Erro
     Ok(false_now.len())
 }
 
-/// The request that deletes an entry, if it is false. One that can't be read is left alone.
-fn deletion(entry: &Message, stale: &Stale, local: &BTreeSet<IpAddr>) -> Option<Request> {
+/// The request that deletes an entry, if it is false; without the host's addresses, if it can be. One that can't be read is left alone.
+fn deletion(entry: &Message, stale: &Stale, local: Option<&BTreeSet<IpAddr>>) -> Option<Request> {
     let family = *entry.body.first()?;
     let find = |kind| after(&entry.body, HEADER).ok()?.find(kind).ok().flatten();
     let (original, reply) = (tuple(find(CTA_TUPLE_ORIG)?)?, tuple(find(CTA_TUPLE_REPLY)?)?);
@@ -107,14 +111,15 @@ fn deletion(entry: &Message, stale: &Stale, local: &BTreeSet<IpAddr>) -> Option<
 /// NLA_F_NESTED.
 const NESTED: u16 = 1 << 15;
 
-fn is_false(original: &Tuple, reply: &Tuple, stale: &Stale, local: &BTreeSet<IpAddr>) -> bool {
+fn is_false(original: &Tuple, reply: &Tuple, stale: &Stale, local: Option<&BTreeSet<IpAddr>>) -> bool {
+    let others = |address: &IpAddr| local.is_none_or(|local| !local.contains(address));
     let ends = [original.source, original.destination, reply.source, reply.destination];
-    if ends.iter().any(|address| stale.addresses.contains(address) && !local.contains(address)) {
+    if ends.iter().any(|address| stale.addresses.contains(address) && others(address)) {
         return true;
     }
     stale.ports.iter().any(|port| {
         let to = original.destination;
-        let is_host = local.contains(&to) && port.host.is_none_or(|host| host == to);
+        let is_host = local.is_none_or(|local| local.contains(&to)) && port.host.is_none_or(|host| host == to);
         // Sent where a rule sends it, or not sent elsewhere at all.
         let sent = reply.source == port.target || reply.source == to;
         original.protocol == port.protocol

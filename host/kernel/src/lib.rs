@@ -1,8 +1,8 @@
 //! The kernel, spoken to with values: links, addresses, routes, rules, neighbours, nftables rules and settings, per network namespace, and
 //! ports of the host.
 //!
-//! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and never keeps a
-//! sandbox's namespace open beyond one call, or it could not die.
+//! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and keeps a sandbox's
+//! namespace open no longer than a call, or than an operation that asks for it ([`Kernel::keep`]), or it could not die.
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -49,6 +49,7 @@ pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, sta
 pub use namespace::{close_inherited, leave_the_host};
 pub use port::{HostPort, PortWish};
 pub use transport::announcer::open_announcer;
+pub use transport::kept::Keeping;
 pub use trial::{Feature, try_features};
 pub use value::*;
 pub use watch::{Seen, Watch};
@@ -142,6 +143,15 @@ impl Kernel {
         action: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
         namespace::within(namespace::open(sandbox)?.as_fd(), action)
+    }
+
+    /// Keeps a sandbox open for an operation that makes several calls there, with the sockets that they open: until the answer is dropped. Of a
+    /// sandbox that is gone nothing is kept.
+    pub fn keep(&self, sandbox: &NamespacePath) -> Keeping<'_> {
+        match &self.host {
+            Host::Real(real) => real.kept().keep(sandbox),
+            Host::Fake(_) => Keeping::nothing(),
+        }
     }
 
     /// Whether the namespace is still there, and the same.

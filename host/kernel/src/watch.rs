@@ -151,15 +151,18 @@ impl Watch {
         concerns: &dyn Fn(&[u8]) -> Option<Seen>,
         patience: Option<Duration>,
     ) -> Result<Seen, Error> {
-        let deadline = patience.map(|patience| Instant::now() + patience);
+        let (deadline, mut set) = (patience.map(|patience| Instant::now() + patience), None);
         let mut piece = Vec::with_capacity(PIECE);
         while !self.ended.load(Ordering::Acquire) {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
                 return Ok(Seen::Nothing);
             }
-            set_socket_timeout(raw, Timeout::Recv, left.map(|left| left.max(SHORTEST)))
-                .map_err(|e| Error::system("waiting for changes of the host", e))?;
+            if set != Some(left) {
+                set_socket_timeout(raw, Timeout::Recv, left.map(|left| left.max(SHORTEST)))
+                    .map_err(|e| Error::system("waiting for changes of the host", e))?;
+                set = Some(left);
+            }
             piece.clear();
             match raw.recv_from(&mut piece, 0) {
                 // Any process may send to a netlink socket; the kernel's own address is 0.

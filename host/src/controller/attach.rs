@@ -42,9 +42,11 @@ impl Inner {
         }
         let steps = self.steps(&network.driver)?;
         let sandbox = self.sandbox(&attach.namespace)?;
-        let endpoint = self.new_endpoint(&network, &steps.driver, &attach, &sandbox)?;
+        let _until_it_is_attached = self.kernel.keep(&sandbox);
+        let mut endpoint = self.new_endpoint(&network, &steps.driver, &attach, &sandbox)?;
+        let leases = self.leases(&network, &mut endpoint, &attach)?;
         let mut attaching = Attaching::new(self, steps, &network, endpoint, sandbox);
-        match attaching.run(&attach) {
+        match attaching.run(&attach, &leases) {
             Ok(info) => {
                 let Attaching { endpoint, steps: Steps { calls, warnings, .. }, .. } = attaching;
                 tracing::info!(network = %network.name, endpoint = %endpoint.name, "attached");
@@ -81,7 +83,7 @@ impl Inner {
         let is_gateway = outside && !others.iter().any(|e| e.is_gateway);
         let is_gateway_ipv6 = outside && !others.iter().any(|e| e.is_gateway_ipv6);
         check_ports(network, driver, attach, is_gateway || is_gateway_ipv6)?;
-        let mut endpoint = Endpoint {
+        Ok(Endpoint {
             sandbox: Some(sandbox.clone()),
             mac: attach.mac_address,
             is_gateway,
@@ -91,26 +93,23 @@ impl Inner {
             options: attach.options.clone(),
             attached: false,
             ..Endpoint::new(network.id.clone(), Id::random()?, name, Origin::Native)
-        };
-        let leased = self.lease(network, &mut endpoint, attach);
-        if let Err(error) = leased {
-            self.store.release_owner(&network.id, endpoint.id.as_str())?;
-            return Err(error);
-        }
-        Ok(endpoint)
+        })
     }
 
-    /// An address of each family that the network has pools for.
-    fn lease(&self, network: &Network, endpoint: &mut Endpoint, attach: &Attach) -> Result<()> {
-        endpoint.address = match self.lease_one(network, endpoint, attach.address.map(IpAddr::from), true)? {
-            Some(IpNet::V4(net)) => Some(net),
-            _ => None,
-        };
-        endpoint.address_ipv6 = match self.lease_one(network, endpoint, attach.address_ipv6.map(IpAddr::from), false)? {
-            Some(IpNet::V6(net)) => Some(net),
-            _ => None,
-        };
-        Ok(())
+    /// An address of each family that the network has pools for: they are the endpoint's once what is answered is committed. No other
+    /// operation of the network looks for one meanwhile.
+    fn leases(&self, network: &Network, endpoint: &mut Endpoint, attach: &Attach) -> Result<Vec<Write>> {
+        let mut leases = Vec::new();
+        for (wanted, ipv4) in [(attach.address.map(IpAddr::from), true), (attach.address_ipv6.map(IpAddr::from), false)]
+        {
+            let Some((net, lease)) = self.lease_one(network, endpoint, wanted, ipv4)? else { continue };
+            match net {
+                IpNet::V4(net) => endpoint.address = Some(net),
+                IpNet::V6(net) => endpoint.address_ipv6 = Some(net),
+            }
+            leases.push(lease);
+        }
+        Ok(leases)
     }
 
     /// An address of the first pool of a family, or the wanted one; none where there is no pool.
@@ -120,7 +119,7 @@ impl Inner {
         endpoint: &Endpoint,
         wanted: Option<IpAddr>,
         ipv4: bool,
-    ) -> Result<Option<IpNet>> {
+    ) -> Result<Option<(IpNet, Write)>> {
         let mut pools = network.pools.iter().filter(|p| p.subnet.addr().is_ipv4() == ipv4);
         let pool = match wanted {
             Some(address) => pools.find(|p| p.subnet.contains(&address)),
@@ -131,10 +130,12 @@ impl Inner {
                 |address| Error::invalid(format!("{address} lies in no subnet of the network {}", network.name));
             return wanted.map_or(Ok(None), |address| Err(outside(address)));
         };
-        let address = self.store.lease_address(&network.id, pool, wanted, endpoint.id.as_str())?;
+        let owner = endpoint.id.to_string();
+        let address = self.store.find_address(&network.id, pool, wanted, &owner)?;
         let net =
             IpNet::new(address, pool.subnet.prefix_len()).map_err(|e| Error::internal(format!("{address}: {e}")))?;
-        Ok(Some(net))
+        let (network, pool) = (network.id.clone(), pool.clone());
+        Ok(Some((net, Write::Lease { network, pool, address, owner, next: wanted.is_none() })))
     }
 
     /// A namespace by path, or by name under /run/netns.
@@ -177,10 +178,12 @@ impl<'a> Attaching<'a> {
     }
 
     /// All steps. Answers what the driver tells of the endpoint.
-    fn run(&mut self, attach: &Attach) -> Result<Labels> {
+    fn run(&mut self, attach: &Attach, leases: &[Write]) -> Result<Labels> {
         let options = attached_options(&self.endpoint, attach.mac_address);
-        self.endpoint = self.steps.create_endpoint(self.network, &self.endpoint, &options)?;
-        let without_ipv6 = self.release_ipv6()?;
+        // Asked on the first way into the sandbox. A driver may yet choose an address.
+        let uses_ipv6 = self.endpoint.address_ipv6.map(|_| self.inner.uses_ipv6(&self.sandbox)).transpose()?;
+        self.endpoint = self.steps.create_endpoint(self.network, &self.endpoint, &options, leases)?;
+        let without_ipv6 = self.release_ipv6(uses_ipv6)?;
         let options = attached_options(&self.endpoint, None);
         let sandbox = JoinSandbox { path: &self.sandbox.path, options: &options, without_ipv6 };
         let (endpoint, join, _) = self.steps.join(self.network, &self.endpoint, &sandbox)?;
@@ -195,8 +198,8 @@ impl<'a> Attaching<'a> {
 
     /// As libnetwork does: a container that can't use IPv6 gets no IPv6 address, and the driver hears of it before the join. Answers whether it
     /// was so.
-    fn release_ipv6(&mut self) -> Result<bool> {
-        if self.endpoint.address_ipv6.is_none() || self.inner.uses_ipv6(&self.sandbox)? {
+    fn release_ipv6(&mut self, uses_ipv6: Option<bool>) -> Result<bool> {
+        if self.endpoint.address_ipv6.is_none() || uses_ipv6.map_or_else(|| self.inner.uses_ipv6(&self.sandbox), Ok)? {
             return Ok(false);
         }
         self.endpoint = self.steps.release_ipv6(self.network, &self.endpoint)?;
@@ -236,7 +239,7 @@ impl<'a> Attaching<'a> {
     fn roll_back(&mut self) {
         let Self { inner, network, endpoint, .. } = self;
         let undone = match inner.store.endpoint(&endpoint.network, &endpoint.id) {
-            Ok(None) => inner.store.release_owner(&endpoint.network, endpoint.id.as_str()).map_err(Error::from),
+            Ok(None) => Ok(()),
             _ => inner.forget_endpoint(network, endpoint).map(drop),
         };
         if let Err(error) = undone {

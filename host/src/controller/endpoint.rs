@@ -24,6 +24,7 @@ impl Inner {
 
     /// The same for an endpoint that is known.
     pub(super) fn forget_endpoint(&self, network: &Network, endpoint: &Endpoint) -> Result<Removed> {
+        let _until_it_is_detached = endpoint.sandbox.as_ref().map(|sandbox| self.kernel.keep(sandbox));
         let removed = match self.steps(&network.driver) {
             Ok(mut steps) => {
                 let removed = self.leave_and_delete(&mut steps, network, endpoint)?;

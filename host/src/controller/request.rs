@@ -184,26 +184,22 @@ impl Asking<'_> {
             request: Some(request),
             ..Endpoint::new(network.id.clone(), id, name, self.origin.clone())
         };
-        let endpoint = self.with_chosen_address(&network, endpoint)?;
-        match self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options) {
-            Ok(made) => Ok(chosen(&made)),
-            Err(error) => {
-                self.inner.store.release_owner(&network.id, endpoint.id.as_str())?;
-                Err(error)
-            }
-        }
+        let (endpoint, leases) = self.with_chosen_address(&network, endpoint)?;
+        let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options, &leases)?;
+        Ok(chosen(&made))
     }
 
-    /// The engine has no pool for a network whose driver chose one (`update-ipam-config`): its addresses are given out here.
-    fn with_chosen_address(&self, network: &Network, endpoint: Endpoint) -> Result<Endpoint> {
+    /// The engine has no pool for a network whose driver chose one (`update-ipam-config`): its addresses are given out here. Answers what makes
+    /// it the endpoint's, too.
+    fn with_chosen_address(&self, network: &Network, endpoint: Endpoint) -> Result<(Endpoint, Vec<Write>)> {
         let engine_has_pools =
             network.asked.as_ref().is_none_or(|asked| asked.ipv4.iter().any(|data| data.pool.is_some()));
         if endpoint.address.is_some() || engine_has_pools {
-            return Ok(endpoint);
+            return Ok((endpoint, Vec::new()));
         }
         match self.inner.lease_one(network, &endpoint, None, true)? {
-            Some(IpNet::V4(address)) => Ok(Endpoint { address: Some(address), ..endpoint }),
-            _ => Ok(endpoint),
+            Some((IpNet::V4(address), lease)) => Ok((Endpoint { address: Some(address), ..endpoint }, vec![lease])),
+            _ => Ok((endpoint, Vec::new())),
         }
     }
 

@@ -9,8 +9,8 @@ use super::Inner;
 use crate::capability::{Join, Names, StaticRoute};
 use kernel::{Change, LinkChanges, LinkKey, Namespace, NewName, Outcome, Route, Sysctl};
 use store::{Batch, Durability, Endpoint, Object, Thing, Write};
-use words::LinkName;
 use words::{Error, Result};
+use words::{LinkName, MacAddress};
 
 /// How long an attach waits for its interface to run: a hundred times what it takes.
 const UNTIL_RUNNING: Duration = Duration::from_millis(100);
@@ -32,18 +32,9 @@ impl Inner {
         wanted: Option<&LinkName>,
     ) -> Result<Option<(u32, LinkName)>> {
         let Some(names) = &join.names else { return Ok(None) };
-        let (key, name) = self.bring_in(endpoint, names, sandbox)?;
+        let (key, name, mac) = self.bring_in(endpoint, names, sandbox)?;
         let fit = fitting_name(names, &name, wanted);
-        let rename = fit.is_some();
-        let mut changes = Vec::new();
-        if rename {
-            // A link that is up can't be renamed before Linux 6.2.
-            changes.push(Change::SetLink(key.clone(), LinkChanges { up: Some(false), ..LinkChanges::default() }));
-        }
-        changes
-            .push(Change::SetLink(key.clone(), LinkChanges { name: fit, mac: endpoint.mac, ..LinkChanges::default() }));
-        self.kernel.apply(&changes)?;
-        let name = self.name_of(&key)?;
+        let name = self.fit(&key, name, fit, endpoint.mac.filter(|wanted| Some(*wanted) != mac))?;
         let mut changes = vec![disable_ipv6(&key, endpoint.address_ipv6.is_none())];
         let addresses = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
         changes.extend(addresses.map(|a| Change::AddAddress(key.clone(), a)));
@@ -55,6 +46,20 @@ impl Inner {
         Ok(Some((key.index, name)))
     }
 
+    /// Gives the interface the name and the MAC that it lacks. Answers its name then.
+    fn fit(&self, key: &LinkKey, now: LinkName, name: Option<NewName>, mac: Option<MacAddress>) -> Result<LinkName> {
+        let rename = name.is_some();
+        if !rename && mac.is_none() {
+            return Ok(now);
+        }
+        let set = |changes| Change::SetLink(key.clone(), changes);
+        // A link that is up can't be renamed before Linux 6.2.
+        let down = rename.then(|| set(LinkChanges { up: Some(false), ..LinkChanges::default() }));
+        let fits = set(LinkChanges { name, mac, ..LinkChanges::default() });
+        self.kernel.apply(&down.into_iter().chain([fits]).collect::<Vec<_>>())?;
+        if rename { Ok(self.look(key)?.0) } else { Ok(now) }
+    }
+
     /// The kernel notices a moment later that both ends of a pair are up, first at one and then at the other, and drops packets until
     /// then: a bridge forwards nothing to a port that does not run. A link that can't run, because its parent does not, is no failure.
     fn wait_until_running(&self, endpoint: &Endpoint, key: &LinkKey) -> Result<()> {
@@ -64,7 +69,9 @@ impl Inner {
             Thing::Link { namespace, index, peer: Some(_), .. } => Some(LinkKey { namespace, index }),
             _ => None,
         };
-        for link in objects.into_iter().filter_map(end).chain([key.clone()]) {
+        let mut links: Vec<LinkKey> = objects.into_iter().filter_map(end).filter(|end| end != key).collect();
+        links.push(key.clone());
+        for link in links {
             while begin.elapsed() < UNTIL_RUNNING && !self.kernel.link(&link)?.is_some_and(|link| link.running) {
                 std::thread::sleep(Duration::from_micros(200));
             }
@@ -92,17 +99,23 @@ impl Inner {
         gateways.into_iter().filter_map(route).collect()
     }
 
-    /// The link in the sandbox: where the driver made it, or moved from the host.
-    fn bring_in(&self, endpoint: &Endpoint, names: &Names, sandbox: &Namespace) -> Result<(LinkKey, LinkName)> {
+    /// The link in the sandbox, with its name and MAC: where the driver made it, or moved from the host.
+    fn bring_in(
+        &self,
+        endpoint: &Endpoint,
+        names: &Names,
+        sandbox: &Namespace,
+    ) -> Result<(LinkKey, LinkName, Option<MacAddress>)> {
         if names.source.namespace == *sandbox {
-            return Ok((names.source.clone(), self.name_of(&names.source)?));
+            let (name, mac) = self.look(&names.source)?;
+            return Ok((names.source.clone(), name, mac));
         }
         let applied = self.kernel.apply(&[Change::MoveLink(names.source.clone(), sandbox.clone())])?;
         let Some(Outcome::Link(link, _)) = applied.into_iter().next().map(|a| a.outcome) else {
             return Err(Error::internal("the kernel layer did not answer with a link"));
         };
         self.record_move(endpoint, &names.source, &link.key)?;
-        Ok((link.key, link.name))
+        Ok((link.key, link.name, link.mac))
     }
 
     /// A link that was moved is the same object elsewhere.
@@ -123,9 +136,9 @@ impl Inner {
         Ok(())
     }
 
-    fn name_of(&self, key: &LinkKey) -> Result<LinkName> {
+    fn look(&self, key: &LinkKey) -> Result<(LinkName, Option<MacAddress>)> {
         let info = self.kernel.link(key)?.ok_or_else(|| Error::not_found("the interface is gone"))?;
-        LinkName::new(&info.name)
+        Ok((LinkName::new(&info.name)?, info.mac))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::objects::{forwards, link_key, speaks_of};
+use super::objects::{forwards, speaks_of};
 use super::{Transaction, removal, room};
 use grant::Granted;
 use grant::gate::links::{Gone, GoneNamespace};
@@ -72,7 +72,7 @@ impl Transaction {
         if links.is_empty() {
             return Ok(());
         }
-        let goes = |thing: &Thing| match link_key(thing) {
+        let goes = |thing: &Thing| match thing.link() {
             Some(key) => links.contains_key(&key),
             None => speaks_of(thing, &links),
         };
@@ -109,7 +109,7 @@ impl Transaction {
         let (mut links, mut rules) = (Vec::new(), Vec::new());
         for other in &objects {
             match &other.thing {
-                Thing::Link { namespace, .. } if *namespace == inside => links.extend(link_key(&other.thing)),
+                Thing::Link { namespace, .. } if *namespace == inside => links.extend(other.thing.link()),
                 Thing::NftRule { namespace, .. } | Thing::Rule(Rule { namespace, .. }) if *namespace == inside => {
                     rules.push(other.id);
                 }

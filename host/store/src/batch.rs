@@ -114,8 +114,8 @@ pub enum Write {
     Watch { network: Id, table: String, object_type: u8 },
     /// As [`Store::claim_pools`](super::Store::claim_pools).
     ReplacePools { network: Id, pools: Vec<IpNet> },
-    /// As [`Store::lease_address`](super::Store::lease_address) for a wanted address.
-    Lease { network: Id, pool: Pool, address: IpAddr, owner: String },
+    /// What [`Store::find_address`](super::Store::find_address) found; `next`: as the next free one.
+    Lease { network: Id, pool: Pool, address: IpAddr, owner: String, next: bool },
     /// An address of a pool that an engine took is this endpoint's from now on. Ok if nobody has taken it.
     HoldAddress { address: IpAddr, endpoint: Id },
     /// Ok if it is free.

@@ -6,7 +6,9 @@ use super::batch::{Batch, Check, Write};
 use super::error::Error;
 use super::query::Result;
 use super::record::TableEntry;
-use super::{Store, endpoints, leases, meta, networks, notes, objects, parts, pools, room, state, tables, witness};
+use super::{
+    Store, endpoints, hold, known, leases, meta, networks, notes, objects, parts, pools, room, state, tables, witness,
+};
 
 impl Store {
     /// Writes a batch in one transaction. Answers the numbers that were given, in the order of the writes: an id for
@@ -23,7 +25,8 @@ impl Store {
         }
         let grows = batch.grows();
         let adds = batch.writes.iter().any(|write| matches!(write, Write::AddObject(_)));
-        let (given, newest) = self.write(batch.durability, |c| {
+        let concerned: Vec<Write> = batch.writes.iter().filter(|write| known::concerns(write)).cloned().collect();
+        let commit = |c: &Connection| {
             if grows {
                 room::check(c, &self.path)?;
             }
@@ -38,7 +41,9 @@ impl Store {
             }
             limits.iter().try_for_each(|check| verify(c, check))?;
             Ok((given, witness::newest(c, adds)?))
-        })?;
+        };
+        let then = || known::update(&mut hold(&self.known), concerned);
+        let (given, newest) = self.write_then(batch.durability, commit, then)?;
         self.tell_witness(newest);
         Ok(given)
     }
@@ -94,7 +99,7 @@ fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
         }
         Write::Watch { network, table, object_type } => tables::watch(c, &network, &table, object_type),
         Write::ReplacePools { network, pools } => pools::replace(c, &network, &pools),
-        Write::Lease { network, pool, address, owner } => leases::take(c, &network, &pool, address, &owner).map(drop),
+        Write::Lease { network, pool, address, owner, next } => leases::take(c, &network, &pool, address, &owner, next),
         Write::HoldAddress { address, endpoint } => leases::hold(c, address, &endpoint),
         Write::ReleaseAddress { network, address } => leases::release(c, &network, address),
         Write::ReleaseOwner { network, owner } => leases::release_owner(c, &network, &owner),

@@ -28,7 +28,7 @@ impl Store {
     /// An endpoint.
     pub fn endpoint(&self, network: &Id, id: &Id) -> super::Result<Option<Endpoint>> {
         let sql = "SELECT record FROM endpoints WHERE id = ?2 AND network = ?1";
-        self.read(|c| one(c, sql, [network.as_str(), id.as_str()], record))
+        self.look(|c| one(c, sql, [network.as_str(), id.as_str()], record))
     }
 
     /// The endpoints (of a network) with this id, else with this name, else in the namespace at this path or of this
@@ -46,7 +46,7 @@ impl Store {
             ("sandbox IN (?2, ?3)", &*paths[0], &*paths[1]),
             ("id >= ?2 AND id < ?3", text, &*end),
         ];
-        self.read(|c| {
+        self.look(|c| {
             for (condition, low, high) in steps {
                 let sql = format!(
                     "SELECT record FROM endpoints WHERE {condition} AND (?1 IS NULL OR network = ?1) ORDER BY number"
@@ -63,13 +63,13 @@ impl Store {
     /// The endpoints in the namespace with this nsfs inode.
     pub fn endpoints_in_sandbox(&self, inode: u64) -> super::Result<Vec<Endpoint>> {
         let sql = "SELECT record FROM endpoints WHERE inode = ?1 ORDER BY number";
-        self.read(|c| all(c, sql, [inode.cast_signed()], record))
+        self.look(|c| all(c, sql, [inode.cast_signed()], record))
     }
 
     /// The endpoint of a network that has a MAC.
     pub fn endpoint_with_mac(&self, network: &Id, mac: MacAddress) -> super::Result<Option<Endpoint>> {
         let sql = "SELECT record FROM endpoints WHERE mac = ?2 AND network = ?1 ORDER BY number";
-        self.read(|c| one(c, sql, [network.as_str(), &mac.to_string()], record))
+        self.look(|c| one(c, sql, [network.as_str(), &mac.to_string()], record))
     }
 
     /// The endpoints whose attach or detach did not come to its end, in the order in which they were made.

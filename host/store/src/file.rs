@@ -32,6 +32,9 @@ pub(super) const PAGE: u32 = 2048;
 const INSTANCE_BITS: u32 = 22;
 /// The statements of the store are about 80.
 const STATEMENTS: usize = 128;
+/// How SQLite works with the file: it locks it once for this process, and what the process's connections have to agree on is in its memory
+/// (sqlite.org/vfs.html). Another process finds the database locked.
+const ALONE: &str = "unix-excl";
 /// Connections of one process wait for each other only while one recovers the log.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The log is cut back to this size when it starts over: more is the rest of a burst.
@@ -160,7 +163,7 @@ fn flags() -> OpenFlags {
 /// A connection to the database.
 pub(super) fn connect(path: &Path) -> Result<Connection> {
     let open = || -> query::Result<Connection> {
-        let connection = Connection::open_with_flags(path, flags())?;
+        let connection = Connection::open_with_flags_and_vfs(path, flags(), ALONE)?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // A statement is planned once: without this it is again for each value that is compared with a partial index's column.

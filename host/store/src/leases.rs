@@ -17,22 +17,22 @@ use operation::network::Pool;
 use words::{Id, now};
 
 impl Store {
-    /// Takes an address of a pool for an owner (an endpoint's id): the wanted one, which can be anywhere in the subnet,
+    /// Finds an address of a pool for an owner (an endpoint's id): the wanted one, which can be anywhere in the subnet,
     /// or the next free one in the pool's range. Gateway and auxiliary addresses are nobody's to take, nor are the
-    /// subnet's own address and IPv4's broadcast.
+    /// subnet's own address and IPv4's broadcast. It is nobody's before [`Write::Lease`](super::Write::Lease).
     ///
     /// `Exists`: the wanted address is another owner's. `Invalid`: it can't be a host's in this subnet. `Exhausted`:
     /// none is free.
-    pub fn lease_address(
+    pub fn find_address(
         &self,
         network: &Id,
         pool: &Pool,
         wanted: Option<IpAddr>,
         owner: &str,
     ) -> super::Result<IpAddr> {
-        self.write(Durability::Process, |c| match wanted {
-            Some(address) => take(c, network, pool, address, owner),
-            None => next(c, network, pool, owner),
+        self.look(|c| match wanted {
+            Some(address) => is_owners(c, network, pool, address, owner).map(|_| address),
+            None => next(c, network, pool),
         })
     }
 
@@ -41,10 +41,8 @@ impl Store {
     pub fn take_address(&self, pool: &TakenPool, wanted: Option<IpAddr>, gateway: bool) -> super::Result<IpAddr> {
         let owner = Id::random().map_err(|e| Error::Invalid(e.message))?;
         self.write(Durability::Process, |c| {
-            let address = match wanted {
-                Some(address) => take(c, &pool.id, &pool.pool, address, owner.as_str()),
-                None => next(c, &pool.id, &pool.pool, owner.as_str()),
-            }?;
+            let address = wanted.map_or_else(|| next(c, &pool.id, &pool.pool), Ok)?;
+            take(c, &pool.id, &pool.pool, address, owner.as_str(), wanted.is_none())?;
             if gateway {
                 let sql = "UPDATE leases SET gateway = 1 WHERE network = ?1 AND owner = ?2";
                 run(c, sql, [pool.id.as_str(), owner.as_str()])?;
@@ -118,8 +116,16 @@ impl Store {
     }
 }
 
-/// Takes this address.
-pub(super) fn take(c: &Connection, network: &Id, pool: &Pool, address: IpAddr, owner: &str) -> Result<IpAddr> {
+/// Takes this address; `next`: the next search goes on behind it.
+pub(super) fn take(c: &Connection, network: &Id, pool: &Pool, address: IpAddr, owner: &str, next: bool) -> Result<()> {
+    if next {
+        set_cursor(c, network, &Span::of(&pool.subnet.trunc()), span::number(address))?;
+    }
+    if is_owners(c, network, pool, address, owner)? { Ok(()) } else { insert(c, network, address, owner) }
+}
+
+/// Whether an address is the owner's already; an error where it can't be.
+fn is_owners(c: &Connection, network: &Id, pool: &Pool, address: IpAddr, owner: &str) -> Result<bool> {
     let subnet = pool.subnet.trunc();
     if !Span::of(&subnet).holds(address) {
         return Err(Error::Invalid(format!("{address} is not in {subnet}")).into());
@@ -142,8 +148,8 @@ pub(super) fn take(c: &Connection, network: &Id, pool: &Pool, address: IpAddr, o
             };
             Err(Error::Exists(format!("{address} is taken by {whose}")).into())
         }
-        Some(_) => Ok(address),
-        None => insert(c, network, address, owner),
+        Some(_) => Ok(true),
+        None => Ok(false),
     }
 }
 
@@ -162,8 +168,8 @@ fn whose(c: &Connection, subnet: &str, address: IpAddr) -> Result<String> {
     })
 }
 
-/// Takes the next free one.
-fn next(c: &Connection, network: &Id, pool: &Pool, owner: &str) -> Result<IpAddr> {
+/// The next free one.
+fn next(c: &Connection, network: &Id, pool: &Pool) -> Result<IpAddr> {
     let subnet = pool.subnet.trunc();
     let whole = Span::of(&subnet);
     let mut choice = Span::hosts(&subnet);
@@ -183,8 +189,7 @@ fn next(c: &Connection, network: &Id, pool: &Pool, owner: &str) -> Result<IpAddr
     let Some(free) = free else {
         return Err(Error::Exhausted(format!("no address is free in {}", pool.range.unwrap_or(subnet))).into());
     };
-    set_cursor(c, network, &whole, free)?;
-    insert(c, network, span::address(whole.family, free), owner)
+    Ok(span::address(whole.family, free))
 }
 
 /// The first address in the span that is neither taken nor reserved.
@@ -223,10 +228,10 @@ fn reserved_as(pool: &Pool, address: IpAddr) -> Option<String> {
     reserved(pool).find(|(_, reserved)| *reserved == address).map(|(what, _)| what)
 }
 
-fn insert(c: &Connection, network: &Id, address: IpAddr, owner: &str) -> Result<IpAddr> {
+fn insert(c: &Connection, network: &Id, address: IpAddr, owner: &str) -> Result<()> {
     let sql = "INSERT INTO leases (network, family, address, owner, taken) VALUES (?1, ?2, ?3, ?4, ?5)";
     run(c, sql, (network.as_str(), span::family(address), span::blob(address), owner, now().cast_signed()))?;
-    Ok(address)
+    Ok(())
 }
 
 fn cursor(c: &Connection, network: &Id, pool: &Span) -> Result<Option<u128>> {

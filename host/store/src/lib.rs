@@ -3,13 +3,14 @@
 //! Why SQLite, in WAL mode: a record needs to last as long as what it describes. An endpoint's kernel objects die with
 //! the machine, so its record must survive `kill -9` and no more: a commit is one append to the log, without waiting
 //! for the disk ([`Durability::Process`]). Networks and drivers outlive a reboot, so their commits wait for it
-//! ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer. Nothing here is
+//! ([`Durability::Power`]). Both go into one log in order, and readers wait for no writer. The file is this process's
+//! alone, so that its connections agree in memory and without a system call who may do what. Nothing here is
 //! asynchronous: call it where blocking is allowed.
 //!
 //! - [`Store::open`] (`file`): the folder's lock, the file's header, the layout in `schema.sql` and the steps after it
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
 //! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `parts` (what is on links), `notes`, `state`, `tables`
-//! - `claims`: what calls have that are not committed yet; `room`: what is left on the disk
+//! - `claims`: what calls have that are not committed yet; `room`: what is left on the disk; `known`: objects in memory
 //! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
 //! - `witness`: what tells an older copy of the store from the newest
 //! - `checkpoint`: the thread that moves the log into the database
@@ -22,6 +23,7 @@ mod commit;
 mod endpoints;
 mod error;
 mod file;
+mod known;
 mod leases;
 mod meta;
 mod networks;
@@ -43,13 +45,14 @@ mod witness;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use batch::{Batch, Check, Durability, Write};
 use checkpoint::Checkpoints;
 pub use error::{Error, Result};
+pub use known::Objects;
 pub use record::{
     Again, Driver, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing, Undelivered,
 };
@@ -79,6 +82,7 @@ pub struct Store {
     /// See [`Store::version`].
     version: AtomicI64,
     claims: claims::Claims,
+    known: Mutex<known::Known>,
     witness: OnceLock<witness::Witness>,
     _lock: File,
 }
@@ -110,6 +114,7 @@ impl Store {
             object,
             version,
             claims: claims::Claims::default(),
+            known: Mutex::default(),
             witness: OnceLock::new(),
             _lock: lock,
         })
@@ -137,6 +142,18 @@ impl Store {
         self.version.load(Ordering::Acquire)
     }
 
+    /// Reads a little. Where nobody writes it is by the writer's connection, which has in memory what it wrote: all others read each page again
+    /// that has changed.
+    fn look<T>(&self, query: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
+        let writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(writer)) => writer.into_inner(),
+            Err(TryLockError::WouldBlock) => return self.read(query),
+        };
+        query(&writer.connection).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Reads as much as it takes, beside the writer.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
         let idle = hold(&self.readers).pop();
         let connection = idle.map_or_else(|| file::connect(&self.path), Ok)?;
@@ -149,11 +166,22 @@ impl Store {
     }
 
     fn write<T>(&self, durability: Durability, change: impl FnOnce(&Connection) -> query::Result<T>) -> Result<T> {
+        self.write_then(durability, change, || ())
+    }
+
+    /// The same; what is done then is done before the next commit.
+    fn write_then<T>(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&Connection) -> query::Result<T>,
+        then: impl FnOnce(),
+    ) -> Result<T> {
         let mut writer = hold(&self.writer);
         let answer = writer.write(durability, change).map_err(|fault| fault.at(&self.path));
         // After the commit and before the next: whoever sees the number sees what was written.
         if answer.is_ok() {
             self.version.fetch_add(1, Ordering::Release);
+            then();
         }
         self.checkpoints.committed(&writer.connection, &self.path);
         answer

@@ -16,7 +16,7 @@ impl Store {
 
     /// A driver.
     pub fn driver(&self, name: &Name) -> super::Result<Option<Driver>> {
-        self.read(|c| one(c, "SELECT record FROM drivers WHERE name = ?1", [name.as_str()], record))
+        self.look(|c| one(c, "SELECT record FROM drivers WHERE name = ?1", [name.as_str()], record))
     }
 
     /// All networks, in the order in which they were made.
@@ -26,12 +26,12 @@ impl Store {
 
     /// A network.
     pub fn network(&self, id: &Id) -> super::Result<Option<Network>> {
-        self.read(|c| one(c, "SELECT serial, record FROM networks WHERE id = ?1", [id.as_str()], network))
+        self.look(|c| one(c, "SELECT serial, record FROM networks WHERE id = ?1", [id.as_str()], network))
     }
 
     /// The network with this id, else the one with this name, else those whose ids start so.
     pub fn find_network(&self, text: &str) -> super::Result<Vec<Network>> {
-        self.read(|c| {
+        self.look(|c| {
             for sql in [
                 "SELECT serial, record FROM networks WHERE id = ?1",
                 "SELECT serial, record FROM networks WHERE name = ?1",

@@ -14,30 +14,29 @@ impl Store {
     /// The objects of a network, in the order in which they were made: all of them, or (`Some(None)`) those that are no
     /// endpoint's, or those of an endpoint.
     pub fn objects(&self, network: &Id, endpoint: Option<Option<&Id>>) -> super::Result<Vec<Object>> {
-        self.read(|c| match endpoint {
-            None => all(c, "SELECT id, record FROM objects WHERE network = ?1 ORDER BY id", [network.as_str()], object),
-            Some(owner) => {
-                let sql = "SELECT id, record FROM objects WHERE network = ?1 AND endpoint IS ?2 ORDER BY id";
-                all(c, sql, (network.as_str(), owner.map(Id::as_str)), object)
-            }
-        })
+        let Some(owner) = endpoint else {
+            let sql = "SELECT id, record FROM objects WHERE network = ?1 ORDER BY id";
+            return self.read(|c| all(c, sql, [network.as_str()], object));
+        };
+        let sql = "SELECT id, record FROM objects WHERE network = ?1 AND endpoint IS ?2 ORDER BY id";
+        self.look(|c| all(c, sql, (network.as_str(), owner.map(Id::as_str)), object))
     }
 
     /// How many objects a network has.
     pub fn object_count(&self, network: &Id) -> super::Result<usize> {
         // Kinds of objects begin with a capital letter.
         let sql = "SELECT coalesce(sum(count), 0) FROM held WHERE network = ?1 AND kind < 'a'";
-        self.read(|c| count(c, sql, [network.as_str()]))
+        self.look(|c| count(c, sql, [network.as_str()]))
     }
 
     /// An object.
     pub fn object(&self, id: i64) -> super::Result<Option<Object>> {
-        self.read(|c| one(c, "SELECT id, record FROM objects WHERE id = ?1", [id], object))
+        self.look(|c| one(c, "SELECT id, record FROM objects WHERE id = ?1", [id], object))
     }
 
     /// How much of something that is limited a driver and its networks have.
     pub fn held(&self, driver: &Name, limit: Limit) -> super::Result<u64> {
-        self.read(|c| held(c, driver, limit))
+        self.look(|c| held(c, driver, limit))
     }
 
     /// The objects of all networks, in the order in which they were made.
@@ -72,14 +71,14 @@ impl Store {
     /// many paths. After a namespace died its inode can come again, so the newest object counts.
     pub fn owner_of_link(&self, namespace: &Namespace, index: u32) -> super::Result<Option<Object>> {
         let sql = "SELECT id, record FROM objects WHERE inode = ?1 AND link = ?2 ORDER BY id DESC LIMIT 1";
-        self.read(|c| one(c, sql, (inode(namespace), index), object))
+        self.look(|c| one(c, sql, (inode(namespace), index), object))
     }
 
     /// Whether a link on the host has this name by the record of a network that another driver serves.
     pub fn is_others_link(&self, driver: &Name, name: &str) -> super::Result<bool> {
         let sql = "SELECT 1 FROM objects JOIN networks ON networks.id = objects.network
                    WHERE link_name = ?2 AND inode = 0 AND driver <> ?1 LIMIT 1";
-        Ok(self.read(|c| one(c, sql, (driver.as_str(), name), |_| Ok(())))?.is_some())
+        Ok(self.look(|c| one(c, sql, (driver.as_str(), name), |_| Ok(())))?.is_some())
     }
 }
 

@@ -344,6 +344,14 @@ impl Endpoint {
 }
 
 impl Thing {
+    /// Which link it is.
+    pub fn link(&self) -> Option<LinkKey> {
+        match self {
+            Self::Link { namespace, index, .. } => Some(LinkKey { namespace: namespace.clone(), index: *index }),
+            _ => None,
+        }
+    }
+
     /// Its kind, in the word that its JSON begins with.
     pub(super) fn kind(&self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ const LOG: u64 = 32 << 20;
 impl Store {
     /// Bytes that drivers may yet write.
     pub fn room(&self) -> super::Result<u64> {
-        self.read(|c| room(c, &self.path))
+        self.look(|c| room(c, &self.path))
     }
 }
 

@@ -15,7 +15,7 @@ impl Store {
     /// A value and its version.
     pub fn state(&self, driver: &Name, key: &str) -> super::Result<Option<(Vec<u8>, i64)>> {
         let sql = "SELECT value, version FROM state WHERE driver = ?1 AND key = ?2";
-        self.read(|c| one(c, sql, [driver.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?))))
+        self.look(|c| one(c, sql, [driver.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
     /// The keys that start with a prefix, if they and their values are not more than so many bytes. (A list is read as far as that.)

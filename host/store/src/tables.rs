@@ -20,7 +20,7 @@ impl Store {
     pub fn entry(&self, network: &Id, table: &str, key: &str) -> super::Result<Option<(TableEntry, i64)>> {
         let sql = "SELECT tab, key, owner, endpoint, value, version FROM entries
                    WHERE network = ?1 AND tab = ?2 AND key = ?3 AND value IS NOT NULL";
-        self.read(|c| one(c, sql, [network.as_str(), table, key], entry))
+        self.look(|c| one(c, sql, [network.as_str(), table, key], entry))
     }
 
     /// The entries of a network or of one of its tables, by table and key, and the version of the list.

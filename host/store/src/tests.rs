@@ -4,6 +4,7 @@ mod commits;
 mod files;
 mod held;
 mod kill;
+mod known;
 mod leases;
 mod pools;
 mod records;
@@ -14,6 +15,7 @@ mod versions;
 mod witness;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -76,6 +78,14 @@ fn scratch() -> Scratch {
 /// Commits writes without checks.
 fn put<const N: usize>(store: &Store, writes: [Write; N]) -> Result<Vec<i64>> {
     store.commit(Batch { writes: writes.into(), ..Batch::default() })
+}
+
+/// Finds an address and takes it.
+fn take(store: &Store, network: &str, pool: &Pool, wanted: Option<IpAddr>, owner: &str) -> Result<IpAddr> {
+    let address = store.find_address(&id(network), pool, wanted, owner)?;
+    let (network, pool, owner) = (id(network), pool.clone(), owner.to_owned());
+    put(store, [Write::Lease { network, pool, address, owner, next: wanted.is_none() }])?;
+    Ok(address)
 }
 
 fn id(text: &str) -> Id {

@@ -299,10 +299,11 @@ fn set_sysctl(
     marks: Marks,
     note: Note,
 ) -> Result<Applied, Error> {
-    let old = namespace::sysctl::get(session, namespace, sysctl, marks)?;
+    let setting = namespace::sysctl::open(session, namespace, sysctl, marks)?;
+    let old = setting.value;
     let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
     note(&undo)?;
-    namespace::sysctl::set(session, namespace, sysctl, value, marks)?;
+    namespace::sysctl::set(session, namespace, sysctl, &setting, value)?;
     Ok(Applied { outcome: Outcome::Value(old), undo })
 }
 

@@ -9,7 +9,7 @@ use crate::RT_TABLE_MAIN;
 use crate::fake::fields::{Fields, octets};
 use crate::fake::link::{Address4, Kind, Link, LinkId};
 use crate::fake::machine::{Machine, Reply, SpaceId};
-use crate::fake::{AF_INET, AF_INET6};
+use crate::fake::{AF_INET, AF_INET6, AF_UNSPEC};
 use crate::ip::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
 use crate::transport::attribute::Writer;
 use crate::transport::socket::Message;
@@ -113,15 +113,15 @@ impl Machine {
         let fields = Fields::after(body, HEADER)?;
         let (family, wanted) = (fields.header_byte(0), fields.header_number(4)?);
         let ids = self.listed(at).into_iter().filter_map(|id| self.links.get(&id));
-        let links = ids.filter(|link| wanted == 0 || link.index == wanted);
-        let nets = |link: &Link| -> Vec<IpNet> {
-            match family {
-                AF_INET => link.ipv4.iter().map(|address| address.net.into()).collect(),
-                AF_INET6 => link.ipv6.iter().map(|net| (*net).into()).collect(),
-                _ => Vec::new(),
-            }
+        let links: Vec<&Link> = ids.filter(|link| wanted == 0 || link.index == wanted).collect();
+        let ipv4 = |link: &Link| link.ipv4.iter().map(|address| tell(link.index, address.net.into())).collect();
+        let ipv6 = |link: &Link| link.ipv6.iter().map(|net| tell(link.index, (*net).into())).collect();
+        // One family after the other, as the kernel does.
+        let of = |wanted: u8, tell: &dyn Fn(&Link) -> Vec<Message>| -> Vec<Message> {
+            let is_asked = family == AF_UNSPEC || family == wanted;
+            links.iter().filter(|_| is_asked).flat_map(|link| tell(link)).collect()
         };
-        Ok(links.flat_map(|link| nets(link).into_iter().map(|net| tell(link.index, net)).collect::<Vec<_>>()).collect())
+        Ok([of(AF_INET, &ipv4), of(AF_INET6, &ipv6)].concat())
     }
 
     /// Whether the host of a namespace answers to an address (RTN_LOCAL): its own, and all in the subnets of a loopback.

@@ -51,6 +51,7 @@ pub use port::FakePort;
 const AF_INET: u8 = 2;
 const AF_BRIDGE: u8 = 7;
 const AF_INET6: u8 = 10;
+const AF_UNSPEC: u8 = 0;
 
 /// A machine in memory. Clones are the same one, and it outlives the [`Kernel`](crate::Kernel)s that work with it: a new one finds what the
 /// last one left, as after a crash.

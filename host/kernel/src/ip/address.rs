@@ -81,16 +81,15 @@ fn message(index: u32, address: IpNet) -> AddressMessage {
 
 /// The addresses of one link, or of all (`index` 0), each with the index of its link.
 pub(crate) fn list(session: &mut Session, at: &Namespace, index: u32) -> Result<Vec<(u32, IpNet)>, Error> {
-    let mut found = Vec::new();
-    for family in FAMILIES {
-        let mut question = AddressMessage::default();
-        question.header.family = family;
-        question.header.index = index;
-        let messages = session.list(at, "addresses", Request::dump(RTM_GETADDR, &question))?;
-        for message in &messages {
-            found.push(read(message)?);
-        }
-    }
+    let mut question = AddressMessage::default();
+    question.header.family = AddressFamily::Unspec;
+    question.header.index = index;
+    let messages = session.list(at, "addresses", Request::dump(RTM_GETADDR, &question))?;
+    // Whatever else has addresses on links: phones, management controllers.
+    let is_ip = |message: &&Message| {
+        message.body.first().is_some_and(|family| FAMILIES.iter().any(|ip| u8::from(*ip) == *family))
+    };
+    let mut found = messages.iter().filter(is_ip).map(read).collect::<Result<Vec<_>, _>>()?;
     // Kernels before 5.0 don't filter.
     found.retain(|(i, _)| index == 0 || *i == index);
     Ok(found)

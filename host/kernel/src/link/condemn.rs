@@ -198,11 +198,11 @@ fn delete_group(session: &mut Session, at: &Namespace, links: &[Seen], marks: Ma
         mark.attributes.push(LinkAttribute::Group(marks.dying()));
         Request::one(RTM_SETLINK, 0, &mark)
     };
-    let answers = session.exchange(at, &links.iter().map(mark).collect::<Vec<_>>())?;
-    check(&answers, &[Errno::NODEV], "marking links for deletion")?;
     let mut group = message(0);
     group.attributes.push(LinkAttribute::Group(marks.dying()));
-    let answers = session.exchange(at, &[Request::one(RTM_DELLINK, 0, &group)])?;
+    let mut requests: Vec<Request> = links.iter().map(mark).collect();
+    requests.push(Request::one(RTM_DELLINK, 0, &group));
+    let answers = session.exchange(at, &requests)?;
     check(&answers, &[Errno::NODEV], "deleting condemned links")
 }
 

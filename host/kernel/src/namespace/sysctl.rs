@@ -1,7 +1,8 @@
 //! Kernel settings below /proc/sys/net, which shows each thread its own namespace's.
 
-use std::fs;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
 
@@ -13,13 +14,26 @@ use crate::{Error, LinkKey, Namespace, Sysctl};
 
 const ROOT: &str = "/proc/sys/net";
 
+/// A setting that was read to be changed.
+pub(crate) struct Setting {
+    /// Below [`ROOT`].
+    path: String,
+    /// An open file stays the setting of the namespace that it was opened in. None: a fake's.
+    file: Option<File>,
+    /// What it is.
+    pub value: i32,
+}
+
 /// Reads a setting.
 pub(crate) fn get(session: &mut Session, at: &Namespace, sysctl: &Sysctl, marks: Marks) -> Result<i32, Error> {
     let path = path(session, at, sysctl, marks, false)?;
-    match session.host() {
-        Host::Real(real) => session.within(real, at, || read(&format!("{ROOT}/{path}"), sysctl)),
-        Host::Fake(fake) => fake.setting(at, &path)?.map_err(|errno| failed(&errno.into(), sysctl)),
-    }
+    Ok(read(session, at, sysctl, path, false)?.value)
+}
+
+/// Reads a setting that is to be changed, on one way to its namespace.
+pub(crate) fn open(session: &mut Session, at: &Namespace, sysctl: &Sysctl, marks: Marks) -> Result<Setting, Error> {
+    let path = path(session, at, sysctl, marks, true)?;
+    read(session, at, sysctl, path, true)
 }
 
 /// Writes a setting.
@@ -27,21 +41,40 @@ pub(crate) fn set(
     session: &mut Session,
     at: &Namespace,
     sysctl: &Sysctl,
+    setting: &Setting,
     value: i32,
-    marks: Marks,
 ) -> Result<(), Error> {
-    let path = path(session, at, sysctl, marks, true)?;
-    match session.host() {
-        Host::Real(real) => session.within(real, at, || {
-            fs::write(format!("{ROOT}/{path}"), format!("{value}\n")).map_err(|e| failed(&e, sysctl))
-        }),
-        Host::Fake(fake) => fake.set_setting(at, &path, value)?.map_err(|errno| failed(&errno.into(), sysctl)),
+    match (session.host(), &setting.file) {
+        // From the beginning: what is written behind it the kernel ignores (sysctl_writes_strict).
+        (Host::Real(_), Some(file)) => {
+            file.write_all_at(format!("{value}\n").as_bytes(), 0).map_err(|e| failed(&e, sysctl))
+        }
+        (Host::Real(_), None) => Err(Error::refused(format!("the setting {sysctl} is not open"))),
+        (Host::Fake(fake), _) => {
+            fake.set_setting(at, &setting.path, value)?.map_err(|errno| failed(&errno.into(), sysctl))
+        }
     }
 }
 
-fn read(path: &str, sysctl: &Sysctl) -> Result<i32, Error> {
-    let text = fs::read_to_string(path).map_err(|e| failed(&e, sysctl))?;
-    text.trim().parse().map_err(|_| Error::refused(format!("the setting {sysctl} is no number: {:?}", text.trim())))
+fn read(session: &mut Session, at: &Namespace, sysctl: &Sysctl, path: String, write: bool) -> Result<Setting, Error> {
+    let real = match session.host() {
+        Host::Real(real) => real,
+        Host::Fake(fake) => {
+            let value = fake.setting(at, &path)?.map_err(|errno| failed(&errno.into(), sysctl))?;
+            return Ok(Setting { path, file: None, value });
+        }
+    };
+    let sysctl = sysctl.clone();
+    session.within(real, at, move || {
+        let opened = OpenOptions::new().read(true).write(write).open(format!("{ROOT}/{path}"));
+        let mut file = opened.map_err(|e| failed(&e, &sysctl))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|e| failed(&e, &sysctl))?;
+        let value = text.trim().parse();
+        let value =
+            value.map_err(|_| Error::refused(format!("the setting {sysctl} is no number: {:?}", text.trim())))?;
+        Ok(Setting { path, file: Some(file), value })
+    })
 }
 
 fn failed(error: &io::Error, sysctl: &Sysctl) -> Error {

@@ -1,19 +1,21 @@
-//! The thread that opens sockets in other namespaces. Starting a thread for each costs several times what the socket itself does.
+//! The thread that does what can only be done inside another namespace: opening sockets and settings. Starting a thread for each costs several
+//! times what they do.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::transport::socket::{Protocol, Socket};
 use crate::{Error, namespace};
 
-/// Where to, where back to, which socket, and who waits for it.
+/// Tells whoever waits for an errand what became of it.
+type Tell = Box<dyn FnOnce()>;
+
+/// Where to, where back to, and what is done there, once it is known whether the thread got there.
 struct Errand {
     namespace: OwnedFd,
     home: OwnedFd,
-    protocol: Protocol,
-    reply: Sender<Result<Socket, Error>>,
+    work: Box<dyn FnOnce(Result<(), Error>) -> Tell + Send>,
 }
 
 /// See the module. The thread starts with the first errand and ends with this.
@@ -23,14 +25,23 @@ pub(crate) struct Doorman {
 }
 
 impl Doorman {
-    /// Opens a socket in a namespace; between errands the thread waits at `home`.
-    pub fn open(&self, at: BorrowedFd<'_>, home: BorrowedFd<'_>, protocol: Protocol) -> Result<Socket, Error> {
+    /// Does something short inside a namespace; between errands the thread waits at `home`.
+    pub fn within<T: Send + 'static>(
+        &self,
+        at: BorrowedFd<'_>,
+        home: BorrowedFd<'_>,
+        action: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let keep = |file: BorrowedFd<'_>| {
             file.try_clone_to_owned().map_err(|e| Error::io("keeping a network namespace open", &e))
         };
         let (namespace, home) = (keep(at)?, keep(home)?);
         let (reply, answer) = channel();
-        self.send(Errand { namespace, home, protocol, reply })?;
+        let work = move |entered: Result<(), Error>| -> Tell {
+            let done = entered.and_then(|()| action());
+            Box::new(move || drop(reply.send(done)))
+        };
+        self.send(Errand { namespace, home, work: Box::new(work) })?;
         answer.recv().unwrap_or_else(|_| Err(Error::refused("the thread for other namespaces ended")))
     }
 
@@ -53,11 +64,11 @@ impl Doorman {
 
 /// Runs errands until there is no one to ask for more. A thread that can't leave a sandbox must end: it would keep that alive.
 fn serve(errands: &Receiver<Errand>) {
-    for errand in errands {
-        let opened = namespace::enter(errand.namespace.as_fd()).and_then(|()| Socket::open(errand.protocol));
-        let back = namespace::enter(errand.home.as_fd());
-        drop(errand.namespace);
-        let _ = errand.reply.send(opened);
+    for Errand { namespace, home, work } in errands {
+        let tell = work(namespace::enter(namespace.as_fd()));
+        let back = namespace::enter(home.as_fd());
+        drop((namespace, home));
+        tell();
         if back.is_err() {
             return;
         }

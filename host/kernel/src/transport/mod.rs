@@ -3,5 +3,6 @@
 pub mod announcer;
 pub mod attribute;
 pub mod doorman;
+pub mod kept;
 pub mod session;
 pub mod socket;

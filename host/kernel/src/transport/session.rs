@@ -1,4 +1,5 @@
-//! One call's way into the kernel: it opens each namespace and socket at its first use and closes the sandboxes' at its end.
+//! One call's way into the kernel: it opens each namespace and socket at its first use. At its end the host's sockets wait for the next call,
+//! and a sandbox's too while an operation keeps that.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -7,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::host::Host;
 use crate::transport::announcer::Announcer;
 use crate::transport::doorman::Doorman;
+use crate::transport::kept::Kept;
 use crate::transport::socket::{Answer, Message, Protocol, Request, Socket};
-use crate::{Error, Namespace, namespace};
+use crate::{Error, Namespace, NamespacePath, namespace};
 
 /// The host's namespace with sockets that outlive a call.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ pub(crate) struct Real {
     file: OwnedFd,
     inode: u64,
     idle: Mutex<Vec<(Protocol, Socket)>>,
+    kept: Kept,
     own: Arc<Own>,
     doorman: Doorman,
     /// None: this process may not open one.
@@ -39,6 +42,7 @@ impl Real {
             file,
             inode,
             idle: Mutex::default(),
+            kept: Kept::default(),
             own: Arc::default(),
             doorman: Doorman::default(),
             announcer: None,
@@ -69,6 +73,32 @@ impl Real {
         if namespace::is_current(self.inode) { action() } else { namespace::within(self.file.as_fd(), action) }
     }
 
+    /// The sandboxes that operations keep.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Does something short inside a sandbox. `opens`: a socket for the messages to come is opened on the same way.
+    fn visit<T: Send + 'static>(
+        &self,
+        at: &NamespacePath,
+        file: &OwnedFd,
+        opens: bool,
+        action: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if !opens {
+            return self.doorman.within(file.as_fd(), self.file.as_fd(), action);
+        }
+        let both = || Ok((Socket::open(Protocol::Route).ok(), action()));
+        let (socket, done) = self.doorman.within(file.as_fd(), self.file.as_fd(), both)?;
+        self.kept.give_back(at, socket.map(|socket| (Protocol::Route, socket)));
+        done
+    }
+
+    fn open(&self, at: &OwnedFd, protocol: Protocol) -> Result<Socket, Error> {
+        self.doorman.within(at.as_fd(), self.file.as_fd(), move || Socket::open(protocol))
+    }
+
     fn take(&self, protocol: Protocol) -> Result<Socket, Error> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(position) = idle.iter().position(|(p, _)| *p == protocol) {
@@ -77,7 +107,7 @@ impl Real {
         drop(idle);
         let mut socket = match namespace::is_current(self.inode) {
             true => Socket::open(protocol),
-            false => self.doorman.open(self.file.as_fd(), self.file.as_fd(), protocol),
+            false => self.open(&self.file, protocol),
         }?;
         self.own.note(socket.bind()?);
         Ok(socket)
@@ -107,7 +137,7 @@ impl Own {
 struct Space {
     namespace: Namespace,
     /// None: the host's.
-    file: Option<OwnedFd>,
+    file: Option<Arc<OwnedFd>>,
     sockets: Vec<(Protocol, Socket)>,
 }
 
@@ -179,24 +209,28 @@ impl<'h> Session<'h> {
     pub fn descriptor(&mut self, at: &Namespace) -> Result<RawFd, Error> {
         match self.host {
             Host::Real(real) => {
-                let position = self.space(at)?;
-                Ok(self.spaces[position].file.as_ref().unwrap_or(&real.file).as_raw_fd())
+                let position = self.space(real, at)?;
+                Ok(self.spaces[position].file.as_deref().unwrap_or(&real.file).as_raw_fd())
             }
             Host::Fake(fake) => fake.descriptor(at),
         }
     }
 
-    /// Does something on a thread inside a namespace of the real kernel.
-    pub fn within<T: Send>(
+    /// Does something short on a thread inside a namespace of the real kernel.
+    pub fn within<T: Send + 'static>(
         &mut self,
         real: &Real,
         at: &Namespace,
-        action: impl FnOnce() -> Result<T, Error> + Send,
+        action: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let position = self.space(at)?;
-        match &self.spaces[position].file {
-            Some(file) => namespace::within(file.as_fd(), action),
-            None => real.within(action),
+        let position = self.space(real, at)?;
+        let space = &self.spaces[position];
+        match (at, &space.file) {
+            (Namespace::At(at), Some(file)) => {
+                let has_one = space.sockets.iter().any(|(protocol, _)| *protocol == Protocol::Route);
+                real.visit(at, file, !has_one && real.kept.wants(at, Protocol::Route), action)
+            }
+            _ => real.within(action),
         }
     }
 
@@ -207,13 +241,15 @@ impl<'h> Session<'h> {
         protocol: Protocol,
         action: impl FnOnce(&mut Socket) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let position = self.space(at)?;
+        let position = self.space(real, at)?;
         let space = &mut self.spaces[position];
         let known = space.sockets.iter().position(|(p, _)| *p == protocol);
-        let mut socket = match (known, &space.file) {
-            (Some(known), _) => space.sockets.swap_remove(known).1,
-            (None, Some(file)) => real.doorman.open(file.as_fd(), real.file.as_fd(), protocol)?,
-            (None, None) => real.take(protocol)?,
+        let mut socket = match (known, &space.file, at) {
+            (Some(known), ..) => space.sockets.swap_remove(known).1,
+            (None, Some(file), Namespace::At(at)) => {
+                real.kept.take(at, protocol).map_or_else(|| real.open(file, protocol), Ok)?
+            }
+            (None, ..) => real.take(protocol)?,
         };
         // After an error answers may still be on their way: that socket is not used again.
         let result = action(&mut socket)?;
@@ -221,13 +257,13 @@ impl<'h> Session<'h> {
         Ok(result)
     }
 
-    fn space(&mut self, at: &Namespace) -> Result<usize, Error> {
+    fn space(&mut self, real: &Real, at: &Namespace) -> Result<usize, Error> {
         if let Some(position) = self.spaces.iter().position(|s| s.namespace == *at) {
             return Ok(position);
         }
         let file = match at {
             Namespace::Host => None,
-            Namespace::At(path) => Some(namespace::open(path)?),
+            Namespace::At(path) => Some(real.kept.file(path)?),
         };
         self.spaces.push(Space { namespace: at.clone(), file, sockets: Vec::new() });
         Ok(self.spaces.len() - 1)
@@ -240,7 +276,11 @@ impl Drop for Session<'_> {
             Host::Real(real) => real,
             Host::Fake(fake) => return fake.settle(),
         };
-        let host = self.spaces.drain(..).filter(|s| s.file.is_none());
-        real.give_back(host.flat_map(|s| s.sockets));
+        for space in self.spaces.drain(..) {
+            match &space.namespace {
+                Namespace::Host => real.give_back(space.sockets.into_iter()),
+                Namespace::At(at) => real.kept.give_back(at, space.sockets),
+            }
+        }
     }
 }

@@ -13,12 +13,13 @@ use store::{Batch, Durability, Endpoint, Network, Write};
 use words::{Id, MacAddress, Result};
 
 impl Steps<'_> {
-    /// Makes an endpoint. Answers it with what its driver chose of its interface: only what came empty.
+    /// Makes an endpoint, with the leases of its addresses. Answers it with what its driver chose of its interface: only what came empty.
     pub fn create_endpoint(
         &mut self,
         network: &Network,
         endpoint: &Endpoint,
         options: &EndpointOptions,
+        leases: &[Write],
     ) -> Result<Endpoint> {
         self.check_mac(endpoint)?;
         let interface = Interface {
@@ -40,7 +41,7 @@ impl Steps<'_> {
         let record = |said: &Said| {
             let made = Write::PutEndpoint(completed(&said.interface));
             let hold = |address| Write::HoldAddress { address, endpoint: endpoint.id.clone() };
-            Ok([made].into_iter().chain(addresses_of(endpoint).map(hold)).collect())
+            Ok(leases.iter().cloned().chain([made]).chain(addresses_of(endpoint).map(hold)).collect())
         };
         let done = self.inner.call(&call, &mut self.calls, record)?;
         Ok(completed(&done.said.interface))

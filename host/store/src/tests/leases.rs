@@ -1,7 +1,5 @@
 //! Addresses: the next, the wanted, the last, and none.
 
-use std::net::IpAddr;
-
 use super::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -10,11 +8,11 @@ fn ip(text: &str) -> IpAddr {
 
 /// The next address for an owner of the same name each time.
 fn lease(store: &Store, pool: &Pool) -> Result<String> {
-    store.lease_address(&id("n1"), pool, None, "e").map(|address| address.to_string())
+    take(store, "n1", pool, None, "e").map(|address| address.to_string())
 }
 
 fn wanted(store: &Store, pool: &Pool, address: &str, owner: &str) -> Result<IpAddr> {
-    store.lease_address(&id("n1"), pool, Some(ip(address)), owner)
+    take(store, "n1", pool, Some(ip(address)), owner)
 }
 
 /// All addresses that a pool has to give, up to ten.
@@ -146,11 +144,7 @@ fn a_wanted_address_is_given_once() {
     }
     wanted(&store, &six, "fd00::ffff:ffff:ffff:ffff", "e2").unwrap();
     assert_eq!(drain(&store, &four), ["10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
-    assert_eq!(
-        store.lease_address(&id("n2"), &four, Some(ip("10.0.0.2")), "e").unwrap(),
-        ip("10.0.0.2"),
-        "another network"
-    );
+    assert_eq!(take(&store, "n2", &four, Some(ip("10.0.0.2")), "e").unwrap(), ip("10.0.0.2"), "another network");
 }
 
 #[test]
@@ -160,7 +154,13 @@ fn leases_are_freed_by_address_and_owner() {
     for (address, owner) in [("10.0.0.1", "a"), ("10.0.0.2", "b"), ("10.0.0.3", "b"), ("10.0.0.4", "c")] {
         wanted(&store, &four, address, owner).unwrap();
     }
-    let six = Write::Lease { network: id("n1"), pool: pool("fd00::/64"), address: ip("fd00::5"), owner: "b".into() };
+    let six = Write::Lease {
+        network: id("n1"),
+        pool: pool("fd00::/64"),
+        address: ip("fd00::5"),
+        owner: "b".into(),
+        next: false,
+    };
     put(&store, [six, Write::ReleaseAddress { network: id("n1"), address: ip("10.0.0.1") }]).unwrap();
     let left = || {
         store.leases(&id("n1")).unwrap().into_iter().map(|l| format!("{} {}", l.address, l.owner)).collect::<Vec<_>>()
@@ -174,6 +174,22 @@ fn leases_are_freed_by_address_and_owner() {
 }
 
 #[test]
+fn what_is_found_is_nobodys_yet() {
+    let store = scratch();
+    let four = pool("10.0.0.0/29");
+    let find = |wanted: Option<&str>| store.find_address(&id("n1"), &four, wanted.map(ip), "e1");
+    assert_eq!((find(None).unwrap(), find(None).unwrap()), (ip("10.0.0.1"), ip("10.0.0.1")));
+    assert_eq!((find(Some("10.0.0.5")).unwrap(), store.leases(&id("n1")).unwrap()), (ip("10.0.0.5"), Vec::new()));
+    // Whoever is first has it, and a wanted one does not lead the search away.
+    wanted(&store, &four, "10.0.0.5", "e2").unwrap();
+    assert!(matches!(find(Some("10.0.0.5")), Err(Error::Exists(_))));
+    let late =
+        Write::Lease { network: id("n1"), pool: four.clone(), address: ip("10.0.0.5"), owner: "e1".into(), next: true };
+    assert!(matches!(put(&store, [late]), Err(Error::Exists(_))));
+    assert_eq!(drain(&store, &four), ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.6"]);
+}
+
+#[test]
 fn orphans_are_freed() {
     let store = scratch();
     put(&store, [Write::PutNetwork(network("n1", "a")), Write::PutEndpoint(endpoint("n1", "e1", "web"))]).unwrap();
@@ -181,7 +197,7 @@ fn orphans_are_freed() {
     store.claim_pools(&id("n2"), &["10.1.0.0/24".parse().unwrap()]).unwrap();
     wanted(&store, &pool("10.0.0.0/24"), "10.0.0.2", "e1").unwrap();
     wanted(&store, &pool("10.0.0.0/24"), "10.0.0.3", "e2").unwrap();
-    store.lease_address(&id("n2"), &pool("10.1.0.0/24"), None, "e1").unwrap();
+    take(&store, "n2", &pool("10.1.0.0/24"), None, "e1").unwrap();
     // What an engine took stays until it gives it back.
     let taken = TakenPool { id: id("p1"), origin: Origin::Native, pool: pool("10.2.0.0/24"), created: 1 };
     store.take_pool(&taken).unwrap();

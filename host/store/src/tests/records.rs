@@ -221,10 +221,11 @@ fn furnish(store: &Store, network_id: &str, subnet: &str) {
             pool: pool(subnet),
             address: subnet.replace("0/24", "9").parse().unwrap(),
             owner: "e1".into(),
+            next: false,
         },
     ];
     put(store, writes).unwrap();
-    store.lease_address(&id(network_id), &pool(subnet), None, "e2").unwrap();
+    take(store, network_id, &pool(subnet), None, "e2").unwrap();
 }
 
 /// How many there are of endpoints, objects, keys, entries, watches, leases.

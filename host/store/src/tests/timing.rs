@@ -40,7 +40,7 @@ fn print_costs() {
     });
     println!("commit of one key, turn and turn about: {flips:?}");
     let big = pool("10.0.0.0/8");
-    let lease = |count| time(count, |_| assert!(store.lease_address(&id("n1"), &big, None, "e").is_ok()));
+    let lease = |count| time(count, |_| assert!(take(&store, "n1", &big, None, "e").is_ok()));
     println!("lease 1 to 20: {:?}", lease(20));
     lease(9980);
     println!("lease 10,000 to 10,020: {:?}", lease(20));
