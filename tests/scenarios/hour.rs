@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Namespace, pontoon, until};
+use pontoon_tests::{Daemon, Namespace, driver, pontoon, until};
 use tempfile::TempDir;
 
 use crate::author::{ok, repository};
@@ -168,4 +168,37 @@ fn a_missing_toolchain_is_named() {
         let made = run("make", &folder.path().join(format!("{language}-one")));
         assert!(made.code != 0 && made.err.contains(says), "{language}: {made:?}");
     }
+}
+
+/// What a trial says of drivers that do not do it, and that it takes all of it back, also where its author interrupts it.
+#[test]
+fn a_trial_says_what_is_wrong_and_leaves_nothing() {
+    let (daemon, folder) = (Daemon::start(), tempfile::tempdir().unwrap());
+    std::fs::copy(driver("test/faulty"), folder.path().join("built")).unwrap();
+    std::fs::write(folder.path().join("Makefile"), "driver:\n\tcp built f.wasm\n\t$(PONTOON) driver pack f.wasm\n")
+        .unwrap();
+    let asks = std::fs::read_to_string(repository().join("tests/drivers/faulty/grant.toml")).unwrap();
+    std::fs::write(folder.path().join("pontoon.toml"), format!("name = 'f'\nversion = '1.0.0'\n[asks]\n{asks}"))
+        .unwrap();
+    let before = daemon.host.settled();
+    for (fault, says, ends) in [
+        ("none", "one container reaches the other at 10.", false),
+        ("forgets-bridge", "one container does NOT reach the other at 10.", false),
+        ("names-after-network", "the trial failed: the driver f: create-endpoint: ", false),
+        ("refuses-ipv6", "the trial failed: the driver f: create-network: no IPv6", false),
+        ("none", "building in", true),
+    ] {
+        let line = format!("driver dev --try --set fault={fault}");
+        let mut dev = Running::start(&daemon, folder.path(), &line);
+        until(says, || dev.err().contains(says));
+        if ends {
+            until("the trial's network", || daemon.json("network ls") != serde_json::json!([]));
+        } else {
+            until("the end of the trial", || daemon.json("network ls") == serde_json::json!([]));
+        }
+        dev.interrupt();
+        assert_eq!(daemon.json("network ls"), serde_json::json!([]), "{fault}: {}", dev.err());
+    }
+    daemon.ok("driver rm f");
+    pontoon_tests::same_at_last(|| daemon.host.dump(), &before);
 }

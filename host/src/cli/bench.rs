@@ -34,7 +34,9 @@ pub struct Bench {
 impl Bench {
     /// Does it.
     pub async fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
-        let (plans, rounds) = (self.plans(compiled(session))?, usize::from(self.rounds));
+        let (mut plans, rounds) = (self.plans()?, usize::from(self.rounds));
+        let compiled = compiled(session);
+        plans.iter_mut().for_each(|plan| plan.compiled.clone_from(&compiled));
         let alone = plans.iter().all(|plan| plan.name == plans[0].name);
         let stop = Arc::new(AtomicBool::new(false));
         let mut run = {
@@ -64,13 +66,13 @@ impl Bench {
     }
 
     /// The driver and the one beside it, on each kernel.
-    fn plans(&self, compiled: Option<PathBuf>) -> Result<Vec<Plan>> {
+    fn plans(&self) -> Result<Vec<Plan>> {
         let sample = Path::new(SAMPLE);
         let beside = self.beside.as_deref().or_else(|| sample.exists().then_some(sample));
         let mut plans = Vec::new();
         for fake in [true, false].into_iter().filter(|fake| *fake || !self.setting.fake) {
-            let of = Plan { fake, ..self.setting.plan(&self.file, compiled.clone())? };
-            let other = beside.map(|file| bare(file, compiled.clone())).transpose()?;
+            let of = Plan { fake, ..self.setting.plan(&self.file)? };
+            let other = beside.map(bare).transpose()?;
             let mut other = other.map(|other| Plan { fake, ..other });
             if let Some(other) = other.as_mut().filter(|other| other.name == of.name) {
                 other.name = Name::new(&format!("{:.57}-beside", other.name.as_str()))?;

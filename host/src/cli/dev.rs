@@ -1,7 +1,9 @@
 //! `pontoon driver dev`: an author's loop. It builds with `make`, so it knows no language.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -43,22 +45,31 @@ pub struct Dev {
 /// The project's files as they stand, but for those that its .gitignore names, hidden ones and components.
 type Files = Vec<(PathBuf, Option<SystemTime>, u64)>;
 
+/// Whether a trial runs, and whether its author has interrupted it meanwhile.
+#[derive(Default)]
+struct Trial {
+    runs: Cell<bool>,
+    is_last: Cell<bool>,
+}
+
 impl Dev {
     /// Does it, until it is interrupted. The driver stays loaded.
     pub async fn run(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
-        tokio::select! {
-            ended = self.each_change(session) => ended,
-            _ = tokio::signal::ctrl_c() => {
-                if self.tries {
-                    // Unless it was interrupted in the middle there is nothing of it.
-                    let _ = trial::remove(session).await;
+        let trial = Trial::default();
+        let mut changes = pin!(self.each_change(&trial, session));
+        loop {
+            tokio::select! {
+                ended = &mut changes => return ended,
+                // What is being tried comes to its end first, and is removed.
+                _ = tokio::signal::ctrl_c() => match trial.runs.get() {
+                    true => trial.is_last.set(true),
+                    false => return Ok(()),
                 }
-                Ok(())
             }
         }
     }
 
-    async fn each_change(&self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+    async fn each_change(&self, trial: &Trial, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
         let mut recordings = None;
         self.check_folder()?;
         loop {
@@ -70,10 +81,13 @@ impl Dev {
                         new.skip(session).await?;
                         recordings = Some(new);
                     }
-                    if self.tries
-                        && let Err(failure) = trial::run(&name, &unique(self.labels.clone())?, session).await
-                    {
-                        session.note(&format!("the trial failed: {}", failure.error.message));
+                    if self.tries {
+                        trial.runs.set(true);
+                        self.tried(&name, session).await?;
+                        trial.runs.set(false);
+                    }
+                    if trial.is_last.get() {
+                        return Ok(());
                     }
                 }
                 Err(failure) if failure.code == super::exit::UNREACHABLE => return Err(failure),
@@ -94,6 +108,13 @@ impl Dev {
                 }
             }
         }
+    }
+
+    async fn tried(&self, name: &Name, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
+        if let Err(failure) = trial::run(name, &unique(self.labels.clone())?, session).await {
+            session.note(&format!("the trial failed: {}", failure.error.message));
+        }
+        Ok(())
     }
 
     /// What no change of a file would mend.

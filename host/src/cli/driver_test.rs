@@ -56,8 +56,9 @@ impl Test {
             checks: self.checks,
             strict: self.strict,
             grant: self.grant.as_deref().map(read_grant).transpose()?,
-            ..self.setting.plan(file, compiled(session))?
+            ..self.setting.plan(file)?
         };
+        let plan = Plan { compiled: compiled(session), ..plan };
         let report = watched(plan, session, true).await?;
         if let Some(file) = self.junit {
             std::fs::write(&file, report.junit())

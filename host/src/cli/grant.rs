@@ -7,6 +7,7 @@ use super::driver_test::watched;
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session, table};
 use super::plan::{Setting, compiled};
+use crate::conformance::Plan;
 use crate::driver::manifest;
 use crate::serve::folder::{read_beyond, read_grant};
 use grant::Audited;
@@ -70,7 +71,8 @@ impl Command {
     }
 
     async fn record(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {
-        let plan = self.setting.plan(&self.of, compiled(session))?;
+        let plan = self.setting.plan(&self.of)?;
+        let plan = Plan { compiled: compiled(session), ..plan };
         let report = watched(plan, session, false).await?;
         let needed = report.needed.clone().unwrap_or_default();
         if !report.is_good() {

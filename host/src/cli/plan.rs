@@ -29,23 +29,23 @@ pub struct Setting {
 
 impl Setting {
     /// A run of all checks, with nothing else said of it.
-    pub fn plan(&self, file: &Path, compiled: Option<PathBuf>) -> Result<Plan> {
+    pub fn plan(&self, file: &Path) -> Result<Plan> {
         Ok(Plan {
             configuration: unique(self.configuration.clone())?,
             labels: unique(self.labels.clone())?,
             parents: self.parents.clone(),
             fake: self.fake,
-            ..bare(file, compiled)?
+            ..bare(file)?
         })
     }
 }
 
 /// A run with nothing set.
-pub fn bare(file: &Path, compiled: Option<PathBuf>) -> Result<Plan> {
+pub fn bare(file: &Path) -> Result<Plan> {
     Ok(Plan {
         name: name_of(file).or_else(|_| Name::new("driver"))?,
         component: component(file)?,
-        compiled,
+        compiled: None,
         configuration: Default::default(),
         labels: Default::default(),
         checks: Vec::new(),

@@ -43,7 +43,7 @@ fn name() -> String {
 }
 
 /// Removes the network with what is attached to it. The daemon tells of what is not there.
-pub async fn remove(session: &Session<'_>) -> std::result::Result<(), Failure> {
+async fn remove(session: &Session<'_>) -> std::result::Result<(), Failure> {
     for endpoint in ["a", "b"] {
         let _ = session.client.delete(&path(&["networks", &name(), "endpoints", endpoint])).await;
     }
