@@ -34,6 +34,10 @@ pub(super) fn check_table(table: u32) -> Result<()> {
 pub(crate) fn add(routes: &[Route]) -> Result<()> {
     all_or_nothing(routes, || {
         routes.iter().try_for_each(|route| {
+            if route.destination.addr().is_ipv6() && route.gateway.is_some_and(|gateway| gateway.is_ipv4()) {
+                let to = route.destination;
+                return Err(Error::invalid_argument(format!("the route to {to} can't have an IPv4 gateway")));
+            }
             super::addresses::check(route.destination)?;
             route.table.map_or(Ok(()), check_table)?;
             let new = whole(route);

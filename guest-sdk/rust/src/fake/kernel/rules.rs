@@ -55,6 +55,18 @@ fn check_family(family: Family, rules: &[Rule]) -> Result<()> {
 }
 
 fn check(rule: &Rule, namespace: u32) -> Result<()> {
+    check_values(rule)?;
+    let &Rule { source, destination, input_link, table, .. } = rule;
+    input_link.map_or(Ok(()), |link| check_place(&link.0, namespace))?;
+    let in_pools = |network: IpNet| state::with(|state| state.is_in_pools(network));
+    if input_link.is_none() && !source.into_iter().chain(destination).any(in_pools) {
+        return Err(Error::forbidden("a rule that is not tied to the network: neither its links nor its pools"));
+    }
+    super::routes::check_table(table)
+}
+
+/// What no rule can be, there or not.
+fn check_values(rule: &Rule) -> Result<()> {
     let &Rule { priority, source, destination, input_link, table, .. } = rule;
     if !(1..=32_765).contains(&priority) {
         return Err(Error::invalid_argument(format!("{priority} is no rule's priority: 1 to 32765")));
@@ -70,30 +82,25 @@ fn check(rule: &Rule, namespace: u32) -> Result<()> {
     {
         return Err(Error::invalid_argument("a rule's source and destination are of different families"));
     }
-    input_link.map_or(Ok(()), |link| check_place(&link.0, namespace))?;
-    let in_pools = |network: IpNet| state::with(|state| state.is_in_pools(network));
-    if input_link.is_none() && !source.into_iter().chain(destination).any(in_pools) {
-        return Err(Error::forbidden("a rule that is not tied to the network: neither its links nor its pools"));
-    }
-    super::routes::check_table(table)
+    Ok(())
 }
 
 pub(crate) fn remove(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
-    remove_each(namespace, rules, family_of);
-    Ok(())
+    remove_each(namespace, rules, family_of)
 }
 
 pub(crate) fn remove_of_family(family: Family, namespace: Option<&Namespace>, rules: &[Rule]) -> Result<()> {
     check_family(family, rules)?;
-    remove_each(namespace, rules, |_| family);
-    Ok(())
+    remove_each(namespace, rules, |_| family)
 }
 
-fn remove_each(namespace: Option<&Namespace>, rules: &[Rule], family: impl Fn(&Rule) -> Family) {
+fn remove_each(namespace: Option<&Namespace>, rules: &[Rule], family: impl Fn(&Rule) -> Family) -> Result<()> {
+    rules.iter().try_for_each(check_values)?;
     state::with(|state| {
         let gone: Vec<_> = rules.iter().map(|rule| recorded(state, family(rule), namespace, rule)).collect();
         state.policy_rules.retain(|rule| !gone.contains(rule));
     });
+    Ok(())
 }
 
 pub(crate) fn list(namespace: Option<&Namespace>) -> Result<Vec<RuleInfo>> {

@@ -236,6 +236,11 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
     ("routes.add", AlreadyExists, "a route that is there", |g| {
         routes::add(&[Route { table: Some(4250), ..Route::new(&g.bridge, g.own().into()) }; 2])
     }),
+    ("addresses.list", NotFound, "a link that is gone", |g| addresses::list(&g.gone).map(drop)),
+    ("routes.add", InvalidArgument, "an IPv4 gateway for an IPv6 destination", |g| {
+        routes::add(&[Route { gateway: Some(FOREIGN), ..Route::new(&g.bridge, net("fd00::/64")?) }])
+    }),
+    ("routes.list", NotFound, "a link that is gone", |g| routes::list(&g.gone).map(drop)),
     ("rules.add", InvalidArgument, "nothing that ties it to the network", |_| {
         let (source, destination, input_link, mark) = (None, None, None, None);
         rules::add(None, &[rules::Rule { priority: 4250, source, destination, input_link, mark, table: 4250 }])
@@ -250,6 +255,10 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
         let (source, destination, mark) = (Some(g.pool), None, None);
         let input_link = Some(&g.gone);
         rules::add(None, &[rules::Rule { priority: 4250, source, destination, input_link, mark, table: 4250 }])
+    }),
+    ("rules.remove", InvalidArgument, "nothing that ties it to the network", |_| {
+        let (source, destination, input_link, mark) = (None, None, None, None);
+        rules::remove(None, &[rules::Rule { priority: 4250, source, destination, input_link, mark, table: 4250 }])
     }),
     ("rules.add-of-family", InvalidArgument, "a source of the other family", |g| of_family(g, true, None)),
     ("rules.add-of-family", InvalidArgument, "nothing that ties it to the network", |g| of_family(g, false, None)),
@@ -272,6 +281,8 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
     ("neighbours.add-forwarding", NotFound, "a link that is gone", |g| {
         neighbours::add_forwarding(&[ForwardingEntry { link: &g.gone, mac_address: MAC, remote: None }])
     }),
+    ("neighbours.list", NotFound, "a link that is gone", |g| neighbours::list(&g.gone).map(drop)),
+    ("neighbours.list-forwarding", NotFound, "a link that is gone", |g| neighbours::list_forwarding(&g.gone).map(drop)),
     ("sysctls.get-link", NotFound, "a link that is gone", |g| {
         sysctls::get_link(&g.gone, LinkSysctl::Ipv4ProxyArp).map(drop)
     }),
@@ -346,6 +357,7 @@ pub(crate) const PACKETS: &[Case<Mistake>] = &[
         let all = Rule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(to(g.own()))).when(DestinationLocal);
         rule(all.when(Protocol(Ip::TCP)).when(DestinationPort(4299.into())))
     }),
+    ("nftables.remove", InvalidArgument, "1,001 ids", |_| nftables::remove(&vec![nftables::RuleId(0); 1001])),
     ("nftables.add", Forbidden, "packets to an address of nobody's", |g| {
         let nat = Rule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(to(g.own())));
         rule(nat.when(Destination(FOREIGN.into())))
@@ -369,6 +381,8 @@ pub(crate) const STATE: &[Case<Mistake>] = &[
         ports::take_range(Ip::SCTP, &[ANY], g.port()..=g.port() + 2)
     }),
     ("ports.take-range", InvalidArgument, "port 0", |_| ports::take_range(Ip::TCP, &[ANY], 0..=1)),
+    ("ports.release", InvalidArgument, "no address", |_| ports::release(Ip::TCP, &[], 4292)),
+    ("ports.release-range", InvalidArgument, "port 0", |_| ports::release_range(Ip::TCP, &[ANY], 0..=1)),
     ("store.set", InvalidArgument, "no key", |_| store::set_bytes("", b"")),
     ("store.get", InvalidArgument, "a key that is not ASCII", |_| store::get_bytes("é").map(drop)),
     ("store.list", InvalidArgument, "a prefix with a tab", |_| store::list_bytes("\t").map(drop)),
