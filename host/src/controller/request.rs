@@ -15,7 +15,7 @@ use operation::engine::{
 };
 use operation::network::Pool;
 use operation::origin::Origin;
-use store::{Endpoint, Network};
+use store::{Endpoint, Network, Write};
 use words::{Error, Id, Kind, Name, Result};
 
 /// Set by dockerd where another endpoint is the sandbox's IPv6 gateway (28.0).
