@@ -16,7 +16,7 @@ use fastrand::Rng;
 use pontoon_tests::{Machine, Namespace, fetch, listen_tcp, outside, until};
 
 /// In an ordinary test run.
-const SECONDS: u64 = 60;
+const SECONDS: u64 = 120;
 /// Arrivals with a longer pause between them are two openings.
 const PAUSE: Duration = Duration::from_millis(20);
 
