@@ -155,6 +155,7 @@ fn without_a_grant_every_import_outside_of_the_table_is_refused() {
         HostCall::NeighboursList,
         HostCall::NeighboursListForwarding,
         HostCall::RoutesList,
+        HostCall::RoutesListWhole,
         HostCall::NamespacesNamespaceRemove,
         HostCall::SysctlsGetLink,
         HostCall::SysctlsSetLink,
