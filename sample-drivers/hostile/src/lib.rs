@@ -38,7 +38,7 @@ pub(crate) struct Stage {
 }
 
 /// Names of attacks that one message tells: it has its limit.
-const PAGE: usize = 20;
+const PAGE: usize = 25;
 
 /// An attack in a call of a network.
 type Attack = fn(&Stage) -> Result<()>;
