@@ -112,7 +112,7 @@ fn what_is_there_already_or_in_use() {
     let again = format!("endpoint attach n {}", a.text());
     let (port, name) =
         (format!("endpoint attach n {} -p 8080:80", b.text()), format!("endpoint attach n {} --name a", b.text()));
-    let bare = b.dump();
+    let bare = b.settled();
     all_refused(
         &daemon,
         &[
@@ -127,7 +127,7 @@ fn what_is_there_already_or_in_use() {
             (FORBIDDEN, "table put taken t k w --owner other", &["somebody"]),
         ],
     );
-    assert_eq!(b.dump(), bare);
+    assert_eq!(b.settled(), bare);
     daemon.ok(&format!("endpoint detach {}", a.text()));
     daemon.ok("network rm n taken");
     daemon.ok("driver rm bridge");

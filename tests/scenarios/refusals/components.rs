@@ -136,7 +136,10 @@ fn a_wrong_type_does_not_read_as_absent() {
         ),
         (
             "export-missing",
-            edited("  leave: func(network: string, endpoint: string) -> result<_, error>;", ""),
+            edited(
+                "  @since(version = 0.1.0)\n  leave: func(network: string, endpoint: string) -> result<_, error>;",
+                "",
+            ),
             &["driver", "leave"],
         ),
         (
