@@ -190,8 +190,10 @@ fn nobody_hears_his_own_broadcasts() {
     assert!(b.pings(&address(&daemon, "n", "a", "address")), "others hear it");
     daemon.host.run("nft flush ruleset");
     until("the rules are back", || daemon.host.run("nft list tables").contains("bridge pontoon-"));
+    // What it said by itself while they were not there came back.
+    let opening = own_frames(&a);
     speak_to_all(&a, 78);
-    assert_eq!(own_frames(&a), 0, "after a flush");
+    assert_eq!(own_frames(&a), opening, "after a flush");
     // What would come without that: a port that is not marked as Pontoon's.
     let port = daemon.host.run("ip -o link show type veth");
     let port = port.lines().filter(|line| line.contains("master br-"));
@@ -200,8 +202,9 @@ fn nobody_hears_his_own_broadcasts() {
     }
     daemon.host.run("nft flush ruleset");
     until("the rules are back", || daemon.host.run("nft list tables").contains("bridge pontoon-"));
+    let opening = own_frames(&a);
     assert!(!a.pings("10.200.0.79"));
-    assert!(own_frames(&a) > 0);
+    assert!(own_frames(&a) > opening);
 }
 
 #[test]

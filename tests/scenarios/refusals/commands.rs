@@ -5,7 +5,7 @@ use std::process::Command;
 
 use pontoon_tests::{Daemon, Namespace};
 
-use super::{refused, seen, with_a_network};
+use super::{at_rest, refused, seen, with_a_network};
 
 const NOT_FOUND: i32 = 4;
 const EXISTS: i32 = 5;
@@ -15,7 +15,7 @@ const USAGE: i32 = 2;
 
 /// Has all refused, and nothing changes.
 fn all_refused(daemon: &Daemon, cases: &[(i32, &str, &[&str])]) {
-    let before = seen(daemon);
+    let before = at_rest(daemon);
     for (code, line, says) in cases {
         refused(daemon, *code, line, says);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pontoon_tests::{Daemon, driver};
 
 use super::made::{component, trapping};
-use super::{refused, seen, with_a_network};
+use super::{at_rest, refused, seen, with_a_network};
 
 /// A file in the daemon's folder.
 fn file(daemon: &Daemon, name: &str, bytes: &[u8]) -> String {
@@ -17,7 +17,7 @@ fn file(daemon: &Daemon, name: &str, bytes: &[u8]) -> String {
 /// Has each component refused as invalid, with a line that says its words, and nothing changes.
 fn all_refused(cases: &[(&str, Vec<u8>, &[&str])]) {
     let mut daemon = with_a_network();
-    let before = seen(&daemon);
+    let before = at_rest(&daemon);
     for (name, bytes, says) in cases {
         let path = file(&daemon, &format!("{name}.wasm"), bytes);
         refused(&daemon, 7, &format!("driver load {path}"), says);
@@ -44,7 +44,7 @@ fn what_is_no_component() {
 fn compiled_code_of_wasmtime_is_not_taken_from_outside() {
     let daemon = with_a_network();
     let compiled = super::files(&daemon.file("state/compiled")).into_values().next().unwrap();
-    let before = seen(&daemon);
+    let before = at_rest(&daemon);
     let path = file(&daemon, "compiled.wasm", &compiled);
     refused(&daemon, 7, &format!("driver load {path}"), &["no WebAssembly"]);
     assert_eq!(seen(&daemon), before);
@@ -159,7 +159,7 @@ fn a_wrong_type_does_not_read_as_absent() {
 #[test]
 fn the_first_call() {
     let daemon = with_a_network();
-    let before = seen(&daemon);
+    let before = at_rest(&daemon);
     let path = file(&daemon, "trapping.wasm", &trapping());
     refused(&daemon, 7, &format!("driver load {path}"), &["first call", "register trapped"]);
     assert_eq!(seen(&daemon), before);
@@ -202,7 +202,7 @@ fn survives(daemon: &Daemon, bytes: &[u8], what: &str) -> bool {
 #[test]
 fn a_component_that_is_cut_off() {
     let daemon = with_a_network();
-    let before = seen(&daemon);
+    let before = at_rest(&daemon);
     let whole = std::fs::read(driver("bridge")).unwrap();
     let ends = (0..40).chain((1..60).map(|part| whole.len() * part / 60)).chain(whole.len() - 40..whole.len());
     for end in ends.filter(|end| *end > 0) {
@@ -214,7 +214,7 @@ fn a_component_that_is_cut_off() {
 #[test]
 fn a_component_with_flipped_bits() {
     let daemon = with_a_network();
-    let before = seen(&daemon);
+    let before = at_rest(&daemon);
     let whole = std::fs::read(driver("bridge")).unwrap();
     let mut loaded = 0;
     // Its header and types, byte for byte, then all over it.

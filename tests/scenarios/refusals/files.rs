@@ -53,7 +53,7 @@ fn a_component_that_was_changed_is_not_run_and_its_networks_stay() {
     let pinging = Pinging::start(&a, "10.201.0.1");
     let gateway = daemon.json("network inspect n")["pools"][0]["gateway"].as_str().unwrap().to_owned();
     assert_eq!(gateway, "10.201.0.1");
-    let host = daemon.host.dump();
+    let host = daemon.host.settled();
     let path = only(&daemon, "state/components");
     daemon.stop();
     flip(&path);

@@ -39,6 +39,12 @@ fn seen(daemon: &Daemon) -> Seen {
     }
 }
 
+/// The same once the kernel has come to rest: afterwards nothing changes by itself.
+fn at_rest(daemon: &Daemon) -> Seen {
+    daemon.host.settled();
+    seen(daemon)
+}
+
 /// The files of a folder with their bytes.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap());

@@ -2,13 +2,13 @@
 
 use words::Error;
 
-use super::{seen, with_a_network};
+use super::{at_rest, seen, with_a_network};
 use crate::http::{raw, send};
 
 #[test]
 fn requests_that_are_refused() {
     let daemon = with_a_network();
-    let before = seen(&daemon);
+    let before = at_rest(&daemon);
     let many: Vec<String> = (0..90_000).map(|n| format!("\"key{n}\":\"value\"")).collect();
     let long = format!("{{\"name\":\"m\",\"driver\":\"bridge\",\"options\":{{{}}}}}", many.join(","));
     let large = format!("{{\"name\":\"{}\"}}", "m".repeat(4 << 20));
@@ -53,7 +53,7 @@ fn requests_that_are_refused() {
 #[test]
 fn a_component_over_the_limit_is_refused_before_it_is_sent() {
     let daemon = with_a_network();
-    let before = seen(&daemon);
+    let before = at_rest(&daemon);
     let head = format!(
         "POST /drivers?name=big HTTP/1.1\r\nhost: p\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         (64 << 20) + 1

@@ -84,7 +84,7 @@ fn a_configuration_with_a_mistake() {
 #[test]
 fn a_socket_path_in_use() {
     let daemon = with_a_network();
-    let before = super::seen(&daemon);
+    let before = super::at_rest(&daemon);
     refused(
         &mut serve_with(&daemon, &[("--state", &daemon.file("other"))]),
         5,
@@ -110,7 +110,7 @@ fn a_socket_path_that_is_something_else() {
 #[test]
 fn a_state_folder_in_use() {
     let daemon = with_a_network();
-    let before = super::seen(&daemon);
+    let before = super::at_rest(&daemon);
     let (socket, run) = (daemon.file("second/p.sock"), daemon.file("second"));
     refused(
         &mut serve_with(&daemon, &[("--socket", &socket), ("--run", &run)]),
