@@ -92,14 +92,18 @@ impl Namespace {
     }
 
     /// Everything that the kernel has here: links, addresses, routes, rules, neighbours, nftables, and the settings that
-    /// Pontoon can reach. Counters and clocks are left out. Condemned links are gone for everyone but `ip link` for some 30 ms: this
-    /// waits for the reaper.
+    /// Pontoon can reach. Counters and clocks are left out, and whether the kernel still looks for duplicates of an address.
     pub fn dump(&self) -> String {
+        self.reaped().replace(" tentative", "")
+    }
+
+    /// Condemned links are gone for everyone but `ip link` for some 30 ms: this waits for the reaper.
+    fn reaped(&self) -> String {
         let begin = Instant::now();
         loop {
-            let dump = self.look();
-            if !dump.contains(": pc") || begin.elapsed() > PATIENCE {
-                return dump;
+            let seen = self.look();
+            if !seen.contains(": pc") || begin.elapsed() > PATIENCE {
+                return seen;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -107,13 +111,13 @@ impl Namespace {
 
     /// The same once the kernel has come to rest: carriers and link-local addresses follow a moment after their links.
     pub fn settled(&self) -> String {
-        let mut dump = self.dump();
+        let mut seen = self.reaped();
         until("the kernel to come to rest", || {
             std::thread::sleep(Duration::from_secs(1));
-            let before = std::mem::replace(&mut dump, self.dump());
-            dump == before && !dump.contains("tentative")
+            let before = std::mem::replace(&mut seen, self.reaped());
+            seen == before && !seen.contains("tentative")
         });
-        dump
+        seen
     }
 
     fn look(&self) -> String {
