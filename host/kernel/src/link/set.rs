@@ -48,8 +48,14 @@ pub(crate) fn own(key: &LinkKey, link: &Seen) -> Result<(), Error> {
     Err(Error { message, errno: Some(Errno::PERM.raw_os_error()) })
 }
 
-/// The messages that change a link: one for the link, and one more for it as a bridge's port, which the kernel takes only by itself.
+/// The messages that change a link: one for the link, and one more for it as a bridge's port, which the kernel takes only by itself. Of one
+/// message the kernel does the name before the flags, and before Linux 6.2 it renames no link that is up: down is a message of its own then.
 pub(crate) fn requests(index: u32, changes: &LinkChanges) -> Vec<Request> {
+    if changes.name.is_some() && changes.up == Some(false) {
+        let down = LinkChanges { up: Some(false), ..LinkChanges::default() };
+        let rest = LinkChanges { up: None, ..changes.clone() };
+        return [requests(index, &down), requests(index, &rest)].concat();
+    }
     let mut link = message(index);
     let attributes = &mut link.attributes;
     attributes.extend(changes.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
