@@ -17,8 +17,10 @@ const TRACED: &str = "trace=setns,socket,sendto,sendmsg,recvfrom,?clone,clone3,f
                       ftruncate,fstat,?newfstatat,statx,?unlink,openat,?open";
 /// What the daemon still does after its answer has ended when it has been quiet for so long.
 const QUIET: Duration = Duration::from_millis(150);
-/// Operations, of which the least counts: a carrier that comes late is asked for again.
+/// Operations, of which the least counts: a carrier that comes late is asked for again. On a machine under load what came before goes on for
+/// longer than [`QUIET`], so that where that is not enough there are more.
 const ROUNDS: usize = 3;
+const MOST_ROUNDS: usize = 15;
 
 /// Endpoints that are there beside the one that is counted.
 const CROWD: usize = 60;
@@ -57,11 +59,9 @@ impl Counts {
         }
     }
 
-    /// At most these, but for the bytes.
-    #[track_caller]
-    fn are_within(self, most: Self, what: &str) {
-        let within = self.least(Self { answers: self.answers, ..most });
-        assert_eq!(self, within, "{what} takes more than it did: at most {most:?}");
+    /// At most these.
+    fn is_within(self, most: Self) -> bool {
+        self == self.least(most)
     }
 
     /// From what strace wrote down.
@@ -127,10 +127,13 @@ fn size(file: &Path) -> u64 {
     file.metadata().map_or(0, |data| data.len())
 }
 
-/// Attaches and detaches with a published port, and counts.
-fn endpoint(daemon: &Daemon, network: &str) -> (Counts, Counts) {
+/// Attaches and detaches with a published port, and counts, until it is `few` enough.
+fn endpoint(daemon: &Daemon, network: &str, few: impl Fn(Counts, Counts) -> bool) -> (Counts, Counts) {
     let mut least: Option<(Counts, Counts)> = None;
-    for _ in 0..ROUNDS {
+    for round in 0..MOST_ROUNDS {
+        if round >= ROUNDS && least.is_some_and(|(attached, detached)| few(attached, detached)) {
+            break;
+        }
         let container = Namespace::new("c");
         let attached =
             counted(daemon, || drop(daemon.ok(&format!("endpoint attach {network} {} -p 8080:80", container.text()))));
@@ -156,12 +159,12 @@ fn warm(network: &str) -> Daemon {
 #[test]
 fn an_endpoint_takes_no_more_system_calls_than_it_did() {
     for ipv6 in ["", "--ipv6"] {
-        let (attach, detach) = endpoint(&warm(ipv6), "n");
-        println!("{ipv6} attach {attach:?}\n{ipv6} detach {detach:?}");
-        let most = Counts { setns: 4, sockets: 3, datagrams: 21, answers: 0, threads: 1, store: 94 };
-        attach.are_within(most, "an attach");
-        let most = Counts { setns: 4, sockets: 2, datagrams: 15, answers: 0, threads: 1, store: 90 };
-        detach.are_within(most, "a detach");
+        let attach = Counts { setns: 4, sockets: 3, datagrams: 21, answers: usize::MAX, threads: 1, store: 94 };
+        let detach = Counts { setns: 4, sockets: 2, datagrams: 15, answers: usize::MAX, threads: 1, store: 90 };
+        let found = endpoint(&warm(ipv6), "n", |a, d| a.is_within(attach) && d.is_within(detach));
+        println!("{ipv6} attach {:?}\n{ipv6} detach {:?}", found.0, found.1);
+        assert!(found.0.is_within(attach), "an attach takes more than it did: {:?}, at most {attach:?}", found.0);
+        assert!(found.1.is_within(detach), "a detach takes more than it did: {:?}, at most {detach:?}", found.1);
     }
 }
 
@@ -169,16 +172,20 @@ fn an_endpoint_takes_no_more_system_calls_than_it_did() {
 fn it_takes_no_more_beside_many_endpoints() {
     let daemon = warm("--ipv6");
     daemon.ok("network create --ipv6 other");
-    let few = endpoint(&daemon, "n");
+    let few = endpoint(&daemon, "n", |_, _| true);
     let crowd: Vec<Namespace> = (0..CROWD).map(|i| Namespace::new(&format!("c{i}"))).collect();
     for (i, container) in crowd.iter().enumerate() {
         let network = ["n", "other"][i % 2];
         daemon.ok(&format!("endpoint attach {network} {}", container.text()));
     }
-    let many = endpoint(&daemon, "n");
-    for (few, many, what) in [(few.0, many.0, "an attach"), (few.1, many.1, "a detach")] {
-        println!("{what} beside none {few:?}, beside {CROWD} {many:?}");
-        let most = Counts { answers: few.answers + LONGER, store: few.store + FULLER, ..few };
-        assert_eq!(many, many.least(most), "{what} takes more beside {CROWD} endpoints than beside none: {few:?}");
+    let [attach, detach] =
+        [few.0, few.1].map(|few| Counts { answers: few.answers + LONGER, store: few.store + FULLER, ..few });
+    let many = endpoint(&daemon, "n", |a, d| a.is_within(attach) && d.is_within(detach));
+    for (most, many, what) in [(attach, many.0, "an attach"), (detach, many.1, "a detach")] {
+        println!("{what} beside {CROWD}: {many:?}; beside none it may take {most:?}");
+        assert!(
+            many.is_within(most),
+            "{what} takes more beside {CROWD} endpoints than beside none: {many:?}, {most:?}"
+        );
     }
 }
