@@ -7,7 +7,7 @@ RELEASE = --release --locked
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle fuzz bench bench-beside bench-docker bench-languages bindings hour kinds lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench bench-beside bench-docker bench-languages bindings hour kinds lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -87,6 +87,9 @@ property: setup build drivers ## 10,000 random sequences of operations against a
 
 oracle: setup build drivers ## 20,000 random sequences of two drivers' host calls judged on a kernel in memory, and 1,000 on the real one
 	PONTOON_ORACLE=1-20000 PONTOON_ORACLE_REAL=1-1000 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios oracle:: -- --nocapture
+
+vm: setup build drivers ## What depends on the kernel, on Debian's own in an emulated machine: kinds of links that a host's lacks (ten minutes; TESTS=NAMES)
+	tests/vm/suite $(TESTS)
 
 fuzz: setup drivers ## Every parser of foreign bytes for TIME seconds (600), all at the same time
 	tests/fuzz/run $(TIME)
