@@ -24,8 +24,8 @@ const MOST_ROUNDS: usize = 15;
 
 /// Endpoints that are there beside the one that is counted.
 const CROWD: usize = 60;
-/// What an answer may be longer: numbers in the comments of packet rules grow. The shortest answer about one link more is longer.
-const LONGER: usize = 256;
+/// What the answers may be longer: numbers in the comments of packet rules grow. What is told of each of [`CROWD`] endpoints is much longer.
+const LONGER: usize = 1024;
 /// Pages of the store that may be written more, twice each: they are full now and then.
 const FULLER: usize = 24;
 

@@ -183,6 +183,22 @@ fn is_kept_by_host(about: &About) -> bool {
     matches!(about, About::Table(table) if table == "filter" || table.ends_with("-host"))
 }
 
+/// The lines that change only with a call. The host mends its own rules after links changed, whatever calls do meanwhile.
+pub fn changed_by_calls(space: &Space) -> BTreeMap<(About, String), usize> {
+    let lines = space.lines.iter().filter(|((about, _), _)| !is_kept_by_host(about));
+    lines.map(|(line, count)| (line.clone(), *count)).collect()
+}
+
+/// A rule that says a link by its index and its name, and one of the two is another's by now or nobody's: no packet comes to it. The host
+/// mends it in its own time.
+fn is_of_none(space: &Space, rule: &PacketRule) -> bool {
+    let is_of_none = |links: Vec<&Named>| {
+        links.len() > 1 && !space.links.values().any(|info| links.iter().all(|link| link.is(info)))
+    };
+    is_of_none(rule.plain().filter_map(Test::input).collect())
+        || is_of_none(rule.plain().filter_map(Test::output).collect())
+}
+
 /// A parent of the grant may be changed with a word of its own; how much it listens to follows from what is built on it.
 fn is_granted_parent(about: &About, line: &str, space: &Space, actor: &Driver) -> bool {
     let About::Link(index) = about else { return false };
@@ -425,14 +441,10 @@ impl Judge<'_> {
         let hooked =
             driver.grant.hooks.iter().any(|(hook, at)| hook.to_string() == rule.hook && at.contains(&rule.priority));
         let own = |link: &Named| self.is_own(number, name, space, link);
-        let is_meant = |link: &Named, info: &LinkInfo| match link {
-            Named::ByName(name) => info.name == *name,
-            Named::ByIndex(index) => info.index == *index,
-        };
         let is_parent = |link: &Named| {
             let foreign =
                 space.links.values().filter(|info| info.mark == Mark::Foreign && driver.has_parent(&info.name));
-            foreign.into_iter().any(|info| is_meant(link, info))
+            foreign.into_iter().any(|info| link.is(info))
         };
         let stranger = rule.links().find(|link| !own(link) && !is_parent(link)).cloned();
         let tied = rule.plain().any(|test| match test {
@@ -497,7 +509,7 @@ impl Judge<'_> {
         // What keeps packets back opens nothing, and what goes from port to port of a bridge is no way anywhere.
         let (into, out) = (rule.plain().find_map(Test::input), rule.plain().find_map(Test::output));
         let is_within = into.is_some() && into == out && self.of_a_driver(space, rule);
-        if rule.text.contains("\"drop\"") || is_within {
+        if rule.text.contains("\"drop\"") || is_within || is_of_none(space, rule) {
             return;
         }
         for link in rule.links() {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use kernel::LinkInfo;
 use serde_json::Value;
 
 /// A link in a rule.
@@ -10,6 +11,16 @@ use serde_json::Value;
 pub enum Named {
     ByName(String),
     ByIndex(u32),
+}
+
+impl Named {
+    /// Whether this link is meant, by what it is called now.
+    pub fn is(&self, info: &LinkInfo) -> bool {
+        match self {
+            Self::ByName(name) => info.name == *name,
+            Self::ByIndex(index) => info.index == *index,
+        }
+    }
 }
 
 /// What a rule asks of a packet.

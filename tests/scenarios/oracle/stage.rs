@@ -18,7 +18,7 @@ use store::{Batch, Durability, Network, Thing, Write};
 use words::{Id, Name, now};
 
 use super::chance::{self, Asking, Hands, Ranges, Taken};
-use super::judge::{Driver, Judge, Owners, difference, lines_of, trespasses};
+use super::judge::{Driver, Judge, Owners, changed_by_calls, difference, lines_of, trespasses};
 use super::machine::{Host, Machine, OPERATORS, PARENTS};
 use super::seen::{HOST, SWITCHES, Seen};
 
@@ -206,7 +206,8 @@ impl Stage {
             return self.judge(number, after);
         }
         for (name, space) in &after {
-            let mut changed = difference(&self.seen[name].lines, &space.lines);
+            let [before, after] = [&self.seen[name], space].map(changed_by_calls);
+            let mut changed = difference(&before, &after);
             // Of a link that the call has made, the driver itself gives again what a refused change has lost.
             let is_set = matches!(ask, Ask::LinksLinkSet { .. });
             changed.retain(|line| !is_forgotten(line, forgets || is_set));
