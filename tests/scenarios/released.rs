@@ -77,8 +77,7 @@ pub(crate) fn parse(folder: &Path) -> (Resolve, PackageId) {
 
 /// The package of the draft, beside the one that it is a draft for.
 pub(crate) fn parse_draft() -> (Resolve, PackageId) {
-    let mut resolve = Resolve::default();
-    resolve.all_features = true;
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     resolve.push_dir(repository().join("wit")).unwrap();
     let (package, _) = resolve.push_dir(repository().join("wit/draft")).unwrap();
     (resolve, package)

@@ -47,8 +47,7 @@ fn main() -> Result<()> {
 
 /// What the draft is called, and which interfaces are its own. What its functions are, the engine converts.
 fn draft(wit: &Path) -> Result<String> {
-    let mut resolve = Resolve::default();
-    resolve.all_features = true;
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     resolve.push_dir(wit)?;
     let (package, _) = resolve.push_dir(wit.join("draft"))?;
     let world = &resolve.worlds[resolve.select_world(&[package], Some("driver-part"))?];
