@@ -36,7 +36,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 /// Whether a component's driver is the draft's. One that is a driver of 0.1 as well is called as that.
 pub fn is_exported(component: &Component) -> bool {
-    let exports = |version| component.get_export_index(None, &format!("{PACKAGE}/{DRIVER}@{version}")).is_some();
+    let exports = |version| component.get_export_index(None, format!("{PACKAGE}/{DRIVER}@{version}")).is_some();
     exports(ask::DRAFT) && !exports(ask::VERSION)
 }
 
