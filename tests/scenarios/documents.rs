@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wit_parser::{Function, Resolve, Stability, Type, TypeDefKind, TypeOwner};
 
 use crate::claims::has_test;
-use crate::released::{parse, repository, versions};
+use crate::released::{parse, parse_draft, repository, versions};
 
 /// The cases of `error-kind`.
 const KINDS: [&str; 7] =
@@ -41,9 +41,10 @@ fn says_errors(line: &str) -> bool {
 
 #[test]
 fn every_function_that_can_fail_says_its_errors() {
-    let (resolve, _) = parse(&repository().join("wit"));
+    // The draft's among them.
+    let (resolve, _) = parse_draft();
     let fallible: Vec<_> = functions(&resolve).into_iter().filter(|(_, f)| can_fail(&resolve, f)).collect();
-    assert!(fallible.len() > 60, "{}", fallible.len());
+    assert!(fallible.len() > 80, "{}", fallible.len());
     let silent = |function: &Function| !function.docs.contents.as_deref().unwrap_or_default().lines().any(says_errors);
     let silent: Vec<_> = fallible.iter().filter(|(_, function)| silent(function)).map(|(name, _)| name).collect();
     assert!(silent.is_empty(), "these say nothing of their errors: {silent:#?}");
@@ -96,6 +97,31 @@ fn every_item_says_since_when_it_is_there() {
         })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Nothing of the draft is there for who did not ask for it, and it does not repeat what did not change.
+#[test]
+fn the_draft_is_behind_its_feature() {
+    let (resolve, package) = parse_draft();
+    let draft = &resolve.packages[package];
+    let interfaces =
+        draft.interfaces.values().map(|id| (&resolve.interfaces[*id].name, &resolve.interfaces[*id].stability));
+    for (name, stability) in interfaces {
+        assert!(
+            matches!(stability, Stability::Unstable { feature, .. } if feature == "draft"),
+            "{name:?}: {stability:?}"
+        );
+    }
+    assert!(
+        draft.interfaces.len() > 2 && draft.name.version.as_ref().unwrap().pre.starts_with("draft"),
+        "{}",
+        draft.name
+    );
+    let mut without = wit_parser::Resolve::default();
+    without.push_dir(repository().join("wit")).unwrap();
+    let (package, _) = without.push_dir(repository().join("wit/draft")).unwrap();
+    let left = &without.packages[package];
+    assert!(left.interfaces.is_empty() && left.worlds.is_empty(), "{left:?}");
 }
 
 /// What stands between backquotes.

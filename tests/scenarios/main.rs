@@ -12,6 +12,7 @@ mod counts;
 mod crash;
 mod doctor;
 mod documents;
+mod draft;
 mod engines;
 mod escaped;
 mod fake;

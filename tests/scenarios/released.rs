@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use ask::PACKAGE;
 use pontoon::driver::admit::admit;
-use pontoon_tests::{Daemon, Namespace, driver};
 use ruzstd::decoding::StreamingDecoder;
 use wasm_encoder::{ComponentNameSection, ComponentSection, CustomSection};
 use wit_component::{DecodedWasm, WitPrinter};
@@ -73,6 +72,14 @@ fn a_released_version_is_not_worked_on() {
 pub(crate) fn parse(folder: &Path) -> (Resolve, PackageId) {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(folder).unwrap();
+    (resolve, package)
+}
+
+/// The package of the draft, beside the one that it is a draft for.
+pub(crate) fn parse_draft() -> (Resolve, PackageId) {
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
+    resolve.push_dir(repository().join("wit")).unwrap();
+    let (package, _) = resolve.push_dir(repository().join("wit/draft")).unwrap();
     (resolve, package)
 }
 
@@ -168,33 +175,5 @@ fn goes_on_passing(language: &str) {
         let exports = admitted.exports.iter().filter(is_of_version).count();
         assert!(exports == admitted.parts.len() && exports > 1, "{:?}", admitted.exports);
         passes_as_a_bridge(&component);
-    }
-}
-
-/// One daemon has drivers of every release beside one of now: each serves its network, whose endpoints reach each other. (Python's and JavaScript's, which
-/// take long to compile, have their turn alone, above.)
-#[test]
-fn drivers_of_every_release_live_side_by_side() {
-    let (daemon, folder) = (Daemon::start(), tempfile::tempdir().unwrap());
-    let mut components = vec![("now".to_owned(), driver("bridge"))];
-    for version in versions() {
-        for language in ["rust", "c", "go"] {
-            let name = format!("{language}-{version}");
-            let component = folder.path().join(format!("{name}.wasm"));
-            unpack(&version, language, &component);
-            components.push((name, component));
-        }
-    }
-    let grant = driver("bridge").with_extension("grant.toml");
-    for (number, (name, component)) in components.iter().enumerate() {
-        daemon.ok(&format!("driver load {} --name {name} --grant {}", component.display(), grant.display()));
-        daemon.ok(&format!("network create {name} -d {name} --subnet 10.{}.0.0/24", 60 + number));
-    }
-    let namespaces: Vec<_> = components.iter().map(|_| [Namespace::new("a"), Namespace::new("b")]).collect();
-    for ((name, _), both) in components.iter().zip(&namespaces) {
-        both.iter().for_each(|namespace| drop(daemon.ok(&format!("endpoint attach {name} {}", namespace.text()))));
-    }
-    for (number, [first, _]) in namespaces.iter().enumerate() {
-        assert!(first.pings(&format!("10.{}.0.3", 60 + number)), "{}", components[number].0);
     }
 }

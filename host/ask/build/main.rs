@@ -10,7 +10,7 @@ mod values;
 mod wit;
 
 use bindings::{conversions, exported_functions, imported_functions};
-use values::{asks, calls, package_facts, types};
+use values::{asks, calls, draft_facts, package_facts, types};
 use wit::{Result, functions};
 
 fn main() -> Result<()> {
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let exports = interfaces(&mut world.exports.values());
     let (imported, exported) = (functions(&resolve, &imports)?, functions(&resolve, &exports)?);
     let name = &resolve.packages[package].name;
-    let mut source = package_facts(name, &exported)?;
+    let mut source = package_facts(name, &exported)? + &draft(&wit)?;
     for (_, id) in &resolve.packages[package].interfaces {
         types(&resolve, *id, &imported, &mut source)?;
     }
@@ -43,4 +43,21 @@ fn main() -> Result<()> {
     exported_functions(&exported, &mut engine)?;
     engine += "} }\n";
     Ok(std::fs::write(Path::new(&out).join("bindings.rs"), engine)?)
+}
+
+/// What the draft is called, and which interfaces are its own. What its functions are, the engine converts.
+fn draft(wit: &Path) -> Result<String> {
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
+    resolve.push_dir(wit)?;
+    let (package, _) = resolve.push_dir(wit.join("draft"))?;
+    let world = &resolve.worlds[resolve.select_world(&[package], Some("driver-part"))?];
+    let own = |items: &mut dyn Iterator<Item = &WorldItem>| -> Vec<String> {
+        let interfaces = items.filter_map(|item| match item {
+            WorldItem::Interface { id, .. } => Some(&resolve.interfaces[*id]),
+            _ => None,
+        });
+        interfaces.filter(|i| i.package == Some(package)).filter_map(|i| i.name.clone()).collect()
+    };
+    let (imports, exports) = (own(&mut world.imports.values()), own(&mut world.exports.values()));
+    draft_facts(&resolve.packages[package].name, &imports, &exports)
 }

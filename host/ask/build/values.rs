@@ -22,6 +22,17 @@ pub fn package_facts(name: &wit_parser::PackageName, exported: &[Call]) -> Resul
     ))
 }
 
+/// The same of the draft: what of its own a driver can import and export.
+pub fn draft_facts(name: &wit_parser::PackageName, imports: &[String], exports: &[String]) -> Result<String> {
+    let version = name.version.as_ref().ok_or("a draft without a version")?;
+    let (imported, exported) = (imports.len(), exports.len());
+    Ok(format!(
+        "/// The version of the draft of the next track.\npub const DRAFT: &str = \"{version}\";\n\
+         /// The interfaces of the draft's own that a driver can import.\npub const DRAFT_IMPORTS: [&str; {imported}] = {imports:?};\n\
+         /// Those that a driver can export.\npub const DRAFT_PARTS: [&str; {exported}] = {exports:?};\n"
+    ))
+}
+
 pub fn asks(calls: &[Call], source: &mut String) -> Result<()> {
     writeln!(
         source,

@@ -13,6 +13,7 @@ use words::{Error, Kind, foreign};
 
 use crate::bindings::{call_export, compare_exports, error};
 use crate::code::{Code, stale, ticks};
+use crate::draft;
 use crate::memory::Memory;
 
 /// What one call gets.
@@ -104,7 +105,7 @@ pub fn fatal(refusal: Refusal) -> wasmtime::Error {
 /// An instance that was made for one call.
 pub struct Started {
     pub store: Store<State>,
-    instance: Instance,
+    pub instance: Instance,
 }
 
 impl Started {
@@ -144,7 +145,11 @@ impl Code {
             Ok(started) => started,
             Err(failure) => return tell(Err(failure)),
         };
-        tell(match call_export(&mut started, arguments) {
+        let called = match self.is_draft(part) {
+            true => draft::call_export(&mut started, arguments),
+            false => call_export(&mut started, arguments),
+        };
+        tell(match called {
             Ok(returned) => returned.map_err(|e| Failure::Refused(error(e))),
             Err(trap) => Err(Failure::Trapped(trapped(&mut started.store, function, deadline, &trap))),
         })
@@ -155,7 +160,11 @@ impl Code {
     pub fn fits(&self, call: Call) -> std::result::Result<(), Failure> {
         let mut started = self.start("start", call)?;
         self.parts.iter().try_for_each(|part| {
-            compare_exports(&mut started, part).map_err(|e| {
+            let compared = match self.is_draft(part) {
+                true => draft::compare_exports(&mut started),
+                false => compare_exports(&mut started, part),
+            };
+            compared.map_err(|e| {
                 let text = format!("the component's part {part} does not have the interface's types: {e:#}");
                 Failure::Refused(stale(Error::invalid(foreign::printable(&text, foreign::MESSAGE_BYTES))))
             })

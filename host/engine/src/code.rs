@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use ask::{PACKAGE, VERSION};
+use ask::{DRAFT, PACKAGE, VERSION};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 use words::limit::{CALLS, DRIVER_CALLS, INSTANCES, MEMORIES, MEMORY, STACK, TABLE_ELEMENTS, TICK};
@@ -12,6 +12,7 @@ use words::{Error, Result};
 
 use crate::bindings::Complete;
 use crate::call::{FRAMES, State};
+use crate::draft;
 
 /// Runs drivers.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Code {
     pub(crate) ready: InstancePre<State>,
     /// The interfaces that it exports, e.g. `driver`.
     pub(crate) parts: Vec<String>,
+    /// Its driver is the draft's.
+    is_draft: bool,
 }
 
 /// What code is compiled with. The same where it is compiled and where it runs, but for the allocator: the pooling one maps more than whoever
@@ -85,6 +88,7 @@ impl Engine {
             let engine = wasmtime::Engine::new(config)?;
             let mut linker = Linker::new(&engine);
             Complete::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+            draft::add_to_linker(&mut linker)?;
             Ok(Self { engine, linker: Arc::new(linker) })
         };
         made().map_err(|e: wasmtime::Error| broken(&e).context("can't start wasmtime"))
@@ -121,7 +125,8 @@ impl Engine {
             self.linker.instantiate_pre(&component)
         });
         let ready = ready.map_err(|e| stale(broken(&e)))?;
-        Ok(Code { engine: self.engine.clone(), ready, parts: parts.to_vec() })
+        let is_draft = draft::is_exported(ready.component());
+        Ok(Code { engine: self.engine.clone(), ready, parts: parts.to_vec(), is_draft })
     }
 }
 
@@ -129,6 +134,11 @@ impl Code {
     /// Whether it exports an interface, e.g. `table-watcher`.
     pub fn has(&self, part: &str) -> bool {
         self.parts.iter().any(|p| p == part)
+    }
+
+    /// Whether a part of it is the draft's and not 0.1's.
+    pub(crate) fn is_draft(&self, part: &str) -> bool {
+        self.is_draft && draft::changes(part)
     }
 }
 
@@ -140,6 +150,9 @@ fn broken(error: &wasmtime::Error) -> Error {
 /// Functions of the interface with other types are those of another version, which an author has not met under wasmtime's names.
 pub(crate) fn stale(error: Error) -> Error {
     match error.message.contains(PACKAGE) || error.message.contains("types") {
+        true if error.message.contains(&format!("@{DRAFT}")) => error.context(format!(
+            "it does not fit the draft {PACKAGE}@{DRAFT} as this host has it: build it again with this host's text"
+        )),
         true => error.context(format!("it does not fit {PACKAGE}@{VERSION}: build it again with this version's SDK")),
         false => error,
     }

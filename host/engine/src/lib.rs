@@ -5,13 +5,14 @@
 //! - [`Code`]: a component that is ready to be called, and which parts it exports
 //! - [`Call`]: what one call gets; [`Failure`]: why it did not succeed
 //! - [`Process`]: the same in a process without rights, and [`serve`]: what runs there; `channel`: what crosses between the two
-//! - `bindings`: wasmtime's values, made from `wit/`, from and to `ask`'s
+//! - `bindings`: wasmtime's values, made from `wit/`, from and to `ask`'s; `draft`: those that `wit/draft` changes, from and to these
 
 mod apart;
 mod bindings;
 mod call;
 pub mod channel;
 mod code;
+mod draft;
 mod inside;
 mod memory;
 

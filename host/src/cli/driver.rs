@@ -13,7 +13,7 @@ use super::output::{Session, listing, table};
 use super::replay::Replay;
 use super::values::{lines, pair, short, unique};
 use super::{build, grant, new, pack};
-use crate::driver::admit::admit;
+use crate::driver::admit::{Admitted, admit};
 use crate::serve::folder::{grant_beside, name_of, read_component, read_grant};
 use ::grant::Grant;
 use operation::driver::{Driver, DriverDetails, Manifest, Scope};
@@ -135,7 +135,9 @@ impl Load {
         }
         let component = read_component(&self.file)?;
         // Whether it can be used is the daemon's to say.
-        let asks = admit(&component).ok().and_then(|found| found.manifest).map(|found| found.asks).unwrap_or_default();
+        let admitted = admit(&component).ok();
+        let caution = admitted.as_ref().and_then(Admitted::caution);
+        let asks = admitted.and_then(|found| found.manifest).map(|found| found.asks).unwrap_or_default();
         let grant = match &self.grant {
             Some(file) => Some(read_grant(file)?),
             None if self.grant_asked => None,
@@ -162,6 +164,9 @@ impl Load {
         if self.replace && !is_set && !details.configuration.is_empty() {
             let kept: Vec<_> = details.configuration.iter().map(|(key, value)| format!("{key}={value}")).collect();
             session.note(&format!("it keeps its configuration: {} (--set replaces all of it)", kept.join(", ")));
+        }
+        if let Some(caution) = caution {
+            session.note(&caution);
         }
         if let Some(why) = details.unpublished {
             session.note(&format!("Docker does not see it: {why}"));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 use super::output::{Format, Session};
+use crate::driver::admit::admit;
 use crate::driver::{manifest, pack};
 use crate::serve::folder::{read_beyond, read_component};
 use words::file::write_whole;
@@ -49,6 +50,9 @@ pub fn finish(
     let to = to.unwrap_or_else(|| format!("{}.wasm", said.name).into());
     write(&to, &packed)?;
     session.note(&format!("{} {}, as {} says", said.name, said.version, file.display()));
+    if let Some(caution) = admit(&packed)?.caution() {
+        session.note(&caution);
+    }
     match session.format {
         Format::Table => session.print(&to.display().to_string()),
         Format::Json => {

@@ -8,7 +8,7 @@ use wasmparser::types::{Types, TypesRef};
 use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
 
 use super::manifest;
-use ask::{HostCall, PACKAGE, PARTS, VERSION};
+use ask::{DRAFT, DRAFT_IMPORTS, DRAFT_PARTS, HostCall, PACKAGE, PARTS, VERSION};
 use operation::driver::Manifest;
 use words::foreign::{MESSAGE_BYTES, printable};
 use words::limit::COMPONENT;
@@ -32,6 +32,17 @@ pub struct Admitted {
     pub functions: Vec<String>,
     /// Its manifest.
     pub manifest: Option<Manifest>,
+}
+
+impl Admitted {
+    /// What its author and its operator should know of the text that it was built with; none where that was released.
+    pub fn caution(&self) -> Option<String> {
+        let is_draft = |name: &&String| of_package(name).is_some_and(|(_, version)| version == DRAFT);
+        let name = self.exports.iter().chain(&self.imports).find(is_draft)?;
+        Some(format!(
+            "it was built for {name:?}, which is a draft: a later Pontoon may refuse it, so don't give it to others"
+        ))
+    }
 }
 
 /// Admits a component, or says in one line why not.
@@ -92,9 +103,20 @@ fn walk(bytes: &[u8]) -> Result<Admitted> {
             _ => {}
         }
     }
-    let part = |(part, version): (&str, &str)| is_served(version).then(|| part.to_owned());
-    found.parts = found.exports.iter().filter_map(|export| of_package(export)).filter_map(part).collect();
+    found.parts = parts(&found.exports);
     Ok(found)
+}
+
+/// The parts among what a component exports. A driver of 0.1 and of the draft has the part once.
+fn parts(exports: &[String]) -> Vec<String> {
+    let served =
+        exports.iter().filter_map(|export| of_package(export)).filter(|(_, version)| served(version).is_some());
+    served.fold(Vec::new(), |mut parts, (part, _)| {
+        if !parts.iter().any(|p| p == part) {
+            parts.push(part.to_owned());
+        }
+        parts
+    })
 }
 
 /// What the parser can't read.
@@ -124,12 +146,10 @@ fn check_imports(imports: &[String]) -> Result<()> {
                 "the component imports {import:?}, which this host does not offer{hint}"
             )));
         };
-        if !is_served(version) {
-            return Err(other_version(import));
-        }
-        if !offered.contains(interface) {
+        let Some(text) = served(version) else { return Err(other_version(import)) };
+        if !(if text == DRAFT { DRAFT_IMPORTS.contains(&interface) } else { offered.contains(interface) }) {
             return Err(Error::invalid(format!(
-                "the component imports {import:?}, which {PACKAGE}@{VERSION} does not have"
+                "the component imports {import:?}, which {PACKAGE}@{text} does not have"
             )));
         }
     }
@@ -140,11 +160,12 @@ fn check_imports(imports: &[String]) -> Result<()> {
 fn check_exports(admitted: &Admitted) -> Result<()> {
     let has = |part: &str| admitted.parts.iter().any(|p| p == part);
     for export in &admitted.exports {
-        match of_package(export) {
-            Some((part, version)) if !is_served(version) && !has(part) => return Err(other_version(export)),
-            Some((part, version)) if is_served(version) && !PARTS.contains(&part) => {
+        let Some((part, version)) = of_package(export) else { continue };
+        match served(version) {
+            None if !has(part) => return Err(other_version(export)),
+            Some(text) if !(if text == DRAFT { &DRAFT_PARTS[..] } else { &PARTS[..] }).contains(&part) => {
                 return Err(Error::invalid(format!(
-                    "the component exports {export:?}, which is no part of a driver in {PACKAGE}@{VERSION}"
+                    "the component exports {export:?}, which is no part of a driver in {PACKAGE}@{text}"
                 )));
             }
             _ => {}
@@ -160,8 +181,11 @@ fn check_exports(admitted: &Admitted) -> Result<()> {
 }
 
 fn other_version(name: &str) -> Error {
+    // Who has met a draft needs to know which one is here.
+    let is_of_draft = of_package(name).is_some_and(|(_, version)| version.contains('-'));
+    let draft = if is_of_draft { format!(" and the draft {PACKAGE}@{DRAFT}") } else { String::new() };
     Error::invalid(format!(
-        "the component was built for {name:?} and this host offers {PACKAGE}@{VERSION}: build it again with that version"
+        "the component was built for {name:?} and this host offers {PACKAGE}@{VERSION}{draft}: build it again with that version"
     ))
 }
 
@@ -170,15 +194,18 @@ fn of_package(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')
 }
 
-/// Whether this host serves a version: every release of the same track, which only adds (`wit/README.md`). As in semantic versioning, a track
-/// is a major version, and below 1.0.0 a minor one. A later release than the host's may ask for a function that is not there yet: wasmtime
-/// names it when the component is loaded.
-fn is_served(version: &str) -> bool {
+/// Which of this host's texts serves a version. That of the released ones serves every release of its track, which only adds (`wit/README.md`): as
+/// in semantic versioning, a track is a major version, and below 1.0.0 a minor one. A later release than the host's may ask for a function
+/// that is not there yet: wasmtime names it when the component is loaded. The draft serves itself and no other draft.
+fn served(version: &str) -> Option<&'static str> {
     let track = |text: &str| {
         let version = Version::parse(text).ok()?;
         Some((version.major, if version.major == 0 { version.minor } else { 0 }))
     };
-    track(version).is_some_and(|theirs| track(VERSION) == Some(theirs))
+    match version {
+        DRAFT => Some(DRAFT),
+        _ => (track(version)? == track(VERSION)?).then_some(VERSION),
+    }
 }
 
 /// The functions of an imported interface.
@@ -233,5 +260,44 @@ mod tests {
         assert!(check("pontoon:driver/files@0.1.1").unwrap_err().contains("does not have"));
         assert!(check("wasi:filesystem/types@0.2.0").unwrap_err().contains("no WASI"));
         assert!(check("anything").unwrap_err().contains("does not offer"));
+    }
+
+    #[test]
+    fn the_draft_is_served_and_no_other_draft() {
+        let import = |name: &str| check_imports(&[name.to_owned()]).map_err(|e| e.message);
+        for own in DRAFT_IMPORTS {
+            assert!(import(&format!("{PACKAGE}/{own}@{DRAFT}")).is_ok(), "{own}");
+        }
+        assert!(import("pontoon:driver/requests@0.1.1").unwrap_err().contains("0.1.1 does not have"));
+        let same = import(&format!("pontoon:driver/links@{DRAFT}")).unwrap_err();
+        assert!(
+            same.ends_with(&format!("{PACKAGE}@{DRAFT} does not have")),
+            "what did not change keeps its version: {same}"
+        );
+        for other in ["0.2.0-draft0", "0.2.0-rc.1", "0.3.0-draft"] {
+            let said = import(&format!("pontoon:driver/routes@{other}")).unwrap_err();
+            assert!(said.contains(&format!("the draft {PACKAGE}@{DRAFT}: build it again")), "{said}");
+        }
+        let released = import("pontoon:driver/network-allocator@0.2.0").unwrap_err();
+        assert!(released.contains("this host offers pontoon:driver@0.1.1: build it again"), "{released}");
+    }
+
+    /// What a component exports, and which parts that is.
+    fn exporting(exports: &[&str]) -> std::result::Result<Vec<String>, String> {
+        let exports: Vec<String> = exports.iter().map(|name| format!("{PACKAGE}/{name}")).collect();
+        let parts = parts(&exports);
+        let admitted = Admitted { parts, exports, imports: Vec::new(), functions: Vec::new(), manifest: None };
+        check_exports(&admitted).map(|()| admitted.parts).map_err(|e| e.message)
+    }
+
+    #[test]
+    fn parts_are_of_the_track_or_the_draft() {
+        let draft = |part: &str| format!("{part}@{DRAFT}");
+        let both = ["driver@0.1.0", &draft("driver"), "ipv6-releaser@0.1.1"];
+        assert_eq!(exporting(&both).unwrap(), ["driver", "ipv6-releaser"]);
+        assert_eq!(exporting(&[&draft("driver"), "table-watcher@0.1.1"]).unwrap(), ["driver", "table-watcher"]);
+        assert!(exporting(&[&draft("driver"), &draft("table-watcher")]).unwrap_err().contains("no part of a driver"));
+        assert!(exporting(&["driver@0.2.0"]).unwrap_err().contains("was built for"));
+        assert!(exporting(&["driver@0.1.0", "requests@0.1.1"]).unwrap_err().contains("no part of a driver"));
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pontoon_tests::{Daemon, driver};
 
-use super::made::{component, trapping};
+use super::made::{component, of_draft, trapping};
 use super::{at_rest, refused, seen, with_a_network};
 
 /// A file in the daemon's folder.
@@ -114,6 +114,35 @@ fn imports_that_the_host_does_not_offer() {
                 &[],
             ),
             &["pontoon:driver/clock@0.1.1", "sleep"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_draft_is_served_as_it_is_and_no_other() {
+    let does_not_fit = "does not fit the draft pontoon:driver@0.2.0-draft";
+    all_refused(&[
+        (
+            "older",
+            of_draft("0.2.0-draft", "0.2.0-draft0"),
+            &["built for", "@0.2.0-draft0", "the draft pontoon:driver@0.2.0-draft: build it again"],
+        ),
+        (
+            "released",
+            of_draft("0.2.0-draft", "0.2.0"),
+            &["built for", "@0.2.0\"", "pontoon:driver@0.1.1: build it again"],
+        ),
+        ("import", of_draft("table: option<u32>", "table: u32"), &[does_not_fit, "routes"]),
+        (
+            "handle",
+            of_draft("addresses: func() -> list<ip-network>;", "addresses: func() -> list<ip-address>;"),
+            &[does_not_fit, "requests"],
+        ),
+        ("export", of_draft("is-built-in: bool", "is-built-in: u32"), &["part driver", "types", "`bool`"]),
+        (
+            "settled",
+            of_draft("pools(list<ipam-data>),", "pools(list<ipam-data>), mtu(u32),"),
+            &["part driver", "types"],
         ),
     ]);
 }

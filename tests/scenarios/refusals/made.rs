@@ -40,8 +40,26 @@ pub fn trapping() -> Vec<u8> {
     component("world test { include driver-part; }", &[], &[])
 }
 
+/// A driver of the draft, in whose text `from` is replaced.
+pub fn of_draft(from: &str, to: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    for (part, files) in [("track", contract()), ("draft", contract().join("draft"))] {
+        let deps = folder.path().join("deps").join(part);
+        std::fs::create_dir_all(&deps).unwrap();
+        for (name, text) in crate::released::files(&files, "wit") {
+            let text = String::from_utf8(text).unwrap();
+            assert!(part == "track" || text.contains(from), "the draft does not say {from:?} any more");
+            std::fs::write(deps.join(name), if part == "draft" { text.replace(from, to) } else { text }).unwrap();
+        }
+    }
+    let version = if from == ask::DRAFT { to } else { ask::DRAFT };
+    let world = format!("package local:test;\nworld test {{ include pontoon:driver/driver-part@{version}; }}");
+    std::fs::write(folder.path().join("test.wit"), world).unwrap();
+    encode(folder.path())
+}
+
 fn encode(folder: &Path) -> Vec<u8> {
-    let mut resolve = Resolve::default();
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     let (package, _) = resolve.push_dir(folder).unwrap();
     let world = resolve.select_world(&[package], Some("test")).unwrap();
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
