@@ -225,6 +225,7 @@ pub const C: &[Template] = files! {
     "Makefile": "c/template/Makefile",
     "README.md": "c/template/README.md",
     ".gitignore": "c/template/gitignore",
+    "sdk/kernel.c": "c/kernel.c",
     "sdk/pontoon.c": "c/pontoon.c",
     "sdk/pontoon.h": "c/pontoon.h",
     "sdk/bindings/driver.c": "c/bindings/driver.c",
