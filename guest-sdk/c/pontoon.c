@@ -211,6 +211,8 @@ bool pontoon_store(const char *key, size_t size, const void *values, size_t coun
   return count ? pontoon_driver_store_set(&name, &bytes, err) : pontoon_driver_store_remove(&name, err);
 }
 
+bool pontoon_remove(const char *key, pontoon_error *err) { return pontoon_store(key, 1, NULL, 0, err); }
+
 /* What stands before the values of a version: a mark, and the number. Eight bytes, so that what follows stays aligned. */
 struct version {
   char mark[4];

@@ -59,6 +59,12 @@ func try[T any](result witTypes.Result[T, pontoon_driver_types.Error]) (T, error
 	return result.Ok(), nil
 }
 
+// tryEach makes Go's values of a host's list, or its error.
+func tryEach[From, To any](result witTypes.Result[[]From, pontoon_driver_types.Error], convert func(From) To) ([]To, error) {
+	values, err := try(result)
+	return each(values, convert), err
+}
+
 // do makes Go's error of a host's result without a value.
 func do(result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]) error {
 	_, err := try(result)

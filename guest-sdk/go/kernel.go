@@ -26,8 +26,7 @@ func RemoveAddresses(link *Link, addresses ...netip.Prefix) error {
 
 // ListAddresses gives all addresses of a link.
 func ListAddresses(link *Link) ([]netip.Prefix, error) {
-	networks, err := try(pontoon_driver_addresses.List(link.host))
-	return each(networks, fromNetwork), err
+	return tryEach(pontoon_driver_addresses.List(link.host), fromNetwork)
 }
 
 func linkAddresses(link *Link, addresses []netip.Prefix) []pontoon_driver_addresses.LinkAddress {
@@ -61,15 +60,25 @@ func RemoveRoutes(routes ...Route) error {
 	return do(pontoon_driver_routes.Remove(each(routes, Route.wit)))
 }
 
-// ListRoutes gives the routes through a link that this driver made.
+// ListRoutes gives the routes through a link that this driver made, without their source addresses: see [ListWholeRoutes].
 func ListRoutes(link *Link) ([]Route, error) {
-	infos, err := try(pontoon_driver_routes.List(link.host))
-	return each(infos, func(info pontoon_driver_routes.RouteInfo) Route {
-		return Route{
-			Link: link, Destination: fromNetwork(info.Destination), Gateway: fromAddressOption(info.Gateway), Table: info.Table,
-			Metric: info.Metric.SomeOr(0),
-		}
-	}), err
+	return tryEach(pontoon_driver_routes.List(link.host), func(info pontoon_driver_routes.RouteInfo) Route {
+		return link.route(pontoon_driver_routes.WholeRoute{
+			Destination: info.Destination, Gateway: info.Gateway, Table: info.Table, Metric: info.Metric,
+		})
+	})
+}
+
+// ListWholeRoutes gives the same with all that names a route: RemoveRoutes takes them.
+func ListWholeRoutes(link *Link) ([]Route, error) {
+	return tryEach(pontoon_driver_routes.ListWhole(link.host), link.route)
+}
+
+func (l *Link) route(route pontoon_driver_routes.WholeRoute) Route {
+	return Route{
+		Link: l, Destination: fromNetwork(route.Destination), Gateway: fromAddressOption(route.Gateway), Source: fromAddressOption(route.Source),
+		Table: route.Table, Metric: route.Metric.SomeOr(0),
+	}
 }
 
 func (r Route) wit() pontoon_driver_routes.Route {
@@ -93,7 +102,8 @@ type PolicyRule struct {
 	Table uint32
 }
 
-// AddPolicyRules adds rules. A namespace of nil is the host's.
+// AddPolicyRules adds rules, each for the family of its Source and Destination, and for IPv4 where it has neither: see
+// [AddPolicyRulesOfFamily]. A namespace of nil is the host's.
 func AddPolicyRules(rules []PolicyRule, namespace *Namespace) error {
 	return do(pontoon_driver_rules.Add(namespace.option(), each(rules, PolicyRule.wit)))
 }
@@ -103,16 +113,55 @@ func RemovePolicyRules(rules []PolicyRule, namespace *Namespace) error {
 	return do(pontoon_driver_rules.Remove(namespace.option(), each(rules, PolicyRule.wit)))
 }
 
-// ListPolicyRules gives the network's rules in a namespace, without their input links.
+// ListPolicyRules gives the network's rules in a namespace, without their families and input links: see [ListWholePolicyRules].
 func ListPolicyRules(namespace *Namespace) ([]PolicyRule, error) {
-	infos, err := try(pontoon_driver_rules.List(namespace.option()))
-	return each(infos, func(info pontoon_driver_rules.RuleInfo) PolicyRule {
-		mark := info.Mark.SomeOr(mark{})
-		return PolicyRule{
-			Priority: info.Priority, Source: fromNetworkOption(info.Source), Destination: fromNetworkOption(info.Destination), Mark: mark.F0,
-			Mask: mark.F1, Table: info.Table,
-		}
-	}), err
+	return tryEach(pontoon_driver_rules.List(namespace.option()), func(info pontoon_driver_rules.RuleInfo) PolicyRule {
+		return wholePolicyRule(pontoon_driver_rules.WholeRule{
+			Priority: info.Priority, Source: info.Source, Destination: info.Destination, Mark: info.Mark, Table: info.Table,
+		}).PolicyRule
+	})
+}
+
+// Family says whose packets a policy rule is for.
+type Family uint8
+
+const (
+	FamilyIPv4 = Family(pontoon_driver_rules.FamilyIpv4)
+	FamilyIPv6 = Family(pontoon_driver_rules.FamilyIpv6)
+)
+
+// AddPolicyRulesOfFamily adds rules for one family, said also where neither Source nor Destination says it.
+func AddPolicyRulesOfFamily(family Family, rules []PolicyRule, namespace *Namespace) error {
+	return do(pontoon_driver_rules.AddOfFamily(uint8(family), namespace.option(), each(rules, PolicyRule.wit)))
+}
+
+// RemovePolicyRulesOfFamily removes rules of one family. It is fine if some are not there.
+func RemovePolicyRulesOfFamily(family Family, rules []PolicyRule, namespace *Namespace) error {
+	return do(pontoon_driver_rules.RemoveOfFamily(uint8(family), namespace.option(), each(rules, PolicyRule.wit)))
+}
+
+// WholePolicyRule is a rule with all that names it. GetLink finds its InputLink by name, in the rule's namespace.
+type WholePolicyRule struct {
+	PolicyRule
+	Family Family
+	// InputLinkName is empty if the rule has no input link.
+	InputLinkName string
+}
+
+// ListWholePolicyRules gives the network's rules in a namespace, of both families.
+func ListWholePolicyRules(namespace *Namespace) ([]WholePolicyRule, error) {
+	return tryEach(pontoon_driver_rules.ListWhole(namespace.option()), wholePolicyRule)
+}
+
+func wholePolicyRule(rule pontoon_driver_rules.WholeRule) WholePolicyRule {
+	mark := rule.Mark.SomeOr(mark{})
+	return WholePolicyRule{
+		PolicyRule: PolicyRule{
+			Priority: rule.Priority, Source: fromNetworkOption(rule.Source), Destination: fromNetworkOption(rule.Destination), Mark: mark.F0,
+			Mask: mark.F1, Table: rule.Table,
+		},
+		Family: Family(rule.Family), InputLinkName: rule.InputLink.SomeOr(""),
+	}
 }
 
 type mark = witTypes.Tuple2[uint32, uint32]
@@ -147,10 +196,9 @@ func RemoveNeighbours(neighbours ...Neighbour) error {
 
 // ListNeighbours gives the permanent neighbour entries of a link.
 func ListNeighbours(link *Link) ([]Neighbour, error) {
-	infos, err := try(pontoon_driver_neighbours.List(link.host))
-	return each(infos, func(info pontoon_driver_neighbours.NeighbourInfo) Neighbour {
+	return tryEach(pontoon_driver_neighbours.List(link.host), func(info pontoon_driver_neighbours.NeighbourInfo) Neighbour {
 		return Neighbour{Link: link, Address: fromAddress(info.Address), MacAddress: fromMac(info.MacAddress)}
-	}), err
+	})
 }
 
 func (n Neighbour) wit() pontoon_driver_neighbours.Neighbour {
@@ -177,10 +225,9 @@ func RemoveForwarding(entries ...ForwardingEntry) error {
 
 // ListForwarding gives the permanent forwarding entries of a link.
 func ListForwarding(link *Link) ([]ForwardingEntry, error) {
-	infos, err := try(pontoon_driver_neighbours.ListForwarding(link.host))
-	return each(infos, func(info pontoon_driver_neighbours.ForwardingInfo) ForwardingEntry {
+	return tryEach(pontoon_driver_neighbours.ListForwarding(link.host), func(info pontoon_driver_neighbours.ForwardingInfo) ForwardingEntry {
 		return ForwardingEntry{Link: link, MacAddress: fromMac(info.MacAddress), Remote: fromAddressOption(info.Remote)}
-	}), err
+	})
 }
 
 func (e ForwardingEntry) wit() pontoon_driver_neighbours.ForwardingEntry {

@@ -207,8 +207,7 @@ func GetLink(name string, namespace *Namespace) (*Link, error) {
 
 // ListLinks gives the network's links in a namespace.
 func ListLinks(namespace *Namespace) ([]LinkInfo, error) {
-	infos, err := try(pontoon_driver_links.List(namespace.option()))
-	return each(infos, linkInfo), err
+	return tryEach(pontoon_driver_links.List(namespace.option()), linkInfo)
 }
 
 // LinkInfo is what a link is.

@@ -98,15 +98,11 @@ bool network_find(const char *network, struct network **found, pontoon_error *er
 bool network_create(const char *network, const network_options *asked, const pools *ipv4, const pools *ipv6,
                     pontoon_error *err);
 bool network_delete(const char *network, pontoon_error *err);
-/* One of the driver's links on the host. */
-bool link_get(const char *name, pontoon_driver_links_borrow_link_t *link, pontoon_error *err);
-/* Ok if it is not there. */
-bool link_remove(const char *name, pontoon_error *err);
 /* Sixteen hexadecimal digits of FNV-1a: short, and the same in every build. */
 void hash(const char *text, char digits[17]);
 
 /* Adds the rules of a network, and notes their ids. */
-bool rules_of_network(struct network *network, pontoon_driver_links_borrow_link_t bridge, pontoon_error *err);
+bool rules_of_network(struct network *network, pontoon_link bridge, pontoon_error *err);
 bool rules_of_ports(const struct published *ports, size_t count, pontoon_error *err);
 /* Removes the rules of this endpoint. */
 bool rules_forget(pontoon_error *err);

@@ -34,30 +34,20 @@ static bool choose_mac(pontoon_driver_capabilities_borrow_interface_info_t info,
 }
 
 /* Makes the pair, one end on the bridge, and notes the name of the other. */
-static bool add_pair(const struct network *network, pontoon_driver_links_link_end_t container, struct endpoint *made,
+static bool add_pair(const struct network *network, pontoon_link_end container, struct endpoint *made,
                      pontoon_error *err) {
-  pontoon_driver_links_borrow_link_t bridge;
-  if (!link_get(network->options.name, &bridge, err)) return false;
+  pontoon_link bridge, links[2];
+  if (!pontoon_get_link(network->options.name, NULL, &bridge, err)) return false;
   container.mac_address = (pontoon_driver_links_option_mac_address_t){true, made->mac};
   container.mtu = (driver_option_u32_t){network->options.mtu != 0, network->options.mtu};
-  pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = pontoon_text(made->host_link)},
-              .mtu = container.mtu,
-              .master = {true, bridge},
-              .up = true},
-      .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VETH, {.veth = container}},
-  };
-  pontoon_driver_links_list_link_spec_t specs = {&spec, 1};
-  pontoon_driver_links_list_added_link_t added;
-  if (!pontoon_driver_links_add(&specs, &added, err)) return false;
+  pontoon_link_end host = {
+      .name = pontoon_name(made->host_link), .mtu = container.mtu, .master = {true, bridge}, .up = true};
   /* A container may reach itself through a port that it publishes. */
   pontoon_driver_links_link_changes_t changes = {.hairpin = {true, true}, .isolated = {true, !network->options.icc}};
-  if (!pontoon_driver_links_method_link_set(pontoon_driver_links_borrow_link(added.ptr[0].link), &changes, err))
-    return false;
   pontoon_driver_links_link_info_t peer;
-  if (!added.ptr[0].peer.is_some)
-    return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "a pair without another end");
-  return pontoon_driver_links_method_link_info(pontoon_driver_links_borrow_link(added.ptr[0].peer.val), &peer, err) &&
+  return pontoon_add_veth(host, container, links, err) &&
+         pontoon_driver_links_method_link_set(links[0], &changes, err) &&
+         pontoon_driver_links_method_link_info(links[1], &peer, err) &&
          (pontoon_copy(made->container_link, NAME_SIZE, &peer.name) ||
           pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, "a link's name of %zu bytes", peer.name.len));
 }
@@ -82,17 +72,13 @@ bool endpoint_create(const char *network_id, const char *id, pontoon_driver_capa
   if (wanted && !pontoon_copy(made.interface_name, NAME_SIZE, wanted))
     return pontoon_fail(err, INVALID, "%s: the name of a link has at most %d bytes", LABEL_INTERFACE_NAME,
                         NAME_SIZE - 1);
-  pontoon_driver_links_link_end_t container = {.name = {.val.exact = pontoon_text(container_name)}};
-  pontoon_driver_capabilities_own_namespace_t sandbox;
-  made.is_in_sandbox = pontoon_driver_capabilities_method_interface_info_sandbox(info, &sandbox);
+  pontoon_namespace sandbox;
+  made.is_in_sandbox = pontoon_sandbox_of_interface(info, &sandbox);
+  pontoon_link_end container = {.name = pontoon_name(container_name)};
   if (made.is_in_sandbox) {
-    container.namespace_ =
-        (pontoon_driver_links_option_borrow_namespace_t){true, pontoon_driver_namespaces_borrow_namespace(sandbox)};
-    container.name = (pontoon_driver_links_link_name_t){PONTOON_DRIVER_LINKS_LINK_NAME_EXACT,
-                                                        {.exact = pontoon_text(made.interface_name)}};
-    if (!*made.interface_name)
-      container.name = (pontoon_driver_links_link_name_t){PONTOON_DRIVER_LINKS_LINK_NAME_PREFIX,
-                                                          {.prefix = pontoon_text(network->options.interface_prefix)}};
+    container.namespace_ = (pontoon_driver_links_option_borrow_namespace_t){true, sandbox};
+    container.name = *made.interface_name ? pontoon_name(made.interface_name)
+                                          : pontoon_prefix(network->options.interface_prefix);
   }
   if (!add_pair(network, container, &made, err)) return pontoon_context(err, made.host_link);
   return store(network_id, id, &made, err) &&
@@ -107,8 +93,8 @@ bool endpoint_delete(const char *network, const char *id, pontoon_error *err) {
   struct endpoint *old;
   if (!ports_revoke(network, id, &ports, &count, err) || !load(network, id, &old, err)) return false;
   if (!old) return true;
-  return link_remove(old->host_link, err) && pontoon_store(endpoint_key("exposed", network, id), 1, NULL, 0, err) &&
-         pontoon_store(endpoint_key("endpoint", network, id), 1, NULL, 0, err);
+  return pontoon_remove_link(old->host_link, err) && pontoon_remove(endpoint_key("exposed", network, id), err) &&
+         pontoon_remove(endpoint_key("endpoint", network, id), err);
 }
 
 /* The container can't use the IPv6 address: it is forgotten. */
@@ -125,22 +111,11 @@ bool endpoint_join(const char *network_id, const char *id, pontoon_driver_capabi
   struct network *network;
   struct endpoint *endpoint;
   if (!network_find(network_id, &network, err) || !endpoint_find(network_id, id, &endpoint, err)) return false;
-  pontoon_driver_capabilities_own_namespace_t sandbox;
-  pontoon_driver_links_borrow_namespace_t place, *where = NULL;
-  if (endpoint->is_in_sandbox && pontoon_driver_capabilities_method_join_info_sandbox(info, &sandbox)) {
-    place = pontoon_driver_namespaces_borrow_namespace(sandbox);
-    where = &place;
-  }
-  pontoon_string link_name = pontoon_text(endpoint->container_link),
-                 prefix = pontoon_text(network->options.interface_prefix);
-  pontoon_string name = pontoon_text(endpoint->interface_name);
+  pontoon_namespace sandbox;
+  bool is_there = endpoint->is_in_sandbox && pontoon_sandbox_of_join(info, &sandbox);
   pontoon_link link;
-  if (!pontoon_driver_links_get(where, &link_name, &link, err)) return false;
-  pontoon_driver_capabilities_own_interface_name_info_t names =
-      pontoon_driver_capabilities_method_join_info_interface_name(info);
-  if (!pontoon_driver_capabilities_method_interface_name_info_set_names(
-          pontoon_driver_capabilities_borrow_interface_name_info(names), pontoon_driver_links_borrow_link(link),
-          &prefix, name.len ? &name : NULL, err))
+  if (!pontoon_get_link(endpoint->container_link, is_there ? &sandbox : NULL, &link, err) ||
+      !pontoon_set_names(info, link, network->options.interface_prefix, endpoint->interface_name, err))
     return false;
   if (network->internal) return true;
   struct subnet *ipv4 = &network->subnets[0], *ipv6 = &network->subnets[1];

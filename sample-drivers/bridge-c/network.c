@@ -95,7 +95,7 @@ static bool check_conflicts(const char *id, const struct network *made, pontoon_
 
 /* A container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody
  * else has, must not wait two seconds for a duplicate: until then the host could not ask for a container's MAC. */
-static bool set_ipv6(pontoon_driver_links_borrow_link_t bridge, pontoon_error *err) {
+static bool set_ipv6(pontoon_link bridge, pontoon_error *err) {
   static const pontoon_driver_sysctls_link_sysctl_t names[] = {PONTOON_DRIVER_SYSCTLS_LINK_SYSCTL_IPV6_ACCEPT_RA,
                                                                PONTOON_DRIVER_SYSCTLS_LINK_SYSCTL_IPV6_ACCEPT_DAD};
   enum { NO_ENTRY = 2 };
@@ -106,23 +106,19 @@ static bool set_ipv6(pontoon_driver_links_borrow_link_t bridge, pontoon_error *e
   return true;
 }
 
-static bool add_bridge(const struct network *network, pontoon_driver_links_borrow_link_t *bridge, pontoon_error *err) {
+static bool add_bridge(const struct network *network, pontoon_link *bridge, pontoon_error *err) {
   pontoon_network addresses[2];
-  pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = pontoon_text(network->options.name)},
-              /* Without a MAC of its own, a bridge takes that of a port, and changes it when ports come and go. */
-              .mac_address = {true, pontoon_random_mac()},
-              .mtu = {network->options.mtu != 0, network->options.mtu},
-              .addresses = {.ptr = addresses},
-              .up = true},
-      .kind = {.tag = PONTOON_DRIVER_LINKS_LINK_KIND_BRIDGE},
+  pontoon_link_end end = {
+      .name = pontoon_name(network->options.name),
+      /* Without a MAC of its own, a bridge takes that of a port, and changes it when ports come and go. */
+      .mac_address = {true, pontoon_random_mac()},
+      .mtu = {network->options.mtu != 0, network->options.mtu},
+      .addresses = {.ptr = addresses},
+      .up = true,
   };
   for (int i = 0; i < 2; i++)
-    if (network->subnets[i].has_bridge) addresses[spec.end.addresses.len++] = network->subnets[i].bridge;
-  pontoon_driver_links_list_link_spec_t specs = {&spec, 1};
-  pontoon_driver_links_list_added_link_t added;
-  if (!pontoon_driver_links_add(&specs, &added, err)) return false;
-  *bridge = pontoon_driver_links_borrow_link(added.ptr[0].link);
+    if (network->subnets[i].has_bridge) addresses[end.addresses.len++] = network->subnets[i].bridge;
+  if (!pontoon_add_bridge(end, bridge, err)) return false;
   if (!set_ipv6(*bridge, err)) return false;
   if (network->internal) return true;
   bool ipv4 = network->subnets[0].is_there, ipv6 = network->subnets[1].is_there;
@@ -142,7 +138,7 @@ bool network_create(const char *id, const network_options *asked, const pools *i
   if (network.options.inhibit_ipv4) network.subnets[0].has_bridge = false;
   if (!*network.options.name) default_name(id, network.options.name);
   if (!check_conflicts(id, &network, err)) return false;
-  pontoon_driver_links_borrow_link_t bridge;
+  pontoon_link bridge;
   if (!add_bridge(&network, &bridge, err)) {
     char words[32];
     snprintf(words, sizeof words, "bridge %s", network.options.name);
@@ -158,22 +154,8 @@ bool network_delete(const char *id, pontoon_error *err) {
   struct network *old;
   if (!load(id, &old, err)) return false;
   if (!old) return true;
-  pontoon_driver_nftables_list_rule_id_t rules = {old->rules, old->rule_count};
-  return pontoon_driver_nftables_remove(&rules, err) && link_remove(old->options.name, err) &&
-         pontoon_store(key_of(NETWORKS, id), 1, NULL, 0, err) &&
-         pontoon_store(key_of("bridge/", old->options.name), 1, NULL, 0, err);
-}
-
-bool link_get(const char *name, pontoon_driver_links_borrow_link_t *link, pontoon_error *err) {
-  pontoon_string text = pontoon_text(name);
-  pontoon_link own;
-  if (!pontoon_driver_links_get(NULL, &text, &own, err)) return false;
-  *link = pontoon_driver_links_borrow_link(own);
-  return true;
-}
-
-bool link_remove(const char *name, pontoon_error *err) {
-  pontoon_driver_links_borrow_link_t link;
-  if (!link_get(name, &link, err)) return err->kind == NOT_FOUND;
-  return pontoon_driver_links_method_link_remove(link, err);
+  return pontoon_remove_rules((pontoon_rule_ids){old->rules, old->rule_count}, err) &&
+         pontoon_remove_link(old->options.name, err) &&
+         pontoon_remove(key_of(NETWORKS, id), err) &&
+         pontoon_remove(key_of("bridge/", old->options.name), err);
 }

@@ -20,7 +20,7 @@ bool ports_revoke(const char *network, const char *endpoint, struct published **
     pontoon_driver_ports_list_ip_address_t address = {&(*before)[i].host, 1};
     if (!pontoon_driver_ports_release((*before)[i].protocol, &address, (*before)[i].host_port, err)) return false;
   }
-  return pontoon_store(key, 1, NULL, 0, err);
+  return pontoon_remove(key, err);
 }
 
 static const char *protocol_name(uint8_t protocol) {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pontoon_tests::{Daemon, Namespace, Ran, driver, pontoon, same_at_last};
+use pontoon_tests::{Daemon, Namespace, Ran, command, driver, pontoon, same_at_last};
 use tempfile::TempDir;
 
 use crate::packets::address;
@@ -20,7 +20,7 @@ pub fn repository() -> PathBuf {
 
 /// Runs `pontoon driver LINE` in a folder. There is no daemon where it would look for one.
 fn author(folder: &TempDir, line: &str) -> Ran {
-    let mut command = Command::new(pontoon());
+    let mut command = command(pontoon());
     command.arg("driver").args(line.split_whitespace()).current_dir(folder).env("PONTOON_SOCKET", "/nonexistent");
     Ran::of(&mut command)
 }
@@ -35,7 +35,7 @@ pub fn ok(command: &mut Command) -> String {
 /// Does in a project what its README says, with the crates that are here already: a test has no network. Answers what `make test` said.
 fn built_and_tested(project: &Path) -> String {
     let in_project = |program: &str, line: &str| {
-        let mut command = Command::new(program);
+        let mut command = command(program);
         command.args(line.split_whitespace()).current_dir(project).env("PONTOON", pontoon());
         command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository().join("target/author"));
         ok(&mut command)
@@ -201,7 +201,7 @@ fn a_component_is_compiled_once() {
     std::fs::copy(driver("null"), folder.path().join("null.wasm")).unwrap();
     let cache = folder.path().join("cache");
     let run = |line: &str, home: &[(&str, &Path)]| {
-        let mut command = Command::new(pontoon());
+        let mut command = command(pontoon());
         command.arg("driver").args(line.split_whitespace()).current_dir(&folder);
         command.env_remove("HOME").env_remove("XDG_CACHE_HOME").envs(home.iter().copied());
         let ran = Ran::of(&mut command);
@@ -356,7 +356,7 @@ fn what_can_not_be_begun() {
 fn what_fails_half_way_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     // Files of at most 1024 bytes: the first is written, the second is not.
-    let mut command = Command::new("bash");
+    let mut command = command("bash");
     command.args(["-c", r#"trap '' XFSZ; ulimit -f 1; exec "$0" driver new blue"#]).arg(pontoon()).current_dir(&folder);
     let ran = Ran::of(&mut command);
     assert!(ran.code == 1 && ran.err.contains("can't write blue/src/lib.rs: File too large"), "{ran:?}");

@@ -1,10 +1,10 @@
 //! The conformance suite finds what is wrong with a driver, and nothing wrong with a good one.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pontoon_tests::{driver, pontoon};
+use pontoon_tests::{command, driver, pontoon};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -99,7 +99,7 @@ impl Run {
     pub fn of(component: &Path, more: &[&str]) -> Self {
         let (temporary, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let junit = folder.path().join("junit.xml");
-        let mut command = Command::new(pontoon());
+        let mut command = command(pontoon());
         command.args(["--output", "json", "driver", "test"]).arg(component).arg("--junit").arg(&junit).args(more);
         let output = command.env("TMPDIR", temporary.path()).output().unwrap();
         let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
@@ -169,7 +169,7 @@ fn nothing_is_skipped_that_the_author_did_not_declare() {
     let without = |what: &str| {
         let text = format!("name = 'null'\nversion = '1.0.0'\nwithout = [{what}]\n[asks]\npermissions = ['store']\n");
         std::fs::write(&manifest, text).unwrap();
-        let packed = Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
+        let packed = command(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
         assert!(packed.status.success(), "{packed:?}");
         let run = Run::of(&component, &[]);
         let skipped = run.ended("skipped").filter(|line| !line["reason"].to_string().contains("export")).count();
@@ -192,7 +192,7 @@ fn families_that_a_driver_is_without_are_its_authors_to_declare() {
     std::fs::copy(driver("test/faulty"), &component).unwrap();
     let manifest = "name = 'faulty'\nversion = '1.0.0'\nwithout = ['ipv6']\n";
     std::fs::write(folder.path().join("pontoon.toml"), manifest).unwrap();
-    Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
+    command(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
     let run = Run::of(&component, &["--set", "fault=refuses-ipv6", "--fake"]);
     let of_ipv6 = |line: &&Value| line["reason"].to_string().contains("without ipv6");
     let mut skipped: Vec<_> =
@@ -226,13 +226,67 @@ fn tables_are_checked_with_the_authors_samples() {
         |key: &str| format!("[[samples]]\ntable = 'neighbours'\nkey = '{key}'\nvalue = '10.77.1.9 of {key}'\n");
     let manifest = format!("name = 'faulty'\nversion = '1.0.0'\n{}{}", sample("one"), sample("two"));
     std::fs::write(folder.path().join("pontoon.toml"), manifest).unwrap();
-    Command::new(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
+    command(pontoon()).args(["driver", "pack"]).arg(&component).output().unwrap();
     let checks = ["events", "events-again", "events-apart", "events-failing", "decode"].map(|check| ["--check", check]);
     let run = Run::of(&component, &[&["--fake"], checks.as_flattened()].concat());
     assert_eq!((run.code, run.ended("passed").count()), (Some(0), 5), "{:?}", run.lines);
     let run = Run::of(&component, &["--fake", "--check", "decode", "--set", "fault=explains-nothing"]);
     let call = run.ended("failed").next().unwrap()["failure"]["call"].to_string();
     assert!(call.contains("(neighbours: one = 10.77.1.9 of one)"), "{call}");
+}
+
+/// The next build of the driver with planted faults: it remembers networks in another form.
+fn next_build(folder: &TempDir) -> PathBuf {
+    let (first, next) = (b"build 1 of the faulty driver", b"build 2 of the faulty driver");
+    let mut component = std::fs::read(driver("test/faulty")).unwrap();
+    let places: Vec<_> = (0..component.len() - first.len()).filter(|at| component[*at..].starts_with(first)).collect();
+    let [place] = places[..] else { panic!("one text says which build it is: {places:?}") };
+    component[place..place + next.len()].copy_from_slice(next);
+    let path = folder.path().join("next.wasm");
+    std::fs::write(&path, component).unwrap();
+    path
+}
+
+/// A build whose state has another form takes over what an earlier one made, or is found and named: what it misreads without a word, and what it
+/// refuses to read.
+#[test]
+fn a_fault_that_only_the_next_build_has_is_found() {
+    let folder = TempDir::new().unwrap();
+    let (next, earlier) = (next_build(&folder), driver("test/faulty"));
+    let run = |fault: &str, fake: &str| {
+        let fault = format!("fault={fault}");
+        let from = ["--upgrade-from", earlier.to_str().unwrap(), "--check", "upgrade", "--set", &fault];
+        Run::of(&next, &from.into_iter().chain(fake.split_whitespace()).collect::<Vec<_>>())
+    };
+    for fake in ["", "--fake"] {
+        let good = run("none", fake);
+        assert_eq!((good.code, good.ended("passed").count()), (Some(0), 1), "{:?} {}", good.lines, good.err);
+    }
+    for (fault, call, expected, got) in [
+        (
+            "state-without-version",
+            "join of a (of the earlier build)",
+            "the same as from the earlier build, link ",
+            "link ",
+        ),
+        (
+            "reads-its-own-version",
+            "join of a (of the earlier build)",
+            "`store` has a version",
+            "has version 1, and this build of the driver reads version 2",
+        ),
+    ] {
+        let run = run(fault, "--fake");
+        let failure = &run.ended("failed").next().unwrap_or_else(|| panic!("{fault}: {:?}", run.lines))["failure"];
+        let says = |field: &str, part: &str| failure[field].as_str().unwrap().contains(part);
+        assert!(says("call", call) && says("expected", expected) && says("got", got), "{fault}: {failure:#}");
+        assert!(says("expected", "`store` has a version") && run.code == Some(10), "{fault}: {failure:#}");
+    }
+    // With the same build there is nothing to take over, and without an earlier one nothing to check.
+    let same = Run::of(&next, &["--upgrade-from", next.to_str().unwrap(), "--check", "upgrade", "--fake"]);
+    assert_eq!(same.code, Some(0), "{:?}", same.lines);
+    let none = Run::of(&next, &["--check", "upgrade", "--fake"]);
+    assert!(none.code == Some(7) && none.err.contains("name it with --upgrade-from"), "{}", none.err);
 }
 
 /// Some at a time: most of the time is the kernel's, which waits when links are deleted.

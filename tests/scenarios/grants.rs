@@ -104,7 +104,7 @@ fn what_a_driver_asks_for_can_be_granted_as_it_stands() {
 fn the_smallest_grant_is_recorded_and_does() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("needed.toml");
-    let mut record = std::process::Command::new(pontoon_tests::pontoon());
+    let mut record = pontoon_tests::command(pontoon_tests::pontoon());
     record.args(["driver", "grant", "--record", "--to"]).arg(&to).arg(driver("bridge"));
     assert!(record.status().unwrap().success());
     let read = |path: &std::path::Path| pontoon::serve::folder::read_grant(path).unwrap();
@@ -112,7 +112,7 @@ fn the_smallest_grant_is_recorded_and_does() {
     // How many ports users publish, no recording finds.
     let shipped = grant::Grant { limits: Default::default(), ..shipped };
     assert_eq!(needed, shipped, "the sample's grant is the smallest");
-    let mut test = std::process::Command::new(pontoon_tests::pontoon());
+    let mut test = pontoon_tests::command(pontoon_tests::pontoon());
     test.args(["driver", "test", "--fake", "--grant"]).arg(&to).arg(driver("bridge"));
     assert!(test.status().unwrap().success());
 }

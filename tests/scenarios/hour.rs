@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Namespace, driver, pontoon, until};
+use pontoon_tests::{Daemon, Namespace, command, driver, pontoon, until};
 use tempfile::TempDir;
 
 use crate::author::{ok, repository};
@@ -85,7 +85,7 @@ fn only(programs: &str) -> TempDir {
 /// programs lie that are not on PATH.
 fn typed(line: &str, place: &Path, programs: &Path) -> Command {
     let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let mut command = Command::new(programs.join(program));
+    let mut command = command(programs.join(program));
     command.args(rest.split_whitespace()).current_dir(place).env("PATH", programs);
     for name in ["CARGO", "RUSTC", "MAKEFLAGS", "MAKELEVEL"] {
         command.env_remove(name);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use pontoon_tests::{Daemon, Namespace, Ran, pontoon, until};
+use pontoon_tests::{Daemon, Namespace, Ran, command, pontoon, until};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -144,7 +144,7 @@ impl Project {
 
     /// Records the grant that it needs, has the manifest ask for it, and packs again.
     fn recorded(&self) {
-        let mut command = Command::new(pontoon());
+        let mut command = command(pontoon());
         command.args(["driver", "grant"]).arg(self.component()).args(["--record", "--fake", "--asks", "pontoon.toml"]);
         ok(command.args(["--to", "grant.toml"]).args(self.kind.options()).current_dir(self.path()));
         assert_eq!(std::fs::read_to_string(self.file("grant.toml")).unwrap(), self.kind.grant);
@@ -209,7 +209,7 @@ fn a_link_of_its_own(daemon: &Daemon, container: &Namespace) {
 
 /// What another host says of a container of its own is in the kernel, and explained to people, as long as it says so.
 fn another_hosts_container(daemon: &Daemon, _: &Namespace) {
-    let mut put = Command::new(pontoon());
+    let mut put = command(pontoon());
     put.env("PONTOON_SOCKET", daemon.socket()).args(["table", "put", "n", "peers", "far", "--owner", "other-host"]);
     ok(put.arg("02:77:00:00:00:09 192.0.2.9 10.5.0.9"));
     let link = daemon.host.run("ip -o link show type vxlan");

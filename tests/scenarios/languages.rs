@@ -50,6 +50,29 @@ const GO: &[Mistake] = &[
         ]],
         says: &["delete-network", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
     },
+    // No mistake: a policy rule of a family and a route are listed with all that names them.
+    Mistake {
+        edits: &[
+            [
+                "main.go",
+                "return nil // What a network",
+                "link, _ := pontoon.GetLink(name(\"simple\", network), nil); \
+                 rule := pontoon.PolicyRule{Priority: 77, Table: 78, InputLink: link}; \
+                 first := pontoon.AddPolicyRulesOfFamily(pontoon.FamilyIPv6, []pontoon.PolicyRule{rule}, nil); \
+                 to, own := netip.MustParsePrefix(\"10.77.1.128/25\"), netip.MustParseAddr(\"10.77.1.1\"); \
+                 second := pontoon.AddRoutes(pontoon.Route{Link: link, Destination: to, Source: own, Table: 79}); \
+                 rules, _ := pontoon.ListWholePolicyRules(nil); routes, _ := pontoon.ListWholeRoutes(link); \
+                 return fmt.Errorf(\"%v %v %+v %+v\", first, second, rules, routes) // What a network",
+            ],
+            ["main.go", "\"net\"\n", "\"net\"\n\t\"net/netip\"\n"],
+        ],
+        says: &[
+            "delete-network",
+            "<nil> <nil> [{PolicyRule:{Priority:77",
+            "Family:1 InputLinkName:simple-",
+            "Source:10.77.1.1 Table:79",
+        ],
+    },
     // A function that is missing, and a part.
     Mistake {
         edits: &[["main.go", ") Leave(", ") Left("]],
@@ -158,6 +181,37 @@ const PYTHON: &[Mistake] = &[
             "register trapped",
             "it had said: TypeError: register (/0/app.py, line ",
             "what it returns is 'my-blue', of type str; the interface has Registration there",
+        ],
+    },
+    // A number out of range.
+    Mistake {
+        edits: &[[
+            "app.py",
+            "pass  # What a network",
+            "links.add_dummy(links.end(\"d\", mtu=1 << 32))  # What a network",
+        ]],
+        says: &[
+            "delete-network",
+            "TypeError: add: links[0].end.mtu is 4294967296, of type int; the interface has a number from 0 to 4294967295 there",
+            "app.py, line ",
+        ],
+    },
+    // No mistake: a policy rule of a family and a route are listed with all that names them.
+    Mistake {
+        edits: &[[
+            "app.py",
+            "pass  # What a network",
+            "import ipaddress; from pontoon import routes, rules; link = links.get(name(\"simple\", network)); \
+             rules.add_of_family(rules.Family.IPV6, [rules.rule(77, 78, input_link=link)]); \
+             net, own = ipaddress.ip_network(\"10.77.1.128/25\"), ipaddress.ip_address(\"10.77.1.1\"); \
+             routes.add([routes.route(link, net, source=own, table=79)]); \
+             raise ValueError(f\"{rules.list_whole()} {routes.list_whole(link)}\")  # What a network",
+        ]],
+        says: &[
+            "delete-network",
+            "WholeRule(family=<Family.IPV6: 1>, priority=77",
+            "input_link='simple-",
+            "source=IpAddress_Ipv4(value=(10, 77, 1, 1)), table=79",
         ],
     },
     // There are no files.

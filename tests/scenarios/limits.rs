@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
 use pontoon::driver::aside::TRAPS;
 use pontoon::driver::compile::Compiler;
-use pontoon_tests::{Bench, Daemon, Namespace, attach, create, driver, pontoon};
+use pontoon_tests::{Bench, Daemon, Namespace, attach, command, create, driver, pontoon};
 use serde_json::{Value, json};
 use words::limit::{CALLS, LOG_LINES, TRACED, TRAP_BYTES};
 use words::{Error, Kind, Name};
@@ -269,13 +269,8 @@ fn a_component_that_takes_too_long_to_compile_is_refused() {
 
 #[test]
 fn the_child_that_compiles_has_limits() {
-    let mut child = Command::new(pontoon())
-        .arg("compile")
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command(pontoon()).arg("compile").env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let limits = || std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
     let begin = Instant::now();
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

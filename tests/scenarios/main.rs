@@ -40,6 +40,7 @@ mod plugin_socket;
 mod ports;
 mod property;
 mod races;
+mod ranges;
 mod recordings;
 mod refusals;
 mod released;

@@ -1,9 +1,8 @@
 //! An author's mistakes, and what each is told: what was wrong, where, and what to do. No daemon is needed for any of them.
 
 use std::path::Path;
-use std::process::Command;
 
-use pontoon_tests::{driver, pontoon};
+use pontoon_tests::{command, driver, pontoon};
 use tempfile::TempDir;
 
 /// A manifest's first lines.
@@ -18,7 +17,7 @@ fn folder() -> TempDir {
 
 /// Whether a command line fails in that folder with this code, one line, and these words; otherwise what it said.
 fn miss(folder: &Path, line: &str, code: i32, says: &[&str]) -> Option<String> {
-    let output = Command::new(pontoon()).args(line.split_whitespace()).current_dir(folder).output().unwrap();
+    let output = command(pontoon()).args(line.split_whitespace()).current_dir(folder).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let said = format!("{out}{err}");
     let one = err.trim_end().lines().count() == 1 && err.starts_with("pontoon: ");
@@ -149,7 +148,7 @@ fn a_recorded_grant_and_the_manifests_asks_fit() {
     std::fs::write(&manifest, format!("# Mine.\n{HEAD}[asks]\npermissions = ['routing']\nparents = ['eth7']\n"))
         .unwrap();
     let run = |line: &str| {
-        let output = Command::new(pontoon()).args(line.split_whitespace()).current_dir(folder.path()).output().unwrap();
+        let output = command(pontoon()).args(line.split_whitespace()).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{line}: {output:?}");
     };
     let on = "--set parent=eth0 --parent eth0";

@@ -1,12 +1,12 @@
 //! Recorded calls: `driver trace`, `driver replay` and `driver dev`, as commands.
 
 use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use pontoon_tests::{Daemon, Namespace, Ran, driver, pontoon, until};
+use pontoon_tests::{Daemon, Namespace, Ran, command, driver, pontoon, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(daemon: &Daemon, folder: &Path, line: &str) -> Self {
-        let mut command = Command::new(pontoon());
+        let mut command = command(pontoon());
         command.env("PONTOON_SOCKET", daemon.socket()).args(line.split_whitespace()).current_dir(folder);
         // What `driver dev` builds with: the crates that are here already, and no others.
         command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", repository().join("target/wasm"));
@@ -59,7 +59,7 @@ impl Drop for Running {
 }
 
 pub fn replay(line: &str) -> Ran {
-    Ran::of(Command::new(pontoon()).args(["driver", "replay"]).args(line.split_whitespace()))
+    Ran::of(command(pontoon()).args(["driver", "replay"]).args(line.split_whitespace()))
 }
 
 pub fn recordings(folder: &Path) -> Vec<PathBuf> {
@@ -150,6 +150,40 @@ fn another_component_differs_where_it_does_something_else() {
     }
 }
 
+/// What was compiled for a test is used again for a replay, although the component was packed with another manifest meanwhile.
+#[test]
+fn packing_again_compiles_nothing() {
+    let folder = recorded("null", "null", |daemon| {
+        for line in ["network create n -d null", "network rm n"] {
+            daemon.ok(line);
+        }
+    });
+    let [cache, packed, manifest] = ["cache", "null.wasm", "pontoon.toml"].map(|name| folder.path().join(name));
+    std::fs::copy(driver("null"), &packed).unwrap();
+    let run = |line: &str| {
+        let line = format!("driver {line}");
+        ok(command(pontoon()).env("XDG_CACHE_HOME", &cache).args(line.split_whitespace()).current_dir(&folder))
+    };
+    let kept = || {
+        let files = std::fs::read_dir(cache.join("pontoon")).unwrap().map(|entry| entry.unwrap());
+        files.map(|file| (file.path(), file.metadata().unwrap().ino())).collect::<Vec<_>>()
+    };
+    run("test null.wasm --fake --check life-ipv4");
+    let first = kept();
+    let before = std::fs::read(&packed).unwrap();
+    std::fs::write(manifest, "name = 'null'\nversion = '9.9.9'\nwithout = ['interface', 'records']\n").unwrap();
+    run("pack null.wasm");
+    assert_ne!(std::fs::read(&packed).unwrap(), before);
+    for file in recordings(&folder.path().join("calls")) {
+        // The component that was recorded, whose manifest is the first one, and the packed one.
+        for with in ["", "--with null.wasm"] {
+            assert!(run(&format!("replay {} {with}", file.display())).contains("the same as recorded"));
+        }
+    }
+    run("test null.wasm --fake --check life-ipv4");
+    assert_eq!((first.len(), kept()), (1, first), "compiled again");
+}
+
 #[test]
 fn what_is_too_large_to_keep_is_cut_and_said_so() {
     let folder = recorded("probe", "test/probe", |daemon| {
@@ -172,7 +206,7 @@ fn the_loop_of_an_author() {
     let (daemon, folder) = (Daemon::start(), tempfile::tempdir().unwrap());
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let new = ["driver", "new", "my-red"];
-    ok(Command::new(pontoon()).args(new).current_dir(&folder));
+    ok(command(pontoon()).args(new).current_dir(&folder));
     let project = folder.path().join("my-red");
     let source = project.join("src/lib.rs");
     let sound = std::fs::read_to_string(&source).unwrap();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bench::objects;
-use crate::{Namespace, Process, Role, pontoon, until};
+use crate::{Namespace, Process, Role, command, pontoon, until};
 
 /// How long a daemon may take to start or to stop. It is for a machine under load; a start takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -165,7 +165,7 @@ impl Daemon {
 
     /// Runs a command line against it. Words are split at white space.
     pub fn cli(&self, line: &str) -> Ran {
-        let mut command = Command::new(pontoon());
+        let mut command = command(pontoon());
         command.env("PONTOON_SOCKET", self.socket()).args(line.split_whitespace());
         Ran::of(command.stdin(Stdio::null()))
     }
@@ -173,7 +173,7 @@ impl Daemon {
     /// Starts command lines, all at the same time.
     pub fn ask_in_background(&self, lines: impl IntoIterator<Item = String>) -> Vec<Child> {
         let start = |line: String| {
-            let mut command = Command::new(pontoon());
+            let mut command = command(pontoon());
             command.env("PONTOON_SOCKET", self.socket()).args(line.split_whitespace());
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
         };

@@ -3,6 +3,7 @@
 //! - [`Namespace`]: a network namespace, bound in a temporary folder
 //! - [`dump`](Namespace::dump): all that the kernel has in one, to compare before and after
 //! - [`Daemon`]: `pontoon serve` in a namespace of its own; [`Process`]: one of its processes
+//! - [`command`]: a command that is the program under test, or may start it
 //! - [`Bench`]: a controller in this process, in a namespace of its own
 //! - [`FakeBench`]: the same on a kernel in memory, without root
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
@@ -22,6 +23,7 @@ mod machine;
 mod namespace;
 mod packets;
 mod process;
+mod program;
 mod site;
 mod timings;
 mod variant;
@@ -39,6 +41,7 @@ pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
 pub use process::{KilledAtEnd, Process, Role, children, status};
+pub use program::command;
 pub use site::{PORTS, Site};
 pub use timings::Timings;
 pub use variant::{ADVERTISE, FAR, Variant};
@@ -51,6 +54,11 @@ pub fn pontoon() -> PathBuf {
 /// A driver that `make drivers` or `make languages` built.
 pub fn driver(name: &str) -> PathBuf {
     built(&format!("drivers/{name}.wasm"), "make drivers languages")
+}
+
+/// Where all is that was built.
+fn target() -> PathBuf {
+    std::fs::canonicalize(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target")).unwrap()
 }
 
 fn built(file: &str, with: &str) -> PathBuf {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Namespace, Ran, pontoon, same_at_last};
+use crate::{Namespace, Ran, command, pontoon, same_at_last};
 
 /// How long a machine or a daemon may take to come up or to go. It is for a machine under load.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -292,7 +292,7 @@ impl Machine {
 
     /// Runs a `pontoon` command line.
     pub fn try_pontoon(&self, line: &str) -> Ran {
-        let mut command = Command::new(pontoon());
+        let mut command = command(pontoon());
         command.env("PONTOON_SOCKET", self.file("pontoon.sock")).args(line.split_whitespace());
         Ran::of(command.stdin(Stdio::null()))
     }

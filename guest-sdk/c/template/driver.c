@@ -7,10 +7,11 @@
 static const char MTU[] = "com.docker.network.driver.mtu";
 
 /* One of the kernel's names, of at most 15 bytes. It has a hash of the id (FNV-1a), because ids may begin alike. */
-static pontoon_string name(const char *prefix, const driver_string_t *id) {
+static const char *name(const char *prefix, const driver_string_t *id) {
   uint32_t hash = 0x811c9dc5;
   for (size_t i = 0; i < id->len; i++) hash = (hash ^ id->ptr[i]) * 0x01000193;
-  return pontoon_format("%s-%08lx", prefix, (unsigned long)hash);
+  pontoon_string text = pontoon_format("%s-%08lx", prefix, (unsigned long)hash);
+  return pontoon_chars(&text);
 }
 
 static bool read_mtu(const pontoon_texts *labels, driver_option_u32_t *mtu, pontoon_error *err) {
@@ -25,12 +26,6 @@ static bool read_mtu(const pontoon_texts *labels, driver_option_u32_t *mtu, pont
   return true;
 }
 
-static bool add(pontoon_driver_links_link_spec_t *spec, pontoon_error *err) {
-  pontoon_driver_links_list_link_spec_t links = {spec, 1};
-  pontoon_driver_links_list_added_link_t added;
-  return pontoon_driver_links_add(&links, &added, err);
-}
-
 void exports_pontoon_driver_driver_register(exports_pontoon_driver_driver_registration_t *ret) {
   *ret = (exports_pontoon_driver_driver_registration_t){.network_type = pontoon_format("@NAME@")};
 }
@@ -42,13 +37,11 @@ bool exports_pontoon_driver_driver_create_network(driver_string_t *network,
                                                   exports_pontoon_driver_driver_list_ipam_data_t *ipv6,
                                                   exports_pontoon_driver_driver_error_t *err) {
   pontoon_network addresses[1];
-  pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = name("simple", network)}, .addresses = {.ptr = addresses}, .up = true},
-      .kind = {.tag = PONTOON_DRIVER_LINKS_LINK_KIND_BRIDGE},
-  };
-  if (!read_mtu(&options->generic, &spec.end.mtu, err)) return false;
-  if (ipv4->len && ipv4->ptr[0].gateway.is_some) addresses[spec.end.addresses.len++] = ipv4->ptr[0].gateway.val;
-  return add(&spec, err);
+  pontoon_link_end end = {.name = pontoon_name(name("simple", network)), .addresses = {.ptr = addresses}, .up = true};
+  pontoon_link bridge;
+  if (!read_mtu(&options->generic, &end.mtu, err)) return false;
+  if (ipv4->len && ipv4->ptr[0].gateway.is_some) addresses[end.addresses.len++] = ipv4->ptr[0].gateway.val;
+  return pontoon_add_bridge(end, &bridge, err);
 }
 
 bool exports_pontoon_driver_driver_delete_network(driver_string_t *network,
@@ -65,22 +58,16 @@ bool exports_pontoon_driver_driver_create_endpoint(driver_string_t *network, dri
     mac = pontoon_random_mac();
     if (!pontoon_driver_capabilities_method_interface_info_set_mac_address(info, &mac, err)) return false;
   }
-  pontoon_string bridge_name = name("simple", network);
-  pontoon_link bridge;
-  if (!pontoon_driver_links_get(NULL, &bridge_name, &bridge, err)) return false;
-  pontoon_driver_links_borrow_link_t master = pontoon_driver_links_borrow_link(bridge);
+  pontoon_link bridge, links[2];
   pontoon_driver_links_link_info_t is;
-  if (!pontoon_driver_links_method_link_info(master, &is, err)) return false;
-  pontoon_driver_links_link_end_t container = {
-      .name = {.val.exact = name("cont", endpoint)}, .mac_address = {true, mac}, .mtu = {true, is.mtu}};
-  pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = name("host", endpoint)},
-              .master = {true, master},
-              .mtu = container.mtu,
-              .up = true},
-      .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VETH, {.veth = container}},
-  };
-  return add(&spec, err);
+  if (!pontoon_get_link(name("simple", network), NULL, &bridge, err) ||
+      !pontoon_driver_links_method_link_info(bridge, &is, err))
+    return false;
+  pontoon_link_end host = {
+      .name = pontoon_name(name("host", endpoint)), .mtu = {true, is.mtu}, .master = {true, bridge}, .up = true};
+  pontoon_link_end container = {
+      .name = pontoon_name(name("cont", endpoint)), .mtu = {true, is.mtu}, .mac_address = {true, mac}};
+  return pontoon_add_veth(host, container, links, err);
 }
 
 bool exports_pontoon_driver_driver_delete_endpoint(driver_string_t *network, driver_string_t *endpoint,
@@ -99,14 +86,8 @@ bool exports_pontoon_driver_driver_join(driver_string_t *network, driver_string_
                                         exports_pontoon_driver_driver_borrow_join_info_t info,
                                         exports_pontoon_driver_driver_endpoint_options_t *options,
                                         exports_pontoon_driver_driver_error_t *err) {
-  pontoon_string link_name = name("cont", endpoint), prefix = pontoon_text("eth");
   pontoon_link link;
-  if (!pontoon_driver_links_get(NULL, &link_name, &link, err)) return false;
-  pontoon_driver_capabilities_own_interface_name_info_t names =
-      pontoon_driver_capabilities_method_join_info_interface_name(info);
-  return pontoon_driver_capabilities_method_interface_name_info_set_names(
-      pontoon_driver_capabilities_borrow_interface_name_info(names), pontoon_driver_links_borrow_link(link), &prefix,
-      NULL, err);
+  return pontoon_get_link(name("cont", endpoint), NULL, &link, err) && pontoon_set_names(info, link, "eth", NULL, err);
 }
 
 bool exports_pontoon_driver_driver_leave(driver_string_t *network, driver_string_t *endpoint,

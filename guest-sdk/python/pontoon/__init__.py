@@ -4,17 +4,17 @@ A driver is a module with a class `Driver`, and one for each other part that its
 fresh instance: globals are as they were when the component was built, and what is to be remembered goes into the `store`. Every call is a
 transaction: what it changed stays if it returns, and is undone if it raises.
 
-The modules here are the host's functions: `links`, `nftables`, `addresses`, `routes`, `neighbours` and `ports` take addresses as `ipaddress`
-has them; the others are as `wit/deps/pontoon-driver` says.
+The modules here are the host's functions: `links`, `nftables`, `addresses`, `routes`, `rules`, `neighbours` and `ports` take addresses as
+`ipaddress` has them; the others are as `wit/deps/pontoon-driver` says.
 """
 
 from wit_world import exports
 from wit_world.exports.driver import Registration
-from wit_world.imports import clock, configuration, forwarding, log, namespaces, random, rules, sysctls, tables
+from wit_world.imports import clock, configuration, forwarding, log, namespaces, random, sysctls, tables
 from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo, RouteType
 from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions, ObjectType, PortBinding, Scope, TableEvent, TransportPort
 
-from . import addresses, checked, errors, links, neighbours, nftables, ports, routes, store, values
+from . import addresses, checked, errors, links, neighbours, nftables, ports, routes, rules, store, values
 from .errors import Err
 from .part import Driver, Part, before_and_after, registration
 

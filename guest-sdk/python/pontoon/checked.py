@@ -1,4 +1,4 @@
-"""Whether values are of the interface's types. The generated bindings end a call without a word where one is not."""
+"""Whether values are of the interface's types, and numbers in their ranges. The generated bindings end a call without a word where one is not."""
 
 import dataclasses
 import functools
@@ -8,13 +8,15 @@ import sys
 import typing
 from typing import Any, Callable, Union
 
+from .ranges import BITS
+
 
 class Wrong(Exception):
     """A value, or a part of it, is not of its type: where it lies in the whole, and what is wrong."""
 
-    def __init__(self, value: Any, hint: Any) -> None:
+    def __init__(self, value: Any, wanted: str) -> None:
         there = f"{reprlib.repr(value)}, of type {type(value).__name__}"
-        self.place, self.what = "", f"{there}; the interface has {_name(hint)} there"
+        self.place, self.what = "", f"{there}; the interface has {wanted} there"
 
     def within(self, place: str) -> "Wrong":
         self.place = place + self.place
@@ -32,43 +34,59 @@ def _name(hint: Any) -> str:
 
 
 @functools.cache
-def check(hint: Any) -> Callable[[Any], None]:
-    """What looks at a value of this type, and raises `Wrong`. It is put together once, when the component is built."""
+def check(hint: Any, bits: int | None = None) -> Callable[[Any], None]:
+    """What looks at a value of this type, whose numbers have so many bits, and raises `Wrong`. It is put together once, when the component is
+    built."""
     origin = typing.get_origin(hint)
     if hint is Any:
         return lambda value: None
     if origin is Union:
-        return _union(hint)
+        return _union(hint, bits)
     if origin in (list, tuple):
-        return _sequence(hint, origin)
+        return _sequence(hint, origin, bits)
     if dataclasses.is_dataclass(hint):
         return _record(hint)
+    return _number(bits) if hint is int and bits else _plain(hint)
 
+
+def _plain(hint: Any) -> Callable[[Any], None]:
     def plain(value: Any) -> None:
         if not isinstance(value, hint):
-            raise Wrong(value, hint)
+            raise Wrong(value, _name(hint))
 
     return plain
 
 
-def _union(hint: Any) -> Callable[[Any], None]:
-    arms = {typing.get_origin(arm) or arm: check(arm) for arm in typing.get_args(hint)}
+def _number(bits: int) -> Callable[[Any], None]:
+    first, last = (0, 2**bits - 1) if bits > 0 else (-(2 ** (-bits - 1)), 2 ** (-bits - 1) - 1)
+
+    def number(value: Any) -> None:
+        if not isinstance(value, int):
+            raise Wrong(value, "int")
+        if not first <= value <= last:
+            raise Wrong(value, f"a number from {first} to {last}")
+
+    return number
+
+
+def _union(hint: Any, bits: int | None) -> Callable[[Any], None]:
+    arms = {typing.get_origin(arm) or arm: check(arm, bits) for arm in typing.get_args(hint)}
 
     def union(value: Any) -> None:
         its = arms.get(type(value)) or next((its for arm, its in arms.items() if isinstance(value, arm)), None)
         if its is None:
-            raise Wrong(value, hint)
+            raise Wrong(value, _name(hint))
         its(value)
 
     return union
 
 
 def _record(hint: Any) -> Callable[[Any], None]:
-    fields = [(name, check(its)) for name, its in typing.get_type_hints(hint).items()]
+    fields = [(name, check(its, _bits(hint, name))) for name, its in typing.get_type_hints(hint).items()]
 
     def record(value: Any) -> None:
         if not isinstance(value, hint):
-            raise Wrong(value, hint)
+            raise Wrong(value, _name(hint))
         for name, its in fields:
             try:
                 its(getattr(value, name))
@@ -78,13 +96,18 @@ def _record(hint: Any) -> Callable[[Any], None]:
     return record
 
 
-def _sequence(hint: Any, origin: Any) -> Callable[[Any], None]:
+def _bits(owner: Any, name: str) -> int | None:
+    """Those of the numbers in a record's field or a function's parameter."""
+    return BITS.get(f"{owner.__module__.rpartition('.')[2]}.{owner.__qualname__}.{name}")
+
+
+def _sequence(hint: Any, origin: Any, bits: int | None) -> Callable[[Any], None]:
     """A list, all of whose parts are of one type, or a tuple, whose parts have one each."""
-    types = [check(arm) for arm in typing.get_args(hint)]
+    types = [check(arm, bits) for arm in typing.get_args(hint)]
 
     def sequence(value: Any) -> None:
         if not isinstance(value, origin) or origin is tuple and len(value) != len(types):
-            raise Wrong(value, hint)
+            raise Wrong(value, _name(hint))
         for index, part in enumerate(value):
             try:
                 types[index if origin is tuple else 0](part)
@@ -106,7 +129,8 @@ def imports() -> None:
 
 def _looking(function: Callable[..., Any]) -> Callable[..., Any]:
     hints = typing.get_type_hints(function)
-    types = [(name, check(hints[name]) if name in hints else None) for name in inspect.signature(function).parameters]
+    parameters = inspect.signature(function).parameters
+    types = [(name, check(hints[name], _bits(function, name)) if name in hints else None) for name in parameters]
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:

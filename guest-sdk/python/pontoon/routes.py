@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from wit_world.imports import routes
 from wit_world.imports.links import Link
-from wit_world.imports.routes import Route, RouteInfo
+from wit_world.imports.routes import Route, RouteInfo, WholeRoute
 
 from .values import wit_network, wit_option
 
@@ -35,5 +35,10 @@ def remove(values: Iterable[Route]) -> None:
 
 
 def list(link: Link) -> builtins.list[RouteInfo]:
-    """The routes through a link that this driver made."""
+    """The routes through a link that this driver made, without their source addresses: see `list_whole`."""
     return routes.list(link)
+
+
+def list_whole(link: Link) -> builtins.list[WholeRoute]:
+    """The same with all that names a route."""
+    return routes.list_whole(link)

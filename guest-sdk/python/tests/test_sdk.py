@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 import pontoon
-from pontoon import Part, errors, links, nftables, store, values
+from pontoon import Part, checked, errors, links, nftables, ports, routes, rules, store, values
 from wit_world.imports import log
 from wit_world.imports.links import Link
 
@@ -111,6 +111,35 @@ class Types(unittest.TestCase):
         self.assertRegex(self.told(given.no_link), r"add: rules\[0\]\.conditions\[0\]\.property\.value is 'b', of type str; the interface has Link")
         self.assertRegex(self.told(given.short), r"add: links\[0\]\.end\.mac_address is \(2, 1\), of type tuple; the interface has tuple\[int, int, int,")
         self.assertRegex(self.told(given.raised), "TypeError: raised: the value of its error is 'no network', of type str; the interface has Error")
+
+    def test_numbers_out_of_range(self) -> None:
+        class Given(Part):
+            what: Any = None
+
+            def give(self) -> None:
+                self.what()
+
+        link, net = Link(), ip_network("10.5.0.0/24")
+        table: list[tuple[Callable[[], object], str]] = [
+            (lambda: links.add_dummy(links.end("d", mtu=1 << 32)), r"add: links\[0\]\.end\.mtu is 4294967296, of type int; .* from 0 to 4294967295 "),
+            (lambda: links.add_dummy(links.end("d", mac_address=(256, 0, 0, 0, 0, 1))), r"mac_address\[0\] is 256, .* a number from 0 to 255 there"),
+            (lambda: links.add_vlan(links.end("v"), link, -1), r"kind\.value\.id is -1, of type int; the interface has a number from 0 to 65535 there"),
+            (lambda: ports.take(6, [ip_address("10.5.0.1")], 1, 65536), r"take: last is 65536, of type int; the interface has a number from 0 to 65535"),
+            (lambda: pontoon.sysctls.set_link(link, pontoon.sysctls.LinkSysctl.IPV4_FORWARDING, 1 << 31), "value is 2147483648, .* to 2147483647 there"),
+            (lambda: nftables.remove([1, -1]), r"remove: ids\[1\] is -1, .* a number from 0 to 18446744073709551615 there"),
+            (lambda: nftables.add([nftables.Rule(nftables.FORWARD, nftables.DROP).when(nftables.protocol(256))]), r"property\.value is 256, .* to 255"),
+            (lambda: rules.add([rules.rule(100, 1 << 32, source=net)]), r"rules\[0\]\.table is 4294967296, .* to 4294967295"),
+            (lambda: rules.add([rules.rule(100, 7, source=net, mark=(1, -1))]), r"rules\[0\]\.mark\[1\] is -1, .* from 0 to 4294967295"),
+            (lambda: routes.add([routes.route(link, net, metric=-1)]), r"routes\[0\]\.metric is -1, "),
+        ]
+        for call, says in table:
+            Given.what = staticmethod(call)
+            self.assertRegex(self.told(Given().give), f"^TypeError: .*{says}")
+        for bits, goes, does_not in ((8, (0, 255), (-1, 256)), (-32, (-(2**31), 2**31 - 1), (-(2**31) - 1, 2**31))):
+            for value in goes:
+                checked.check(int, bits)(value)
+            for value in does_not:
+                self.assertRaises(checked.Wrong, checked.check(int, bits), value)
 
     def test_what_is_right_goes_through(self) -> None:
         # There is no host here, which is what the bindings say then.

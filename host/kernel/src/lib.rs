@@ -46,7 +46,7 @@ pub use ip::route::DEFAULT_METRIC6;
 pub use iptables::*;
 pub use link::made::MadeLinks;
 pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};
-pub use namespace::{close_inherited, leave_the_host};
+pub use namespace::{NSFS_MAGIC, close_inherited, leave_the_host};
 pub use port::{HostPort, PortWish};
 pub use transport::announcer::open_announcer;
 pub use transport::kept::Keeping;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::exit::{Failure, PROBLEM};
 use super::output::{Format, Session};
-use super::plan::{Setting, compiled};
+use super::plan::{Setting, compiled, component};
 use crate::conformance::{self, CHECKS, Case, Outcome, Plan, Report, Verdict, read_cases};
 use crate::serve::folder::read_grant;
 use words::{Error, Kind};
@@ -28,6 +28,9 @@ pub struct Test {
     /// Also the author's cases of this file [default: cases.toml beside the component, if it is there and no --check is given]
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
+    /// An earlier build of the driver: what it made has to go on with this one
+    #[arg(long, value_name = "COMPONENT")]
+    upgrade_from: Option<PathBuf>,
     /// Fail where the driver leaves something for the host to remove, which is fine otherwise
     #[arg(long)]
     strict: bool,
@@ -54,6 +57,7 @@ impl Test {
         let plan = Plan {
             cases: cases(self.cases, file, &self.checks)?,
             checks: self.checks,
+            upgrade_from: self.upgrade_from.as_deref().map(component).transpose()?,
             strict: self.strict,
             grant: self.grant.as_deref().map(read_grant).transpose()?,
             ..self.setting.plan(file)?

@@ -45,6 +45,7 @@ pub fn bare(file: &Path) -> Result<Plan> {
     Ok(Plan {
         name: name_of(file).or_else(|_| Name::new("driver"))?,
         component: component(file)?,
+        upgrade_from: None,
         compiled: None,
         configuration: Default::default(),
         labels: Default::default(),
@@ -58,7 +59,7 @@ pub fn bare(file: &Path) -> Result<Plan> {
 }
 
 /// A component that can be tested; what is wrong with another names its file.
-fn component(file: &Path) -> Result<Vec<u8>> {
+pub fn component(file: &Path) -> Result<Vec<u8>> {
     let component = read_component(file)?;
     admit(&component).map_err(|e| e.context(file.display()))?;
     Ok(component)

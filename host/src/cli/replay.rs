@@ -137,8 +137,7 @@ fn replay(component: &[u8], recording: &Recording, compiled: Option<PathBuf>) ->
     }
     let admitted = admit::admit(component)?;
     let compiled = match compiled {
-        Some(folder) => Cache::shared(folder, Compiler::this_program())?
-            .code(&words::file::digest(component), || Ok(component.to_vec()))?,
+        Some(folder) => Cache::shared(folder, Compiler::this_program())?.code_of(component)?,
         None => Compiler::this_program().compile(component)?,
     };
     let code = Engine::with_coredumps().and_then(|engine| engine.load(&compiled, &admitted.parts));

@@ -93,7 +93,7 @@ pub fn rejoin(world: &mut World<'_>) -> Checked<()> {
 }
 
 /// What a sandbox gets, for people.
-fn given(joined: &Joined) -> String {
+pub fn given(joined: &Joined) -> String {
     let Joined { interface, gateway, gateway_ipv6, routes, .. } = joined;
     let link = interface.as_ref().map(|names| format!("link {}", names.source));
     let gateways = [gateway.map(IpAddr::from), gateway_ipv6.map(IpAddr::from)].into_iter().flatten();

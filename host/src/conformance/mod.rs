@@ -33,6 +33,7 @@ mod stop;
 mod suite;
 mod tables;
 mod tried;
+mod upgrade;
 mod world;
 
 pub use bench::{Cost, bench};
@@ -80,6 +81,9 @@ impl Part {
     }
 }
 
+/// The check that needs another build, and is left out where there is none.
+const UPGRADE: &str = "upgrade";
+
 /// All checks, in the order in which they are reported.
 #[rustfmt::skip]
 pub const CHECKS: &[Check] = &[
@@ -106,6 +110,7 @@ pub const CHECKS: &[Check] = &[
     check("apart", "networks don't see each other", Part::Driver, many::apart),
     check("ids", "ids are opaque: those that begin alike, short and long ones", Part::Driver, many::ids),
     check("reboot", "create-network comes again with the same arguments and an empty store", Part::Driver, reboot::reboot),
+    check(UPGRADE, "what an earlier build of the driver made goes on with this one (--upgrade-from)", Part::Driver, upgrade::upgrade),
     check("faults-create", "each host call of what makes a network or endpoint fails, then traps", Part::Driver, faults::making),
     check("faults-delete", "each host call of what removes one fails, then traps", Part::Driver, faults::removing),
     check("ports-replace", "programming again replaces what was programmed", Part::ExternalConnectivity, outside::replace),

@@ -16,7 +16,7 @@ use super::report::{Outcome, Report, Verdict};
 use super::stop::{Checked, Failure, Stop};
 use super::tried::Trial;
 use super::world::World;
-use super::{CHECKS, Check, Part};
+use super::{CHECKS, Check, Part, UPGRADE};
 use crate::controller::Controller;
 use crate::place::Place;
 use grant::{Grant, Needed};
@@ -33,6 +33,8 @@ pub struct Plan {
     pub name: Name,
     /// The component.
     pub component: Vec<u8>,
+    /// An earlier build of it, whose networks and endpoints it takes over.
+    pub upgrade_from: Option<Vec<u8>>,
     /// Where compiled code is kept for the next run; none: nowhere.
     pub compiled: Option<PathBuf>,
     /// What its `configuration` answers.
@@ -69,6 +71,10 @@ pub struct Suite {
     pub compiled: Option<PathBuf>,
     /// Links of each host, as parents.
     pub parents: Vec<LinkName>,
+    /// The component.
+    pub component: Vec<u8>,
+    /// An earlier build of it.
+    pub earlier: Option<Vec<u8>>,
     /// What the driver needs, where it may do whatever it needs.
     pub needed: Option<Needed>,
     /// What the driver says of itself.
@@ -109,6 +115,8 @@ impl Suite {
             fake: plan.fake,
             compiled: plan.compiled.clone(),
             parents: plan.parents.clone(),
+            component: plan.component.clone(),
+            earlier: plan.upgrade_from.clone(),
             needed,
             manifest,
             parts,
@@ -220,7 +228,7 @@ fn broken(error: Error) -> Failure {
 /// Runs checks, several at once, and tells of each as it ends. `stop` ends the run after those that have begun.
 pub fn run(plan: &Plan, stop: &AtomicBool, tell: impl Fn(&Outcome) + Sync) -> Result<Report> {
     let begin = Instant::now();
-    let checks = chosen(&plan.checks)?;
+    let checks = chosen(plan)?;
     let suite = Suite::load(plan)?;
     let (next, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
@@ -241,10 +249,16 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: impl Fn(&Outcome) + Sync) -> Re
     Ok(Report { needed, ..Report::new(plan.name.as_str(), outcomes, begin.elapsed().as_secs_f64()) })
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Check>> {
+fn chosen(plan: &Plan) -> Result<Vec<&'static Check>> {
+    let (names, has_earlier) = (&plan.checks, plan.upgrade_from.is_some());
     if let Some(unknown) = names.iter().find(|name| !CHECKS.iter().any(|check| check.name == **name)) {
         let all: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
         return Err(Error::invalid(format!("there is no check {unknown:?}: {}", all.join(", "))));
     }
-    Ok(CHECKS.iter().filter(|check| names.is_empty() || names.iter().any(|name| check.name == *name)).collect())
+    let is_named = |check: &Check| names.iter().any(|name| check.name == *name);
+    if !has_earlier && CHECKS.iter().any(|check| check.name == UPGRADE && is_named(check)) {
+        return Err(Error::invalid(format!("the check {UPGRADE} needs an earlier build: name it with --upgrade-from")));
+    }
+    let all = CHECKS.iter().filter(|check| has_earlier || check.name != UPGRADE);
+    Ok(all.filter(|check| names.is_empty() || is_named(check)).collect())
 }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::request::ADDRESS_SPACE;
 use super::{Controller, Inner};
-use kernel::{LinkKey, Mark, Namespace};
+use kernel::{LinkKey, Mark, NSFS_MAGIC, Namespace};
 use operation::engine::Known;
 use operation::table::Collected;
 use store::{Endpoint, Network, Thing};
@@ -20,9 +20,6 @@ use words::{Error, Kind, Name, Result};
 
 /// Seconds in which a thing may be on its way: made here, and not written down by the engine yet.
 const ON_ITS_WAY: u64 = 10;
-
-/// The type of a file system whose files are namespaces (linux/magic.h).
-const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// What the kernel has of an endpoint's pair of links.
 #[derive(Clone, Copy, PartialEq)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::compile::{Compiler, OUTPUT};
+use super::pack::without_manifest;
 use words::file::{digest, io, is_own, make_private, open_trusted, remove_parts, write_whole};
 use words::{Error, Result};
 
@@ -93,6 +94,13 @@ impl Cache {
             Some(code) => Ok(code),
             None => self.compile(digest_of_component, &component()?),
         }
+    }
+
+    /// The code of a component, which is kept by what it is the code of: the component without its manifest. So one that is packed again, with
+    /// another manifest, is not compiled again.
+    pub fn code_of(&self, component: &[u8]) -> Result<Vec<u8>> {
+        let bare = without_manifest(component)?;
+        self.code(&digest(&bare), || Ok(bare))
     }
 
     /// Forgets a component's code, unless others use it as well.
@@ -229,6 +237,31 @@ mod tests {
             chown(&path, Some(65534), None).unwrap();
             assert_eq!(cache.cached(DIGEST), None, "another user's");
         }
+    }
+
+    /// What was compiled is what the key is the digest of.
+    #[test]
+    fn a_component_is_the_same_with_any_manifest() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path(), "code");
+        let count = || std::fs::read(folder.path().join("count")).map_or(0, |count| count.len());
+        let component = |sections: &[(&str, &str)]| {
+            let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+            for (name, data) in sections {
+                bytes.extend([0, (1 + name.len() + data.len()) as u8, name.len() as u8]);
+                bytes.extend([name.as_bytes(), data.as_bytes()].concat());
+            }
+            bytes
+        };
+        let section = crate::driver::manifest::SECTION;
+        let same = [component(&[]), component(&[(section, "one")]), component(&[(section, "two")])];
+        for component in &same {
+            assert_eq!((cache.code_of(component).unwrap(), count()), (b"code".to_vec(), 1));
+        }
+        assert!(cache.has(&digest(&same[0])) && !cache.has(&digest(&same[1])));
+        cache.code_of(&component(&[("name", "one"), (section, "one")])).unwrap();
+        assert_eq!(count(), 2, "names are a part of the code's");
+        assert!(cache.code_of(b"\0asm\x0d\0\x01\0\0").is_err() && count() == 2);
     }
 
     #[test]

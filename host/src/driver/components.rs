@@ -13,6 +13,8 @@ use words::{Error, Result};
 pub struct Components {
     folder: PathBuf,
     cache: Cache,
+    /// An author's commands use the cache as well.
+    is_shared: bool,
 }
 
 impl Components {
@@ -27,7 +29,7 @@ impl Components {
             Some(folder) => Cache::shared(folder.clone(), compiler)?,
             None => Cache::new(place.state.join("compiled"), compiler)?,
         };
-        Ok(Self { folder, cache })
+        Ok(Self { folder, cache, is_shared: place.compiled.is_some() })
     }
 
     /// A component.
@@ -54,6 +56,7 @@ impl Components {
     /// Has a component compiled, if that was not done yet.
     pub fn compile(&self, digest_of_component: &str) -> Result<()> {
         match self.cache.has(digest_of_component) {
+            _ if self.is_shared => self.code(digest_of_component).map(drop),
             true => Ok(()),
             false => self.cache.compile(digest_of_component, &self.read(digest_of_component)?).map(drop),
         }
@@ -61,7 +64,8 @@ impl Components {
 
     /// A component's code. What was changed, or can't be run here, is compiled again.
     pub fn code(&self, digest_of_component: &str) -> Result<Vec<u8>> {
-        self.cache.code(digest_of_component, || self.read(digest_of_component))
+        let read = || self.read(digest_of_component);
+        if self.is_shared { self.cache.code_of(&read()?) } else { self.cache.code(digest_of_component, read) }
     }
 
     fn path(&self, digest_of_component: &str) -> PathBuf {

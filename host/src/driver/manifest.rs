@@ -66,20 +66,7 @@ fn meaning(written: Written) -> Result<Manifest> {
 /// The text of a manifest with other asks. All else stays as its author wrote it, the comments too.
 pub fn with_asks(place: &str, bytes: &[u8], asks: &Grant) -> Result<String> {
     let before = read(place, bytes)?;
-    let text = String::from_utf8_lossy(bytes);
-    let of_asks = |line: &str| {
-        let head = line.split('#').next().unwrap_or_default().trim();
-        head.starts_with('[').then(|| head == "[asks]" || head.starts_with("[asks."))
-    };
-    let mut within = false;
-    let mut kept = String::new();
-    for line in text.lines() {
-        within = of_asks(line).unwrap_or(within);
-        if !within {
-            kept += &format!("{line}\n");
-        }
-    }
-    let mut changed = format!("{}\n\n[asks]\n", kept.trim_end());
+    let mut changed = format!("{}\n\n[asks]\n", without_asks(&String::from_utf8_lossy(bytes)).trim_end());
     for line in grant::file::write(asks)?.lines() {
         // A table within it.
         let line = line.strip_prefix('[').map_or_else(|| line.to_owned(), |table| format!("[asks.{table}"));
@@ -89,6 +76,26 @@ pub fn with_asks(place: &str, bytes: &[u8], asks: &Grant) -> Result<String> {
         Ok(after) if after == (Manifest { asks: asks.clone(), ..before }) => Ok(changed),
         _ => Err(Error::invalid(format!("{place}: what it asks for can't be replaced: write it as a table, [asks]"))),
     }
+}
+
+/// The lines but those of the table `[asks]` and of the tables in it. The comment above another table's head is that table's.
+fn without_asks(text: &str) -> String {
+    let (mut kept, mut above, mut within) = (String::new(), String::new(), false);
+    for line in text.split_inclusive('\n') {
+        let code = line.split('#').next().unwrap_or_default().trim();
+        if code.starts_with('[') {
+            within = code == "[asks]" || code.starts_with("[asks.");
+        }
+        match (within, code.is_empty()) {
+            (true, true) => above += line,
+            (true, false) => above.clear(),
+            (false, _) => {
+                kept += &std::mem::take(&mut above);
+                kept += line;
+            }
+        }
+    }
+    kept
 }
 
 /// A sample is an entry that a driver could get.
@@ -184,7 +191,7 @@ hooks = { forward = [0] }
     fn its_asks_are_replaced_and_nothing_else() {
         let asks = Grant { parents: ["eth0".to_owned()].into(), ..Grant::default() };
         let text = "# Mine.\nname = 'blue'\nversion = '1.0.0' # first\n\n[asks] # all\npermissions = ['store']\n[asks.limits]\nlinks = 1\n";
-        for more in ["", "[[samples]]\ntable = 't'\nkey = 'k' # [asks]\nvalue = 'v'\n"] {
+        for more in ["", "# Its sample.\n\n[[samples]]\ntable = 't'\nkey = 'k' # [asks]\nvalue = 'v'\n"] {
             let changed = with_asks("p.toml", format!("{text}{more}").as_bytes(), &asks).unwrap();
             assert!(
                 changed.starts_with("# Mine.\nname = 'blue'\nversion = '1.0.0' # first\n") && changed.contains(more)

@@ -18,10 +18,15 @@ const CUSTOM: u8 = 0;
 /// The component with the text of a manifest. The same component and text make the same bytes, and a daemon admits them.
 pub fn pack(component: &[u8], manifest: &[u8]) -> Result<Vec<u8>> {
     check_header(component)?;
-    let mut packed = without_custom(component, |name| name == SECTION).map_err(damaged)?;
+    let mut packed = without_manifest(component)?;
     CustomSection { name: SECTION.into(), data: Cow::Borrowed(manifest) }.append_to_component(&mut packed);
     admit(&packed)?;
     Ok(packed)
+}
+
+/// The component alone: what is compiled of it.
+pub fn without_manifest(component: &[u8]) -> Result<Vec<u8>> {
+    without_custom(component, |name| name == SECTION).map_err(damaged)
 }
 
 /// The sections of a component or module but the custom ones that are named. What lies inside a section is not looked at.
@@ -46,10 +51,6 @@ mod tests {
 
     /// A component without anything in it.
     const EMPTY: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
-
-    fn without_manifest(component: &[u8]) -> std::result::Result<Vec<u8>, BinaryReaderError> {
-        without_custom(component, |name| name == SECTION)
-    }
 
     fn with(sections: &[(&str, &str)]) -> Vec<u8> {
         sections.iter().fold(EMPTY.to_vec(), |mut bytes, (name, data)| {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Ran, pontoon};
+use pontoon_tests::{Daemon, Ran, command, pontoon};
 
 use super::{files, with_a_network};
 
@@ -69,7 +69,7 @@ fn a_configuration_with_a_mistake() {
     for (name, text, code, says) in cases {
         std::fs::write(daemon.file(name), text).unwrap();
         // The flags override the file; it is read all the same, and so is the filter if no flag says one.
-        let mut command = Command::new(pontoon());
+        let mut command = command(pontoon());
         command.arg("serve").arg("--config").arg(daemon.file(name)).arg("--state").arg(daemon.file("state"));
         refused(command.arg("--run").arg(daemon.file("run")), *code, says);
     }

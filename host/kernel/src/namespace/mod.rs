@@ -26,8 +26,8 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 use crate::namespace::keyholder::Keyholder;
 use crate::{Error, NamespacePath};
 
-/// linux/magic.h.
-const NSFS_MAGIC: i64 = 0x6e73_6673;
+/// The type of a file system whose files are namespaces (linux/magic.h).
+pub const NSFS_MAGIC: i64 = 0x6e73_6673;
 /// linux/nsfs.h: NS_GET_NSTYPE, which answers a CLONE_NEW* flag.
 const NS_GET_NSTYPE: ioctl::Opcode = ioctl::opcode::none(0xb7, 3);
 const CLONE_NEWNET: c_int = 0x4000_0000;

@@ -2,6 +2,7 @@
 //!
 //! Without any it passes the conformance suite; with each of those that `tests/scenarios/conformance.rs` lists the suite has to find it.
 
+mod builds;
 mod endpoint;
 mod network;
 mod ports;

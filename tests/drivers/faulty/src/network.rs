@@ -9,7 +9,7 @@ use pontoon_sdk::store::{self, Key};
 use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, Result, TextMap, sysctls};
 use serde::{Deserialize, Serialize};
 
-use crate::planted;
+use crate::{builds, planted};
 
 const MTU: &str = "com.docker.network.driver.mtu";
 
@@ -25,8 +25,8 @@ pub(crate) struct Network {
 /// What a driver must not have: nothing of it is there at the next call.
 static MEMORY: Mutex<BTreeMap<String, Network>> = Mutex::new(BTreeMap::new());
 
-fn key(network: &str) -> Key<Network> {
-    Key::new(if planted("shares-state") { "network".to_owned() } else { format!("network/{network}") })
+fn key(network: &str) -> String {
+    if planted("shares-state") { "network".to_owned() } else { format!("network/{network}") }
 }
 
 /// The ids of all networks, in one value: it belongs to the network that wrote it last.
@@ -37,7 +37,7 @@ fn all() -> Key<Vec<String>> {
 pub(crate) fn find(network: &str) -> Result<Network> {
     let found = match planted("remembers-in-memory") {
         true => MEMORY.lock().ok().and_then(|memory| memory.get(network).cloned()),
-        false => key(network).get()?,
+        false => builds::get(&key(network))?,
     };
     let kind = if planted("internal-for-unknown") { ErrorKind::Internal } else { ErrorKind::NotFound };
     found.ok_or_else(|| Error::new(kind, format!("no network {network}")))
@@ -59,7 +59,7 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
         return Err(Error::invalid_argument(format!("unknown option {key}")));
     }
     let exists = || Err(Error::already_exists(format!("network {network} is there already")));
-    if key(network).get()?.is_some() && !planted("makes-twice") && !planted("shares-state") {
+    if builds::get(&key(network))?.is_some() && !planted("makes-twice") && !planted("shares-state") {
         return exists();
     }
     if planted("remembers-others") {
@@ -76,12 +76,12 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
         internal: options.internal,
         mtu: mtu(&options.generic)?,
     };
-    if !(planted("makes-twice") && key(network).get()?.is_some()) {
+    if !(planted("makes-twice") && builds::get(&key(network))?.is_some()) {
         add_bridge(&new, &pools).context(&new.bridge)?;
     }
     match MEMORY.lock() {
         Ok(mut memory) if planted("remembers-in-memory") => drop(memory.insert(network.to_owned(), new)),
-        _ => key(network).set(&new)?,
+        _ => builds::set(&key(network), &new)?,
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ fn add_bridge(new: &Network, pools: &[IpamData]) -> Result<()> {
 }
 
 pub(crate) fn delete(network: &str) -> Result<()> {
-    let Some(old) = key(network).take()? else {
+    let Some(old) = builds::get(&key(network))? else {
         return match planted("deletes-once") {
             true => Err(Error::not_found(format!("no network {network}"))),
             false => Ok(()),
@@ -106,6 +106,7 @@ pub(crate) fn delete(network: &str) -> Result<()> {
         ids.retain(|id| id != network);
         if ids.is_empty() { all().remove()? } else { all().set(&ids)? }
     }
+    store::remove(&key(network))?;
     remove_link(&old.bridge)
 }
 

@@ -21,10 +21,11 @@ struct network {
 };
 
 /* One of the kernel's names, of at most 15 bytes. It has a hash of the id (FNV-1a), because ids may begin alike. */
-static pontoon_string name(const char *prefix, const driver_string_t *id) {
+static const char *name(const char *prefix, const driver_string_t *id) {
   uint32_t hash = 0x811c9dc5;
   for (size_t i = 0; i < id->len; i++) hash = (hash ^ id->ptr[i]) * 0x01000193;
-  return pontoon_format("%s-%08lx", prefix, (unsigned long)hash);
+  pontoon_string text = pontoon_format("%s-%08lx", prefix, (unsigned long)hash);
+  return pontoon_chars(&text);
 }
 
 static char *key(const driver_string_t *network) {
@@ -72,10 +73,9 @@ static bool read_parent(const pontoon_texts *labels, struct network *record, pon
   if (!label)
     return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INVALID_ARGUMENT,
                         "no parent: say which link of the host's with -o parent=LINK");
-  pontoon_string parent_name = *label;
   pontoon_link parent;
   pontoon_string words = pontoon_format("parent=\"%s\"", pontoon_chars(label));
-  if (!pontoon_driver_links_get(NULL, &parent_name, &parent, err)) return pontoon_context(err, pontoon_chars(&words));
+  if (!pontoon_get_link(pontoon_chars(label), NULL, &parent, err)) return pontoon_context(err, pontoon_chars(&words));
   return pontoon_copy(record->parent, sizeof record->parent, label) ||
          pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INVALID_ARGUMENT, "%s: too long", pontoon_chars(&words));
 }
@@ -112,7 +112,7 @@ bool exports_pontoon_driver_driver_create_network(driver_string_t *network,
 
 bool exports_pontoon_driver_driver_delete_network(driver_string_t *network,
                                                   exports_pontoon_driver_driver_error_t *err) {
-  return pontoon_store(key(network), 1, NULL, 0, err);
+  return pontoon_remove(key(network), err);
 }
 
 bool exports_pontoon_driver_driver_create_endpoint(driver_string_t *network, driver_string_t *endpoint,
@@ -126,21 +126,13 @@ bool exports_pontoon_driver_driver_create_endpoint(driver_string_t *network, dri
     mac = pontoon_random_mac();
     if (!pontoon_driver_capabilities_method_interface_info_set_mac_address(info, &mac, err)) return false;
   }
-  pontoon_string parent_name = pontoon_text(record->parent);
-  pontoon_link parent;
-  if (!pontoon_driver_links_get(NULL, &parent_name, &parent, err)) return false;
-  pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = name("lan", endpoint)}, .mac_address = {true, mac}, .mtu = record->mtu},
-      .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_MACVLAN,
-               {.macvlan = {pontoon_driver_links_borrow_link(parent), record->mode}}},
-  };
+  pontoon_link parent, link;
+  if (!pontoon_get_link(record->parent, NULL, &parent, err)) return false;
+  pontoon_link_end end = {.name = pontoon_name(name("lan", endpoint)), .mac_address = {true, mac}, .mtu = record->mtu};
   /* In the container's own namespace, if it is known: a link that is made there need not be moved. */
-  pontoon_driver_namespaces_own_namespace_t sandbox;
-  spec.end.namespace_.is_some = pontoon_driver_capabilities_method_interface_info_sandbox(info, &sandbox);
-  if (spec.end.namespace_.is_some) spec.end.namespace_.val = pontoon_driver_namespaces_borrow_namespace(sandbox);
-  pontoon_driver_links_list_link_spec_t links = {&spec, 1};
-  pontoon_driver_links_list_added_link_t added;
-  return pontoon_driver_links_add(&links, &added, err);
+  end.namespace_.is_some = pontoon_sandbox_of_interface(info, &end.namespace_.val);
+  pontoon_link_kind kind = {PONTOON_DRIVER_LINKS_LINK_KIND_MACVLAN, {.macvlan = {parent, record->mode}}};
+  return pontoon_add_link(end, kind, &link, err);
 }
 
 bool exports_pontoon_driver_driver_delete_endpoint(driver_string_t *network, driver_string_t *endpoint,
@@ -158,14 +150,10 @@ bool exports_pontoon_driver_driver_endpoint_oper_info(driver_string_t *network, 
 /* An endpoint's link, on the host or in the container. */
 static bool get_link(driver_string_t *endpoint, exports_pontoon_driver_driver_borrow_join_info_t info,
                      pontoon_link *link, pontoon_error *err) {
-  pontoon_string link_name = name("lan", endpoint);
-  if (pontoon_driver_links_get(NULL, &link_name, link, err)) return true;
-  pontoon_driver_namespaces_own_namespace_t sandbox;
-  if (err->kind != PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_FOUND ||
-      !pontoon_driver_capabilities_method_join_info_sandbox(info, &sandbox))
-    return false;
-  pontoon_driver_namespaces_borrow_namespace_t namespace = pontoon_driver_namespaces_borrow_namespace(sandbox);
-  return pontoon_driver_links_get(&namespace, &link_name, link, err);
+  pontoon_namespace sandbox;
+  if (pontoon_get_link(name("lan", endpoint), NULL, link, err)) return true;
+  return err->kind == PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_FOUND && pontoon_sandbox_of_join(info, &sandbox) &&
+         pontoon_get_link(name("lan", endpoint), &sandbox, link, err);
 }
 
 bool exports_pontoon_driver_driver_join(driver_string_t *network, driver_string_t *endpoint, driver_string_t *sandbox,
@@ -174,13 +162,8 @@ bool exports_pontoon_driver_driver_join(driver_string_t *network, driver_string_
                                         exports_pontoon_driver_driver_error_t *err) {
   struct network *record;
   pontoon_link link;
-  pontoon_string prefix = pontoon_text("eth");
-  if (!find(network, &record, err) || !get_link(endpoint, info, &link, err)) return false;
-  pontoon_driver_capabilities_own_interface_name_info_t names =
-      pontoon_driver_capabilities_method_join_info_interface_name(info);
-  if (!pontoon_driver_capabilities_method_interface_name_info_set_names(
-          pontoon_driver_capabilities_borrow_interface_name_info(names), pontoon_driver_links_borrow_link(link),
-          &prefix, NULL, err))
+  if (!find(network, &record, err) || !get_link(endpoint, info, &link, err) ||
+      !pontoon_set_names(info, link, "eth", NULL, err))
     return false;
   pontoon_driver_capabilities_method_join_info_disable_gateway_service(info);
   for (uint32_t i = 0; i < record->gateway_count; i++)

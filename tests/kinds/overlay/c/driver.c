@@ -30,27 +30,13 @@ static uint32_t hash(const driver_string_t *id) {
 }
 
 /* One of the kernel's names, of at most 15 bytes. It has a hash of the id (FNV-1a), because ids may begin alike. */
-static pontoon_string name(const char *prefix, const driver_string_t *id) {
-  return pontoon_format("%s-%08lx", prefix, (unsigned long)hash(id));
+static const char *name(const char *prefix, const driver_string_t *id) {
+  pontoon_string text = pontoon_format("%s-%08lx", prefix, (unsigned long)hash(id));
+  return pontoon_chars(&text);
 }
 
 static pontoon_string key(const driver_string_t *network, const driver_string_t *endpoint) {
   return pontoon_format("endpoint/%s/%s", pontoon_chars(network), pontoon_chars(endpoint));
-}
-
-static bool add(pontoon_driver_links_link_spec_t *spec, pontoon_link *link, pontoon_error *err) {
-  pontoon_driver_links_list_link_spec_t links = {spec, 1};
-  pontoon_driver_links_list_added_link_t added;
-  if (!pontoon_driver_links_add(&links, &added, err)) return false;
-  *link = added.ptr[0].link;
-  return true;
-}
-
-static bool get(pontoon_string link_name, pontoon_driver_links_borrow_link_t *link, pontoon_error *err) {
-  pontoon_link own;
-  if (!pontoon_driver_links_get(NULL, &link_name, &own, err)) return false;
-  *link = pontoon_driver_links_borrow_link(own);
-  return true;
 }
 
 static bool parse(const char *text, pontoon_address *address) {
@@ -124,21 +110,14 @@ bool exports_pontoon_driver_driver_create_network(driver_string_t *network,
   pontoon_driver_links_vxlan_options_t vxlan = {
       .vni = 1 + hash(network) % 0xffffff, .port = 4789, .local.is_some = true, .proxy = true};
   driver_option_u32_t mtu;
-  pontoon_link link;
+  pontoon_link bridge, link;
   if (!read_mtu(&options->generic, &mtu, err) || !get_host(&vxlan.local.val, err)) return false;
-  pontoon_driver_links_link_spec_t bridge = {
-      .end = {.name = {.val.exact = name("mb", network)}, .mtu = mtu, .up = true},
-      .kind = {.tag = PONTOON_DRIVER_LINKS_LINK_KIND_BRIDGE},
-  };
-  if (!add(&bridge, &link, err)) return false;
-  pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = name("mx", network)},
-              .mtu = mtu,
-              .master = {true, pontoon_driver_links_borrow_link(link)},
-              .up = true},
-      .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VXLAN, {.vxlan = vxlan}},
-  };
-  if (!add(&spec, &link, err)) return false;
+  pontoon_link_end end = {.name = pontoon_name(name("mb", network)), .mtu = mtu, .up = true};
+  if (!pontoon_add_bridge(end, &bridge, err)) return false;
+  end.name = pontoon_name(name("mx", network));
+  end.master = (pontoon_driver_links_option_borrow_link_t){true, bridge};
+  pontoon_link_kind kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VXLAN, {.vxlan = vxlan}};
+  if (!pontoon_add_link(end, kind, &link, err)) return false;
   pontoon_string table = pontoon_text(TABLE);
   return pontoon_driver_capabilities_method_network_info_table_event_register(
       info, &table, PONTOON_DRIVER_TYPES_OBJECT_TYPE_ENDPOINT, err);
@@ -171,25 +150,21 @@ bool exports_pontoon_driver_driver_create_endpoint(driver_string_t *network, dri
                                                    exports_pontoon_driver_driver_borrow_interface_info_t info,
                                                    exports_pontoon_driver_driver_endpoint_options_t *options,
                                                    exports_pontoon_driver_driver_error_t *err) {
-  pontoon_driver_links_borrow_link_t master;
+  pontoon_link master, links[2];
   pontoon_driver_links_link_info_t is;
   pontoon_mac mac;
-  if (!get(name("mb", network), &master, err) || !pontoon_driver_links_method_link_info(master, &is, err)) return false;
+  if (!pontoon_get_link(name("mb", network), NULL, &master, err) ||
+      !pontoon_driver_links_method_link_info(master, &is, err))
+    return false;
   if (!pontoon_driver_capabilities_method_interface_info_mac_address(info, &mac)) {
     mac = pontoon_random_mac();
     if (!pontoon_driver_capabilities_method_interface_info_set_mac_address(info, &mac, err)) return false;
   }
-  pontoon_driver_links_link_end_t container = {
-      .name = {.val.exact = name("mc", endpoint)}, .mac_address = {true, mac}, .mtu = {true, is.mtu}};
-  pontoon_driver_links_link_spec_t spec = {
-      .end = {.name = {.val.exact = name("mh", endpoint)},
-              .master = {true, master},
-              .mtu = container.mtu,
-              .up = true},
-      .kind = {PONTOON_DRIVER_LINKS_LINK_KIND_VETH, {.veth = container}},
-  };
-  pontoon_link link;
-  return add(&spec, &link, err) && keep(network, endpoint, mac, info, err);
+  pontoon_link_end host = {
+      .name = pontoon_name(name("mh", endpoint)), .mtu = {true, is.mtu}, .master = {true, master}, .up = true};
+  pontoon_link_end container = {
+      .name = pontoon_name(name("mc", endpoint)), .mtu = {true, is.mtu}, .mac_address = {true, mac}};
+  return pontoon_add_veth(host, container, links, err) && keep(network, endpoint, mac, info, err);
 }
 
 bool exports_pontoon_driver_driver_delete_endpoint(driver_string_t *network, driver_string_t *endpoint,
@@ -209,17 +184,13 @@ bool exports_pontoon_driver_driver_join(driver_string_t *network, driver_string_
                                         exports_pontoon_driver_driver_borrow_join_info_t info,
                                         exports_pontoon_driver_driver_endpoint_options_t *options,
                                         exports_pontoon_driver_driver_error_t *err) {
-  pontoon_string itself = key(network, endpoint), prefix = pontoon_text("eth"), table = pontoon_text(TABLE);
+  pontoon_string itself = key(network, endpoint), table = pontoon_text(TABLE);
   driver_option_list_u8_t value;
-  pontoon_driver_links_borrow_link_t link;
+  pontoon_link link;
   if (!pontoon_driver_store_get(&itself, &value, err)) return false;
   if (!value.is_some)
     return pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_NOT_FOUND, "no endpoint %s", pontoon_chars(endpoint));
-  if (!get(name("mc", endpoint), &link, err)) return false;
-  pontoon_driver_capabilities_own_interface_name_info_t names =
-      pontoon_driver_capabilities_method_join_info_interface_name(info);
-  if (!pontoon_driver_capabilities_method_interface_name_info_set_names(
-          pontoon_driver_capabilities_borrow_interface_name_info(names), link, &prefix, NULL, err))
+  if (!pontoon_get_link(name("mc", endpoint), NULL, &link, err) || !pontoon_set_names(info, link, "eth", NULL, err))
     return false;
   return pontoon_driver_capabilities_method_join_info_add_table_entry(info, &table, endpoint, &value.val, err);
 }
@@ -230,7 +201,7 @@ bool exports_pontoon_driver_driver_leave(driver_string_t *network, driver_string
 }
 
 /* Tells the kernel where a container is, or that it is there no more. */
-static bool connect_peer(const struct peer *peer, pontoon_driver_links_borrow_link_t link, bool is_there,
+static bool connect_peer(const struct peer *peer, pontoon_link link, bool is_there,
                          pontoon_error *err) {
   pontoon_driver_neighbours_neighbour_t near[2];
   pontoon_driver_neighbours_forwarding_entry_t far = {link, peer->mac, {true, peer->host}};
@@ -255,9 +226,9 @@ bool exports_pontoon_driver_table_watcher_event_notify(driver_string_t *network,
     gone = &event->val.updated.previous;
     came = &event->val.updated.value;
   }
-  pontoon_driver_links_borrow_link_t link;
+  pontoon_link link;
   struct peer peer;
-  if (!get(name("mx", network), &link, err)) return false;
+  if (!pontoon_get_link(name("mx", network), NULL, &link, err)) return false;
   if (gone && read_peer(gone, &peer) && !connect_peer(&peer, link, false, err)) return false;
   if (!came) return true;
   if (read_peer(came, &peer)) return connect_peer(&peer, link, true, err);
