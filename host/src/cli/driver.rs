@@ -53,7 +53,7 @@ pub enum Command {
     /// Put the manifest into a component: name, version, what the driver asks for
     Pack(pack::Pack),
     /// Run a component through the conformance suite, in network namespaces of its own; needs no daemon
-    Test(Test),
+    Test(Box<Test>),
     /// What each call of a component costs, beside the sample bridge; needs no daemon
     Bench(Bench),
     /// Build and load the driver in a folder, again whenever a file of it changes, and show its calls as they happen
