@@ -34,7 +34,7 @@ pub fn run() {
         let (_, sum) = times.iter_mut().find(|(name, _)| *name == peer.name).unwrap();
         sum.iter_mut().zip(taken).for_each(|(sum, taken)| *sum += taken);
     });
-    let columns = ["calls: setup", "teardown", "KiB written: setup", "teardown ", "CPU ms: setup", "teardown  "];
+    let columns = ["calls: setup", "teardown", "KiB written: setup", "teardown", "CPU ms: setup", "teardown"];
     let mut table = Table::new(&format!("what is asked of the machine (CPU: mean of {})", blocks * BLOCK), &columns);
     for ((name, seconds), totals) in times.iter().zip(&traces) {
         let calls = totals.map(|totals| totals.calls as f64);

@@ -3,9 +3,7 @@
 //! Endpoints are in networks of their own, [`IN_A_NETWORK`] in each: a bridge has 1,023 ports, a network of /24 253 addresses. As many sandboxes as
 //! that have one endpoint in each of these networks.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use pontoon_tests::{Axis, Daemon, Floor, Line, Namespace, Report, Timings, is_short, rounds};
+use pontoon_tests::{Axis, Daemon, Floor, Line, Namespace, Report, Timings, at_once, is_short, rounds};
 use serde_json::json;
 
 const ROUNDS: usize = 40;
@@ -91,7 +89,7 @@ impl Host {
         for network in from.div_ceil(IN_A_NETWORK)..to.div_ceil(IN_A_NETWORK) {
             self.network(network);
         }
-        at_once(from, to, |number| {
+        at_once(WORKERS, from..to, |number| {
             let sandbox = &self.sandboxes[number % IN_A_NETWORK];
             let body = json!({"namespace": sandbox.text(), "name": format!("o{number}")}).to_string();
             self.daemon.ask(&format!("POST /networks/other{}/endpoints", number / IN_A_NETWORK), &body);
@@ -100,7 +98,8 @@ impl Host {
     }
 
     fn networks(&mut self, from: usize, to: usize) -> Timings {
-        at_once(from, to, |number| self.network(number));
+        // Networks that are made at once ask for the same free pool, and are overtaken by each other.
+        (from..to).for_each(|number| self.network(number));
         self.measure()
     }
 
@@ -129,21 +128,4 @@ impl Host {
         }
         timings
     }
-}
-
-/// Does something with each of these numbers, several at a time.
-fn at_once(from: usize, to: usize, work: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(from);
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                loop {
-                    match next.fetch_add(1, Ordering::Relaxed) {
-                        number if number < to => work(number),
-                        _ => return,
-                    }
-                }
-            });
-        }
-    });
 }

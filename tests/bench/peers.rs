@@ -30,7 +30,7 @@ pub fn run() {
         timings
     });
     let mut report = Report::of("peers");
-    let columns = ["setup", "p95", "teardown", "p95 ", TOGETHER[0].1, TOGETHER[1].1];
+    let columns = ["setup", "p95", "teardown", "p95", TOGETHER[0].1, TOGETHER[1].1];
     let mut table = Table::new(&format!("a container's network (ms, median of {})", rounds(ROUNDS)), &columns);
     for (name, _) in WAYS {
         let pairs = [&setups, &teardowns].map(|timings| [timings.median(name), timings.at(name, 0.95)]);

@@ -1,7 +1,7 @@
 //! What a start takes until the daemon answers, and what memory it then has, with many drivers that were compiled before: equal ones have one
 //! component, distinct ones differ in a byte that no code is made of.
 
-use pontoon_tests::{Daemon, Report, Table, Timings, driver, interleaved, is_short, rounds};
+use pontoon_tests::{Daemon, Report, Table, Timings, at_once, driver, interleaved, is_short, rounds};
 
 const ROUNDS: usize = 20;
 /// Starts with more than a few drivers.
@@ -63,11 +63,7 @@ impl Kind {
             };
             format!("driver load {} --grant {} --name d{number}", file.display(), grant.display())
         };
-        let lines: Vec<String> = (0..drivers).map(line).collect();
-        for several in lines.chunks(WORKERS) {
-            let loads = daemon.ask_in_background(several.iter().cloned());
-            loads.into_iter().for_each(|mut load| assert!(load.wait().unwrap().success(), "a driver was not loaded"));
-        }
+        at_once(WORKERS, 0..drivers, |number| drop(daemon.ok(&line(number))));
         daemon.stop();
         let name = match (drivers, is_distinct) {
             (0, _) => "no driver".to_owned(),

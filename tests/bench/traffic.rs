@@ -30,7 +30,7 @@ const OUTSIDE: &str = "192.0.2.2";
 const HOST: &str = "192.0.2.1";
 
 const COLUMNS: [&str; 6] =
-    ["Gbit/s: inside", "out", "in by port", "answer us: inside", "in by port ", "connect us: in by port"];
+    ["Gbit/s: inside", "out", "in by port", "answer us: inside", "in by port", "connect us: in by port"];
 
 /// Two containers on a host, and the outside.
 struct Site {
@@ -51,13 +51,14 @@ struct Site {
 pub fn run() {
     let many = if is_short() { 100 } else { MANY };
     let mut sites = [plain(), pontoons(1), dockers(1), pontoons(many), dockers(many)];
+    let order = sites.each_ref().map(|site| site.name.clone());
     // The first finds nothing warm.
     interleaved(1, &mut sites, Site::look);
     sites.iter_mut().for_each(|site| site.seen = Default::default());
     interleaved(rounds(ROUNDS), &mut sites, Site::look);
     let mut table = Table::new(&format!("packets (median of {})", rounds(ROUNDS)), &COLUMNS);
     let mut report = Report::of("traffic");
-    sites.sort_by(|a, b| b.name.cmp(&a.name));
+    sites.sort_by_key(|site| order.iter().position(|name| *name == site.name));
     sites.iter().for_each(|site| table.row(&site.name, &site.medians()));
     report.table(table);
     let bars = |column: usize| sites.iter().map(|site| (site.name.clone(), site.medians()[column])).collect::<Vec<_>>();
@@ -107,8 +108,8 @@ fn pontoons(number: u16) -> Site {
     daemon.ok(&format!("endpoint attach n {}", a.text()));
     let (all, port): (Vec<u16>, u16) = ((FIRST_PORT..FIRST_PORT + number).collect(), middle(number));
     let (mut b, mut others) = (None, Vec::new());
-    for some in all.chunks(AT_ONCE) {
-        let container = Namespace::new("b");
+    for (at, some) in all.chunks(AT_ONCE).enumerate() {
+        let container = Namespace::new(&format!("b{at}"));
         let ports = some.iter().map(|port| json!({"protocol": "tcp", "container_port": port, "host_port": port}));
         let body = json!({"namespace": container.text(), "ports": ports.collect::<Vec<_>>()});
         daemon.ask("POST /networks/n/endpoints", &body.to_string());
@@ -129,9 +130,9 @@ fn dockers(number: u16) -> Site {
     let port = middle(number);
     let outside = outside(&machine.host);
     machine.docker("network create --subnet 10.30.0.0/24 n");
-    machine.docker("run -d --network n --name a bb:1 sleep 100000");
-    machine.docker(&format!("run -d --network n --name b -p {port}:{port} bb:1 sleep 100000"));
-    let inside = at(&machine.address("b", "n", "IPAddress"), port);
+    machine.docker("run -d --network n --name box-a bb:1 sleep 100000");
+    machine.docker(&format!("run -d --network n --name box-b -p {port}:{port} bb:1 sleep 100000"));
+    let inside = at(&machine.address("box-b", "n", "IPAddress"), port);
     let mut restored = String::new();
     for table in ["nat", "filter"] {
         restored += &format!("*{table}\n");
@@ -149,7 +150,7 @@ fn dockers(number: u16) -> Site {
     let file = machine.file("rules");
     std::fs::write(&file, restored).unwrap();
     machine.host.run(&format!("iptables-restore --noflush {}", file.display()));
-    let containers = ["a", "b"].map(|name| machine.container(name));
+    let containers = ["box-a", "box-b"].map(|name| machine.container(name));
     Site::new(name("dockerd's bridge", number), containers, outside, [inside, at(HOST, port)], Box::new(machine))
 }
 

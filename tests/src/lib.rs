@@ -42,7 +42,7 @@ pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
 pub use process::{KilledAtEnd, Process, Role, children, memory, processor_time, status};
-pub use report::{Report, Table, file, interleaved, is_short, rounds};
+pub use report::{Report, Table, at_once, file, interleaved, is_short, rounds};
 pub use site::{PORTS, Site};
 pub use timings::{Timings, at, median};
 pub use trace::{Counts, Totals, strace, traced};

@@ -1,7 +1,9 @@
 //! What a bench finds: tables that it prints, goals that it meets or misses, plots. All of it is kept as data, with the machine that it is of.
 
 use std::fs::{create_dir_all, read_to_string, write};
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,20 @@ pub fn interleaved<T>(rounds: usize, things: &mut [T], mut work: impl FnMut(&mut
         things.iter_mut().for_each(&mut work);
         things.rotate_left(1);
     }
+}
+
+/// Does something with each of these numbers, so many at a time.
+pub fn at_once(workers: usize, numbers: Range<usize>, work: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(numbers.start);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| numbers.contains(n)) {
+                    work(number);
+                }
+            });
+        }
+    });
 }
 
 /// Figures with names on both sides.
@@ -191,7 +207,8 @@ pub fn file(name: &str) -> PathBuf {
 pub struct Machine {
     processor: String,
     processors: usize,
-    memory: String,
+    /// KiB.
+    memory: u64,
     kernel: String,
     pontoon: String,
 }
@@ -206,7 +223,7 @@ impl Machine {
         Self {
             processor: field("/proc/cpuinfo", "model name"),
             processors: std::thread::available_parallelism().map_or(0, usize::from),
-            memory: field("/proc/meminfo", "MemTotal"),
+            memory: field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or_default(),
             kernel: read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             pontoon: env!("CARGO_PKG_VERSION").to_owned(),
         }
@@ -215,6 +232,9 @@ impl Machine {
     /// In one sentence.
     pub fn sentence(&self) -> String {
         let Self { processor, processors, memory, kernel, pontoon } = self;
-        format!("Pontoon {pontoon} on {processors} processors ({processor}), {memory} of memory, Linux {kernel}.")
+        format!(
+            "Pontoon {pontoon} on {processors} processors ({processor}), {} GiB of memory, Linux {kernel}.",
+            memory >> 20
+        )
     }
 }
