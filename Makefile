@@ -4,10 +4,13 @@ CARGO ?= cargo
 # What ships is what is tested: one profile.
 RELEASE = --release --locked
 
+BENCH = $(CARGO) bench --locked -p pontoon-tests --bench costs --
+BENCHES = peers counts traffic docker start attach parts engines growth
+
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench bench-beside bench-docker bench-languages bindings hour kinds lint deny clean
+.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench soak bench-beside bench-languages bindings hour kinds lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -99,18 +102,18 @@ lint: ## Format, clippy, features
 	$(STEP) "features" tests/features
 	$(STEP) "clippy" $(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
 
-bench: setup build drivers ## What an endpoint costs, beside the kernel alone, CNI and netavark, and beside 1,000 others (PONTOON_GROWTH)
+bench: setup build drivers dockerds ## All that Pontoon costs, beside what people use: tests/bench/results. BENCHES=NAMES for some, PONTOON_BENCH=short to try them
 	tests/bench/peers-setup
-	$(CARGO) bench --locked -p pontoon-tests --bench attach --bench parts --bench engines --bench peers --bench growth
+	$(BENCH) $(BENCHES) goals
+
+soak: setup build drivers ## 100,000 endpoints come and go (PONTOON_LIVES): memory, descriptors and files meanwhile
+	$(BENCH) soak goals
 
 bench-beside: setup build drivers ## What an endpoint costs beside another program of ours: PONTOON_BESIDE=PROGRAM
-	$(CARGO) bench --locked -p pontoon-tests --bench beside
-
-bench-docker: setup build drivers dockerds ## What a container's start costs, beside dockerd's own bridge
-	$(CARGO) bench --locked -p pontoon-tests --bench docker
+	$(BENCH) beside
 
 bench-languages: setup build drivers languages ## What a driver costs, by the language that it is written in
-	$(CARGO) bench --locked -p pontoon-tests --bench languages
+	$(BENCH) languages
 
 deny: ## Licences, sources and duplicates of the dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

@@ -4,18 +4,17 @@
 //! - its calls but for the host's part: what sandbox, gate, trace and transaction add to the kernel's work
 //! - attach, detach: the whole operation in this process: four or three driver calls in fresh instances, gate, store
 //! - the same by the command line: a process, HTTP over the unix socket, JSON
-#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
 use std::time::Duration;
 
 use operation::driver::CallTrace;
-use pontoon_tests::{Bench, Daemon, Floor, Namespace, Timings, attach, create};
+use pontoon_tests::{Bench, Daemon, Floor, Namespace, Report, Timings, attach, create, rounds};
 use serde_json::json;
 
 /// Rounds: enough for a steady median, few enough for a minute.
 const ROUNDS: usize = 60;
 
-fn main() {
+pub fn run() {
     let bench = Bench::new();
     bench.load("bridge", "bridge", &[]);
     bench.wait(bench.controller.create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
@@ -24,16 +23,8 @@ fn main() {
     daemon.ok("network create --ipv6 n");
     let host = Namespace::new("floor");
     let floor = Floor::at(&host);
-    let mut timings = Timings::of(&[
-        "floor: make",
-        "floor: delete",
-        "attach",
-        "its calls but for the host's part",
-        "detach",
-        "attach by command line",
-        "detach by command line",
-    ]);
-    for _ in 0..ROUNDS {
+    let mut timings = Timings::new();
+    for _ in 0..rounds(ROUNDS) {
         let [a, b, c] = ["a", "b", "c"].map(Namespace::new);
         let made = timings.time("floor: make", || floor.make(&a));
         timings.time("floor: delete", || floor.delete(&made));
@@ -44,12 +35,14 @@ fn main() {
         timings.time("attach by command line", || daemon.ok(&format!("endpoint attach n {}", c.text())));
         timings.time("detach by command line", || daemon.ok(&format!("endpoint detach n {}", c.text())));
     }
-    timings.print();
+    let mut report = Report::of("attach");
+    report.table(timings.table("an endpoint, with IPv6, in this process"));
     println!(
         "attach is {:.1} times its floor; detach is {:.2} of the kernel's own delete",
         timings.median("attach") / timings.median("floor: make"),
         timings.median("detach") / timings.median("floor: delete")
     );
+    report.save();
 }
 
 /// What an endpoint's three calls take beside what they ask of the host: a fresh sandbox each, the driver's own code, the gate's and the

@@ -4,21 +4,21 @@
 
 use std::process::Command;
 
-use pontoon_tests::{Daemon, Namespace, Timings};
+use pontoon_tests::{Daemon, Namespace, Timings, rounds};
 
 const ROUNDS: usize = 300;
 /// Rounds before the first that counts: caches, pools and the store's file are warm then.
 const WARM: usize = 20;
 const NAMES: [&str; 4] = ["attach", "attach beside", "detach", "detach beside"];
 
-fn main() {
+pub fn run() {
     let Ok(other) = std::env::var("PONTOON_BESIDE") else {
         return println!("PONTOON_BESIDE names the program to compare with");
     };
     let mine = daemon(None);
     let theirs = daemon(Some(&other));
-    let mut timings = Timings::of(&NAMES);
-    for round in 0..WARM + ROUNDS {
+    let mut timings = Timings::new();
+    for round in 0..WARM + rounds(ROUNDS) {
         let mut both = [(&mine, NAMES[0], NAMES[2]), (&theirs, NAMES[1], NAMES[3])];
         // The second of two finds the kernel warm.
         if round % 2 == 1 {
@@ -27,7 +27,7 @@ fn main() {
         let counts = if round < WARM { None } else { Some(&mut timings) };
         endpoints(both, counts);
     }
-    timings.print();
+    timings.table("an endpoint").print();
     let ratio = |of: &str, beside: &str| timings.median(of) / timings.median(beside);
     println!("attach is {:.3}, detach {:.3} of the other's", ratio(NAMES[0], NAMES[1]), ratio(NAMES[2], NAMES[3]));
 }

@@ -5,7 +5,6 @@
 //! - attach, detach: a whole endpoint of the bridge, on the machine's own kernel
 //! - first call: of a driver that has no process; and the memory of that process
 //! - a hundred drivers that are loaded and have no calls
-#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,7 +16,8 @@ use pontoon::driver::code::{Code, Engines};
 use pontoon::driver::components::Components;
 use pontoon::place::{Host, Place};
 use pontoon_tests::{
-    Bench, FakeBench, ForRuntimes, Namespace, Timings, attach, children, create, driver, launcher, pontoon,
+    Bench, FakeBench, ForRuntimes, Namespace, Report, Table, Timings, attach, children, create, driver, launcher,
+    pontoon, rounds,
 };
 use serde_json::json;
 use words::limit::{DEADLINE, HOST_CALLS, MEMORY};
@@ -27,39 +27,46 @@ const COLD: usize = 20;
 const IDLE_DRIVERS: usize = 100;
 const LANGUAGES: [(&str, &str); 3] = [("rust", "bridge"), ("go", "bridge-go"), ("python", "bridge-python")];
 
-fn main() {
-    let (here, apart) = (round_trip(&FakeBench::new()), round_trip(&FakeBench::apart()));
-    println!("a round trip: {here:.1} microseconds here, {apart:.1} apart (mean of the best of five runs)");
-    calls();
-    endpoints();
-    for (language, file) in LANGUAGES {
-        first_calls(language, file);
+pub fn run() {
+    let mut report = Report::of("engines");
+    let mut table = Table::new("drivers' code in this process, and in one apart", &["here", "apart"]);
+    table.row("a host call, microseconds", &[round_trip(&FakeBench::new()), round_trip(&FakeBench::apart())]);
+    table.row("a call without host calls, microseconds", &calls());
+    for (name, times) in endpoints() {
+        table.row(name, &times);
     }
+    report.table(table);
+    let columns = ["first call ms", "second ms", "own KiB", "shared KiB"];
+    let mut table = Table::new("calls of a driver that has no process, and that process", &columns);
+    for (language, file) in LANGUAGES {
+        first_calls(&mut table, language, file);
+    }
+    report.table(table);
     idle_drivers();
+    report.save();
 }
 
-fn calls() {
+fn calls() -> [f64; 2] {
     let (here, apart) = (Ready::new(false), Ready::new(true));
-    let mut timings = Timings::of(&["call here", "call apart"]);
+    let mut timings = Timings::new();
     let codes = [("call here", here.code("bridge")), ("call apart", apart.code("bridge"))];
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds(ROUNDS) {
         for (name, code) in &codes {
             timings.time(name, || registers(code));
         }
     }
-    let [here, apart] = ["call here", "call apart"].map(|name| timings.median(name) * 1000.0);
-    println!("a call without host calls: {here:.0} microseconds here, {apart:.0} apart (median of {ROUNDS})");
+    ["call here", "call apart"].map(|name| timings.median(name) * 1000.0)
 }
 
-fn endpoints() {
-    let mut timings = Timings::of(&["attach here", "attach apart", "detach here", "detach apart"]);
+fn endpoints() -> [(&'static str, [f64; 2]); 2] {
+    let mut timings = Timings::new();
     let mut benches =
         [("attach here", "detach here", Bench::new()), ("attach apart", "detach apart", Bench::apart(&pontoon()))];
     for (_, _, bench) in &benches {
         bench.load("bridge", "bridge", &[]);
         bench.wait(bench.controller.create_network(create("n", "bridge", &json!({})))).unwrap();
     }
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds(ROUNDS) {
         // The second of two finds the kernel warm.
         benches.reverse();
         for (attaches, detaches, bench) in &benches {
@@ -70,20 +77,19 @@ fn endpoints() {
             timings.time(detaches, || bench.wait(bench.controller.detach(Some("n"), endpoint))).unwrap();
         }
     }
-    timings.print();
-    let ratio = |name: &str| timings.median(&format!("{name} apart")) / timings.median(&format!("{name} here"));
-    println!("apart, attach takes {:.3} and detach {:.3} times as long", ratio("attach"), ratio("detach"));
+    let times = |names: [&str; 2]| names.map(|name| timings.median(name));
+    [("attach, ms", times(["attach here", "attach apart"])), ("detach, ms", times(["detach here", "detach apart"]))]
 }
 
 /// Of a driver that has no process, and what that process then has of its own.
-fn first_calls(language: &str, file: &str) {
+fn first_calls(table: &mut Table, language: &str, file: &str) {
     if !driver("bridge").with_file_name(format!("{file}.wasm")).exists() {
         return println!("{language}: skipped, it is not built here");
     }
     let apart = Ready::new(true);
-    let mut timings = Timings::of(&["first", "second"]);
+    let mut timings = Timings::new();
     let mut memory = (0, 0);
-    for _ in 0..COLD {
+    for _ in 0..rounds(COLD) {
         // With the code goes its process.
         let code = apart.code(file);
         timings.time("first", || registers(&code));
@@ -91,10 +97,7 @@ fn first_calls(language: &str, file: &str) {
         memory = engine_memory();
     }
     let [first, second] = ["first", "second"].map(|name| timings.median(name));
-    let (own, shared) = memory;
-    println!(
-        "{language}: first call {first:.2} ms, second {second:.2} (median of {COLD}); its process has {own} KiB of its own, {shared} shared"
-    );
+    table.row(language, &[first, second, memory.0 as f64, memory.1 as f64]);
 }
 
 /// That many are loaded and have no calls: their processes have ended.
@@ -102,11 +105,12 @@ fn idle_drivers() {
     let bench = Bench::apart(&pontoon());
     let before = own_memory("self");
     let begin = Instant::now();
-    for number in 0..IDLE_DRIVERS {
+    for number in 0..rounds(IDLE_DRIVERS) {
         bench.load(&format!("bridge{number}"), "bridge", &[]);
     }
     println!(
-        "{IDLE_DRIVERS} drivers: loaded in {:.2} s, {} engine processes at once, {} KiB more in this process",
+        "{} drivers: loaded in {:.2} s, {} engine processes at once, {} KiB more in this process",
+        rounds(IDLE_DRIVERS),
         begin.elapsed().as_secs_f64(),
         engines().len(),
         own_memory("self").0 - before.0

@@ -4,7 +4,6 @@
 //! - sandbox: an instance is made, called and dropped, once for each of the three calls; without it there is nothing
 //! - way, gate, audit: host calls as many as the bridge's three calls make: out of the sandbox, past the gate, into the recording, and back
 //! - transaction: what the three calls change, each through a transaction, and straight through kernel and store
-#![expect(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use pontoon::firewall::Firewall;
 use pontoon::reaper::Reaper;
 use pontoon::serve::folder::grant_beside;
 use pontoon::transaction::{Owner, Transaction};
-use pontoon_tests::{FakeBench, Timings, attach_path, bridge_code, create, driver, pontoon, registers};
+use pontoon_tests::{FakeBench, Report, Timings, attach_path, bridge_code, create, driver, pontoon, registers, rounds};
 use serde_json::json;
 use store::{Batch, Durability, Endpoint, Object as Made, Store, Thing, Write};
 use words::LinkName;
@@ -33,28 +32,20 @@ const ROUNDS: usize = 400;
 /// What one trial of a driver that asks for the time asks at most.
 const ASKED: u32 = words::limit::HOST_CALLS;
 
-fn main() {
-    let mut timings = Timings::of(&[
-        "three calls",
-        "of these, host calls",
-        "of these, commits",
-        "sandbox",
-        "way, gate, audit",
-        "with a transaction",
-        "without",
-    ]);
+pub fn run() {
+    let mut timings = Timings::new();
     let (bench, code, mut books) = (FakeBench::new(), code(), Books::new());
     bench.load("bridge", "bridge");
     bench.load("probe", "test/probe");
     bench.wait(bench.controller().create_network(create("n", "bridge", &json!({"ipv6": true})))).unwrap();
-    for round in 0..ROUNDS {
+    for round in 0..rounds(ROUNDS) {
         let host_calls = endpoint(&bench, round, &mut timings);
         timings.time("sandbox", || {
             (0..3).for_each(|_| {
                 assert!(registers(&code, words::limit::MEMORY));
             })
         });
-        if round % 50 == 0 {
+        if round % (rounds(ROUNDS) / 8) == 0 {
             timings.note("way, gate, audit", host_call(&bench) * host_calls);
         }
         // The second of two finds the way warm.
@@ -62,7 +53,8 @@ fn main() {
             timings.note(if with { "with a transaction" } else { "without" }, books.endpoint(with));
         }
     }
-    timings.print();
+    let mut report = Report::of("parts");
+    report.table(timings.table("an endpoint on a kernel in memory"));
     let transaction = timings.median("with a transaction") - timings.median("without");
     let sum = timings.median("sandbox") + timings.median("way, gate, audit") + transaction;
     println!(
@@ -70,6 +62,7 @@ fn main() {
         sum * 1000.0,
         sum / timings.median("without")
     );
+    report.save();
 }
 
 /// Attaches and detaches. Answers how many host calls the three calls made.

@@ -134,6 +134,11 @@ impl Daemon {
         Process::all(self.folder.path())
     }
 
+    /// MB of memory that all its processes have together.
+    pub fn memory(&self) -> f64 {
+        self.processes().iter().map(|process| crate::memory(&process.number.to_string())).sum()
+    }
+
     /// Those that are for this.
     pub fn those(&self, role: Role) -> Vec<Process> {
         self.processes().into_iter().filter(|process| process.role == role).collect()
@@ -202,16 +207,32 @@ impl Daemon {
 
     /// Asks over the socket, as a client that is no process of its own does. It has to succeed.
     pub fn ask(&self, line: &str, body: &str) {
-        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        let answer = self.try_ask(line, body).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");
+    }
+
+    fn try_ask(&self, line: &str, body: &str) -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(self.socket())?;
         let length = body.len();
         write!(
             stream,
             "{line} HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        )
-        .unwrap();
+        )?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Starts it. Answers how long it took until it answered over its socket.
+    pub fn run_timed(&mut self) -> Duration {
+        assert!(self.child.is_none(), "it runs already");
+        let begin = Instant::now();
+        self.child = Some(self.serve().stdin(Stdio::null()).spawn().unwrap());
+        while !self.try_ask("GET /version", "").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            assert!(begin.elapsed() < PATIENCE, "the daemon does not answer");
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        begin.elapsed()
     }
 
     /// The objects that its store has.

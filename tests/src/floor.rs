@@ -46,6 +46,15 @@ impl Floor {
         Change::RemoveLink(host_end.key.clone())
     }
 
+    /// A bridge with an address, as a network's. Answers what takes it away.
+    pub fn make_bridge(&self) -> Change {
+        let addresses = vec!["10.8.0.1/24".parse().unwrap()];
+        let end = LinkEnd { addresses, up: true, ..end(At::Host, "floor1") };
+        let applied = self.kernel.apply(&[Change::AddLink(LinkSpec { end, kind: LinkKind::Bridge })]).unwrap();
+        let Outcome::Link(bridge, _) = &applied[0].outcome else { panic!("no link") };
+        Change::RemoveLink(bridge.key.clone())
+    }
+
     /// Waits until the kernel has taken them away.
     pub fn delete(&self, made: &Change) {
         self.kernel.apply(std::slice::from_ref(made)).unwrap();

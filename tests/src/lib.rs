@@ -9,7 +9,8 @@
 //! - [`Machine`]: a dockerd and a Pontoon, in namespaces of their own
 //! - [`Variant`]: what a host is like before Pontoon comes; [`Site`]: containers on it, and what has to be so for them
 //! - [`LANGUAGES`]: those other than Rust that drivers are written in
-//! - [`Timings`]: what things take, for the benches; [`Floor`]: what the kernel alone takes
+//! - [`Timings`]: what things take, for the benches; [`Floor`]: what the kernel alone takes; [`traced`]: what processes ask of the kernel
+//! - [`Report`]: what a bench found
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
 mod bench;
@@ -24,14 +25,16 @@ mod namespace;
 mod packets;
 mod process;
 mod program;
+mod report;
 mod site;
 mod timings;
+mod trace;
 mod variant;
 
 use std::path::PathBuf;
 
 pub use bench::{Bench, ForRuntimes, attach, attach_path, bridge_code, create, launcher, registers};
-pub use chart::{Line, bars, lines, save};
+pub use chart::{Axis, Line};
 pub use daemon::{Daemon, Ran};
 pub use fake_bench::FakeBench;
 pub use floor::Floor;
@@ -40,10 +43,12 @@ pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
-pub use process::{KilledAtEnd, Process, Role, children, status};
+pub use process::{KilledAtEnd, Process, Role, children, memory, processor_time, status};
 pub use program::command;
+pub use report::{Report, Table, at_once, file, interleaved, is_short, rounds};
 pub use site::{PORTS, Site};
-pub use timings::Timings;
+pub use timings::{Timings, at, median};
+pub use trace::{Counts, Totals, strace, traced};
 pub use variant::{ADVERTISE, FAR, Variant};
 
 /// The program under test.

@@ -78,6 +78,16 @@ impl Process {
         self.status().get("State").is_some_and(|state| !state.starts_with(['Z', 'X']))
     }
 
+    /// The most memory that it ever had, in MB, with pages that it shares.
+    pub fn peak(self) -> f64 {
+        self.status().get("VmHWM").map_or(0.0, |value| kilobytes(value) / 1024.0)
+    }
+
+    /// Its open files.
+    pub fn descriptors(self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.number)).map_or(0, Iterator::count)
+    }
+
     /// The kernel's table of it. Empty: it has ended.
     pub fn status(self) -> BTreeMap<String, String> {
         status(&format!("/proc/{}/status", self.number))
@@ -88,6 +98,24 @@ impl Process {
 pub fn status(path: &str) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect()
+}
+
+/// Seconds of processor time that a process has had, with those that it started and that have ended. In hundredths.
+pub fn processor_time(process: &str) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name before may contain anything (proc_pid_stat(5)): utime, stime, cutime and cstime are 14 to 17.
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    fields.skip(11).take(4).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+}
+
+/// MB of a process: its own pages, and its share of those that others have, too.
+pub fn memory(process: &str) -> f64 {
+    status(&format!("/proc/{process}/smaps_rollup")).get("Pss").map_or(0.0, |value| kilobytes(value) / 1024.0)
+}
+
+/// A number of KiB as /proc writes it.
+fn kilobytes(value: &str) -> f64 {
+    value.trim_end_matches(" kB").trim().parse().unwrap()
 }
 
 /// The processes that a process has started.

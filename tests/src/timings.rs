@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// Times by name, in milliseconds.
-pub struct Timings(Vec<(&'static str, Vec<f64>)>);
+use crate::Table;
+
+/// Times by name, in milliseconds, in the order in which the names came.
+#[derive(Default)]
+pub struct Timings(Vec<(String, Vec<f64>)>);
 
 impl Timings {
-    /// None yet of these.
-    pub fn of(names: &[&'static str]) -> Self {
-        Self(names.iter().map(|name| (*name, Vec::new())).collect())
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Does something and notes how long it took.
@@ -21,16 +24,16 @@ impl Timings {
 
     /// Notes how long something took.
     pub fn note(&mut self, name: &str, taken: Duration) {
-        let (_, times) = self.0.iter_mut().find(|(known, _)| *known == name).expect("a name that it was made with");
-        times.push(taken.as_secs_f64() * 1000.0);
+        let taken = taken.as_secs_f64() * 1000.0;
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, times)) => times.push(taken),
+            None => self.0.push((name.to_owned(), vec![taken])),
+        }
     }
 
     /// The time that a part of all is not above: 0.5 is the median.
     pub fn at(&self, name: &str, part: f64) -> f64 {
-        let (_, times) = self.0.iter().find(|(known, _)| *known == name).expect("a name that it was made with");
-        let mut times = times.clone();
-        times.sort_by(f64::total_cmp);
-        times[((times.len() - 1) as f64 * part).round() as usize]
+        at(self.all(name), part)
     }
 
     /// The median.
@@ -38,17 +41,36 @@ impl Timings {
         self.at(name, 0.5)
     }
 
-    /// What there is, with all its times.
-    pub fn all(&self) -> &[(&'static str, Vec<f64>)] {
-        &self.0
+    /// All times of this name.
+    pub fn all(&self, name: &str) -> &[f64] {
+        let (_, times) = self.0.iter().find(|(known, _)| known == name).expect("something of this name was timed");
+        times
     }
 
-    /// Prints a table.
-    pub fn print(&self) {
-        let rounds = self.0.first().map_or(0, |(_, times)| times.len());
-        println!("{:28} {:>9} {:>9} {:>9}   milliseconds, n = {rounds}", "", "median", "p5", "p95");
-        for (name, _) in &self.0 {
-            println!("{name:28} {:9.2} {:9.2} {:9.2}", self.median(name), self.at(name, 0.05), self.at(name, 0.95));
-        }
+    /// The median of each name, for a plot.
+    pub fn medians(&self) -> Vec<(String, f64)> {
+        self.0.iter().map(|(name, _)| (name.clone(), self.median(name))).collect()
     }
+
+    /// A row for each name.
+    pub fn table(&self, title: &str) -> Table {
+        let rounds = self.0.iter().map(|(_, times)| times.len()).max().unwrap_or_default();
+        let mut table = Table::new(&format!("{title} (ms, n = {rounds})"), &["median", "p5", "p95"]);
+        for (name, _) in &self.0 {
+            table.row(name, &[self.median(name), self.at(name, 0.05), self.at(name, 0.95)]);
+        }
+        table
+    }
+}
+
+/// The value that a part of all is not above.
+pub fn at(values: &[f64], part: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * part).round() as usize]
+}
+
+/// The median.
+pub fn median(values: &[f64]) -> f64 {
+    at(values, 0.5)
 }

@@ -1,0 +1,3 @@
+module go-bridge
+
+go 1.21
