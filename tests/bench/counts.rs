@@ -10,6 +10,8 @@ use crate::peer::{Made, Peer, WAYS, Way};
 
 /// Operations that are traced, of which the least counts.
 const TRACED: usize = 3;
+/// All but the clock of engine processes, which ticks until they end.
+const CALLS: Option<&str> = Some("!clock_nanosleep");
 /// Operations whose processor time is taken together: the kernel tells it in hundredths of a second.
 const BLOCK: usize = 30;
 const BLOCKS: usize = 10;
@@ -67,13 +69,13 @@ fn trace(peer: &Peer, file: &Path, work: impl FnOnce(Option<&Path>) + Send) -> T
         Way::Kernel => {
             let worker = || std::thread::scope(|scope| scope.spawn(|| work(None)).join().unwrap());
             let own = std::process::id();
-            let text = traced(&[own], file, None, worker);
+            let text = traced(&[own], file, CALLS, worker);
             let others = text.lines().filter(|line| !line.starts_with(&format!("{own} ")));
             Totals::of(&others.map(|line| format!("{line}\n")).collect::<String>())
         }
         Way::Socket | Way::CommandLine => {
             let processes: Vec<u32> = peer.daemon().unwrap().processes().iter().map(|process| process.number).collect();
-            Totals::of(&traced(&processes, file, None, || work(None)))
+            Totals::of(&traced(&processes, file, CALLS, || work(None)))
         }
         Way::Cni { .. } | Way::Netavark(_) => {
             work(Some(file));
