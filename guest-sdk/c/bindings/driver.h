@@ -1499,9 +1499,9 @@ extern bool pontoon_driver_capabilities_method_network_info_table_event_register
 // Gives IPv4 pools to a network that was created without any (`--no-pools`, of Docker `--ipam-driver null`), so that its
 // endpoints get addresses from them: the host gives them out, and `interface-info` has them in `create-endpoint`. Under
 // Docker nobody but the driver knows the pools: `docker network inspect` does not show them, and `docker run --ip` is
-// refused by dockerd. A second call replaces the first. After a reboot `create-network` comes with no pools again.
+// refused by dockerd. Once for a network: addresses lie in them by then. After a reboot `create-network` comes with no pools again.
 // (In libnetwork only Windows does this.)
-// - `forbidden`: the network has pools, or the grant's `pools` do not name these.
+// - `forbidden`: the network has pools, those of a call before this one included, or the grant's `pools` do not name these.
 // - `invalid-argument`: a pool that is not IPv4 or none, or an address of it that lies outside.
 // 
 // A pool that overlaps with another network's fails `create-network` with `already-exists`, when the driver's call has returned.
