@@ -61,7 +61,7 @@ impl Stage {
     fn rest(&self) -> Seen {
         for _ in 0..200 {
             let seen = self.see();
-            if seen == self.see() {
+            if !seen.0.contains("tentative") && seen == self.see() {
                 return seen;
             }
             std::thread::sleep(std::time::Duration::from_millis(20));

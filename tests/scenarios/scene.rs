@@ -30,7 +30,7 @@ impl Scene {
         bench.wait(bench.controller.attach("victim", attach(&container, &json!({})))).unwrap();
         let scene = Self { bench, container, other: Namespace::new("other") };
         until("the links are as they stay", || {
-            let moving = ["NO-CARRIER", "linkdown"];
+            let moving = ["tentative", "NO-CARRIER", "linkdown"];
             !scene.seen().iter().any(|dump| moving.iter().any(|word| dump.contains(word)))
         });
         scene

@@ -92,18 +92,14 @@ impl Namespace {
     }
 
     /// Everything that the kernel has here: links, addresses, routes, rules, neighbours, nftables, and the settings that
-    /// Pontoon can reach. Counters and clocks are left out, and whether the kernel still looks for duplicates of an address.
+    /// Pontoon can reach. Counters and clocks are left out. Condemned links are gone for everyone but `ip link` for some 30 ms: this
+    /// waits for the reaper.
     pub fn dump(&self) -> String {
-        self.reaped().replace(" tentative", "")
-    }
-
-    /// Condemned links are gone for everyone but `ip link` for some 30 ms: this waits for the reaper.
-    fn reaped(&self) -> String {
         let begin = Instant::now();
         loop {
-            let seen = self.look();
-            if !seen.contains(": pc") || begin.elapsed() > PATIENCE {
-                return seen;
+            let dump = self.look();
+            if !dump.contains(": pc") || begin.elapsed() > PATIENCE {
+                return dump;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -111,13 +107,13 @@ impl Namespace {
 
     /// The same once the kernel has come to rest: carriers and link-local addresses follow a moment after their links.
     pub fn settled(&self) -> String {
-        let mut seen = self.reaped();
+        let mut dump = self.dump();
         until("the kernel to come to rest", || {
             std::thread::sleep(Duration::from_secs(1));
-            let before = std::mem::replace(&mut seen, self.reaped());
-            seen == before && !seen.contains("tentative")
+            let before = std::mem::replace(&mut dump, self.dump());
+            dump == before && !dump.contains("tentative")
         });
-        seen
+        dump
     }
 
     fn look(&self) -> String {

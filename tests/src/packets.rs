@@ -20,9 +20,10 @@ pub fn outside(host: &Namespace) -> Namespace {
         namespace.run(&format!("ip address add 2001:db8::{number}/64 dev {link} nodad"));
         namespace.run(&format!("ip link set {link} up"));
     }
-    // The kernel notices a moment later that both ends are up.
+    // The kernel notices a moment later that both ends are up, and a moment after that has no doubt of its own addresses.
     for (namespace, link) in [(host, "eth0"), (&outside, "cable")] {
-        until("the cable", || namespace.run(&format!("ip -o -6 address show dev {link}")).contains("fe80"));
+        let addresses = || namespace.run(&format!("ip -o -6 address show dev {link}"));
+        until("the cable", || addresses().contains("fe80") && !addresses().contains("tentative"));
     }
     outside
 }
