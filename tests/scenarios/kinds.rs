@@ -98,6 +98,8 @@ impl Project {
         }
         ok(Command::new("cp").arg("-r").arg(own.join(".")).arg(project.path()));
         std::fs::copy(sources.join("pontoon.toml"), project.file("pontoon.toml")).unwrap();
+        // The template's cases are a bridge's.
+        std::fs::remove_file(project.file("cases.toml")).unwrap();
         // In Rust a macro says which parts a driver exports.
         let world = project.file("wit/world.wit");
         if world.exists() && sources.join("world.wit").exists() {
