@@ -91,7 +91,7 @@ property: setup build drivers ## 10,000 random sequences of operations against a
 oracle: setup build drivers ## 20,000 random sequences of two drivers' host calls judged on a kernel in memory, and 1,000 on the real one
 	PONTOON_ORACLE=1-20000 PONTOON_ORACLE_REAL=1-1000 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios oracle:: -- --nocapture
 
-vm: setup ## The kernel layer's tests on Debian's kernel, in an emulated machine: kinds of links that a host's kernel may lack (TESTS=NAMES for some)
+vm: setup build drivers ## The kernel layer and drivers on Debian's kernel, in an emulated machine: kinds of links that a host's kernel may lack (TESTS=NAMES for some)
 	tests/vm/suite $(TESTS)
 
 fuzz: setup drivers ## Every parser of foreign bytes for TIME seconds (600), all at the same time

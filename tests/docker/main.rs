@@ -15,6 +15,7 @@ mod containers;
 mod doctor;
 mod failures;
 mod languages;
+mod parents;
 mod record;
 mod restarts;
 mod variants;

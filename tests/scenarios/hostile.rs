@@ -140,6 +140,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("take-an-engines-name", "docker0 is a name that a container engine"),
     ("take-an-engines-next-name", "cni0 is a name that a container engine"),
     ("take-the-name-of-an-interface-to-come", "eth7 is a name that a container engine or an interface of the host"),
+    ("take-a-vlans-name", "eth0.10 is a name that a container engine or an interface of the host"),
     ("take-the-victims-name", "victim is the name of another driver's link"),
     ("take-a-name-that-policy-rules-go-by", "names that begin with \"pontoon\" are the host's own"),
     ("release-a-translated-port", "host port 20001/tcp is released, but a packet rule still sends elsewhere"),
@@ -383,6 +384,7 @@ attacks! {
     take_an_engines_name: "take-an-engines-name"
     take_an_engines_next_name: "take-an-engines-next-name"
     take_the_name_of_an_interface_to_come: "take-the-name-of-an-interface-to-come"
+    take_a_vlans_name: "take-a-vlans-name"
     take_the_victims_name: "take-the-victims-name"
     take_a_name_that_policy_rules_go_by: "take-a-name-that-policy-rules-go-by"
     release_a_translated_port: "release-a-translated-port"

@@ -36,6 +36,7 @@ mod mistakes;
 mod options;
 mod oracle;
 mod packets;
+mod parents;
 mod plugin_socket;
 mod ports;
 mod property;

@@ -1475,7 +1475,7 @@ extern bool pontoon_driver_links_method_link_remove(pontoon_driver_links_borrow_
 // Makes links, at most 256 at once; the answer has them in the same order. Each carries its owner's mark from the message that makes it.
 // - `already-exists`: a name is taken.
 // - `forbidden`: an address that is not the driver's, a parent that the grant does not name, or a name that another may have: of an interface
-//   to come, of an engine's, of another driver's.
+//   to come, of an engine's, of another driver's. (A VLAN on a parent may have its usual name, `eth0.10`.)
 // - `not-found`: the bridge or the parent is gone.
 // - `unavailable`: the driver has as many links as its grant says (`links`), those that the kernel has yet to delete included.
 // - `not-implemented`: the kernel lacks the kind.

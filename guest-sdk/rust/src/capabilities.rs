@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::links::Link;
 use crate::namespaces::Namespace;
-use crate::{IpamData, MacAddress, ObjectType, Result, sys};
+use crate::{ErrorKind, IpamData, MacAddress, ObjectType, Result, sys};
 
 /// A network that is being created.
 pub struct NetworkInfo<'call>(pub(crate) sys::NetworkInfo<'call>);
@@ -46,6 +46,29 @@ impl InterfaceInfo<'_> {
     /// the network has it.
     pub fn set_mac_address(&self, mac_address: MacAddress) -> Result<()> {
         sys::capabilities::set_mac_address(self.0, mac_address)
+    }
+
+    /// The user's MAC address, or one that follows from the IPv4 address (02:42 and its bytes), as Docker gives them: when an address comes again
+    /// with another container, its neighbours still know the way. A random one where there is no IPv4, or where another endpoint has it.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn choose_mac_address(&self) -> Result<MacAddress> {
+        if let Some(mac_address) = self.mac_address() {
+            return Ok(mac_address);
+        }
+        if let Some(IpAddr::V4(ipv4)) = self.address().map(|address| address.addr()) {
+            let [a, b, c, d] = ipv4.octets();
+            let mac_address = MacAddress([0x02, 0x42, a, b, c, d]);
+            match self.set_mac_address(mac_address) {
+                // A user chose it for another container, whose address it was once.
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {}
+                result => return result.map(|()| mac_address),
+            }
+        }
+        let mac_address = MacAddress::random();
+        self.set_mac_address(mac_address)?;
+        Ok(mac_address)
     }
 
     /// Sets the IPv4 or the IPv6 address, whichever family is given.

@@ -119,9 +119,17 @@ impl Grant {
         }
     }
 
+    /// Whether what a driver asks for is granted. Who asks for parents without naming one (`*`) gets those that the operator names.
+    pub fn answers(&self, asked: &Item) -> bool {
+        match asked {
+            Item::Parent(name) if name == ANY => !self.parents.is_empty(),
+            _ => self.covers(asked),
+        }
+    }
+
     /// What is asked for and not granted.
     pub fn lacks(&self, asks: &Self) -> Vec<Item> {
-        asks.items().into_iter().filter(|item| !self.covers(item)).collect()
+        asks.items().into_iter().filter(|item| !self.answers(item)).collect()
     }
 
     /// Adds what is not covered yet.
@@ -216,6 +224,16 @@ mod tests {
              limits = { links = 6000 }",
         );
         assert_eq!(any.lacks(&asks), []);
+    }
+
+    #[test]
+    fn the_operator_names_the_parents() {
+        let asks = grant("parents = ['*']");
+        assert_eq!(grant("parents = ['eth1']").lacks(&asks), []);
+        assert_eq!(asks.lacks(&asks), []);
+        assert_eq!(Grant::default().lacks(&asks), [Item::Parent("*".into())], "an empty list allows nothing");
+        // A link may have that name.
+        assert!(!grant("parents = ['eth1']").covers(&Item::Parent("*".into())));
     }
 
     #[test]

@@ -144,6 +144,8 @@ pub enum Without {
     Ipv4,
     /// Its networks have no IPv6.
     Ipv6,
+    /// Its containers can have no MAC address of their own.
+    MacAddress,
 }
 
 impl Without {
@@ -156,6 +158,7 @@ impl Without {
             Self::Ports => "ports",
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",
+            Self::MacAddress => "mac-address",
         }
     }
 }

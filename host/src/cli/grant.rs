@@ -113,7 +113,7 @@ pub fn comparison(asks: &Grant, granted: &Grant) -> String {
     let asked = asks.items();
     let more = granted.items().into_iter().filter(|item| !asks.covers(item)).map(|item| (item, "no", "yes"));
     let of_asked = asked.into_iter().map(|item| {
-        let answer = if granted.covers(&item) { "yes" } else { "NO" };
+        let answer = if granted.answers(&item) { "yes" } else { "NO" };
         (item, "yes", answer)
     });
     let rows: Vec<_> =

@@ -11,7 +11,7 @@ use crate::controller::Called;
 use operation::driver::{Scope, Without};
 use operation::engine::{AllocateNetwork, Interface, Joined, Labels, Reply, Request};
 use operation::origin::Origin;
-use words::{Error, Kind, Result};
+use words::{Error, Kind, MacAddress, Result};
 
 /// Whose objects they are.
 const DOCKER: Origin = Origin::Docker { api: None };
@@ -117,13 +117,16 @@ impl World<'_> {
         if self.suite.does_without(Without::SeveralNetworks) {
             return Err(declared(Without::SeveralNetworks));
         }
-        self.create(net).map_err(|stop| match stop.after("beside another network") {
-            Stop::Failed(mut failure) => {
-                failure.expected += "; or pontoon.toml says `without = [\"several-networks\"]`";
-                Stop::Failed(failure)
-            }
-            other => other,
-        })
+        self.create(net).map_err(|stop| or_without(stop.after("beside another network"), Without::SeveralNetworks))
+    }
+
+    /// Makes an endpoint with a MAC address that the user asked for, which some drivers can't give it.
+    pub fn add_with_mac(&self, end: &End, mac: MacAddress) -> Checked<Interface> {
+        match self.add(end) {
+            Err(_) if self.suite.does_without(Without::MacAddress) => Err(declared(Without::MacAddress)),
+            Err(stop) => Err(or_without(stop.after(format!("with the MAC {mac} asked for")), Without::MacAddress)),
+            added => added,
+        }
     }
 
     /// A failure, unless the author says that the driver does not do this: then the check does not apply.
@@ -131,8 +134,7 @@ impl World<'_> {
         if self.suite.does_without(without) {
             return declared(without);
         }
-        let name = without.name();
-        Stop::failed(call, format!("{expected}; or pontoon.toml says `without = [{name:?}]`"), got)
+        or_without(Stop::failed(call, expected, got), without)
     }
 
     /// Makes an endpoint, and answers its interface with what the driver chose.
@@ -214,6 +216,17 @@ fn good(error: &Error, makes_network: bool) -> &'static str {
             "ok: each call is a fresh instance, and what is to be remembered goes into `store`"
         }
         _ => "ok",
+    }
+}
+
+/// A failure of what the author may say that the driver does not do.
+fn or_without(stop: Stop, without: Without) -> Stop {
+    match stop {
+        Stop::Failed(mut failure) => {
+            failure.expected += &format!("; or pontoon.toml says `without = [{:?}]`", without.name());
+            Stop::Failed(failure)
+        }
+        other => other,
     }
 }
 

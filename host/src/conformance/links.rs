@@ -45,7 +45,7 @@ pub fn mac(world: &mut World<'_>) -> Checked<()> {
     let net = world.create(&world.net("n", 1)?)?;
     let mac = MacAddress([0x02, 0x77, 0x01, 0x02, 0x03, 0x04]);
     let end = net.end("a", 2)?.mac(mac);
-    let interface = world.add(&end).map_err(|stop| stop.after(format!("with the MAC {mac} asked for")))?;
+    let interface = world.add_with_mac(&end, mac)?;
     let joined = world.join(&end)?;
     if joined.interface.is_none() {
         return Err(no_link(world, "join of a"));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkName, LinkSpec};
 use pontoon_sdk::namespaces::Namespace;
 use pontoon_sdk::store::Key;
-use pontoon_sdk::{Context, EndpointOptions, Error, ErrorKind, InterfaceInfo, JoinInfo, MacAddress, Result};
+use pontoon_sdk::{Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Network, hash, remove_link};
@@ -53,7 +53,7 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
     if key.get()?.is_some() {
         return Err(Error::already_exists(format!("endpoint {endpoint} is there already")));
     }
-    let mac_address = choose_mac_address(info)?;
+    let mac_address = info.choose_mac_address()?;
     let host_link = format!("veth{}", &hash(endpoint)[..7]);
     let network = Network::find(network)?;
     let sandbox = info.sandbox();
@@ -101,27 +101,6 @@ pub(crate) fn join(network: &str, endpoint: &str, info: &JoinInfo) -> Result<()>
         network.subnets().filter_map(|subnet| subnet.gateway).try_for_each(|gateway| info.set_gateway(gateway))?;
     }
     Ok(())
-}
-
-/// The user's MAC, or one that follows from the IPv4 address (02:42 and its bytes), as Docker gives them: when an address comes again with
-/// another container, its neighbours still know the way. A random one where there is no IPv4, or
-/// where another endpoint has it.
-fn choose_mac_address(info: &InterfaceInfo) -> Result<MacAddress> {
-    if let Some(mac_address) = info.mac_address() {
-        return Ok(mac_address);
-    }
-    if let Some(IpAddr::V4(ipv4)) = info.address().map(|address| address.addr()) {
-        let [a, b, c, d] = ipv4.octets();
-        let mac_address = MacAddress([0x02, 0x42, a, b, c, d]);
-        match info.set_mac_address(mac_address) {
-            // A user chose it for another container, whose address it was once.
-            Err(error) if error.kind == ErrorKind::AlreadyExists => {}
-            result => return result.map(|()| mac_address),
-        }
-    }
-    let mac_address = MacAddress::random();
-    info.set_mac_address(mac_address)?;
-    Ok(mac_address)
 }
 
 /// The container's end of a pair.

@@ -28,6 +28,7 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         links::add_one(LinkSpec::bridge(end)).map(drop)
     }),
     ("take-the-name-of-an-interface-to-come", |_| pair("hb", "eth7").map(drop)),
+    ("take-a-vlans-name", |_| pair("hb", "eth0.10").map(drop)),
     ("take-the-victims-name", |stage| stage.link("victim").map(drop)),
     ("take-a-name-that-policy-rules-go-by", |stage| stage.link("pontoon00000007").map(drop)),
     ("release-a-translated-port", |stage| release_after(stage, "0.0.0.0", false)),

@@ -124,7 +124,11 @@ impl Gate {
 
     fn spec(&self, view: &impl View, link: Wanted) -> Result<LinkSpec> {
         let is_port = link.end.master.is_some();
-        let end = self.end(view, link.end)?;
+        let usual = match &link.kind {
+            WantedKind::Vlan(parent, id) if !parent.is_own => Some(format!("{}.{id}", parent.name)),
+            _ => None,
+        };
+        let end = self.end(view, link.end, usual.as_deref())?;
         let also = |permission, why| self.permit(HostCall::LinksAdd, Object::Also(permission, why));
         match &link.kind {
             WantedKind::Vxlan(..) => {
@@ -144,7 +148,7 @@ impl Gate {
         let kind = match link.kind {
             WantedKind::Bridge => LinkKind::Bridge,
             WantedKind::Dummy => LinkKind::Dummy,
-            WantedKind::Veth(peer) => LinkKind::Veth(Box::new(self.end(view, *peer)?)),
+            WantedKind::Veth(peer) => LinkKind::Veth(Box::new(self.end(view, *peer, None)?)),
             WantedKind::Vxlan(Some(parent), vxlan) => {
                 LinkKind::Vxlan(Vxlan { parent: Some(self.parent(view, &parent)?), ..vxlan })
             }
@@ -161,11 +165,11 @@ impl Gate {
         Ok(LinkSpec { end, kind })
     }
 
-    fn end(&self, view: &impl View, end: WantedEnd) -> Result<LinkEnd> {
+    fn end(&self, view: &impl View, end: WantedEnd, usual: Option<&str>) -> Result<LinkEnd> {
         let namespace = self.namespace(HostCall::LinksAdd, end.place.as_ref())?.take();
         let addresses = &end.rest.addresses;
         addresses.iter().try_for_each(|address| self.permit(HostCall::LinksAdd, Object::Address(*address)))?;
-        names::check(view, &end.rest.name, namespace == Namespace::Host)?;
+        names::check(view, &end.rest.name, namespace == Namespace::Host, usual)?;
         let master = end.master.map(|bridge| master(view, &namespace, &bridge)).transpose()?;
         Ok(LinkEnd { namespace, master, ..end.rest })
     }
@@ -198,7 +202,7 @@ impl Gate {
     ) -> Result<Granted<Vec<Change>>> {
         let Link { key, name, .. } = link.owned(view)?;
         if let Some(new) = &changes.name {
-            names::check(view, new, key.namespace == Namespace::Host)?;
+            names::check(view, new, key.namespace == Namespace::Host, None)?;
             if let Some(what) = view.goes_by_name(&key)? {
                 return Err(Error::forbidden(format!("{name} keeps its name as long as the {what} goes by it")));
             }

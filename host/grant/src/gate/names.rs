@@ -60,8 +60,8 @@ const OTHERS: &[&str] = &[
     "ww*",
 ];
 
-/// Refuses a name that is, or may become, another's. `on_host`: elsewhere there are no others.
-pub(super) fn check(view: &impl View, name: &NewName, on_host: bool) -> Result<()> {
+/// Refuses a name that is, or may become, another's. `on_host`: elsewhere there are no others. `usual` is what everybody calls this very link.
+pub(super) fn check(view: &impl View, name: &NewName, on_host: bool, usual: Option<&str>) -> Result<()> {
     let first = match name {
         NewName::Exact(name) => name.clone(),
         NewName::Prefix(prefix) => LinkName::new(&format!("{prefix}0"))?,
@@ -69,7 +69,8 @@ pub(super) fn check(view: &impl View, name: &NewName, on_host: bool) -> Result<(
     if first.as_str().starts_with(OWN_NAMES) {
         return Err(Error::forbidden(format!("{first}: names that begin with {OWN_NAMES:?} are the host's own")));
     }
-    if on_host && OTHERS.iter().any(|other| fits(other, first.as_str())) {
+    let is_usual = matches!(name, NewName::Exact(name) if usual == Some(name.as_str()));
+    if on_host && !is_usual && OTHERS.iter().any(|other| fits(other, first.as_str())) {
         return Err(Error::forbidden(format!(
             "{first} is a name that a container engine or an interface of the host may have: choose another"
         )));

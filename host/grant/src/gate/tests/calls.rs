@@ -126,6 +126,23 @@ fn a_link_has_no_name_that_another_may_have() {
 }
 
 #[test]
+fn a_vlan_on_a_parent_has_its_usual_name_and_nothing_else_has() {
+    let (_, mut view) = (whole(), Table::default());
+    let vlan = |parent, id| WantedKind::Vlan(parent, id);
+    let prefixed = |prefix: &str| {
+        let name = NewName::Prefix(LinkName::new(prefix).unwrap());
+        WantedEnd { rest: LinkEnd { name, ..end("a").rest }, ..end("a") }
+    };
+    assert!(add(&mut view, wanted(end("eth0.10"), vlan(parent(9, "eth0"), 10))).is_ok());
+    no(add(&mut view, wanted(end("eth0.11"), vlan(parent(9, "eth0"), 10))), "eth0.11 is a name");
+    no(add(&mut view, wanted(end("eth1.10"), vlan(parent(9, "eth0"), 10))), "eth1.10 is a name");
+    no(add(&mut view, wanted(prefixed("eth0.1"), vlan(parent(9, "eth0"), 10))), "eth0.10 is a name");
+    no(add(&mut view, wanted(end("eth0.10"), WantedKind::Dummy)), "eth0.10 is a name");
+    no(add(&mut view, wanted(end("eth0.10"), vlan(own(1, "eth0"), 10))), "eth0.10 is a name");
+    no(add(&mut view, wanted(end("eth7.10"), vlan(parent(9, "eth7"), 10))), "parents: eth7");
+}
+
+#[test]
 fn a_link_keeps_its_name_while_something_goes_by_it() {
     let (gate, mut view) = (whole(), Table::default());
     view.by_name = [(1, "rule 100 for table 7")].into();
