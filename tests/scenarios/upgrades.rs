@@ -282,9 +282,24 @@ fn a_rollback_brings_the_version_before_back() {
     assert_eq!(ends(&served.daemon, "d"), [&ended[..], &["serves"]].concat());
     let versions = served.daemon.json("driver history d");
     assert_eq!((&versions[1]["by"], &versions[1]["from"]), (&Value::from(0), &Value::from(file)));
-    assert_eq!((&versions[1]["digest"] == &first, &versions[3]["configuration"]["a"]), (false, &Value::from("b")));
+    assert_eq!((versions[1]["digest"] == first, &versions[3]["configuration"]["a"]), (false, &Value::from("b")));
     let table = served.daemon.ok("driver history d");
     assert!(table.lines().count() == 6 && table.contains("user 0") && table.contains("version 3"), "{table}");
+}
+
+/// There is nothing to compare with, and nothing to go back to.
+#[test]
+fn a_driver_that_could_not_be_loaded_is_mended() {
+    let mut served = served();
+    let [file] = &names(&served.daemon.file("state/components"))[..] else { panic!("one component") };
+    served.daemon.stop();
+    std::fs::write(served.daemon.file("state/components").join(file), "damaged").unwrap();
+    served.daemon.run();
+    served.daemon.refused(7, "driver rollback d");
+    let next = served.component("next.wasm", &build(&driver("test/probe"), 2));
+    served.daemon.ok(&format!("driver upgrade d {next}"));
+    served.refuses(1, "driver rollback d", "the component was changed");
+    served.serves();
 }
 
 /// What the operator has taken away since does not come back with an earlier version.

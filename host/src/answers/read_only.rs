@@ -25,16 +25,14 @@ impl<A: Answers> Answers for ReadOnly<A> {
 /// Those that are named here; one that comes later does not.
 fn only_reads(call: HostCall) -> bool {
     use HostCall as H;
-    match call {
-        H::LogLog | H::ClockNow | H::RandomBytes | H::ConfigurationGet | H::ConfigurationAll => true,
-        H::StoreGet | H::StoreList | H::TablesGet | H::TablesList => true,
-        H::NamespacesHost | H::NamespacesGet | H::NamespacesNamespaceSame => true,
-        H::LinksGet | H::LinksList | H::LinksLinkInfo | H::AddressesList => true,
-        H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole => true,
-        H::NeighboursList | H::NeighboursListForwarding | H::NftablesList => true,
-        H::SysctlsGetLink | H::SysctlsGetNamespace => true,
-        _ => false,
-    }
+    let harmless = matches!(call, H::LogLog | H::ClockNow | H::RandomBytes | H::ConfigurationGet | H::ConfigurationAll);
+    let stored = matches!(call, H::StoreGet | H::StoreList | H::TablesGet | H::TablesList);
+    let placed = matches!(call, H::NamespacesHost | H::NamespacesGet | H::NamespacesNamespaceSame);
+    let linked = matches!(call, H::LinksGet | H::LinksList | H::LinksLinkInfo | H::AddressesList);
+    let routed = matches!(call, H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole);
+    let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
+    let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNamespace);
+    harmless || stored || placed || linked || routed || known || set
 }
 
 #[cfg(test)]
