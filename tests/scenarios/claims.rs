@@ -52,6 +52,13 @@ Everything that it chooses the size of has a limit, below
 It holds up no other network's calls, and a function that keeps trapping is not called for a while
     limits::a_driver_that_spins_is_ended_and_holds_up_nobody_else hostile::exhaust_the_pool
     hostile::exhaust_the_pool_while_it_is_looked_at limits::a_driver_that_keeps_trapping_is_put_aside_and_gets_another_try
+A version that does not pass the checks of an upgrade leaves the one before serving, and all that is stored as it was
+    upgrades::what_is_no_fit_component_changes_nothing upgrades::what_registers_or_answers_otherwise_changes_nothing
+    upgrades::what_asks_for_more_than_its_grant_has_changes_nothing upgrades::what_can_not_be_kept_changes_nothing
+    upgrades::of_upgrades_at_once_each_comes_whole_or_not_at_all upgrades::a_grant_that_is_replaced_in_between_holds
+    upgrades::a_daemon_that_is_killed_has_one_version_afterwards
+A rollback does not give back what the operator has taken from the grant since
+    upgrades::a_rollback_keeps_a_grant_that_was_given_since
 What it logs and answers reaches a terminal without control characters and at a bounded length; no line of the daemon's log is longer than 8 KiB
     host/words/src/foreign::foreign_text_is_clipped_and_printable hostile::escapes_in_an_error hostile::endless_error
     hostile::escape_as_a_link inspect::a_manifest_does_not_reach_into_the_terminal host/src/serve/log::lines_are_bounded
@@ -199,6 +206,8 @@ after a call's deadline, until it is ended
     escaped::what_is_endless_ends
 bytes; of its manifest
     limits::components_that_take_too_much_are_refused host/src/driver/manifest::its_size_is_limited
+earlier versions of a driver that are kept, with their components
+    upgrades::so_many_versions_are_kept
 compiling: memory, processor time, wall clock, output
     limits::the_child_that_compiles_has_limits limits::a_component_that_takes_too_long_to_compile_is_refused
     host/src/driver/compile::a_child_that_takes_too_long_or_writes_too_much_is_refused

@@ -72,12 +72,13 @@ fn what_changed_does_what_the_draft_says() {
 fn the_gate_decides_whichever_words_are_said() {
     let daemon = Daemon::start();
     let component = driver("test/draft").display().to_string();
+    daemon.load("test/draft");
     for (less, create, says) in [
         ("pools = [\"10.87.0.0/24\"]", SETTLES, "10.87.0.0/24"),
         (", \"10.88.0.0/24\"", ROUTES, "10.88.0.0/24"),
         ("\"routing\", ", ROUTES, "routing"),
     ] {
-        daemon.ok(&format!("driver load {component} --replace --grant {}", grant_without(&daemon, less)));
+        daemon.ok(&format!("driver upgrade draft {component} --grant {}", grant_without(&daemon, less)));
         let before = daemon.host.dump();
         let refused = daemon.refused(6, create);
         assert!(refused.contains("create-network") && refused.contains(says), "{less}: {refused}");
@@ -85,7 +86,8 @@ fn the_gate_decides_whichever_words_are_said() {
         assert_eq!(daemon.json("network ls").as_array().unwrap().len(), 0, "{less}");
     }
     // A network that has pools is given none.
-    daemon.ok(&format!("driver load {component} --replace"));
+    let grant = driver("test/draft").with_extension("grant.toml");
+    daemon.ok(&format!("driver upgrade draft {component} --grant {}", grant.display()));
     let refused = daemon.refused(6, "network create n -d draft --subnet 10.86.0.0/24 -o draft.pool=own");
     assert!(refused.contains("has pools already"), "{refused}");
 }

@@ -178,7 +178,7 @@ fn one_that_nobody_calls_any_more_goes() {
     daemon.load("bridge");
     daemon.load("test/probe");
     let [first, second] = daemon.those(Role::Engine)[..] else { panic!("{:?}", daemon.processes()) };
-    daemon.ok(&format!("driver load --replace {}", driver("bridge").display()));
+    daemon.ok(&format!("driver upgrade bridge {}", driver("bridge").display()));
     until("the replaced driver's process to end", || !first.is_there() || !second.is_there());
     daemon.ok("network create n -d bridge");
     let engines = daemon.those(Role::Engine);

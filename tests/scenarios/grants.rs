@@ -244,14 +244,14 @@ fn a_replacement_keeps_grant_configuration_counts_and_audit() {
     let calls = |line: &str| daemon.ok(line).lines().map(str::to_owned).collect::<Vec<_>>();
     let audit = calls("driver audit bridge");
     assert!(audit.iter().any(|line| line.starts_with("links.add")), "{audit:?}");
-    let replaced = daemon.cli(&format!("driver load --replace {path}"));
+    let replaced = daemon.cli(&format!("driver upgrade bridge {path}"));
     assert_eq!(replaced.code, 0, "{replaced:?}");
     assert!(!replaced.err.contains(" NO") && replaced.err.contains("permissions: links "), "{replaced:?}");
     assert!(replaced.err.contains("it keeps its configuration: a=b (--set replaces all of it)"), "{replaced:?}");
     assert_eq!(calls("driver audit bridge"), audit);
     let shown = daemon.ok("driver inspect bridge");
     assert!(shown.lines().any(|line| line.starts_with("create-network ") && line.contains(" 1 ")), "{shown}");
-    let replaced = daemon.cli(&format!("driver load --replace {path} --set c=d"));
+    let replaced = daemon.cli(&format!("driver upgrade bridge {path} --set c=d"));
     assert!(replaced.code == 0 && !replaced.err.contains("keeps its configuration"), "{replaced:?}");
     daemon.ok("network rm n");
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY};
+use operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY, Source};
 use pontoon::driver::aside::TRAPS;
 use pontoon::driver::compile::Compiler;
 use pontoon_tests::{Bench, Daemon, Namespace, attach, command, create, driver, pontoon};
@@ -169,7 +169,7 @@ fn so_many_calls_run_at_a_time_and_the_rest_wait() {
 }
 
 /// A driver by its looks: `module` is instantiated before anything can be called.
-fn by_hand(module: &str, instances: &str) -> Vec<u8> {
+pub fn by_hand(module: &str, instances: &str) -> Vec<u8> {
     let functions = [
         "register",
         "create-network",
@@ -200,7 +200,7 @@ fn load(bench: &Bench, component: Vec<u8>) -> Error {
         component,
         configuration: BTreeMap::new(),
         grant: Granting::Unsaid,
-        replace: false,
+        source: Source::default(),
     };
     bench.wait(bench.controller.load_driver(load)).unwrap_err()
 }

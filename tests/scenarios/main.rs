@@ -51,4 +51,5 @@ mod semver;
 mod shares;
 mod transactions;
 mod untranslated;
+mod upgrades;
 mod variants;

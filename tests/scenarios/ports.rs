@@ -555,16 +555,13 @@ fn single_ports_of_an_earlier_bridge_are_taken_singly_again() {
     crate::released::unpack("0.1.0", "rust", &released);
     let daemon = Daemon::start();
     let grant = driver("bridge").with_extension("grant.toml");
-    let load = |component: &std::path::Path, how: &str| {
-        daemon.ok(&format!("driver load {} --name d --grant {} {how}", component.display(), grant.display()))
-    };
-    load(&released, "");
+    daemon.ok(&format!("driver load {} --name d --grant {}", released.display(), grant.display()));
     daemon.ok("network create one -d d");
     daemon.ok("network create --ipv6 two -d d");
     let a = Namespace::new("a");
     daemon.ok(&attach_line("one", &a, ""));
     daemon.ok(&attach_line("two", &a, "-p 3000-3010:3000-3010"));
-    load(&driver("bridge"), "--replace");
+    daemon.ok(&format!("driver upgrade d {}", driver("bridge").display()));
     daemon.ok("endpoint detach one a");
     assert!(is_taken(&daemon.host, Ipv4Addr::UNSPECIFIED, 3010) && is_taken(&daemon.host, Ipv6Addr::UNSPECIFIED, 3010));
     listen_tcp(&a, 3010, "hello");

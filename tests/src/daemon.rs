@@ -240,6 +240,11 @@ impl Daemon {
         objects(&self.file("state/pontoon.db"))
     }
 
+    /// All that its store holds, row by row.
+    pub fn stored(&self) -> String {
+        crate::bench::stored(&self.file("state/pontoon.db"))
+    }
+
     /// Loads a driver that was built.
     pub fn load(&self, name: &str) {
         self.ok(&format!("driver load {}", crate::driver(name).display()));

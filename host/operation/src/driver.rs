@@ -1,4 +1,4 @@
-//! Drivers: load, list, inspect, remove.
+//! Drivers: load, list, inspect, remove; their versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,8 +26,51 @@ pub struct LoadDriver {
     pub configuration: BTreeMap<String, String>,
     /// What it may do.
     pub grant: Granting,
-    /// It may take the place of a loaded driver of this name.
-    pub replace: bool,
+    /// Where the component comes from.
+    pub source: Source,
+}
+
+/// Where a version of a driver comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Source {
+    /// In the words of whoever brought it, e.g. its file's path.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
+    /// The number of the user who asked for it; none: Pontoon itself did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<u32>,
+}
+
+/// One version of a driver, as its history tells it: a component with its configuration and grant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DriverVersion {
+    /// Counts from 1 in the driver's life.
+    pub number: u64,
+    /// SHA-256 of the component, in hexadecimal digits.
+    pub digest: String,
+    /// Bytes of the component.
+    pub size: u64,
+    /// When it came: seconds since 1970-01-01T00:00:00Z.
+    pub came: u64,
+    /// Where it came from.
+    #[serde(flatten)]
+    pub source: Source,
+    /// What it may do, or might when its service ended.
+    pub grant: Grant,
+    /// What `configuration` answers.
+    pub configuration: BTreeMap<String, String>,
+    /// Of one that serves no more: when and how that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// The end of a version's service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ended {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub at: u64,
+    /// In a few words, e.g. `replaced by version 3`.
+    pub how: String,
 }
 
 /// Where a driver's grant comes from.

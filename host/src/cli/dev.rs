@@ -15,8 +15,10 @@ use super::driver_trace::{Recordings, tell};
 use super::exit::Failure;
 use super::output::Session;
 use super::trial;
+use super::upgrade::Upgrade;
 use super::values::{pair, unique};
 use crate::serve::folder::name_of;
+use operation::driver::Driver;
 use words::{Error, Name, Result};
 
 /// How often to look whether a file has changed.
@@ -147,9 +149,12 @@ impl Dev {
         }
         let file = component(&self.folder)?;
         let name = self.name.clone().map_or_else(|| name_of(&file), Ok)?;
-        let (configuration, grant) = (self.configuration.clone(), None);
-        let load = Load { file, name: Some(name.clone()), configuration, replace: true, grant, grant_asked: true };
-        load.run(session).await?;
+        let (configuration, grant, grant_asked) = (self.configuration.clone(), None, true);
+        let loaded: Vec<Driver> = session.client.get("/drivers").await?.read()?;
+        match loaded.iter().any(|driver| driver.name == name) {
+            true => Upgrade { name: name.clone(), file, configuration, grant, grant_asked }.run(session).await?,
+            false => Load { file, name: Some(name.clone()), configuration, grant, grant_asked }.run(session).await?,
+        }
         Ok(name)
     }
 }

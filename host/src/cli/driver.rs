@@ -1,4 +1,4 @@
-//! `pontoon driver`: load, ls, inspect, grant, explain, audit, rm; and for authors: new, build, dev, pack, test, bench, trace, replay.
+//! `pontoon driver`: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; and for authors: new, build, dev, pack, test, bench, trace, replay.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use super::client::{encode, path};
 use super::dev::Dev;
 use super::driver_test::Test;
 use super::driver_trace::Trace;
-use super::exit::{FORBIDDEN, Failure};
+use super::exit::Failure;
 use super::explain::Explain;
 use super::output::{Session, listing, table};
 use super::replay::Replay;
-use super::values::{lines, pair, short, unique};
-use super::{build, grant, new, pack};
-use crate::driver::admit::{Admitted, admit};
-use crate::serve::folder::{grant_beside, name_of, read_component, read_grant};
+use super::upgrade::{Rollback, Upgrade, Upload};
+use super::values::{lines, pair, short};
+use super::{build, grant, new, pack, upgrade};
+use crate::serve::folder::{grant_beside, name_of};
 use ::grant::Grant;
-use operation::driver::{Driver, DriverDetails, Manifest, Scope};
+use operation::driver::{Driver, DriverDetails, DriverVersion, Manifest, Scope};
 use words::Name;
 
 /// Drivers.
@@ -24,6 +24,15 @@ use words::Name;
 pub enum Command {
     /// Load a driver; it stays loaded over restarts
     Load(Load),
+    /// Put another component in a driver's place while its networks carry packets; one that fails its checks changes nothing
+    Upgrade(Upgrade),
+    /// Bring a driver's version before back, by the same checks
+    Rollback(Rollback),
+    /// List a driver's versions: when they came, from where, by whom, and how they ended
+    History {
+        /// The driver
+        name: Name,
+    },
     /// List drivers
     Ls,
     /// Show a driver: its parts, imports, manifest, configuration and calls
@@ -75,10 +84,7 @@ pub struct Load {
     /// What the driver's configuration answers for KEY (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     pub configuration: Vec<(String, String)>,
-    /// Put it in the place of the driver that is loaded under this name: calls that run end in the old one, networks stay
-    #[arg(long)]
-    pub replace: bool,
-    /// What it may do, in TOML [default: bridge.grant.toml beside bridge.wasm, or else nothing; with --replace, what it may already]
+    /// What it may do, in TOML [default: bridge.grant.toml beside bridge.wasm, or else nothing]
     #[arg(long, value_name = "FILE", conflicts_with = "grant_asked")]
     pub grant: Option<PathBuf>,
     /// Grant whatever it asks for
@@ -91,6 +97,12 @@ impl Command {
     pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self {
             Self::Load(load) => load.run(session).await,
+            Self::Upgrade(upgrade) => upgrade.run(session).await,
+            Self::Rollback(rollback) => rollback.run(session).await,
+            Self::History { name } => {
+                let reply = session.client.get(&path(&["drivers", name.as_str(), "history"])).await?;
+                session.answer(&reply, |versions: Vec<DriverVersion>| upgrade::rows(&versions))
+            }
             Self::Ls => {
                 let reply = session.client.get("/drivers").await?;
                 session.answer(&reply, |drivers: Vec<Driver>| rows(&drivers))
@@ -125,61 +137,14 @@ impl Load {
             Some(name) => name,
             None => name_of(&self.file).map_err(|e| e.context(format!("{} needs a --name", self.file.display())))?,
         };
-        let mut query = format!("name={}", encode(name.as_str()));
-        let is_set = !self.configuration.is_empty();
-        for (key, value) in unique(self.configuration.clone())? {
-            query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
-        }
-        if self.replace {
-            query.push_str("&replace=true");
-        }
-        let component = read_component(&self.file)?;
-        // Whether it can be used is the daemon's to say.
-        let admitted = admit(&component).ok();
-        let caution = admitted.as_ref().and_then(Admitted::caution);
-        let asks = admitted.and_then(|found| found.manifest).map(|found| found.asks).unwrap_or_default();
-        let grant = match &self.grant {
-            Some(file) => Some(read_grant(file)?),
-            None if self.grant_asked => None,
-            None => grant_beside(&self.file)?,
-        };
-        if self.grant_asked {
-            query.push_str("&grant-asked=true");
-        } else if let Some(grant) = &grant {
-            query.push_str(&format!("&grant={}", encode(&grant::json(grant)?)));
-        }
-        let granted = match grant {
-            _ if self.grant_asked => asks.clone(),
-            Some(grant) => grant,
-            None if self.replace => kept(&name, session).await,
-            None => Grant::default(),
-        };
-        let answer = session.client.upload(&format!("/drivers?{query}"), component).await;
-        // Where it is refused for another reason, nobody has asked.
-        if answer.as_ref().map_or_else(|failure| failure.code == FORBIDDEN, |_| true) {
-            session.tell(&grant::comparison(&asks, &granted));
-        }
-        let reply = answer?;
-        let details: DriverDetails = reply.read()?;
-        if self.replace && !is_set && !details.configuration.is_empty() {
-            let kept: Vec<_> = details.configuration.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            session.note(&format!("it keeps its configuration: {} (--set replaces all of it)", kept.join(", ")));
-        }
-        if let Some(caution) = caution {
-            session.note(&caution);
-        }
-        if let Some(why) = details.unpublished {
-            session.note(&format!("Docker does not see it: {why}"));
-        }
+        let is_said = self.grant_asked || self.grant.is_some();
+        let beside = if is_said { None } else { grant_beside(&self.file)? };
+        let mut upload = Upload::new(self.file, self.configuration, self.grant, self.grant_asked)?;
+        upload.grant = upload.grant.or(beside);
+        let route = format!("/drivers?name={}&", encode(name.as_str()));
+        let (reply, _) = upload.send(&route, Grant::default(), session).await?;
         session.done(&reply, name.as_str())
     }
-}
-
-/// What a driver that is loaded already may do, which it keeps.
-async fn kept(name: &Name, session: &Session<'_>) -> Grant {
-    let details = session.client.get(&path(&["drivers", name.as_str()])).await;
-    let details = details.ok().and_then(|reply| reply.read::<DriverDetails>().ok());
-    details.map(|details| details.grant).unwrap_or_default()
 }
 
 async fn remove(names: &[Name], session: &mut Session<'_>) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! The command line: `pontoon serve` is the daemon, everything else asks a running one over its admin API.
 //!
 //! - [`main`]: from the process's arguments to its exit code
-//! - `driver`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
+//! - `driver`, `upgrade`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
 //! - `new`, `build`, `pack`, `driver_test`, `bench`, `explain`, `replay`: what a driver's author needs, without a daemon
 //! - `dev`, `trial`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
 //! - `plan`: what `driver_test`, `bench` and `grant` tell the suite of a component
@@ -37,6 +37,7 @@ mod table;
 mod tests;
 mod trace;
 mod trial;
+mod upgrade;
 mod values;
 
 use std::ffi::OsString;
@@ -94,7 +95,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, ls, inspect, grant, explain, audit, rm; new, build, pack, test, bench
+    /// Drivers: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; new, build, pack, test, bench
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

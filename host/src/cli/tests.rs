@@ -63,6 +63,9 @@ async fn every_command_sends_its_request() {
         ("driver ls", "GET /drivers"),
         ("driver inspect bridge", "GET /drivers/bridge"),
         ("driver rm bridge", "DELETE /drivers/bridge"),
+        ("driver rollback bridge", "POST /drivers/bridge/rollback null"),
+        ("driver rollback bridge --keep-state", "POST /drivers/bridge/rollback?keep-state=true null"),
+        ("driver history bridge", "GET /drivers/bridge/history"),
         ("network ls", "GET /networks"),
         ("network inspect a", "GET /networks/a"),
         ("network inspect --verbose a/b", "GET /networks/a%2Fb?verbose=true"),
@@ -132,7 +135,11 @@ async fn a_driver_is_sent_with_its_configuration() {
     let line = format!("driver load {} --set a=b&c --set d=", file.display());
     let note = "pontoon: Docker does not see it: it is dockerd's own name\n";
     assert_eq!(daemon.pontoon(&line).await, (0, "bridge\n".to_owned(), note.to_owned()));
-    assert_eq!(daemon.asked(), ["POST /drivers?name=bridge&set=a%3Db%26c&set=d%3D bytes"]);
+    let from = super::client::encode(file.to_str().unwrap()).to_string();
+    assert_eq!(daemon.asked(), [format!("POST /drivers?name=bridge&from={from}&set=a%3Db%26c&set=d%3D bytes")]);
+    assert_eq!(daemon.pontoon(&format!("driver upgrade bridge {}", file.display())).await.1, "bridge\n");
+    let sent = format!("POST /drivers/bridge/upgrade?from={from} bytes");
+    assert_eq!(daemon.asked(), ["GET /drivers/bridge".to_owned(), sent]);
     std::fs::write(daemon.folder.path().join("bridge.grant.toml"), "permissions = ['links']").unwrap();
     let table = "PERMISSION          ASKED FOR  GRANTED\npermissions: links  no         yes\n";
     assert_eq!(daemon.pontoon(&line).await.2, format!("{table}{note}"), "the grant beside the component");

@@ -1,4 +1,4 @@
-//! Another build of the driver takes over what an earlier one made: `driver load --replace`, with networks and endpoints in use.
+//! Another build of the driver takes over what an earlier one made: `driver upgrade`, with networks and endpoints in use.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::life::given;
 use super::links;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use operation::driver::{Granting, LoadDriver};
+use operation::driver::{Granting, LoadDriver, Source};
 use operation::endpoint::Protocol;
 use operation::engine::{Interface, Joined, Request};
 use words::Error;
@@ -82,8 +82,8 @@ impl World<'_> {
         let controller = self.controller()?;
         let (name, component) = (self.suite.driver.clone(), component.to_vec());
         let (configuration, grant) = (BTreeMap::new(), Granting::Unsaid);
-        let load = LoadDriver { name, component, configuration, grant, replace: true };
-        let loaded = self.wait(controller.load_driver(load));
+        let load = LoadDriver { name, component, configuration, grant, source: Source::default() };
+        let loaded = self.wait(controller.upgrade_driver(load));
         controller.take_calls();
         loaded.map(drop).map_err(|error| Stop::failed(format!("loading {what}"), "ok", worded(&error)))
     }

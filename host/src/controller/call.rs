@@ -154,6 +154,9 @@ impl Inner {
         if fault.is_none() {
             let trapped = matches!(settled, Err(Stopped::Failed(Failure::Trapped(_))));
             call.driver.aside.ended(function, trapped, Instant::now());
+            if let Some(traps) = call.driver.probation.called(trapped) {
+                self.fall_back(call.driver, function, traps);
+            }
         }
         let (error, swept) = match &settled {
             Ok(done) => (None, done.swept.clone()),
@@ -200,7 +203,7 @@ impl Inner {
     }
 
     /// Gate, transaction and deadline of a call.
-    fn state(&self, call: &Call<'_>, start: Instant) -> CallState {
+    pub(super) fn state(&self, call: &Call<'_>, start: Instant) -> CallState {
         let facts = Facts {
             driver: call.driver.record.name.clone(),
             function: call.arguments.function().to_owned(),
@@ -309,6 +312,9 @@ fn settle(
         transaction.sweep()?;
     }
     state.gate.check_left(&transaction)?;
+    if transaction.has_changes() {
+        call.driver.probation.writes()?;
+    }
     match transaction.commit(writes, call.durability) {
         Ok(swept) => Ok(Done { returned, said, swept }),
         Err(store::Error::Conflict(what)) => Err(Stopped::Overtaken(what)),

@@ -38,7 +38,7 @@ impl Inner {
         self.details(&driver)
     }
 
-    fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
+    pub(super) fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
         let (mut exports, mut imports) = (driver.admitted.exports.clone(), driver.admitted.functions.clone());
         exports.sort();
         imports.sort();

@@ -7,6 +7,7 @@
 //! - `call`: one call of a driver, as a transaction
 //! - `lifecycle`: libnetwork's steps, each once
 //! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: an operator's operations
+//! - `upgrade`: another version takes a driver's place
 //! - `untold`: events that a driver did not take
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
@@ -33,6 +34,7 @@ mod table;
 mod taken_pool;
 mod turns;
 mod untold;
+mod upgrade;
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};

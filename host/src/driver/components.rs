@@ -1,5 +1,6 @@
 //! The components that drivers have, and their compiled code: files by the component's digest.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::cache::Cache;
@@ -51,6 +52,17 @@ impl Components {
     pub fn forget(&self, digest_of_component: &str) {
         let _ = std::fs::remove_file(self.path(digest_of_component));
         self.cache.remove(digest_of_component);
+    }
+
+    /// Forgets all but these: what a load left behind that a kill broke off.
+    pub fn forget_others(&self, kept: &BTreeSet<&str>) {
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let digest = name.to_str().and_then(|name| name.strip_suffix(".wasm"));
+            if let Some(digest) = digest.filter(|digest| !kept.contains(digest)) {
+                self.forget(digest);
+            }
+        }
     }
 
     /// Has a component compiled, if that was not done yet.

@@ -9,8 +9,8 @@
 //! - [`components`]: their files
 //! - [`code`]: where their code runs
 //! - [`Recorder`]: the recorded calls that are kept
-//! - [`aside`]: what becomes of a function that keeps trapping
-//! - [`Drivers`]: those that are loaded, by name
+//! - [`aside`]: what becomes of a function that keeps trapping; [`probation`]: of a new version whose first calls trap
+//! - [`Drivers`]: those that are loaded, by name, with their versions
 
 pub mod admit;
 pub mod aside;
@@ -21,8 +21,9 @@ pub mod component;
 pub mod components;
 pub mod manifest;
 pub mod pack;
+pub mod probation;
 mod recorder;
 mod registry;
 
 pub use recorder::Recorder;
-pub use registry::{Driver, Drivers};
+pub use registry::{Candidate, Driver, Drivers};

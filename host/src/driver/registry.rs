@@ -1,4 +1,6 @@
-//! The drivers that are loaded, by name.
+//! The drivers that are loaded, by name. [`versions`]: how one comes, and takes the place of another.
+
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -8,6 +10,7 @@ use super::admit::{self, Admitted};
 use super::aside::Aside;
 use super::code::{Code, Engines};
 use super::components::Components;
+use super::probation::Probation;
 use super::recorder::Recorder;
 use crate::capability::{CallState, Facts};
 use crate::place::Place;
@@ -15,9 +18,10 @@ use ask::driver::Registration;
 use ask::types::Scope as WitScope;
 use ask::{Arguments, Returned};
 use engine::Call;
-use grant::{Grant, Item, Needed, Policy};
-use operation::driver::{CallCount, CallTrace, Granting, LoadDriver, Scope, Without};
-use store::{self, Batch, Durability, Store, Write};
+use grant::{Grant, Needed, Policy};
+use operation::driver::{CallCount, CallTrace, Scope, Without};
+use store::{self, Batch, Durability, Store, Version, Write};
+pub use versions::Candidate;
 use words::{Error, Kind, Name, Result};
 
 /// A loaded driver.
@@ -36,6 +40,8 @@ pub struct Driver {
     pub configuration: Arc<BTreeMap<String, String>>,
     /// Which of its functions are put aside.
     pub aside: Aside,
+    /// What this version of it has done.
+    pub probation: Probation,
     /// Its recorded calls.
     pub recorder: Arc<Recorder>,
     calls: Arc<Mutex<Counts>>,
@@ -46,6 +52,9 @@ type Counts = BTreeMap<String, (u64, u64, u64)>;
 
 /// A driver, or why it could not be loaded.
 type Loaded = Result<Arc<Driver>>;
+
+/// The right to change which drivers there are.
+type Alone<'a> = RwLockWriteGuard<'a, BTreeMap<Name, Loaded>>;
 
 /// All of them.
 pub struct Drivers {
@@ -66,7 +75,9 @@ impl Drivers {
         let components = Arc::new(Components::new(place)?);
         let (loaded, needed) = (RwLock::default(), place.needed.clone());
         let drivers = Self { engines, deadline, store, components, loaded, needed };
-        for record in drivers.store.drivers()? {
+        let records = drivers.store.drivers()?;
+        drivers.components.forget_others(&records.iter().flat_map(store::Driver::digests).collect());
+        for record in records {
             let name = record.name.clone();
             let driver = drivers.restore(record).map(Arc::new);
             if let Err(error) = &driver {
@@ -75,136 +86,6 @@ impl Drivers {
             drivers.write().insert(name, driver);
         }
         Ok(drivers)
-    }
-
-    /// Loads a component under a new name and records it; or in place of the loaded one, if that is asked for; or again under the name
-    /// of a driver that could not be loaded, if it is the same component. What is refused leaves all as it was. Calls that run end in
-    /// the component in which they began.
-    pub fn load(&self, load: LoadDriver) -> Result<Arc<Driver>> {
-        let digest = words::file::digest(&load.component);
-        self.check_name(&self.read(), &load, &digest)?;
-        let admitted = admit::admit(&load.component)?;
-        self.components.keep(&digest, &load.component)?;
-        let code = self.engines.code(&self.components, &digest, &admitted.parts);
-        let entered = code.and_then(|code| self.enter(load, &digest, code, admitted));
-        if entered.is_err() {
-            self.forget_unused(&self.write(), &digest)?;
-        }
-        entered
-    }
-
-    /// Makes the first call and records the driver.
-    fn enter(&self, load: LoadDriver, digest: &str, code: Code, admitted: Admitted) -> Result<Arc<Driver>> {
-        let name = load.name.clone();
-        let configuration = Arc::new(self.configuration(&name, &load.configuration)?);
-        let policy = self.policy(&name, &load.grant, &admitted)?;
-        let facts = Facts::outside_networks(&name, configuration.clone());
-        self.check_types(&code, &facts)?;
-        let said = self.register(&code, &facts)?;
-        let record = store::Driver {
-            name: name.clone(),
-            digest: digest.to_owned(),
-            size: load.component.len() as u64,
-            network_type: said.network_type,
-            data_scope: scope(said.capability.data_scope),
-            connectivity_scope: scope(said.capability.connectivity_scope),
-            parts: admitted.parts.clone(),
-            configuration: (*configuration).clone(),
-            grant: (*policy.grant()).clone(),
-        };
-        let mut driver = self.driver(record.clone(), code, admitted, configuration, policy);
-        // Under the lock, so that nobody forgets the file before its record is there.
-        let mut loaded = self.write();
-        self.check_name(&loaded, &load, digest)?;
-        let before = loaded.get(&name).and_then(|driver| driver.as_ref().ok()).cloned();
-        if let Some(before) = &before {
-            self.check_successor(&before.record, &record)?;
-            driver.recorder = before.recorder.clone();
-        }
-        // Again: somebody may have forgotten it who loaded the same component in vain.
-        self.components.keep(digest, &load.component)?;
-        let writes = vec![Write::PutDriver(record)];
-        self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
-        if let Some(before) = &before {
-            // What was counted and refused is the driver's, whichever component it has.
-            before.policy.set_grant((*driver.policy.grant()).clone());
-            (driver.policy, driver.calls) = (before.policy.clone(), before.calls.clone());
-        }
-        let driver = Arc::new(driver);
-        loaded.insert(name, Ok(driver.clone()));
-        if let Some(before) = &before {
-            self.forget_unused(&loaded, &before.record.digest)?;
-        }
-        // Its process ends with it, for which nobody else waits.
-        drop(loaded);
-        drop(before);
-        Ok(driver)
-    }
-
-    /// A driver that serves networks can be replaced by one that does at least as much.
-    fn check_successor(&self, before: &store::Driver, after: &store::Driver) -> Result<()> {
-        let name = &before.name;
-        let Some(network) = self.store.networks_of_driver(name)?.into_iter().next() else { return Ok(()) };
-        let scopes = |record: &store::Driver| (record.data_scope, record.connectivity_scope);
-        let gone = before.parts.iter().find(|part| !after.parts.contains(part));
-        let why = match gone {
-            Some(part) => format!("does not export {part}"),
-            None if scopes(before) != scopes(after) => "has another scope".to_owned(),
-            None => return Ok(()),
-        };
-        Err(Error::invalid(format!(
-            "the driver {name} serves the network {}, and this component {why}: load it under another name with --name, or remove the networks first",
-            network.name
-        )))
-    }
-
-    /// The name is free, or its driver is to be replaced, or could not be loaded and this is its component.
-    fn check_name(&self, loaded: &BTreeMap<Name, Loaded>, load: &LoadDriver, digest: &str) -> Result<()> {
-        let name = &load.name;
-        match loaded.get(name) {
-            None => Ok(()),
-            Some(_) if load.replace => Ok(()),
-            Some(Ok(_)) => Err(Error::exists(format!(
-                "a driver {name} is loaded already: put this one in its place with --replace, or load it under another name with --name"
-            ))),
-            Some(Err(_)) if self.store.driver(name)?.is_some_and(|record| record.digest == digest) => Ok(()),
-            Some(Err(_)) => Err(Error::exists(format!(
-                "the driver {name} could not be loaded, and this is another component: load its own again, put this one in its place with --replace, or remove it first"
-            ))),
-        }
-    }
-
-    /// What is given; a driver that is loaded again keeps what it had, if nothing is.
-    fn configuration(&self, name: &Name, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
-        match self.store.driver(name)? {
-            Some(record) if given.is_empty() => Ok(record.configuration),
-            _ => Ok(given.clone()),
-        }
-    }
-
-    /// What the driver may do. A driver that is loaded again keeps what it had, if nothing is said.
-    fn policy(&self, name: &Name, grant: &Granting, admitted: &Admitted) -> Result<Policy> {
-        let asks = admitted.manifest.as_ref().map(|manifest| manifest.asks.clone()).unwrap_or_default();
-        let grant = match grant {
-            Granting::Asked => asks.clone(),
-            Granting::Written(grant) => (**grant).clone(),
-            Granting::Unsaid => self.store.driver(name)?.map(|record| record.grant).unwrap_or_default(),
-        };
-        let lacks: Vec<_> = grant.lacks(&asks).iter().map(Item::to_string).collect();
-        if lacks.is_empty() || self.needed.is_some() {
-            return Ok(Policy::new(grant, self.needed.clone()));
-        }
-        let lacks = lacks.join(", ");
-        let message = if grant == Grant::default() {
-            format!(
-                "the driver {name} asks for what it is not granted: {lacks}: name a grant with --grant, or grant what it asks for with --grant-asked"
-            )
-        } else {
-            format!(
-                "the driver {name} asks for more than its grant has, which lacks {lacks}: add that to the grant, or do without the driver"
-            )
-        };
-        Err(Error::forbidden(message))
     }
 
     /// Changes what a driver may do, from its next call on. It may lack what the driver asks for.
@@ -216,15 +97,16 @@ impl Drivers {
         let Some(record) = self.store.driver(name)? else {
             return Err(Error::not_found(format!("there is no driver {name}")));
         };
-        let writes = vec![Write::PutDriver(store::Driver { grant: grant.clone(), ..record })];
+        let version = Version { granted_since: true, ..record.version };
+        let writes = vec![Write::PutDriver(store::Driver { grant: grant.clone(), version, ..record })];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         driver.policy.set_grant(grant);
         Ok(driver)
     }
 
-    /// Removes the files of a component that no driver has.
-    fn forget_unused(&self, _alone: &RwLockWriteGuard<'_, BTreeMap<Name, Loaded>>, digest: &str) -> Result<()> {
-        if !self.store.drivers()?.iter().any(|d| d.digest == digest) {
+    /// Removes the files of a component that no driver has, nor may go back to.
+    fn forget_unused(&self, _alone: &Alone<'_>, digest: &str) -> Result<()> {
+        if !self.store.drivers()?.iter().any(|driver| driver.digests().any(|kept| kept == digest)) {
             self.components.forget(digest);
         }
         Ok(())
@@ -262,7 +144,7 @@ impl Drivers {
         let writes = vec![Write::RemoveDriver(name.clone())];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         let removed = loaded.remove(name);
-        let forgotten = self.forget_unused(&loaded, &record.digest);
+        let forgotten = record.digests().try_for_each(|digest| self.forget_unused(&loaded, digest));
         drop(loaded);
         drop(removed);
         forgotten
@@ -286,7 +168,8 @@ impl Drivers {
         policy: Policy,
     ) -> Driver {
         let (deadline, policy, recorder, calls) = (self.deadline, Arc::new(policy), Arc::default(), Arc::default());
-        Driver { record, code, admitted, deadline, policy, configuration, aside: Aside::default(), recorder, calls }
+        let (aside, probation) = (Aside::default(), Probation::unknown());
+        Driver { record, code, admitted, deadline, policy, configuration, aside, probation, recorder, calls }
     }
 
     /// A call that is for no network, with nothing in reach.
@@ -320,7 +203,7 @@ impl Drivers {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Name, Loaded>> {
+    fn write(&self) -> Alone<'_> {
         self.loaded.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

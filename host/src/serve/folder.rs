@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::controller::Controller;
 use crate::frontend::http::limits::MAX_COMPONENT;
 use grant::{self, Grant};
-use operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY};
+use operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY, Source};
 use words::file::digest;
 use words::{Error, Kind, Name, Result};
 
@@ -82,13 +82,13 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
             }
             _ => Ok(()),
         },
-        Some(driver) if driver.digest != digest(&component) => {
-            Err(Error::exists(format!("another component is loaded as {name}; remove that one, and start again")))
-        }
+        Some(driver) if driver.digest != digest(&component) => Err(Error::exists(format!(
+            "another component is loaded as {name}: put this one in its place with `pontoon driver upgrade`, or that one into the folder"
+        ))),
         // New, or one whose files in the state folder were lost or damaged.
         _ => {
-            let configuration = BTreeMap::new();
-            let load = LoadDriver { name, component, configuration, grant: grant.into(), replace: false };
+            let (configuration, source) = (BTreeMap::new(), Source { from: file.display().to_string(), by: None });
+            let load = LoadDriver { name, component, configuration, grant: grant.into(), source };
             controller.load_driver(load).await.map(drop)
         }
     }

@@ -18,6 +18,11 @@ pub(super) struct Removals {
 }
 
 impl Removals {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// Adds one, unless it is there.
     pub fn insert(&mut self, change: Change) {
         if self.places.contains_key(&change) {

@@ -34,6 +34,12 @@ impl Transaction {
         Ok(all.into_iter().collect())
     }
 
+    /// Whether the call has changed anything: in the kernel, in the driver's state or in its tables.
+    pub fn has_changes(&self) -> bool {
+        let written = !(self.state.is_empty() && self.entries.is_empty() && self.watches.is_empty());
+        written || !(self.applied.is_empty() && self.removals.is_empty() && self.dropped.is_empty())
+    }
+
     /// Sets or removes a key.
     pub fn set_state(&mut self, write: Granted<StateWrite>) {
         let now = write.take();

@@ -54,7 +54,8 @@ use checkpoint::Checkpoints;
 pub use error::{Error, Result};
 pub use known::Objects;
 pub use record::{
-    Again, Driver, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing, Undelivered,
+    Again, Driver, Earlier, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing,
+    Undelivered, Version,
 };
 pub use state::StateList;
 

@@ -13,7 +13,7 @@ use grant::Grant;
 use kernel::{
     Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftHandle, NftRule, Route, Rule,
 };
-use operation::driver::Scope;
+use operation::driver::{Scope, Source};
 use operation::endpoint::PortBinding;
 use operation::engine::{NetworkOptions, Pools};
 use operation::network::Pool;
@@ -43,6 +43,47 @@ pub struct Driver {
     /// What it may do.
     #[serde(default)]
     pub grant: Grant,
+    /// Which version of the driver this is.
+    #[serde(default)]
+    pub version: Version,
+    /// The versions that served before it, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
+}
+
+/// One version of a driver: a component with its configuration and grant, and how it came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// Counts from 1. 0: the record is older than this field.
+    pub number: u64,
+    /// The version that a rollback of this one brings back.
+    pub before: Option<u64>,
+    /// When it came: seconds since 1970-01-01T00:00:00Z.
+    pub came: u64,
+    /// Where it came from.
+    pub source: Source,
+    /// The operator has given another grant since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub granted_since: bool,
+}
+
+/// A version that served before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// It, as it was at its end; without those before it.
+    pub driver: Driver,
+    /// When its service ended: seconds since 1970-01-01T00:00:00Z.
+    pub ended: u64,
+    /// How, in a few words.
+    pub how: String,
+}
+
+impl Driver {
+    /// The digests of the components that are kept for it: its own, and those that a rollback may need.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        let earlier = self.earlier.iter().map(|earlier| earlier.driver.digest.as_str());
+        earlier.chain([self.digest.as_str()])
+    }
 }
 
 /// A network.

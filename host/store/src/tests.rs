@@ -107,6 +107,8 @@ fn driver(text: &str) -> Driver {
         parts: vec!["driver".into()],
         configuration: BTreeMap::from([("a".into(), "b\"ä".into())]),
         grant: Grant::default(),
+        version: Version::default(),
+        earlier: Vec::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/drivers`: load, list, inspect, remove; a driver's component and its recorded calls.
+//! `/drivers`: load, upgrade, roll back, list, inspect, remove; a driver's history, its component and its recorded calls.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,11 +17,14 @@ use utoipa::IntoParams;
 use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Given, Segments};
+use crate::controller::Controller;
 use crate::frontend::http::limits::MAX_WAIT;
+use crate::frontend::http::peer::Caller;
 use grant::Audited;
 use grant::Grant;
-use operation::driver::{Driver, DriverDetails, Granting, LoadDriver};
+use operation::driver::{Driver, DriverDetails, DriverVersion, Granting, LoadDriver, Source};
 use operation::recording::Recording;
+use words::foreign::{MESSAGE_BYTES, printable};
 use words::{Error, Name};
 
 /// Loads a driver.
@@ -32,7 +35,7 @@ use words::{Error, Name};
             description = "KEY=VALUE: what the driver's `configuration` import answers. May be repeated."),
         ("grant" = Option<String>, Query, description = "A Grant as JSON text: what the driver may do. Without it: nothing."),
         ("grant-asked" = Option<bool>, Query, description = "`true`, instead of `grant`: whatever the driver asks for."),
-        ("replace" = Option<bool>, Query, description = "It may take the place of a loaded driver of this name."),
+        ("from" = Option<String>, Query, description = "Where the component comes from, for the driver's history."),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
     responses(
@@ -44,19 +47,105 @@ pub async fn load(
     Asked(pairs): Asked<Vec<(String, String)>>,
     request: Request,
 ) -> Answer<(StatusCode, Json<DriverDetails>)> {
-    let Settings { name, configuration, grant, replace } = settings(pairs)?;
-    let slot = upload_slot(&api, api.limits.body).await?;
-    let Component(component) = Component::from_request(request, &api).await?;
-    let load = LoadDriver { name, component, configuration, grant, replace };
+    let Settings { name, loading } = settings(pairs)?;
+    let name = name.ok_or_else(|| Error::invalid("the query must have name=: the name that networks say"))?;
+    let loaded = uploaded(&api, request, name, loading, |c, load| async move { c.load_driver(load).await });
+    Ok((StatusCode::CREATED, Json(loaded.await?)))
+}
+
+/// Puts another component in a driver's place, while its networks carry packets.
+#[utoipa::path(post, path = "/drivers/{name}/upgrade", tag = "drivers", operation_id = "upgrade_driver",
+    params(
+        ("name" = Name, Path, description = "The driver."),
+        ("set" = Option<Vec<String>>, Query, style = Form, explode = true,
+            description = "KEY=VALUE: what the driver's `configuration` import answers. May be repeated. Without it: what it answered before."),
+        ("grant" = Option<String>, Query, description = "A Grant as JSON text: what the driver may do. Without it: what it might before."),
+        ("grant-asked" = Option<bool>, Query, description = "`true`, instead of `grant`: whatever the driver asks for."),
+        ("from" = Option<String>, Query, description = "Where the component comes from, for the driver's history."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
+    responses(
+        (status = 200, body = DriverDetails, description = "It serves from now on."),
+        (status = "default", body = Error, description = "Why not. The one before serves on, and nothing has changed."),
+    ))]
+pub async fn upgrade(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Asked(pairs): Asked<Vec<(String, String)>>,
+    request: Request,
+) -> Answer<Json<DriverDetails>> {
+    let name = Name::new(&name)?;
+    let Settings { name: None, loading } = settings(pairs)? else {
+        return Err(Error::invalid("the query has name=, and the path names the driver").into());
+    };
+    let upgraded = uploaded(&api, request, name, loading, |c, load| async move { c.upgrade_driver(load).await });
+    Ok(Json(upgraded.await?))
+}
+
+/// Brings a driver's version before back.
+#[utoipa::path(post, path = "/drivers/{name}/rollback", tag = "drivers", operation_id = "roll_back_driver",
+    params(("name" = Name, Path, description = "The driver."), HowBack),
+    responses(
+        (status = 200, body = DriverDetails, description = "It serves from now on."),
+        (status = "default", body = Error, description = "Why not. Nothing has changed."),
+    ))]
+pub async fn roll_back(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Asked(HowBack { keep_state }): Asked<HowBack>,
+    request: Request,
+) -> Answer<Json<DriverDetails>> {
+    let (name, by) = (Name::new(&name)?, caller(&request));
+    let back = api.change(move |c| async move { c.roll_back_driver(&name, keep_state.unwrap_or(false), by).await });
+    Ok(Json(with_plugin(&api, back.await?).await))
+}
+
+/// How to roll a driver back.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[into_params(parameter_in = Query)]
+pub struct HowBack {
+    /// Also if the driver has changed something since: the version before gets its state as it is.
+    keep_state: Option<bool>,
+}
+
+/// Lists a driver's versions, the newest first.
+#[utoipa::path(get, path = "/drivers/{name}/history", tag = "drivers", operation_id = "driver_history",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses((status = 200, body = Vec<DriverVersion>), (status = "default", body = Error, description = "Why not.")))]
+pub async fn history(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<Vec<DriverVersion>>> {
+    Ok(Json(api.controller.driver_history(&Name::new(&name)?).await?))
+}
+
+/// Has the component in a request's body loaded, one way or the other.
+async fn uploaded<W>(
+    api: &Api,
+    request: Request,
+    name: Name,
+    Loading { configuration, grant, from }: Loading,
+    load: impl FnOnce(Controller, LoadDriver) -> W + Send + 'static,
+) -> Answer<DriverDetails>
+where
+    W: Future<Output = Result<DriverDetails, Error>> + Send + 'static,
+{
+    let source = Source { from, by: caller(&request) };
+    let slot = upload_slot(api, api.limits.body).await?;
+    let Component(component) = Component::from_request(request, api).await?;
+    let wanted = LoadDriver { name, component, configuration, grant, source };
     let plugins = api.plugins.clone();
     let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
         let _slot = slot;
-        let loaded = c.load_driver(load).await?;
+        let loaded = load(c, wanted).await?;
         let socket = plugins.publish(&loaded.driver.name).await;
         Ok(with_socket(loaded, socket))
     });
-    Ok((StatusCode::CREATED, Json(loaded.await?)))
+    loaded.await
+}
+
+/// The number of the user who asks.
+fn caller(request: &Request) -> Option<u32> {
+    request.extensions().get::<Caller>().map(|caller| caller.0)
 }
 
 /// Lists the drivers.
@@ -72,8 +161,7 @@ pub async fn list(State(api): State<Api>) -> Answer<Json<Vec<Driver>>> {
     responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
 pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<Json<DriverDetails>> {
     let details = api.controller.driver(&Name::new(&name)?).await?;
-    let socket = api.plugins.find(&details.driver.name).await;
-    Ok(Json(with_socket(details, socket)))
+    Ok(Json(with_plugin(&api, details).await))
 }
 
 /// Changes what a driver may do, from its next call on.
@@ -151,6 +239,12 @@ pub async fn remove(State(api): State<Api>, Segments(name): Segments<String>) ->
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A driver with what dockerd sees of it now.
+async fn with_plugin(api: &Api, details: DriverDetails) -> DriverDetails {
+    let socket = api.plugins.find(&details.driver.name).await;
+    with_socket(details, socket)
+}
+
 /// A driver with what dockerd sees of it.
 fn with_socket(details: DriverDetails, socket: Result<PathBuf, Error>) -> DriverDetails {
     match socket {
@@ -159,17 +253,22 @@ fn with_socket(details: DriverDetails, socket: Result<PathBuf, Error>) -> Driver
     }
 }
 
-/// How to load a driver.
+/// What a query says of a component.
 struct Settings {
-    name: Name,
+    name: Option<Name>,
+    loading: Loading,
+}
+
+/// How a component is to be loaded, whatever its name.
+struct Loading {
     configuration: BTreeMap<String, String>,
     grant: Granting,
-    replace: bool,
+    from: String,
 }
 
 /// What a query says. It is read by hand because `set` repeats.
 fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
-    let (mut name, mut grant, mut replace) = (None, Granting::Unsaid, false);
+    let (mut name, mut grant, mut from) = (None, Granting::Unsaid, String::new());
     let mut configuration = BTreeMap::new();
     for (key, value) in pairs {
         match key.as_str() {
@@ -182,19 +281,15 @@ fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
             "grant" => grant = Some(read_grant(&value)?).into(),
             "grant-asked" if value == "true" => grant = Granting::Asked,
             "grant-asked" => return Err(Error::invalid(format!("grant-asked={value:?} is not true"))),
-            "replace" => {
-                let no_bool = |_| Error::invalid(format!("replace={value:?} is neither true nor false"));
-                replace = value.parse().map_err(no_bool)?;
-            }
+            "from" => from = printable(&value, MESSAGE_BYTES),
             _ => {
                 return Err(Error::invalid(format!(
-                    "the query can't be read: unknown field {key:?}: name, set, grant, grant-asked or replace"
+                    "the query can't be read: unknown field {key:?}: name, set, grant, grant-asked or from"
                 )));
             }
         }
     }
-    let name = name.ok_or_else(|| Error::invalid("the query must have name=: the name that networks say"))?;
-    Ok(Settings { name, configuration, grant, replace })
+    Ok(Settings { name, loading: Loading { configuration, grant, from } })
 }
 
 fn read_grant(text: &str) -> Result<Grant, Error> {
@@ -230,20 +325,18 @@ mod tests {
 
     #[test]
     fn a_query_is_a_name_and_settings() {
-        let said = pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c="), ("replace", "true")]);
-        let Settings { name, configuration: set, grant, replace } = settings(said).unwrap();
-        assert_eq!((name.as_str(), grant, replace), ("bridge", Granting::Unsaid, true));
+        let said = pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c="), ("from", "/a b")]);
+        let Settings { name, loading: Loading { configuration: set, grant, from } } = settings(said).unwrap();
+        assert_eq!((name.unwrap().as_str(), grant, from.as_str()), ("bridge", Granting::Unsaid, "/a b"));
         let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
         assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
     }
 
     #[test]
     fn a_bad_query_names_what_was_wrong() {
-        let table: [(&[(&str, &str)], &str); 11] = [
-            (&[], "name="),
+        let table: [(&[(&str, &str)], &str); 9] = [
             (&[("name", "a"), ("name", "b")], "more than one name="),
             (&[("name", "a/b")], "a/b"),
-            (&[("name", "a"), ("replace", "yes")], "replace=\"yes\" is neither"),
             (&[("name", "a"), ("set", "b")], "\"b\" is not KEY=VALUE"),
             (&[("name", "a"), ("set", "=b")], "is not KEY=VALUE"),
             (&[("name", "a"), ("set", "b=1"), ("set", "b=2")], "\"b\" is set more than once"),

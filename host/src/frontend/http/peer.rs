@@ -11,16 +11,20 @@ use tokio::net::UnixStream;
 
 use words::{Error, Result};
 
-/// Whether the process at the other end may speak to the daemon through the socket at this path.
-pub fn check(stream: &UnixStream, socket: Option<&Path>) -> Result<()> {
+/// The user at the other end of a connection, by number. It is among the extensions of each of the connection's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller(pub u32);
+
+/// Whether the process at the other end may speak to the daemon through the socket at this path; if so, whose it is.
+pub fn check(stream: &UnixStream, socket: Option<&Path>) -> Result<Caller> {
     let peer = stream.peer_cred().map_err(|e| Error::internal(format!("can't tell who connected: {e}")))?;
     if [0, rustix::process::geteuid().as_raw()].contains(&peer.uid()) {
-        return Ok(());
+        return Ok(Caller(peer.uid()));
     }
     // Looked at each time: an operator may give the socket to another group.
     let group = socket.and_then(|path| path.metadata().ok()).map(|file| file.gid());
     if group.is_some_and(|group| group == peer.gid() || peer.pid().is_some_and(|pid| has(&status(pid), group))) {
-        return Ok(());
+        return Ok(Caller(peer.uid()));
     }
     let who = format!("the user {} is neither root nor in the group of the socket", peer.uid());
     Err(Error::forbidden(format!("{who}: chgrp the socket to one of its groups, which makes it as good as root")))
@@ -57,6 +61,6 @@ mod tests {
     #[tokio::test]
     async fn this_user_may() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        check(&ours, None).unwrap();
+        assert_eq!(check(&ours, None).unwrap(), Caller(rustix::process::geteuid().as_raw()));
     }
 }

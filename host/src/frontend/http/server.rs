@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::limits::{Limits, MAX_HEAD};
 use super::patience::Patient;
-use crate::frontend::http::peer;
+use crate::frontend::http::peer::{self, Caller};
 use crate::frontend::http::socket::path_of;
 
 /// How long to wait after an accept that failed: mostly for lack of file descriptors, which others must give back first.
@@ -37,14 +37,14 @@ pub async fn serve_within(listener: UnixListener, router: Router, shutdown: impl
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             (stream, slot) = accept(&listener, &slots) => {
-                let router = match peer::check(&stream, path.as_deref()) {
-                    Ok(()) => router.clone(),
+                let (router, caller) = match peer::check(&stream, path.as_deref()) {
+                    Ok(caller) => (router.clone(), Some(caller)),
                     Err(error) => {
                         tracing::warn!("a client is refused: {error}");
-                        peer::refusing(&error)
+                        (peer::refusing(&error), None)
                     }
                 };
-                connections.spawn(connection(stream, slot, router, stopping.clone(), limits));
+                connections.spawn(connection(stream, slot, router, caller, stopping.clone(), limits));
             }
         }
     }
@@ -75,6 +75,7 @@ async fn connection(
     stream: UnixStream,
     _slot: OwnedSemaphorePermit,
     router: Router,
+    caller: Option<Caller>,
     mut stopping: watch::Receiver<()>,
     limits: Limits,
 ) {
@@ -82,8 +83,9 @@ async fn connection(
     let head = stream.head();
     let router = TowerToHyperService::new(router);
     // Called with a request whose head is complete.
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: hyper::Request<_>| {
         head.is_complete(true);
+        caller.map(|caller| request.extensions_mut().insert(caller));
         let (head, answer) = (head.clone(), router.call(request));
         async move {
             let answer = answer.await;

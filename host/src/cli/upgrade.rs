@@ -1,0 +1,153 @@
+//! `pontoon driver upgrade`, `rollback` and `history`; and how a component is sent.
+
+use std::path::PathBuf;
+
+use super::client::{Reply, encode, path};
+use super::exit::{FORBIDDEN, Failure};
+use super::grant;
+use super::output::{Session, table};
+use super::values::{pair, short, unique, utc};
+use crate::driver::admit::{Admitted, admit};
+use crate::serve::folder::{read_component, read_grant};
+use ::grant::Grant;
+use operation::driver::{DriverDetails, DriverVersion};
+use words::Name;
+
+/// Puts another component in a driver's place.
+#[derive(Debug, clap::Args)]
+pub struct Upgrade {
+    /// The driver
+    pub name: Name,
+    /// The component
+    pub file: PathBuf,
+    /// What the driver's configuration answers for KEY (repeatable) [default: all that it answered before]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    pub configuration: Vec<(String, String)>,
+    /// What it may do, in TOML [default: what it might before]
+    #[arg(long, value_name = "FILE", conflicts_with = "grant_asked")]
+    pub grant: Option<PathBuf>,
+    /// Grant whatever it asks for
+    #[arg(long)]
+    pub grant_asked: bool,
+}
+
+/// Brings a driver's version before back.
+#[derive(Debug, clap::Args)]
+pub struct Rollback {
+    /// The driver
+    name: Name,
+    /// Also if the driver has changed something since: the version before gets its state as it is, and has to understand it
+    #[arg(long)]
+    keep_state: bool,
+}
+
+/// A component on its way to the daemon.
+pub struct Upload {
+    /// What it may do, if somebody said.
+    pub grant: Option<Grant>,
+    component: Vec<u8>,
+    grant_asked: bool,
+    query: String,
+}
+
+impl Upgrade {
+    /// Does it.
+    pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let is_set = !self.configuration.is_empty();
+        let upload = Upload::new(self.file, self.configuration, self.grant, self.grant_asked)?;
+        let route = path(&["drivers", self.name.as_str(), "upgrade"]) + "?";
+        let before = may(&self.name, session).await;
+        let (reply, details) = upload.send(&route, before, session).await?;
+        if !is_set && !details.configuration.is_empty() {
+            let kept: Vec<_> = details.configuration.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            session.note(&format!("it keeps its configuration: {} (--set replaces all of it)", kept.join(", ")));
+        }
+        session.done(&reply, self.name.as_str())
+    }
+}
+
+impl Rollback {
+    /// Does it.
+    pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let query = if self.keep_state { "?keep-state=true" } else { "" };
+        let route = path(&["drivers", self.name.as_str(), "rollback"]) + query;
+        let reply = session.client.post(&route, &()).await?;
+        session.done(&reply, self.name.as_str())
+    }
+}
+
+impl Upload {
+    /// Reads the files.
+    pub fn new(
+        file: PathBuf,
+        configuration: Vec<(String, String)>,
+        grant: Option<PathBuf>,
+        grant_asked: bool,
+    ) -> Result<Self, Failure> {
+        let from = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
+        let mut query = format!("from={}", encode(&from.display().to_string()));
+        for (key, value) in unique(configuration)? {
+            query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
+        }
+        let component = read_component(&file)?;
+        let grant = grant.map(|file| read_grant(&file)).transpose()?;
+        Ok(Self { grant, component, grant_asked, query })
+    }
+
+    /// Sends it to a route, which ends where a query goes on. Shows what the driver asks for beside what it gets: `otherwise`, if nobody said.
+    pub async fn send(
+        self,
+        route: &str,
+        otherwise: Grant,
+        session: &mut Session<'_>,
+    ) -> Result<(Reply, DriverDetails), Failure> {
+        let Self { grant, component, grant_asked, mut query } = self;
+        // Whether it can be used is the daemon's to say.
+        let admitted = admit(&component).ok();
+        let caution = admitted.as_ref().and_then(Admitted::caution);
+        let asks = admitted.and_then(|found| found.manifest).map(|found| found.asks).unwrap_or_default();
+        if grant_asked {
+            query.push_str("&grant-asked=true");
+        } else if let Some(grant) = &grant {
+            query.push_str(&format!("&grant={}", encode(&grant::json(grant)?)));
+        }
+        let granted = if grant_asked { asks.clone() } else { grant.unwrap_or(otherwise) };
+        let answer = session.client.upload(&format!("{route}{query}"), component).await;
+        // Where it is refused for another reason, nobody has asked.
+        if answer.as_ref().map_or_else(|failure| failure.code == FORBIDDEN, |_| true) {
+            session.tell(&grant::comparison(&asks, &granted));
+        }
+        let reply = answer?;
+        let details: DriverDetails = reply.read()?;
+        if let Some(caution) = caution {
+            session.note(&caution);
+        }
+        if let Some(why) = &details.unpublished {
+            session.note(&format!("Docker does not see it: {why}"));
+        }
+        Ok((reply, details))
+    }
+}
+
+/// What a driver that is loaded may do.
+async fn may(name: &Name, session: &Session<'_>) -> Grant {
+    let details = session.client.get(&path(&["drivers", name.as_str()])).await;
+    let details = details.ok().and_then(|reply| reply.read::<DriverDetails>().ok());
+    details.map(|details| details.grant).unwrap_or_default()
+}
+
+/// Versions as a table.
+pub fn rows(versions: &[DriverVersion]) -> String {
+    let rows = versions.iter().map(|version| {
+        let by = version.source.by.map_or_else(|| "pontoon".to_owned(), |user| format!("user {user}"));
+        let ended = version
+            .ended
+            .as_ref()
+            .map_or_else(|| "serves".to_owned(), |ended| format!("{} {}", utc(ended.at), ended.how));
+        let (number, digest) = (version.number.to_string(), short(&version.digest));
+        // Of a driver that an earlier Pontoon loaded nobody knows.
+        let came = if version.came == 0 { "unknown".to_owned() } else { utc(version.came) };
+        [number, digest, came, by, version.source.from.clone(), ended]
+    });
+    table(["VERSION", "DIGEST", "CAME", "BY", "FROM", "ENDED"], rows)
+}
