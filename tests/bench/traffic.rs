@@ -24,7 +24,7 @@ const GREETS: u8 = b'g';
 const FIRST_PORT: u16 = 10_000;
 const MANY: u16 = 5_000;
 /// Ports that one endpoint publishes at most.
-const AT_ONCE: usize = 1_000;
+const AT_ONCE: usize = 500;
 /// Where the outside is.
 const OUTSIDE: &str = "192.0.2.2";
 const HOST: &str = "192.0.2.1";
@@ -99,7 +99,8 @@ fn plain() -> Site {
     Site::new("the kernel alone".to_owned(), [a, b], outside, [server, server], Box::new(host))
 }
 
-/// Each port by itself: a range would be one rule. `b` has the middle one, and no endpoint has more than [`AT_ONCE`].
+/// Each port by itself: all lead to one port of a container, so they form no ranges, which would be one rule each. `b` has the middle one, and
+/// no endpoint has more than [`AT_ONCE`].
 fn pontoons(number: u16) -> Site {
     let (daemon, a) = (Daemon::start(), Namespace::new("a"));
     let outside = outside(&daemon.host);
@@ -110,7 +111,8 @@ fn pontoons(number: u16) -> Site {
     let (mut b, mut others) = (None, Vec::new());
     for (at, some) in all.chunks(AT_ONCE).enumerate() {
         let container = Namespace::new(&format!("b{at}"));
-        let ports = some.iter().map(|port| json!({"protocol": "tcp", "container_port": port, "host_port": port}));
+        let one = |host_port| json!({"protocol": "tcp", "container_port": port, "host_port": host_port});
+        let ports = some.iter().map(one);
         let body = json!({"namespace": container.text(), "ports": ports.collect::<Vec<_>>()});
         daemon.ask("POST /networks/n/endpoints", &body.to_string());
         if some.contains(&port) { b = Some(container) } else { others.push(container) }

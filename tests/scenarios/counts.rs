@@ -59,8 +59,9 @@ fn warm(network: &str) -> Daemon {
 #[test]
 fn an_endpoint_takes_no_more_system_calls_than_it_did() {
     for ipv6 in ["", "--ipv6"] {
-        let attach = Counts { setns: 4, sockets: 3, datagrams: 21, answers: usize::MAX, threads: 1, store: 94 };
-        let detach = Counts { setns: 4, sockets: 2, datagrams: 15, answers: usize::MAX, threads: 1, store: 90 };
+        // The port's chains are three: whether their maps are there is asked once, and how much is left in each of them when the port goes.
+        let attach = Counts { setns: 4, sockets: 3, datagrams: 22, answers: usize::MAX, threads: 1, store: 94 };
+        let detach = Counts { setns: 4, sockets: 2, datagrams: 20, answers: usize::MAX, threads: 1, store: 90 };
         let found = endpoint(&warm(ipv6), "n", |a, d| is_within(a, attach) && is_within(d, detach));
         println!("{ipv6} attach {:?}\n{ipv6} detach {:?}", found.0, found.1);
         assert!(is_within(found.0, attach), "an attach takes more than it did: {:?}, at most {attach:?}", found.0);

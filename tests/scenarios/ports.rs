@@ -464,6 +464,12 @@ fn as_many_as_a_record_has_room_for() {
     assert!(bench.wait(bench.controller.detach(Some("n"), "a")).is_ok());
     bench.wait(bench.controller.attach("n", attach(&a, &ports(512)))).unwrap();
     assert!(is_taken(&bench.host, Ipv6Addr::UNSPECIFIED, 3511));
+    // A packet meets the rules of its own port, and none of the others.
+    let rules = bench.host.run("nft list ruleset");
+    let chains = || rules.split("\tchain ").filter(|chain| chain.contains("dport 3"));
+    assert!(chains().all(|chain| chain.starts_with("nat-") || chain.starts_with("filter-prerouting-")), "{rules}");
+    assert!(chains().all(|chain| chain.lines().next().unwrap().contains("/tcp-3")), "{rules}");
+    assert_eq!(chains().count(), 3 * 512);
     bench.wait(bench.controller.detach(Some("n"), "a")).unwrap();
     println!("and away: {:?}", begin.elapsed());
     assert!(!bench.host.run("nft list ruleset").contains("dport"));

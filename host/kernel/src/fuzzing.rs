@@ -54,7 +54,8 @@ fn change(kernel: &Kernel, link: &LinkKey) {
     };
     let (Some(first), Some(second)) = (end("a"), end("b")) else { return };
     let down = LinkChanges { up: Some(false), ..LinkChanges::default() };
-    let rules = vec![NftHandle { chain: NftChain { hook: NftHook::Forward, priority: 0, nat: false }, handle: 1 }];
+    let rules =
+        vec![NftHandle { chain: NftChain { hook: NftHook::Forward, priority: 0, nat: false }, port: None, handle: 1 }];
     let _ = kernel.apply(&[
         Change::AddLink(LinkSpec { end: first, kind: LinkKind::Veth(Box::new(second)) }),
         Change::SetLink(link.clone(), down),

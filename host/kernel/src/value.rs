@@ -375,8 +375,20 @@ pub struct DroppingChain {
 pub struct NftHandle {
     /// Its base chain.
     pub chain: NftChain,
+    /// The port in whose chain it is, to which the base chain leads; none: it is in the base chain itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<NftPort>,
     /// The kernel's handle in its table.
     pub handle: u64,
+}
+
+/// A port of a protocol. Rules for it alone have a chain of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NftPort {
+    /// IPPROTO_*.
+    pub protocol: u8,
+    /// The destination's.
+    pub port: u16,
 }
 
 /// A kernel setting. The kernel layer alone knows its path.

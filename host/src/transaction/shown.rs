@@ -139,7 +139,7 @@ mod tests {
         let chain = NftChain { nat: false, hook: NftHook::Forward, priority: -1 };
         let conditions = vec![is(NftProperty::InputLink(7), false), is(NftProperty::OutputLinks(vec![7, 9]), true)];
         let rule = NftRule { chain, conditions, verdict: NftVerdict::Drop, comment: String::new() };
-        let handle = NftHandle { chain, handle: 3 };
+        let handle = NftHandle { chain, port: None, handle: 3 };
         let (table, rule) = ("t".to_owned(), Some(rule));
         let packets = Thing::NftRule { namespace: Namespace::Host, table, handle, rule, port: None };
         let policy = Thing::Rule(Rule {

@@ -53,8 +53,10 @@ fn in_kernel(daemon: &Daemon) -> BTreeSet<String> {
     let ruleset: Value = serde_json::from_str(&daemon.host.run("nft -j -a list ruleset")).unwrap();
     let rules = ruleset["nftables"].as_array().unwrap().iter().filter_map(|line| {
         let (handle, table) = (line["rule"]["handle"].as_u64()?, line["rule"]["table"].as_str()?);
-        // The host's own table is no object of a call.
-        (table.starts_with("pontoon-") && !table.ends_with("-host")).then(|| format!("rule {handle} of {table}"))
+        // The host's own table is no object of a call, nor is what leads to the rules of a port.
+        let leads = line["rule"]["comment"] == "rules for one port";
+        (table.starts_with("pontoon-") && !table.ends_with("-host") && !leads)
+            .then(|| format!("rule {handle} of {table}"))
     });
     let routing = [("ip -j -4 rule", 4), ("ip -j -6 rule", 6)].into_iter().flat_map(|(command, family)| {
         let own = list(command)

@@ -62,6 +62,9 @@ pub enum Deed {
     Destination(IpAddr),
 }
 
+/// The comment of a rule that leads to those of one port each, and does nothing else.
+pub const LEADS: &str = "rules for one port";
+
 /// A rule, with its tests and whether each is negated.
 #[derive(Clone, Debug)]
 pub struct PacketRule {
@@ -91,7 +94,10 @@ impl PacketRule {
     pub fn of_fake(line: &str) -> Option<Self> {
         let (head, bytes) = line.strip_prefix("nft ")?.rsplit_once(" [")?;
         let mut words = head.split(' ');
-        let (table, chain) = (words.next()?.to_owned(), words.next()?);
+        let (table, chain) = (words.next()?.to_owned(), base(words.next()?));
+        if head.ends_with(LEADS) {
+            return None;
+        }
         let (_, at) = chain.split_once('-')?;
         let (hook, priority) = at.split_once('-')?;
         let bytes = bytes.trim_end_matches(']').split(", ").filter(|byte| !byte.is_empty());
@@ -105,7 +111,8 @@ impl PacketRule {
     pub fn of_real(rule: &Value, chains: &[&Value]) -> Self {
         let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let same = |chain: &&&Value| {
-            ["family", "table"].iter().all(|key| chain[*key] == rule[*key]) && chain["name"] == rule["chain"]
+            ["family", "table"].iter().all(|key| chain[*key] == rule[*key])
+                && chain["name"] == base(rule["chain"].as_str().unwrap())
         };
         let chain = chains.iter().find(same).map_or(&Value::Null, |chain| *chain);
         let (mut tests, mut deed) = (Vec::new(), Deed::Plain);
@@ -134,6 +141,11 @@ impl PacketRule {
             text: format!("{} {} {}", rule["table"], rule["chain"], rule["expr"]),
         }
     }
+}
+
+/// The base chain of a chain: `nat-prerouting-dstnat/tcp-80` is behind `nat-prerouting-dstnat`.
+fn base(chain: &str) -> &str {
+    chain.split('/').next().unwrap()
 }
 
 /// The names that nft has for priorities.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use kernel::{Fake, Kernel, LinkInfo, LinkKey, Mark, Namespace, Neighbour, Route, Rule, Sysctl};
 use serde_json::{Deserializer, Value};
 
-use super::packet_rule::PacketRule;
+use super::packet_rule::{LEADS, PacketRule};
 
 /// The namespace that Pontoon works in, among the paths of others.
 pub const HOST: &str = "the host";
@@ -215,7 +215,9 @@ impl Space {
                 "rule" => {
                     let rule = PacketRule::of_real(what, &chains);
                     self.note(About::Table(table), format!("nft {}", rule.text));
-                    self.packet_rules.push(rule);
+                    if what["comment"] != LEADS {
+                        self.packet_rules.push(rule);
+                    }
                 }
                 _ => self.note(About::Table(table), format!("nft {kind} {plain}")),
             }

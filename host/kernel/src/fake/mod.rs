@@ -25,6 +25,7 @@ mod link_tell;
 mod machine;
 mod neighbour;
 mod nft;
+mod nft_map;
 mod nft_table;
 mod port;
 mod removal;

@@ -1,5 +1,7 @@
 //! nftables of a namespace: tables of family inet with base chains and rules, changed in transactions (net/netfilter/nf_tables_api.c).
 
+use std::collections::BTreeMap;
+
 use rustix::io::Errno;
 
 use crate::fake::fields::Fields;
@@ -23,13 +25,22 @@ pub(super) struct Table {
     pub name: String,
     pub last_handle: u64,
     pub chains: Vec<Chain>,
+    pub maps: Vec<Map>,
+}
+
+/// A map to chains: by their names, for each key as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Map {
+    pub name: String,
+    pub elements: BTreeMap<Vec<u8>, String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chain {
     pub name: String,
     pub nat: bool,
-    pub hook: u32,
+    /// None: no base chain.
+    pub hook: Option<u32>,
     pub rules: Vec<Rule>,
 }
 
@@ -80,7 +91,7 @@ impl Nft {
             m::NFT_MSG_NEWTABLE if !inet => Err(Errno::OPNOTSUPP),
             m::NFT_MSG_NEWTABLE => {
                 if position.is_none() {
-                    self.tables.push(Table { name, last_handle: 0, chains: Vec::new() });
+                    self.tables.push(Table { name, last_handle: 0, chains: Vec::new(), maps: Vec::new() });
                 }
                 Ok(Vec::new())
             }
@@ -93,8 +104,10 @@ impl Nft {
                     m::NFT_MSG_NEWCHAIN => table.new_chain(&fields),
                     m::NFT_MSG_DELCHAIN => table.delete_chain(&fields),
                     m::NFT_MSG_NEWRULE => table.new_rule(&fields, request.flags & flag::ECHO != 0),
-                    // What is in a set is part of what its rule tests.
-                    m::NFT_MSG_NEWSET | m::NFT_MSG_NEWSETELEM => Ok(Vec::new()),
+                    m::NFT_MSG_NEWSET => table.new_set(&fields),
+                    m::NFT_MSG_DELSET => table.delete_set(&fields),
+                    m::NFT_MSG_NEWSETELEM => table.new_elements(&fields),
+                    m::NFT_MSG_DELSETELEM => table.delete_elements(&fields),
                     m::NFT_MSG_DELRULE => table.delete_rule(&fields),
                     _ => Err(Errno::OPNOTSUPP),
                 }
@@ -113,13 +126,19 @@ impl Nft {
             m::NFT_MSG_GETTABLE if dump => Ok(self.tables.iter().map(Table::tell).collect()),
             m::NFT_MSG_GETTABLE => Ok(vec![named()?.tell()]),
             m::NFT_MSG_GETCHAIN if dump => Ok(self.tables.iter().flat_map(Table::tell_chains).collect()),
-            m::NFT_MSG_GETCHAIN => named()?
-                .chain(&fields)
-                .map(|chain| vec![chain.tell(&fields.text(m::NFTA_TABLE_NAME).unwrap_or_default())]),
+            m::NFT_MSG_GETCHAIN => {
+                let table = named()?;
+                table.chain(&fields).map(|chain| vec![chain.tell(table)])
+            }
             m::NFT_MSG_GETRULE if dump && fields.text(m::NFTA_RULE_TABLE).is_none() => {
                 Ok(self.tables.iter().flat_map(Table::tell_rules).collect())
             }
-            m::NFT_MSG_GETRULE if dump => Ok(named().map(Table::tell_rules).unwrap_or_default()),
+            m::NFT_MSG_GETRULE if dump => {
+                let chain = fields.text(m::NFTA_RULE_CHAIN);
+                Ok(named().map(|table| table.tell_rules_of(chain.as_deref())).unwrap_or_default())
+            }
+            m::NFT_MSG_GETSET if dump => Ok(named()?.tell_maps()),
+            m::NFT_MSG_GETSETELEM if dump => Ok(vec![named()?.map(&fields)?.tell_elements()]),
             m::NFT_MSG_GETRULE => {
                 let (table, chain) = (named()?, named()?.rule_chain(&fields)?);
                 let handle = handle(&fields)?;

@@ -1,11 +1,11 @@
-//! What is in an nftables table: base chains, and rules in them.
+//! What is in an nftables table: chains, and rules in them.
 
 use rustix::io::Errno;
 
 use crate::fake::fields::Fields;
 use crate::fake::machine::Reply;
-use crate::fake::nft::{Chain, Rule, Table, inet};
-use crate::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_NAT_TYPE};
+use crate::fake::nft::{Chain, Map, Rule, Table, inet};
+use crate::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LOOKUP_SET, NFTA_NAT_TYPE};
 use crate::nft::message as m;
 use crate::transport::attribute::{Writer, attributes, big_long, big_number};
 use crate::transport::socket::Message;
@@ -31,12 +31,18 @@ impl Table {
 
     pub fn new_chain(&mut self, fields: &Fields) -> Reply {
         let name = fields.text(m::NFTA_CHAIN_NAME).ok_or(Errno::INVAL)?;
+        let Some(at) = fields.nested(m::NFTA_CHAIN_HOOK, 0)? else {
+            if self.chains.iter().all(|chain| chain.name != name) {
+                self.last_handle += 1;
+                self.chains.push(Chain { name, nat: false, hook: None, rules: Vec::new() });
+            }
+            return Ok(Vec::new());
+        };
         let nat = match fields.text(m::NFTA_CHAIN_TYPE).as_deref() {
             Some("nat") => true,
             Some("filter") => false,
             _ => return Err(Errno::NOENT),
         };
-        let at = fields.nested(m::NFTA_CHAIN_HOOK, 0)?.ok_or(Errno::INVAL)?;
         let number = |kind| at.must(kind).and_then(|value| big_number(value).map_err(|_| Errno::INVAL));
         let (hook, priority) = (number(m::NFTA_HOOK_HOOKNUM)?, number(m::NFTA_HOOK_PRIORITY)?.cast_signed());
         if self.chains.iter().any(|chain| chain.name == name) {
@@ -46,13 +52,13 @@ impl Table {
             return Err(Errno::OPNOTSUPP);
         }
         self.last_handle += 1;
-        self.chains.push(Chain { name, nat, hook, rules: Vec::new() });
+        self.chains.push(Chain { name, nat, hook: Some(hook), rules: Vec::new() });
         Ok(Vec::new())
     }
 
     pub fn delete_chain(&mut self, fields: &Fields) -> Reply {
         let name = self.chain(fields)?.name.clone();
-        if !self.chain(fields)?.rules.is_empty() {
+        if self.ways_to(&name) > 0 {
             return Err(Errno::BUSY);
         }
         self.chains.retain(|chain| chain.name != name);
@@ -62,7 +68,7 @@ impl Table {
     pub fn new_rule(&mut self, fields: &Fields, echo: bool) -> Reply {
         let expressions = fields.get(m::NFTA_RULE_EXPRESSIONS).unwrap_or_default();
         let chain = self.rule_chain(fields)?;
-        check(chain, expressions)?;
+        self.check(chain, expressions)?;
         let userdata = fields.get(m::NFTA_RULE_USERDATA).unwrap_or_default().to_vec();
         let handle = self.last_handle + 1;
         let rule = Rule { handle, expressions: expressions.to_vec(), userdata };
@@ -83,30 +89,57 @@ impl Table {
     }
 
     pub fn tell(&self) -> Message {
-        let used = u32::try_from(self.chains.len()).unwrap_or(u32::MAX);
+        let used = u32::try_from(self.chains.len() + self.maps.len()).unwrap_or(u32::MAX);
         Message { body: inet().put_text(m::NFTA_TABLE_NAME, &self.name).put_big(m::NFTA_TABLE_USE, used).finish() }
     }
 
     pub fn tell_chains(&self) -> Vec<Message> {
-        self.chains.iter().map(|chain| chain.tell(&self.name)).collect()
+        self.chains.iter().map(|chain| chain.tell(self)).collect()
     }
 
     pub fn tell_rules(&self) -> Vec<Message> {
-        self.chains.iter().flat_map(|chain| chain.rules.iter().map(|rule| rule.tell(self, chain))).collect()
+        self.tell_rules_of(None)
+    }
+
+    /// Of one chain, or of all.
+    pub fn tell_rules_of(&self, name: Option<&str>) -> Vec<Message> {
+        let chains = self.chains.iter().filter(|chain| name.is_none_or(|name| chain.name == name));
+        chains.flat_map(|chain| chain.rules.iter().map(|rule| rule.tell(self, chain))).collect()
+    }
+
+    /// How many elements of maps lead to a chain.
+    fn ways_to(&self, chain: &str) -> usize {
+        self.maps.iter().flat_map(|map| map.elements.values()).filter(|to| *to == chain).count()
+    }
+
+    /// Translation is for chains of its own kind, each form of it at its hooks. A chain that others lead to has theirs.
+    fn check(&self, chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
+        let Some(base) = self.base_of(chain) else { return Ok(()) };
+        check(base, expressions)
+    }
+
+    fn base_of<'a>(&'a self, chain: &'a Chain) -> Option<&'a Chain> {
+        if chain.hook.is_some() {
+            return Some(chain);
+        }
+        let leads = |map: &&Map| map.elements.values().any(|to| *to == chain.name);
+        let looks = |base: &&Chain, map: &Map| base.rules.iter().any(|rule| looks_into(&rule.expressions, &map.name));
+        let maps: Vec<&Map> = self.maps.iter().filter(leads).collect();
+        self.chains.iter().find(|base| maps.iter().any(|map| looks(base, map)))
     }
 }
 
 impl Chain {
-    pub fn tell(&self, table: &str) -> Message {
-        let used = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
-        let hook = Writer::default().put_big(m::NFTA_HOOK_HOOKNUM, self.hook);
-        let written = inet()
-            .put_text(m::NFTA_CHAIN_TABLE, table)
-            .put_text(m::NFTA_CHAIN_NAME, &self.name)
-            .nest(m::NFTA_CHAIN_HOOK, hook)
-            .put_big(m::NFTA_CHAIN_POLICY, m::NF_ACCEPT)
-            .put_big(m::NFTA_CHAIN_USE, used);
-        Message { body: written.finish() }
+    pub fn tell(&self, table: &Table) -> Message {
+        let used = u32::try_from(self.rules.len() + table.ways_to(&self.name)).unwrap_or(u32::MAX);
+        let written = inet().put_text(m::NFTA_CHAIN_TABLE, &table.name).put_text(m::NFTA_CHAIN_NAME, &self.name);
+        let written = match self.hook {
+            Some(hook) => written
+                .nest(m::NFTA_CHAIN_HOOK, Writer::default().put_big(m::NFTA_HOOK_HOOKNUM, hook))
+                .put_big(m::NFTA_CHAIN_POLICY, m::NF_ACCEPT),
+            None => written,
+        };
+        Message { body: written.put_big(m::NFTA_CHAIN_USE, used).finish() }
     }
 }
 
@@ -122,7 +155,16 @@ impl Rule {
     }
 }
 
-/// Translation is for chains of its own kind, each form of it at its hooks.
+/// Whether a rule looks into a map.
+fn looks_into(expressions: &[u8], map: &str) -> bool {
+    attributes(expressions).flatten().any(|(_, expression)| {
+        let Ok(fields) = Fields::after(expression, 0) else { return false };
+        let data = fields.nested(NFTA_EXPR_DATA, 0).ok().flatten();
+        fields.text(NFTA_EXPR_NAME).as_deref() == Some("lookup")
+            && data.and_then(|data| data.text(NFTA_LOOKUP_SET)).as_deref() == Some(map)
+    })
+}
+
 fn check(chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
     for expression in attributes(expressions) {
         let (_, expression) = expression.map_err(|_| Errno::INVAL)?;
@@ -136,7 +178,7 @@ fn check(chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
             }
             _ => continue,
         };
-        if !chain.nat || hooks & 1 << chain.hook == 0 {
+        if !chain.nat || chain.hook.is_none_or(|hook| hooks & 1 << hook == 0) {
             return Err(Errno::OPNOTSUPP);
         }
     }

@@ -100,7 +100,11 @@ fn lines_of_nft(nft: &Nft) -> Vec<String> {
                 format!("nft {} {} {} {:02x?}", table.name, chain.name, super::nft::remark(rule), rule.expressions)
             })
         });
-        std::iter::once(format!("nft {}", table.name)).chain(chains).collect::<Vec<_>>()
+        let maps = table.maps.iter().flat_map(|map| {
+            std::iter::once(format!("nft {} map {}", table.name, map.name))
+                .chain(map.elements.values().map(|to| format!("nft {} map {} leads to {to}", table.name, map.name)))
+        });
+        std::iter::once(format!("nft {}", table.name)).chain(maps).chain(chains).collect::<Vec<_>>()
     };
     nft.tables.iter().flat_map(of_table).collect()
 }

@@ -1,6 +1,7 @@
-//! Base chains and their names, such as `nat-prerouting-dstnat` and `filter-forward-0`.
+//! Chains and their names: base chains, such as `nat-prerouting-dstnat` and `filter-forward-0`, and behind them the chains of ports, such as
+//! `nat-prerouting-dstnat/tcp-80`.
 
-use crate::{NftChain, NftHook};
+use crate::{NftChain, NftHook, NftPort};
 
 /// The priorities that nft has names for (and none for 0, which is only `filter` in filter chains).
 const PRIORITIES: [(&str, i32); 5] =
@@ -12,6 +13,11 @@ const HOOKS: [(&str, NftHook); 5] = [
     ("output", NftHook::Output),
     ("postrouting", NftHook::Postrouting),
 ];
+
+/// IPPROTO_* that have ports, as nft calls them.
+const PROTOCOLS: [(&str, u8); 3] = [("tcp", 6), ("udp", 17), ("sctp", 132)];
+/// What the map of a base chain is called behind its name.
+const MAP: &str = "ports";
 
 /// NF_INET_* (linux/netfilter.h).
 pub(super) fn hook_number(hook: NftHook) -> u32 {
@@ -38,8 +44,37 @@ pub(super) fn name(chain: NftChain) -> String {
     }
 }
 
-/// The chain of a name; none where the name is not one that [`name`] makes.
-pub(super) fn parse(text: &str) -> Option<NftChain> {
+/// The name of a base chain, or of a port's behind it.
+pub(super) fn name_of(chain: NftChain, port: Option<NftPort>) -> String {
+    let Some(NftPort { protocol, port }) = port else { return name(chain) };
+    match PROTOCOLS.iter().find(|(_, number)| *number == protocol) {
+        Some((protocol, _)) => format!("{}/{protocol}-{port}", name(chain)),
+        None => format!("{}/{protocol}-{port}", name(chain)),
+    }
+}
+
+/// The name of the map that leads from a base chain to those of its ports.
+pub(super) fn map_name(chain: NftChain) -> String {
+    format!("{}/{MAP}", name(chain))
+}
+
+/// The base chain of a map; none where the name is not one that [`map_name`] makes.
+pub(super) fn of_map(text: &str) -> Option<NftChain> {
+    text.split_once('/').filter(|(_, map)| *map == MAP).and_then(|(chain, _)| parse(chain))
+}
+
+/// The chain of a name; none where the name is not one that [`name_of`] makes.
+pub(super) fn place(text: &str) -> Option<(NftChain, Option<NftPort>)> {
+    let Some((base, of_port)) = text.split_once('/') else { return Some((parse(text)?, None)) };
+    let (protocol, port) = of_port.split_once('-')?;
+    let named = PROTOCOLS.iter().find(|(name, _)| *name == protocol).map(|(_, number)| *number);
+    let port = NftPort { protocol: named.or_else(|| protocol.parse().ok())?, port: port.parse().ok()? };
+    let place = (parse(base)?, Some(port));
+    (name_of(place.0, place.1) == text).then_some(place)
+}
+
+/// The base chain of a name; none where the name is not one that [`name`] makes.
+fn parse(text: &str) -> Option<NftChain> {
     let mut parts = text.splitn(3, '-');
     let nat = match parts.next()? {
         "nat" => true,
@@ -63,8 +98,17 @@ mod tests {
         let names = ["nat-prerouting-dstnat", "filter-forward-0", "filter-input--10", "nat-postrouting-srcnat"];
         for text in names {
             assert_eq!(parse(text).map(name).as_deref(), Some(text));
+            assert_eq!(place(text).map(|(chain, port)| name_of(chain, port)).as_deref(), Some(text));
+            let map = parse(text).map(map_name).unwrap_or_default();
+            assert_eq!((of_map(&map), of_map(text), place(&map)), (parse(text), None, None));
+        }
+        for text in ["nat-prerouting-dstnat/tcp-80", "filter-input--10/sctp-65535", "filter-forward-0/136-7"] {
+            assert_eq!(place(text).map(|(chain, port)| name_of(chain, port)).as_deref(), Some(text));
+            assert_eq!((parse(text), of_map(text)), (None, None));
         }
         let others = ["filter-forward", "nat-prerouting--100", "filter-forward-+0", "x-forward-0", "filter-x-0", ""];
         assert!(others.iter().all(|text| parse(text).is_none()));
+        let others = ["x/tcp-80", "filter-forward-0/tcp-080", "filter-forward-0/6-80", "filter-forward-0/tcp-65536"];
+        assert!(others.iter().all(|text| place(text).is_none()));
     }
 }

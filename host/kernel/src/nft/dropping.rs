@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::nft::expression::{
     NF_ACCEPT, NFT_CT_STATE, NFT_CT_STATUS, NFT_GOTO, NFT_JUMP, NFT_META_IIF, NFT_META_IIFNAME, NFT_META_NFPROTO,
     NFT_RETURN, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME,
-    NFTA_IMMEDIATE_DATA, NFTA_VERDICT_CODE, Test,
+    NFTA_IMMEDIATE_DATA, NFTA_VERDICT_CHAIN, NFTA_VERDICT_CODE, Test,
 };
 use crate::nft::{NF_DROP, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, chain, find, list, message};
 use crate::transport::attribute::{after, attributes, big_long, big_number, number, text};
@@ -16,7 +16,6 @@ use crate::transport::session::Session;
 use crate::transport::socket::Message;
 use crate::{DroppingChain, Error, Namespace, NftHook};
 
-const NFTA_VERDICT_CHAIN: u16 = 2;
 /// Of meta, ct, payload and fib: what is loaded. Where there is no register to load it into, something is set.
 const NFTA_LOAD_REGISTER: u16 = 1;
 const NFTA_LOAD_KEY: u16 = 2;

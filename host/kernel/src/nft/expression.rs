@@ -8,25 +8,27 @@ use ipnet::IpNet;
 use crate::transport::attribute::Writer;
 use crate::{NftCondition, NftProperty, NftRule, NftVerdict};
 
-pub(super) const NFTA_LIST_ELEM: u16 = 1;
+pub(in super::super) const NFTA_LIST_ELEM: u16 = 1;
 pub(in super::super) const NFTA_EXPR_NAME: u16 = 1;
 pub(in super::super) const NFTA_EXPR_DATA: u16 = 2;
 /// Which translation a `nat` is: NFT_NAT_SNAT or NFT_NAT_DNAT.
 pub(in super::super) const NFTA_NAT_TYPE: u16 = 1;
-pub(super) const NFTA_DATA_VALUE: u16 = 1;
-pub(super) const NFTA_DATA_VERDICT: u16 = 2;
+pub(in super::super) const NFTA_LOOKUP_SET: u16 = 1;
+pub(in super::super) const NFTA_DATA_VALUE: u16 = 1;
+pub(in super::super) const NFTA_DATA_VERDICT: u16 = 2;
 pub(super) const NFTA_VERDICT_CODE: u16 = 1;
 pub(super) const NFTA_IMMEDIATE_DATA: u16 = 2;
 pub(super) const NFTA_CMP_OP: u16 = 2;
 pub(super) const NFTA_CMP_DATA: u16 = 3;
+pub(in super::super) const NFTA_VERDICT_CHAIN: u16 = 2;
 pub(super) const NFT_JUMP: u32 = (-3i32).cast_unsigned();
 pub(super) const NFT_GOTO: u32 = (-4i32).cast_unsigned();
 pub(super) const NFT_RETURN: u32 = (-5i32).cast_unsigned();
-const NFT_REG_VERDICT: u32 = 0;
+pub(super) const NFT_REG_VERDICT: u32 = 0;
 /// The name of an anonymous set: the kernel puts a number in.
 pub(super) const SET: &str = "__set%d";
 /// The two registers of 16 bytes that the rules here use.
-const REGISTER: u32 = 1;
+pub(super) const REGISTER: u32 = 1;
 const SECOND_REGISTER: u32 = 2;
 
 pub(super) const NFT_META_IIF: u32 = 4;
@@ -34,13 +36,13 @@ pub(super) const NFT_META_OIF: u32 = 5;
 pub(super) const NFT_META_IIFNAME: u32 = 6;
 pub(super) const NFT_META_OIFNAME: u32 = 7;
 pub(super) const NFT_META_NFPROTO: u32 = 15;
-const NFT_META_L4PROTO: u32 = 16;
+pub(super) const NFT_META_L4PROTO: u32 = 16;
 pub(super) const NFT_META_IIFGROUP: u32 = 21;
 const NFT_LOOKUP_F_INV: u32 = 1;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
-const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+pub(super) const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
 const NFTA_FIB_F_DADDR: u32 = 2;
 const RTN_LOCAL: u32 = 2;

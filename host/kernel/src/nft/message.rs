@@ -1,9 +1,10 @@
 //! The messages of nftables: batches, tables, chains and rules (linux/netfilter/nf_tables.h, nfnetlink.h).
 
+use crate::nft::ports::Ports;
 use crate::nft::{NFPROTO_INET, chain, expression};
 use crate::transport::attribute::Writer;
 use crate::transport::socket::{Request, flag};
-use crate::{Error, NftChain, NftRule};
+use crate::{Error, NftChain, NftHandle, NftPort, NftRule};
 
 /// `struct nfgenmsg`.
 pub(in super::super) const HEADER: usize = 4;
@@ -33,21 +34,26 @@ pub(in super::super) const NFT_MSG_DELRULE: u16 = 8;
 pub(in super::super) const NFT_MSG_NEWGEN: u16 = 15;
 pub(in super::super) const NFT_MSG_GETGEN: u16 = 16;
 pub(in super::super) const NFT_MSG_NEWSET: u16 = 9;
+pub(in super::super) const NFT_MSG_GETSET: u16 = 10;
+pub(in super::super) const NFT_MSG_DELSET: u16 = 11;
 pub(in super::super) const NFT_MSG_NEWSETELEM: u16 = 12;
-pub(super) const NFTA_SET_TABLE: u16 = 1;
-pub(super) const NFTA_SET_NAME: u16 = 2;
-pub(super) const NFTA_SET_FLAGS: u16 = 3;
+pub(in super::super) const NFT_MSG_GETSETELEM: u16 = 13;
+pub(in super::super) const NFT_MSG_DELSETELEM: u16 = 14;
+/// Of a list of elements, too.
+pub(in super::super) const NFTA_SET_TABLE: u16 = 1;
+pub(in super::super) const NFTA_SET_NAME: u16 = 2;
+pub(in super::super) const NFTA_SET_FLAGS: u16 = 3;
 pub(super) const NFTA_SET_KEY_TYPE: u16 = 4;
 pub(super) const NFTA_SET_KEY_LEN: u16 = 5;
 pub(super) const NFTA_SET_DESC: u16 = 9;
 pub(super) const NFTA_SET_ID: u16 = 10;
 pub(super) const NFTA_SET_TIMEOUT: u16 = 11;
-const NFTA_SET_USERDATA: u16 = 13;
+pub(super) const NFTA_SET_USERDATA: u16 = 13;
 pub(super) const NFTA_SET_DESC_SIZE: u16 = 1;
-const NFTA_SET_ELEM_KEY: u16 = 1;
-const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
-const NFTA_SET_ELEM_LIST_SET_ID: u16 = 4;
-const NFT_SET_ANONYMOUS: u32 = 1;
+pub(in super::super) const NFTA_SET_ELEM_KEY: u16 = 1;
+pub(in super::super) const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
+pub(in super::super) const NFTA_SET_ELEM_LIST_SET_ID: u16 = 4;
+pub(in super::super) const NFT_SET_ANONYMOUS: u32 = 1;
 const NFT_SET_CONSTANT: u32 = 2;
 /// What nft itself needs to print a set's elements: their type, and NFTNL_UDATA_SET_KEYBYTEORDER.
 pub(super) const TYPE_IFINDEX: u32 = 20;
@@ -66,6 +72,8 @@ pub(in super::super) const NF_ACCEPT: u32 = 1;
 pub(super) const NLM_F_APPEND: u16 = 0x800;
 /// NFTNL_UDATA_RULE_COMMENT: a type and a length of one byte each before the value.
 const COMMENT: u8 = 0;
+/// The protocol and the ports that a rule is for: one more value, which nft passes over.
+const PORTS: u8 = 100;
 /// What the interface promises; libnftnl takes at most 255 with the NUL.
 const COMMENT_BYTES: usize = 128;
 
@@ -89,7 +97,7 @@ fn batch_header() -> Writer {
     Writer::after(&[0, 0, high, low])
 }
 
-fn inet() -> Writer {
+pub(super) fn inet() -> Writer {
     Writer::after(&[NFPROTO_INET, 0, 0, 0])
 }
 
@@ -140,25 +148,30 @@ pub(super) fn new_chain(table: &str, chain: NftChain) -> Request {
     let hook = Writer::default()
         .put_big(NFTA_HOOK_HOOKNUM, chain::hook_number(chain.hook))
         .put(NFTA_HOOK_PRIORITY, &chain.priority.to_be_bytes());
-    let body = chain_body(table, chain)
+    let body = chain_body(table, chain, None)
         .nest(NFTA_CHAIN_HOOK, hook)
         .put_big(NFTA_CHAIN_POLICY, NF_ACCEPT)
         .put_text(NFTA_CHAIN_TYPE, chain::kind(chain));
     one(NFT_MSG_NEWCHAIN, flag::CREATE, body)
 }
 
+/// Makes the chain of a port. Ok if it is there.
+pub(super) fn new_port_chain(table: &str, chain: NftChain, port: NftPort) -> Request {
+    one(NFT_MSG_NEWCHAIN, flag::CREATE, chain_body(table, chain, Some(port)))
+}
+
 /// Asks for a chain.
-pub(super) fn get_chain(table: &str, chain: NftChain) -> Request {
-    one(NFT_MSG_GETCHAIN, 0, chain_body(table, chain))
+pub(super) fn get_chain(table: &str, chain: NftChain, port: Option<NftPort>) -> Request {
+    one(NFT_MSG_GETCHAIN, 0, chain_body(table, chain, port))
 }
 
-/// Removes an empty chain.
-pub(super) fn delete_chain(table: &str, chain: NftChain) -> Request {
-    one(NFT_MSG_DELCHAIN, 0, chain_body(table, chain))
+/// Removes a chain with its rules, unless something leads to it.
+pub(super) fn delete_chain(table: &str, chain: NftChain, port: Option<NftPort>) -> Request {
+    one(NFT_MSG_DELCHAIN, 0, chain_body(table, chain, port))
 }
 
-fn chain_body(table: &str, chain: NftChain) -> Writer {
-    inet().put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::name(chain))
+fn chain_body(table: &str, chain: NftChain, port: Option<NftPort>) -> Writer {
+    inet().put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::name_of(chain, port))
 }
 
 /// Makes an anonymous set of links, which goes with the rule that looks into it.
@@ -181,27 +194,43 @@ pub(super) fn new_set(table: &str, id: u32, links: &[u32]) -> [Request; 2] {
     [one(NFT_MSG_NEWSET, flag::CREATE, set), one(NFT_MSG_NEWSETELEM, flag::CREATE, elements)]
 }
 
-/// Makes a rule at the end of its chain and asks for what it became. Its sets come before it in the transaction, numbered from `first_set` on.
-pub(super) fn new_rule(table: &str, rule: &NftRule, first_set: u32) -> Result<Request, Error> {
+/// Makes a rule at the end of its chain, or of its port's, and asks for what it became. Its sets come before it in the transaction, numbered
+/// from `first_set` on.
+pub(super) fn new_rule(table: &str, rule: &NftRule, port: Option<NftPort>, first_set: u32) -> Result<Request, Error> {
     if rule.comment.len() > COMMENT_BYTES {
         return Err(Error::refused(format!("a rule's comment has at most {COMMENT_BYTES} bytes: {:?}", rule.comment)));
     }
-    let comment = [rule.comment.as_bytes(), &[0]].concat();
-    let userdata = [&[COMMENT, comment.len() as u8], comment.as_slice()].concat();
-    let body = rule_body(table, rule.chain)
+    let mut userdata = with_comment(&rule.comment);
+    if port.is_none()
+        && let Some(ports) = Ports::of(rule)
+    {
+        userdata.extend([PORTS, 5, ports.protocol]);
+        userdata.extend([ports.first.to_be_bytes(), ports.last.to_be_bytes()].concat());
+    }
+    let body = rule_body(table, rule.chain, port)
         .nest(NFTA_RULE_EXPRESSIONS, expression::list(rule, first_set))
         .put(NFTA_RULE_USERDATA, &userdata);
     Ok(one(NFT_MSG_NEWRULE, flag::CREATE | NLM_F_APPEND | flag::ECHO, body))
 }
 
+/// User data that is a comment.
+pub(super) fn with_comment(comment: &str) -> Vec<u8> {
+    let comment = [comment.as_bytes(), &[0]].concat();
+    [&[COMMENT, comment.len() as u8], comment.as_slice()].concat()
+}
+
 /// Asks for a rule.
-pub(super) fn get_rule(table: &str, chain: NftChain, handle: u64) -> Request {
-    one(NFT_MSG_GETRULE, 0, rule_body(table, chain).put(NFTA_RULE_HANDLE, &handle.to_be_bytes()))
+pub(super) fn get_rule(table: &str, rule: &NftHandle) -> Request {
+    one(NFT_MSG_GETRULE, 0, handle_body(table, rule))
 }
 
 /// Removes a rule.
-pub(super) fn delete_rule(table: &str, chain: NftChain, handle: u64) -> Request {
-    one(NFT_MSG_DELRULE, 0, rule_body(table, chain).put(NFTA_RULE_HANDLE, &handle.to_be_bytes()))
+pub(super) fn delete_rule(table: &str, rule: &NftHandle) -> Request {
+    one(NFT_MSG_DELRULE, 0, handle_body(table, rule))
+}
+
+fn handle_body(table: &str, rule: &NftHandle) -> Writer {
+    rule_body(table, rule.chain, rule.port).put(NFTA_RULE_HANDLE, &rule.handle.to_be_bytes())
 }
 
 /// Asks for all rules of all families.
@@ -214,18 +243,33 @@ pub(super) fn list_rules(table: Option<&str>) -> Request {
     all(NFT_MSG_GETRULE, table.into_iter().fold(inet(), |body, table| body.put_text(NFTA_RULE_TABLE, table)))
 }
 
-fn rule_body(table: &str, chain: NftChain) -> Writer {
-    inet().put_text(NFTA_RULE_TABLE, table).put_text(NFTA_RULE_CHAIN, &chain::name(chain))
+/// Asks for the rules of a base chain itself.
+pub(super) fn list_chain(table: &str, chain: NftChain) -> Request {
+    all(NFT_MSG_GETRULE, rule_body(table, chain, None))
+}
+
+pub(super) fn rule_body(table: &str, chain: NftChain, port: Option<NftPort>) -> Writer {
+    inet().put_text(NFTA_RULE_TABLE, table).put_text(NFTA_RULE_CHAIN, &chain::name_of(chain, port))
 }
 
 /// The comment in a rule's user data.
-pub(in super::super) fn comment(mut userdata: &[u8]) -> String {
+pub(in super::super) fn comment(userdata: &[u8]) -> String {
+    value_of(userdata, COMMENT).map(super::text).unwrap_or_default()
+}
+
+/// The ports in a rule's user data.
+pub(super) fn ports(userdata: &[u8]) -> Option<Ports> {
+    let &[protocol, a, b, c, d] = value_of(userdata, PORTS)? else { return None };
+    Some(Ports { protocol, first: u16::from_be_bytes([a, b]), last: u16::from_be_bytes([c, d]) })
+}
+
+fn value_of(mut userdata: &[u8], wanted: u8) -> Option<&[u8]> {
     while let [kind, length, rest @ ..] = userdata {
         let (value, others) = rest.split_at(usize::from(*length).min(rest.len()));
-        if *kind == COMMENT {
-            return super::text(value);
+        if *kind == wanted {
+            return Some(value);
         }
         userdata = others;
     }
-    String::new()
+    None
 }

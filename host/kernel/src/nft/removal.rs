@@ -1,20 +1,22 @@
-//! Removing rules: those that are there, the chains that they leave empty, and the table if it is left empty, in one transaction.
+//! Removing rules: those that are there, the chains that they leave empty, with what leads to them, and the table if it is left empty, in one
+//! transaction.
 //!
 //! The kernel counts what is in a chain and a table (NFTA_CHAIN_USE, NFTA_TABLE_USE), so the cost doesn't grow with the rules of others.
 //! The transaction is tied to the generation that the counts were read in: a rule that comes in between is not lost with its chain.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use rustix::io::Errno;
 
-use crate::nft::{RULES_PER_CHANGE, find, first_refusal, is_overtaken, message, transaction};
-use crate::transport::attribute::big_number;
+use crate::nft::{
+    RULES_PER_CHANGE, TRIES, count, first_refusal, is_overtaken, map, message, ports::unused, transaction,
+};
 use crate::transport::session::Session;
-use crate::transport::socket::{Answer, Protocol, Request};
-use crate::{Applied, Error, Namespace, NftChain, NftHandle, Outcome};
+use crate::transport::socket::{Protocol, Request};
+use crate::{Applied, Error, Namespace, NftChain, NftHandle, NftPort, Outcome};
 
-/// Another's change of the namespace's rules in the middle is rare; twenty in a row are not to be expected.
-const TRIES: usize = 20;
+/// A base chain, or the chain of a port behind it.
+type Place = (NftChain, Option<NftPort>);
 
 /// Removes rules. Ok for what is gone.
 pub(in super::super) fn remove(
@@ -42,9 +44,9 @@ fn remove_some(session: &mut Session, at: &Namespace, table: &str, mut left: Vec
 
 /// Tries once; false: something was gone or changed, and `left` has what is still there.
 fn attempt(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<NftHandle>) -> Result<bool, Error> {
-    let chains = chains(left);
+    let places = by_place(left);
     let mut questions = vec![message::get_generation(), message::get_table(table)];
-    questions.extend(chains.iter().map(|chain| message::get_chain(table, *chain)));
+    questions.extend(places.keys().map(|(chain, port)| message::get_chain(table, *chain, *port)));
     let answers = session.exchange_with(at, Protocol::Netfilter, &questions)?;
     let [generation, in_table, in_chains @ ..] = answers.as_slice() else { return Ok(false) };
     let Some(generation) = count(generation, message::NFTA_GEN_ID)? else { return Ok(false) };
@@ -52,23 +54,26 @@ fn attempt(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<Nf
         left.clear();
         return Ok(false);
     };
-    let mut batch: Vec<Request> = Vec::new();
-    let mut emptied = Vec::new();
-    for (chain, answer) in chains.iter().zip(in_chains) {
-        let Some(in_chain) = count(answer, message::NFTA_CHAIN_USE)? else {
-            left.retain(|rule| rule.chain != *chain);
-            continue;
-        };
-        let ours: Vec<&NftHandle> = left.iter().filter(|rule| rule.chain == *chain).collect();
-        batch.extend(ours.iter().map(|rule| message::delete_rule(table, rule.chain, rule.handle)));
-        if in_chain as usize == ours.len() {
-            emptied.push(*chain);
-        }
+    let mut plan = Plan::default();
+    for ((place, rules), answer) in places.iter().zip(in_chains) {
+        plan.take(table, *place, rules, count(answer, message::NFTA_CHAIN_USE)?);
     }
-    batch.extend(emptied.iter().map(|chain| message::delete_chain(table, *chain)));
-    if in_table as usize == emptied.len() {
+    let without = |chain: NftChain| {
+        let ports = plan.led_to.iter().filter(|(base, _)| *base == chain).count();
+        (ports, places.get(&(chain, None)).map_or(0, Vec::len))
+    };
+    let rest = (in_table as usize).saturating_sub(plan.emptied.len());
+    let maps = unused(session, at, table, rest, without)?;
+    let Plan { mut batch, emptied, led_to, gone } = plan;
+    batch.extend(led_to.iter().map(|(chain, port)| map::delete_element(table, *chain, *port)));
+    batch.extend(emptied.iter().map(|(chain, port)| message::delete_chain(table, *chain, *port)));
+    for chain in &maps {
+        batch.extend([message::delete_chain(table, *chain, None), map::delete(table, *chain)]);
+    }
+    if rest == 2 * maps.len() {
         batch.push(message::delete_table(table));
     }
+    left.retain(|rule| !gone.contains(&(rule.chain, rule.port)));
     if batch.is_empty() {
         return Ok(false);
     }
@@ -81,27 +86,49 @@ fn attempt(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<Nf
     }
 }
 
+/// What becomes of the chains that rules are removed from.
+#[derive(Default)]
+struct Plan {
+    batch: Vec<Request>,
+    /// Nothing is left in them.
+    emptied: Vec<Place>,
+    /// Those among them that a map leads to.
+    led_to: Vec<(NftChain, NftPort)>,
+    gone: HashSet<Place>,
+}
+
+impl Plan {
+    /// `in_chain`: how many rules it has, and one more where a map leads to it. None: it isn't there.
+    fn take(&mut self, table: &str, place: Place, rules: &[&NftHandle], in_chain: Option<u32>) {
+        let Some(in_chain) = in_chain else {
+            self.gone.insert(place);
+            return;
+        };
+        self.batch.extend(rules.iter().map(|rule| message::delete_rule(table, rule)));
+        match (place, (in_chain as usize).checked_sub(rules.len())) {
+            (_, Some(0)) => self.emptied.push(place),
+            ((chain, Some(port)), Some(1)) => {
+                self.led_to.push((chain, port));
+                self.emptied.push(place);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Looks at each rule, and leaves those that are there.
 fn keep_existing(session: &mut Session, at: &Namespace, table: &str, left: &mut Vec<NftHandle>) -> Result<(), Error> {
-    let questions: Vec<Request> = left.iter().map(|r| message::get_rule(table, r.chain, r.handle)).collect();
+    let questions: Vec<Request> = left.iter().map(|rule| message::get_rule(table, rule)).collect();
     let answers = session.exchange_with(at, Protocol::Netfilter, &questions)?;
     let mut there = answers.iter().map(Result::is_ok);
     left.retain(|_| there.next().unwrap_or(false));
     Ok(())
 }
 
-fn chains(rules: &[NftHandle]) -> Vec<NftChain> {
-    let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
-    chains.sort_unstable();
-    chains.dedup();
-    chains
-}
-
-/// A number in an answer about one object; none: there is no such object.
-fn count(answer: &Answer, attribute: u16) -> Result<Option<u32>, Error> {
-    match answer {
-        Ok(messages) => messages.first().map(|m| find(m, attribute).and_then(big_number)).transpose(),
-        Err(refusal) if refusal.is(&[Errno::NOENT]) => Ok(None),
-        Err(refusal) => Err(Error::kernel("looking at the table", refusal)),
+fn by_place(rules: &[NftHandle]) -> BTreeMap<Place, Vec<&NftHandle>> {
+    let mut places: BTreeMap<Place, Vec<&NftHandle>> = BTreeMap::new();
+    for rule in rules {
+        places.entry((rule.chain, rule.port)).or_default().push(rule);
     }
+    places
 }

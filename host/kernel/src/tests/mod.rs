@@ -12,6 +12,7 @@ mod iptables;
 mod links;
 mod lockstep;
 mod namespaces;
+mod nft_ports;
 mod nftables;
 mod ports;
 mod speed;

@@ -110,7 +110,9 @@ impl<'w> Side<'w> {
         let what = match &applied.outcome {
             Outcome::Done => "done".into(),
             Outcome::Link(first, peer) => format!("{} {:?}", link(first), peer.as_ref().map(link)),
-            Outcome::Rules(rules) => format!("{:?}", rules.iter().map(|rule| rule.chain).collect::<Vec<_>>()),
+            Outcome::Rules(rules) => {
+                format!("{:?}", rules.iter().map(|rule| (rule.chain, rule.port)).collect::<Vec<_>>())
+            }
             Outcome::Value(value) => value.to_string(),
             Outcome::Namespace(path) => format!("{:?}", path.path.file_name()),
             Outcome::Port(port) => port.to_string(),
@@ -162,7 +164,10 @@ impl<'w> Side<'w> {
         told.extend(kernel.rules(space)?.iter().map(rule_text));
         told.push(format!("tables {:?} {:?}", kernel.nft_tables(space)?, kernel.dropping_chains(space)?));
         for table in TABLES {
-            let rules = kernel.nft_rules(space, table)?.into_iter().map(|(handle, comment)| (handle.chain, comment));
+            let rules = kernel
+                .nft_rules(space, table)?
+                .into_iter()
+                .map(|(handle, comment)| (handle.chain, handle.port, comment));
             told.push(format!("{table} {:?}", rules.collect::<Vec<_>>()));
         }
         for path in OF_NAMESPACE {
