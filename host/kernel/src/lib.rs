@@ -366,7 +366,7 @@ impl Kernel {
         link::add::again(&mut self.session(), index, spec, self.marks)
     }
 
-    /// Deletes the host's tracked connections that are false now, and answers how many there were. The kernel looks at each that there is.
+    /// Deletes the host's tracked connections that are false now, and answers how many there were.
     pub fn forget_connections(&self, stale: &Stale) -> Result<usize, Error> {
         match &self.host {
             Host::Real(_) => conntrack::forget(&mut self.session(), stale),

@@ -8,6 +8,7 @@
 
 mod changes;
 mod condemning;
+mod connections;
 mod iptables;
 mod links;
 mod lockstep;

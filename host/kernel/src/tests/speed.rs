@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::tests::*;
 
-fn report(what: &str, mut times: Vec<u128>) {
+pub fn report(what: &str, mut times: Vec<u128>) {
     times.sort_unstable();
     println!("{what}: median {} µs, p95 {} µs", times[times.len() / 2], times[times.len() * 95 / 100]);
 }
