@@ -106,6 +106,8 @@ pub struct Kernel {
     /// Where the namespaces that are made are bound.
     namespaces: PathBuf,
     ports: Ports,
+    /// What is in nftables.
+    counted: nft::Counted,
     emptier: Emptier,
 }
 
@@ -118,7 +120,8 @@ impl Kernel {
             HostNamespace::Fake(fake) => Host::Fake(fake),
         };
         let marks = Marks::new(config.instance);
-        Ok(Self { host, marks, namespaces, ports: Ports::default(), emptier: Emptier::default() })
+        let (ports, counted, emptier) = (Ports::default(), nft::Counted::default(), Emptier::default());
+        Ok(Self { host, marks, namespaces, ports, counted, emptier })
     }
 
     /// The namespace of the calling thread.
@@ -322,7 +325,7 @@ impl Kernel {
         namespace: &Namespace,
         tables: &[(&str, &[NftRule])],
     ) -> Result<Vec<Vec<NftHandle>>, Error> {
-        nft::replace_tables(&mut self.session(), namespace, tables)
+        nft::replace_tables(&mut self.session(), &self.counted, namespace, tables)
     }
 
     /// Whether this instance's ports in hairpin mode are kept from giving broadcasts back to whoever sent them: by rules in a table of family

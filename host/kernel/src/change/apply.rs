@@ -309,9 +309,9 @@ fn set_sysctl(
 
 fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) -> Step {
     let done = match change {
-        Change::AddNftRules { namespace, table, rules } => nft::add(session, namespace, table, rules),
-        Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, namespace, table, rules),
-        Change::RemoveNftTable { namespace, table } => nft::remove_table(session, namespace, table),
+        Change::AddNftRules { namespace, table, rules } => nft::add(session, &kernel.counted, namespace, table, rules),
+        Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, &kernel.counted, namespace, table, rules),
+        Change::RemoveNftTable { namespace, table } => nft::remove_table(session, &kernel.counted, namespace, table),
         Change::SetSysctl { namespace, sysctl, value } => {
             set_sysctl(session, namespace, sysctl, *value, kernel.marks, note)
         }

@@ -85,6 +85,10 @@ impl Nft {
                 Ok(Vec::new())
             }
             m::NFT_MSG_DELTABLE => {
+                let is_used = |at: usize| self.tables.get(at).is_some_and(|table| !table.chains.is_empty());
+                if request.flags & flag::NOT_RECURSIVE != 0 && position.is_some_and(is_used) {
+                    return Err(Errno::BUSY);
+                }
                 position.map(|at| drop(self.tables.remove(at))).map(|()| Vec::new()).ok_or(Errno::NOENT)
             }
             kind => {

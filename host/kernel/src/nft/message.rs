@@ -115,6 +115,11 @@ pub(super) fn delete_table(table: &str) -> Request {
     one(NFT_MSG_DELTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
 }
 
+/// Removes a table in which there is nothing.
+pub(super) fn delete_empty_table(table: &str) -> Request {
+    one(NFT_MSG_DELTABLE, flag::NOT_RECURSIVE, inet().put_text(NFTA_TABLE_NAME, table))
+}
+
 /// Asks for a table.
 pub(super) fn get_table(table: &str) -> Request {
     one(NFT_MSG_GETTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
@@ -154,7 +159,7 @@ pub(super) fn get_chain(table: &str, chain: NftChain) -> Request {
 
 /// Removes an empty chain.
 pub(super) fn delete_chain(table: &str, chain: NftChain) -> Request {
-    one(NFT_MSG_DELCHAIN, 0, chain_body(table, chain))
+    one(NFT_MSG_DELCHAIN, flag::NOT_RECURSIVE, chain_body(table, chain))
 }
 
 fn chain_body(table: &str, chain: NftChain) -> Writer {

@@ -1,6 +1,7 @@
 //! nftables: rules in tables of family inet, each change one transaction over NETLINK_NETFILTER (linux/netfilter/nf_tables.h).
 
 mod chain;
+mod counted;
 mod dropping;
 mod echo;
 pub(super) mod expression;
@@ -16,6 +17,7 @@ use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
 use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftRule, Outcome};
 
+pub(crate) use counted::Counted;
 pub(super) use dropping::dropping;
 pub(super) use echo::keep_echoes_out;
 pub(super) use iptables::{change as change_iptables, read as read_iptables};
@@ -33,11 +35,23 @@ const RULES_PER_CHANGE: usize = 1000;
 const CONDITIONS_PER_CHANGE: usize = 5000;
 
 /// Adds rules at the ends of their chains; the table and the chains are made if they aren't there.
-pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Applied, Error> {
+pub(super) fn add(
+    session: &mut Session,
+    counted: &Counted,
+    at: &Namespace,
+    table: &str,
+    rules: &[NftRule],
+) -> Result<Applied, Error> {
     if rules.len() > RULES_PER_CHANGE {
         return Err(Error::refused(format!("{} rules are too many for one change ({RULES_PER_CHANGE})", rules.len())));
     }
-    let made = if rules.is_empty() { Vec::new() } else { write(session, at, Vec::new(), &[(table, rules)])?.concat() };
+    let mut counted = counted.hold(at);
+    let made = match rules {
+        [] => Vec::new(),
+        // What became of it may be unknown.
+        _ => write(session, at, Vec::new(), &[(table, rules)]).inspect_err(|_| counted.forget(table))?.concat(),
+    };
+    counted.added(table, rules);
     let undo = Change::RemoveNftRules { namespace: at.clone(), table: table.to_owned(), rules: made.clone() };
     Ok(Applied { outcome: Outcome::Rules(made), undo: vec![undo] })
 }
@@ -45,9 +59,12 @@ pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[N
 /// Makes tables anew, with these rules and nothing else: whatever passes sees the old ones or the new ones.
 pub(super) fn replace_tables(
     session: &mut Session,
+    counted: &Counted,
     at: &Namespace,
     tables: &[(&str, &[NftRule])],
 ) -> Result<Vec<Vec<NftHandle>>, Error> {
+    let mut counted = counted.hold(at);
+    tables.iter().for_each(|(table, _)| counted.forget(table));
     let (mut made, mut rest) = (Vec::with_capacity(tables.len()), tables);
     while let [(table, rules), ..] = rest {
         // As many as fit: the kernel lets others wait after each transaction.
@@ -153,7 +170,14 @@ fn refused(rule: Option<usize>, count: usize, refusal: &Refusal) -> Error {
 
 /// Removes a table with all in it. Whether there is one is asked first: the kernel takes a transaction back that fails, and holds whoever
 /// changes rules for as long as packets may see them (RCU), some 10 ms.
-pub(super) fn remove_table(session: &mut Session, at: &Namespace, table: &str) -> Result<Applied, Error> {
+pub(super) fn remove_table(
+    session: &mut Session,
+    counted: &Counted,
+    at: &Namespace,
+    table: &str,
+) -> Result<Applied, Error> {
+    let mut counted = counted.hold(at);
+    counted.forget(table);
     let done = Applied { outcome: Outcome::Done, undo: Vec::new() };
     match session.ask(at, Protocol::Netfilter, message::get_table(table)) {
         Ok(Err(refusal)) if refusal.is(&[Errno::NOENT]) => return Ok(done),
