@@ -10,6 +10,7 @@ mod changes;
 mod condemning;
 mod connections;
 mod iptables;
+mod known;
 mod links;
 mod lockstep;
 mod namespaces;
