@@ -5,16 +5,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kernel::{Kernel, LinkKey, Namespace};
+use kernel::{Kernel, KnownLinks, LinkKey, Namespace};
 use words::Name;
 
 /// As many of a driver's links are deleted before it is the next driver's turn.
 const TURN: usize = 64;
 
+/// So many links are deleted without a look at them: bridges take the kernel longest, 150 ms for as many.
+const FEW: u64 = 8;
+
 /// Takes links out of the way at once and deletes them later. What a crash leaves is found by its mark.
 pub struct Reaper {
     kernel: Arc<Kernel>,
-    sender: Sender<(Name, Vec<LinkKey>)>,
+    sender: Sender<(Name, Vec<Doomed>)>,
     waiting: Arc<Waiting>,
 }
 
@@ -25,8 +28,11 @@ struct Waiting {
     fewer: Condvar,
 }
 
+/// What is to be deleted, and how many links go with it, itself included.
+type Doomed = (LinkKey, u64);
+
 /// What is to be deleted, by driver.
-type Queues = BTreeMap<Name, VecDeque<LinkKey>>;
+type Queues = BTreeMap<Name, VecDeque<Doomed>>;
 
 impl Reaper {
     /// A reaper, and its thread, which ends with it.
@@ -39,27 +45,28 @@ impl Reaper {
         Ok(Self { kernel, sender, waiting })
     }
 
-    /// Removes a driver's links: when this returns, their names, addresses and ports on bridges are free.
-    pub fn remove(&self, driver: &Name, links: Vec<LinkKey>) {
+    /// Removes a driver's links, of which the operation knows some: when this returns, their names, addresses and ports on bridges are free.
+    pub fn remove(&self, driver: &Name, links: Vec<LinkKey>, known: &KnownLinks) {
         if links.is_empty() {
             return;
         }
-        if let Err(error) = self.kernel.condemn(&links) {
+        let doomed = known.condemn(&self.kernel, &links).unwrap_or_else(|error| {
             tracing::warn!("can't take links out of the way, so they are deleted now: {error}");
             let removals: Vec<_> = links.iter().cloned().map(kernel::Change::RemoveLink).collect();
             for error in self.kernel.attempt(&removals) {
                 tracing::error!("can't remove: {error}");
             }
-        }
-        self.reap(driver, links);
+            links.into_iter().map(|link| (link, 1)).collect()
+        });
+        self.reap(driver, doomed);
     }
 
     /// Deletes what was condemned for a driver.
-    pub fn reap(&self, driver: &Name, links: Vec<LinkKey>) {
+    pub fn reap(&self, driver: &Name, links: Vec<Doomed>) {
         if links.is_empty() {
             return;
         }
-        *self.waiting.lock().entry(driver.clone()).or_default() += links.len() as u64;
+        *self.waiting.lock().entry(driver.clone()).or_default() += links.iter().map(|(_, count)| count).sum::<u64>();
         // The thread ends only after this sender.
         let _ = self.sender.send((driver.clone(), links));
     }
@@ -78,6 +85,11 @@ impl Reaper {
 }
 
 impl Waiting {
+    /// How many there are, of all drivers.
+    fn all(&self) -> u64 {
+        self.lock().values().sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, u64>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,7 +110,7 @@ fn count(links: &BTreeMap<Name, u64>, driver: &Name) -> u64 {
     links.get(driver).copied().unwrap_or_default()
 }
 
-fn work(kernel: &Kernel, waiting: &Waiting, receiver: &Receiver<(Name, Vec<LinkKey>)>) {
+fn work(kernel: &Kernel, waiting: &Waiting, receiver: &Receiver<(Name, Vec<Doomed>)>) {
     let mut queues = Queues::new();
     while let Ok((driver, links)) = receiver.recv() {
         queues.entry(driver).or_default().extend(links);
@@ -113,25 +125,31 @@ fn work(kernel: &Kernel, waiting: &Waiting, receiver: &Receiver<(Name, Vec<LinkK
 }
 
 /// A turn of each driver's; answers what could not be deleted.
-fn turns(kernel: &Kernel, waiting: &Waiting, queues: &mut Queues) -> Vec<(Name, LinkKey)> {
+fn turns(kernel: &Kernel, waiting: &Waiting, queues: &mut Queues) -> Vec<(Name, Doomed)> {
     let mut failed = Vec::new();
     for (driver, queue) in queues.iter_mut() {
-        let mut turn: BTreeMap<Namespace, Vec<u32>> = BTreeMap::new();
-        for link in queue.drain(..TURN.min(queue.len())) {
-            turn.entry(link.namespace).or_default().push(link.index);
+        let mut turn: BTreeMap<Namespace, Vec<Doomed>> = BTreeMap::new();
+        for doomed in queue.drain(..TURN.min(queue.len())) {
+            turn.entry(doomed.0.namespace.clone()).or_default().push(doomed);
         }
-        for (namespace, indexes) in turn {
-            match kernel.reap_these(&namespace, &indexes) {
-                Ok(_) => {}
+        for (namespace, links) in turn {
+            let reaped = match waiting.all() <= FEW {
+                true => kernel.reap_few(&namespace),
+                false => {
+                    let indexes: Vec<u32> = links.iter().map(|(link, _)| link.index).collect();
+                    kernel.reap_these(&namespace, &indexes).map(drop)
+                }
+            };
+            match reaped {
+                Ok(()) => {}
                 Err(_) if !kernel.exists(&namespace) => {}
                 Err(error) => {
                     tracing::warn!(%driver, "can't delete links: {error}");
-                    let links = indexes.into_iter().map(|index| LinkKey { namespace: namespace.clone(), index });
-                    failed.extend(links.map(|link| (driver.clone(), link)));
+                    failed.extend(links.into_iter().map(|doomed| (driver.clone(), doomed)));
                     continue;
                 }
             }
-            waiting.gone(driver, indexes.len() as u64);
+            waiting.gone(driver, links.iter().map(|(_, count)| count).sum());
         }
     }
     queues.retain(|_, queue| !queue.is_empty());

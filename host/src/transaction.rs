@@ -33,8 +33,8 @@ use grant::gate::nftables::NftRules;
 use grant::gate::settings::{Forwards, can_except, switches};
 use ipnet::IpNet;
 use kernel::{
-    self, Applied, Change, IptablesFamily, Kernel, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark, Namespace,
-    NamespacePath, NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
+    self, Applied, Change, IptablesFamily, Kernel, KnownLinks, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark,
+    Namespace, NamespacePath, NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
 };
 use removals::Removals;
 pub use shown::shown;
@@ -63,6 +63,8 @@ const SWEPT: usize = 1_000;
 /// The changes of one call.
 pub struct Transaction {
     kernel: Arc<Kernel>,
+    /// What the kernel has said of links while the operation runs that the call is made for.
+    known: Arc<KnownLinks>,
     reaper: Arc<Reaper>,
     firewall: Arc<Firewall>,
     store: Arc<Store>,
@@ -119,6 +121,7 @@ impl Transaction {
             rounds: firewall.rounds(),
             hosts_addresses: OnceLock::new(),
             kernel,
+            known: Arc::default(),
             reaper,
             firewall,
             store,
@@ -146,6 +149,11 @@ impl Transaction {
         }
     }
 
+    /// What the operation knows already.
+    pub fn know(&mut self, known: Arc<KnownLinks>) {
+        self.known = known;
+    }
+
     /// What the kernel has not made by then is not made.
     pub fn end_at(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
@@ -153,7 +161,7 @@ impl Transaction {
 
     /// The kernel, to read from.
     pub fn look(&self) -> Look<'_> {
-        Look::new(&self.kernel)
+        Look::new(&self.kernel, &self.known)
     }
 
     /// The call's network.
@@ -281,9 +289,9 @@ impl Transaction {
         let before = now.len();
         now.extend_from_slice(changes);
         let lost = self.lost_by(changes)?;
-        let Self { kernel, store, made_links, notes, .. } = self;
-        let applied =
-            kernel.apply_noted(&now, self.deadline, &mut |undo| notes::before(store, made_links, notes, undo));
+        let Self { kernel, known, store, made_links, notes, .. } = self;
+        let note = &mut |undo: &[Change]| notes::before(store, made_links, notes, undo);
+        let applied = known.apply(kernel, &now, self.deadline, note);
         let applied = match applied {
             Ok(applied) => applied,
             Err(error) => {
@@ -393,7 +401,7 @@ impl Transaction {
         self.applied.clear();
         self.notes.clear();
         self.notes.extend(noted.then_some(id));
-        self.reaper.remove(&self.owner.driver, links);
+        self.reaper.remove(&self.owner.driver, links, &self.known);
         for error in self.kernel.attempt(&rest) {
             tracing::warn!(driver = %self.owner.driver, network = %self.owner.network, "can't remove: {error}");
         }
@@ -472,6 +480,9 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         let (errors, condemned) = self.kernel.undo_for_reaping(&self.applied);
+        if !self.applied.is_empty() {
+            self.known.forget();
+        }
         self.reaper.reap(&self.owner.driver, condemned);
         for error in errors {
             tracing::error!(driver = %self.owner.driver, network = %self.owner.network, "can't undo: {error}");

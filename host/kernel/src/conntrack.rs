@@ -1,11 +1,19 @@
 //! Connection tracking: deleting the entries of the host that a new or a removed address or port makes false
 //! (linux/netfilter/nfnetlink_conntrack.h). A packet of an old entry goes where the entry says, whatever the rules say by now.
+//!
+//! The kernel looks at each place of its table whatever it is asked for, of which a host has 262,144: 5 ms. It does not where nothing is
+//! tracked. To tell of 20,000 entries takes it 25 ms more, so where there are many it is asked for those that can be false alone
+//! (CTA_FILTER, Linux 5.8).
+
+mod filter;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::io::Errno;
 
+use crate::host::Host;
 use crate::ip::address;
 use crate::transport::attribute::{Writer, after, attributes};
 use crate::transport::session::Session;
@@ -16,12 +24,17 @@ use crate::{Error, Namespace};
 const SUBSYSTEM: u16 = 1;
 const IPCTNL_MSG_CT_GET: u16 = 1;
 const IPCTNL_MSG_CT_DELETE: u16 = 2;
+/// How many there are, of the reader's namespace.
+const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 /// `struct nfgenmsg`.
 const HEADER: usize = 4;
 const CTA_TUPLE_ORIG: u16 = 1;
 const CTA_TUPLE_REPLY: u16 = 2;
 const CTA_ID: u16 = 12;
 const CTA_ZONE: u16 = 18;
+const CTA_FILTER: u16 = 25;
+const CTA_FILTER_ORIG_FLAGS: u16 = 1;
+const CTA_FILTER_REPLY_FLAGS: u16 = 2;
 const CTA_TUPLE_IP: u16 = 1;
 const CTA_TUPLE_PROTO: u16 = 2;
 const CTA_IP_V4_SRC: u16 = 1;
@@ -63,24 +76,17 @@ struct Tuple {
 
 /// Deletes what is false. Answers how many there were.
 pub(super) fn forget(session: &mut Session, stale: &Stale) -> Result<usize, Error> {
-    let dump = Request {
-        kind: SUBSYSTEM << 8 | IPCTNL_MSG_CT_GET,
-        flags: flag::REQUEST | flag::DUMP,
-        body: Writer::after(&[0; HEADER]).finish(),
-    };
-    let found = match session.ask(&Namespace::Host, Protocol::Netfilter, dump)? {
-        Ok(found) => found,
-        // A kernel without connection tracking, or where nothing asked for it yet.
-        Err(refusal) if refusal.is(&[Errno::INVAL, Errno::OPNOTSUPP, Errno::NOENT]) => return Ok(0),
-        Err(refusal) => return Err(Error::kernel("listing tracked connections", &refusal)),
-    };
+    let found = candidates(session, stale)?;
     // Mostly none can be, and then nobody need know the host's addresses, which are as many as its links.
     if !found.iter().any(|entry| deletion(entry, stale, None).is_some()) {
         return Ok(0);
     }
     let addresses = address::list(session, &Namespace::Host, 0)?;
     let local = addresses.into_iter().map(|(_, network)| network.addr()).collect();
-    let false_now: Vec<Request> = found.iter().filter_map(|entry| deletion(entry, stale, Some(&local))).collect();
+    // Several questions may have found the same one.
+    let mut seen = BTreeSet::new();
+    let deletions = found.iter().filter_map(|entry| deletion(entry, stale, Some(&local)));
+    let false_now: Vec<Request> = deletions.filter(|deletion| seen.insert(deletion.body.clone())).collect();
     for answer in session.exchange_with(&Namespace::Host, Protocol::Netfilter, &false_now)? {
         if let Err(refusal) = answer
             && !refusal.is(&[Errno::NOENT])
@@ -89,6 +95,45 @@ pub(super) fn forget(session: &mut Session, stale: &Stale) -> Result<usize, Erro
         }
     }
     Ok(false_now.len())
+}
+
+/// The entries among which those are that are false.
+fn candidates(session: &mut Session, stale: &Stale) -> Result<Vec<Message>, Error> {
+    let count = count(session);
+    if count == Some(0) {
+        return Ok(Vec::new());
+    }
+    if let Some(questions) = filter::questions(stale, count) {
+        let answers = questions.into_iter().map(|question| list(session, question));
+        if let Some(found) = answers.collect::<Result<Option<Vec<_>>, _>>()? {
+            return Ok(found.concat());
+        }
+    }
+    Ok(list(session, everything())?.unwrap_or_default())
+}
+
+/// How many connections the host tracks; none where the kernel does not say.
+fn count(session: &Session) -> Option<usize> {
+    let Host::Real(real) = session.host() else { return None };
+    real.within(|| Ok(fs::read_to_string(COUNT).ok())).ok().flatten()?.trim().parse().ok()
+}
+
+/// The question for all entries.
+fn everything() -> Request {
+    question(Writer::after(&[0; HEADER]))
+}
+
+fn question(body: Writer) -> Request {
+    Request { kind: SUBSYSTEM << 8 | IPCTNL_MSG_CT_GET, flags: flag::REQUEST | flag::DUMP, body: body.finish() }
+}
+
+/// None: the kernel has no connection tracking, or nothing asked for it yet, or does not know such a question.
+fn list(session: &mut Session, question: Request) -> Result<Option<Vec<Message>>, Error> {
+    match session.ask(&Namespace::Host, Protocol::Netfilter, question)? {
+        Ok(found) => Ok(Some(found)),
+        Err(refusal) if refusal.is(&[Errno::INVAL, Errno::OPNOTSUPP, Errno::NOENT]) => Ok(None),
+        Err(refusal) => Err(Error::kernel("listing tracked connections", &refusal)),
+    }
 }
 
 /// The request that deletes an entry, if it is false; without the host's addresses, if it can be. One that can't be read is left alone.

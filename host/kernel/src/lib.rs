@@ -7,7 +7,6 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use ipnet::IpNet;
 
@@ -44,6 +43,7 @@ pub use conntrack::{Stale, StalePort};
 pub use fake::{Fake, FakePort};
 pub use ip::route::DEFAULT_METRIC6;
 pub use iptables::*;
+pub use link::known::KnownLinks;
 pub use link::made::MadeLinks;
 pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};
 pub use namespace::{NSFS_MAGIC, close_inherited, leave_the_host};
@@ -106,6 +106,8 @@ pub struct Kernel {
     /// Where the namespaces that are made are bound.
     namespaces: PathBuf,
     ports: Ports,
+    /// What is in nftables.
+    tables: nft::Tables,
     emptier: Emptier,
 }
 
@@ -118,7 +120,8 @@ impl Kernel {
             HostNamespace::Fake(fake) => Host::Fake(fake),
         };
         let marks = Marks::new(config.instance);
-        Ok(Self { host, marks, namespaces, ports: Ports::default(), emptier: Emptier::default() })
+        let (ports, tables, emptier) = (Ports::default(), nft::Tables::default(), Emptier::default());
+        Ok(Self { host, marks, namespaces, ports, tables, emptier })
     }
 
     /// The namespace of the calling thread.
@@ -163,19 +166,7 @@ impl Kernel {
     ///
     /// What is removed comes back with undo, too, except links, nftables rules, and namespaces: remove these after the commit.
     pub fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, Error> {
-        self.apply_noted(changes, None, &mut |_| Ok(()))
-    }
-
-    /// The same, for whoever must be able to take changes back in another life: `note` is told how, right before they are made, for those
-    /// that carry no mark of this instance in the kernel. It may be told of some that are not made after all. Its error is theirs.
-    /// What is not made by `deadline` is not made (ETIMEDOUT); it is looked at every few changes.
-    pub fn apply_noted(
-        &self,
-        changes: &[Change],
-        deadline: Option<Instant>,
-        note: &mut dyn FnMut(&[Change]) -> Result<(), Error>,
-    ) -> Result<Vec<Applied>, Error> {
-        change::apply::apply(self, changes, deadline, note)
+        change::apply::apply(self, &mut self.session(), changes, None, &mut |_| Ok(()))
     }
 
     /// Takes changes back, the last one first, as far as it goes. What is gone already is no error.
@@ -183,8 +174,8 @@ impl Kernel {
         change::apply::undo(self, &mut self.session(), applied)
     }
 
-    /// The same, but links that were made are only condemned: [`Kernel::reap`] deletes them. Answers these, too.
-    pub fn undo_for_reaping(&self, applied: &[Applied]) -> (Vec<Error>, Vec<LinkKey>) {
+    /// The same, but links that were made are only condemned: [`Kernel::reap`] deletes them. Answers these, too, as [`Kernel::condemn`] does.
+    pub fn undo_for_reaping(&self, applied: &[Applied]) -> (Vec<Error>, Vec<(LinkKey, u64)>) {
         change::apply::undo_for_reaping(self, &mut self.session(), applied)
     }
 
@@ -201,7 +192,8 @@ impl Kernel {
     /// Takes links of this instance out of the way at once (down, no master, no addresses, another name) for [`Kernel::reap`] to delete.
     /// Pairs and bridges only wait; other kinds are deleted here. The other end of a pair comes along if it is in the same namespace; give
     /// both where it is in another, or the pair is deleted here (30 ms). Ok for what is gone; a foreign link is refused before anything is done.
-    pub fn condemn(&self, links: &[LinkKey]) -> Result<(), Error> {
+    /// Answers what is left to delete, of a pair one end: each with how many links go then.
+    pub fn condemn(&self, links: &[LinkKey]) -> Result<Vec<(LinkKey, u64)>, Error> {
         link::condemn::condemn(&mut self.session(), links, self.marks)
     }
 
@@ -213,6 +205,11 @@ impl Kernel {
     /// The same for those of these indexes, without a look at the others.
     pub fn reap_these(&self, namespace: &Namespace, indexes: &[u32]) -> Result<usize, Error> {
         link::condemn::reap_these(&mut self.session(), namespace, indexes, self.marks)
+    }
+
+    /// Deletes all that was condemned in a namespace, of which the caller knows that it is little: as one group, whatever it costs.
+    pub fn reap_few(&self, namespace: &Namespace) -> Result<(), Error> {
+        link::condemn::reap_few(&mut self.session(), namespace, self.marks)
     }
 
     /// The link of a name.
@@ -289,9 +286,17 @@ impl Kernel {
     }
 
     /// Tells everyone on a link of the host's that these addresses have this MAC: one ARP announcement or unsolicited neighbour advertisement
-    /// each. The host itself forgets what it has learnt of them there.
-    pub fn announce(&self, link: &LinkKey, of: MacAddress, addresses: &[IpAddr]) -> Result<(), Error> {
-        ip::announce::announce(&mut self.session(), link, of, addresses)
+    /// each. The host itself forgets what it has learnt of them there. Answers a look at another link of the host's, which takes no way of its own.
+    pub fn announce(
+        &self,
+        link: &LinkKey,
+        of: MacAddress,
+        addresses: &[IpAddr],
+        look: &LinkKey,
+    ) -> Result<Option<LinkInfo>, Error> {
+        let question = link::read::by_index(look.index);
+        let answer = ip::announce::announce(&mut self.session(), link, of, addresses, question)?;
+        Ok(link::read::seen(&answer, self.marks)?.map(|seen| seen.info))
     }
 
     /// A setting's value.
@@ -322,7 +327,7 @@ impl Kernel {
         namespace: &Namespace,
         tables: &[(&str, &[NftRule])],
     ) -> Result<Vec<Vec<NftHandle>>, Error> {
-        nft::replace_tables(&mut self.session(), namespace, tables)
+        nft::replace_tables(&mut self.session(), &self.tables, namespace, tables)
     }
 
     /// Whether this instance's ports in hairpin mode are kept from giving broadcasts back to whoever sent them: by rules in a table of family
@@ -366,7 +371,7 @@ impl Kernel {
         link::add::again(&mut self.session(), index, spec, self.marks)
     }
 
-    /// Deletes the host's tracked connections that are false now, and answers how many there were. The kernel looks at each that there is.
+    /// Deletes the host's tracked connections that are false now, and answers how many there were.
     pub fn forget_connections(&self, stale: &Stale) -> Result<usize, Error> {
         match &self.host {
             Host::Real(_) => conntrack::forget(&mut self.session(), stale),

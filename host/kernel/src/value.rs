@@ -425,7 +425,7 @@ fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fixed, D::Error> {
 pub enum Change {
     /// Answers [`Outcome::Link`].
     AddLink(LinkSpec),
-    /// A link of this instance only: its mark is looked at right before.
+    /// A link of this instance only: its mark is looked at right before, or was seen in the same operation ([`KnownLinks`](crate::KnownLinks)).
     SetLink(LinkKey, LinkChanges),
     /// A link of this instance only, with its name, into another namespace. Answers [`Outcome::Link`].
     MoveLink(LinkKey, Namespace),

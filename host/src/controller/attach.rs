@@ -50,7 +50,7 @@ impl Inner {
             Ok(info) => {
                 let Attaching { endpoint, steps: Steps { calls, warnings, .. }, .. } = attaching;
                 tracing::info!(network = %network.name, endpoint = %endpoint.name, "attached");
-                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls, warnings })
+                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls: calls.traces, warnings })
             }
             Err(error) => {
                 attaching.roll_back();
@@ -188,7 +188,13 @@ impl<'a> Attaching<'a> {
         let sandbox = JoinSandbox { path: &self.sandbox.path, options: &options, without_ipv6 };
         let (endpoint, join, _) = self.steps.join(self.network, &self.endpoint, &sandbox)?;
         self.endpoint = endpoint;
-        self.endpoint.interface = self.inner.configure(&self.endpoint, &self.at(), &join, attach.interface.as_ref())?;
+        self.endpoint.interface = self.inner.configure(
+            &self.endpoint,
+            &self.at(),
+            &join,
+            attach.interface.as_ref(),
+            &self.steps.calls.known,
+        )?;
         self.connect_outside()?;
         let info = self.steps.oper_info(self.network, &self.endpoint.id)?;
         self.endpoint.attached = true;

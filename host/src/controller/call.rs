@@ -11,6 +11,7 @@ use crate::transaction::{Owner, Transaction};
 use ask::{Arguments, Returned};
 use engine::Failure;
 use grant::Limit;
+use kernel::KnownLinks;
 use operation::driver::CallTrace;
 use operation::network::Pool;
 use operation::recording::{End, Recording, Trap};
@@ -36,6 +37,15 @@ pub(super) struct Call<'a> {
     pub sweep: bool,
     /// What the commit must survive.
     pub durability: Durability,
+}
+
+/// The calls of one operation.
+#[derive(Default)]
+pub(super) struct Calls {
+    /// What each of them took.
+    pub traces: Vec<CallTrace>,
+    /// What the kernel has said of links meanwhile.
+    pub known: Arc<KnownLinks>,
 }
 
 /// A call that came through.
@@ -101,12 +111,12 @@ impl Inner {
     pub(super) fn call(
         &self,
         call: &Call<'_>,
-        traces: &mut Vec<CallTrace>,
+        calls: &mut Calls,
         finish: impl Fn(&Said) -> Result<Vec<Write>>,
     ) -> Result<Done> {
         let (driver, function) = (&call.driver.record.name, call.arguments.function());
         for _ in 0..ROUNDS {
-            return match self.round(call, traces, &finish) {
+            return match self.round(call, calls, &finish) {
                 Ok(done) => Ok(done),
                 Err(Stopped::Overtaken(what)) => {
                     tracing::debug!(function, "run again: {what} changed");
@@ -132,13 +142,13 @@ impl Inner {
     fn round(
         &self,
         call: &Call<'_>,
-        traces: &mut Vec<CallTrace>,
+        calls: &mut Calls,
         finish: impl Fn(&Said) -> Result<Vec<Write>>,
     ) -> std::result::Result<Done, Stopped> {
         let (start, function) = (Instant::now(), call.arguments.function());
         let fault = self.fault_for(function);
         may_be_made(call, start)?;
-        let state = self.state(call, start);
+        let state = self.state(call, &calls.known, start);
         let (deadline, memory) = (state.deadline, state.gate.memory());
         let host = Arc::new(Mutex::new(Recorded::new(Faulty::new(state, fault))));
         let result =
@@ -163,7 +173,7 @@ impl Inner {
             Err(stopped) => (stopped.error().cloned(), Vec::new()),
         };
         let told = Told { start, commit_micros: micros(returned), end, error, swept };
-        traces.push(self.report(call, &mut host, told));
+        calls.traces.push(self.report(call, &mut host, told));
         settled
     }
 
@@ -203,7 +213,7 @@ impl Inner {
     }
 
     /// Gate, transaction and deadline of a call.
-    pub(super) fn state(&self, call: &Call<'_>, start: Instant) -> CallState {
+    pub(super) fn state(&self, call: &Call<'_>, known: &Arc<KnownLinks>, start: Instant) -> CallState {
         let facts = Facts {
             driver: call.driver.record.name.clone(),
             function: call.arguments.function().to_owned(),
@@ -227,7 +237,10 @@ impl Inner {
         let gate = facts.gate(call.driver.policy.clone());
         let time = Duration::from_millis(gate.limit(Limit::CallMilliseconds)).min(call.driver.deadline);
         let deadline = start + time;
-        transaction.iter_mut().for_each(|transaction| transaction.end_at(deadline));
+        transaction.iter_mut().for_each(|transaction| {
+            transaction.end_at(deadline);
+            transaction.know(known.clone());
+        });
         let internal = call.network.filter(|network| network.internal).zip(transaction.as_mut());
         internal.into_iter().for_each(|(network, transaction)| {
             transaction.shut(network.pools.iter().map(|pool| pool.subnet).collect());

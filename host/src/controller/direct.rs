@@ -5,7 +5,7 @@
 
 use std::sync::PoisonError;
 
-use super::call::Call;
+use super::call::{Call, Calls};
 use super::request::engine_network;
 use super::{Controller, Inner};
 use crate::capability;
@@ -85,7 +85,7 @@ impl Inner {
         };
         let Interface { mac, address, address_ipv6 } = interface;
         let interface = capability::Interface { mac, address, address_ipv6, sandbox: None };
-        Ok(self.call(&Call { interface, ..call }, &mut Vec::new(), |_| Ok(Vec::new()))?.returned)
+        Ok(self.call(&Call { interface, ..call }, &mut Calls::default(), |_| Ok(Vec::new()))?.returned)
     }
 
     /// Notes a call for whoever asked for them.

@@ -28,7 +28,7 @@ impl Inner {
         let removed = match self.steps(&network.driver) {
             Ok(mut steps) => {
                 let removed = self.leave_and_delete(&mut steps, network, endpoint)?;
-                Removed { calls: steps.calls, ..removed }
+                Removed { calls: steps.calls.traces, ..removed }
             }
             Err(error) => self.remove_without_driver(network, Some(&endpoint.id), &error)?,
         };

@@ -40,7 +40,7 @@ impl Inner {
             }
         };
         tracing::info!(network = %network.name, driver = %network.driver, "created");
-        Ok(CreatedNetwork { network: self.network_reply(&network)?, calls: steps.calls })
+        Ok(CreatedNetwork { network: self.network_reply(&network)?, calls: steps.calls.traces })
     }
 
     fn check_name_is_free(&self, create: &CreateNetwork) -> Result<()> {
@@ -86,7 +86,7 @@ impl Inner {
                     Err(error) => self.remove_without_driver(network, None, &error)?,
                 };
                 free(&mut steps, network);
-                removed.calls = steps.calls;
+                removed.calls = steps.calls.traces;
             }
             Err(error) => removed = self.remove_without_driver(network, None, &error)?,
         }

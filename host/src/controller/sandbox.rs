@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
 use crate::capability::{Join, Names, StaticRoute};
-use kernel::{Change, LinkChanges, LinkKey, Namespace, NewName, Outcome, Route, Sysctl};
+use kernel::{Change, KnownLinks, LinkChanges, LinkKey, Namespace, NewName, Outcome, Route, Sysctl};
 use store::{Batch, Durability, Endpoint, Object, Thing, Write};
 use words::{Error, Result};
 use words::{LinkName, MacAddress};
@@ -30,24 +30,35 @@ impl Inner {
         sandbox: &Namespace,
         join: &Join,
         wanted: Option<&LinkName>,
+        known: &KnownLinks,
     ) -> Result<Option<(u32, LinkName)>> {
-        let Some(names) = &join.names else { return Ok(None) };
-        let (key, name, mac) = self.bring_in(endpoint, names, sandbox)?;
+        let Some(names) = &join.names else {
+            self.announce(endpoint);
+            return Ok(None);
+        };
+        let (key, name, mac) = self.bring_in(endpoint, names, sandbox, known)?;
         let fit = fitting_name(names, &name, wanted);
-        let name = self.fit(&key, name, fit, endpoint.mac.filter(|wanted| Some(*wanted) != mac))?;
+        let name = self.fit(&key, name, fit, endpoint.mac.filter(|wanted| Some(*wanted) != mac), known)?;
         let mut changes = vec![disable_ipv6(&key, endpoint.address_ipv6.is_none())];
         let addresses = endpoint.address.map(IpNet::from).into_iter().chain(endpoint.address_ipv6.map(IpNet::from));
         changes.extend(addresses.map(|a| Change::AddAddress(key.clone(), a)));
         changes.push(Change::SetLink(key.clone(), LinkChanges { up: Some(true), ..LinkChanges::default() }));
         changes.extend(routes(&key, join));
         changes.extend(self.default_routes(&key, endpoint).into_iter().map(Change::AddRoute));
-        self.kernel.apply(&changes)?;
+        known.apply(&self.kernel, &changes, None, &mut |_| Ok(()))?;
         self.wait_until_running(endpoint, &key)?;
         Ok(Some((key.index, name)))
     }
 
     /// Gives the interface the name and the MAC that it lacks. Answers its name then.
-    fn fit(&self, key: &LinkKey, now: LinkName, name: Option<NewName>, mac: Option<MacAddress>) -> Result<LinkName> {
+    fn fit(
+        &self,
+        key: &LinkKey,
+        now: LinkName,
+        name: Option<NewName>,
+        mac: Option<MacAddress>,
+        known: &KnownLinks,
+    ) -> Result<LinkName> {
         let rename = name.is_some();
         if !rename && mac.is_none() {
             return Ok(now);
@@ -56,8 +67,9 @@ impl Inner {
         // A link that is up can't be renamed before Linux 6.2.
         let down = rename.then(|| set(LinkChanges { up: Some(false), ..LinkChanges::default() }));
         let fits = set(LinkChanges { name, mac, ..LinkChanges::default() });
-        self.kernel.apply(&down.into_iter().chain([fits]).collect::<Vec<_>>())?;
-        if rename { Ok(self.look(key)?.0) } else { Ok(now) }
+        let changes: Vec<Change> = down.into_iter().chain([fits]).collect();
+        known.apply(&self.kernel, &changes, None, &mut |_| Ok(()))?;
+        if rename { Ok(self.look(key, known)?.0) } else { Ok(now) }
     }
 
     /// The kernel notices a moment later that both ends of a pair are up, first at one and then at the other, and drops packets until
@@ -71,8 +83,12 @@ impl Inner {
         };
         let mut links: Vec<LinkKey> = objects.into_iter().filter_map(end).filter(|end| end != key).collect();
         links.push(key.clone());
-        for link in links {
-            while begin.elapsed() < UNTIL_RUNNING && !self.kernel.link(&link)?.is_some_and(|link| link.running) {
+        // Its neighbours can be told at once, and the first look goes on the way.
+        let told = self.announce(endpoint).filter(|link| link.running);
+        let is_told = |link: &LinkKey| told.as_ref().is_some_and(|told| told.index == link.index);
+        let runs = |link: &LinkKey| link.namespace == Namespace::Host && is_told(link);
+        for link in links.iter().filter(|link| !runs(link)) {
+            while begin.elapsed() < UNTIL_RUNNING && !self.kernel.link(link)?.is_some_and(|link| link.running) {
                 std::thread::sleep(Duration::from_micros(200));
             }
         }
@@ -105,12 +121,14 @@ impl Inner {
         endpoint: &Endpoint,
         names: &Names,
         sandbox: &Namespace,
+        known: &KnownLinks,
     ) -> Result<(LinkKey, LinkName, Option<MacAddress>)> {
         if names.source.namespace == *sandbox {
-            let (name, mac) = self.look(&names.source)?;
+            let (name, mac) = self.look(&names.source, known)?;
             return Ok((names.source.clone(), name, mac));
         }
-        let applied = self.kernel.apply(&[Change::MoveLink(names.source.clone(), sandbox.clone())])?;
+        let moving = [Change::MoveLink(names.source.clone(), sandbox.clone())];
+        let applied = known.apply(&self.kernel, &moving, None, &mut |_| Ok(()))?;
         let Some(Outcome::Link(link, _)) = applied.into_iter().next().map(|a| a.outcome) else {
             return Err(Error::internal("the kernel layer did not answer with a link"));
         };
@@ -136,8 +154,8 @@ impl Inner {
         Ok(())
     }
 
-    fn look(&self, key: &LinkKey) -> Result<(LinkName, Option<MacAddress>)> {
-        let info = self.kernel.link(key)?.ok_or_else(|| Error::not_found("the interface is gone"))?;
+    fn look(&self, key: &LinkKey, known: &KnownLinks) -> Result<(LinkName, Option<MacAddress>)> {
+        let info = known.link(&self.kernel, key)?.ok_or_else(|| Error::not_found("the interface is gone"))?;
         Ok((LinkName::new(&info.name)?, info.mac))
     }
 }

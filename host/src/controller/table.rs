@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
-use super::call::Call;
+use super::call::{Call, Calls};
 use grant::check_table;
 
 use crate::capability::tables::check_key;
@@ -52,7 +52,8 @@ impl Inner {
                 key: entry.key.clone(),
                 value: entry.value.clone().into(),
             };
-            self.call(&Call::pure(driver, arguments), &mut Vec::new(), |_| Ok(Vec::new())).map(|done| done.returned)
+            self.call(&Call::pure(driver, arguments), &mut Calls::default(), |_| Ok(Vec::new()))
+                .map(|done| done.returned)
         };
         let (title, details) = match driver.map(decode) {
             Some(Ok(Returned::DecodeTableEntry((title, details)))) => (Some(title), details.into_iter().collect()),
@@ -154,7 +155,7 @@ impl Inner {
         let arguments =
             Arguments::EventNotify { network: network.id.to_string(), table: table.clone(), key: key.clone(), event };
         let call = Call { durability: Durability::Process, ..Call::network(driver, arguments, network) };
-        self.call(&call, &mut Vec::new(), |_| {
+        self.call(&call, &mut Calls::default(), |_| {
             let (network, table, key) = (network.id.clone(), table.clone(), key.clone());
             Ok(vec![Write::Delivered { network, table, key, value: value.clone() }])
         })?;

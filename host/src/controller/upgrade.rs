@@ -112,7 +112,7 @@ impl Inner {
         let arguments = Arguments::EndpointOperInfo { network: network.id.to_string(), endpoint: endpoint.to_string() };
         let call = Call::endpoint(driver, arguments.clone(), network, endpoint);
         let start = Instant::now();
-        let mut state = self.state(&call, start);
+        let mut state = self.state(&call, &Arc::default(), start);
         // What it is refused here is not for the driver's audit.
         state.gate = state.facts.gate(Arc::new(Policy::new(grant.clone(), None)));
         state.deadline = state.deadline.min(start + CALL).min(end);

@@ -1,14 +1,18 @@
 //! Connections that were tracked under other rules: a client that sends from one port for ever, as syslog and games do, would never reach who
 //! serves the port now. They are deleted once the rules have changed.
 //!
-//! The kernel has to be asked for all that it tracks, so a thread does it, once for as many calls as come meanwhile.
+//! The kernel looks at all places of its table for it, so a thread does it, once for as many calls as come meanwhile.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::Keeper;
 use kernel::{HostPort, NftVerdict, Stale, StalePort};
 use store::Thing;
+
+/// How long the thread waits for more: an operation that takes a port from an endpoint mostly removes this, too.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the thread is to have forgotten, and whether it is to end.
 #[derive(Default)]
@@ -37,7 +41,9 @@ impl Waiting {
     fn next(&self) -> Option<Stale> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = |(stale, ends): &mut (Stale, bool)| !*ends && *stale == Stale::default();
-        let mut all = self.told.wait_while(all, idle).unwrap_or_else(PoisonError::into_inner);
+        let all = self.told.wait_while(all, idle).unwrap_or_else(PoisonError::into_inner);
+        let waited = self.told.wait_timeout_while(all, PAUSE, |(_, ends)| !*ends);
+        let mut all = waited.unwrap_or_else(PoisonError::into_inner).0;
         (!all.1).then(|| std::mem::take(&mut all.0))
     }
 }

@@ -33,9 +33,12 @@ impl Keeper {
     /// Whether a link is there and not as it is to be.
     pub(super) fn is_amiss(&self, index: u32) -> bool {
         let key = LinkKey { namespace: Namespace::Host, index };
-        let Ok(Some(info)) = self.kernel.link(&key) else { return false };
         let object = self.store.owner_of_link(&Namespace::Host, index).ok().flatten();
-        let Some(link) = object.and_then(wanted).filter(|_| info.mark == Mark::Owned) else { return false };
+        let Some(link) = object.and_then(wanted) else { return false };
+        let Ok(Some(info)) = self.kernel.link(&key) else { return false };
+        if info.mark != Mark::Owned {
+            return false;
+        }
         let addresses = self.kernel.addresses(&key).unwrap_or_default();
         let is_missing = |change: &Change| matches!(change, Change::AddAddress(_, net) if !addresses.contains(net));
         let on = &link.again.on;

@@ -43,7 +43,7 @@ impl Transaction {
     fn mtu_of_master(&self, spec: &LinkSpec) -> Result<Option<u32>> {
         let master = |end: &LinkEnd| Some(LinkKey { namespace: end.namespace.clone(), index: end.master? });
         let Some(master) = spec.ends().find_map(master) else { return Ok(None) };
-        Ok(self.kernel.link(&master)?.map(|link| link.mtu))
+        Ok(self.link(&master)?.map(|link| link.mtu))
     }
 
     /// Without a way out, a network's MTU is that of the smallest of the others' links. Looking at all of them takes too long for each endpoint.

@@ -8,7 +8,7 @@ use super::{Transaction, describe};
 use grant::gate::settings::Setting;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
-use kernel::{Forwarding, HostPort, Kernel, LinkInfo, LinkKey, Namespace, Neighbour, Route, Sysctl};
+use kernel::{Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, Route, Sysctl};
 use store::{Endpoint, Object, Thing};
 use words::{Error, LinkName, MacAddress, Result};
 
@@ -16,21 +16,22 @@ use words::{Error, LinkName, MacAddress, Result};
 #[derive(Clone, Copy)]
 pub struct Look<'a> {
     kernel: &'a Kernel,
+    known: &'a KnownLinks,
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(kernel: &'a Kernel) -> Self {
-        Self { kernel }
+    pub(super) fn new(kernel: &'a Kernel, known: &'a KnownLinks) -> Self {
+        Self { kernel, known }
     }
 
     /// A link by its name.
     pub fn link_by_name(self, namespace: &Namespace, name: &LinkName) -> Result<Option<LinkInfo>> {
-        Ok(self.kernel.link_by_name(namespace, name)?)
+        Ok(self.known.link_by_name(self.kernel, namespace, name)?)
     }
 
-    /// A link.
+    /// A link, as it is now.
     pub fn link(self, link: &LinkKey) -> Result<Option<LinkInfo>> {
-        Ok(self.kernel.link(link)?)
+        Ok(self.known.look(self.kernel, link)?)
     }
 
     /// Its addresses.
@@ -55,6 +56,11 @@ impl<'a> Look<'a> {
 }
 
 impl Transaction {
+    /// A link, as the operation knows it.
+    pub(super) fn link(&self, link: &LinkKey) -> Result<Option<LinkInfo>> {
+        Ok(self.known.link(&self.kernel, link)?)
+    }
+
     /// Refuses a MAC that another endpoint of the network has: packets for one of them would reach the other.
     pub fn check_mac_is_free(&self, mac: MacAddress) -> Result<()> {
         match self.store.endpoint_with_mac(&self.owner.network, mac)? {
@@ -75,7 +81,7 @@ impl View for Transaction {
     }
 
     fn own_link(&self, link: &LinkKey) -> Result<Option<LinkName>> {
-        let Some(info) = self.kernel.link(link)? else { return Ok(None) };
+        let Some(info) = self.link(link)? else { return Ok(None) };
         match self.link_object(&link.namespace, &info)? {
             Some(_) => Ok(Some(LinkName::new(&info.name)?)),
             None => Ok(None),
@@ -88,11 +94,11 @@ impl View for Transaction {
 
     fn has_parent(&self, link: &LinkKey) -> Result<bool> {
         let on_parents = ["macvlan", "ipvlan", "vlan"];
-        Ok(self.kernel.link(link)?.is_some_and(|info| on_parents.contains(&info.kind.as_str())))
+        Ok(self.link(link)?.is_some_and(|info| on_parents.contains(&info.kind.as_str())))
     }
 
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
-        let Some(info) = self.kernel.link(link)? else { return Ok(false) };
+        let Some(info) = self.link(link)? else { return Ok(false) };
         let object = self.link_object(&link.namespace, &info)?;
         Ok(object.is_some_and(|o| {
             o.network == self.owner.network && o.endpoint.is_some() && o.endpoint == self.owner.endpoint
@@ -100,7 +106,7 @@ impl View for Transaction {
     }
 
     fn goes_by_name(&self, link: &LinkKey) -> Result<Option<String>> {
-        let Some(info) = self.kernel.link(link)? else { return Ok(None) };
+        let Some(info) = self.link(link)? else { return Ok(None) };
         let Some(object) = self.link_object(&link.namespace, &info)? else { return Ok(None) };
         let Thing::Link { name, .. } = &object.thing else { return Ok(None) };
         let of_network = match object.network == self.owner.network {

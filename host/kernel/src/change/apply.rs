@@ -43,21 +43,21 @@ const AT_ONCE: usize = 64;
 /// Makes all changes or none.
 pub(crate) fn apply(
     kernel: &Kernel,
+    session: &mut Session,
     changes: &[Change],
     deadline: Option<Instant>,
     note: Note,
 ) -> Result<Vec<Applied>, Error> {
-    let mut session = Session::new(&kernel.host);
     let mut applied = Vec::with_capacity(changes.len());
     let mut rest = changes;
     while !rest.is_empty() {
         if deadline.is_some_and(|deadline| Instant::now() > deadline) {
             let error = Error::system("the deadline has passed", Errno::TIMEDOUT);
-            return Err(taken_back(kernel, &mut session, &applied, error));
+            return Err(taken_back(kernel, session, &applied, error));
         }
         let (now, later) = rest.split_at(together(rest).min(AT_ONCE));
         let mut failure = None;
-        for step in steps(kernel, &mut session, now, Together::AllOrNone, note) {
+        for step in steps(kernel, session, now, Together::AllOrNone, note) {
             match step {
                 Ok(done) => applied.push(done),
                 Err(failed) => {
@@ -67,7 +67,7 @@ pub(crate) fn apply(
             }
         }
         if let Some(error) = failure {
-            return Err(taken_back(kernel, &mut session, &applied, error));
+            return Err(taken_back(kernel, session, &applied, error));
         }
         rest = later;
     }
@@ -85,7 +85,7 @@ fn taken_back(kernel: &Kernel, session: &mut Session, applied: &[Applied], mut e
 /// Takes changes back, the last one first.
 pub(crate) fn undo(kernel: &Kernel, session: &mut Session, applied: &[Applied]) -> Vec<Error> {
     let (mut errors, links) = undo_for_reaping(kernel, session, applied);
-    let places: BTreeSet<&Namespace> = links.iter().map(|link| &link.namespace).collect();
+    let places: BTreeSet<&Namespace> = links.iter().map(|(link, _)| &link.namespace).collect();
     errors.extend(places.into_iter().filter_map(|at| link::condemn::reap(session, at, kernel.marks).err()));
     errors
 }
@@ -96,7 +96,7 @@ pub(crate) fn undo_for_reaping(
     kernel: &Kernel,
     session: &mut Session,
     applied: &[Applied],
-) -> (Vec<Error>, Vec<LinkKey>) {
+) -> (Vec<Error>, Vec<(LinkKey, u64)>) {
     let mut made = MadeLinks::default();
     applied.iter().for_each(|applied| made.note(applied));
     let moved = applied.iter().any(|a| a.undo.iter().any(|change| matches!(change, Change::MoveLink(..))));
@@ -111,11 +111,11 @@ pub(crate) fn undo_for_reaping(
     let keys: Vec<LinkKey> =
         made.keys().iter().filter(|key| !made_namespaces.contains(&key.namespace)).cloned().collect();
     // A link that moved has another key by now.
-    let condemned = !moved && link::condemn::condemn(session, &keys, kernel.marks).is_ok();
+    let condemned = if moved { None } else { link::condemn::condemn(session, &keys, kernel.marks).ok() };
     let changes = applied.iter().rev().flat_map(|a| a.undo.iter());
-    let changes = one_per_table(changes.filter(|change| !(condemned && made.take_along(change))));
+    let changes = one_per_table(changes.filter(|change| !(condemned.is_some() && made.take_along(change))));
     let errors = each(kernel, session, &changes, Together::TakingBack);
-    (errors, if condemned { keys } else { Vec::new() })
+    (errors, condemned.unwrap_or_default())
 }
 
 /// The removals of rules of one nftables table as one: each is a transaction, for which the kernel takes some 16 ms.
@@ -227,10 +227,7 @@ fn routes(
     how: Together,
     note: Note,
 ) -> Result<Vec<Step>, Error> {
-    let questions: Vec<Option<Request>> = changes.iter().map(question).collect();
-    let asked: Vec<Request> = questions.iter().flatten().cloned().collect();
-    let mut known = session.exchange(at, &asked)?.into_iter();
-    let known: Vec<Option<Answer>> = questions.iter().map(|q| q.as_ref().and_then(|_| known.next())).collect();
+    let known = known(session, at, changes)?;
     let mut plans: Vec<Result<Plan, Error>> =
         changes.iter().zip(&known).map(|(change, known)| plan(change, known.as_ref(), marks)).collect();
     if how == Together::AllOrNone {
@@ -247,6 +244,14 @@ fn routes(
         return Ok(steps);
     }
     send(session, at, changes, plans, how)
+}
+
+/// What must be known before each change; what the operation knows is not asked for.
+fn known(session: &mut Session, at: &Namespace, changes: &[Change]) -> Result<Vec<Option<Answer>>, Error> {
+    let questions: Vec<Option<Request>> = changes.iter().map(question).collect();
+    let asked: Vec<Request> = questions.iter().flatten().cloned().collect();
+    let mut answers = session.exchange_unknown(at, &asked)?.into_iter();
+    Ok(questions.iter().map(|question| question.as_ref().and_then(|_| answers.next())).collect())
 }
 
 /// What the kernel took away beside what it was told comes back last: with the first change of the link that was made, or half.
@@ -309,9 +314,11 @@ fn set_sysctl(
 
 fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) -> Step {
     let done = match change {
-        Change::AddNftRules { namespace, table, rules } => nft::add(session, namespace, table, rules),
-        Change::RemoveNftRules { namespace, table, rules } => nft::remove(session, namespace, table, rules),
-        Change::RemoveNftTable { namespace, table } => nft::remove_table(session, namespace, table),
+        Change::AddNftRules { namespace, table, rules } => nft::add(session, &kernel.tables, namespace, table, rules),
+        Change::RemoveNftRules { namespace, table, rules } => {
+            nft::remove(session, &kernel.tables, namespace, table, rules)
+        }
+        Change::RemoveNftTable { namespace, table } => nft::remove_table(session, &kernel.tables, namespace, table),
         Change::SetSysctl { namespace, sysctl, value } => {
             set_sysctl(session, namespace, sysctl, *value, kernel.marks, note)
         }

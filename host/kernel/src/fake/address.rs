@@ -61,6 +61,13 @@ impl Machine {
     }
 
     pub fn address_delete(&mut self, at: SpaceId, body: &[u8]) -> Reply {
+        let fields = Fields::after(body, HEADER)?;
+        if fields.header_byte(0) == AF_INET && fields.get(IFA_LOCAL).is_none() {
+            // Nothing says which one: it is the first (inet_rtm_deladdr).
+            let id = self.by_index(at, fields.header_number(4)?).ok_or(Errno::NODEV)?;
+            let first = self.links.get(&id).and_then(|link| link.ipv4.first()).ok_or(Errno::ADDRNOTAVAIL)?.net;
+            return self.remove_ipv4(id, first).map(|()| Vec::new());
+        }
         let (index, net) = parse(body)?;
         let id = self.by_index(at, index).ok_or(Errno::NODEV)?;
         match net {

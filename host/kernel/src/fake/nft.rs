@@ -96,13 +96,19 @@ impl Nft {
                 Ok(Vec::new())
             }
             m::NFT_MSG_DELTABLE => {
+                let is_used = |at: usize| {
+                    self.tables.get(at).is_some_and(|table| !table.chains.is_empty() || !table.maps.is_empty())
+                };
+                if request.flags & flag::NOT_RECURSIVE != 0 && position.is_some_and(is_used) {
+                    return Err(Errno::BUSY);
+                }
                 position.map(|at| drop(self.tables.remove(at))).map(|()| Vec::new()).ok_or(Errno::NOENT)
             }
             kind => {
                 let table = position.and_then(|at| self.tables.get_mut(at)).ok_or(Errno::NOENT)?;
                 match kind {
                     m::NFT_MSG_NEWCHAIN => table.new_chain(&fields),
-                    m::NFT_MSG_DELCHAIN => table.delete_chain(&fields),
+                    m::NFT_MSG_DELCHAIN => table.delete_chain(&fields, request.flags & flag::NOT_RECURSIVE == 0),
                     m::NFT_MSG_NEWRULE => table.new_rule(&fields, request.flags & flag::ECHO != 0),
                     m::NFT_MSG_NEWSET => table.new_set(&fields),
                     m::NFT_MSG_DELSET => table.delete_set(&fields),

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use crate::fake::fields::Fields;
 use crate::fake::machine::Reply;
 use crate::fake::nft::{Map, Table, inet};
+use crate::fake::nft_table::looks_into;
 use crate::nft::expression::{NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_LIST_ELEM, NFTA_VERDICT_CHAIN};
 use crate::nft::map::NFTA_SET_ELEM_DATA;
 use crate::nft::message as m;
@@ -36,6 +37,9 @@ impl Table {
 
     pub fn delete_set(&mut self, fields: &Fields) -> Reply {
         let name = self.map(fields)?.name.clone();
+        if self.chains.iter().any(|chain| chain.rules.iter().any(|rule| looks_into(&rule.expressions, &name))) {
+            return Err(Errno::BUSY);
+        }
         self.maps.retain(|map| map.name != name);
         Ok(Vec::new())
     }

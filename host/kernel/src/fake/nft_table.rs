@@ -56,9 +56,10 @@ impl Table {
         Ok(Vec::new())
     }
 
-    pub fn delete_chain(&mut self, fields: &Fields) -> Reply {
-        let name = self.chain(fields)?.name.clone();
-        if self.ways_to(&name) > 0 {
+    pub fn delete_chain(&mut self, fields: &Fields, with_rules: bool) -> Reply {
+        let chain = self.chain(fields)?;
+        let name = chain.name.clone();
+        if self.ways_to(&name) > 0 || !with_rules && !chain.rules.is_empty() {
             return Err(Errno::BUSY);
         }
         self.chains.retain(|chain| chain.name != name);
@@ -156,7 +157,7 @@ impl Rule {
 }
 
 /// Whether a rule looks into a map.
-fn looks_into(expressions: &[u8], map: &str) -> bool {
+pub(super) fn looks_into(expressions: &[u8], map: &str) -> bool {
     attributes(expressions).flatten().any(|(_, expression)| {
         let Ok(fields) = Fields::after(expression, 0) else { return false };
         let data = fields.nested(NFTA_EXPR_DATA, 0).ok().flatten();

@@ -70,6 +70,14 @@ pub(crate) fn delete(index: u32, address: IpNet) -> Request {
     Request::one(RTM_DELADDR, 0, &message(index, address))
 }
 
+/// The message that removes a link's first IPv4 address, with the others of its subnet.
+pub(crate) fn delete_first_ipv4(index: u32) -> Request {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.index = index;
+    Request::one(RTM_DELADDR, 0, &message)
+}
+
 fn message(index: u32, address: IpNet) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.family = family(&address);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ip::neighbour;
 use crate::transport::session::Session;
+use crate::transport::socket::{Answer, Request, malformed};
 use crate::{Error, LinkKey, MacAddress, Namespace, Neighbour};
 
 const BROADCAST: [u8; 6] = [0xff; 6];
@@ -13,16 +14,18 @@ const ALL_NODES: (Ipv6Addr, [u8; 6]) = (Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 
 const ICMPV6: u8 = 58;
 
 /// Puts one announcement for each address on a link of the host's, in the name of its neighbour, and lets the host itself forget what it has learnt of
-/// the addresses there.
+/// the addresses there. Answers the question for another link of the host's, which goes with its own.
 pub(crate) fn announce(
     session: &mut Session,
     link: &LinkKey,
     of: MacAddress,
     addresses: &[IpAddr],
-) -> Result<(), Error> {
+    beside: Request,
+) -> Result<Answer, Error> {
     let entries = addresses.iter().map(|address| Neighbour { link: link.clone(), address: *address, mac: of });
-    let questions: Vec<_> = entries.clone().map(|entry| neighbour::question(&entry)).collect();
-    let known = session.exchange(&Namespace::Host, &questions)?;
+    let questions: Vec<_> = entries.clone().map(|entry| neighbour::question(&entry)).chain([beside]).collect();
+    let mut known = session.exchange(&Namespace::Host, &questions)?;
+    let beside = known.pop().ok_or_else(malformed)?;
     let learnt = entries.zip(&known).filter(|(_, known)| neighbour::is_learnt(known));
     let stale: Vec<_> = learnt.map(|(entry, _)| neighbour::deletion(&entry)).collect();
     // One that is gone by now is no loss.
@@ -30,7 +33,7 @@ pub(crate) fn announce(
     for address in addresses {
         session.host().send(link.index, &frame(of, *address))?;
     }
-    Ok(())
+    Ok(beside)
 }
 
 fn frame(of: MacAddress, address: IpAddr) -> Vec<u8> {

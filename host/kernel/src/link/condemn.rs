@@ -8,6 +8,7 @@
 //! has so few links that it is held for about 150 ms, and after a group comes a pause as long.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::repeat_n;
 use std::time::Instant;
 
 use ipnet::IpNet;
@@ -22,8 +23,11 @@ use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
 use crate::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, ip};
 
-/// Links whose addresses are asked for one by one: an endpoint's, beside a host's thousands.
+/// Links whose addresses are asked for one by one, beside a host's thousands.
 const FEW: usize = 8;
+
+/// How many IPv4 addresses are taken from a link at once: few have more than one, and another time shows that there is none left.
+const IPV4: usize = 2;
 
 /// What a group may cost, in units of some 0.3 ms.
 const GROUP: usize = 512;
@@ -35,9 +39,10 @@ const BRIDGE: usize = 60;
 type Place = (Namespace, Vec<Seen>);
 
 /// Takes links out of the way. The other end of a pair comes along if it is in the same namespace; one in another namespace must be in the
-/// list as well, or the pair is deleted here.
-pub(crate) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<(), Error> {
+/// list as well, or the pair is deleted here. Answers what is to be deleted, of a pair one end: each with the number of links that this is.
+pub(crate) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<Vec<(LinkKey, u64)>, Error> {
     let mut places = look(session, links, marks)?;
+    let mut left = Vec::new();
     // Each link's other end, by index: where both are, and which has which.
     let all: BTreeSet<(u32, u32, Namespace)> = places
         .iter()
@@ -48,8 +53,30 @@ pub(crate) fn condemn(session: &mut Session, links: &[LinkKey], marks: Marks) ->
         let (waiting, doomed): (Vec<Seen>, Vec<Seen>) = seen.drain(..).partition(|s| may_wait(at, s, &all));
         put_away(session, at, &waiting, marks)?;
         delete(session, at, &doomed, marks)?;
+        let here: BTreeSet<u32> = waiting.iter().map(|link| link.info.index).collect();
+        let counted = waiting.iter().map(|link| (link.info.index, goes_with(at, link, &here, &all)));
+        let counted = counted.filter(|(_, count)| *count > 0);
+        left.extend(counted.map(|(index, count)| (LinkKey { namespace: at.clone(), index }, count)));
     }
-    Ok(())
+    Ok(left)
+}
+
+/// How many links go with one that waits; none where it goes with its other end, which waits, too.
+fn goes_with(at: &Namespace, link: &Seen, here: &BTreeSet<u32>, all: &BTreeSet<(u32, u32, Namespace)>) -> u64 {
+    let index = link.info.index;
+    let Some(other) = link.info.parent.filter(|_| link.info.kind == "veth") else { return 1 };
+    let is_first = match link.elsewhere {
+        false if !here.contains(&other) => return 1,
+        false => index < other,
+        true => !all.range((other, index, Namespace::Host)..(other, index, at.clone())).any(|_| true),
+    };
+    if is_first { 2 } else { 0 }
+}
+
+/// Deletes all condemned links of a namespace as one group, whoever condemned them: for whoever knows that there are few.
+pub(crate) fn reap_few(session: &mut Session, at: &Namespace, marks: Marks) -> Result<(), Error> {
+    let answers = session.exchange(at, &[delete_all(marks.condemned())])?;
+    check(&answers, &[Errno::NODEV], "deleting condemned links")
 }
 
 /// Deletes a namespace's condemned links; answers how many there were.
@@ -89,7 +116,7 @@ fn look(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<Vec<Pl
     let mut places: Vec<Place> = Vec::new();
     for (at, keys) in by_place {
         let questions: Vec<Request> = keys.iter().map(|key| by_index(key.index)).collect();
-        let answers = match session.exchange(at, &questions) {
+        let answers = match session.exchange_unknown(at, &questions) {
             Err(error) if crate::namespace::is_gone(&error) => continue,
             answers => answers?,
         };
@@ -133,7 +160,11 @@ fn may_wait(at: &Namespace, link: &Seen, all: &BTreeSet<(u32, u32, Namespace)>) 
 /// Down, no master, no addresses, another name, the other group.
 fn put_away(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks) -> Result<(), Error> {
     let mut requests = Vec::new();
-    let mut addresses = addresses(session, at, links)?;
+    // One that goes down loses its IPv6 addresses then. (Where `keep_addr_on_down` is set they stay, which keeps no other link from having them.)
+    let down: Vec<u32> = links.iter().filter(|link| !link.info.up).map(|link| link.info.index).collect();
+    let addresses = addresses(session, at, &down)?;
+    let is_ipv6 = |(_, address): &&(u32, IpNet)| address.addr().is_ipv6();
+    requests.extend(addresses.iter().filter(is_ipv6).map(|(index, address)| ip::address::delete(*index, *address)));
     for link in links {
         let index = link.info.index;
         let mut down = message(index);
@@ -144,24 +175,33 @@ fn put_away(session: &mut Session, at: &Namespace, links: &[Seen], marks: Marks)
         // In a message of its own, because kernels before 6.2 rename only what is down already.
         let name = Some(NewName::Exact(LinkName::new(&format!("pc{index:x}"))?));
         requests.extend(link::set::requests(index, &LinkChanges { name, ..LinkChanges::default() }));
-        let addresses = addresses.remove(&index).unwrap_or_default();
-        requests.extend(addresses.into_iter().map(|a| ip::address::delete(index, a)));
     }
-    let answers = session.exchange(at, &requests)?;
-    // Going down removes IPv6 addresses, so some of those that were listed are gone by the time their turn comes.
-    check(&answers, &[Errno::NODEV, Errno::ADDRNOTAVAIL], "putting links away")
+    let mut without_ipv4 = requests.len();
+    let mut left: Vec<u32> = links.iter().map(|link| link.info.index).collect();
+    // Nobody need know a link's IPv4 addresses: the kernel takes away the first one, until there is none.
+    while !left.is_empty() || !requests.is_empty() {
+        requests.extend(left.iter().flat_map(|index| repeat_n(ip::address::delete_first_ipv4(*index), IPV4)));
+        let answers = session.exchange(at, &requests)?;
+        check(&answers, &[Errno::NODEV, Errno::ADDRNOTAVAIL], "putting links away")?;
+        let rest = answers.get(without_ipv4..).unwrap_or_default().chunks(IPV4);
+        left = left
+            .into_iter()
+            .zip(rest)
+            .filter(|(_, all)| all.iter().all(Result::is_ok))
+            .map(|(index, _)| index)
+            .collect();
+        (requests, without_ipv4) = (Vec::new(), 0);
+    }
+    Ok(())
 }
 
-/// The addresses of links by index: asked for one by one where there are few, or else all at once.
-fn addresses(session: &mut Session, at: &Namespace, links: &[Seen]) -> Result<BTreeMap<u32, Vec<IpNet>>, Error> {
-    let mut found: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
-    let all = [0];
-    let some: Vec<u32> = links.iter().map(|link| link.info.index).collect();
-    for index in if some.len() > FEW { &all[..] } else { &some } {
-        for (link, address) in ip::address::list(session, at, *index)? {
-            found.entry(link).or_default().push(address);
-        }
+/// The addresses of some links: asked for one by one where there are few, or else all at once.
+fn addresses(session: &mut Session, at: &Namespace, links: &[u32]) -> Result<Vec<(u32, IpNet)>, Error> {
+    let mut found = Vec::new();
+    for index in if links.len() > FEW { &[0] } else { links } {
+        found.extend(ip::address::list(session, at, *index)?);
     }
+    found.retain(|(index, _)| links.contains(index));
     Ok(found)
 }
 
@@ -198,12 +238,17 @@ fn delete_group(session: &mut Session, at: &Namespace, links: &[Seen], marks: Ma
         mark.attributes.push(LinkAttribute::Group(marks.dying()));
         Request::one(RTM_SETLINK, 0, &mark)
     };
-    let mut group = message(0);
-    group.attributes.push(LinkAttribute::Group(marks.dying()));
     let mut requests: Vec<Request> = links.iter().map(mark).collect();
-    requests.push(Request::one(RTM_DELLINK, 0, &group));
+    requests.push(delete_all(marks.dying()));
     let answers = session.exchange(at, &requests)?;
     check(&answers, &[Errno::NODEV], "deleting condemned links")
+}
+
+/// The message that deletes all links of a group.
+fn delete_all(group: u32) -> Request {
+    let mut all = message(0);
+    all.attributes.push(LinkAttribute::Group(group));
+    Request::one(RTM_DELLINK, 0, &all)
 }
 
 fn check(answers: &[Answer], fine: &[Errno], doing: &str) -> Result<(), Error> {

@@ -3,10 +3,12 @@
 //! - `message`: the request that makes one; `add`: all that making one takes
 //! - `read`: what the kernel has; `set`: changes; `moving`: into another namespace; `naming`: what policy rules call it
 //! - `condemn`: out of everybody's way now, deleted as a group later; `made`: those that a call made
+//! - `known`: what the kernel has said of them while one operation runs
 //! - `mark`: how a link is told to be ours
 
 pub mod add;
 pub mod condemn;
+pub mod known;
 pub mod made;
 pub mod mark;
 pub mod message;

@@ -6,7 +6,7 @@ use crate::link::mark::Marks;
 use crate::transport::attribute::{after, attributes, number, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Request, malformed};
-use crate::{Error, LinkInfo, LinkKey, MacAddress, Namespace};
+use crate::{Error, LinkInfo, LinkKey, MacAddress, Mark, Namespace};
 
 pub(crate) const RTM_GETLINK: u16 = 18;
 /// `struct ifinfomsg`.
@@ -76,6 +76,20 @@ pub(crate) fn get(
 ) -> Result<Option<Seen>, Error> {
     let answer = session.exchange(at, std::slice::from_ref(&question))?.pop().ok_or_else(malformed)?;
     seen(&answer, marks)
+}
+
+/// The same, unless the operation knows the link as this instance's: see [`KnownLinks`](crate::KnownLinks).
+pub(crate) fn known(
+    session: &mut Session,
+    at: &Namespace,
+    question: Request,
+    marks: Marks,
+) -> Result<Option<Seen>, Error> {
+    let known = session.known_link(at, &question).map(|answer| seen(&answer, marks)).transpose()?.flatten();
+    match known.filter(|seen| seen.info.mark != Mark::Foreign) {
+        Some(seen) => Ok(Some(seen)),
+        None => get(session, at, question, marks),
+    }
 }
 
 /// Reads the answer to [`by_index`] or [`by_name`]; none: there is no such link.

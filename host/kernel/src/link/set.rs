@@ -1,4 +1,5 @@
-//! Changing and removing links of this instance (RTM_SETLINK, RTM_DELLINK). The mark is looked at right before.
+//! Changing and removing links of this instance (RTM_SETLINK, RTM_DELLINK). The mark is looked at right before, or was
+//! seen in the same operation.
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::AddressFamily;

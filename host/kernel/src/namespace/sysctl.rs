@@ -91,7 +91,7 @@ fn path(session: &mut Session, at: &Namespace, sysctl: &Sysctl, marks: Marks, ow
         Sysctl::Link { family, index, name } => (*family, *index, *name),
         Sysctl::AcceptRa { index } => ("ipv6", *index, "accept_ra"),
     };
-    let Some(seen) = link::read::get(session, at, link::read::by_index(index), marks)? else {
+    let Some(seen) = link::read::known(session, at, link::read::by_index(index), marks)? else {
         return Err(failed(&Errno::NODEV.into(), sysctl));
     };
     if own && matches!(sysctl, Sysctl::Link { .. }) {

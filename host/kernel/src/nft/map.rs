@@ -5,9 +5,9 @@ use crate::nft::expression::{
     NFTA_DATA_VERDICT, NFTA_LIST_ELEM, NFTA_VERDICT_CHAIN, NFTA_VERDICT_CODE, REGISTER,
 };
 use crate::nft::{chain, message as m};
-use crate::transport::attribute::Writer;
-use crate::transport::socket::{Request, flag};
-use crate::{NftChain, NftPort};
+use crate::transport::attribute::{Writer, attributes};
+use crate::transport::socket::{Request, flag, malformed};
+use crate::{Error, NftChain, NftPort};
 
 /// The comment of the rule that looks into the map.
 pub(super) const LEADS: &str = "rules for one port";
@@ -42,7 +42,7 @@ pub(super) fn delete(table: &str, chain: NftChain) -> Request {
     m::one(m::NFT_MSG_DELSET, 0, body(table, chain))
 }
 
-/// Makes the rule that looks into the map, at the end of the base chain.
+/// Makes the rule that looks into the map, at the end of the base chain, and asks for what it became.
 pub(super) fn new_rule(table: &str, chain: NftChain) -> Request {
     let (offset, length) = DESTINATION_PORT;
     let port = Writer::default().put_big(1, BEHIND_IT).put_big(2, NFT_PAYLOAD_TRANSPORT_HEADER);
@@ -55,7 +55,12 @@ pub(super) fn new_rule(table: &str, chain: NftChain) -> Request {
     let body = m::rule_body(table, chain, None)
         .nest(m::NFTA_RULE_EXPRESSIONS, expressions.written)
         .put(m::NFTA_RULE_USERDATA, &m::with_comment(LEADS));
-    m::one(m::NFT_MSG_NEWRULE, flag::CREATE | m::NLM_F_APPEND, body)
+    m::one(m::NFT_MSG_NEWRULE, flag::CREATE | m::NLM_F_APPEND | flag::ECHO, body)
+}
+
+/// Whether a rule of this user data is one that looks into a map.
+pub(super) fn leads(userdata: &[u8]) -> bool {
+    m::comment(userdata) == LEADS
 }
 
 /// Leads to the chain of a port. Ok if the map does.
@@ -77,6 +82,15 @@ fn key(port: NftPort) -> Writer {
     // A register of four bytes for each.
     let bytes = [port.protocol, 0, 0, 0, high, low, 0, 0];
     Writer::default().nest(m::NFTA_SET_ELEM_KEY, Writer::default().put(NFTA_DATA_VALUE, &bytes))
+}
+
+/// The port that an element is for.
+pub(super) fn port(element: &[u8]) -> Result<NftPort, Error> {
+    let key = attributes(element).find(m::NFTA_SET_ELEM_KEY)?.ok_or_else(malformed)?;
+    match *attributes(key).find(NFTA_DATA_VALUE)?.ok_or_else(malformed)? {
+        [protocol, 0, 0, 0, high, low, ..] => Ok(NftPort { protocol, port: u16::from_be_bytes([high, low]) }),
+        _ => Err(malformed()),
+    }
 }
 
 fn elements(table: &str, chain: NftChain, element: Writer) -> Writer {

@@ -123,6 +123,11 @@ pub(super) fn delete_table(table: &str) -> Request {
     one(NFT_MSG_DELTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
 }
 
+/// Removes a table in which there is nothing.
+pub(super) fn delete_empty_table(table: &str) -> Request {
+    one(NFT_MSG_DELTABLE, flag::NOT_RECURSIVE, inet().put_text(NFTA_TABLE_NAME, table))
+}
+
 /// Asks for a table.
 pub(super) fn get_table(table: &str) -> Request {
     one(NFT_MSG_GETTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
@@ -160,14 +165,9 @@ pub(super) fn new_port_chain(table: &str, chain: NftChain, port: NftPort) -> Req
     one(NFT_MSG_NEWCHAIN, flag::CREATE, chain_body(table, chain, Some(port)))
 }
 
-/// Asks for a chain.
-pub(super) fn get_chain(table: &str, chain: NftChain, port: Option<NftPort>) -> Request {
-    one(NFT_MSG_GETCHAIN, 0, chain_body(table, chain, port))
-}
-
-/// Removes a chain with its rules, unless something leads to it.
+/// Removes an empty chain that nothing leads to.
 pub(super) fn delete_chain(table: &str, chain: NftChain, port: Option<NftPort>) -> Request {
-    one(NFT_MSG_DELCHAIN, 0, chain_body(table, chain, port))
+    one(NFT_MSG_DELCHAIN, flag::NOT_RECURSIVE, chain_body(table, chain, port))
 }
 
 fn chain_body(table: &str, chain: NftChain, port: Option<NftPort>) -> Writer {
@@ -219,11 +219,6 @@ pub(super) fn with_comment(comment: &str) -> Vec<u8> {
     [&[COMMENT, comment.len() as u8], comment.as_slice()].concat()
 }
 
-/// Asks for a rule.
-pub(super) fn get_rule(table: &str, rule: &NftHandle) -> Request {
-    one(NFT_MSG_GETRULE, 0, handle_body(table, rule))
-}
-
 /// Removes a rule.
 pub(super) fn delete_rule(table: &str, rule: &NftHandle) -> Request {
     one(NFT_MSG_DELRULE, 0, handle_body(table, rule))
@@ -241,11 +236,6 @@ pub(super) fn list_all_rules() -> Request {
 /// Asks for all rules of a table, or of all tables of family inet.
 pub(super) fn list_rules(table: Option<&str>) -> Request {
     all(NFT_MSG_GETRULE, table.into_iter().fold(inet(), |body, table| body.put_text(NFTA_RULE_TABLE, table)))
-}
-
-/// Asks for the rules of a base chain itself.
-pub(super) fn list_chain(table: &str, chain: NftChain) -> Request {
-    all(NFT_MSG_GETRULE, rule_body(table, chain, None))
 }
 
 pub(super) fn rule_body(table: &str, chain: NftChain, port: Option<NftPort>) -> Writer {

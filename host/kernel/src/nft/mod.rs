@@ -9,13 +9,14 @@ pub(super) mod map;
 pub(super) mod message;
 mod ports;
 mod removal;
+mod table;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rustix::io::Errno;
 
 use crate::error::Refusal;
-use crate::transport::attribute::{after, big_long, big_number, text};
+use crate::transport::attribute::{after, big_long, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
 use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftPort, NftRule, Outcome};
@@ -24,8 +25,10 @@ pub(super) use dropping::dropping;
 pub(super) use echo::keep_echoes_out;
 pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
-use ports::Known;
+use ports::Ports;
 pub(super) use removal::remove;
+pub(crate) use table::Tables;
+use table::{Base, Held, Table};
 
 pub(super) const NFPROTO_INET: u8 = 1;
 pub(super) const NFPROTO_BRIDGE: u8 = 7;
@@ -40,11 +43,17 @@ const CONDITIONS_PER_CHANGE: usize = 5000;
 const TRIES: usize = 20;
 
 /// Adds rules at the ends of their chains; the table and the chains are made if they aren't there.
-pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Applied, Error> {
+pub(super) fn add(
+    session: &mut Session,
+    tables: &Tables,
+    at: &Namespace,
+    table: &str,
+    rules: &[NftRule],
+) -> Result<Applied, Error> {
     if rules.len() > RULES_PER_CHANGE {
         return Err(Error::refused(format!("{} rules are too many for one change ({RULES_PER_CHANGE})", rules.len())));
     }
-    let made = if rules.is_empty() { Vec::new() } else { append(session, at, table, rules)? };
+    let made = if rules.is_empty() { Vec::new() } else { append(session, &mut tables.hold(at), at, table, rules)? };
     let undo = Change::RemoveNftRules { namespace: at.clone(), table: table.to_owned(), rules: made.clone() };
     Ok(Applied { outcome: Outcome::Rules(made), undo: vec![undo] })
 }
@@ -52,17 +61,19 @@ pub(super) fn add(session: &mut Session, at: &Namespace, table: &str, rules: &[N
 /// Makes tables anew, with these rules and nothing else: whatever passes sees the old ones or the new ones.
 pub(super) fn replace_tables(
     session: &mut Session,
+    known: &Tables,
     at: &Namespace,
     tables: &[(&str, &[NftRule])],
 ) -> Result<Vec<Vec<NftHandle>>, Error> {
+    let mut known = known.hold(at);
     let (mut made, mut rest) = (Vec::with_capacity(tables.len()), tables);
     while let [(table, rules), ..] = rest {
         // As many as fit: the kernel lets others wait after each transaction.
         let together = fitting(rest.iter().map(|(_, rules)| cost(rules))).max(1);
         let (now, later) = rest.split_at(together);
         match now {
-            [_] => made.push(replace_in_parts(session, at, table, rules)?),
-            _ => made.extend(replace(session, at, now)?),
+            [_] => made.push(replace_in_parts(session, &mut known, at, table, rules)?),
+            _ => made.extend(replace(session, &mut known, at, now)?),
         }
         rest = later;
     }
@@ -72,6 +83,7 @@ pub(super) fn replace_tables(
 /// One table, however many rules it has.
 fn replace_in_parts(
     session: &mut Session,
+    known: &mut Held,
     at: &Namespace,
     table: &str,
     mut rest: &[NftRule],
@@ -81,8 +93,8 @@ fn replace_in_parts(
         let fit = fitting(rest.iter().map(|rule| cost(std::slice::from_ref(rule)))).max(1);
         let (now, later) = rest.split_at(fit);
         made.extend(match made.is_empty() {
-            true => replace(session, at, &[(table, now)])?.concat(),
-            false => append(session, at, table, now)?,
+            true => replace(session, known, at, &[(table, now)])?.concat(),
+            false => append(session, known, at, table, now)?,
         });
         rest = later;
     }
@@ -106,50 +118,75 @@ fn fitting(costs: impl Iterator<Item = (usize, usize)>) -> usize {
 }
 
 /// One transaction: tables are removed, whether they are there or not, and made with these rules.
-fn replace(session: &mut Session, at: &Namespace, tables: &[(&str, &[NftRule])]) -> Result<Vec<Vec<NftHandle>>, Error> {
+fn replace(
+    session: &mut Session,
+    known: &mut Held,
+    at: &Namespace,
+    tables: &[(&str, &[NftRule])],
+) -> Result<Vec<Vec<NftHandle>>, Error> {
     let mut batch = Batch::default();
     for (table, _) in tables {
+        known.forget(table);
         batch.requests.extend([message::new_table(table), message::delete_table(table)]);
     }
-    for (table, rules) in tables {
-        batch.put(table, rules, Known::default())?;
+    let mut made: Vec<Table> = tables.iter().map(|_| Table::default()).collect();
+    for ((table, rules), made) in tables.iter().zip(&made) {
+        batch.put(table, rules, made)?;
     }
     let answers = transaction(session, at, batch.requests, None)?;
     if let Some((position, refusal)) = first_refusal(&answers) {
         return Err(refused(&batch.rules, position, refusal));
     }
-    let mut rest = batch.rules.as_slice();
-    let of_table = |(_, rules): &(&str, &[NftRule])| {
-        let (now, later) = rest.split_at(rules.len().min(rest.len()));
-        rest = later;
-        handles(rules, now, &answers)
-    };
-    tables.iter().map(of_table).collect()
+    let (mut places, mut leads) = (batch.rules.into_iter(), batch.leads.as_slice());
+    let mut handles = Vec::with_capacity(tables.len());
+    for ((name, rules), mut table) in tables.iter().zip(made.drain(..)) {
+        let places: Vec<Place> = places.by_ref().take(rules.len()).collect();
+        let end = places.last().map_or(0, |(position, _)| *position);
+        let (now, later) = leads.split_at(leads.partition_point(|(position, _)| *position < end));
+        leads = later;
+        handles.push(note(&mut table, rules, &places, now, &answers)?);
+        known.keep(name, table);
+    }
+    Ok(handles)
 }
 
 /// One transaction: rules at the ends of their chains.
-fn append(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Vec<NftHandle>, Error> {
+fn append(
+    session: &mut Session,
+    known: &mut Held,
+    at: &Namespace,
+    name: &str,
+    rules: &[NftRule],
+) -> Result<Vec<NftHandle>, Error> {
     for _ in 0..TRIES {
+        let mut table = known.take(session, at, name)?;
         let mut batch = Batch::default();
-        batch.put(table, rules, Known::look(session, at, table, rules)?)?;
+        batch.put(name, rules, &table)?;
         let answers = transaction(session, at, batch.requests, None)?;
-        match first_refusal(&answers) {
-            None => return handles(rules, &batch.rules, &answers),
-            // Another has made or removed a map meanwhile.
-            Some((position, refusal))
-                if batch.maps.contains(&position) && refusal.is(&[Errno::EXIST, Errno::NOENT]) => {}
-            Some((position, refusal)) => return Err(refused(&batch.rules, position, refusal)),
+        let Some((position, refusal)) = first_refusal(&answers) else {
+            let made = note(&mut table, rules, &batch.rules, &batch.leads, &answers)?;
+            known.keep(name, table);
+            return Ok(made);
+        };
+        // Another has made or removed something meanwhile, or since it was read.
+        let is_mistaken = !table.is_fresh || batch.maps.contains(&position);
+        if !is_mistaken || !refusal.is(&[Errno::EXIST, Errno::NOENT]) {
+            return Err(refused(&batch.rules, position, refusal));
         }
     }
     Err(Error::refused("the rules changed each time while they were looked at"))
 }
 
+/// Where in a transaction a rule is, and the port in whose chain.
+type Place = (usize, Option<NftPort>);
+
 /// A transaction, and where in it things are.
 #[derive(Default)]
 struct Batch {
     requests: Vec<Request>,
-    /// Rules, each with the port in whose chain it is.
-    rules: Vec<(usize, Option<NftPort>)>,
+    rules: Vec<Place>,
+    /// The rules that look into maps.
+    leads: Vec<(usize, NftChain)>,
     /// What fails if a map is there, or isn't, that seemed not to be, or to be.
     maps: HashSet<usize>,
     /// The next set's number.
@@ -157,50 +194,112 @@ struct Batch {
 }
 
 impl Batch {
-    /// A table, its chains and its rules.
-    fn put(&mut self, table: &str, rules: &[NftRule], mut known: Known) -> Result<(), Error> {
+    /// A table, its chains and its rules, as far as they aren't there.
+    fn put(&mut self, name: &str, rules: &[NftRule], table: &Table) -> Result<(), Error> {
         let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
         chains.sort_unstable();
         chains.dedup();
-        self.requests.push(message::new_table(table));
-        self.requests.extend(chains.iter().map(|chain| message::new_chain(table, *chain)));
-        let mut led = HashSet::new();
+        self.requests.push(message::new_table(name));
+        self.requests.extend(chains.iter().map(|chain| message::new_chain(name, *chain)));
+        let mut new: BTreeMap<NftChain, Grown> = BTreeMap::new();
         for rule in rules {
-            let port = known.place(rule);
-            if let Some(port) = port.filter(|port| led.insert((rule.chain, *port))) {
-                self.lead(table, rule.chain, port, &mut known);
+            let base = table.bases.get(&rule.chain);
+            let grown = new.entry(rule.chain).or_insert_with(|| Grown::of(base));
+            let port = grown.place(rule, base);
+            if let Some(port) = port {
+                self.lead(name, rule.chain, port, grown, base);
             }
             let first = self.set;
             for links in rule.conditions.iter().filter_map(expression::set) {
-                self.requests.extend(message::new_set(table, self.set, links));
+                self.requests.extend(message::new_set(name, self.set, links));
                 self.set += 1;
             }
             self.rules.push((self.requests.len(), port));
-            self.requests.push(message::new_rule(table, rule, port, first)?);
+            self.requests.push(message::new_rule(name, rule, port, first)?);
         }
         Ok(())
     }
 
     /// The way from a base chain to that of a port.
-    fn lead(&mut self, table: &str, chain: NftChain, port: NftPort, known: &mut Known) {
-        let base = known.base(chain);
-        if !base.has_map {
+    fn lead(&mut self, name: &str, chain: NftChain, port: NftPort, grown: &mut Grown, base: Option<&Base>) {
+        if !std::mem::replace(&mut grown.has_map, true) {
             self.maps.insert(self.requests.len());
-            self.requests.push(map::new(table, chain, self.set));
+            self.requests.push(map::new(name, chain, self.set));
             self.set += 1;
         }
-        if !base.leads {
+        if !std::mem::replace(&mut grown.leads, true) {
             self.maps.insert(self.requests.len());
-            self.requests.push(map::new_rule(table, chain));
+            self.leads.push((self.requests.len(), chain));
+            self.requests.push(map::new_rule(name, chain));
         }
-        (base.has_map, base.leads) = (true, true);
-        self.requests.push(message::new_port_chain(table, chain, port));
-        self.maps.insert(self.requests.len());
-        self.requests.push(map::new_element(table, chain, port));
+        let is_led_to = base.and_then(|base| base.ports.get(&port)).is_some_and(|port| port.is_led_to);
+        if grown.ports.insert(port) && !is_led_to {
+            self.requests.push(message::new_port_chain(name, chain, port));
+            self.maps.insert(self.requests.len());
+            self.requests.push(map::new_element(name, chain, port));
+        }
     }
 }
 
-fn refused(rules: &[(usize, Option<NftPort>)], position: usize, refusal: &Refusal) -> Error {
+/// What a base chain has in the middle of a transaction.
+#[derive(Default)]
+struct Grown {
+    has_map: bool,
+    leads: bool,
+    /// The new rules behind the one that looks into the map.
+    behind: Vec<Option<Ports>>,
+    /// The ports that new rules are for.
+    ports: BTreeSet<NftPort>,
+}
+
+impl Grown {
+    fn of(base: Option<&Base>) -> Self {
+        base.map_or_else(Self::default, |base| Self {
+            has_map: base.has_map,
+            leads: base.leads.is_some(),
+            ..Self::default()
+        })
+    }
+
+    /// The port in whose chain a rule is to stand; none: in the base chain.
+    fn place(&mut self, rule: &NftRule, base: Option<&Base>) -> Option<NftPort> {
+        let ports = Ports::of(rule);
+        let mut behind = base.into_iter().flat_map(Base::behind).chain(self.behind.iter().copied());
+        let port = ports.and_then(Ports::one);
+        let port = port.filter(|port| behind.all(|other| other.is_some_and(|other| !other.has(*port))));
+        if port.is_none() && self.leads {
+            self.behind.push(ports);
+        }
+        port
+    }
+}
+
+/// Notes what was made, and answers where the rules are found again, by what the kernel echoed.
+fn note(
+    table: &mut Table,
+    rules: &[NftRule],
+    places: &[Place],
+    leads: &[(usize, NftChain)],
+    answers: &[Answer],
+) -> Result<Vec<NftHandle>, Error> {
+    let echoed = |position: usize| {
+        let answer = answers.get(position).and_then(|answer| answer.as_ref().ok());
+        let echo = answer.and_then(|messages| messages.first()).ok_or_else(malformed)?;
+        big_long(find(echo, message::NFTA_RULE_HANDLE)?)
+    };
+    for (position, chain) in leads {
+        let base = table.bases.entry(*chain).or_default();
+        (base.has_map, base.leads) = (true, Some(echoed(*position)?));
+    }
+    let each = rules.iter().zip(places).map(|(rule, (position, port))| {
+        let handle = NftHandle { chain: rule.chain, port: *port, handle: echoed(*position)? };
+        table.note(rule, &handle);
+        Ok(handle)
+    });
+    each.collect()
+}
+
+fn refused(rules: &[Place], position: usize, refusal: &Refusal) -> Error {
     let count = rules.len();
     match rules.iter().position(|(rule, _)| *rule == position) {
         Some(position) if count > 1 => Error::kernel(format_args!("rule {} of {count}", position + 1), refusal),
@@ -214,7 +313,14 @@ fn refused(rules: &[(usize, Option<NftPort>)], position: usize, refusal: &Refusa
 
 /// Removes a table with all in it. Whether there is one is asked first: the kernel takes a transaction back that fails, and holds whoever
 /// changes rules for as long as packets may see them (RCU), some 10 ms.
-pub(super) fn remove_table(session: &mut Session, at: &Namespace, table: &str) -> Result<Applied, Error> {
+pub(super) fn remove_table(
+    session: &mut Session,
+    tables: &Tables,
+    at: &Namespace,
+    table: &str,
+) -> Result<Applied, Error> {
+    let mut known = tables.hold(at);
+    known.forget(table);
     let done = Applied { outcome: Outcome::Done, undo: Vec::new() };
     match session.ask(at, Protocol::Netfilter, message::get_table(table)) {
         Ok(Err(refusal)) if refusal.is(&[Errno::NOENT]) => return Ok(done),
@@ -243,7 +349,7 @@ pub(super) fn rules(session: &mut Session, at: &Namespace, table: Option<&str>) 
         let table = text(find(&message, message::NFTA_RULE_TABLE)?);
         let handle = big_long(find(&message, message::NFTA_RULE_HANDLE)?)?;
         let userdata = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_USERDATA)?.unwrap_or_default();
-        if ports::leads(userdata) {
+        if map::leads(userdata) {
             leading.insert((table, chain));
             continue;
         }
@@ -295,30 +401,6 @@ const ERESTART: i32 = 85;
 /// Whether somebody else's change came before a batch that is tied to a generation.
 fn is_overtaken(refusal: &Refusal) -> bool {
     refusal.is(&[Errno::from_raw_os_error(ERESTART)])
-}
-
-/// Where rules are found again, by what the kernel echoed.
-fn handles(
-    rules: &[NftRule],
-    places: &[(usize, Option<NftPort>)],
-    answers: &[Answer],
-) -> Result<Vec<NftHandle>, Error> {
-    let handle = |(rule, (position, port)): (&NftRule, &(usize, Option<NftPort>))| {
-        let answer = answers.get(*position).and_then(|answer| answer.as_ref().ok());
-        let echo = answer.and_then(|messages| messages.first()).ok_or_else(malformed)?;
-        let handle = big_long(find(echo, message::NFTA_RULE_HANDLE)?)?;
-        Ok(NftHandle { chain: rule.chain, port: *port, handle })
-    };
-    rules.iter().zip(places).map(handle).collect()
-}
-
-/// A number in an answer about one object; none: there is no such object.
-fn count(answer: &Answer, attribute: u16) -> Result<Option<u32>, Error> {
-    match answer {
-        Ok(messages) => messages.first().map(|m| find(m, attribute).and_then(big_number)).transpose(),
-        Err(refusal) if refusal.is(&[Errno::NOENT]) => Ok(None),
-        Err(refusal) => Err(Error::kernel("looking at the table", refusal)),
-    }
 }
 
 fn find(message: &Message, attribute: u16) -> Result<&[u8], Error> {

@@ -21,8 +21,11 @@ fn a_condemned_pair_makes_room_at_once() {
                 let (first, peer) = pair(world, &bridge, &at);
                 // In one namespace the other end is found.
                 let keys = if at == Namespace::Host { vec![first.clone()] } else { vec![first.clone(), peer.clone()] };
-                world.kernel.condemn(&keys).unwrap();
-                world.kernel.condemn(&keys).unwrap();
+                // One end is deleted, and both go.
+                for _ in 0..2 {
+                    let left = world.kernel.condemn(&keys).unwrap();
+                    assert!(matches!(&left[..], [(one, 2)] if [&first, &peer].contains(&one)), "{left:?}");
+                }
                 for key in [first, peer] {
                     let link = world.kernel.link(&key).unwrap().unwrap();
                     assert_eq!((link.up, link.master, link.mark), (false, None, Mark::Condemned));
@@ -38,6 +41,49 @@ fn a_condemned_pair_makes_room_at_once() {
             world.same(&before, "after reaping");
             assert_eq!(there, sandbox.dump());
         }
+    });
+}
+
+#[test]
+fn a_few_are_deleted_without_a_look() {
+    in_both(|world| {
+        let (bridge, _) = world.link(bridge("br0", &["10.9.0.1/24"]));
+        let sandbox = Sandbox::new(world);
+        let (before, there) = (world.dump(), sandbox.dump());
+        let (first, peer) = pair(world, &bridge, &sandbox.namespace());
+        assert_eq!(world.kernel.condemn(&[first, peer]).map(|left| left.len()), Ok(1));
+        assert_eq!(world.kernel.reap_few(&Namespace::Host), Ok(()));
+        assert_eq!(world.kernel.reap_few(&Namespace::Host), Ok(()), "and where there is none");
+        world.same(&before, "after reaping");
+        assert_eq!(there, sandbox.dump());
+    });
+}
+
+#[test]
+fn a_condemned_link_has_no_address_left() {
+    in_both(|world| {
+        // Some subnets, one of them with several addresses, of both families; and a link that never was up.
+        let all =
+            ["10.9.0.1/24", "10.9.0.2/24", "10.9.1.1/24", "10.9.2.1/24", "10.9.3.1/32", "fd00:9::1/64", "fd00:9::2/64"];
+        for up in [true, false] {
+            let LinkSpec { end, kind } = bridge("br0", &all);
+            let (link, _) = world.link(LinkSpec { end: LinkEnd { up, ..end }, kind });
+            assert_eq!(world.kernel.condemn(std::slice::from_ref(&link.key)), Ok(vec![(link.key.clone(), 1)]));
+            assert_eq!(world.kernel.addresses(&link.key), Ok(Vec::new()));
+        }
+        assert_eq!(world.kernel.reap(&Namespace::Host), Ok(2));
+    });
+}
+
+#[test]
+fn an_address_that_the_kernel_keeps_on_a_condemned_link_is_free() {
+    in_real(|world| {
+        sh("echo 1 > /proc/sys/net/ipv6/conf/all/keep_addr_on_down");
+        for _ in 0..2 {
+            let (link, _) = world.link(bridge("br0", &["10.9.0.1/24", "fd00:9::1/64"]));
+            world.kernel.condemn(std::slice::from_ref(&link.key)).unwrap();
+        }
+        assert_eq!(world.kernel.reap(&Namespace::Host), Ok(2));
     });
 }
 
@@ -70,7 +116,7 @@ fn a_sandbox_that_is_gone_takes_no_one_along() {
             }
             thread::sleep(std::time::Duration::from_millis(10));
         }
-        assert_eq!(world.kernel.condemn(&[first, peer.clone()]), Ok(()));
+        assert_eq!(world.kernel.condemn(&[first, peer.clone()]), Ok(Vec::new()));
         assert_eq!(world.kernel.attempt(&[Change::RemoveLink(peer.clone())]), []);
         assert!(!world.kernel.exists(&peer.namespace));
         assert!(world.kernel.addresses(&peer).unwrap_err().message.contains("is gone"));

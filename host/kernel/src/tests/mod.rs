@@ -8,7 +8,9 @@
 
 mod changes;
 mod condemning;
+mod connections;
 mod iptables;
+mod known;
 mod links;
 mod lockstep;
 mod namespaces;

@@ -280,6 +280,39 @@ fn rules_are_listed_and_removed_with_chains_and_table() {
 
 /// Whoever flushed everything must not have the tables come back one after the other.
 #[test]
+fn rules_that_are_counted_go_with_what_they_leave_empty() {
+    in_both(|world| {
+        let before = world.dump();
+        let forward = |comment: &str| NftRule { comment: comment.into(), ..rule(FORWARD, &[], NftVerdict::Accept) };
+        let translated = || rule(SRCNAT, &[], NftVerdict::Masquerade);
+        let stays = handles(&world.one(add("t", vec![forward("stays")])));
+        let chains = |world: &World| world.dump().matches("postrouting").count();
+        let mut last = None;
+        // The first is asked about, and the others are counted.
+        for _ in 0..3 {
+            let made = handles(&world.one(add("t", vec![forward("goes"), translated(), translated()])));
+            let (one, rest) = made.split_at(2);
+            world.one(remove("t", one.to_vec()));
+            assert!(chains(world) > 0, "a rule is left in the chain");
+            world.one(remove("t", rest.to_vec()));
+            assert_eq!(chains(world), 0);
+            assert_eq!(world.kernel.nft_rules(&Namespace::Host, "t").unwrap().len(), 1);
+            last = Some(rest.to_vec());
+        }
+        // What is gone is no error, and what is counted wrongly is asked about.
+        world.one(remove("t", last.unwrap()));
+        let again = handles(&world.one(add("t", vec![translated()])));
+        let others = handles(&world.other(INSTANCE).apply(&[add("t", vec![translated()])]).unwrap().remove(0));
+        world.one(remove("t", again));
+        assert!(chains(world) > 0, "somebody else has a rule there");
+        world.one(remove("t", others));
+        world.one(remove("t", stays));
+        assert_eq!(world.kernel.nft_tables(&Namespace::Host), Ok(Vec::new()));
+        world.same(&before, "after the last");
+    });
+}
+
+#[test]
 fn tables_are_made_anew_in_one_step() {
     in_both(|world| {
         let generation = || world.kernel.iptables(IptablesFamily::Ipv4).unwrap().generation;

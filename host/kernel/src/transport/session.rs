@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::host::Host;
+use crate::link::known::KnownLinks;
 use crate::transport::announcer::Announcer;
 use crate::transport::doorman::Doorman;
 use crate::transport::kept::Kept;
-use crate::transport::socket::{Answer, Message, Protocol, Request, Socket};
+use crate::transport::socket::{Answer, Message, Protocol, Request, Socket, malformed};
 use crate::{Error, Namespace, NamespacePath, namespace};
 
 /// The host's namespace with sockets that outlive a call.
@@ -146,11 +147,22 @@ pub(crate) struct Session<'h> {
     host: &'h Host,
     /// Of a fake, none: it keeps nothing open.
     spaces: Vec<Space>,
+    known: Option<&'h KnownLinks>,
 }
 
 impl<'h> Session<'h> {
     pub fn new(host: &'h Host) -> Self {
-        Self { host, spaces: Vec::new() }
+        Self { host, spaces: Vec::new(), known: None }
+    }
+
+    /// One of an operation that knows some links, and learns more.
+    pub fn knowing(host: &'h Host, known: &'h KnownLinks) -> Self {
+        Self { host, spaces: Vec::new(), known: Some(known) }
+    }
+
+    /// The answer to a question for a link, if the operation knows it.
+    pub fn known_link(&self, at: &Namespace, question: &Request) -> Option<Answer> {
+        self.known?.answer(at, question)
     }
 
     /// The kernel that it is a way into.
@@ -163,10 +175,24 @@ impl<'h> Session<'h> {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        self.exchange_with(at, Protocol::Route, requests)
+        let answers = self.exchange_with(at, Protocol::Route, requests);
+        if let Some(known) = self.known {
+            // Of some, nobody may have heard what became of them.
+            known.note(at, requests, answers.as_deref().unwrap_or_default());
+        }
+        answers
     }
 
-    /// The same over another protocol.
+    /// The same for questions, without those of which the operation knows the answer.
+    pub fn exchange_unknown(&mut self, at: &Namespace, questions: &[Request]) -> Result<Vec<Answer>, Error> {
+        let known: Vec<Option<Answer>> = questions.iter().map(|question| self.known_link(at, question)).collect();
+        let unknown = questions.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let asked: Vec<Request> = unknown.map(|(question, _)| question.clone()).collect();
+        let mut answers = self.exchange(at, &asked)?.into_iter();
+        known.into_iter().map(|known| known.or_else(|| answers.next()).ok_or_else(malformed)).collect()
+    }
+
+    /// Sends requests over another protocol.
     pub fn exchange_with(
         &mut self,
         at: &Namespace,

@@ -20,6 +20,8 @@ pub(crate) mod flag {
     pub const ECHO: u16 = 0x8;
     pub const DUMP_INTERRUPTED: u16 = 0x10;
     pub const ACK_TLVS: u16 = 0x200;
+    /// NLM_F_NONREC, of messages that delete.
+    pub const NOT_RECURSIVE: u16 = 0x100;
     pub const REPLACE: u16 = 0x100;
     pub const EXCL: u16 = 0x200;
     pub const CREATE: u16 = 0x400;

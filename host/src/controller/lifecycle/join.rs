@@ -11,7 +11,7 @@ use crate::controller::arguments::endpoint_options;
 use crate::controller::call::{Call, Said};
 use crate::controller::sandbox::check_gateways;
 use ask::Arguments;
-use kernel::{LinkKey, Namespace};
+use kernel::{LinkInfo, LinkKey, Namespace};
 use operation::driver::Without;
 use operation::engine::{EndpointOptions, InterfaceName};
 use store::{Endpoint, Network, Thing, Write};
@@ -56,8 +56,9 @@ impl Steps<'_> {
         let join = usable(&done.said.join, sandbox.without_ipv6);
         let joined = joined(network, endpoint, sandbox.path, &join);
         self.check_interface(network, &joined, &join);
-        if let Err(error) = self.inner.announce(&joined) {
-            tracing::warn!(network = %network.name, endpoint = %joined.name, "its neighbours are not told: {error}");
+        // Where it is the host that sets the link up, it tells them then.
+        if endpoint.sandbox.is_none() {
+            self.inner.announce(&joined);
         }
         Ok((joined, join, link.take()))
     }
@@ -90,24 +91,31 @@ impl Steps<'_> {
 }
 
 impl Inner {
-    /// Tells the others on the endpoint's bridge that its addresses are its own now. Somebody else may have had them with another MAC. Its own link may not
-    /// be up yet, and an engine moves it later and tells nobody: so the bridge speaks for it.
-    fn announce(&self, endpoint: &Endpoint) -> Result<()> {
-        let Some(mac) = endpoint.mac else { return Ok(()) };
+    /// Tells the others on the endpoint's bridge that its addresses are its own now. Somebody else may have had them with another MAC. Its own
+    /// link may not be up yet, and an engine moves it later and tells nobody: so the bridge speaks for it. Answers its link on the host as it is.
+    pub(in crate::controller) fn announce(&self, endpoint: &Endpoint) -> Option<LinkInfo> {
+        self.try_to_announce(endpoint).unwrap_or_else(|error| {
+            tracing::warn!(network = %endpoint.network, endpoint = %endpoint.name, "its neighbours are not told: {error}");
+            None
+        })
+    }
+
+    fn try_to_announce(&self, endpoint: &Endpoint) -> Result<Option<LinkInfo>> {
+        let Some(mac) = endpoint.mac else { return Ok(None) };
         let ipv4 = endpoint.address.map(|net| IpAddr::from(net.addr()));
         let addresses: Vec<IpAddr> =
             ipv4.into_iter().chain(endpoint.address_ipv6.map(|net| net.addr().into())).collect();
-        if addresses.is_empty() {
-            return Ok(());
-        }
+        let mut found = None;
         for object in self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))? {
-            let Thing::Link { namespace: Namespace::Host, index, .. } = object.thing else { continue };
-            let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
-            if let Some(bridge) = link.and_then(|link| link.master) {
-                self.kernel.announce(&LinkKey { namespace: Namespace::Host, index: bridge }, mac, &addresses)?;
+            let Thing::Link { namespace: Namespace::Host, index, again: Some(again), .. } = object.thing else {
+                continue;
+            };
+            if let Some(bridge) = again.set.master.filter(|bridge| *bridge != 0 && !addresses.is_empty()) {
+                let [bridge, link] = [bridge, index].map(|index| LinkKey { namespace: Namespace::Host, index });
+                found = self.kernel.announce(&bridge, mac, &addresses, &link)?;
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// The link that an engine is to move, by its name: it is one that was made for this endpoint (`set-names` refuses any other), and it

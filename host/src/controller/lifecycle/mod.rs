@@ -20,9 +20,9 @@ pub(super) use connectivity::gateways_of;
 pub(super) use join::JoinSandbox;
 
 use super::Inner;
+use super::call::Calls;
 use crate::driver::Driver;
 use ask::Returned;
-use operation::driver::CallTrace;
 use words::{Error, Name, Result};
 
 /// The steps of one driver, and the calls that they took so far.
@@ -31,7 +31,7 @@ pub(super) struct Steps<'a> {
     /// The driver.
     pub driver: Arc<Driver>,
     /// What it was called for.
-    pub calls: Vec<CallTrace>,
+    pub calls: Calls,
     /// What may not be as whoever asked expects.
     pub warnings: Vec<String>,
 }
@@ -44,6 +44,6 @@ fn unexpected(returned: &Returned) -> Error {
 impl Inner {
     /// The steps of a driver that can be called.
     pub(super) fn steps(&self, driver: &Name) -> Result<Steps<'_>> {
-        Ok(Steps { inner: self, driver: self.drivers.get(driver)?, calls: Vec::new(), warnings: Vec::new() })
+        Ok(Steps { inner: self, driver: self.drivers.get(driver)?, calls: Calls::default(), warnings: Vec::new() })
     }
 }

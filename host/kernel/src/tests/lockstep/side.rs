@@ -78,7 +78,8 @@ impl<'w> Side<'w> {
             }
             Operation::Condemn(links) => {
                 let keys: Vec<LinkKey> = links.iter().map(|link| self.key(*link)).collect();
-                format!("{:?}", kernel.condemn(&keys).map_err(|error| error.errno))
+                let left = kernel.condemn(&keys).map(|left| left.iter().map(|(_, links)| links).sum::<u64>());
+                format!("{:?}", left.map_err(|error| error.errno))
             }
             Operation::Reap(space) => format!("{:?}", kernel.reap(&self.spaces[*space]).map_err(|error| error.errno)),
             Operation::Begin => {
