@@ -131,10 +131,13 @@ fn replace(session: &mut Session, at: &Namespace, tables: &[(&str, &[NftRule])])
 fn append(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Vec<NftHandle>, Error> {
     for _ in 0..TRIES {
         let mut batch = Batch::default();
-        batch.put(table, rules, Known::look(session, at, table, rules)?)?;
-        let answers = transaction(session, at, batch.requests, None)?;
+        let known = Known::look(session, at, table, rules)?;
+        let generation = known.generation;
+        batch.put(table, rules, known)?;
+        let answers = transaction(session, at, batch.requests, generation)?;
         match first_refusal(&answers) {
             None => return handles(rules, &batch.rules, &answers),
+            Some((_, refusal)) if is_overtaken(refusal) => {}
             // Another has made or removed a map meanwhile.
             Some((position, refusal))
                 if batch.maps.contains(&position) && refusal.is(&[Errno::EXIST, Errno::NOENT]) => {}

@@ -7,6 +7,9 @@
 //! meet its packets: each is for other ports. Where one isn't, the new rule stands at the base chain's end, like all others.
 //!
 //! A port's chain goes with its last rule, and the map with its last port.
+//!
+//! Whenever a rule is added, the kernel looks through all chains that the table's base chains lead to: with 5,000 ports in three base chains,
+//! some 10 ms (6.18); with as many rules in the base chains themselves it was 5 ms.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +57,11 @@ impl Ports {
 
 /// What is known of a table's base chains that rules are added to.
 #[derive(Debug, Default)]
-pub(super) struct Known(BTreeMap<NftChain, Base>);
+pub(super) struct Known {
+    bases: BTreeMap<NftChain, Base>,
+    /// It holds for this generation only. None: whatever changes meanwhile, the kernel refuses what does not fit.
+    pub generation: Option<u32>,
+}
 
 /// A base chain.
 #[derive(Debug, Default)]
@@ -69,6 +76,20 @@ pub(super) struct Base {
 impl Known {
     /// Looks at the chains that rules for ports are to go into. What others change meanwhile has no order with these rules.
     pub fn look(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Self, Error> {
+        let known = Self::look_once(session, at, table, rules)?;
+        let lacks_its_rule = |known: &Self| known.bases.values().any(|base| !base.leads);
+        if !lacks_its_rule(&known) {
+            return Ok(known);
+        }
+        // Somebody has flushed the chain; or all was removed between two questions, and may be made again by now. A second rule that leads
+        // to the map would never go.
+        let answer = session.ask(at, Protocol::Netfilter, message::get_generation())?;
+        let generation = count(&answer, message::NFTA_GEN_ID)?;
+        let known = Self::look_once(session, at, table, rules)?;
+        Ok(Self { generation: generation.filter(|_| lacks_its_rule(&known)), ..known })
+    }
+
+    fn look_once(session: &mut Session, at: &Namespace, table: &str, rules: &[NftRule]) -> Result<Self, Error> {
         let mut known = Self::default();
         let mut chains: Vec<NftChain> =
             rules.iter().filter(|rule| Ports::of(rule).and_then(Ports::one).is_some()).map(|rule| rule.chain).collect();
@@ -88,7 +109,7 @@ impl Known {
                     false => {}
                 }
             }
-            known.0.insert(chain, base);
+            known.bases.insert(chain, base);
         }
         Ok(known)
     }
@@ -107,7 +128,7 @@ impl Known {
 
     /// A base chain, to be changed as it is in the kernel.
     pub fn base(&mut self, chain: NftChain) -> &mut Base {
-        self.0.entry(chain).or_default()
+        self.bases.entry(chain).or_default()
     }
 }
 
