@@ -1,6 +1,6 @@
 //! Many at the same time, and the same names again at once.
 
-use pontoon_tests::{Daemon, Namespace, same_at_last};
+use pontoon_tests::{Daemon, Namespace, at_once, same_at_last};
 
 use crate::restart::used_once;
 
@@ -75,6 +75,26 @@ fn eight_at_once() {
     }
     assert_eq!(race(&daemon, namespaces.iter().map(|n| format!("endpoint detach n {}", n.text()))), 8);
     same_at_last(|| daemon.host.dump(), &bare);
+}
+
+/// The bridge driver reads all of its networks when it makes one, so that each commit overtakes all others who make one.
+#[test]
+fn of_clients_that_make_and_remove_networks_without_a_pause_none_is_refused() {
+    const CLIENTS: usize = 8;
+    const NETWORKS: usize = 20;
+    let daemon = Daemon::start();
+    daemon.load("bridge");
+    let create = |number: usize| {
+        daemon.ask("POST /networks", &format!(r#"{{"name":"n{number}","driver":"bridge"}}"#));
+    };
+    at_once(CLIENTS, 0..CLIENTS * NETWORKS, create);
+    assert_eq!(daemon.json("network ls").as_array().unwrap().len(), CLIENTS * NETWORKS);
+    at_once(CLIENTS, 0..CLIENTS * NETWORKS, |number| {
+        daemon.ask(&format!("DELETE /networks/n{number}"), "");
+        create(number);
+        daemon.ask(&format!("DELETE /networks/n{number}"), "");
+    });
+    same_at_last(|| daemon.host.run("ip -o link show type bridge"), &String::new());
 }
 
 #[test]

@@ -71,6 +71,34 @@ fn what_the_kernel_was_still_busy_with_when_time_was_up_is_undone() {
     }
 }
 
+/// A call that was overtaken has the driver's turn when it runs again, and gives it back whatever becomes of it.
+#[test]
+fn a_turn_ends_with_the_deadline_of_its_call() {
+    const DEADLINE: Duration = Duration::from_millis(300);
+    const SLOW: usize = 30;
+    let bench = FakeBench::with_deadline(DEADLINE);
+    bench.load("bridge", "bridge");
+    let changes = AtomicUsize::new(0);
+    bench.fake.look_on(Some(Box::new(move |_| {
+        if changes.fetch_add(1, Ordering::Relaxed) % SLOW == SLOW - 1 {
+            std::thread::sleep(DEADLINE);
+        }
+    })));
+    let making = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| {
+        let (controller, create) = (bench.controller().clone(), create(name, "bridge", &json!({})));
+        bench.spawn(async move { controller.create_network(create).await })
+    });
+    let made = making.map(|making| bench.wait(making).unwrap());
+    bench.fake.look_on(None);
+    for error in made.iter().filter_map(|made| made.as_ref().err()) {
+        assert!(error.message.contains("deadline"), "{error}");
+    }
+    println!("{} of {} were in time", made.iter().flatten().count(), made.len());
+    bench.wait(bench.controller().create_network(create("last", "bridge", &json!({})))).unwrap();
+    let there = made.iter().flatten().count() + 1;
+    same_at_last(|| bench.fake.state().matches(" bridge [").count(), &there);
+}
+
 #[test]
 fn two_in_one_namespace_leave_each_other_alone() {
     let mut one = Daemon::start();

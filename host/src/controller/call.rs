@@ -19,7 +19,8 @@ use store::{self, Durability, Network, Write};
 use words::limit::TRACED;
 use words::{Error, Id, Kind, Result};
 
-/// How often a call is run again because its reads were overtaken. Each round, at least one other call got through.
+/// How often a call is run because its reads were overtaken. From the second time on no other call of its driver commits before it: it is
+/// overtaken only by what is no call.
 const ROUNDS: usize = 16;
 
 /// One call that is to be made.
@@ -115,11 +116,14 @@ impl Inner {
         finish: impl Fn(&Said) -> Result<Vec<Write>>,
     ) -> Result<Done> {
         let (driver, function) = (&call.driver.record.name, call.arguments.function());
+        let mut turn = None;
         for _ in 0..ROUNDS {
-            return match self.round(call, calls, &finish) {
+            return match self.round(call, calls, &finish, turn.is_some()) {
                 Ok(done) => Ok(done),
                 Err(Stopped::Overtaken(what)) => {
                     tracing::debug!(function, "run again: {what} changed");
+                    // Others run meanwhile, and wait before their commits; so this waits for none that is slow.
+                    turn = turn.or_else(|| Some(call.driver.commits.write().unwrap_or_else(PoisonError::into_inner)));
                     continue;
                 }
                 Err(Stopped::Aside(error)) => Err(error.context(format!("the driver {driver}"))),
@@ -144,6 +148,7 @@ impl Inner {
         call: &Call<'_>,
         calls: &mut Calls,
         finish: impl Fn(&Said) -> Result<Vec<Write>>,
+        has_turn: bool,
     ) -> std::result::Result<Done, Stopped> {
         let (start, function) = (Instant::now(), call.arguments.function());
         let fault = self.fault_for(function);
@@ -156,7 +161,7 @@ impl Inner {
         let mut host = lock(&host);
         let end = wanted_end(call, &result);
         let returned = Instant::now();
-        let settled = settle(call, state_of(&mut host), result, finish);
+        let settled = settle(call, state_of(&mut host), result, finish, has_turn);
         if let Err(Stopped::Overtaken(what)) = settled {
             return Err(Stopped::Overtaken(what));
         }
@@ -310,6 +315,7 @@ fn settle(
     state: &mut CallState,
     result: std::result::Result<Returned, Failure>,
     finish: impl Fn(&Said) -> Result<Vec<Write>>,
+    has_turn: bool,
 ) -> std::result::Result<Done, Stopped> {
     // Whatever it did is undone where it is dropped.
     let transaction = state.transaction.take();
@@ -325,6 +331,8 @@ fn settle(
         transaction.sweep()?;
     }
     state.gate.check_left(&transaction)?;
+    let _after_who_has_the_turn =
+        (!has_turn).then(|| call.driver.commits.read().unwrap_or_else(PoisonError::into_inner));
     if transaction.has_changes() {
         call.driver.probation.writes()?;
     }

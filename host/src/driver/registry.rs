@@ -44,6 +44,8 @@ pub struct Driver {
     pub probation: Probation,
     /// Its recorded calls.
     pub recorder: Arc<Recorder>,
+    /// Held for reading while a call is committed; for writing by a call that was overtaken, from its start to its commit.
+    pub commits: Arc<RwLock<()>>,
     calls: Arc<Mutex<Counts>>,
 }
 
@@ -168,8 +170,8 @@ impl Drivers {
         policy: Policy,
     ) -> Driver {
         let (deadline, policy, recorder, calls) = (self.deadline, Arc::new(policy), Arc::default(), Arc::default());
-        let (aside, probation) = (Aside::default(), Probation::unknown());
-        Driver { record, code, admitted, deadline, policy, configuration, aside, probation, recorder, calls }
+        let (aside, probation, commits) = (Aside::default(), Probation::unknown(), Arc::default());
+        Driver { record, code, admitted, deadline, policy, configuration, aside, probation, recorder, commits, calls }
     }
 
     /// A call that is for no network, with nothing in reach.

@@ -306,8 +306,9 @@ impl Drivers {
 impl Driver {
     /// With what was counted, refused and recorded of the driver, whichever version it had.
     fn after(self, before: &Self) -> Self {
-        let (policy, calls, recorder) = (before.policy.clone(), before.calls.clone(), before.recorder.clone());
-        Self { policy, calls, recorder, ..self }
+        let (policy, calls) = (before.policy.clone(), before.calls.clone());
+        let (recorder, commits) = (before.recorder.clone(), before.commits.clone());
+        Self { policy, calls, recorder, commits, ..self }
     }
 }
 
