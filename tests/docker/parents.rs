@@ -9,7 +9,8 @@ fn macvlan_does_as_dockers_own() {
     let machine = Machine::start("26.1");
     let lan = Namespace::new("lan");
     machine.host.run(&format!("ip link add lan0 type veth peer name eth0 netns {}", lan.text()));
-    machine.host.run("ip link set lan0 up");
+    // Without an address of its own, which would come later.
+    machine.host.run("ip link set lan0 addrgenmode none up");
     lan.run("ip link set eth0 up");
     machine.pontoon(&format!("driver load {} --name pontoon-macvlan --grant-asked", driver("macvlan").display()));
     let before = machine.host.dump();
