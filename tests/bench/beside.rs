@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use pontoon_tests::{Daemon, Namespace, Timings, rounds};
+use pontoon_tests::{Daemon, Namespace, Ran, Timings, driver, pontoon, rounds};
 
 const ROUNDS: usize = 300;
 /// Rounds before the first that counts: caches, pools and the store's file are warm then.
@@ -52,14 +52,19 @@ fn daemon(program: Option<&str>) -> Daemon {
     let mut daemon = Daemon::stopped();
     let mut serve = daemon.serve();
     if let Some(program) = program {
-        let ours = pontoon_tests::pontoon();
+        let ours = pontoon();
         let arguments: Vec<_> =
             serve.get_args().map(|a| if *a == *ours { program.into() } else { a.to_owned() }).collect();
         serve = Command::new(serve.get_program());
         serve.args(arguments);
     }
     daemon.run_as(serve);
-    daemon.load("bridge");
+    // Each by its own command line: what the two say to each other may have changed.
+    let component = driver("bridge");
+    let mut load = Command::new(program.map_or_else(pontoon, Into::into));
+    load.arg("--socket").arg(daemon.socket()).args(["driver", "load"]).arg(&component);
+    let ran = Ran::of(load.arg("--grant").arg(component.with_extension("grant.toml")));
+    assert_eq!(ran.code, 0, "{ran:?}");
     daemon.ok("network create --ipv6 n");
     daemon
 }

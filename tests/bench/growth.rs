@@ -3,7 +3,7 @@
 //! Endpoints are in networks of their own, [`IN_A_NETWORK`] in each: a bridge has 1,023 ports, a network of /24 253 addresses. As many sandboxes as
 //! that have one endpoint in each of these networks.
 
-use pontoon_tests::{Axis, Daemon, Floor, Line, Namespace, Report, Timings, at_once, is_short, rounds};
+use pontoon_tests::{Axis, Daemon, Floor, Line, Namespace, Report, Timings, at_once, driver, is_short, rounds};
 use serde_json::json;
 
 const ROUNDS: usize = 40;
@@ -77,7 +77,13 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let daemon = Daemon::start();
-        daemon.load("bridge");
+        let (grant, component) = (daemon.file("grant.toml"), driver("bridge"));
+        let usual = std::fs::read_to_string(component.with_extension("grant.toml")).unwrap();
+        // Enough for the largest crowd; by default it is for a thousand endpoints.
+        let more =
+            "limits = { links = 65536, addresses = 65536, routes = 65536, rules = 65536, store-bytes = 268435456, ";
+        std::fs::write(&grant, usual.replace("limits = { ", more)).unwrap();
+        daemon.ok(&format!("driver load {} --grant {}", component.display(), grant.display()));
         daemon.ok("network create n");
         Self { floor: Floor::at(&daemon.host), daemon, sandboxes: Vec::new() }
     }

@@ -1,5 +1,7 @@
 //! What giving a container a network costs, beside what other programs take for the same, in one run, interleaved: alone, and many at once.
 
+use std::time::Duration;
+
 use pontoon_tests::{Namespace, Report, Table, Timings, interleaved, is_short, rounds};
 
 use crate::peer::{Made, Peer, WAYS, Way};
@@ -9,6 +11,10 @@ const ROUNDS: usize = 30;
 const TOGETHER: [(usize, &str, usize); 2] = [(16, "16 at once", 5), (200, "200 at once", 2)];
 /// Teardowns of many are not measured.
 const WORKERS: usize = 8;
+/// The kernel takes namespaces and links away for a while after they are gone, and keeps others from their links meanwhile: what one leaves is
+/// not to be in the next one's time.
+const AFTER_ONE: Duration = Duration::from_millis(150);
+const AFTER_MANY: Duration = Duration::from_secs(4);
 
 pub fn run() {
     let mut peers = WAYS.map(Peer::new);
@@ -63,14 +69,17 @@ fn goals(report: &mut Report, [setups, teardowns, together]: [&Timings; 3]) {
 
 fn one(peer: &Peer, number: usize, [setups, teardowns]: &mut [&mut Timings; 2]) {
     let sandbox = Namespace::new("c");
+    std::thread::sleep(AFTER_ONE);
     let made = setups.time(peer.name, || peer.setup(&sandbox, number));
     assert!(sandbox.run("ip -4 -brief address show dev eth0").contains('/'), "{}: no address", peer.name);
+    std::thread::sleep(AFTER_ONE);
     teardowns.time(peer.name, || peer.teardown(&sandbox, made));
 }
 
 /// Containers with the numbers below this one.
 fn many(peer: &Peer, number: usize, count: usize, timings: &mut Timings) {
     let sandboxes: Vec<Namespace> = (0..count).map(|_| Namespace::new("c")).collect();
+    std::thread::sleep(AFTER_MANY);
     let made: Vec<Made> = timings.time(peer.name, || {
         std::thread::scope(|scope| {
             let begin = |(at, sandbox)| scope.spawn(move || peer.setup(sandbox, number - at));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use pontoon_tests::{Daemon, Process, Role, driver, until};
+use pontoon_tests::{Daemon, Process, Role, at_once, driver, until};
 use words::limit::{DRIVER_CALLS, ENGINES, INSTANCES, MEMORY};
 
 use crate::confine::is_confined;
@@ -209,10 +209,10 @@ fn a_call_sees_nothing_that_another_one_left() {
 #[test]
 fn there_are_not_more_than_so_many() {
     let daemon = Daemon::start();
-    for number in 0..ENGINES + 3 {
+    at_once(4, 0..ENGINES + 12, |number| {
         daemon.ok(&format!("driver load {} --name d{number}", driver("null").display()));
         assert!(daemon.those(Role::Engine).len() <= ENGINES);
-    }
+    });
     assert!(daemon.those(Role::Engine).len() > ENGINES / 2, "{:?}", daemon.processes());
     // Whose process went gets another one.
     for number in [0, 1, ENGINES + 2] {

@@ -146,23 +146,34 @@ impl Processes {
         running.for_each(|mut running| drop(running.take_if(|running| running.is_idle_since(time))));
     }
 
-    /// Ends the one that has had no call for the longest.
-    fn end_longest_idle(&self) {
+    /// Takes a place for one more, for which an idle one goes if there are as many as may be.
+    fn reserve(&self) -> Result<()> {
+        // Somebody else may take the place of the one that went.
+        for _ in 0..ENGINES {
+            let more = |count| (count < ENGINES).then_some(count + 1);
+            if self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
+                return Ok(());
+            }
+            if !self.end_longest_idle() {
+                break;
+            }
+        }
+        Err(Error::new(Kind::Unavailable, format!("{ENGINES} engine processes run calls already: try again")))
+    }
+
+    /// Ends the one that has had no call for the longest; false: none is idle.
+    fn end_longest_idle(&self) -> bool {
         let all: Vec<_> = lock(&self.all).iter().filter_map(Weak::upgrade).collect();
         let idle = all.iter().filter_map(|apart| {
             let running = apart.running.try_lock().ok()?;
             running.as_ref().filter(|running| running.is_idle_since(Duration::ZERO)).map(|running| running.last)
         });
-        if let Some(longest) = idle.min() {
-            self.end_idle(longest.elapsed());
-        }
+        let longest = idle.min();
+        longest.inspect(|longest| self.end_idle(longest.elapsed())).is_some()
     }
 
     /// A process with a component's code, until then at most.
     fn start(self: &Arc<Self>, code: &[u8], parts: &[String], until: Instant) -> Result<Arc<Started>> {
-        if self.count.load(Ordering::Relaxed) >= ENGINES {
-            self.end_longest_idle();
-        }
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..DRIVER_CALLS {
             let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
@@ -183,11 +194,7 @@ impl Processes {
     }
 
     fn begin(self: &Arc<Self>, code: &OwnedFd, lines: &[OwnedFd]) -> Result<Child> {
-        if self.count.fetch_add(1, Ordering::Relaxed) >= ENGINES {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-            let message = format!("{ENGINES} engine processes run calls already: try again");
-            return Err(Error::new(Kind::Unavailable, message));
-        }
+        self.reserve()?;
         let number = self.launcher.engine(code.as_fd(), lines).inspect_err(|_| {
             self.count.fetch_sub(1, Ordering::Relaxed);
         })?;
