@@ -5,7 +5,7 @@ CARGO ?= cargo
 RELEASE = --release --locked
 
 BENCH = $(CARGO) bench --locked -p pontoon-tests --bench costs --
-BENCHES = peers counts traffic docker start attach parts engines growth
+BENCHES ?= peers counts traffic docker start attach parts engines growth
 
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
