@@ -124,7 +124,13 @@ fn links_come_back() {
 fn arrived(from: &Namespace, to: &Namespace, address: &str, work: impl FnOnce()) -> usize {
     let address: SocketAddr =
         if address.contains(':') { format!("[{address}]:9000") } else { format!("{address}:9000") }.parse().unwrap();
-    let receiver = to.enter(|| UdpSocket::bind("[::]:9000").unwrap()).join().unwrap();
+    // For a moment, a program that another test starts just now still has the socket of the time before.
+    let mut receiver = None;
+    until("the port is free", || {
+        receiver = to.enter(|| UdpSocket::bind("[::]:9000").ok()).join().unwrap();
+        receiver.is_some()
+    });
+    let receiver = receiver.unwrap();
     receiver.set_nonblocking(true).unwrap();
     let any = if address.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
     let sender = from.enter(move || UdpSocket::bind(any).unwrap()).join().unwrap();
