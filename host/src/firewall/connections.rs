@@ -1,11 +1,12 @@
 //! Connections that were tracked under other rules: a client that sends from one port for ever, as syslog and games do, would never reach who
 //! serves the port now. They are deleted once the rules have changed.
 //!
-//! The kernel looks at all places of its table for it, so a thread does it, once for as many calls as come meanwhile.
+//! The kernel looks at all places of its table for it, so a thread does it, once for as many calls as come meanwhile, and takes a small part of a
+//! processor at most.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Keeper;
 use kernel::{HostPort, NftVerdict, Stale, StalePort};
@@ -13,6 +14,12 @@ use store::Thing;
 
 /// How long the thread waits for more: an operation that takes a port from an endpoint mostly removes this, too.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// It rests so many times as long as the kernel took the last time, some 5 ms for a table of 262,144 places,
+const REST: u32 = 20;
+
+/// but no longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What the thread is to have forgotten, and whether it is to end.
 #[derive(Default)]
@@ -37,12 +44,13 @@ impl Waiting {
         self.told.notify_one();
     }
 
-    /// None: it is over.
-    fn next(&self) -> Option<Stale> {
+    /// What has come when there was time for more, and the thread had its rest. None: it is over.
+    fn next(&self, rested: Instant) -> Option<Stale> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = |(stale, ends): &mut (Stale, bool)| !*ends && *stale == Stale::default();
         let all = self.told.wait_while(all, idle).unwrap_or_else(PoisonError::into_inner);
-        let waited = self.told.wait_timeout_while(all, PAUSE, |(_, ends)| !*ends);
+        let pause = rested.saturating_duration_since(Instant::now()).max(PAUSE);
+        let waited = self.told.wait_timeout_while(all, pause, |(_, ends)| !*ends);
         let mut all = waited.unwrap_or_else(PoisonError::into_inner).0;
         (!all.1).then(|| std::mem::take(&mut all.0))
     }
@@ -73,12 +81,15 @@ impl Drop for Connections {
 }
 
 fn work(keeper: &Keeper) {
-    while let Some(stale) = keeper.stale.next() {
+    let mut rested = Instant::now();
+    while let Some(stale) = keeper.stale.next(rested) {
+        let begin = Instant::now();
         match keeper.kernel.forget_connections(&stale) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "connections that were tracked under other rules are forgotten"),
             Err(error) => tracing::warn!("connections under other rules go on: {error}"),
         }
+        rested = Instant::now() + (begin.elapsed() * REST).min(LONGEST_REST);
     }
 }
 
