@@ -17,15 +17,22 @@ impl Inner {
     }
 
     pub(super) fn drivers(&self) -> Result<Vec<Driver>> {
-        let one = |(name, driver): (Name, Result<Arc<driver::Driver>>)| match driver {
+        self.drivers.list().into_iter().map(|(name, driver)| self.listed(&name, driver)).collect()
+    }
+
+    pub(super) fn listed_driver(&self, name: &Name) -> Result<Option<Driver>> {
+        self.drivers.find(name).map(|driver| self.listed(name, driver)).transpose()
+    }
+
+    fn listed(&self, name: &Name, driver: Result<Arc<driver::Driver>>) -> Result<Driver> {
+        match driver {
             Ok(driver) => self.summary(&driver.record, state(&driver)),
             Err(error) => {
-                let record =
-                    self.store.driver(&name)?.ok_or_else(|| Error::not_found(format!("there is no driver {name}")))?;
+                let record = self.store.driver(name)?;
+                let record = record.ok_or_else(|| Error::not_found(format!("there is no driver {name}")))?;
                 self.summary(&record, error.message)
             }
-        };
-        self.drivers.list().into_iter().map(one).collect()
+        }
     }
 
     pub(super) fn driver(&self, name: &Name) -> Result<DriverDetails> {
@@ -39,7 +46,7 @@ impl Inner {
     }
 
     pub(super) fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
-        let (mut exports, mut imports) = (driver.admitted.exports.clone(), driver.admitted.functions.clone());
+        let (mut exports, mut imports) = (driver.admitted.exports.clone(), self.drivers.imported_functions(driver)?);
         exports.sort();
         imports.sort();
         let asks = driver.admitted.manifest.as_ref().map(|manifest| &manifest.asks);

@@ -140,6 +140,12 @@ impl Controller {
         self.plain(Inner::drivers).await
     }
 
+    /// One of them, if there is one of the name.
+    pub async fn listed_driver(&self, name: &Name) -> Result<Option<Driver>> {
+        let name = name.clone();
+        self.plain(move |inner| inner.listed_driver(&name)).await
+    }
+
     /// A driver, whole.
     pub async fn driver(&self, name: &Name) -> Result<DriverDetails> {
         let name = name.clone();

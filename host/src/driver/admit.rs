@@ -28,8 +28,6 @@ pub struct Admitted {
     pub exports: Vec<String>,
     /// Everything that it imports, as written.
     pub imports: Vec<String>,
-    /// The functions among these, e.g. `pontoon:driver/links@0.1.1#add`.
-    pub functions: Vec<String>,
     /// Its manifest.
     pub manifest: Option<Manifest>,
 }
@@ -47,8 +45,23 @@ impl Admitted {
 
 /// Admits a component, or says in one line why not.
 pub fn admit(bytes: &[u8]) -> Result<Admitted> {
-    // The component's own names stand in the message, and they can be of any length.
-    look(bytes).map_err(|e| Error { message: printable(&e.message, MESSAGE_BYTES), ..e })
+    look(bytes).and_then(|admitted| validate(bytes).map(|_| admitted)).map_err(printed)
+}
+
+/// Admits one that was compiled here: it is valid, which takes the longest to see.
+pub fn readmit(bytes: &[u8]) -> Result<Admitted> {
+    look(bytes).map_err(printed)
+}
+
+/// The functions that an admitted component imports, e.g. `pontoon:driver/links@0.1.1#add`.
+pub fn imported_functions(bytes: &[u8], imports: &[String]) -> Result<Vec<String>> {
+    let types = validate(bytes).map_err(printed)?;
+    Ok(imports.iter().flat_map(|import| functions(types.as_ref(), import)).collect())
+}
+
+/// The component's own names stand in the message, and they can be of any length.
+fn printed(error: Error) -> Error {
+    Error { message: printable(&error.message, MESSAGE_BYTES), ..error }
 }
 
 fn look(bytes: &[u8]) -> Result<Admitted> {
@@ -59,9 +72,7 @@ fn look(bytes: &[u8]) -> Result<Admitted> {
     let admitted = walk(bytes)?;
     check_imports(&admitted.imports)?;
     check_exports(&admitted)?;
-    let types = validate(bytes)?;
-    let functions = admitted.imports.iter().flat_map(|import| functions(types.as_ref(), import)).collect();
-    Ok(Admitted { functions, ..admitted })
+    Ok(admitted)
 }
 
 /// Whether it begins as a component does.
@@ -80,8 +91,7 @@ pub fn check_header(bytes: &[u8]) -> Result<()> {
 
 /// Reads the outermost component's imports, exports and manifest.
 fn walk(bytes: &[u8]) -> Result<Admitted> {
-    let mut found =
-        Admitted { parts: Vec::new(), exports: Vec::new(), imports: Vec::new(), functions: Vec::new(), manifest: None };
+    let mut found = Admitted { parts: Vec::new(), exports: Vec::new(), imports: Vec::new(), manifest: None };
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(damaged)? {
@@ -286,7 +296,7 @@ mod tests {
     fn exporting(exports: &[&str]) -> std::result::Result<Vec<String>, String> {
         let exports: Vec<String> = exports.iter().map(|name| format!("{PACKAGE}/{name}")).collect();
         let parts = parts(&exports);
-        let admitted = Admitted { parts, exports, imports: Vec::new(), functions: Vec::new(), manifest: None };
+        let admitted = Admitted { parts, exports, imports: Vec::new(), manifest: None };
         check_exports(&admitted).map(|()| admitted.parts).map_err(|e| e.message)
     }
 

@@ -65,6 +65,11 @@ impl Components {
         }
     }
 
+    /// Whether a component was compiled by this program's like, so that it is known to be valid.
+    pub fn is_compiled(&self, digest_of_component: &str) -> bool {
+        !self.is_shared && self.cache.has(digest_of_component)
+    }
+
     /// Has a component compiled, if that was not done yet.
     pub fn compile(&self, digest_of_component: &str) -> Result<()> {
         match self.cache.has(digest_of_component) {

@@ -4,6 +4,7 @@ mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::admit::{self, Admitted};
@@ -79,15 +80,27 @@ impl Drivers {
         let drivers = Self { engines, deadline, store, components, loaded, needed };
         let records = drivers.store.drivers()?;
         drivers.components.forget_others(&records.iter().flat_map(store::Driver::digests).collect());
-        for record in records {
-            let name = record.name.clone();
-            let driver = drivers.restore(record).map(Arc::new);
-            if let Err(error) = &driver {
-                tracing::error!("the driver {name} can't be loaded: {error}");
-            }
-            drivers.write().insert(name, driver);
-        }
+        drivers.restore_all(records);
         Ok(drivers)
+    }
+
+    /// On as many threads as there are processors.
+    fn restore_all(&self, records: Vec<store::Driver>) {
+        let (records, threads) =
+            (Mutex::new(records.into_iter()), thread::available_parallelism().map_or(1, usize::from));
+        let restore = || {
+            // Held for as long as it takes to take one.
+            let next = || records.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some(record) = next() {
+                let name = record.name.clone();
+                let driver = self.restore(record).map(Arc::new);
+                if let Err(error) = &driver {
+                    tracing::error!("the driver {name} can't be loaded: {error}");
+                }
+                self.write().insert(name, driver);
+            }
+        };
+        thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(restore))));
     }
 
     /// Changes what a driver may do, from its next call on. It may lack what the driver asks for.
@@ -119,6 +132,11 @@ impl Drivers {
         self.components.read(&self.get(name)?.record.digest)
     }
 
+    /// The functions that a driver imports.
+    pub fn imported_functions(&self, driver: &Driver) -> Result<Vec<String>> {
+        admit::imported_functions(&self.components.read(&driver.record.digest)?, &driver.admitted.imports)
+    }
+
     /// A driver that can be called.
     pub fn get(&self, name: &Name) -> Result<Arc<Driver>> {
         match self.read().get(name) {
@@ -131,6 +149,11 @@ impl Drivers {
     /// All of them, with the reason where one could not be loaded.
     pub fn list(&self) -> Vec<(Name, Loaded)> {
         self.read().iter().map(|(name, driver)| (name.clone(), driver.clone())).collect()
+    }
+
+    /// One of them.
+    pub fn find(&self, name: &Name) -> Option<Loaded> {
+        self.read().get(name).cloned()
     }
 
     /// Forgets a driver that serves no network.
@@ -153,7 +176,9 @@ impl Drivers {
     }
 
     fn restore(&self, record: store::Driver) -> Result<Driver> {
-        let admitted = admit::admit(&self.components.read(&record.digest)?)?;
+        let component = self.components.read(&record.digest)?;
+        let is_valid = self.components.is_compiled(&record.digest);
+        let admitted = if is_valid { admit::readmit(&component) } else { admit::admit(&component) }?;
         // Its types were compared when it was loaded.
         let code = self.engines.code(&self.components, &record.digest, &admitted.parts)?;
         let configuration = Arc::new(record.configuration.clone());

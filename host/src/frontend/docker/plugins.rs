@@ -87,7 +87,7 @@ impl Plugins {
         }
         let path = self.path(name);
         let mut served = self.served.lock().await;
-        let driver = self.listed(name).await?;
+        let driver = self.controller.listed_driver(name).await?;
         if driver.is_none() && !self.inherited.has(&path) {
             return Err(Error::not_found(format!("there is no driver {name}")));
         }
@@ -125,10 +125,6 @@ impl Plugins {
         let task = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
         tracing::info!(driver = %name, socket = %path.display(), "published for dockerd");
         Ok(Served { capabilities, stop, task, _file: file })
-    }
-
-    async fn listed(&self, name: &Name) -> Result<Option<Driver>> {
-        Ok(self.controller.drivers().await?.into_iter().find(|driver| driver.name == *name))
     }
 
     /// Takes a driver's socket away, after the requests in flight. One that the service manager holds goes on answering.
