@@ -41,7 +41,7 @@ use kernel::{
 use plan::{Link, Wish};
 use shut::Shut;
 pub use shut::{bridge, is_hosts, refusals};
-use store::{Store, Thing};
+use store::{Object, Store, Thing};
 use words::{Id, LinkName};
 
 /// Another's change in the middle is rare, and each round makes [`CHANGES`] changes.
@@ -187,8 +187,7 @@ impl Firewall {
 
     /// How the rules for the links that forward stand.
     pub fn exceptions(&self, family: IptablesFamily) -> words::Result<Exceptions> {
-        let [ipv4, ipv6] = self.keeper.asked()?;
-        let asked = if ipv4.family == family { ipv4 } else { ipv6 };
+        let asked = self.keeper.asked(&*self.keeper.store.forwards()?, family)?;
         let changes = plan::changes(&self.keeper.kernel.iptables(family)?, &self.keeper.tag, &asked.wishes());
         Ok(Exceptions { links: asked.forward.len(), amiss: changes.len() })
     }
@@ -217,19 +216,24 @@ impl fmt::Display for Found {
 }
 
 /// What is asked for in one family.
+#[derive(Default)]
 struct Asked {
-    family: IptablesFamily,
     /// Links that forward.
     forward: BTreeSet<Link>,
     /// Links between whose ports packets pass, these too where they forward.
     within: BTreeSet<Link>,
 }
 
-impl Asked {
-    fn new(family: IptablesFamily) -> Self {
-        Self { family, forward: BTreeSet::new(), within: BTreeSet::new() }
-    }
+/// Whether it forwards in a family.
+fn forwards(thing: &Thing, family: IptablesFamily) -> bool {
+    matches!(
+        (thing, family),
+        (Thing::Forward { ipv4: true, .. }, IptablesFamily::Ipv4)
+            | (Thing::Forward { ipv6: true, .. }, IptablesFamily::Ipv6)
+    )
+}
 
+impl Asked {
     fn wishes(&self) -> BTreeSet<Wish> {
         let both = |link: &Link| [(link.clone(), IptablesWay::From), (link.clone(), IptablesWay::To)];
         let within = self.within.difference(&self.forward).map(|link| (link.clone(), IptablesWay::Within));
@@ -260,25 +264,27 @@ impl Keeper {
     fn mend(&self) -> words::Result<()> {
         let mut protected = BTreeSet::new();
         let mut wishes = Vec::new();
-        let asked = self.asked()?;
-        for asked in &asked {
-            if !asked.forward.is_empty() {
-                self.keep_closed(asked.family)?;
-                self.switch_on(asked.family)?;
-                self.tell_of_legacy(asked.family, &asked.forward)?;
+        let recorded = self.store.forwards()?;
+        for family in [IptablesFamily::Ipv4, IptablesFamily::Ipv6] {
+            let forwards = |object: &&Object| forwards(&object.thing, family);
+            if let Some(Object { thing: Thing::Forward { name, .. }, .. }) = recorded.values().find(forwards) {
+                self.keep_closed(family)?;
+                self.switch_on(family)?;
+                self.tell_of_legacy(family, name)?;
             }
-            let mut of_family = asked.wishes();
-            if !of_family.is_empty() {
-                let filter = self.kernel.iptables(asked.family)?;
-                match plan::place(&filter) {
-                    Some(_) if !asked.forward.is_empty() => protected.extend(filter.protected),
-                    Some(_) => {}
-                    None => of_family.clear(),
+            let mut of_family = BTreeSet::new();
+            if !recorded.is_empty() {
+                let filter = self.kernel.iptables(family)?;
+                // Only where packets are dropped it matters which links there are: nobody else waits until each was looked at.
+                if plan::place(&filter).is_some() {
+                    let asked = self.asked(&recorded, family)?;
+                    of_family = asked.wishes();
+                    protected.extend(filter.protected.into_iter().filter(|_| !asked.forward.is_empty()));
                 }
             }
-            wishes.push((asked.family, of_family));
+            wishes.push((family, of_family));
         }
-        let are_bridges = asked.iter().any(|asked| !asked.within.is_empty() || !asked.forward.is_empty());
+        let are_bridges = !recorded.is_empty();
         let superfluous = self.guard(protected)?;
         for (family, wishes) in &wishes {
             self.accept(*family, wishes)?;
@@ -305,22 +311,19 @@ impl Keeper {
     }
 
     /// The links that are to be excepted and are there, by the names that they have now.
-    fn asked(&self) -> words::Result<[Asked; 2]> {
-        let mut both = [IptablesFamily::Ipv4, IptablesFamily::Ipv6].map(Asked::new);
-        for object in self.store.forwards()? {
-            let Thing::Forward { name, index, ipv4, ipv6 } = object.thing else { continue };
+    fn asked(&self, recorded: &BTreeMap<i64, Object>, family: IptablesFamily) -> words::Result<Asked> {
+        let mut asked = Asked::default();
+        for Object { thing, .. } in recorded.values() {
+            let Thing::Forward { name, index, .. } = thing else { continue };
             let found = match index {
-                0 => self.kernel.link_by_name(&Namespace::Host, &LinkName::new(&name)?)?,
-                _ => self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?,
+                0 => self.kernel.link_by_name(&Namespace::Host, &LinkName::new(name)?)?,
+                index => self.kernel.link(&LinkKey { namespace: Namespace::Host, index: *index })?,
             };
             let Some(found) = found.filter(|link| link.mark == Mark::Owned) else { continue };
-            let link = Link { name: LinkName::new(&found.name)?, index: found.index };
-            for (asked, forwards) in both.iter_mut().zip([ipv4, ipv6]) {
-                let links = if forwards { &mut asked.forward } else { &mut asked.within };
-                links.insert(link.clone());
-            }
+            let links = if forwards(thing, family) { &mut asked.forward } else { &mut asked.within };
+            links.insert(Link { name: LinkName::new(&found.name)?, index: found.index });
         }
-        Ok(both)
+        Ok(asked)
     }
 
     fn accept(&self, family: IptablesFamily, wishes: &BTreeSet<Wish>) -> words::Result<()> {
@@ -346,8 +349,7 @@ impl Keeper {
     }
 
     /// Legacy iptables are another mechanism, which netlink does not reach: the operator has to help, and is told once.
-    fn tell_of_legacy(&self, family: IptablesFamily, links: &BTreeSet<Link>) -> Result<(), kernel::Error> {
-        let Some(Link { name: link, .. }) = links.first() else { return Ok(()) };
+    fn tell_of_legacy(&self, family: IptablesFamily, link: &str) -> Result<(), kernel::Error> {
         if self.told.load(Ordering::Relaxed) || !self.kernel.has_legacy_iptables(family)? {
             return Ok(());
         }

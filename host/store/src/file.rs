@@ -23,6 +23,7 @@ pub(super) const STEPS: [&str; SCHEMA as usize] = [
     include_str!("schema4.sql"),
     include_str!("schema5.sql"),
     include_str!("schema6.sql"),
+    include_str!("schema7.sql"),
 ];
 /// "Pont": `PRAGMA application_id`, so that another program's database is not taken for an old one of ours.
 pub(super) const APPLICATION: u32 = 0x506f_6e74;

@@ -17,8 +17,13 @@ const MOST: usize = 16_384;
 /// Networks of which some are kept: each removed object is looked for in all of them.
 const NETWORKS: usize = 64;
 
-/// By network.
-pub(super) type Known = HashMap<Id, Arc<Objects>>;
+/// What is kept.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    networks: HashMap<Id, Arc<Objects>>,
+    /// Which links forward, in all networks; none: it was not asked for yet.
+    forwards: Option<Arc<BTreeMap<i64, Object>>>,
+}
 
 /// Objects by id, by link, and ports of the host by the first of their range.
 #[derive(Clone, Debug, Default)]
@@ -31,14 +36,14 @@ pub struct Objects {
 impl Store {
     /// The objects of a network. Its calls are made one after the other, so nobody changes them while one runs.
     pub fn network_objects(&self, network: &Id) -> super::Result<Arc<Objects>> {
-        if let Some(known) = hold(&self.known).get(network) {
+        if let Some(known) = hold(&self.known).networks.get(network) {
             return Ok(known.clone());
         }
         let before = self.version();
         let mut objects = Objects::default();
         self.objects(network, None)?.into_iter().for_each(|object| objects.insert(object));
         let objects = Arc::new(objects);
-        let mut known = hold(&self.known);
+        let known = &mut hold(&self.known).networks;
         // What was committed meanwhile may be missing.
         if before == self.version() && objects.len() <= MOST {
             let kept: usize = known.values().map(|objects| objects.len()).sum();
@@ -49,30 +54,75 @@ impl Store {
         }
         Ok(objects)
     }
+
+    /// Which links forward, in all networks, by their ids.
+    pub fn forwards(&self) -> super::Result<Arc<BTreeMap<i64, Object>>> {
+        if let Some(forwards) = &hold(&self.known).forwards {
+            return Ok(forwards.clone());
+        }
+        let before = self.version();
+        let read = self.read_forwards()?;
+        let forwards: Arc<BTreeMap<_, _>> = Arc::new(read.into_iter().map(|object| (object.id, object)).collect());
+        let mut known = hold(&self.known);
+        if before == self.version() {
+            known.forwards = Some(forwards.clone());
+        }
+        Ok(forwards)
+    }
 }
 
 /// Takes over what a commit has written, of those of its writes that concern objects.
-pub(super) fn update(known: &mut Known, writes: Vec<Write>) {
+pub(super) fn update(Known { networks, forwards }: &mut Known, writes: Vec<Write>) {
     for write in writes {
+        update_forwards(forwards, &write);
         match write {
             // The commit gave it an id.
-            Write::AddObject(Object { id: 0, network, .. }) => drop(known.remove(&network)),
+            Write::AddObject(Object { id: 0, network, .. }) => drop(networks.remove(&network)),
             Write::AddObject(object) | Write::PutObject(object) => {
                 // One that goes over to another network.
-                known.iter_mut().filter(|(id, _)| **id != object.network).for_each(|(_, all)| remove(all, object.id));
-                if let Some(all) = known.get_mut(&object.network) {
+                networks
+                    .iter_mut()
+                    .filter(|(id, _)| **id != object.network)
+                    .for_each(|(_, all)| remove(all, object.id));
+                if let Some(all) = networks.get_mut(&object.network) {
                     Arc::make_mut(all).put(object);
                 }
             }
-            Write::RemoveObject(id) => known.values_mut().for_each(|all| remove(all, id)),
+            Write::RemoveObject(id) => networks.values_mut().for_each(|all| remove(all, id)),
             Write::RemoveEndpoint(network, endpoint) => {
-                if let Some(all) = known.get_mut(&network) {
+                if let Some(all) = networks.get_mut(&network) {
                     Arc::make_mut(all).remove_all(&endpoint);
                 }
             }
-            Write::RemoveNetwork(network) => drop(known.remove(&network)),
+            Write::RemoveNetwork(network) => drop(networks.remove(&network)),
             _ => {}
         }
+    }
+}
+
+fn update_forwards(forwards: &mut Option<Arc<BTreeMap<i64, Object>>>, write: &Write) {
+    let Some(known) = forwards else { return };
+    let goes = |object: &Object| match write {
+        Write::RemoveObject(id) => object.id == *id,
+        Write::RemoveEndpoint(network, endpoint) => {
+            object.network == *network && object.endpoint.as_ref() == Some(endpoint)
+        }
+        Write::RemoveNetwork(network) => object.network == *network,
+        _ => false,
+    };
+    match write {
+        Write::AddObject(object) | Write::PutObject(object) if matches!(object.thing, Thing::Forward { .. }) => {
+            match object.id {
+                0 => *forwards = None,
+                id => drop(Arc::make_mut(known).insert(id, object.clone())),
+            }
+        }
+        Write::RemoveObject(id) if !known.contains_key(id) => {}
+        // Most endpoints have none.
+        Write::RemoveObject(_) | Write::RemoveEndpoint(..) | Write::RemoveNetwork(_) if known.values().any(goes) => {
+            Arc::make_mut(known).retain(|_, object| !goes(object));
+        }
+        _ => {}
     }
 }
 

@@ -60,7 +60,7 @@ pub use record::{
 pub use state::StateList;
 
 /// The version of the file's layout that this program writes and reads.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 
 /// The owner of the entries that a network's driver on this host made.
 pub const OWN: &str = "self";

@@ -74,6 +74,7 @@ pub(super) fn remove_driver(c: &Connection, name: &Name) -> Result<()> {
     run(c, "DELETE FROM drivers WHERE name = ?1", [name.as_str()])?;
     run(c, "DELETE FROM state WHERE driver = ?1", [name.as_str()])?;
     run(c, "DELETE FROM usage WHERE driver = ?1", [name.as_str()])?;
+    run(c, "DELETE FROM driver_held WHERE driver = ?1", [name.as_str()])?;
     Ok(())
 }
 

@@ -44,8 +44,8 @@ impl Store {
         self.read(|c| all(c, "SELECT id, record FROM objects ORDER BY id", [], object))
     }
 
-    /// Which links forward, in all networks.
-    pub fn forwards(&self) -> super::Result<Vec<Object>> {
+    /// Reads which links forward, in all networks.
+    pub(super) fn read_forwards(&self) -> super::Result<Vec<Object>> {
         // The literal lets SQLite see that the index fits.
         let sql = "SELECT id, record FROM objects WHERE kind = 'Forward' ORDER BY id";
         self.read(|c| all(c, sql, [], object))
@@ -96,9 +96,7 @@ pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
         Limit::StoreBytes => return state::bytes(c, driver),
         Limit::MemoryMib | Limit::CallMilliseconds | Limit::HostCalls | Limit::LogBytesPerSecond => &[],
     };
-    let sql =
-        "SELECT coalesce(sum(count), 0) AS count FROM networks JOIN held ON held.network = networks.id AND kind = ?2
-               WHERE driver = ?1";
+    let sql = "SELECT count FROM driver_held WHERE driver = ?1 AND kind = ?2";
     let mut held = 0;
     for kind in kinds {
         held += one(c, sql, [driver.as_str(), kind], |row| Ok(row.get::<_, i64>(0)?))?.unwrap_or_default();

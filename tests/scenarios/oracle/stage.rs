@@ -228,8 +228,9 @@ impl Stage {
             trespasses((&before.0, &before.1), (&after, &self.owners), &self.drivers, number, self.is_fake());
         let (drivers, owners, machine) = (&self.drivers, &self.owners, &self.machine);
         let mut judge = Judge { drivers, owners, machine, seen: &after, complaints: Vec::new() };
-        let forwards = machine.store.forwards().unwrap().into_iter().filter_map(|object| match object.thing {
-            Thing::Forward { name, index, .. } => Some((name, index)),
+        let forwards = machine.store.forwards().unwrap();
+        let forwards = forwards.values().filter_map(|object| match &object.thing {
+            Thing::Forward { name, index, .. } => Some((name.clone(), *index)),
             _ => None,
         });
         judge.forwards(&forwards.collect::<Vec<_>>());

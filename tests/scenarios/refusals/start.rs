@@ -138,13 +138,18 @@ fn a_store_of_a_newer_pontoon() {
     let whole = std::fs::read(&path).unwrap();
     let mut newer = whole.clone();
     // PRAGMA user_version (sqlite.org/fileformat.html, 1.3.7).
-    newer[60..64].copy_from_slice(&7_u32.to_be_bytes());
+    newer[60..64].copy_from_slice(&(store::SCHEMA + 1).to_be_bytes());
     std::fs::write(&path, &newer).unwrap();
     let before = all(&daemon);
     refused(
         &mut daemon.serve(),
         1,
-        &["pontoon.db", "schema 7", &format!("knows up to {}", store::SCHEMA), "newer Pontoon"],
+        &[
+            "pontoon.db",
+            &format!("schema {}", store::SCHEMA + 1),
+            &format!("knows up to {}", store::SCHEMA),
+            "newer Pontoon",
+        ],
     );
     assert_eq!(all(&daemon), before);
     assert!(!daemon.socket().exists());

@@ -7,7 +7,11 @@ fn own(network: &str, key: &str) -> Write {
     entry(network, key, OWN, "1")
 }
 
+/// What the networks of the driver hold, which is the sum of what each does.
 fn held(store: &Store) -> [u64; 2] {
+    let of_driver = "SELECT count(*) FROM (SELECT driver, kind, sum(count) FROM held JOIN networks ON networks.id = network GROUP BY driver, kind
+                     EXCEPT SELECT * FROM driver_held)";
+    assert_eq!(store.read(|c| query::count(c, of_driver, [])).unwrap(), 0);
     [Limit::Links, Limit::TableEntries].map(|limit| store.held(&name("bridge"), limit).unwrap())
 }
 
@@ -35,6 +39,26 @@ fn what_networks_hold_is_counted() {
     assert_eq!(held(&store), [0, 1]);
     put(&store, [Write::RemoveNetwork(id("n1"))]).unwrap();
     assert_eq!(store.read(|c| query::count(c, "SELECT count(*) FROM held", [])).unwrap(), 0, "nothing is left");
+}
+
+#[test]
+fn what_is_made_before_its_network_is_counted_with_it() {
+    let store = scratch();
+    let links =
+        || [("n1", 3), ("n1", 4)].map(|(n, index)| Write::AddObject(link(n, None, Namespace::Host, index, "x")));
+    put(&store, links()).unwrap();
+    assert_eq!(held(&store), [0, 0], "nobody's");
+    put(&store, [Write::PutNetwork(network("n1", "a"))]).unwrap();
+    assert_eq!(held(&store), [2, 0]);
+    let [one, other] = links();
+    put(&store, [one, other, Write::PutNetwork(network("n1", "b"))]).unwrap();
+    assert_eq!(held(&store), [4, 0], "the network is not counted again");
+    put(&store, [Write::RemoveNetwork(id("n1"))]).unwrap();
+    assert_eq!(held(&store), [0, 0]);
+    let kept = || store.read(|c| query::count(c, "SELECT count(*) FROM driver_held", [])).unwrap();
+    assert_eq!(kept(), 1, "no more than one for each kind");
+    put(&store, [Write::RemoveDriver(name("bridge"))]).unwrap();
+    assert_eq!(kept(), 0);
 }
 
 #[test]

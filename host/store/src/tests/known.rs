@@ -1,5 +1,7 @@
 //! Objects in memory are those of the file, whatever is written.
 
+use std::mem::discriminant;
+
 use super::*;
 use kernel::{HostPort, LinkKey};
 
@@ -25,11 +27,18 @@ fn any(numbers: &mut Numbers, id_of_object: i64) -> Object {
     let owner = ["e1", "e2"].get(numbers.below(3) as usize).copied();
     let number = numbers.below(4) as u16;
     let object = link(network, owner, Namespace::Host, number.into(), "v");
-    let thing = if numbers.below(2) == 0 { Thing::Port(port(10 * number)) } else { object.thing.clone() };
+    let thing = match numbers.below(3) {
+        0 => Thing::Port(port(10 * number)),
+        1 => Thing::Forward { name: "v".into(), index: number.into(), ipv4: number == 1, ipv6: false },
+        _ => object.thing.clone(),
+    };
     Object { id: id_of_object, thing, ..object }
 }
 
 fn check(store: &Store) {
+    let all = store.all_objects().unwrap().into_iter().map(|object| (object.id, object));
+    let forwards = all.filter(|(_, object)| matches!(object.thing, Thing::Forward { .. })).collect();
+    assert_eq!(*store.forwards().unwrap(), forwards);
     for network in NETWORKS {
         let stored = store.objects(&id(network), None).unwrap();
         let known = store.network_objects(&id(network)).unwrap();
@@ -65,8 +74,8 @@ fn known_objects_are_those_of_the_file() {
             9..12 => match some(&mut numbers, &ids).and_then(|id| store.object(id).unwrap()) {
                 Some(old) => {
                     let new = any(&mut numbers, old.id);
-                    let thing =
-                        if new.thing.link().is_some() == old.thing.link().is_some() { new.thing } else { old.thing };
+                    let is_same = discriminant(&new.thing) == discriminant(&old.thing);
+                    let thing = if is_same { new.thing } else { old.thing };
                     Write::PutObject(Object { thing, ..new })
                 }
                 None => continue,

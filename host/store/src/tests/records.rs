@@ -174,7 +174,7 @@ fn links_are_found_by_namespace_and_index() {
     let others = |driver: &str, link: &str| store.is_others_link(&name(driver), link).unwrap();
     assert!(others("other", "br0") && !others("d", "br0"));
     assert!(!others("other", "eth0"), "it is not on the host");
-    assert_eq!(store.forwards().unwrap(), [Object { id: ids[3], ..objects[3].clone() }]);
+    assert_eq!(*store.forwards().unwrap(), [(ids[3], Object { id: ids[3], ..objects[3].clone() })].into());
     let moved = Object { id: ids[0], ..link("n1", None, at("/run/netns/b", 10), 6, "br1") };
     put(&store, [Write::PutObject(moved.clone())]).unwrap();
     assert_eq!(owner(&Namespace::Host, 3), None);

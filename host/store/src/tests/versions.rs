@@ -114,7 +114,8 @@ fn everything_is_found(store: &Store) {
     assert_eq!((with_mac("n2").unwrap().network, with_mac("n3")), (id("n2"), None));
     assert_eq!(store.unfinished_endpoints().unwrap(), [unfinished]);
     assert_eq!(store.all_objects().unwrap().len(), 2);
-    let [Object { thing: Thing::Forward { name: link, .. }, .. }] = &store.forwards().unwrap()[..] else { panic!() };
+    let forwards: Vec<_> = store.forwards().unwrap().values().cloned().collect();
+    let [Object { thing: Thing::Forward { name: link, .. }, .. }] = &forwards[..] else { panic!() };
     assert_eq!(link, "x");
     assert_eq!(
         store.taken_pools().unwrap(),
