@@ -4,9 +4,11 @@
 //! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and keeps a sandbox's
 //! namespace open no longer than a call, or than an operation that asks for it ([`Kernel::keep`]), or it could not die.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
@@ -34,6 +36,7 @@ mod watch;
 
 use emptier::Emptier;
 use host::Host;
+use ip::reached::Reached;
 use link::mark::Marks;
 use port::Ports;
 use transport::session::{Real, Session};
@@ -108,6 +111,7 @@ pub struct Kernel {
     ports: Ports,
     /// What is in nftables.
     tables: nft::Tables,
+    reached: Mutex<Reached>,
     emptier: Emptier,
 }
 
@@ -120,8 +124,9 @@ impl Kernel {
             HostNamespace::Fake(fake) => Host::Fake(fake),
         };
         let marks = Marks::new(config.instance);
-        let (ports, tables, emptier) = (Ports::default(), nft::Tables::default(), Emptier::default());
-        Ok(Self { host, marks, namespaces, ports, tables, emptier })
+        let (ports, tables) = (Ports::default(), nft::Tables::default());
+        let (reached, emptier) = (Mutex::default(), Emptier::default());
+        Ok(Self { host, marks, namespaces, ports, tables, reached, emptier })
     }
 
     /// The namespace of the calling thread.
@@ -243,10 +248,19 @@ impl Kernel {
         ip::address::list(&mut self.session(), namespace, 0)
     }
 
-    /// The subnets in which the host has an address or to which it has a route that is no default route, each with the ifindex of its link if
-    /// it has one. It takes as long as the host has addresses and routes: half a second for a million.
-    pub fn reached(&self) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
-        ip::way::reached(&mut self.session())
+    /// The links by which the host reaches addresses of a subnet, by an address or a route that is no default route, or reached them when that was last
+    /// read; none: by a route without a link.
+    pub fn links_into(&self, subnet: &IpNet) -> Result<BTreeSet<Option<u32>>, Error> {
+        self.reached().links(subnet, &self.host, &mut self.session())
+    }
+
+    /// Reads it again. It takes as long as the host has addresses and routes: half a second for a million.
+    pub fn read_reached(&self) -> Result<(), Error> {
+        self.reached().read(&self.host, &mut self.session())
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Reached> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The link by which the host's packets to an address leave; none: they don't.

@@ -56,21 +56,32 @@ impl Inner {
     /// A subnet of the family that no network has and that the host does not reach by itself: a network on the host's LAN or VPN would cut it
     /// off from there. A default route does not count, and neither does what a network's own link reaches.
     pub(super) fn free_pool(&self, ipv4: bool) -> Result<IpNet> {
-        let reached = self.kernel.reached()?;
         let mut candidates: Box<dyn Iterator<Item = IpNet>> =
             if ipv4 { Box::new(ipv4_candidates()) } else { Box::new(self.ipv6_candidates()) };
+        let mut is_sure = false;
         loop {
             let subnet = self.store.free_pool(&mut candidates)?;
-            let mut overlapping = reached.iter().filter(|(_, net)| net.contains(&subnet) || subnet.contains(net));
-            let is_others = |link: Option<u32>| -> Result<bool> {
-                let Some(index) = link else { return Ok(true) };
-                let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
-                Ok(link.is_some_and(|link| link.mark == Mark::Foreign))
-            };
-            if !overlapping.try_fold(false, |others, (link, _)| Ok::<_, Error>(others || is_others(*link)?))? {
+            let mut is_reached = self.is_reached(&subnet)?;
+            if is_reached && !is_sure {
+                self.kernel.read_reached()?;
+                (is_reached, is_sure) = (self.is_reached(&subnet)?, true);
+            }
+            if !is_reached {
                 return Ok(subnet);
             }
         }
+    }
+
+    /// Whether the host reaches addresses of a subnet by a link that is not a network's own.
+    fn is_reached(&self, subnet: &IpNet) -> Result<bool> {
+        for link in self.kernel.links_into(subnet)? {
+            let Some(index) = link else { return Ok(true) };
+            let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
+            if link.is_some_and(|link| link.mark == Mark::Foreign) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {

@@ -103,7 +103,8 @@ pub(crate) fn list(session: &mut Session, at: &Namespace, index: u32) -> Result<
     Ok(found)
 }
 
-fn read(message: &Message) -> Result<(u32, IpNet), Error> {
+/// The address that a message of the kernel is about, and the ifindex of its link.
+pub(crate) fn read(message: &Message) -> Result<(u32, IpNet), Error> {
     let body = message.body.as_slice();
     let [_, prefix, _, _, index @ ..] = body.first_chunk::<HEADER>().ok_or_else(malformed)?;
     // On a point-to-point link IFA_ADDRESS is the other end's, and IPv6 leaves IFA_LOCAL out otherwise.

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod announce;
 pub mod neighbour;
+pub mod reached;
 pub mod route;
 pub mod rule;
 pub mod way;

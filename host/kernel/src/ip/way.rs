@@ -26,19 +26,23 @@ struct Way {
     kind: u8,
 }
 
-/// The subnets in which the host has an address or to which it has a route, in whatever table, each with its link if it has one. One dump of each.
-pub(crate) fn reached(session: &mut Session) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
-    let addresses = address::list(session, &Namespace::Host, 0)?;
-    let mut found: Vec<_> = addresses.into_iter().map(|(link, net)| (Some(link), net.trunc())).collect();
+/// The subnets to which the host has a route, in whatever table, each with its link if it has one. One dump.
+pub(crate) fn list(session: &mut Session) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
+    let mut found = Vec::new();
     for family in FAMILIES {
         let mut question = RouteMessage::default();
         question.header.address_family = family;
         for message in session.list(&Namespace::Host, "routes", Request::dump(RTM_GETROUTE, &question))? {
-            let way = read(&message)?;
-            found.extend(way.net.map(|net| (way.link, net)));
+            found.extend(net(&message)?);
         }
     }
     Ok(found)
+}
+
+/// Where a route leads, and by which link, unless it is a default route.
+pub(crate) fn net(message: &Message) -> Result<Option<(Option<u32>, IpNet)>, Error> {
+    let way = read(message)?;
+    Ok(way.net.map(|net| (way.link, net)))
 }
 
 /// The smallest MTU of the links by which packets of each family leave for the outside; none: there is no way out.

@@ -189,11 +189,32 @@ fn what_the_host_reaches_and_its_way_out() {
         let changes = LinkChanges { mtu: Some(1400), ..LinkChanges::default() };
         world.one(Change::SetLink(bridge.key.clone(), changes));
         assert_eq!(ways().0, Some(1400));
-        let reached = world.kernel.reached().unwrap();
-        for wanted in nets.into_iter().chain(["10.9.0.0/24", "fd00:9::/64"]) {
-            assert!(reached.contains(&(Some(bridge.key.index), net(wanted))), "{wanted}: {reached:?}");
+        let links = |subnet: &str| world.kernel.links_into(&net(subnet)).unwrap().into_iter().collect::<Vec<_>>();
+        let by_bridge = [Some(bridge.key.index)];
+        for wanted in nets.into_iter().chain(["10.9.0.0/24", "fd00:9::/64", "10.50.7.0/24", "10.48.0.0/12"]) {
+            assert_eq!(links(wanted), by_bridge, "{wanted}");
         }
-        assert!(reached.iter().all(|(_, net)| net.prefix_len() > 0), "{reached:?}");
+        assert_eq!(links("10.52.0.0/16"), [], "the default route does not count");
+        // What comes and goes.
+        for (net, gateway) in [("10.60.0.0/16", None), ("fd00:60::/64", Some("fd00:9::7"))] {
+            world.one(Change::AddRoute(route(bridge, net, gateway)));
+            assert_eq!(links(net), by_bridge);
+            world.one(Change::RemoveRoute(route(bridge, net, gateway)));
+            assert_eq!(links(net), []);
+        }
+        let add = |address| world.one(Change::AddAddress(bridge.key.clone(), net(address)));
+        let remove = |address| world.one(Change::RemoveAddress(bridge.key.clone(), net(address)));
+        add("10.61.0.1/24");
+        assert_eq!(links("10.61.0.0/24"), by_bridge);
+        remove("10.61.0.1/24");
+        assert_eq!(links("10.61.0.0/24"), []);
+        // More than the subscription holds.
+        for _ in 0..1_000 {
+            add("10.62.0.1/24");
+            remove("10.62.0.1/24");
+        }
+        add("10.63.0.1/24");
+        assert_eq!((links("10.62.0.0/24"), links("10.63.0.0/24")), (vec![], by_bridge.to_vec()));
     });
 }
 
