@@ -77,6 +77,16 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let daemon = Daemon::start();
+        // As every host has one: without, the MTU of its networks' bridges is that of its links, each of which is looked at.
+        for line in [
+            "link add out type veth peer name out-end",
+            "link set out-end up",
+            "link set out up",
+            "address add 192.0.2.2/24 dev out",
+            "route add default via 192.0.2.1",
+        ] {
+            daemon.host.run(&format!("ip {line}"));
+        }
         let (grant, component) = (daemon.file("grant.toml"), driver("bridge"));
         let usual = std::fs::read_to_string(component.with_extension("grant.toml")).unwrap();
         // Enough for the largest crowd; by default it is for a thousand endpoints.

@@ -177,17 +177,6 @@ fn two_networks_do_not_have_one_bridge() {
 }
 
 #[test]
-fn two_networks_do_not_overlap() {
-    network().create().unwrap();
-    for pool in ["10.5.0.0/24", "10.0.0.0/8", "10.5.0.128/25", "fd05::/80"] {
-        let (kind, message) = refused(other_network("other", pool).create());
-        assert_eq!(kind, Forbidden);
-        assert!(message.starts_with(&format!("subnet {pool} overlaps with ")), "{message}");
-    }
-    other_network("other", "10.5.1.0/24").create().unwrap();
-}
-
-#[test]
 fn does_not_take_a_device_of_somebody_elses() {
     let network = network();
     fake::add_foreign_link(BRIDGE);
