@@ -14,6 +14,7 @@ const LOOKS: usize = 40;
 /// Clients at once, each with a sandbox of its own.
 const CLIENTS: usize = 4;
 const NAMES: [&str; 4] = ["memory, MB", "descriptors", "state folder, MB", "lives a second"];
+const FOLDER: usize = 2;
 
 pub fn run() {
     let usual = if is_short() { LIVES_IN_SHORT } else { LIVES };
@@ -26,10 +27,10 @@ pub fn run() {
     let seen: Vec<[f64; 4]> = (0..LOOKS).map(|_| live(&daemon, &sandboxes, each)).collect();
     let mut report = Report::of("soak");
     let mut table = Table::new(&format!("{} lives of endpoints", LOOKS * each), &["early", "late", "highest"]);
-    // What is kept at hand, and the store's log, come to their size in the beginning.
+    // What is kept at hand comes to its size in the beginning. The store's log grows and starts over: its highest size counts.
     let quarter = |of: usize, column: usize| {
         let values: Vec<f64> = seen[of * LOOKS / 4..(of + 1) * LOOKS / 4].iter().map(|row| row[column]).collect();
-        median(&values)
+        if column == FOLDER { values.into_iter().fold(0.0, f64::max) } else { median(&values) }
     };
     for (column, name) in NAMES.iter().enumerate() {
         let highest = seen.iter().map(|row| row[column]).fold(0.0, f64::max);

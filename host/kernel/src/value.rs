@@ -1,7 +1,9 @@
 //! The words that the kernel layer is spoken to with: values only, no handles, so that it can become a process of its own.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -415,9 +417,17 @@ pub enum Sysctl {
 /// A part of a setting's path: the program's own.
 type Fixed = &'static str;
 
-/// What is read back, at a start, are the few that the last life did not come to forget.
+/// Records of links are read with each endpoint, and name the same few settings: each is kept once.
 fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fixed, D::Error> {
-    Ok(String::deserialize(deserializer)?.leak())
+    static KEPT: Mutex<BTreeSet<Fixed>> = Mutex::new(BTreeSet::new());
+    let read = String::deserialize(deserializer)?;
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(name) = all.get(read.as_str()) {
+        return Ok(name);
+    }
+    let name = read.leak();
+    all.insert(name);
+    Ok(name)
 }
 
 /// One change.
@@ -595,5 +605,21 @@ impl From<Error> for words::Error {
             _ => Kind::Internal,
         };
         Self { kind, message: error.message, errno: error.errno }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_is_read_again_takes_no_more_memory() {
+        let setting = Sysctl::Link { family: "ipv6", index: 7, name: "accept_dad" };
+        let text = serde_json::to_string(&setting).unwrap();
+        let read = || serde_json::from_str::<Sysctl>(&text).unwrap();
+        let [first, second] = [read(), read()];
+        assert_eq!((&first, &second), (&setting, &setting));
+        let (Sysctl::Link { name: one, .. }, Sysctl::Link { name: other, .. }) = (first, second) else { panic!() };
+        assert!(std::ptr::eq(one, other));
     }
 }
