@@ -262,3 +262,49 @@ fn a_download_that_breaks_off_goes_on() {
     assert_eq!(daemon.json("driver inspect null")["digest"], *words::file::digest(&next));
     assert_eq!(files(&registry.folder.path().join("cache/pontoon/oci/parts")), 0);
 }
+
+/// A newer tag is told of, with what it asks for beside what the loaded one asks for.
+#[test]
+fn a_newer_version_is_told_of_with_what_it_asks_for() {
+    let daemon = Daemon::start();
+    let mut registry = Registry::start(&daemon);
+    let asks = [("1.9.0", "permissions = ['store']"), ("1.10.0", "permissions = ['links']\nparents = ['eth7']")];
+    for (version, asks) in asks {
+        let (manifest, packed) = (daemon.file("pontoon.toml"), daemon.file("packed.wasm"));
+        let text = format!("name = 'null'\nversion = '{version}'\n[asks]\n{asks}\n");
+        std::fs::write(&manifest, text).unwrap();
+        let [from, manifest] = [driver("null"), manifest].map(|file| file.display().to_string());
+        daemon.ok(&format!("driver pack {from} --manifest {manifest} -o {}", packed.display()));
+        let to = format!("oci://127.0.0.1:5000/null:{version}");
+        registry.ok(&daemon, &format!("driver push --plain-http {} {to}", packed.display()));
+        registry
+            .ok(&daemon, &format!("driver push --plain-http {} oci://127.0.0.1:5000/null:latest", packed.display()));
+        if version == "1.9.0" {
+            for (name, tag) in [("a", "1.9.0"), ("b", "latest")] {
+                let from = format!("oci://127.0.0.1:5000/null:{tag}");
+                registry.ok(&daemon, &format!("driver load --plain-http --grant-asked --name {name} {from}"));
+            }
+        }
+    }
+    daemon.load("null");
+    let outdated = registry.ok(&daemon, "--output json driver outdated --plain-http");
+    let outdated: Value = serde_json::from_str(&outdated).unwrap();
+    let rows = outdated.as_array().unwrap();
+    let newer: Vec<_> = rows.iter().map(|row| row["newer"].as_str().unwrap().split('@').next().unwrap()).collect();
+    assert_eq!(newer, ["oci://127.0.0.1:5000/null:1.10.0", "oci://127.0.0.1:5000/null:latest"]);
+    for row in rows {
+        let also = row["asks_also"].as_array().unwrap();
+        assert_eq!((also.len(), &row["asks_no_more"]), (2, &json!(["permissions: store"])), "{row}");
+    }
+    let table = registry.ok(&daemon, "driver outdated --plain-http");
+    assert!(table.contains("also for permissions: links, parents: eth7; no more for permissions: store"), "{table}");
+    registry.ok(&daemon, "driver upgrade --plain-http --grant-asked a oci://127.0.0.1:5000/null:1.10.0");
+    let table = registry.ok(&daemon, "driver outdated --plain-http");
+    assert!(!table.contains("null:1.9.0") && table.contains("null:latest"), "{table}");
+    // A rollback leads back to where that version came from.
+    daemon.ok("driver rollback --keep-state a");
+    assert!(registry.ok(&daemon, "driver outdated --plain-http").contains("null:1.9.0"));
+    registry.stop();
+    let ran = registry.cli(&daemon, "driver outdated --plain-http");
+    assert!(ran.code == 9 && ran.err.contains("pontoon: a: can't reach 127.0.0.1:5000"), "{ran:?}");
+}

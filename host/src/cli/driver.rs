@@ -1,4 +1,4 @@
-//! `pontoon driver`: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; push, pull; and for authors: new, build, dev, pack, test, bench, trace, replay.
+//! `pontoon driver`: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; push, pull, outdated; and for authors: new, build, dev, pack, test, bench, trace, replay.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use super::driver_test::Test;
 use super::driver_trace::Trace;
 use super::exit::Failure;
 use super::explain::Explain;
+use super::outdated::Outdated;
 use super::output::{Session, listing, table};
 use super::remote::{Bring, Pull, Push};
 use super::replay::Replay;
@@ -60,6 +61,8 @@ pub enum Command {
     Push(Push),
     /// Pull a component from a registry, and keep it
     Pull(Pull),
+    /// List drivers of which their registries have newer versions, and what these ask for
+    Outdated(Outdated),
     /// Begin a driver of your own: a project that builds and passes its tests
     New(new::New),
     /// Make a driver of what a compiler built: a component, with its manifest in it
@@ -127,6 +130,7 @@ impl Command {
             Self::Rm { names } => remove(&names, session).await,
             Self::Push(push) => push.run(session),
             Self::Pull(pull) => pull.run(session),
+            Self::Outdated(outdated) => outdated.run(session).await,
             Self::New(new) => new.run(session),
             Self::Build(build) => build.run(session),
             Self::Pack(pack) => pack.run(session),
