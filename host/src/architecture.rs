@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("capability", &["firewall", "transaction"]),
     ("answers", &[]),
     ("driver", &["capability", "confine", "launcher", "place"]),
+    ("distribution", &["driver"]),
     ("controller", &["answers", "capability", "driver", "firewall", "place", "reaper", "transaction"]),
     ("frontend::http", &[]),
     ("frontend::docker", &["client", "controller", "frontend::http"]),
@@ -35,7 +36,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "place",
         ],
     ),
-    ("cli", &["answers", "config", "client", "confine", "conformance", "doctor", "driver", "launcher", "serve"]),
+    (
+        "cli",
+        &[
+            "answers",
+            "config",
+            "client",
+            "confine",
+            "conformance",
+            "distribution",
+            "doctor",
+            "driver",
+            "launcher",
+            "serve",
+        ],
+    ),
 ];
 
 /// A name's unit in the list: front ends are several.

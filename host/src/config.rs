@@ -12,7 +12,7 @@ use words::{Error, Result};
 /// Read if it is there and no other file is named.
 pub const DEFAULT_FILE: &str = "/etc/pontoon/pontoon.toml";
 
-/// Bytes of the file: its seven keys, a path of 4 KiB each at most, and much commentary.
+/// Bytes of the file: its eight keys, a path of 4 KiB each at most, and much commentary.
 const SIZE: usize = 64 << 10;
 
 /// What is written: the keys of the file, and the flags of `pontoon serve`, which override it.
@@ -41,6 +41,9 @@ pub struct Written {
     /// Components (*.wasm) that are loaded at start [default: /etc/pontoon/drivers]
     #[arg(long, value_name = "FOLDER")]
     pub drivers: Option<PathBuf>,
+    /// Which keys may sign which drivers, in TOML [default: drivers need no signature]
+    #[arg(long, value_name = "FILE")]
+    pub signatures: Option<PathBuf>,
     /// What to log: a level, or a filter such as info,pontoon_kernel=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
@@ -61,6 +64,8 @@ pub struct Config {
     pub docker: PathBuf,
     /// Components that are loaded at start.
     pub drivers: PathBuf,
+    /// Which keys may sign which drivers; none: drivers need no signature.
+    pub signatures: Option<PathBuf>,
     /// A filter as tracing-subscriber's `Targets` reads it.
     pub log: String,
 }
@@ -85,6 +90,7 @@ impl Config {
             plugins: path(written.plugins, "/run/docker/plugins")?,
             docker: path(written.docker, "/run/docker.sock")?,
             drivers: path(written.drivers, "/etc/pontoon/drivers")?,
+            signatures: written.signatures.map(absolute).transpose()?,
             log: written.log.unwrap_or_else(|| "info".to_owned()),
             run,
         };
@@ -110,6 +116,7 @@ impl Written {
             plugins: self.plugins.or(other.plugins),
             docker: self.docker.or(other.docker),
             drivers: self.drivers.or(other.drivers),
+            signatures: self.signatures.or(other.signatures),
             log: self.log.or(other.log),
         }
     }

@@ -17,6 +17,7 @@
 //! - [`client`]: asks others over a unix socket, dockerd above all
 //! - [`launcher`]: starts the processes in which drivers' code runs
 //! - [`driver`]: loaded drivers: admission, compiling, cache
+//! - [`distribution`]: drivers in registries, for the command line
 //! - [`capability`]: answers what a driver asks, one file for each WIT interface
 //! - [`answers`]: layers around that: the recorder, faults; and a recording in its place
 //! - [`transaction`]: one call's changes: all of them or none
@@ -37,6 +38,7 @@ pub mod config;
 pub mod confine;
 pub mod conformance;
 pub mod controller;
+pub mod distribution;
 pub mod doctor;
 pub mod driver;
 pub mod firewall;

@@ -31,13 +31,15 @@ pub struct Place {
     pub deadline: Duration,
     /// Where it is noted what drivers need beyond their grants, and then they have it: for an author's tests.
     pub needed: Option<Needed>,
+    /// The policy that says which keys may sign which drivers; none: drivers need no signature.
+    pub signatures: Option<PathBuf>,
 }
 
 impl Place {
     /// One whose components this program compiles.
     pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
-        let (compiler, compiled, launcher, needed) = (THIS_PROGRAM.into(), None, None, None);
-        Self { state, run, compiler, compiled, launcher, host, deadline: DEADLINE, needed }
+        let (compiler, compiled, launcher, needed, signatures) = (THIS_PROGRAM.into(), None, None, None, None);
+        Self { state, run, compiler, compiled, launcher, host, deadline: DEADLINE, needed, signatures }
     }
 }
 

@@ -59,6 +59,12 @@ A version that does not pass the checks of an upgrade leaves the one before serv
     upgrades::a_daemon_that_is_killed_has_one_version_afterwards
 A rollback does not give back what the operator has taken from the grant since
     upgrades::a_rollback_keeps_a_grant_that_was_given_since
+a component whose signature it does not allow is not compiled and not loaded, from a registry, a file or the drivers folder
+    signatures::a_signature_that_does_not_count_loads_nothing signatures::files_are_under_the_policy
+    host/src/driver/trust/tests::each_reason_has_its_line host/src/driver/trust/tests::a_signature_is_of_its_component_alone
+Only root's word (`--allow-unsigned`) loads one without a signature, and the log and the history say so
+    signatures::without_a_signature_it_is_loaded_by_hand_and_that_is_seen
+    host/src/driver/trust/tests::unsigned_is_allowed_by_hand_and_noted
 What it logs and answers reaches a terminal without control characters and at a bounded length; no line of the daemon's log is longer than 8 KiB
     host/words/src/foreign::foreign_text_is_clipped_and_printable hostile::escapes_in_an_error hostile::endless_error
     hostile::escape_as_a_link inspect::a_manifest_does_not_reach_into_the_terminal host/src/serve/log::lines_are_bounded

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY, Source};
+use operation::driver::{Granting, LoadDriver, PUT_ASIDE, READY, Signed, Source};
 use pontoon::driver::aside::TRAPS;
 use pontoon::driver::compile::Compiler;
 use pontoon_tests::{Bench, Daemon, Namespace, attach, command, create, driver, pontoon};
@@ -201,6 +201,8 @@ fn load(bench: &Bench, component: Vec<u8>) -> Error {
         configuration: BTreeMap::new(),
         grant: Granting::Unsaid,
         source: Source::default(),
+        signed: Signed::default(),
+        allow_unsigned: false,
     };
     bench.wait(bench.controller.load_driver(load)).unwrap_err()
 }

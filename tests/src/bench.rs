@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use ask::{Answer, Answers, Arguments, Ask, Refusal};
 use engine::{Call, Code, Engine};
-use operation::driver::{LoadDriver, Source};
+use operation::driver::{LoadDriver, Signed, Source};
 use operation::endpoint::Attach;
 use operation::network::CreateNetwork;
 use pontoon::controller::Controller;
@@ -193,7 +193,8 @@ pub(crate) fn load(name: &str, file: &str, configuration: &[(&str, &str)]) -> Lo
     let configuration = configuration.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let (name, file) = (Name::new(name).unwrap(), driver(file));
     let grant = grant_beside(&file).unwrap().into();
-    LoadDriver { name, component: std::fs::read(file).unwrap(), configuration, grant, source: Source::default() }
+    let (component, source) = (std::fs::read(file).unwrap(), Source::default());
+    LoadDriver { name, component, configuration, grant, source, signed: Signed::default(), allow_unsigned: false }
 }
 
 /// Stands in for `pontoon compile`: what that program has once made of a component is kept beside the drivers.

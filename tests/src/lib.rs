@@ -10,6 +10,7 @@
 //! - [`Variant`]: what a host is like before Pontoon comes; [`Site`]: containers on it, and what has to be so for them
 //! - [`LANGUAGES`]: those other than Rust that drivers are written in
 //! - [`Timings`]: what things take, for the benches; [`Floor`]: what the kernel alone takes; [`traced`]: what processes ask of the kernel
+//! - [`Registry`]: Debian's docker-registry in a daemon's namespace, and a command line that asks it
 //! - [`Report`]: what a bench found
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
@@ -25,6 +26,7 @@ mod namespace;
 mod packets;
 mod process;
 mod program;
+mod registry;
 mod report;
 mod site;
 mod timings;
@@ -45,6 +47,7 @@ pub use namespace::{Namespace, same_at_last};
 pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
 pub use process::{KilledAtEnd, Process, Role, children, memory, processor_time, status};
 pub use program::command;
+pub use registry::{PASSWORD, Registry, Seen, USER};
 pub use report::{Report, Table, at_once, file, interleaved, is_short, rounds};
 pub use site::{PORTS, Site};
 pub use timings::{Timings, at, median};

@@ -28,6 +28,32 @@ pub struct LoadDriver {
     pub grant: Granting,
     /// Where the component comes from.
     pub source: Source,
+    /// Who signed it.
+    pub signed: Signed,
+    /// It may come without a signature although the host's policy wants one.
+    pub allow_unsigned: bool,
+}
+
+/// Signatures of a component, and what is signed where that is not the component itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// The manifest under which a registry has the component, byte for byte. None: it is a file, and its bytes are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// The signatures.
+    pub signatures: Vec<Signature>,
+}
+
+/// One of them, as cosign makes it with a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// The text that is signed, which names the manifest's digest. None: the component's bytes are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// The signature, in base64.
+    pub signature: String,
 }
 
 /// Where a version of a driver comes from.
@@ -39,6 +65,9 @@ pub struct Source {
     /// The number of the user who asked for it; none: Pontoon itself did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<u32>,
+    /// Whose signature it had, or that somebody allowed it without. Empty: no policy wanted one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signed: String,
 }
 
 /// One version of a driver, as its history tells it: a component with its configuration and grant.

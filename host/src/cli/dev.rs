@@ -14,6 +14,7 @@ use super::driver::Load;
 use super::driver_trace::{Recordings, tell};
 use super::exit::Failure;
 use super::output::Session;
+use super::remote::Bring;
 use super::trial;
 use super::upgrade::Upgrade;
 use super::values::{pair, unique};
@@ -149,11 +150,13 @@ impl Dev {
         }
         let file = component(&self.folder)?;
         let name = self.name.clone().map_or_else(|| name_of(&file), Ok)?;
-        let (configuration, grant, grant_asked) = (self.configuration.clone(), None, true);
+        let (configuration, grant, grant_asked, bring) = (self.configuration.clone(), None, true, Bring::default());
         let loaded: Vec<Driver> = session.client.get("/drivers").await?.read()?;
         match loaded.iter().any(|driver| driver.name == name) {
-            true => Upgrade { name: name.clone(), file, configuration, grant, grant_asked }.run(session).await?,
-            false => Load { file, name: Some(name.clone()), configuration, grant, grant_asked }.run(session).await?,
+            true => Upgrade { name: name.clone(), file, configuration, grant, grant_asked, bring }.run(session).await?,
+            false => {
+                Load { file, name: Some(name.clone()), configuration, grant, grant_asked, bring }.run(session).await?
+            }
         }
         Ok(name)
     }

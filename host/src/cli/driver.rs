@@ -1,4 +1,4 @@
-//! `pontoon driver`: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; and for authors: new, build, dev, pack, test, bench, trace, replay.
+//! `pontoon driver`: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; push, pull, outdated; and for authors: new, build, dev, pack, test, bench, trace, replay.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,14 @@ use super::driver_test::Test;
 use super::driver_trace::Trace;
 use super::exit::Failure;
 use super::explain::Explain;
+use super::outdated::Outdated;
 use super::output::{Session, listing, table};
+use super::remote::{Bring, Pull, Push};
 use super::replay::Replay;
 use super::upgrade::{Rollback, Upgrade, Upload};
 use super::values::{lines, pair, short};
-use super::{build, grant, new, pack, upgrade};
-use crate::serve::folder::{grant_beside, name_of};
+use super::{build, grant, new, pack, remote, upgrade};
+use crate::serve::folder::grant_beside;
 use ::grant::Grant;
 use operation::driver::{Driver, DriverDetails, DriverVersion, Manifest, Scope};
 use words::Name;
@@ -55,6 +57,12 @@ pub enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<Name>,
     },
+    /// Push a component to a registry
+    Push(Push),
+    /// Pull a component from a registry, and keep it
+    Pull(Pull),
+    /// List drivers of which their registries have newer versions, and what these ask for
+    Outdated(Outdated),
     /// Begin a driver of your own: a project that builds and passes its tests
     New(new::New),
     /// Make a driver of what a compiler built: a component, with its manifest in it
@@ -76,9 +84,9 @@ pub enum Command {
 /// Loads a driver.
 #[derive(Debug, clap::Args)]
 pub struct Load {
-    /// The component
+    /// The component: a file, or oci://HOST/REPOSITORY:TAG
     pub file: PathBuf,
-    /// The name that networks say [default: the file's name without .wasm]
+    /// The name that networks say [default: the file's name without .wasm, or the repository's]
     #[arg(long)]
     pub name: Option<Name>,
     /// What the driver's configuration answers for KEY (repeatable)
@@ -90,6 +98,8 @@ pub struct Load {
     /// Grant whatever it asks for
     #[arg(long)]
     pub grant_asked: bool,
+    #[command(flatten)]
+    pub bring: Bring,
 }
 
 impl Command {
@@ -118,6 +128,9 @@ impl Command {
                 session.answer(&reply, |audited| grant::audit(&audited))
             }
             Self::Rm { names } => remove(&names, session).await,
+            Self::Push(push) => push.run(session),
+            Self::Pull(pull) => pull.run(session),
+            Self::Outdated(outdated) => outdated.run(session).await,
             Self::New(new) => new.run(session),
             Self::Build(build) => build.run(session),
             Self::Pack(pack) => pack.run(session),
@@ -135,11 +148,15 @@ impl Load {
     pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let name = match self.name {
             Some(name) => name,
-            None => name_of(&self.file).map_err(|e| e.context(format!("{} needs a --name", self.file.display())))?,
+            None => {
+                remote::name(&self.file).map_err(|e| e.context(format!("{} needs a --name", self.file.display())))?
+            }
         };
         let is_said = self.grant_asked || self.grant.is_some();
-        let beside = if is_said { None } else { grant_beside(&self.file)? };
-        let mut upload = Upload::new(self.file, self.configuration, self.grant, self.grant_asked)?;
+        let is_remote = remote::reference(&self.file)?.is_some();
+        let beside = if is_said || is_remote { None } else { grant_beside(&self.file)? };
+        let mut upload =
+            Upload::new(&self.file, self.bring, session, self.configuration, self.grant, self.grant_asked)?;
         upload.grant = upload.grant.or(beside);
         let route = format!("/drivers?name={}&", encode(name.as_str()));
         let (reply, _) = upload.send(&route, Grant::default(), session).await?;

@@ -5,6 +5,7 @@
 //! - `new`, `build`, `pack`, `driver_test`, `bench`, `explain`, `replay`: what a driver's author needs, without a daemon
 //! - `dev`, `trial`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
 //! - `plan`: what `driver_test`, `bench` and `grant` tell the suite of a component
+//! - `remote`, `outdated`: a component from a registry, or to one; and whether there is a newer one
 //! - `pools`, `publish`, `values`: the syntax of what is more than a word
 //! - `client`: HTTP over the unix socket
 //! - `output`, `trace`: tables for people, JSON for programs
@@ -24,12 +25,14 @@ mod explain;
 mod grant;
 mod network;
 mod new;
+mod outdated;
 mod output;
 mod pack;
 mod plan;
 mod pools;
 mod publish;
 mod recording;
+mod remote;
 mod replay;
 mod system;
 mod table;
@@ -95,7 +98,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; new, build, pack, test, bench
+    /// Drivers: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; push, pull, outdated; new, build, pack, test, bench
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

@@ -1,24 +1,25 @@
 //! `pontoon driver upgrade`, `rollback` and `history`; and how a component is sent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::client::{Reply, encode, path};
 use super::exit::{FORBIDDEN, Failure};
 use super::grant;
 use super::output::{Session, table};
+use super::remote::{Bring, Fetched, fetch};
 use super::values::{pair, short, unique, utc};
 use crate::driver::admit::{Admitted, admit};
-use crate::serve::folder::{read_component, read_grant};
+use crate::serve::folder::read_grant;
 use ::grant::Grant;
-use operation::driver::{DriverDetails, DriverVersion};
-use words::Name;
+use operation::driver::{DriverDetails, DriverVersion, Source};
+use words::{Error, Name};
 
 /// Puts another component in a driver's place.
 #[derive(Debug, clap::Args)]
 pub struct Upgrade {
     /// The driver
     pub name: Name,
-    /// The component
+    /// The component: a file, or oci://HOST/REPOSITORY:TAG
     pub file: PathBuf,
     /// What the driver's configuration answers for KEY (repeatable) [default: all that it answered before]
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
@@ -29,6 +30,8 @@ pub struct Upgrade {
     /// Grant whatever it asks for
     #[arg(long)]
     pub grant_asked: bool,
+    #[command(flatten)]
+    pub bring: Bring,
 }
 
 /// Brings a driver's version before back.
@@ -54,7 +57,7 @@ impl Upgrade {
     /// Does it.
     pub async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let is_set = !self.configuration.is_empty();
-        let upload = Upload::new(self.file, self.configuration, self.grant, self.grant_asked)?;
+        let upload = Upload::new(&self.file, self.bring, session, self.configuration, self.grant, self.grant_asked)?;
         let route = path(&["drivers", self.name.as_str(), "upgrade"]) + "?";
         let before = may(&self.name, session).await;
         let (reply, details) = upload.send(&route, before, session).await?;
@@ -77,20 +80,28 @@ impl Rollback {
 }
 
 impl Upload {
-    /// Reads the files.
+    /// Reads the files, or asks a registry.
     pub fn new(
-        file: PathBuf,
+        file: &Path,
+        bring: Bring,
+        session: &Session<'_>,
         configuration: Vec<(String, String)>,
         grant: Option<PathBuf>,
         grant_asked: bool,
     ) -> Result<Self, Failure> {
-        let from = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
-        let mut query = format!("from={}", encode(&from.display().to_string()));
+        let grant = grant.map(|file| read_grant(&file)).transpose()?;
+        let Fetched { from, component, signed } = fetch(file, bring, session)?;
+        let mut query = format!("from={}", encode(&from));
+        if !signed.signatures.is_empty() {
+            let signed = serde_json::to_string(&signed).map_err(|e| Error::internal(e.to_string()))?;
+            query.push_str(&format!("&signed={}", encode(&signed)));
+        }
+        if bring.allow_unsigned {
+            query.push_str("&allow-unsigned=true");
+        }
         for (key, value) in unique(configuration)? {
             query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
         }
-        let component = read_component(&file)?;
-        let grant = grant.map(|file| read_grant(&file)).transpose()?;
         Ok(Self { grant, component, grant_asked, query })
     }
 
@@ -114,7 +125,8 @@ impl Upload {
         let granted = if grant_asked { asks.clone() } else { grant.unwrap_or(otherwise) };
         let answer = session.client.upload(&format!("{route}{query}"), component).await;
         // Where it is refused for another reason, nobody has asked.
-        if answer.as_ref().map_or_else(|failure| failure.code == FORBIDDEN, |_| true) {
+        let lacks = !granted.lacks(&asks).is_empty();
+        if answer.as_ref().map_or_else(|failure| failure.code == FORBIDDEN && lacks, |_| true) {
             session.tell(&grant::comparison(&asks, &granted));
         }
         let reply = answer?;
@@ -147,7 +159,9 @@ pub fn rows(versions: &[DriverVersion]) -> String {
         let (number, digest) = (version.number.to_string(), short(&version.digest));
         // Of a driver that an earlier Pontoon loaded nobody knows.
         let came = if version.came == 0 { "unknown".to_owned() } else { utc(version.came) };
-        [number, digest, came, by, version.source.from.clone(), ended]
+        let Source { from, signed, .. } = &version.source;
+        let from = if signed.is_empty() { from.clone() } else { format!("{from} ({signed})") };
+        [number, digest, came, by, from, ended]
     });
     table(["VERSION", "DIGEST", "CAME", "BY", "FROM", "ENDED"], rows)
 }

@@ -1,5 +1,7 @@
 //! Landlock: which files a process can reach. It forbids all mounts, too, and to look into or signal processes that are not its own children.
 
+use std::path::Path;
+
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
     RulesetStatus, Scope, path_beneath_rules,
@@ -21,9 +23,12 @@ pub(super) fn only_those_of_the_daemon(config: &Config) -> Result<(), String> {
         let write = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::ReadDir;
         let folder = write | AccessFs::MakeReg | AccessFs::MakeSock | AccessFs::MakeDir | AccessFs::RemoveFile;
         let socket = config.socket.parent().unwrap_or(&config.run);
+        // Its folder: whoever writes the policy anew makes another file of it.
+        let policy = config.signatures.as_deref().and_then(Path::parent);
         ruleset()?
             .add_rules(path_beneath_rules([&*config.state, &config.run, socket, &config.plugins], folder))?
             .add_rules(path_beneath_rules([&config.drivers], AccessFs::ReadFile | AccessFs::ReadDir))?
+            .add_rules(path_beneath_rules(policy, AccessFs::ReadFile))?
             .add_rules(path_beneath_rules(READ, AccessFs::ReadFile | AccessFs::ReadDir))?
             .add_rules(path_beneath_rules(["/proc/sys/net", "/dev/null"], write))
     };

@@ -20,7 +20,7 @@ use super::{CHECKS, Check, Part, UPGRADE};
 use crate::controller::Controller;
 use crate::place::Place;
 use grant::{Grant, Needed};
-use operation::driver::{LoadDriver, Manifest, Sample, Source, Without};
+use operation::driver::{LoadDriver, Manifest, Sample, Signed, Source, Without};
 use operation::engine::Labels;
 use words::{Error, LinkName, Name, Result};
 
@@ -95,7 +95,8 @@ impl Suite {
         let controller = Controller::start(&place)?;
         let (name, component, configuration) = (plan.name.clone(), plan.component.clone(), plan.configuration.clone());
         let grant = plan.grant.clone().into();
-        let load = LoadDriver { name, component, configuration, grant, source: Source::default() };
+        let (source, signed, allow_unsigned) = (Source::default(), Signed::default(), false);
+        let load = LoadDriver { name, component, configuration, grant, source, signed, allow_unsigned };
         runtime.block_on(controller.load_driver(load))?;
         let found = controller.loaded(&plan.name)?;
         let (parts, manifest) = (found.admitted.parts.clone(), found.admitted.manifest.clone());

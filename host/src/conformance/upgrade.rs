@@ -7,7 +7,7 @@ use super::life::given;
 use super::links;
 use super::stop::{Checked, Stop, worded};
 use super::world::World;
-use operation::driver::{Granting, LoadDriver, Source};
+use operation::driver::{Granting, LoadDriver, Signed, Source};
 use operation::endpoint::Protocol;
 use operation::engine::{Interface, Joined, Request};
 use words::Error;
@@ -82,7 +82,8 @@ impl World<'_> {
         let controller = self.controller()?;
         let (name, component) = (self.suite.driver.clone(), component.to_vec());
         let (configuration, grant) = (BTreeMap::new(), Granting::Unsaid);
-        let load = LoadDriver { name, component, configuration, grant, source: Source::default() };
+        let (source, signed, allow_unsigned) = (Source::default(), Signed::default(), false);
+        let load = LoadDriver { name, component, configuration, grant, source, signed, allow_unsigned };
         let loaded = self.wait(controller.upgrade_driver(load));
         controller.take_calls();
         loaded.map(drop).map_err(|error| Stop::failed(format!("loading {what}"), "ok", worded(&error)))

@@ -151,13 +151,13 @@ fn folder_in(base: &Path) -> Result<PathBuf> {
 }
 
 /// It was used now, and leaves later.
-fn touch(file: &File) {
+pub fn touch(file: &File) {
     // Where that can't be noted it only leaves earlier.
     let _ = file.set_modified(SystemTime::now());
 }
 
 /// Removes the files that were not used for the longest time, until the rest has at most so many bytes.
-fn make_room(folder: &Path, most: u64) {
+pub fn make_room(folder: &Path, most: u64) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<_> = entries
         .filter_map(|entry| {

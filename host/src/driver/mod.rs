@@ -1,5 +1,6 @@
 //! Loaded drivers: which bytes are admitted, compiled and kept, and what is known of each.
 //!
+//! - [`trust`]: whose components are loaded
 //! - [`admit`]: what a component must be before anything runs
 //! - [`manifest`]: what the author says of it
 //! - [`pack`]: puts a manifest into a component
@@ -24,6 +25,7 @@ pub mod pack;
 pub mod probation;
 mod recorder;
 mod registry;
+pub mod trust;
 
 pub use recorder::Recorder;
 pub use registry::{Candidate, Driver, Drivers};

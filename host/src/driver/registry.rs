@@ -13,6 +13,7 @@ use super::code::{Code, Engines};
 use super::components::Components;
 use super::probation::Probation;
 use super::recorder::Recorder;
+use super::trust::Trust;
 use crate::capability::{CallState, Facts};
 use crate::place::Place;
 use ask::driver::Registration;
@@ -64,6 +65,7 @@ pub struct Drivers {
     engines: Engines,
     deadline: Duration,
     store: Arc<Store>,
+    trust: Trust,
     components: Arc<Components>,
     loaded: RwLock<BTreeMap<Name, Loaded>>,
     /// See [`Policy::new`].
@@ -77,7 +79,11 @@ impl Drivers {
         let (engines, deadline) = (Engines::new(place.launcher.clone())?, place.deadline);
         let components = Arc::new(Components::new(place)?);
         let (loaded, needed) = (RwLock::default(), place.needed.clone());
-        let drivers = Self { engines, deadline, store, components, loaded, needed };
+        let trust = Trust(place.signatures.clone());
+        if let Err(error) = trust.look() {
+            tracing::error!("no driver will be loaded or upgraded: {error}");
+        }
+        let drivers = Self { engines, deadline, store, trust, components, loaded, needed };
         let records = drivers.store.drivers()?;
         drivers.components.forget_others(&records.iter().flat_map(store::Driver::digests).collect());
         drivers.restore_all(records);

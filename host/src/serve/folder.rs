@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::controller::Controller;
 use crate::frontend::http::limits::MAX_COMPONENT;
 use grant::{self, Grant};
-use operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY, Source};
+use operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY, Signature, Signed, Source};
 use words::file::digest;
 use words::{Error, Kind, Name, Result};
+
+/// Bytes of a signature in base64, which has about a hundred.
+const SIGNATURE: usize = 1024;
 
 /// Loads the folder's components under their files' names. One that can't be loaded is reported, and the others still are:
 /// it must not keep the machine's networks down.
@@ -71,6 +74,20 @@ pub fn grant_beside(component: &Path) -> Result<Option<Grant>> {
     if file.exists() { read_grant(&file).map(Some) } else { Ok(None) }
 }
 
+/// The signature beside a component, `bridge.sig` for `bridge.wasm`, as `cosign sign-blob` writes it; without it there is none.
+pub fn signed_beside(component: &Path) -> Result<Signed> {
+    let file = component.with_extension("sig");
+    if !file.exists() {
+        return Ok(Signed::default());
+    }
+    let text = read_beyond(&file, SIGNATURE)?;
+    if text.len() > SIGNATURE {
+        return Err(Error::invalid(format!("{} is larger than {SIGNATURE} bytes", file.display())));
+    }
+    let signature = String::from_utf8_lossy(&text).trim().to_owned();
+    Ok(Signed { manifest: None, signatures: vec![Signature { payload: None, signature }] })
+}
+
 async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
     let (name, component, grant) = (name_of(file)?, read_component(file)?, grant_beside(file)?);
     let loaded = controller.drivers().await?.into_iter().find(|driver| driver.name == name);
@@ -87,8 +104,10 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
         ))),
         // New, or one whose files in the state folder were lost or damaged.
         _ => {
-            let (configuration, source) = (BTreeMap::new(), Source { from: file.display().to_string(), by: None });
-            let load = LoadDriver { name, component, configuration, grant: grant.into(), source };
+            let (configuration, signed) = (BTreeMap::new(), signed_beside(file)?);
+            let source = Source { from: file.display().to_string(), ..Source::default() };
+            let (grant, allow_unsigned) = (grant.into(), false);
+            let load = LoadDriver { name, component, configuration, grant, source, signed, allow_unsigned };
             controller.load_driver(load).await.map(drop)
         }
     }

@@ -154,7 +154,7 @@ pub async fn run(
 /// Puts store and kernel in order and loads the drivers.
 async fn start(config: &Config, launcher: Option<Arc<Launcher>>) -> Result<Controller> {
     let place = Place::new(config.state.clone(), config.run.clone(), Host::Own);
-    let place = Place { launcher, ..place };
+    let place = Place { launcher, signatures: config.signatures.clone(), ..place };
     let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
     let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
     folder::load(&controller, &config.drivers).await;

@@ -50,7 +50,7 @@ impl Drivers {
         let digest = words::file::digest(&load.component);
         self.check_name(&self.read(), &load.name, &digest)?;
         let before = self.store.driver(&load.name)?;
-        let LoadDriver { name, component, configuration, grant, source } = load;
+        let LoadDriver { name, component, configuration, grant, source, .. } = self.trust.check(load)?;
         let configuration = kept(configuration, before.as_ref());
         let first = Version { number: 1, before: None, came: now(), source, granted_since: false };
         let version = before.as_ref().map_or(first, |record| record.version.clone());
@@ -61,8 +61,8 @@ impl Drivers {
 
     /// Makes another component ready to take a driver's place.
     pub fn successor(&self, load: LoadDriver) -> Result<Candidate> {
-        let LoadDriver { name, component, configuration, grant, source } = load;
-        let before = self.record(&name)?;
+        let before = self.record(&load.name)?;
+        let LoadDriver { name, component, configuration, grant, source, .. } = self.trust.check(load)?;
         let number = next_number(&before);
         let granted_since = false;
         let version = Version { number, before: Some(before.version.number), came: now(), source, granted_since };
@@ -346,12 +346,13 @@ fn version_before(record: &store::Driver) -> Result<&Earlier> {
 
 /// An earlier version as it comes back: the one before it stays the same.
 fn back(record: &store::Driver, earlier: &Earlier, by: Option<u32>) -> Version {
-    let Version { number, before, .. } = earlier.driver.version;
+    let Version { number, before, ref source, .. } = earlier.driver.version;
+    let signed = source.signed.clone();
     Version {
         number: next_number(record),
         before,
         came: now(),
-        source: Source { from: format!("version {number}"), by },
+        source: Source { from: format!("version {number}"), by, signed },
         granted_since: record.version.granted_since,
     }
 }

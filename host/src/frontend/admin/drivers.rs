@@ -22,7 +22,7 @@ use crate::frontend::http::limits::MAX_WAIT;
 use crate::frontend::http::peer::Caller;
 use grant::Audited;
 use grant::Grant;
-use operation::driver::{Driver, DriverDetails, DriverVersion, Granting, LoadDriver, Source};
+use operation::driver::{Driver, DriverDetails, DriverVersion, Granting, LoadDriver, Signed, Source};
 use operation::recording::Recording;
 use words::foreign::{MESSAGE_BYTES, printable};
 use words::{Error, Name};
@@ -36,6 +36,8 @@ use words::{Error, Name};
         ("grant" = Option<String>, Query, description = "A Grant as JSON text: what the driver may do. Without it: nothing."),
         ("grant-asked" = Option<bool>, Query, description = "`true`, instead of `grant`: whatever the driver asks for."),
         ("from" = Option<String>, Query, description = "Where the component comes from, for the driver's history."),
+        ("signed" = Option<String>, Query, description = "A Signed as JSON text: who signed the component, for the host's policy."),
+        ("allow-unsigned" = Option<bool>, Query, description = "`true`: without a signature, too, although the policy wants one."),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
     responses(
@@ -62,6 +64,8 @@ pub async fn load(
         ("grant" = Option<String>, Query, description = "A Grant as JSON text: what the driver may do. Without it: what it might before."),
         ("grant-asked" = Option<bool>, Query, description = "`true`, instead of `grant`: whatever the driver asks for."),
         ("from" = Option<String>, Query, description = "Where the component comes from, for the driver's history."),
+        ("signed" = Option<String>, Query, description = "A Signed as JSON text: who signed the component, for the host's policy."),
+        ("allow-unsigned" = Option<bool>, Query, description = "`true`: without a signature, too, although the policy wants one."),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, at most 64 MiB."),
     responses(
@@ -122,16 +126,16 @@ async fn uploaded<W>(
     api: &Api,
     request: Request,
     name: Name,
-    Loading { configuration, grant, from }: Loading,
+    Loading { configuration, grant, from, signed, allow_unsigned }: Loading,
     load: impl FnOnce(Controller, LoadDriver) -> W + Send + 'static,
 ) -> Answer<DriverDetails>
 where
     W: Future<Output = Result<DriverDetails, Error>> + Send + 'static,
 {
-    let source = Source { from, by: caller(&request) };
+    let source = Source { from, by: caller(&request), ..Source::default() };
     let slot = upload_slot(api, api.limits.body).await?;
     let Component(component) = Component::from_request(request, api).await?;
-    let wanted = LoadDriver { name, component, configuration, grant, source };
+    let wanted = LoadDriver { name, component, configuration, grant, source, signed, allow_unsigned };
     let plugins = api.plugins.clone();
     let loaded = api.change(move |c| async move {
         // Held to the end, so that components that wait for the compiler are counted, too.
@@ -264,11 +268,14 @@ struct Loading {
     configuration: BTreeMap<String, String>,
     grant: Granting,
     from: String,
+    signed: Signed,
+    allow_unsigned: bool,
 }
 
 /// What a query says. It is read by hand because `set` repeats.
 fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
     let (mut name, mut grant, mut from) = (None, Granting::Unsaid, String::new());
+    let (mut signed, mut allow_unsigned) = (Signed::default(), false);
     let mut configuration = BTreeMap::new();
     for (key, value) in pairs {
         match key.as_str() {
@@ -281,15 +288,22 @@ fn settings(pairs: Vec<(String, String)>) -> Result<Settings, Error> {
             "grant" => grant = Some(read_grant(&value)?).into(),
             "grant-asked" if value == "true" => grant = Granting::Asked,
             "grant-asked" => return Err(Error::invalid(format!("grant-asked={value:?} is not true"))),
+            "signed" => signed = read_signed(&value)?,
+            "allow-unsigned" if value == "true" => allow_unsigned = true,
+            "allow-unsigned" => return Err(Error::invalid(format!("allow-unsigned={value:?} is not true"))),
             "from" => from = printable(&value, MESSAGE_BYTES),
             _ => {
                 return Err(Error::invalid(format!(
-                    "the query can't be read: unknown field {key:?}: name, set, grant, grant-asked or from"
+                    "the query can't be read: unknown field {key:?}: name, set, grant, grant-asked, signed, allow-unsigned or from"
                 )));
             }
         }
     }
-    Ok(Settings { name, loading: Loading { configuration, grant, from } })
+    Ok(Settings { name, loading: Loading { configuration, grant, from, signed, allow_unsigned } })
+}
+
+fn read_signed(text: &str) -> Result<Signed, Error> {
+    serde_json::from_str(text).map_err(|e| Error::invalid(format!("signed= can't be read: {e}")))
 }
 
 fn read_grant(text: &str) -> Result<Grant, Error> {
