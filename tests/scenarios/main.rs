@@ -32,6 +32,7 @@ mod kinds;
 mod languages;
 mod limits;
 mod lost;
+mod migration;
 mod mistakes;
 mod options;
 mod oracle;

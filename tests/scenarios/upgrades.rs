@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use crate::limits::by_hand;
 
-/// A driver `d`, the probe, that serves the network `n` with the endpoint `a`.
-struct Served {
-    daemon: Daemon,
+/// A driver `d` that serves the network `n` with the endpoint `a`.
+pub struct Served {
+    pub daemon: Daemon,
     a: Namespace,
 }
 
 /// All that an upgrade could have changed.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    store: String,
+pub struct Seen {
+    pub store: String,
     history: Value,
     shown: Value,
     components: Vec<String>,
@@ -27,8 +27,12 @@ struct Seen {
 }
 
 fn served() -> Served {
+    served_by("test/probe")
+}
+
+pub fn served_by(component: &str) -> Served {
     let daemon = Daemon::start();
-    daemon.ok(&format!("driver load {} --name d", driver("test/probe").display()));
+    daemon.ok(&format!("driver load {} --name d", driver(component).display()));
     daemon.ok("network create n -d d --subnet 10.61.0.0/24");
     let a = Namespace::new("a");
     daemon.ok(&attach(&a));
@@ -36,7 +40,7 @@ fn served() -> Served {
     Served { daemon, a }
 }
 
-fn attach(namespace: &Namespace) -> String {
+pub fn attach(namespace: &Namespace) -> String {
     format!("endpoint attach n {}", namespace.text())
 }
 
@@ -48,7 +52,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 impl Served {
-    fn seen(&self) -> Seen {
+    pub fn seen(&self) -> Seen {
         let mut shown = self.daemon.json("driver inspect d");
         // It counts whatever is called.
         shown.as_object_mut().unwrap().remove("calls");
@@ -63,14 +67,14 @@ impl Served {
     }
 
     /// A file in the daemon's folder.
-    fn component(&self, name: &str, bytes: &[u8]) -> String {
+    pub fn component(&self, name: &str, bytes: &[u8]) -> String {
         let file = self.daemon.file(name);
         std::fs::write(&file, bytes).unwrap();
         file.display().to_string()
     }
 
     /// Runs a line that is refused: with this code, in one line that says this, and nothing has changed.
-    fn refuses(&self, code: i32, line: &str, says: &str) {
+    pub fn refuses(&self, code: i32, line: &str, says: &str) {
         let before = self.seen();
         let ran = self.daemon.cli(line);
         let complaints: Vec<_> = ran.err.lines().filter(|line| line.starts_with("pontoon: ")).collect();
@@ -80,7 +84,7 @@ impl Served {
     }
 
     /// The driver serves: an endpoint comes and goes.
-    fn serves(&self) {
+    pub fn serves(&self) {
         let b = Namespace::new("b");
         self.daemon.ok(&attach(&b));
         self.daemon.ok("endpoint detach n b");
@@ -94,7 +98,7 @@ fn build(component: &Path, number: u8) -> Vec<u8> {
 }
 
 /// How each version ended, the oldest first; the last one serves.
-fn ends(daemon: &Daemon, name: &str) -> Vec<String> {
+pub fn ends(daemon: &Daemon, name: &str) -> Vec<String> {
     let history = daemon.json(&format!("driver history {name}"));
     let how = |version: &Value| version["ended"]["how"].as_str().unwrap_or("serves").to_owned();
     history.as_array().unwrap().iter().rev().map(how).collect()

@@ -7,7 +7,7 @@
 //! - `call`: one call of a driver, as a transaction
 //! - `lifecycle`: libnetwork's steps, each once
 //! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: an operator's operations
-//! - `upgrade`: another version takes a driver's place
+//! - `upgrade`: another version takes a driver's place; `migrate`: what it makes of the state before
 //! - `untold`: events that a driver did not take
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
@@ -24,6 +24,7 @@ mod endpoint;
 mod forgotten;
 mod gateway;
 mod lifecycle;
+mod migrate;
 mod network;
 mod pool;
 mod published;
@@ -378,6 +379,16 @@ impl Controller {
         work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let turn = self.turns.next(None, Some(driver)).await?;
+        self.beside_others(turn, work).await
+    }
+
+    /// Runs an operation of a driver beside which none of its networks' runs.
+    async fn on_driver_alone<T: Send + 'static>(
+        &self,
+        driver: Name,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.only(driver).await?;
         self.beside_others(turn, work).await
     }
 

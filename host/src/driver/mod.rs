@@ -10,6 +10,7 @@
 //! - [`code`]: where their code runs
 //! - [`Recorder`]: the recorded calls that are kept
 //! - [`aside`]: what becomes of a function that keeps trapping; [`probation`]: of a new version whose first calls trap
+//! - [`Migrated`]: state in the form of a version that does not serve yet
 //! - [`Drivers`]: those that are loaded, by name, with their versions
 
 pub mod admit;
@@ -20,10 +21,12 @@ pub mod compile;
 pub mod component;
 pub mod components;
 pub mod manifest;
+mod migrated;
 pub mod pack;
 pub mod probation;
 mod recorder;
 mod registry;
 
+pub use migrated::Migrated;
 pub use recorder::Recorder;
 pub use registry::{Candidate, Driver, Drivers};

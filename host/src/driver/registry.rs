@@ -49,6 +49,9 @@ pub struct Driver {
     calls: Arc<Mutex<Counts>>,
 }
 
+/// The part with which a version changes the state that another one left.
+const MIGRATION: &str = "migration";
+
 /// Of each function: calls, those that failed, microseconds.
 type Counts = BTreeMap<String, (u64, u64, u64)>;
 
@@ -201,6 +204,15 @@ impl Drivers {
         Ok(said)
     }
 
+    /// Asks the component in which form it keeps its state.
+    fn schema(&self, code: &Code, facts: &Facts) -> Result<u32> {
+        let answer = code.call(self.call(facts), Arguments::Schema);
+        match answer.map_err(|f| unfit(f.error().context("the component's first call failed")))? {
+            Returned::Schema(schema) => Ok(schema),
+            other => Err(Error::internal(format!("the engine answered a schema with {other:?}"))),
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Loaded>> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,6 +246,11 @@ impl Driver {
     /// It exports `gateway-allocation-checker`.
     pub fn checks_gateways(&self) -> bool {
         self.exports("gateway-allocation-checker")
+    }
+
+    /// It exports `migration`.
+    pub fn migrates(&self) -> bool {
+        self.exports(MIGRATION)
     }
 
     /// Its author says that it does not do this.

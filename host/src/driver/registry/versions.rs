@@ -1,14 +1,16 @@
 //! Versions of a driver: one is made ready beside the one that serves, compared with it, and takes its place in one step; an earlier one
 //! comes back. Whatever is refused leaves all as it was.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError};
 
 use super::super::admit::{self, Admitted};
 use super::super::code::Code;
+use super::super::migrated::{self, Migrated};
 use super::super::probation::Probation;
-use super::{Alone, Driver, Drivers, Loaded, scope};
+use super::{Alone, Driver, Drivers, Loaded, MIGRATION, scope};
 use crate::capability::Facts;
+use crate::transaction::Assumed;
 use grant::{Grant, Item, Policy};
 use operation::driver::{DriverVersion, Ended, Granting, LoadDriver, Source};
 use store::{self, Batch, Durability, Earlier, Version, Write};
@@ -27,6 +29,17 @@ pub struct Candidate {
     before: Option<store::Driver>,
     /// Only if that one has written nothing.
     as_it_was: bool,
+    /// The state that then comes back as it was before that one.
+    pub state: Arc<Assumed>,
+}
+
+impl Candidate {
+    /// The schema of the driver's state, if that is another one than this version's, which has to change it before it serves.
+    pub fn migrates(&self) -> Option<u32> {
+        let before =
+            self.before.as_ref().filter(|before| !self.as_it_was && before.schema != self.driver.record.schema)?;
+        self.driver.migrates().then_some(before.schema)
+    }
 }
 
 /// What a version is made of.
@@ -38,9 +51,12 @@ struct Wanted {
     version: Version,
     /// How the service of the one before ends; none: it is the same version again.
     how: Option<String>,
+    /// The schema of the driver's state, where the version does not say one.
+    schema: u32,
     /// Where its first calls trap it goes by itself.
     on_trial: bool,
     as_it_was: bool,
+    state: Arc<Assumed>,
 }
 
 impl Drivers {
@@ -54,9 +70,10 @@ impl Drivers {
         let configuration = kept(configuration, before.as_ref());
         let first = Version { number: 1, before: None, came: now(), source, granted_since: false };
         let version = before.as_ref().map_or(first, |record| record.version.clone());
+        let (schema, state) = (before.as_ref().map_or(0, |before| before.schema), Arc::default());
         let (how, on_trial, as_it_was) = (None, false, false);
-        let wanted = Wanted { name, component, configuration, grant, version, how, on_trial, as_it_was };
-        self.switch(&self.candidate(wanted, before)?)
+        let wanted = Wanted { name, component, configuration, grant, version, how, schema, on_trial, as_it_was, state };
+        self.switch(&self.candidate(wanted, before)?, None)
     }
 
     /// Makes another component ready to take a driver's place.
@@ -67,18 +84,23 @@ impl Drivers {
         let granted_since = false;
         let version = Version { number, before: Some(before.version.number), came: now(), source, granted_since };
         let (how, on_trial, as_it_was) = (Some(format!("replaced by version {number}")), true, false);
+        let (schema, state) = (0, Arc::default());
         let configuration = kept(configuration, Some(&before));
-        let wanted = Wanted { name, component, configuration, grant, version, how, on_trial, as_it_was };
+        let wanted = Wanted { name, component, configuration, grant, version, how, schema, on_trial, as_it_was, state };
         self.candidate(wanted, Some(before))
     }
 
     /// Makes the version before ready to come back. It keeps its configuration and its grant, unless the operator has given another grant since.
-    /// `keeps_state`: also if the driver has written something since.
+    /// Where the driver has written something since it migrates the state, if it can. `keeps_state`: it comes back also if it can't.
     pub fn predecessor(&self, name: &Name, keeps_state: bool, by: Option<u32>) -> Result<Candidate> {
         let before = self.record(name)?;
         let earlier = version_before(&before)?;
         let running = self.read().get(name).and_then(|driver| driver.as_ref().ok()).cloned();
-        if !keeps_state && running.is_none_or(|running| running.probation.has_written()) {
+        let (schema_before, state) = running.as_deref().map_or_else(|| (before.schema, Arc::default()), came_to);
+        let as_it_was =
+            running.is_some_and(|running| !running.probation.has_written()) && schema_before == earlier.driver.schema;
+        let migrates = earlier.driver.parts.iter().any(|part| part == MIGRATION);
+        if !(as_it_was || migrates || keeps_state) {
             return Err(written(&before));
         }
         let wanted = Wanted {
@@ -88,8 +110,10 @@ impl Drivers {
             grant: Granting::Written(Box::new(grant_of(&before, earlier))),
             version: back(&before, earlier, by),
             how: Some(format!("rolled back to version {}", earlier.driver.version.number)),
+            schema: if as_it_was { earlier.driver.schema } else { before.schema },
             on_trial: false,
-            as_it_was: !keeps_state,
+            as_it_was,
+            state: if as_it_was { state } else { Arc::default() },
         };
         self.candidate(wanted, Some(before))
     }
@@ -110,7 +134,8 @@ impl Drivers {
         };
         let component = self.components.read(&record.digest)?;
         let driver = Arc::new(Driver { probation: Probation::begins(false), ..self.restore(record)?.after(failed) });
-        self.switch(&Candidate { driver, component, before: Some(before), as_it_was: false }).map(Some)
+        let (_, state) = came_to(failed);
+        self.switch(&Candidate { driver, component, before: Some(before), as_it_was: true, state }, None).map(Some)
     }
 
     /// The versions of a driver, the newest first.
@@ -122,9 +147,9 @@ impl Drivers {
     }
 
     /// Puts a version in the place of the one that it was compared with, if nothing has changed since. Calls that run end in the component in
-    /// which they began.
-    pub fn switch(&self, candidate: &Candidate) -> Result<Arc<Driver>> {
-        let switched = self.put(candidate);
+    /// which they began. `migrated`: the state as it is from then on.
+    pub fn switch(&self, candidate: &Candidate, migrated: Option<Migrated>) -> Result<Arc<Driver>> {
+        let switched = self.put(candidate, migrated);
         if switched.is_err() {
             self.give_up(candidate);
         }
@@ -145,9 +170,11 @@ impl Drivers {
         }
     }
 
-    fn put(&self, candidate: &Candidate) -> Result<Arc<Driver>> {
-        let Candidate { driver, component, before, as_it_was } = candidate;
+    fn put(&self, candidate: &Candidate, migrated: Option<Migrated>) -> Result<Arc<Driver>> {
+        let Candidate { driver, component, before, as_it_was, state } = candidate;
         let record = &driver.record;
+        // A call that still commits would bring back the state's form before.
+        let _after_them = migrated.as_ref().map(|_| driver.commits.write().unwrap_or_else(PoisonError::into_inner));
         // Under the lock, so that nobody forgets the file before its record is there.
         let mut loaded = self.write();
         if self.store.driver(&record.name)? != *before {
@@ -161,8 +188,16 @@ impl Drivers {
             return Err(written(record));
         }
         let writes = vec![Write::PutDriver(record.clone())];
-        let committed = self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() });
-        if let Err(error) = committed {
+        let mut batch = Batch { writes, durability: Durability::Power, ..Batch::default() };
+        let networks: HashSet<_> = self.store.networks()?.into_iter().map(|network| network.id).collect();
+        // Of a network that went meanwhile nothing comes back.
+        let is_left = |write: &Write| !matches!(write, Write::SetState { network, .. } if !networks.contains(network));
+        batch.writes.extend(migrated::writes(&record.name, state).filter(is_left));
+        if let Some(migrated) = migrated {
+            driver.probation.changed(migrated.commit_with(&mut batch, &self.store, &record.name)?);
+            running.iter().for_each(|running| running.probation.stop());
+        }
+        if let Err(error) = self.store.commit(batch) {
             running.iter().for_each(|running| running.probation.resume());
             return Err(error.into());
         }
@@ -197,12 +232,14 @@ impl Drivers {
         code: Code,
         admitted: Admitted,
     ) -> Result<Candidate> {
-        let Wanted { name, component, configuration, grant, version, how, on_trial, as_it_was } = wanted;
+        let Wanted { name, component, configuration, grant, version, how, schema, on_trial, as_it_was, state } = wanted;
         let configuration = Arc::new(configuration);
         let policy = self.policy(&name, &grant, before.as_ref(), &admitted)?;
         let facts = Facts::outside_networks(&name, configuration.clone());
         self.check_types(&code, &facts)?;
         let said = self.register(&code, &facts)?;
+        let says_schema = admitted.parts.iter().any(|part| part == MIGRATION);
+        let is_back = how.as_ref().is_some_and(|_| !on_trial);
         let earlier = match (&before, how) {
             (Some(before), Some(how)) => with_end(before, how),
             (before, _) => before.as_ref().map(|before| before.earlier.clone()).unwrap_or_default(),
@@ -216,12 +253,13 @@ impl Drivers {
             connectivity_scope: scope(said.capability.connectivity_scope),
             parts: admitted.parts.clone(),
             configuration: (*configuration).clone(),
+            schema: if says_schema { self.schema(&code, &facts)? } else { schema },
             grant: (*policy.grant()).clone(),
             version,
             earlier,
         };
         if let Some(before) = &before {
-            self.check_successor(before, &record)?;
+            self.check_successor(before, &record, is_back)?;
         }
         let driver = self.driver(record, code, admitted, configuration, policy);
         let driver = Driver { probation: Probation::begins(on_trial), ..driver };
@@ -230,11 +268,12 @@ impl Drivers {
             Some(running) => driver.after(&running),
             None => driver,
         });
-        Ok(Candidate { driver, component, before, as_it_was })
+        Ok(Candidate { driver, component, before, as_it_was, state })
     }
 
     /// Docker reads what a driver registers once, and networks have what its parts made: another version has to do at least as much.
-    fn check_successor(&self, before: &store::Driver, after: &store::Driver) -> Result<()> {
+    /// One that comes back need not read what it finds in other forms: whether it has to was looked at before.
+    fn check_successor(&self, before: &store::Driver, after: &store::Driver, is_back: bool) -> Result<()> {
         let name = &before.name;
         let scopes = |record: &store::Driver| (record.data_scope, record.connectivity_scope);
         if scopes(before) != scopes(after) {
@@ -242,7 +281,7 @@ impl Drivers {
                 "this component registers with another scope than the driver {name}, which Docker reads only once: load it under another name with --name, or remove the driver first"
             )));
         }
-        let gone = before.parts.iter().find(|part| !after.parts.contains(part));
+        let gone = before.parts.iter().find(|part| !(after.parts.contains(part) || (is_back && *part == MIGRATION)));
         match (gone, self.store.networks_of_driver(name)?.first()) {
             (Some(part), Some(network)) => Err(Error::invalid(format!(
                 "the driver {name} serves the network {}, and this component does not export {part}: load it under another name with --name, or remove the networks first",
@@ -318,6 +357,12 @@ fn kept(given: BTreeMap<String, String>, before: Option<&store::Driver>) -> BTre
         Some(record) if given.is_empty() => record.configuration.clone(),
         _ => given,
     }
+}
+
+/// The schema that a driver's state had when its version came, and what that version has changed in it, as it was.
+fn came_to(running: &Driver) -> (u32, Arc<Assumed>) {
+    let before = running.probation.before();
+    before.map_or_else(|| (running.record.schema, Arc::default()), |before| (before.schema, before.state))
 }
 
 fn next_number(record: &store::Driver) -> u64 {
