@@ -34,6 +34,7 @@ mod limits;
 mod lost;
 mod migration;
 mod mistakes;
+mod moving;
 mod options;
 mod oracle;
 mod packets;

@@ -12,9 +12,11 @@ use crate::upgrades::{Served, attach, ends, served_by};
 
 /// What a driver keeps, without the numbers of the commits.
 fn state(stored: &str) -> Vec<String> {
-    let of_state = stored.lines().filter(|line| line.starts_with("state: "));
-    let columns = of_state.map(|line| line.split(" | ").collect::<Vec<_>>());
-    columns.map(|columns| [columns[0], columns[1], columns[2], columns[4]].join(" | ")).collect()
+    let rows =
+        stored.lines().filter(|line| line.starts_with("state: ")).map(|line| line.split(" | ").collect::<Vec<_>>());
+    let mut rows: Vec<_> = rows.map(|columns| [columns[1], columns[2], columns[3], columns[5]].join(" | ")).collect();
+    rows.sort();
+    rows
 }
 
 /// The schemas that each endpoint's record had.

@@ -9,6 +9,7 @@ use super::driver_test::Test;
 use super::driver_trace::Trace;
 use super::exit::Failure;
 use super::explain::Explain;
+use super::moving::{Export, Import};
 use super::output::{Session, listing, table};
 use super::replay::Replay;
 use super::upgrade::{Rollback, Upgrade, Upload};
@@ -33,6 +34,10 @@ pub enum Command {
         /// The driver
         name: Name,
     },
+    /// Write a driver into one file for another host: its component, grant, history and state
+    Export(Export),
+    /// Take a driver from such a file; one of its name that is here already is upgraded, and keeps its own history and state
+    Import(Import),
     /// List drivers
     Ls,
     /// Show a driver: its parts, imports, manifest, configuration and calls
@@ -103,6 +108,8 @@ impl Command {
                 let reply = session.client.get(&path(&["drivers", name.as_str(), "history"])).await?;
                 session.answer(&reply, |versions: Vec<DriverVersion>| upgrade::rows(&versions))
             }
+            Self::Export(export) => export.run(session).await,
+            Self::Import(import) => import.run(session).await,
             Self::Ls => {
                 let reply = session.client.get("/drivers").await?;
                 session.answer(&reply, |drivers: Vec<Driver>| rows(&drivers))

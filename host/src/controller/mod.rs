@@ -41,18 +41,20 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use crate::driver::archive::MOST as DRIVER_FILE;
 pub(crate) use direct::{Called, Direct};
 use tokio::sync::RwLock;
 use turns::{Turn, Turns};
 
 use crate::answers::Fault;
 use crate::driver::Drivers;
+use crate::driver::archive::{self, Archive};
 use crate::firewall::{Exceptions, Firewall, Found};
 use crate::place::{Host, Place};
 use crate::reaper::Reaper;
 use grant::{Audited, Grant};
 use kernel::{self, Kernel};
-use operation::driver::{Driver, DriverDetails, LoadDriver};
+use operation::driver::{Driver, DriverDetails, LoadDriver, Source};
 use operation::endpoint::{Attach, Attached, Endpoint};
 use operation::engine::Known;
 use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
@@ -151,6 +153,31 @@ impl Controller {
     pub async fn component(&self, name: &Name) -> Result<Vec<u8>> {
         let name = name.clone();
         self.plain(move |inner| inner.drivers.component(&name)).await
+    }
+
+    /// A driver as a file for another host.
+    pub async fn export_driver(&self, name: &Name) -> Result<Vec<u8>> {
+        let name = name.clone();
+        self.plain(move |inner| inner.drivers.export(&name)).await
+    }
+
+    /// Takes a driver from such a file. Where there is one of the name, it is upgraded, and keeps its own history and state.
+    pub async fn import_driver(&self, name: Name, file: Vec<u8>, source: Source) -> Result<DriverDetails> {
+        let import = move |inner: &Inner| {
+            let archive = archive::read(&file)?;
+            if inner.store.driver(&name)?.is_none() {
+                let driver = inner.drivers.import(&name, archive, source)?;
+                tracing::info!(driver = %name, digest = %driver.record.digest, "imported");
+                return inner.details(&driver).map(Ok);
+            }
+            let Archive { record, component, .. } = archive;
+            let (configuration, grant) = (record.configuration, Some(record.grant).into());
+            Ok(Err(LoadDriver { name, component, configuration, grant, source }))
+        };
+        match self.plain(import).await? {
+            Ok(details) => Ok(details),
+            Err(upgrade) => self.upgrade_driver(upgrade).await,
+        }
     }
 
     /// Recorded calls of a driver after a number; waits for one, but no longer than this.

@@ -11,9 +11,11 @@
 //! - [`Recorder`]: the recorded calls that are kept
 //! - [`aside`]: what becomes of a function that keeps trapping; [`probation`]: of a new version whose first calls trap
 //! - [`Migrated`]: state in the form of a version that does not serve yet
+//! - [`archive`]: a driver as one file
 //! - [`Drivers`]: those that are loaded, by name, with their versions
 
 pub mod admit;
+pub mod archive;
 pub mod aside;
 pub mod cache;
 pub mod code;

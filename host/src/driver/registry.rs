@@ -1,5 +1,6 @@
-//! The drivers that are loaded, by name. [`versions`]: how one comes, and takes the place of another.
+//! The drivers that are loaded, by name. [`versions`]: how one comes, and takes the place of another; [`moving`]: from one host to another.
 
+mod moving;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use engine::Call;
 use grant::{Grant, Needed, Policy};
 use operation::driver::{CallCount, CallTrace, Scope, Without};
 use store::{self, Batch, Durability, Store, Version, Write};
-pub use versions::Candidate;
+pub use versions::{Candidate, EARLIER};
 use words::{Error, Kind, Name, Result};
 
 /// A loaded driver.

@@ -18,7 +18,7 @@ use words::{Error, Name, Result, now};
 
 /// Earlier versions that are kept of a driver, with their components. A rollback needs one; the others are for whoever looks back, and a
 /// component can have 64 MiB.
-const EARLIER: usize = 8;
+pub const EARLIER: usize = 8;
 
 /// A version that is compiled and compared, and does not serve yet.
 pub struct Candidate {
@@ -43,20 +43,22 @@ impl Candidate {
 }
 
 /// What a version is made of.
-struct Wanted {
-    name: Name,
-    component: Vec<u8>,
-    configuration: BTreeMap<String, String>,
-    grant: Granting,
-    version: Version,
-    /// How the service of the one before ends; none: it is the same version again.
-    how: Option<String>,
+pub(super) struct Wanted {
+    pub name: Name,
+    pub component: Vec<u8>,
+    pub configuration: BTreeMap<String, String>,
+    pub grant: Granting,
+    pub version: Version,
+    /// The versions before it.
+    pub earlier: Vec<Earlier>,
+    /// It is an earlier version that comes back.
+    pub is_back: bool,
     /// The schema of the driver's state, where the version does not say one.
-    schema: u32,
+    pub schema: u32,
     /// Where its first calls trap it goes by itself.
-    on_trial: bool,
-    as_it_was: bool,
-    state: Arc<Assumed>,
+    pub on_trial: bool,
+    pub as_it_was: bool,
+    pub state: Arc<Assumed>,
 }
 
 impl Drivers {
@@ -70,9 +72,19 @@ impl Drivers {
         let configuration = kept(configuration, before.as_ref());
         let first = Version { number: 1, before: None, came: now(), source, granted_since: false };
         let version = before.as_ref().map_or(first, |record| record.version.clone());
-        let (schema, state) = (before.as_ref().map_or(0, |before| before.schema), Arc::default());
-        let (how, on_trial, as_it_was) = (None, false, false);
-        let wanted = Wanted { name, component, configuration, grant, version, how, schema, on_trial, as_it_was, state };
+        let wanted = Wanted {
+            name,
+            component,
+            configuration,
+            grant,
+            version,
+            earlier: before.as_ref().map_or_else(Vec::new, |record| record.earlier.clone()),
+            is_back: false,
+            schema: before.as_ref().map_or(0, |record| record.schema),
+            on_trial: false,
+            as_it_was: false,
+            state: Arc::default(),
+        };
         self.switch(&self.candidate(wanted, before)?, None)
     }
 
@@ -83,10 +95,22 @@ impl Drivers {
         let number = next_number(&before);
         let granted_since = false;
         let version = Version { number, before: Some(before.version.number), came: now(), source, granted_since };
-        let (how, on_trial, as_it_was) = (Some(format!("replaced by version {number}")), true, false);
-        let (schema, state) = (0, Arc::default());
         let configuration = kept(configuration, Some(&before));
-        let wanted = Wanted { name, component, configuration, grant, version, how, schema, on_trial, as_it_was, state };
+        let earlier = with_end(&before, version.before, format!("replaced by version {number}"));
+        let (is_back, schema, on_trial, as_it_was, state) = (false, 0, true, false, Arc::default());
+        let wanted = Wanted {
+            name,
+            component,
+            configuration,
+            grant,
+            version,
+            earlier,
+            is_back,
+            schema,
+            on_trial,
+            as_it_was,
+            state,
+        };
         self.candidate(wanted, Some(before))
     }
 
@@ -103,13 +127,16 @@ impl Drivers {
         if !(as_it_was || migrates || keeps_state) {
             return Err(written(&before));
         }
+        let version = back(&before, earlier, by);
+        let how = format!("rolled back to version {}", earlier.driver.version.number);
         let wanted = Wanted {
             name: name.clone(),
             component: self.components.read(&earlier.driver.digest)?,
             configuration: earlier.driver.configuration.clone(),
             grant: Granting::Written(Box::new(grant_of(&before, earlier))),
-            version: back(&before, earlier, by),
-            how: Some(format!("rolled back to version {}", earlier.driver.version.number)),
+            earlier: with_end(&before, version.before, how),
+            version,
+            is_back: true,
             schema: if as_it_was { earlier.driver.schema } else { before.schema },
             on_trial: false,
             as_it_was,
@@ -126,10 +153,11 @@ impl Drivers {
             return Ok(None);
         }
         let earlier = version_before(&before)?;
+        let version = back(&before, earlier, None);
         let record = store::Driver {
             grant: grant_of(&before, earlier),
-            version: back(&before, earlier, None),
-            earlier: with_end(&before, format!("rolled back by itself: {why}")),
+            earlier: with_end(&before, version.before, format!("rolled back by itself: {why}")),
+            version,
             ..earlier.driver.clone()
         };
         let component = self.components.read(&record.digest)?;
@@ -191,8 +219,8 @@ impl Drivers {
         let mut batch = Batch { writes, durability: Durability::Power, ..Batch::default() };
         let networks: HashSet<_> = self.store.networks()?.into_iter().map(|network| network.id).collect();
         // Of a network that went meanwhile nothing comes back.
-        let is_left = |write: &Write| !matches!(write, Write::SetState { network, .. } if !networks.contains(network));
-        batch.writes.extend(migrated::writes(&record.name, state).filter(is_left));
+        let is_gone = |write: &Write| matches!(write, Write::SetState { network, .. } if !networks.contains(network));
+        batch.writes.extend(migrated::writes(&record.name, state).filter(|write| !(*as_it_was && is_gone(write))));
         if let Some(migrated) = migrated {
             driver.probation.changed(migrated.commit_with(&mut batch, &self.store, &record.name)?);
             running.iter().for_each(|running| running.probation.stop());
@@ -211,7 +239,7 @@ impl Drivers {
     }
 
     /// Compiles a component beside what serves, and compares.
-    fn candidate(&self, wanted: Wanted, before: Option<store::Driver>) -> Result<Candidate> {
+    pub(super) fn candidate(&self, wanted: Wanted, before: Option<store::Driver>) -> Result<Candidate> {
         let digest = words::file::digest(&wanted.component);
         let admitted = admit::admit(&wanted.component)?;
         self.components.keep(&digest, &wanted.component)?;
@@ -232,18 +260,14 @@ impl Drivers {
         code: Code,
         admitted: Admitted,
     ) -> Result<Candidate> {
-        let Wanted { name, component, configuration, grant, version, how, schema, on_trial, as_it_was, state } = wanted;
+        let Wanted { name, component, configuration, grant, version, earlier, .. } = wanted;
+        let Wanted { is_back, schema, on_trial, as_it_was, state, .. } = wanted;
         let configuration = Arc::new(configuration);
         let policy = self.policy(&name, &grant, before.as_ref(), &admitted)?;
         let facts = Facts::outside_networks(&name, configuration.clone());
         self.check_types(&code, &facts)?;
         let said = self.register(&code, &facts)?;
         let says_schema = admitted.parts.iter().any(|part| part == MIGRATION);
-        let is_back = how.as_ref().is_some_and(|_| !on_trial);
-        let earlier = match (&before, how) {
-            (Some(before), Some(how)) => with_end(before, how),
-            (before, _) => before.as_ref().map(|before| before.earlier.clone()).unwrap_or_default(),
-        };
         let record = store::Driver {
             name: name.clone(),
             digest: digest.to_owned(),
@@ -336,7 +360,7 @@ impl Drivers {
         Err(Error::forbidden(message))
     }
 
-    fn record(&self, name: &Name) -> Result<store::Driver> {
+    pub(super) fn record(&self, name: &Name) -> Result<store::Driver> {
         let none = || Error::not_found(format!("there is no driver {name}: load one with `pontoon driver load`"));
         self.store.driver(name)?.ok_or_else(none)
     }
@@ -369,11 +393,26 @@ fn next_number(record: &store::Driver) -> u64 {
     record.version.number + 1
 }
 
-/// Those before the next version: a record, as it is now, is the last of them.
-fn with_end(record: &store::Driver, how: String) -> Vec<Earlier> {
+/// Those before the next version, whose rollback brings back `next`: a record, as it is now, is the last of them. Those go first to which no
+/// rollback leads.
+fn with_end(record: &store::Driver, next: Option<u64>, how: String) -> Vec<Earlier> {
     let last = Earlier { driver: store::Driver { earlier: Vec::new(), ..record.clone() }, ended: now(), how };
-    let mut earlier: Vec<_> = record.earlier.iter().cloned().chain([last]).collect();
-    earlier.drain(..earlier.len().saturating_sub(EARLIER));
+    let earlier = record.earlier.iter().cloned().chain([last]).collect();
+    within(earlier, next, EARLIER)
+}
+
+/// No more than so many of them.
+pub(super) fn within(mut earlier: Vec<Earlier>, mut next: Option<u64>, most: usize) -> Vec<Earlier> {
+    let mut needed = HashSet::new();
+    // What is before a version has a smaller number: it ends.
+    while let Some(one) = next.and_then(|number| earlier.iter().find(|one| one.driver.version.number == number)) {
+        next = one.driver.version.before.filter(|before| *before < one.driver.version.number);
+        needed.insert(one.driver.version.number);
+    }
+    while earlier.len() > most {
+        let spare = earlier.iter().position(|one| !needed.contains(&one.driver.version.number));
+        earlier.remove(spare.unwrap_or(0));
+    }
     earlier
 }
 

@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::Api;
 use super::answer::{Answer, Refusal};
-use super::input::{Asked, Component, Given, Segments};
+use super::input::{Asked, Component, Given, Moved, Segments};
 use crate::controller::Controller;
 use crate::frontend::http::limits::MAX_WAIT;
 use crate::frontend::http::peer::Caller;
@@ -195,6 +195,58 @@ pub async fn audit(State(api): State<Api>, Segments(name): Segments<String>) -> 
 pub async fn component(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<impl IntoResponse> {
     let component = api.controller.component(&Name::new(&name)?).await?;
     Ok(([(CONTENT_TYPE, "application/wasm")], component))
+}
+
+/// Answers a driver as one file, for another host: its component, grant, configuration, history and state.
+#[utoipa::path(get, path = "/drivers/{name}/export", tag = "drivers", operation_id = "export_driver",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream", description = "The file."),
+        (status = "default", body = Error, description = "Why not."),
+    ))]
+pub async fn export(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<impl IntoResponse> {
+    let file = api.controller.export_driver(&Name::new(&name)?).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], file))
+}
+
+/// Takes a driver from such a file. One that is here already is upgraded with its component, grant and configuration, and keeps its own history and state.
+#[utoipa::path(post, path = "/drivers/{name}/import", tag = "drivers", operation_id = "import_driver",
+    params(
+        ("name" = Name, Path, description = "The name that networks say."),
+        ("from" = Option<String>, Query, description = "Where the file comes from, for the driver's history."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file."),
+    responses(
+        (status = 200, body = DriverDetails, description = "It is loaded and stays loaded over restarts."),
+        (status = "default", body = Error, description = "Why not. Nothing has changed."),
+    ))]
+pub async fn import(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Asked(From { from }): Asked<From>,
+    request: Request,
+) -> Answer<Json<DriverDetails>> {
+    let name = Name::new(&name)?;
+    let source = Source { from: printable(&from.unwrap_or_default(), MESSAGE_BYTES), by: caller(&request) };
+    let slot = upload_slot(&api, api.limits.body).await?;
+    let Moved(file) = Moved::from_request(request, &api).await?;
+    let plugins = api.plugins.clone();
+    let imported = api.change(move |c| async move {
+        let _slot = slot;
+        let imported = c.import_driver(name, file, source).await?;
+        let socket = plugins.publish(&imported.driver.name).await;
+        Ok(with_socket(imported, socket))
+    });
+    Ok(Json(imported.await?))
+}
+
+/// Where a file comes from.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct From {
+    /// In the words of whoever brought it.
+    from: Option<String>,
 }
 
 /// Answers recorded calls. From the first question on, and for a minute after the last one, all calls of the driver are recorded; those

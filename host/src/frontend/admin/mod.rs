@@ -109,6 +109,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(drivers::set_grant))
         .routes(routes!(drivers::audit))
         .routes(routes!(drivers::component))
+        .routes(routes!(drivers::export))
+        .routes(routes!(drivers::import))
         .routes(routes!(drivers::recordings))
         .routes(routes!(networks::list, networks::create))
         .routes(routes!(networks::inspect, networks::remove))
