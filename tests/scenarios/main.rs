@@ -19,6 +19,7 @@ mod fake;
 mod faults;
 mod firewall;
 mod flushed;
+mod folder;
 mod forgotten;
 mod grants;
 mod hostile;

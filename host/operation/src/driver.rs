@@ -112,6 +112,9 @@ pub struct Driver {
     pub networks: usize,
     /// `ready`, or why it can't be called.
     pub state: String,
+    /// Why what the drivers folder has for it does not serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_loaded: Option<String>,
 }
 
 /// A loaded driver, whole.

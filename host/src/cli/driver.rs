@@ -168,7 +168,7 @@ fn rows(drivers: &[Driver]) -> String {
     let rows = drivers.iter().map(|d| {
         let scope = scope(d.data_scope).to_owned();
         let (networks, size) = (d.networks.to_string(), size(d.size));
-        [d.name.to_string(), d.network_type.clone(), scope, networks, size, short(&d.digest), d.state.clone()]
+        [d.name.to_string(), d.network_type.clone(), scope, networks, size, short(&d.digest), state(d)]
     });
     table(["NAME", "TYPE", "SCOPE", "NETWORKS", "SIZE", "DIGEST", "STATE"], rows)
 }
@@ -180,7 +180,7 @@ fn show(details: &DriverDetails) -> String {
         ("TYPE", driver.network_type.clone()),
         ("DATA SCOPE", scope(driver.data_scope).to_owned()),
         ("CONNECTIVITY SCOPE", scope(driver.connectivity_scope).to_owned()),
-        ("STATE", driver.state.clone()),
+        ("STATE", state(driver)),
         ("NETWORKS", driver.networks.to_string()),
         ("SIZE", format!("{} bytes", driver.size)),
         ("DIGEST", driver.digest.clone()),
@@ -198,6 +198,12 @@ fn show(details: &DriverDetails) -> String {
         .iter()
         .map(|call| [call.function.clone(), call.count.to_string(), call.failed.to_string(), call.micros.to_string()]);
     format!("{facts}\n{}", table(["CALL", "COUNT", "FAILED", "MICROSECONDS"], calls))
+}
+
+/// Whether it can be called, and what of the drivers folder does not serve.
+fn state(driver: &Driver) -> String {
+    let not_loaded = driver.not_loaded.iter().map(|why| format!("; {why}"));
+    [driver.state.clone()].into_iter().chain(not_loaded).collect()
 }
 
 /// What the author says, a line for each thing.

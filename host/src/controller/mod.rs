@@ -37,6 +37,7 @@ mod turns;
 mod untold;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub(crate) struct Inner {
     /// The calls that were made, if somebody counts them.
     calls: Mutex<Option<Vec<Called>>>,
     untold: untold::Untold,
+    /// Why what the drivers folder has for a driver does not serve.
+    files: Mutex<BTreeMap<Name, String>>,
 }
 
 /// What tells an older copy of the store from the newest; see [`Store::hear`].
@@ -112,7 +115,8 @@ impl Controller {
         let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
         let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
         let untold = untold::Untold::default();
-        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold });
+        let files = Mutex::default();
+        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold, files });
         inner.restart()?;
         Ok(Self { inner, turns: Turns::new(), running: Arc::default() })
     }
@@ -141,6 +145,15 @@ impl Controller {
     /// All drivers.
     pub async fn drivers(&self) -> Result<Vec<Driver>> {
         self.plain(Inner::drivers).await
+    }
+
+    /// Why what the drivers folder has for a driver does not serve; none: it does. Shown with the driver.
+    pub fn note_file(&self, name: &Name, why: Option<String>) {
+        let mut files = self.inner.files.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => drop(files.insert(name.clone(), why)),
+            None => drop(files.remove(name)),
+        }
     }
 
     /// A driver, whole.
