@@ -383,6 +383,32 @@ fn so_many_versions_are_kept() {
     assert_eq!(names(&daemon.file("state/components")).len() + names(&daemon.file("state/compiled")).len(), 0);
 }
 
+/// A rollback to what is kept goes on; its code is made again.
+#[test]
+fn earlier_versions_are_forgotten() {
+    let daemon = Daemon::start();
+    let null = driver("null");
+    daemon.ok(&format!("driver load {} --grant-asked", null.display()));
+    for number in 0..4 {
+        let file = daemon.file("null.wasm");
+        std::fs::write(&file, build(&null, number)).unwrap();
+        daemon.ok(&format!("driver upgrade null {}", file.display()));
+    }
+    let files = || (names(&daemon.file("state/components")).len(), names(&daemon.file("state/compiled")).len());
+    assert_eq!(files(), (5, 5));
+    let forgot = daemon.json("driver gc null --keep 2");
+    assert_eq!((forgot[0]["versions"].clone(), files()), (2.into(), (3, 1)));
+    assert!(forgot[0]["bytes"].as_u64().unwrap() > 1000, "{forgot}");
+    let again = daemon.json("driver gc");
+    assert_eq!((again[0]["versions"].clone(), again[0]["bytes"].clone()), (0.into(), 0.into()));
+    daemon.ok("driver rollback null");
+    daemon.ok("driver rollback null");
+    assert!(daemon.refused(4, "driver rollback null").contains("not kept any more"));
+    assert!(daemon.ok("driver gc --keep 0").contains("null"));
+    assert_eq!((files(), ends(&daemon, "null")), ((1, 1), vec!["serves".to_owned()]));
+    daemon.refused(4, "driver gc gone");
+}
+
 /// Back and forth under a steady load: no request fails, and no ping between attached namespaces is lost.
 #[test]
 fn back_and_forth_under_load_no_request_fails() {

@@ -73,6 +73,17 @@ pub struct Ended {
     pub how: String,
 }
 
+/// What was forgotten of a driver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Forgot {
+    /// The driver.
+    pub name: Name,
+    /// How many earlier versions.
+    pub versions: usize,
+    /// Bytes on the disk: of components and of their code.
+    pub bytes: u64,
+}
+
 /// Where a driver's grant comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Granting {

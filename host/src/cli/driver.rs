@@ -17,7 +17,7 @@ use super::values::{lines, pair, short};
 use super::{build, grant, new, pack, upgrade};
 use crate::serve::folder::{grant_beside, name_of};
 use ::grant::Grant;
-use operation::driver::{Driver, DriverDetails, DriverVersion, Manifest, Scope};
+use operation::driver::{Driver, DriverDetails, DriverVersion, Forgot, Manifest, Scope};
 use words::Name;
 
 /// Drivers.
@@ -38,6 +38,14 @@ pub enum Command {
     Export(Export),
     /// Take a driver from such a file; one of its name that is here already is upgraded, and keeps its own history and state
     Import(Import),
+    /// Forget earlier versions with their components, and what was compiled of those that are kept
+    Gc {
+        /// The driver [default: all]
+        name: Option<Name>,
+        /// So many earlier versions stay, at most 8
+        #[arg(long, value_name = "NUMBER", default_value_t = 8)]
+        keep: usize,
+    },
     /// List drivers
     Ls,
     /// Show a driver: its parts, imports, manifest, configuration and calls
@@ -110,6 +118,11 @@ impl Command {
             }
             Self::Export(export) => export.run(session).await,
             Self::Import(import) => import.run(session).await,
+            Self::Gc { name, keep } => {
+                let name = name.map_or_else(String::new, |name| format!("&name={}", encode(name.as_str())));
+                let reply = session.client.post(&format!("/driver-versions/gc?keep={keep}{name}"), &()).await?;
+                session.answer(&reply, |forgot: Vec<Forgot>| upgrade::forgotten(&forgot))
+            }
             Self::Ls => {
                 let reply = session.client.get("/drivers").await?;
                 session.answer(&reply, |drivers: Vec<Driver>| rows(&drivers))
@@ -236,7 +249,7 @@ fn scope(scope: Scope) -> &'static str {
 }
 
 /// Bytes, rounded, in the units that Docker uses (powers of 1000).
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes}B"),
         1_000..1_000_000 => format!("{}.{}kB", bytes / 1_000, bytes % 1_000 / 100),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::client::{Reply, encode, path};
+use super::driver::size;
 use super::exit::{FORBIDDEN, Failure};
 use super::grant;
 use super::output::{Session, table};
@@ -10,7 +11,7 @@ use super::values::{pair, short, unique, utc};
 use crate::driver::admit::{Admitted, admit};
 use crate::serve::folder::{read_component, read_grant};
 use ::grant::Grant;
-use operation::driver::{DriverDetails, DriverVersion};
+use operation::driver::{DriverDetails, DriverVersion, Forgot};
 use words::Name;
 
 /// Puts another component in a driver's place.
@@ -134,6 +135,12 @@ async fn may(name: &Name, session: &Session<'_>) -> Grant {
     let details = session.client.get(&path(&["drivers", name.as_str()])).await;
     let details = details.ok().and_then(|reply| reply.read::<DriverDetails>().ok());
     details.map(|details| details.grant).unwrap_or_default()
+}
+
+/// What was forgotten, as a table.
+pub fn forgotten(forgot: &[Forgot]) -> String {
+    let rows = forgot.iter().map(|one| [one.name.to_string(), one.versions.to_string(), size(one.bytes)]);
+    table(["NAME", "VERSIONS", "SIZE"], rows)
 }
 
 /// Versions as a table.

@@ -42,6 +42,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use crate::driver::EARLIER;
 pub use crate::driver::archive::MOST as DRIVER_FILE;
 pub(crate) use direct::{Called, Direct};
 use tokio::sync::RwLock;
@@ -55,7 +56,7 @@ use crate::place::{Host, Place};
 use crate::reaper::Reaper;
 use grant::{Audited, Grant};
 use kernel::{self, Kernel};
-use operation::driver::{Driver, DriverDetails, LoadDriver, Source};
+use operation::driver::{Driver, DriverDetails, Forgot, LoadDriver, Source};
 use operation::endpoint::{Attach, Attached, Endpoint};
 use operation::engine::Known;
 use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
@@ -166,6 +167,11 @@ impl Controller {
     pub async fn component(&self, name: &Name) -> Result<Vec<u8>> {
         let name = name.clone();
         self.plain(move |inner| inner.drivers.component(&name)).await
+    }
+
+    /// Forgets earlier versions but so many, of one driver or of all, and the code of those that are kept.
+    pub async fn forget_versions(&self, name: Option<Name>, keep: usize) -> Result<Vec<Forgot>> {
+        self.plain(move |inner| inner.drivers.forget_versions(name.as_ref(), keep)).await
     }
 
     /// A driver as a file for another host.

@@ -31,4 +31,4 @@ mod registry;
 
 pub use migrated::Migrated;
 pub use recorder::Recorder;
-pub use registry::{Candidate, Driver, Drivers};
+pub use registry::{Candidate, Driver, Drivers, EARLIER};

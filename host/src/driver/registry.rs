@@ -1,5 +1,7 @@
-//! The drivers that are loaded, by name. [`versions`]: how one comes, and takes the place of another; [`moving`]: from one host to another.
+//! The drivers that are loaded, by name. [`versions`]: how one comes, and takes the place of another; [`forgotten`]: how one goes; [`moving`]: from one
+//! host to another.
 
+mod forgotten;
 mod moving;
 mod versions;
 

@@ -190,7 +190,7 @@ impl Drivers {
     }
 
     /// Components of which none may serve any more. What can't be removed stays on the disk.
-    fn forget_all_unused<'a>(&self, alone: &Alone<'_>, digests: impl IntoIterator<Item = &'a str>) {
+    pub(super) fn forget_all_unused<'a>(&self, alone: &Alone<'_>, digests: impl IntoIterator<Item = &'a str>) {
         for digest in digests {
             if let Err(error) = self.forget_unused(alone, digest) {
                 tracing::warn!("can't forget the component {digest}: {error}");

@@ -17,12 +17,12 @@ use utoipa::IntoParams;
 use super::Api;
 use super::answer::{Answer, Refusal};
 use super::input::{Asked, Component, Given, Moved, Segments};
-use crate::controller::Controller;
+use crate::controller::{Controller, EARLIER};
 use crate::frontend::http::limits::MAX_WAIT;
 use crate::frontend::http::peer::Caller;
 use grant::Audited;
 use grant::Grant;
-use operation::driver::{Driver, DriverDetails, DriverVersion, Granting, LoadDriver, Source};
+use operation::driver::{Driver, DriverDetails, DriverVersion, Forgot, Granting, LoadDriver, Source};
 use operation::recording::Recording;
 use words::foreign::{MESSAGE_BYTES, printable};
 use words::{Error, Name};
@@ -107,6 +107,25 @@ pub async fn roll_back(
 pub struct HowBack {
     /// Also if the driver has changed something since: the version before gets its state as it is.
     keep_state: Option<bool>,
+}
+
+/// Forgets earlier versions with their components, and what was compiled of those that are kept.
+#[utoipa::path(post, path = "/driver-versions/gc", tag = "drivers", operation_id = "forget_driver_versions", params(Keep),
+    responses((status = 200, body = Vec<Forgot>), (status = "default", body = Error, description = "Why not.")))]
+pub async fn forget(State(api): State<Api>, Asked(Keep { name, keep }): Asked<Keep>) -> Answer<Json<Vec<Forgot>>> {
+    let (name, keep) = (name.map(|name| Name::new(&name)).transpose()?, keep.unwrap_or(EARLIER));
+    Ok(Json(api.change(move |c| async move { c.forget_versions(name, keep).await }).await?))
+}
+
+/// What stays.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Keep {
+    /// The driver; left out: all.
+    name: Option<String>,
+    /// So many earlier versions, at most 8; left out: 8.
+    keep: Option<usize>,
 }
 
 /// Lists a driver's versions, the newest first.

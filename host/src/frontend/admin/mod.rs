@@ -102,6 +102,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(system::gc))
         .routes(routes!(system::doctor))
         .routes(routes!(drivers::list, drivers::load))
+        .routes(routes!(drivers::forget))
         .routes(routes!(drivers::inspect, drivers::remove))
         .routes(routes!(drivers::upgrade))
         .routes(routes!(drivers::roll_back))
