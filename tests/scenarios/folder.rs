@@ -2,10 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use pontoon_tests::{Daemon, Namespace, Ran, driver, until};
+use pontoon_tests::{Daemon, Namespace, driver, until};
 use serde_json::Value;
 
 use crate::upgrades::{attach, build, ends};
@@ -20,9 +20,9 @@ fn watched() -> Watched {
     let mut daemon = Daemon::stopped();
     let folder = daemon.file("drivers");
     fs::create_dir(&folder).unwrap();
-    let place = |from: &Path, name: &str| drop(fs::copy(from, folder.join(name)).unwrap());
-    place(&driver("test/probe"), "d.wasm");
-    place(&driver("test/probe").with_extension("grant.toml"), "d.grant.toml");
+    let probe = driver("test/probe");
+    fs::copy(&probe, folder.join("d.wasm")).unwrap();
+    fs::copy(probe.with_extension("grant.toml"), folder.join("d.grant.toml")).unwrap();
     run(&mut daemon);
     daemon.ok("network create n -d d --subnet 10.62.0.0/24");
     Watched { daemon, folder }
@@ -123,7 +123,7 @@ fn what_is_not_fit_is_told_once_and_shown() {
     let why = shown["not_loaded"].as_str().unwrap();
     assert!(why.contains("d.wasm is not loaded: ") && why.contains("no WebAssembly"), "{why}");
     assert!(watched.daemon.ok("driver ls").contains("ready; "));
-    let Ran { out, .. } = watched.daemon.cli("--output json doctor");
+    let out = watched.daemon.cli("--output json doctor").out;
     assert!(out.contains("is not loaded"), "{out}");
     assert_eq!((shown["digest"].clone(), ends(&watched.daemon, "d"), watched.said("ERROR")), (first, before, 1));
     // A grant that can't be read, and a name that is none.

@@ -19,9 +19,9 @@ pub struct Served {
 #[derive(Debug, PartialEq)]
 pub struct Seen {
     pub store: String,
-    history: Value,
+    pub history: Value,
     shown: Value,
-    components: Vec<String>,
+    pub components: Vec<String>,
     compiled: Vec<String>,
     host: String,
 }
