@@ -59,6 +59,13 @@ type GatewayAllocationChecker interface {
 	SkipGatewayAllocation(options *NetworkOptions) (ipv4, ipv6 bool, err error)
 }
 
+// Migration is the part migration. Before is the schema that the state has.
+type Migration interface {
+	Schema() uint32
+	MigrateNetwork(network string, before uint32) error
+	MigrateEndpoint(network, endpoint string, before uint32) error
+}
+
 var exported Driver
 
 // Export tells the SDK which value the driver is. Call it in an init function.

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("transaction", &["firewall", "reaper"]),
     ("capability", &["firewall", "transaction"]),
     ("answers", &[]),
-    ("driver", &["capability", "confine", "launcher", "place"]),
+    ("driver", &["capability", "confine", "launcher", "place", "transaction"]),
     ("distribution", &["driver"]),
     ("controller", &["answers", "capability", "driver", "firewall", "place", "reaper", "transaction"]),
     ("frontend::http", &[]),

@@ -5,6 +5,7 @@
 //! the commit, so that undoing only ever removes what the call itself made. A transaction that is dropped without a commit undoes itself.
 
 mod again;
+mod assumed;
 mod counts;
 mod lost;
 mod mtu;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use crate::firewall::{Firewall, is_hosts, translated};
 use crate::reaper::Reaper;
+pub use assumed::Assumed;
 use counts::Counts;
 use grant::Granted;
 use grant::gate::links::NewNamespace;
@@ -88,6 +90,8 @@ pub struct Transaction {
     /// Links that this call removes.
     gone: BTreeSet<LinkKey>,
     state: BTreeMap<String, Option<Vec<u8>>>,
+    /// What state is to be, as calls before this one have it: see [`assumed`].
+    assumed: Arc<Assumed>,
     entries: BTreeMap<(String, String), Option<Vec<u8>>>,
     watches: BTreeMap<String, u8>,
     /// See [`port`].
@@ -139,6 +143,7 @@ impl Transaction {
             removals: Removals::default(),
             gone: BTreeSet::new(),
             state: BTreeMap::new(),
+            assumed: Arc::default(),
             entries: BTreeMap::new(),
             watches: BTreeMap::new(),
             ports: None,

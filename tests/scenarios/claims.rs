@@ -57,6 +57,7 @@ A version that does not pass the checks of an upgrade leaves the one before serv
     upgrades::what_asks_for_more_than_its_grant_has_changes_nothing upgrades::what_can_not_be_kept_changes_nothing
     upgrades::of_upgrades_at_once_each_comes_whole_or_not_at_all upgrades::a_grant_that_is_replaced_in_between_holds
     upgrades::a_daemon_that_is_killed_has_one_version_afterwards
+    migration::one_that_fails_leaves_all_as_it_was migration::a_daemon_that_is_killed_in_a_migration_has_the_version_before
 A rollback does not give back what the operator has taken from the grant since
     upgrades::a_rollback_keeps_a_grant_that_was_given_since
 a component whose signature it does not allow is not compiled and not loaded, from a registry, a file or the drivers folder
@@ -214,6 +215,11 @@ bytes; of its manifest
     limits::components_that_take_too_much_are_refused host/src/driver/manifest::its_size_is_limited
 earlier versions of a driver that are kept, with their components
     upgrades::so_many_versions_are_kept
+one call of a migration; all calls of one, with the probe after it
+    migration::one_that_fails_leaves_all_as_it_was
+    host/src/controller/migrate::a_migration_holds_a_driver_up_for_no_longer_than_a_call_may_take
+a driver as a file: its record; its state; its component
+    host/src/driver/archive::hostile_files_are_refused_with_the_reason
 compiling: memory, processor time, wall clock, output
     limits::the_child_that_compiles_has_limits limits::a_component_that_takes_too_long_to_compile_is_refused
     host/src/driver/compile::a_child_that_takes_too_long_or_writes_too_much_is_refused

@@ -9,26 +9,30 @@ use serde_json::Value;
 
 use crate::limits::by_hand;
 
-/// A driver `d`, the probe, that serves the network `n` with the endpoint `a`.
-struct Served {
-    daemon: Daemon,
+/// A driver `d` that serves the network `n` with the endpoint `a`.
+pub struct Served {
+    pub daemon: Daemon,
     a: Namespace,
 }
 
 /// All that an upgrade could have changed.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    store: String,
-    history: Value,
+pub struct Seen {
+    pub store: String,
+    pub history: Value,
     shown: Value,
-    components: Vec<String>,
+    pub components: Vec<String>,
     compiled: Vec<String>,
     host: String,
 }
 
 fn served() -> Served {
+    served_by("test/probe")
+}
+
+pub fn served_by(component: &str) -> Served {
     let daemon = Daemon::start();
-    daemon.ok(&format!("driver load {} --name d", driver("test/probe").display()));
+    daemon.ok(&format!("driver load {} --name d", driver(component).display()));
     daemon.ok("network create n -d d --subnet 10.61.0.0/24");
     let a = Namespace::new("a");
     daemon.ok(&attach(&a));
@@ -36,7 +40,7 @@ fn served() -> Served {
     Served { daemon, a }
 }
 
-fn attach(namespace: &Namespace) -> String {
+pub fn attach(namespace: &Namespace) -> String {
     format!("endpoint attach n {}", namespace.text())
 }
 
@@ -48,7 +52,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 impl Served {
-    fn seen(&self) -> Seen {
+    pub fn seen(&self) -> Seen {
         let mut shown = self.daemon.json("driver inspect d");
         // It counts whatever is called.
         shown.as_object_mut().unwrap().remove("calls");
@@ -63,14 +67,14 @@ impl Served {
     }
 
     /// A file in the daemon's folder.
-    fn component(&self, name: &str, bytes: &[u8]) -> String {
+    pub fn component(&self, name: &str, bytes: &[u8]) -> String {
         let file = self.daemon.file(name);
         std::fs::write(&file, bytes).unwrap();
         file.display().to_string()
     }
 
     /// Runs a line that is refused: with this code, in one line that says this, and nothing has changed.
-    fn refuses(&self, code: i32, line: &str, says: &str) {
+    pub fn refuses(&self, code: i32, line: &str, says: &str) {
         let before = self.seen();
         let ran = self.daemon.cli(line);
         let complaints: Vec<_> = ran.err.lines().filter(|line| line.starts_with("pontoon: ")).collect();
@@ -80,7 +84,7 @@ impl Served {
     }
 
     /// The driver serves: an endpoint comes and goes.
-    fn serves(&self) {
+    pub fn serves(&self) {
         let b = Namespace::new("b");
         self.daemon.ok(&attach(&b));
         self.daemon.ok("endpoint detach n b");
@@ -88,13 +92,13 @@ impl Served {
 }
 
 /// The same driver with other bytes.
-fn build(component: &Path, number: u8) -> Vec<u8> {
+pub fn build(component: &Path, number: u8) -> Vec<u8> {
     let section = [0, 7, 5, b'b', b'u', b'i', b'l', b'd', number];
     [std::fs::read(component).unwrap().as_slice(), &section].concat()
 }
 
 /// How each version ended, the oldest first; the last one serves.
-fn ends(daemon: &Daemon, name: &str) -> Vec<String> {
+pub fn ends(daemon: &Daemon, name: &str) -> Vec<String> {
     let history = daemon.json(&format!("driver history {name}"));
     let how = |version: &Value| version["ended"]["how"].as_str().unwrap_or("serves").to_owned();
     history.as_array().unwrap().iter().rev().map(how).collect()
@@ -370,12 +374,39 @@ fn so_many_versions_are_kept() {
     assert_eq!(numbers, (3..=11).rev().collect::<Vec<_>>());
     assert_eq!(names(&daemon.file("state/components")).len(), 9);
     assert_eq!(names(&daemon.file("state/compiled")).len(), 9);
-    // Each rollback is a version, too.
-    (0..4).for_each(|_| drop(daemon.ok("driver rollback null")));
+    // Each rollback is a version, too, and takes the place of one that no rollback leads to.
+    (0..8).for_each(|_| drop(daemon.ok("driver rollback null")));
     let gone = daemon.refused(4, "driver rollback null");
-    assert!(gone.contains("version 6 is not kept any more"), "{gone}");
+    assert!(gone.contains("version 2 is not kept any more"), "{gone}");
+    assert_eq!(daemon.json("driver history null").as_array().unwrap().len(), 9);
     daemon.ok("driver rm null");
     assert_eq!(names(&daemon.file("state/components")).len() + names(&daemon.file("state/compiled")).len(), 0);
+}
+
+/// A rollback to what is kept goes on; its code is made again.
+#[test]
+fn earlier_versions_are_forgotten() {
+    let daemon = Daemon::start();
+    let null = driver("null");
+    daemon.ok(&format!("driver load {} --grant-asked", null.display()));
+    for number in 0..4 {
+        let file = daemon.file("null.wasm");
+        std::fs::write(&file, build(&null, number)).unwrap();
+        daemon.ok(&format!("driver upgrade null {}", file.display()));
+    }
+    let files = || (names(&daemon.file("state/components")).len(), names(&daemon.file("state/compiled")).len());
+    assert_eq!(files(), (5, 5));
+    let forgot = daemon.json("driver gc null --keep 2");
+    assert_eq!((forgot[0]["versions"].clone(), files()), (2.into(), (3, 1)));
+    assert!(forgot[0]["bytes"].as_u64().unwrap() > 1000, "{forgot}");
+    let again = daemon.json("driver gc");
+    assert_eq!((again[0]["versions"].clone(), again[0]["bytes"].clone()), (0.into(), 0.into()));
+    daemon.ok("driver rollback null");
+    daemon.ok("driver rollback null");
+    assert!(daemon.refused(4, "driver rollback null").contains("not kept any more"));
+    assert!(daemon.ok("driver gc --keep 0").contains("null"));
+    assert_eq!((files(), ends(&daemon, "null")), ((1, 1), vec!["serves".to_owned()]));
+    daemon.refused(4, "driver gc gone");
 }
 
 /// Back and forth under a steady load: no request fails, and no ping between attached namespaces is lost.

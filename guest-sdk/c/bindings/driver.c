@@ -580,6 +580,43 @@ void __wasm_export_exports_pontoon_driver_gateway_allocation_checker_skip_gatewa
 }
 #endif
 
+// Exported Functions from `pontoon:driver/migration@0.1.1`
+
+
+#ifdef PONTOON_MIGRATION
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/migration@0.1.1#migrate-network")))
+void __wasm_export_exports_pontoon_driver_migration_migrate_network_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
+#ifdef PONTOON_MIGRATION
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/migration@0.1.1#migrate-endpoint")))
+void __wasm_export_exports_pontoon_driver_migration_migrate_endpoint_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
 // Canonical ABI intrinsics
 
 __attribute__((__weak__, __export_name__("cabi_realloc")))
@@ -1905,6 +1942,17 @@ void exports_pontoon_driver_gateway_allocation_checker_result_skip_gateway_error
   if (!ptr->is_err) {
   } else {
     exports_pontoon_driver_gateway_allocation_checker_error_free(&ptr->val.err);
+  }
+}
+
+void exports_pontoon_driver_migration_error_free(exports_pontoon_driver_migration_error_t *ptr) {
+  pontoon_driver_types_error_free(ptr);
+}
+
+void exports_pontoon_driver_migration_result_void_error_free(exports_pontoon_driver_migration_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    exports_pontoon_driver_migration_error_free(&ptr->val.err);
   }
 }
 
@@ -5699,6 +5747,75 @@ uint8_t * __wasm_export_exports_pontoon_driver_gateway_allocation_checker_skip_g
     const exports_pontoon_driver_gateway_allocation_checker_skip_gateway_t *payload = &(ret).val.ok;*((int8_t*)(ptr + 0)) = 0;
     *((int8_t*)(ptr + sizeof(void*))) = (*payload).ipv4;
     *((int8_t*)(ptr + (1+1*sizeof(void*)))) = (*payload).ipv6;
+  }
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_MIGRATION
+__attribute__((__export_name__("pontoon:driver/migration@0.1.1#schema")))
+int32_t __wasm_export_exports_pontoon_driver_migration_schema(void) {
+  uint32_t ret = exports_pontoon_driver_migration_schema();
+  return (int32_t) (ret);
+}
+#endif
+
+#ifdef PONTOON_MIGRATION
+__attribute__((__export_name__("pontoon:driver/migration@0.1.1#migrate-network")))
+uint8_t * __wasm_export_exports_pontoon_driver_migration_migrate_network(uint8_t * arg, size_t arg0, int32_t arg1) {
+  driver_string_t arg2 = (driver_string_t) { (uint8_t*)(arg), (arg0) };
+  exports_pontoon_driver_migration_result_void_error_t ret;
+  exports_pontoon_driver_migration_error_t err;
+  ret.is_err = !exports_pontoon_driver_migration_migrate_network(&arg2, (uint32_t) (arg1), &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const exports_pontoon_driver_migration_error_t *payload3 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload3).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload3).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload3).message).ptr;
+    if (((*payload3).kernel_errno).is_some) {
+      const uint32_t *payload5 = &((*payload3).kernel_errno).val;
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (4+4*sizeof(void*)))) = (int32_t) (*payload5);
+    } else {
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_MIGRATION
+__attribute__((__export_name__("pontoon:driver/migration@0.1.1#migrate-endpoint")))
+uint8_t * __wasm_export_exports_pontoon_driver_migration_migrate_endpoint(uint8_t * arg, size_t arg0, uint8_t * arg1, size_t arg2, int32_t arg3) {
+  driver_string_t arg4 = (driver_string_t) { (uint8_t*)(arg), (arg0) };
+  driver_string_t arg5 = (driver_string_t) { (uint8_t*)(arg1), (arg2) };
+  exports_pontoon_driver_migration_result_void_error_t ret;
+  exports_pontoon_driver_migration_error_t err;
+  ret.is_err = !exports_pontoon_driver_migration_migrate_endpoint(&arg4, &arg5, (uint32_t) (arg3), &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const exports_pontoon_driver_migration_error_t *payload6 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload6).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload6).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload6).message).ptr;
+    if (((*payload6).kernel_errno).is_some) {
+      const uint32_t *payload8 = &((*payload6).kernel_errno).val;
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (4+4*sizeof(void*)))) = (int32_t) (*payload8);
+    } else {
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
   }
   return ptr;
 }

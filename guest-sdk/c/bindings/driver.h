@@ -1442,6 +1442,15 @@ typedef struct {
   } val;
 } exports_pontoon_driver_gateway_allocation_checker_result_skip_gateway_error_t;
 
+typedef pontoon_driver_types_error_t exports_pontoon_driver_migration_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    exports_pontoon_driver_migration_error_t err;
+  } val;
+} exports_pontoon_driver_migration_result_void_error_t;
+
 // Imported Functions from `pontoon:driver/namespaces@0.1.1`
 // Whether both are the same namespace.
 extern bool pontoon_driver_namespaces_method_namespace_same(pontoon_driver_namespaces_borrow_namespace_t self, pontoon_driver_namespaces_borrow_namespace_t other);
@@ -1818,6 +1827,11 @@ bool exports_pontoon_driver_ipv6_releaser_release_ipv6(driver_string_t *network,
 
 // Exported Functions from `pontoon:driver/gateway-allocation-checker@0.1.1`
 bool exports_pontoon_driver_gateway_allocation_checker_skip_gateway_allocation(exports_pontoon_driver_gateway_allocation_checker_network_options_t *options, exports_pontoon_driver_gateway_allocation_checker_skip_gateway_t *ret, exports_pontoon_driver_gateway_allocation_checker_error_t *err);
+
+// Exported Functions from `pontoon:driver/migration@0.1.1`
+uint32_t exports_pontoon_driver_migration_schema(void);
+bool exports_pontoon_driver_migration_migrate_network(driver_string_t *network, uint32_t before, exports_pontoon_driver_migration_error_t *err);
+bool exports_pontoon_driver_migration_migrate_endpoint(driver_string_t *network, driver_string_t *endpoint, uint32_t before, exports_pontoon_driver_migration_error_t *err);
 
 // Helper Functions
 
@@ -2204,6 +2218,10 @@ void exports_pontoon_driver_gateway_allocation_checker_error_free(exports_pontoo
 void exports_pontoon_driver_gateway_allocation_checker_network_options_free(exports_pontoon_driver_gateway_allocation_checker_network_options_t *ptr);
 
 void exports_pontoon_driver_gateway_allocation_checker_result_skip_gateway_error_free(exports_pontoon_driver_gateway_allocation_checker_result_skip_gateway_error_t *ptr);
+
+void exports_pontoon_driver_migration_error_free(exports_pontoon_driver_migration_error_t *ptr);
+
+void exports_pontoon_driver_migration_result_void_error_free(exports_pontoon_driver_migration_result_void_error_t *ptr);
 
 // Sets the string `ret` to reference the input string `s` without copying it
 void driver_string_set(driver_string_t *ret, const char*s);

@@ -147,3 +147,29 @@ pub trait GatewayAllocationChecker {
     /// `InvalidArgument`: an option that can't be used. Any fails the creation.
     fn skip_gateway_allocation(options: &NetworkOptions) -> Result<SkipGateway>;
 }
+
+/// Optional: what another version of the driver left in the store, in a form that this one does not read.
+///
+/// The host has the calls made before this version serves, where the numbers of the two differ, and commits what they wrote together with it. They write the
+/// [`store`](crate::store) and nothing else. A version that is to be rolled back to after its successor has changed something needs them, too:
+/// `before` is then the newer schema.
+pub trait Migration {
+    /// The schema of the state that this version keeps: a number of its author's. A version without this part has 0.
+    fn schema() -> u32;
+
+    /// Changes what the store has of a network, which has the schema `before`. Nothing to do, unless a driver says otherwise.
+    ///
+    /// # Errors
+    /// After any nothing has changed, and the version that served serves on.
+    fn migrate_network(_network: &str, _before: u32) -> Result<()> {
+        Ok(())
+    }
+
+    /// The same for an endpoint, after its network.
+    ///
+    /// # Errors
+    /// After any nothing has changed, and the version that served serves on.
+    fn migrate_endpoint(_network: &str, _endpoint: &str, _before: u32) -> Result<()> {
+        Ok(())
+    }
+}

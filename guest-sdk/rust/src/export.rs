@@ -67,3 +67,11 @@ macro_rules! export_gateway_allocation_checker {
         $crate::__export_part!($driver, gateway_allocation_checker_part, GatewayAllocationChecker);
     };
 }
+
+/// Exports a type's [`Migration`](crate::Migration).
+#[macro_export]
+macro_rules! export_migration {
+    ($driver:ty) => {
+        $crate::__export_part!($driver, migration_part, Migration);
+    };
+}

@@ -102,7 +102,7 @@ use fake::sys;
 
 pub use capabilities::{InterfaceInfo, InterfaceNameInfo, JoinInfo, NetworkInfo, StaticRoute};
 pub use driver::{
-    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, NetworkAllocator, TableWatcher,
+    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, Migration, NetworkAllocator, TableWatcher,
 };
 pub use error::{Context, Error, ErrorKind, Result};
 pub use kernel::{addresses, forwarding, links, namespaces, neighbours, nftables, ports, routes, rules, sysctls};

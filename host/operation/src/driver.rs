@@ -102,6 +102,17 @@ pub struct Ended {
     pub how: String,
 }
 
+/// What was forgotten of a driver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Forgot {
+    /// The driver.
+    pub name: Name,
+    /// How many earlier versions.
+    pub versions: usize,
+    /// Bytes on the disk: of components and of their code.
+    pub bytes: u64,
+}
+
 /// Where a driver's grant comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Granting {
@@ -141,6 +152,9 @@ pub struct Driver {
     pub networks: usize,
     /// `ready`, or why it can't be called.
     pub state: String,
+    /// Why what the drivers folder has for it does not serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_loaded: Option<String>,
 }
 
 /// A loaded driver, whole.

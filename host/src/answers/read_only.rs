@@ -4,21 +4,29 @@ use ask::{Answer, Answers, Ask, HostCall, Refusal};
 use words::Error;
 
 /// Answers what only reads as what it is around does, and refuses the rest.
-pub struct ReadOnly<A>(pub A);
+pub struct ReadOnly<A> {
+    /// What it is around.
+    pub host: A,
+    /// The driver's state may be written all the same: whoever made the call takes that over, or does not.
+    pub writes_state: bool,
+}
 
 impl<A: Answers> Answers for ReadOnly<A> {
     fn answer(&mut self, ask: Ask) -> Result<Answer, Refusal> {
-        match only_reads(ask.call()) {
-            true => self.0.answer(ask),
-            false => {
-                Err(Error::forbidden(format!("a call that only tries may not change anything: {}", ask.call().name()))
-                    .into())
-            }
+        let call = ask.call();
+        let is_state = matches!(call, HostCall::StoreSet | HostCall::StoreRemove);
+        if only_reads(call) || (is_state && self.writes_state) {
+            return self.host.answer(ask);
         }
+        let why = match self.writes_state {
+            true => "a migration may not change anything but the driver's state",
+            false => "a call that only tries may not change anything",
+        };
+        Err(Error::forbidden(format!("{why}: {}", call.name())).into())
     }
 
     fn dropped(&mut self, handle: u32) {
-        self.0.dropped(handle);
+        self.host.dropped(handle);
     }
 }
 
@@ -53,13 +61,20 @@ mod tests {
 
     #[test]
     fn what_changes_something_does_not_get_through() {
-        let mut host = ReadOnly(Willing(Vec::new()));
+        let mut host = ReadOnly { host: Willing(Vec::new()), writes_state: false };
         let key = || "k".to_owned();
         assert!(host.answer(Ask::StoreGet { key: key() }).is_ok());
         let refused = host.answer(Ask::StoreSet { key: key(), value: Vec::new().into() }).unwrap_err();
         assert!(refused.to_string().contains("may not change anything: store.set"), "{refused}");
         assert!(host.answer(Ask::PortsRelease { protocol: 6, addresses: Vec::new(), port: 80 }).is_err());
-        assert_eq!(host.0.0, ["store.get"]);
+        assert_eq!(host.host.0, ["store.get"]);
+        host.writes_state = true;
+        assert!(host.answer(Ask::StoreSet { key: key(), value: Vec::new().into() }).is_ok());
+        assert!(host.answer(Ask::StoreRemove { key: key() }).is_ok());
+        let (table, value) = (key(), Vec::new().into());
+        let refused = host.answer(Ask::TablesPut { table, key: key(), value }).unwrap_err();
+        assert!(refused.to_string().contains("anything but the driver's state: tables.put"), "{refused}");
+        assert_eq!(host.host.0, ["store.get", "store.set", "store.remove"]);
     }
 
     /// By its name: whatever does not say that it reads is not let through.

@@ -9,6 +9,7 @@ use super::driver_test::Test;
 use super::driver_trace::Trace;
 use super::exit::Failure;
 use super::explain::Explain;
+use super::moving::{Export, Import};
 use super::outdated::Outdated;
 use super::output::{Session, listing, table};
 use super::remote::{Bring, Pull, Push};
@@ -18,7 +19,7 @@ use super::values::{lines, pair, short};
 use super::{build, grant, new, pack, remote, upgrade};
 use crate::serve::folder::grant_beside;
 use ::grant::Grant;
-use operation::driver::{Driver, DriverDetails, DriverVersion, Manifest, Scope};
+use operation::driver::{Driver, DriverDetails, DriverVersion, Forgot, Manifest, Scope};
 use words::Name;
 
 /// Drivers.
@@ -34,6 +35,18 @@ pub enum Command {
     History {
         /// The driver
         name: Name,
+    },
+    /// Write a driver into one file for another host: its component, grant, history and state
+    Export(Export),
+    /// Take a driver from such a file; one of its name that is here already is upgraded, and keeps its own history and state
+    Import(Import),
+    /// Forget earlier versions with their components, and what was compiled of those that are kept
+    Gc {
+        /// The driver [default: all]
+        name: Option<Name>,
+        /// So many earlier versions stay, at most 8
+        #[arg(long, value_name = "NUMBER", default_value_t = 8)]
+        keep: usize,
     },
     /// List drivers
     Ls,
@@ -113,6 +126,13 @@ impl Command {
                 let reply = session.client.get(&path(&["drivers", name.as_str(), "history"])).await?;
                 session.answer(&reply, |versions: Vec<DriverVersion>| upgrade::rows(&versions))
             }
+            Self::Export(export) => export.run(session).await,
+            Self::Import(import) => import.run(session).await,
+            Self::Gc { name, keep } => {
+                let name = name.map_or_else(String::new, |name| format!("&name={}", encode(name.as_str())));
+                let reply = session.client.post(&format!("/driver-versions/gc?keep={keep}{name}"), &()).await?;
+                session.answer(&reply, |forgot: Vec<Forgot>| upgrade::forgotten(&forgot))
+            }
             Self::Ls => {
                 let reply = session.client.get("/drivers").await?;
                 session.answer(&reply, |drivers: Vec<Driver>| rows(&drivers))
@@ -178,7 +198,7 @@ fn rows(drivers: &[Driver]) -> String {
     let rows = drivers.iter().map(|d| {
         let scope = scope(d.data_scope).to_owned();
         let (networks, size) = (d.networks.to_string(), size(d.size));
-        [d.name.to_string(), d.network_type.clone(), scope, networks, size, short(&d.digest), d.state.clone()]
+        [d.name.to_string(), d.network_type.clone(), scope, networks, size, short(&d.digest), state(d)]
     });
     table(["NAME", "TYPE", "SCOPE", "NETWORKS", "SIZE", "DIGEST", "STATE"], rows)
 }
@@ -190,7 +210,7 @@ fn show(details: &DriverDetails) -> String {
         ("TYPE", driver.network_type.clone()),
         ("DATA SCOPE", scope(driver.data_scope).to_owned()),
         ("CONNECTIVITY SCOPE", scope(driver.connectivity_scope).to_owned()),
-        ("STATE", driver.state.clone()),
+        ("STATE", state(driver)),
         ("NETWORKS", driver.networks.to_string()),
         ("SIZE", format!("{} bytes", driver.size)),
         ("DIGEST", driver.digest.clone()),
@@ -208,6 +228,12 @@ fn show(details: &DriverDetails) -> String {
         .iter()
         .map(|call| [call.function.clone(), call.count.to_string(), call.failed.to_string(), call.micros.to_string()]);
     format!("{facts}\n{}", table(["CALL", "COUNT", "FAILED", "MICROSECONDS"], calls))
+}
+
+/// Whether it can be called, and what of the drivers folder does not serve.
+fn state(driver: &Driver) -> String {
+    let not_loaded = driver.not_loaded.iter().map(|why| format!("; {why}"));
+    [driver.state.clone()].into_iter().chain(not_loaded).collect()
 }
 
 /// What the author says, a line for each thing.
@@ -240,7 +266,7 @@ fn scope(scope: Scope) -> &'static str {
 }
 
 /// Bytes, rounded, in the units that Docker uses (powers of 1000).
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes}B"),
         1_000..1_000_000 => format!("{}.{}kB", bytes / 1_000, bytes % 1_000 / 100),

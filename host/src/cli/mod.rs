@@ -1,7 +1,7 @@
 //! The command line: `pontoon serve` is the daemon, everything else asks a running one over its admin API.
 //!
 //! - [`main`]: from the process's arguments to its exit code
-//! - `driver`, `upgrade`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
+//! - `driver`, `upgrade`, `moving`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
 //! - `new`, `build`, `pack`, `driver_test`, `bench`, `explain`, `replay`: what a driver's author needs, without a daemon
 //! - `dev`, `trial`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
 //! - `plan`: what `driver_test`, `bench` and `grant` tell the suite of a component
@@ -23,6 +23,7 @@ mod endpoint;
 pub mod exit;
 mod explain;
 mod grant;
+mod moving;
 mod network;
 mod new;
 mod outdated;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::client::{Reply, encode, path};
+use super::driver::size;
 use super::exit::{FORBIDDEN, Failure};
 use super::grant;
 use super::output::{Session, table};
@@ -11,7 +12,7 @@ use super::values::{pair, short, unique, utc};
 use crate::driver::admit::{Admitted, admit};
 use crate::serve::folder::read_grant;
 use ::grant::Grant;
-use operation::driver::{DriverDetails, DriverVersion, Source};
+use operation::driver::{DriverDetails, DriverVersion, Forgot, Signed, Source};
 use words::{Error, Name};
 
 /// Puts another component in a driver's place.
@@ -79,6 +80,19 @@ impl Rollback {
     }
 }
 
+/// A query that says where a component comes from, and who signed it.
+pub fn origin(from: &str, signed: &Signed, allow_unsigned: bool) -> Result<String, Error> {
+    let mut query = format!("from={}", encode(from));
+    if !signed.signatures.is_empty() {
+        let signed = serde_json::to_string(signed).map_err(|e| Error::internal(e.to_string()))?;
+        query.push_str(&format!("&signed={}", encode(&signed)));
+    }
+    if allow_unsigned {
+        query.push_str("&allow-unsigned=true");
+    }
+    Ok(query)
+}
+
 impl Upload {
     /// Reads the files, or asks a registry.
     pub fn new(
@@ -91,14 +105,7 @@ impl Upload {
     ) -> Result<Self, Failure> {
         let grant = grant.map(|file| read_grant(&file)).transpose()?;
         let Fetched { from, component, signed } = fetch(file, bring, session)?;
-        let mut query = format!("from={}", encode(&from));
-        if !signed.signatures.is_empty() {
-            let signed = serde_json::to_string(&signed).map_err(|e| Error::internal(e.to_string()))?;
-            query.push_str(&format!("&signed={}", encode(&signed)));
-        }
-        if bring.allow_unsigned {
-            query.push_str("&allow-unsigned=true");
-        }
+        let mut query = origin(&from, &signed, bring.allow_unsigned)?;
         for (key, value) in unique(configuration)? {
             query.push_str(&format!("&set={}", encode(&format!("{key}={value}"))));
         }
@@ -146,6 +153,12 @@ async fn may(name: &Name, session: &Session<'_>) -> Grant {
     let details = session.client.get(&path(&["drivers", name.as_str()])).await;
     let details = details.ok().and_then(|reply| reply.read::<DriverDetails>().ok());
     details.map(|details| details.grant).unwrap_or_default()
+}
+
+/// What was forgotten, as a table.
+pub fn forgotten(forgot: &[Forgot]) -> String {
+    let rows = forgot.iter().map(|one| [one.name.to_string(), one.versions.to_string(), size(one.bytes)]);
+    table(["NAME", "VERSIONS", "SIZE"], rows)
 }
 
 /// Versions as a table.

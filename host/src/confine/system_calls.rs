@@ -46,6 +46,7 @@ const DAEMON: &[c_long] = &[
     SYS_memfd_create, SYS_dup, SYS_dup3, SYS_pipe2, SYS_eventfd2, SYS_ppoll, SYS_pselect6, SYS_epoll_create1,
     SYS_epoll_ctl, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_socketpair, SYS_bind, SYS_listen, SYS_accept, SYS_accept4,
     SYS_connect, SYS_shutdown, SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_sendto,
+    SYS_inotify_init1, SYS_inotify_add_watch,
     SYS_sendmsg, SYS_recvfrom, SYS_recvmsg, SYS_wait4, SYS_waitid, SYS_getppid, SYS_uname, SYS_sysinfo, SYS_prlimit64,
 ];
 

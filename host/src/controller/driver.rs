@@ -1,6 +1,6 @@
 //! Operations on drivers.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::Inner;
@@ -76,6 +76,7 @@ impl Inner {
             parts: record.parts.clone(),
             networks: self.store.network_count(&record.name)?,
             state,
+            not_loaded: self.files.lock().unwrap_or_else(PoisonError::into_inner).get(&record.name).cloned(),
         })
     }
 }

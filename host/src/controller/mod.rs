@@ -7,7 +7,7 @@
 //! - `call`: one call of a driver, as a transaction
 //! - `lifecycle`: libnetwork's steps, each once
 //! - `network`, `attach`, `endpoint`, `gateway`, `table`, `driver`: an operator's operations
-//! - `upgrade`: another version takes a driver's place
+//! - `upgrade`: another version takes a driver's place; `migrate`: what it makes of the state before
 //! - `untold`: events that a driver did not take
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
@@ -24,6 +24,7 @@ mod endpoint;
 mod forgotten;
 mod gateway;
 mod lifecycle;
+mod migrate;
 mod network;
 mod pool;
 mod published;
@@ -36,22 +37,26 @@ mod turns;
 mod untold;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use crate::driver::EARLIER;
+pub use crate::driver::archive::MOST as DRIVER_FILE;
 pub(crate) use direct::{Called, Direct};
 use tokio::sync::RwLock;
 use turns::{Turn, Turns};
 
 use crate::answers::Fault;
 use crate::driver::Drivers;
+use crate::driver::archive::{self, Archive};
 use crate::firewall::{Exceptions, Firewall, Found};
 use crate::place::{Host, Place};
 use crate::reaper::Reaper;
 use grant::{Audited, Grant};
 use kernel::{self, Kernel};
-use operation::driver::{Driver, DriverDetails, LoadDriver};
+use operation::driver::{Driver, DriverDetails, Forgot, LoadDriver};
 use operation::endpoint::{Attach, Attached, Endpoint};
 use operation::engine::Known;
 use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
@@ -82,6 +87,8 @@ pub(crate) struct Inner {
     /// The calls that were made, if somebody counts them.
     calls: Mutex<Option<Vec<Called>>>,
     untold: untold::Untold,
+    /// Why what the drivers folder has for a driver does not serve.
+    files: Mutex<BTreeMap<Name, String>>,
 }
 
 /// What tells an older copy of the store from the newest; see [`Store::hear`].
@@ -109,7 +116,8 @@ impl Controller {
         let firewall = Arc::new(Firewall::start(kernel.clone(), store.clone()));
         let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
         let untold = untold::Untold::default();
-        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold });
+        let files = Mutex::default();
+        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold, files });
         inner.restart()?;
         Ok(Self { inner, turns: Turns::new(), running: Arc::default() })
     }
@@ -146,6 +154,15 @@ impl Controller {
         self.plain(move |inner| inner.listed_driver(&name)).await
     }
 
+    /// Why what the drivers folder has for a driver does not serve; none: it does. Shown with the driver.
+    pub fn note_file(&self, name: &Name, why: Option<String>) {
+        let mut files = self.inner.files.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => drop(files.insert(name.clone(), why)),
+            None => drop(files.remove(name)),
+        }
+    }
+
     /// A driver, whole.
     pub async fn driver(&self, name: &Name) -> Result<DriverDetails> {
         let name = name.clone();
@@ -156,6 +173,37 @@ impl Controller {
     pub async fn component(&self, name: &Name) -> Result<Vec<u8>> {
         let name = name.clone();
         self.plain(move |inner| inner.drivers.component(&name)).await
+    }
+
+    /// Forgets earlier versions but so many, of one driver or of all, and the code of those that are kept.
+    pub async fn forget_versions(&self, name: Option<Name>, keep: usize) -> Result<Vec<Forgot>> {
+        self.plain(move |inner| inner.drivers.forget_versions(name.as_ref(), keep)).await
+    }
+
+    /// A driver as a file for another host.
+    pub async fn export_driver(&self, name: &Name) -> Result<Vec<u8>> {
+        let name = name.clone();
+        self.plain(move |inner| inner.drivers.export(&name)).await
+    }
+
+    /// Takes a driver from such a file, whose parts are put where `load` has them. Where there is one of the name, it is upgraded, and keeps its own
+    /// history and state.
+    pub async fn import_driver(&self, file: Vec<u8>, load: LoadDriver) -> Result<DriverDetails> {
+        let import = move |inner: &Inner| {
+            let Archive { record, state, component } = archive::read(&file)?;
+            let (configuration, grant) = (record.configuration.clone(), Some(record.grant.clone()).into());
+            let load = LoadDriver { component, configuration, grant, ..load };
+            if inner.store.driver(&load.name)?.is_some() {
+                return Ok(Err(load));
+            }
+            let driver = inner.drivers.import(load, record, state)?;
+            tracing::info!(driver = %driver.record.name, digest = %driver.record.digest, "imported");
+            inner.details(&driver).map(Ok)
+        };
+        match self.plain(import).await? {
+            Ok(details) => Ok(details),
+            Err(upgrade) => self.upgrade_driver(upgrade).await,
+        }
     }
 
     /// Recorded calls of a driver after a number; waits for one, but no longer than this.
@@ -384,6 +432,16 @@ impl Controller {
         work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let turn = self.turns.next(None, Some(driver)).await?;
+        self.beside_others(turn, work).await
+    }
+
+    /// Runs an operation of a driver beside which none of its networks' runs.
+    async fn on_driver_alone<T: Send + 'static>(
+        &self,
+        driver: Name,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.only(driver).await?;
         self.beside_others(turn, work).await
     }
 

@@ -53,6 +53,14 @@ impl Turns {
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
         Ok(Turn { _network: network, _driver: driver, _slot: slot })
     }
+
+    /// For an operation of a driver beside which none of its networks' runs.
+    pub async fn only(&self, driver: Name) -> Result<Turn> {
+        let share = shared(&self.drivers, driver, || Semaphore::new(DRIVER_CALLS as usize));
+        let whole = share.acquire_many_owned(DRIVER_CALLS).await.map_err(|_| closing())?;
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| closing())?;
+        Ok(Turn { _network: None, _driver: Some(whole), _slot: slot })
+    }
 }
 
 /// What all have together who ask for the same, for as long as one of them has it.

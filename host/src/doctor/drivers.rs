@@ -33,6 +33,10 @@ fn one(driver: &Driver, docker: bool) -> Finding {
         };
         return Finding::problem(check, driver.state.clone(), advice);
     }
+    if let Some(why) = &driver.not_loaded {
+        let advice = "put a component there that can take its place, or the one that serves";
+        return Finding::warning(check, why.clone(), advice);
+    }
     let networks = match driver.networks {
         1 => "1 network".to_owned(),
         n => format!("{n} networks"),
@@ -65,6 +69,7 @@ mod tests {
             parts: Vec::new(),
             networks: 1,
             state: state.into(),
+            not_loaded: None,
         };
         let table = [
             ("mine", READY, true, Status::Ok, "ready, 1 network"),

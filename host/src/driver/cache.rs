@@ -114,7 +114,8 @@ impl Cache {
         format!("compiled {} {digest_of_component}", self.compatible)
     }
 
-    fn path(&self, digest_of_component: &str) -> PathBuf {
+    /// The file of a component's code.
+    pub fn path(&self, digest_of_component: &str) -> PathBuf {
         self.folder.join(format!("{digest_of_component}.cwasm"))
     }
 }

@@ -54,6 +54,18 @@ impl Components {
         self.cache.remove(digest_of_component);
     }
 
+    /// Forgets what was compiled of a component, which stays.
+    pub fn forget_code(&self, digest_of_component: &str) {
+        self.cache.remove(digest_of_component);
+    }
+
+    /// Bytes that components and their code have on the disk, each once.
+    pub fn size_of<'a>(&self, digests: impl Iterator<Item = &'a str>) -> u64 {
+        let digests: BTreeSet<_> = digests.collect();
+        let size = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+        digests.into_iter().map(|digest| size(self.path(digest)) + size(self.cache.path(digest))).sum()
+    }
+
     /// Forgets all but these: what a load left behind that a kill broke off.
     pub fn forget_others(&self, kept: &BTreeSet<&str>) {
         for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {

@@ -1,8 +1,9 @@
 //! What a version of a driver has done since it came: whether a rollback would find the driver's state as it was, and whether its first calls
 //! are so bad that it goes by itself.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::transaction::Assumed;
 use words::{Error, Kind, Result};
 
 /// So many first calls are looked at.
@@ -15,8 +16,19 @@ pub const TRAPS: u32 = 3;
 #[derive(Debug)]
 pub struct Probation(Mutex<State>);
 
+/// A driver's state as it was before a version changed its form.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// The schema that it had.
+    pub schema: u32,
+    /// The keys that the version has changed, as they were.
+    pub state: Arc<Assumed>,
+}
+
 #[derive(Debug)]
 struct State {
+    /// The driver's state before this version changed its form; none: it did not, or has written since.
+    before: Option<Before>,
     /// Its first calls are looked at.
     on_trial: bool,
     calls: u32,
@@ -30,22 +42,35 @@ struct State {
 impl Probation {
     /// Of a version that comes now. `on_trial`: there is one that it can be rolled back to.
     pub fn begins(on_trial: bool) -> Self {
-        Self(Mutex::new(State { on_trial, calls: 0, traps: 0, has_written: false, ended: false }))
+        Self(Mutex::new(State { before: None, on_trial, calls: 0, traps: 0, has_written: false, ended: false }))
     }
 
     /// Of a version that an earlier daemon had. What it did then nobody knows, so it has written.
     pub fn unknown() -> Self {
-        Self(Mutex::new(State { on_trial: false, calls: 0, traps: 0, has_written: true, ended: false }))
+        let state = State { before: None, on_trial: false, calls: 0, traps: 0, has_written: true, ended: false };
+        Self(Mutex::new(state))
     }
 
-    /// A call of it commits changes now; refused if it was rolled back while the call ran.
+    /// It has changed the form of the driver's state, which was this before.
+    pub fn changed(&self, before: Before) {
+        self.lock().before = Some(before);
+    }
+
+    /// The driver's state before this version changed its form, if that can still be brought back.
+    pub fn before(&self) -> Option<Before> {
+        self.lock().before.clone()
+    }
+
+    /// A call of it commits changes now; refused if another version took its place while the call ran.
     pub fn writes(&self) -> Result<()> {
         let mut state = self.lock();
         if state.ended {
-            let message = "this version of the driver was rolled back while the call ran: try again";
+            let message = "another version of the driver took this one's place while the call ran: try again";
             return Err(Error::new(Kind::Unavailable, message));
         }
         state.has_written = true;
+        // Large, and of no more use.
+        state.before = None;
         Ok(())
     }
 
@@ -61,7 +86,12 @@ impl Probation {
         state.ended
     }
 
-    /// It could not be rolled back, and goes on.
+    /// Another version has changed the state's form: from now on this one writes nothing.
+    pub fn stop(&self) {
+        self.lock().ended = true;
+    }
+
+    /// The other version could not come, and it goes on.
     pub fn resume(&self) {
         self.lock().ended = false;
     }
@@ -115,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn the_state_before_is_kept_until_it_writes() {
+        let probation = Probation::begins(true);
+        probation.changed(Before { schema: 7, state: Arc::default() });
+        assert_eq!(probation.before().map(|before| before.schema), Some(7));
+        probation.writes().unwrap();
+        assert!(probation.before().is_none());
+    }
+
+    #[test]
     fn one_that_has_written_is_not_ended() {
         let probation = Probation::begins(true);
         assert!(!probation.has_written() && probation.end());
@@ -123,5 +162,7 @@ mod tests {
         assert!(wrote.has_written() && !wrote.end());
         wrote.writes().unwrap();
         assert!(!Probation::unknown().end());
+        wrote.stop();
+        assert_eq!(wrote.writes().unwrap_err().kind, Kind::Unavailable);
     }
 }

@@ -1,5 +1,8 @@
-//! The drivers that are loaded, by name. [`versions`]: how one comes, and takes the place of another.
+//! The drivers that are loaded, by name. [`versions`]: how one comes, and takes the place of another; [`forgotten`]: how one goes; [`moving`]: from one
+//! host to another.
 
+mod forgotten;
+mod moving;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -23,7 +26,7 @@ use engine::Call;
 use grant::{Grant, Needed, Policy};
 use operation::driver::{CallCount, CallTrace, Scope, Without};
 use store::{self, Batch, Durability, Store, Version, Write};
-pub use versions::Candidate;
+pub use versions::{Candidate, EARLIER};
 use words::{Error, Kind, Name, Result};
 
 /// A loaded driver.
@@ -50,6 +53,9 @@ pub struct Driver {
     pub commits: Arc<RwLock<()>>,
     calls: Arc<Mutex<Counts>>,
 }
+
+/// The part with which a version changes the state that another one left.
+const MIGRATION: &str = "migration";
 
 /// Of each function: calls, those that failed, microseconds.
 type Counts = BTreeMap<String, (u64, u64, u64)>;
@@ -232,6 +238,15 @@ impl Drivers {
         Ok(said)
     }
 
+    /// Asks the component in which form it keeps its state.
+    fn schema(&self, code: &Code, facts: &Facts) -> Result<u32> {
+        let answer = code.call(self.call(facts), Arguments::Schema);
+        match answer.map_err(|f| unfit(f.error().context("the component's first call failed")))? {
+            Returned::Schema(schema) => Ok(schema),
+            other => Err(Error::internal(format!("the engine answered a schema with {other:?}"))),
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Loaded>> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -265,6 +280,11 @@ impl Driver {
     /// It exports `gateway-allocation-checker`.
     pub fn checks_gateways(&self) -> bool {
         self.exports("gateway-allocation-checker")
+    }
+
+    /// It exports `migration`.
+    pub fn migrates(&self) -> bool {
+        self.exports(MIGRATION)
     }
 
     /// Its author says that it does not do this.

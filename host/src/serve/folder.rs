@@ -1,10 +1,13 @@
-//! The drivers folder: an operator puts components there, and each start loads those that are new.
+//! The drivers folder: an operator puts components there. What is new in it is loaded, or takes the place of what it had before, at each start and
+//! whenever a file of it changes.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::watch::{Change, Watcher};
 use crate::controller::Controller;
+use crate::frontend::docker::Plugins;
 use crate::frontend::http::limits::MAX_COMPONENT;
 use grant::{self, Grant};
 use operation::driver::{Driver, LoadDriver, PUT_ASIDE, READY, Signature, Signed, Source};
@@ -15,17 +18,79 @@ use words::{Error, Kind, Name, Result};
 const SIGNATURE: usize = 1024;
 
 /// Loads the folder's components under their files' names. One that can't be loaded is reported, and the others still are:
-/// it must not keep the machine's networks down.
+/// it must not keep the machine's networks down. What another version has replaced since is not loaded again.
 pub async fn load(controller: &Controller, folder: &Path) {
     let files = match components(folder) {
         Ok(files) => files,
         Err(error) => return tracing::error!("can't read {}: {error}", folder.display()),
     };
     for file in files {
-        if let Err(error) = load_file(controller, &file).await {
-            tracing::error!("{} is not loaded: {error}", file.display());
+        take(controller, &file, false).await;
+    }
+}
+
+/// Watches a folder; none: it can't be, and the log says so.
+pub fn watch(folder: &Path) -> Option<Watcher> {
+    let watcher = Watcher::new(folder);
+    let why = |error: &io::Error| tracing::info!("{} is read at a start only: {error}", folder.display());
+    watcher.inspect_err(why).ok()
+}
+
+/// Takes over what changes in the folder, for ever.
+pub async fn follow(controller: &Controller, plugins: &Plugins, folder: &Path, watcher: Option<Watcher>) {
+    let Some(mut watcher) = watcher else { return std::future::pending().await };
+    loop {
+        let changed = match watcher.next().await {
+            Ok(Some(changed)) => changed,
+            Ok(None) => {
+                load(controller, folder).await;
+                continue;
+            }
+            Err(error) => {
+                tracing::error!("{} is not watched any more: {error}", folder.display());
+                return std::future::pending().await;
+            }
+        };
+        for (name, change) in changed {
+            let file = folder.join(format!("{name}.wasm"));
+            match change {
+                Change::Gone => gone(controller, &file).await,
+                // Of a grant alone nothing is made.
+                Change::Whole if !file.exists() => {}
+                Change::Whole => {
+                    if let Some(name) = take(controller, &file, true).await
+                        && let Err(error) = plugins.publish(&name).await
+                    {
+                        tracing::warn!("Docker does not see the driver {name}: {error}");
+                    }
+                }
+            }
         }
     }
+}
+
+/// A driver outlives its file: its networks need it.
+async fn gone(controller: &Controller, file: &Path) {
+    let Ok(name) = name_of(file) else { return };
+    controller.note_file(&name, None);
+    if controller.driver_history(&name).await.is_ok() {
+        let file = file.display();
+        tracing::info!(driver = %name, "{file} is gone, and the driver stays: `pontoon driver rm {name}` removes it");
+    }
+}
+
+/// Takes a file over, or reports why not. Answers the driver's name if it serves what the file has. `again`: also what has served before.
+async fn take(controller: &Controller, file: &Path, again: bool) -> Option<Name> {
+    let taken = load_file(controller, file, again).await;
+    let name = name_of(file).ok();
+    let why = taken.as_ref().err().map(|error| format!("{} is not loaded: {error}", file.display()));
+    if let Some(why) = &why {
+        tracing::error!("{why}");
+    }
+    if let Some(name) = &name {
+        controller.note_file(name, why);
+    }
+    taken.is_ok().then_some(name).flatten()
 }
 
 /// The name that a component's file gives its driver.
@@ -88,10 +153,9 @@ pub fn signed_beside(component: &Path) -> Result<Signed> {
     Ok(Signed { manifest: None, signatures: vec![Signature { payload: None, signature }] })
 }
 
-async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
+async fn load_file(controller: &Controller, file: &Path, again: bool) -> Result<()> {
     let (name, component, grant) = (name_of(file)?, read_component(file)?, grant_beside(file)?);
-    let loaded = controller.drivers().await?.into_iter().find(|driver| driver.name == name);
-    match loaded {
+    match controller.listed_driver(&name).await? {
         Some(driver) if driver.digest == digest(&component) && is_loaded(&driver) => match grant {
             Some(grant) if grant != controller.driver(&name).await?.grant => {
                 tracing::info!(driver = %name, "{} says another grant than before", file.display());
@@ -99,18 +163,25 @@ async fn load_file(controller: &Controller, file: &Path) -> Result<()> {
             }
             _ => Ok(()),
         },
-        Some(driver) if driver.digest != digest(&component) => Err(Error::exists(format!(
-            "another component is loaded as {name}: put this one in its place with `pontoon driver upgrade`, or that one into the folder"
-        ))),
-        // New, or one whose files in the state folder were lost or damaged.
-        _ => {
-            let (configuration, signed) = (BTreeMap::new(), signed_beside(file)?);
-            let source = Source { from: file.display().to_string(), ..Source::default() };
-            let (grant, allow_unsigned) = (grant.into(), false);
-            let load = LoadDriver { name, component, configuration, grant, source, signed, allow_unsigned };
-            controller.load_driver(load).await.map(drop)
+        Some(driver) if driver.digest != digest(&component) => {
+            let digest = digest(&component);
+            let history = controller.driver_history(&name).await?;
+            if !again && history.iter().any(|version| version.digest == digest) {
+                tracing::info!(driver = %name, "{} has an earlier version, and is left there", file.display());
+                return Ok(());
+            }
+            controller.upgrade_driver(loading(name, component, grant, file)?).await.map(drop)
         }
+        // New, or one whose files in the state folder were lost or damaged.
+        _ => controller.load_driver(loading(name, component, grant, file)?).await.map(drop),
     }
+}
+
+fn loading(name: Name, component: Vec<u8>, grant: Option<Grant>, file: &Path) -> Result<LoadDriver> {
+    let (configuration, signed) = (BTreeMap::new(), signed_beside(file)?);
+    let source = Source { from: file.display().to_string(), ..Source::default() };
+    let (grant, allow_unsigned) = (grant.into(), false);
+    Ok(LoadDriver { name, component, configuration, grant, source, signed, allow_unsigned })
 }
 
 /// It can be called, or could if it did not trap.

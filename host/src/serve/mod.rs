@@ -3,10 +3,11 @@
 //! - [`main`]: the process: who runs it, configuration, log, what it gives up, runtime, signals
 //! - [`run`]: start, serve, stop; the signal to stop is an argument
 //! - `log`: lines of a bounded length
-//! - [`folder`]: the components that are loaded at start
+//! - [`folder`]: the components that are loaded at a start, and when they change there (`watch`)
 
 pub mod folder;
 mod log;
+mod watch;
 
 use std::io;
 use std::path::Path;
@@ -121,6 +122,8 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     tokio::pin!(shutdown);
+    // Before the folder is read: what changes after that is told.
+    let watcher = folder::watch(&config.drivers);
     let controller = tokio::select! {
         started = start(config, launcher) => started?,
         // What was begun is as after a kill: the next start puts it in order.
@@ -142,6 +145,7 @@ pub async fn run(
     tokio::select! {
         () = http::serve(listener, router, stopping) => {}
         () = controller.tell_again() => {}
+        () = folder::follow(&controller, &plugins, &config.drivers, watcher) => {}
     }
     let left = SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed());
     if tokio::time::timeout(left, plugins.close()).await.is_err() {

@@ -14,6 +14,9 @@ impl Transaction {
         if let Some(own) = self.state.get(key) {
             return Ok(own.clone());
         }
+        if let Some((_, assumed)) = self.assumed.get(key) {
+            return Ok(assumed.clone());
+        }
         let found = self.store.state(&self.owner.driver, key)?;
         let version = found.as_ref().map(|(_, version)| *version);
         self.checks.insert(Check::State { driver: self.owner.driver.clone(), key: key.to_owned(), version });
@@ -25,7 +28,10 @@ impl Transaction {
         let (found, version) = self.store.state_list(&self.owner.driver, prefix, HOST_CALL_BYTES)?;
         self.checks.insert(Check::StateList { driver: self.owner.driver.clone(), prefix: prefix.to_owned(), version });
         let mut all: BTreeMap<String, Vec<u8>> = found.into_iter().collect();
-        for (key, value) in self.state.range(prefix.to_owned()..).take_while(|(k, _)| k.starts_with(prefix)) {
+        let assumed = self.assumed.range(prefix.to_owned()..).map(|(key, (_, value))| (key, value));
+        let assumed = assumed.take_while(|(key, _)| key.starts_with(prefix));
+        let own = self.state.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        for (key, value) in assumed.chain(own) {
             match value {
                 Some(value) => all.insert(key.clone(), value.clone()),
                 None => all.remove(key),

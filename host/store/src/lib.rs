@@ -57,7 +57,7 @@ pub use record::{
     Again, Driver, Earlier, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing,
     Undelivered, Version,
 };
-pub use state::StateList;
+pub use state::{StateList, StateRow};
 
 /// The version of the file's layout that this program writes and reads.
 pub const SCHEMA: u32 = 7;

@@ -40,6 +40,9 @@ pub struct Driver {
     pub parts: Vec<String>,
     /// What `configuration` answers.
     pub configuration: BTreeMap<String, String>,
+    /// The schema of its state, a number of its author's; 0: its versions say none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub schema: u32,
     /// What it may do.
     #[serde(default)]
     pub grant: Grant,
@@ -49,6 +52,11 @@ pub struct Driver {
     /// The versions that served before it, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's")]
+fn is_zero(schema: &u32) -> bool {
+    *schema == 0
 }
 
 /// One version of a driver: a component with its configuration and grant, and how it came.

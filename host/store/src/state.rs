@@ -3,7 +3,8 @@
 use rusqlite::{Connection, Row};
 
 use super::Store;
-use super::query::{Result, after, one, run, too_long, within};
+use super::error::Error;
+use super::query::{Result, after, all, one, run, too_long, within};
 use super::record::ListVersion;
 use grant::gate::state::ROW;
 use words::{Id, Name};
@@ -11,7 +12,21 @@ use words::{Id, Name};
 /// Keys and values in the order of the keys, and the version of the range.
 pub type StateList = (Vec<(String, Vec<u8>)>, ListVersion);
 
+/// A key, the network that it belongs to, and its value.
+pub type StateRow = (String, Id, Vec<u8>);
+
 impl Store {
+    /// All that a driver remembers, in the order of the keys. It is as much as the driver's grant allows.
+    pub fn all_state(&self, driver: &Name) -> super::Result<Vec<StateRow>> {
+        let sql = "SELECT key, network, value FROM state WHERE driver = ?1 ORDER BY key";
+        let row = |row: &Row<'_>| {
+            let network: String = row.get(1)?;
+            let network = Id::new(&network).map_err(|e| Error::Invalid(e.message))?;
+            Ok((row.get(0)?, network, row.get(2)?))
+        };
+        self.read(|c| all(c, sql, [driver.as_str()], row))
+    }
+
     /// A value and its version.
     pub fn state(&self, driver: &Name, key: &str) -> super::Result<Option<(Vec<u8>, i64)>> {
         let sql = "SELECT value, version FROM state WHERE driver = ?1 AND key = ?2";

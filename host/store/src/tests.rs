@@ -109,6 +109,7 @@ fn driver(text: &str) -> Driver {
         grant: Grant::default(),
         version: Version::default(),
         earlier: Vec::new(),
+        schema: 0,
     }
 }
 

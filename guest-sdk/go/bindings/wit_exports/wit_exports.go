@@ -15,6 +15,7 @@ import (
 	"pontoon.internal/sdk/exports/export_pontoon_driver_external_connectivity"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_gateway_allocation_checker"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_ipv6_releaser"
+	"pontoon.internal/sdk/exports/export_pontoon_driver_migration"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_network_allocator"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_table_watcher"
 	"runtime"
@@ -1505,5 +1506,108 @@ func wasm_export_pontoon_driver_gateway_allocation_checker_skip_gateway_allocati
 
 //go:wasmexport cabi_post_pontoon:driver/gateway-allocation-checker@0.1.1#skip-gateway-allocation
 func wasm_export_post_return_pontoon_driver_gateway_allocation_checker_skip_gateway_allocation(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/migration@0.1.1#schema
+func wasm_export_pontoon_driver_migration_schema() int32 {
+
+	result := export_pontoon_driver_migration.Schema()
+	return int32(result)
+
+}
+
+//go:wasmexport pontoon:driver/migration@0.1.1#migrate-network
+func wasm_export_pontoon_driver_migration_migrate_network(arg0 uintptr, arg1 uint32, arg2 int32) uintptr {
+
+	pinner := &syncExportPinner
+	value := unsafe.String((*uint8)(unsafe.Pointer(arg0)), arg1)
+	witRuntime.Unpin()
+	result := export_pontoon_driver_migration.MigrateNetwork(value, uint32(arg2))
+
+	switch result.Tag() {
+	case witTypes.ResultOk:
+
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+
+	case witTypes.ResultErr:
+		payload := result.Err()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
+		utf8 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf8)))
+
+		switch (payload).KernelErrno.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (payload).KernelErrno.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	default:
+		panic("unreachable")
+	}
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/migration@0.1.1#migrate-network
+func wasm_export_post_return_pontoon_driver_migration_migrate_network(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/migration@0.1.1#migrate-endpoint
+func wasm_export_pontoon_driver_migration_migrate_endpoint(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 int32) uintptr {
+
+	pinner := &syncExportPinner
+	value := unsafe.String((*uint8)(unsafe.Pointer(arg0)), arg1)
+	value0 := unsafe.String((*uint8)(unsafe.Pointer(arg2)), arg3)
+	witRuntime.Unpin()
+	result := export_pontoon_driver_migration.MigrateEndpoint(value, value0, uint32(arg4))
+
+	switch result.Tag() {
+	case witTypes.ResultOk:
+
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+
+	case witTypes.ResultErr:
+		payload := result.Err()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
+		utf8 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf8)))
+
+		switch (payload).KernelErrno.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (payload).KernelErrno.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	default:
+		panic("unreachable")
+	}
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/migration@0.1.1#migrate-endpoint
+func wasm_export_post_return_pontoon_driver_migration_migrate_endpoint(result uintptr) {
 	syncExportPinner.Unpin()
 }

@@ -45,3 +45,4 @@ part!(table_watcher_part, "table-watcher-part");
 part!(external_connectivity_part, "external-connectivity-part");
 part!(ipv6_releaser_part, "ipv6-releaser-part");
 part!(gateway_allocation_checker_part, "gateway-allocation-checker-part");
+part!(migration_part, "migration-part");

@@ -3,15 +3,15 @@
 use std::marker::PhantomData;
 
 use super::bindings::{
-    driver_part, external_connectivity_part, gateway_allocation_checker_part, ipv6_releaser_part,
+    driver_part, external_connectivity_part, gateway_allocation_checker_part, ipv6_releaser_part, migration_part,
     network_allocator_part, table_watcher_part,
 };
 use super::convert::all;
 use super::wit::capabilities::{InterfaceInfo, JoinInfo, NetworkInfo};
 use super::wit::types as wit;
 use crate::{
-    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, NetworkAllocator, Registration, SkipGateway,
-    TableWatcher, TextMap,
+    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, Migration, NetworkAllocator, Registration,
+    SkipGateway, TableWatcher, TextMap,
 };
 
 /// Puts a driver's traits behind the generated ones.
@@ -159,5 +159,20 @@ impl From<SkipGateway> for gateway_part::SkipGateway {
 impl<D: GatewayAllocationChecker> gateway_part::Guest for Exported<D> {
     fn skip_gateway_allocation(options: wit::NetworkOptions) -> Result<gateway_part::SkipGateway, wit::Error> {
         call(|| D::skip_gateway_allocation(&options.into()))
+    }
+}
+
+impl<D: Migration> migration_part::exports::pontoon::driver::migration::Guest for Exported<D> {
+    fn schema() -> u32 {
+        report_panics();
+        D::schema()
+    }
+
+    fn migrate_network(network: String, before: u32) -> Result<(), wit::Error> {
+        call(|| D::migrate_network(&network, before))
+    }
+
+    fn migrate_endpoint(network: String, endpoint: String, before: u32) -> Result<(), wit::Error> {
+        call(|| D::migrate_endpoint(&network, &endpoint, before))
     }
 }

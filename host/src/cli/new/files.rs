@@ -184,6 +184,8 @@ pub const GO: &[Template] = files! {
     "sdk/bindings/pontoon_driver_links/wit_bindings.go": "go/bindings/pontoon_driver_links/wit_bindings.go",
     "sdk/bindings/pontoon_driver_log/empty.s": "go/bindings/pontoon_driver_log/empty.s",
     "sdk/bindings/pontoon_driver_log/wit_bindings.go": "go/bindings/pontoon_driver_log/wit_bindings.go",
+    "sdk/bindings/pontoon_driver_migration/empty.s": "go/bindings/pontoon_driver_migration/empty.s",
+    "sdk/bindings/pontoon_driver_migration/wit_bindings.go": "go/bindings/pontoon_driver_migration/wit_bindings.go",
     "sdk/bindings/pontoon_driver_namespaces/empty.s": "go/bindings/pontoon_driver_namespaces/empty.s",
     "sdk/bindings/pontoon_driver_namespaces/wit_bindings.go": "go/bindings/pontoon_driver_namespaces/wit_bindings.go",
     "sdk/bindings/pontoon_driver_neighbours/empty.s": "go/bindings/pontoon_driver_neighbours/empty.s",
@@ -215,6 +217,7 @@ pub const GO: &[Template] = files! {
     "sdk/exports/export_pontoon_driver_external_connectivity/external_connectivity.go": "go/exports/export_pontoon_driver_external_connectivity/external_connectivity.go",
     "sdk/exports/export_pontoon_driver_gateway_allocation_checker/gateway_allocation_checker.go": "go/exports/export_pontoon_driver_gateway_allocation_checker/gateway_allocation_checker.go",
     "sdk/exports/export_pontoon_driver_ipv6_releaser/ipv6_releaser.go": "go/exports/export_pontoon_driver_ipv6_releaser/ipv6_releaser.go",
+    "sdk/exports/export_pontoon_driver_migration/migration.go": "go/exports/export_pontoon_driver_migration/migration.go",
     "sdk/exports/export_pontoon_driver_network_allocator/network_allocator.go": "go/exports/export_pontoon_driver_network_allocator/network_allocator.go",
     "sdk/exports/export_pontoon_driver_table_watcher/table_watcher.go": "go/exports/export_pontoon_driver_table_watcher/table_watcher.go",
 };

@@ -1,14 +1,16 @@
 //! Versions of a driver: one is made ready beside the one that serves, compared with it, and takes its place in one step; an earlier one
 //! comes back. Whatever is refused leaves all as it was.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError};
 
 use super::super::admit::{self, Admitted};
 use super::super::code::Code;
+use super::super::migrated::{self, Migrated};
 use super::super::probation::Probation;
-use super::{Alone, Driver, Drivers, Loaded, scope};
+use super::{Alone, Driver, Drivers, Loaded, MIGRATION, scope};
 use crate::capability::Facts;
+use crate::transaction::Assumed;
 use grant::{Grant, Item, Policy};
 use operation::driver::{DriverVersion, Ended, Granting, LoadDriver, Source};
 use store::{self, Batch, Durability, Earlier, Version, Write};
@@ -16,7 +18,7 @@ use words::{Error, Name, Result, now};
 
 /// Earlier versions that are kept of a driver, with their components. A rollback needs one; the others are for whoever looks back, and a
 /// component can have 64 MiB.
-const EARLIER: usize = 8;
+pub const EARLIER: usize = 8;
 
 /// A version that is compiled and compared, and does not serve yet.
 pub struct Candidate {
@@ -27,20 +29,36 @@ pub struct Candidate {
     before: Option<store::Driver>,
     /// Only if that one has written nothing.
     as_it_was: bool,
+    /// The state that then comes back as it was before that one.
+    pub state: Arc<Assumed>,
+}
+
+impl Candidate {
+    /// The schema of the driver's state, if that is another one than this version's, which has to change it before it serves.
+    pub fn migrates(&self) -> Option<u32> {
+        let before =
+            self.before.as_ref().filter(|before| !self.as_it_was && before.schema != self.driver.record.schema)?;
+        self.driver.migrates().then_some(before.schema)
+    }
 }
 
 /// What a version is made of.
-struct Wanted {
-    name: Name,
-    component: Vec<u8>,
-    configuration: BTreeMap<String, String>,
-    grant: Granting,
-    version: Version,
-    /// How the service of the one before ends; none: it is the same version again.
-    how: Option<String>,
+pub(super) struct Wanted {
+    pub name: Name,
+    pub component: Vec<u8>,
+    pub configuration: BTreeMap<String, String>,
+    pub grant: Granting,
+    pub version: Version,
+    /// The versions before it.
+    pub earlier: Vec<Earlier>,
+    /// It is an earlier version that comes back.
+    pub is_back: bool,
+    /// The schema of the driver's state, where the version does not say one.
+    pub schema: u32,
     /// Where its first calls trap it goes by itself.
-    on_trial: bool,
-    as_it_was: bool,
+    pub on_trial: bool,
+    pub as_it_was: bool,
+    pub state: Arc<Assumed>,
 }
 
 impl Drivers {
@@ -54,9 +72,20 @@ impl Drivers {
         let configuration = kept(configuration, before.as_ref());
         let first = Version { number: 1, before: None, came: now(), source, granted_since: false };
         let version = before.as_ref().map_or(first, |record| record.version.clone());
-        let (how, on_trial, as_it_was) = (None, false, false);
-        let wanted = Wanted { name, component, configuration, grant, version, how, on_trial, as_it_was };
-        self.switch(&self.candidate(wanted, before)?)
+        let wanted = Wanted {
+            name,
+            component,
+            configuration,
+            grant,
+            version,
+            earlier: before.as_ref().map_or_else(Vec::new, |record| record.earlier.clone()),
+            is_back: false,
+            schema: before.as_ref().map_or(0, |record| record.schema),
+            on_trial: false,
+            as_it_was: false,
+            state: Arc::default(),
+        };
+        self.switch(&self.candidate(wanted, before)?, None)
     }
 
     /// Makes another component ready to take a driver's place.
@@ -66,30 +95,52 @@ impl Drivers {
         let number = next_number(&before);
         let granted_since = false;
         let version = Version { number, before: Some(before.version.number), came: now(), source, granted_since };
-        let (how, on_trial, as_it_was) = (Some(format!("replaced by version {number}")), true, false);
         let configuration = kept(configuration, Some(&before));
-        let wanted = Wanted { name, component, configuration, grant, version, how, on_trial, as_it_was };
+        let earlier = with_end(&before, version.before, format!("replaced by version {number}"));
+        let (is_back, schema, on_trial, as_it_was, state) = (false, 0, true, false, Arc::default());
+        let wanted = Wanted {
+            name,
+            component,
+            configuration,
+            grant,
+            version,
+            earlier,
+            is_back,
+            schema,
+            on_trial,
+            as_it_was,
+            state,
+        };
         self.candidate(wanted, Some(before))
     }
 
     /// Makes the version before ready to come back. It keeps its configuration and its grant, unless the operator has given another grant since.
-    /// `keeps_state`: also if the driver has written something since.
+    /// Where the driver has written something since it migrates the state, if it can. `keeps_state`: it comes back also if it can't.
     pub fn predecessor(&self, name: &Name, keeps_state: bool, by: Option<u32>) -> Result<Candidate> {
         let before = self.record(name)?;
         let earlier = version_before(&before)?;
         let running = self.read().get(name).and_then(|driver| driver.as_ref().ok()).cloned();
-        if !keeps_state && running.is_none_or(|running| running.probation.has_written()) {
+        let (schema_before, state) = running.as_deref().map_or_else(|| (before.schema, Arc::default()), came_to);
+        let as_it_was =
+            running.is_some_and(|running| !running.probation.has_written()) && schema_before == earlier.driver.schema;
+        let migrates = earlier.driver.parts.iter().any(|part| part == MIGRATION);
+        if !(as_it_was || migrates || keeps_state) {
             return Err(written(&before));
         }
+        let version = back(&before, earlier, by);
+        let how = format!("rolled back to version {}", earlier.driver.version.number);
         let wanted = Wanted {
             name: name.clone(),
             component: self.components.read(&earlier.driver.digest)?,
             configuration: earlier.driver.configuration.clone(),
             grant: Granting::Written(Box::new(grant_of(&before, earlier))),
-            version: back(&before, earlier, by),
-            how: Some(format!("rolled back to version {}", earlier.driver.version.number)),
+            earlier: with_end(&before, version.before, how),
+            version,
+            is_back: true,
+            schema: if as_it_was { earlier.driver.schema } else { before.schema },
             on_trial: false,
-            as_it_was: !keeps_state,
+            as_it_was,
+            state: if as_it_was { state } else { Arc::default() },
         };
         self.candidate(wanted, Some(before))
     }
@@ -102,15 +153,17 @@ impl Drivers {
             return Ok(None);
         }
         let earlier = version_before(&before)?;
+        let version = back(&before, earlier, None);
         let record = store::Driver {
             grant: grant_of(&before, earlier),
-            version: back(&before, earlier, None),
-            earlier: with_end(&before, format!("rolled back by itself: {why}")),
+            earlier: with_end(&before, version.before, format!("rolled back by itself: {why}")),
+            version,
             ..earlier.driver.clone()
         };
         let component = self.components.read(&record.digest)?;
         let driver = Arc::new(Driver { probation: Probation::begins(false), ..self.restore(record)?.after(failed) });
-        self.switch(&Candidate { driver, component, before: Some(before), as_it_was: false }).map(Some)
+        let (_, state) = came_to(failed);
+        self.switch(&Candidate { driver, component, before: Some(before), as_it_was: true, state }, None).map(Some)
     }
 
     /// The versions of a driver, the newest first.
@@ -122,9 +175,9 @@ impl Drivers {
     }
 
     /// Puts a version in the place of the one that it was compared with, if nothing has changed since. Calls that run end in the component in
-    /// which they began.
-    pub fn switch(&self, candidate: &Candidate) -> Result<Arc<Driver>> {
-        let switched = self.put(candidate);
+    /// which they began. `migrated`: the state as it is from then on.
+    pub fn switch(&self, candidate: &Candidate, migrated: Option<Migrated>) -> Result<Arc<Driver>> {
+        let switched = self.put(candidate, migrated);
         if switched.is_err() {
             self.give_up(candidate);
         }
@@ -137,7 +190,7 @@ impl Drivers {
     }
 
     /// Components of which none may serve any more. What can't be removed stays on the disk.
-    fn forget_all_unused<'a>(&self, alone: &Alone<'_>, digests: impl IntoIterator<Item = &'a str>) {
+    pub(super) fn forget_all_unused<'a>(&self, alone: &Alone<'_>, digests: impl IntoIterator<Item = &'a str>) {
         for digest in digests {
             if let Err(error) = self.forget_unused(alone, digest) {
                 tracing::warn!("can't forget the component {digest}: {error}");
@@ -145,9 +198,11 @@ impl Drivers {
         }
     }
 
-    fn put(&self, candidate: &Candidate) -> Result<Arc<Driver>> {
-        let Candidate { driver, component, before, as_it_was } = candidate;
+    fn put(&self, candidate: &Candidate, migrated: Option<Migrated>) -> Result<Arc<Driver>> {
+        let Candidate { driver, component, before, as_it_was, state } = candidate;
         let record = &driver.record;
+        // A call that still commits would bring back the state's form before.
+        let _after_them = migrated.as_ref().map(|_| driver.commits.write().unwrap_or_else(PoisonError::into_inner));
         // Under the lock, so that nobody forgets the file before its record is there.
         let mut loaded = self.write();
         if self.store.driver(&record.name)? != *before {
@@ -161,8 +216,16 @@ impl Drivers {
             return Err(written(record));
         }
         let writes = vec![Write::PutDriver(record.clone())];
-        let committed = self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() });
-        if let Err(error) = committed {
+        let mut batch = Batch { writes, durability: Durability::Power, ..Batch::default() };
+        let networks: HashSet<_> = self.store.networks()?.into_iter().map(|network| network.id).collect();
+        // Of a network that went meanwhile nothing comes back.
+        let is_gone = |write: &Write| matches!(write, Write::SetState { network, .. } if !networks.contains(network));
+        batch.writes.extend(migrated::writes(&record.name, state).filter(|write| !(*as_it_was && is_gone(write))));
+        if let Some(migrated) = migrated {
+            driver.probation.changed(migrated.commit_with(&mut batch, &self.store, &record.name)?);
+            running.iter().for_each(|running| running.probation.stop());
+        }
+        if let Err(error) = self.store.commit(batch) {
             running.iter().for_each(|running| running.probation.resume());
             return Err(error.into());
         }
@@ -176,7 +239,7 @@ impl Drivers {
     }
 
     /// Compiles a component beside what serves, and compares.
-    fn candidate(&self, wanted: Wanted, before: Option<store::Driver>) -> Result<Candidate> {
+    pub(super) fn candidate(&self, wanted: Wanted, before: Option<store::Driver>) -> Result<Candidate> {
         let digest = words::file::digest(&wanted.component);
         let admitted = admit::admit(&wanted.component)?;
         self.components.keep(&digest, &wanted.component)?;
@@ -197,16 +260,14 @@ impl Drivers {
         code: Code,
         admitted: Admitted,
     ) -> Result<Candidate> {
-        let Wanted { name, component, configuration, grant, version, how, on_trial, as_it_was } = wanted;
+        let Wanted { name, component, configuration, grant, version, earlier, .. } = wanted;
+        let Wanted { is_back, schema, on_trial, as_it_was, state, .. } = wanted;
         let configuration = Arc::new(configuration);
         let policy = self.policy(&name, &grant, before.as_ref(), &admitted)?;
         let facts = Facts::outside_networks(&name, configuration.clone());
         self.check_types(&code, &facts)?;
         let said = self.register(&code, &facts)?;
-        let earlier = match (&before, how) {
-            (Some(before), Some(how)) => with_end(before, how),
-            (before, _) => before.as_ref().map(|before| before.earlier.clone()).unwrap_or_default(),
-        };
+        let says_schema = admitted.parts.iter().any(|part| part == MIGRATION);
         let record = store::Driver {
             name: name.clone(),
             digest: digest.to_owned(),
@@ -216,12 +277,13 @@ impl Drivers {
             connectivity_scope: scope(said.capability.connectivity_scope),
             parts: admitted.parts.clone(),
             configuration: (*configuration).clone(),
+            schema: if says_schema { self.schema(&code, &facts)? } else { schema },
             grant: (*policy.grant()).clone(),
             version,
             earlier,
         };
         if let Some(before) = &before {
-            self.check_successor(before, &record)?;
+            self.check_successor(before, &record, is_back)?;
         }
         let driver = self.driver(record, code, admitted, configuration, policy);
         let driver = Driver { probation: Probation::begins(on_trial), ..driver };
@@ -230,11 +292,12 @@ impl Drivers {
             Some(running) => driver.after(&running),
             None => driver,
         });
-        Ok(Candidate { driver, component, before, as_it_was })
+        Ok(Candidate { driver, component, before, as_it_was, state })
     }
 
     /// Docker reads what a driver registers once, and networks have what its parts made: another version has to do at least as much.
-    fn check_successor(&self, before: &store::Driver, after: &store::Driver) -> Result<()> {
+    /// One that comes back need not read what it finds in other forms: whether it has to was looked at before.
+    fn check_successor(&self, before: &store::Driver, after: &store::Driver, is_back: bool) -> Result<()> {
         let name = &before.name;
         let scopes = |record: &store::Driver| (record.data_scope, record.connectivity_scope);
         if scopes(before) != scopes(after) {
@@ -242,7 +305,7 @@ impl Drivers {
                 "this component registers with another scope than the driver {name}, which Docker reads only once: load it under another name with --name, or remove the driver first"
             )));
         }
-        let gone = before.parts.iter().find(|part| !after.parts.contains(part));
+        let gone = before.parts.iter().find(|part| !(after.parts.contains(part) || (is_back && *part == MIGRATION)));
         match (gone, self.store.networks_of_driver(name)?.first()) {
             (Some(part), Some(network)) => Err(Error::invalid(format!(
                 "the driver {name} serves the network {}, and this component does not export {part}: load it under another name with --name, or remove the networks first",
@@ -297,7 +360,7 @@ impl Drivers {
         Err(Error::forbidden(message))
     }
 
-    fn record(&self, name: &Name) -> Result<store::Driver> {
+    pub(super) fn record(&self, name: &Name) -> Result<store::Driver> {
         let none = || Error::not_found(format!("there is no driver {name}: load one with `pontoon driver load`"));
         self.store.driver(name)?.ok_or_else(none)
     }
@@ -320,15 +383,36 @@ fn kept(given: BTreeMap<String, String>, before: Option<&store::Driver>) -> BTre
     }
 }
 
+/// The schema that a driver's state had when its version came, and what that version has changed in it, as it was.
+fn came_to(running: &Driver) -> (u32, Arc<Assumed>) {
+    let before = running.probation.before();
+    before.map_or_else(|| (running.record.schema, Arc::default()), |before| (before.schema, before.state))
+}
+
 fn next_number(record: &store::Driver) -> u64 {
     record.version.number + 1
 }
 
-/// Those before the next version: a record, as it is now, is the last of them.
-fn with_end(record: &store::Driver, how: String) -> Vec<Earlier> {
+/// Those before the next version, whose rollback brings back `next`: a record, as it is now, is the last of them. Those go first to which no
+/// rollback leads.
+fn with_end(record: &store::Driver, next: Option<u64>, how: String) -> Vec<Earlier> {
     let last = Earlier { driver: store::Driver { earlier: Vec::new(), ..record.clone() }, ended: now(), how };
-    let mut earlier: Vec<_> = record.earlier.iter().cloned().chain([last]).collect();
-    earlier.drain(..earlier.len().saturating_sub(EARLIER));
+    let earlier = record.earlier.iter().cloned().chain([last]).collect();
+    within(earlier, next, EARLIER)
+}
+
+/// No more than so many of them.
+pub(super) fn within(mut earlier: Vec<Earlier>, mut next: Option<u64>, most: usize) -> Vec<Earlier> {
+    let mut needed = HashSet::new();
+    // What is before a version has a smaller number: it ends.
+    while let Some(one) = next.and_then(|number| earlier.iter().find(|one| one.driver.version.number == number)) {
+        next = one.driver.version.before.filter(|before| *before < one.driver.version.number);
+        needed.insert(one.driver.version.number);
+    }
+    while earlier.len() > most {
+        let spare = earlier.iter().position(|one| !needed.contains(&one.driver.version.number));
+        earlier.remove(spare.unwrap_or(0));
+    }
     earlier
 }
 

@@ -16,13 +16,13 @@ use utoipa::IntoParams;
 
 use super::Api;
 use super::answer::{Answer, Refusal};
-use super::input::{Asked, Component, Given, Segments};
-use crate::controller::Controller;
+use super::input::{Asked, Component, Given, Moved, Segments};
+use crate::controller::{Controller, EARLIER};
 use crate::frontend::http::limits::MAX_WAIT;
 use crate::frontend::http::peer::Caller;
 use grant::Audited;
 use grant::Grant;
-use operation::driver::{Driver, DriverDetails, DriverVersion, Granting, LoadDriver, Signed, Source};
+use operation::driver::{Driver, DriverDetails, DriverVersion, Forgot, Granting, LoadDriver, Signed, Source};
 use operation::recording::Recording;
 use words::foreign::{MESSAGE_BYTES, printable};
 use words::{Error, Name};
@@ -113,6 +113,25 @@ pub struct HowBack {
     keep_state: Option<bool>,
 }
 
+/// Forgets earlier versions with their components, and what was compiled of those that are kept.
+#[utoipa::path(post, path = "/driver-versions/gc", tag = "drivers", operation_id = "forget_driver_versions", params(Keep),
+    responses((status = 200, body = Vec<Forgot>), (status = "default", body = Error, description = "Why not.")))]
+pub async fn forget(State(api): State<Api>, Asked(Keep { name, keep }): Asked<Keep>) -> Answer<Json<Vec<Forgot>>> {
+    let (name, keep) = (name.map(|name| Name::new(&name)).transpose()?, keep.unwrap_or(EARLIER));
+    Ok(Json(api.change(move |c| async move { c.forget_versions(name, keep).await }).await?))
+}
+
+/// What stays.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Keep {
+    /// The driver; left out: all.
+    name: Option<String>,
+    /// So many earlier versions, at most 8; left out: 8.
+    keep: Option<usize>,
+}
+
 /// Lists a driver's versions, the newest first.
 #[utoipa::path(get, path = "/drivers/{name}/history", tag = "drivers", operation_id = "driver_history",
     params(("name" = Name, Path, description = "The driver.")),
@@ -199,6 +218,73 @@ pub async fn audit(State(api): State<Api>, Segments(name): Segments<String>) -> 
 pub async fn component(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<impl IntoResponse> {
     let component = api.controller.component(&Name::new(&name)?).await?;
     Ok(([(CONTENT_TYPE, "application/wasm")], component))
+}
+
+/// Answers a driver as one file, for another host: its component, grant, configuration, history and state.
+#[utoipa::path(get, path = "/drivers/{name}/export", tag = "drivers", operation_id = "export_driver",
+    params(("name" = Name, Path, description = "The driver.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream", description = "The file."),
+        (status = "default", body = Error, description = "Why not."),
+    ))]
+pub async fn export(State(api): State<Api>, Segments(name): Segments<String>) -> Answer<impl IntoResponse> {
+    let file = api.controller.export_driver(&Name::new(&name)?).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], file))
+}
+
+/// Takes a driver from such a file. One that is here already is upgraded with its component, grant and configuration, and keeps its own history and state.
+#[utoipa::path(post, path = "/drivers/{name}/import", tag = "drivers", operation_id = "import_driver",
+    params(
+        ("name" = Name, Path, description = "The name that networks say."),
+        ("from" = Option<String>, Query, description = "Where the file comes from, for the driver's history."),
+        ("signed" = Option<String>, Query, description = "A Signed as JSON text: who signed the component, for the host's policy."),
+        ("allow-unsigned" = Option<bool>, Query, description = "`true`: without a signature, too, although the policy wants one."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file."),
+    responses(
+        (status = 200, body = DriverDetails, description = "It is loaded and stays loaded over restarts."),
+        (status = "default", body = Error, description = "Why not. Nothing has changed."),
+    ))]
+pub async fn import(
+    State(api): State<Api>,
+    Segments(name): Segments<String>,
+    Asked(Moving { from, signed, allow_unsigned }): Asked<Moving>,
+    request: Request,
+) -> Answer<Json<DriverDetails>> {
+    let from = printable(&from.unwrap_or_default(), MESSAGE_BYTES);
+    let load = LoadDriver {
+        name: Name::new(&name)?,
+        component: Vec::new(),
+        configuration: BTreeMap::new(),
+        grant: Granting::Unsaid,
+        source: Source { from, by: caller(&request), ..Source::default() },
+        signed: signed.as_deref().map(read_signed).transpose()?.unwrap_or_default(),
+        allow_unsigned,
+    };
+    let slot = upload_slot(&api, api.limits.body).await?;
+    let Moved(file) = Moved::from_request(request, &api).await?;
+    let plugins = api.plugins.clone();
+    let imported = api.change(move |c| async move {
+        let _slot = slot;
+        let imported = c.import_driver(file, load).await?;
+        let socket = plugins.publish(&imported.driver.name).await;
+        Ok(with_socket(imported, socket))
+    });
+    Ok(Json(imported.await?))
+}
+
+/// What is said of a file.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[into_params(parameter_in = Query)]
+pub struct Moving {
+    /// Where it comes from, in the words of whoever brought it.
+    from: Option<String>,
+    /// A [`Signed`] as JSON text.
+    signed: Option<String>,
+    /// Without a signature, too.
+    #[serde(default)]
+    allow_unsigned: bool,
 }
 
 /// Answers recorded calls. From the first question on, and for a minute after the last one, all calls of the driver are recorded; those
@@ -340,7 +426,7 @@ mod tests {
     #[test]
     fn a_query_is_a_name_and_settings() {
         let said = pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c="), ("from", "/a b")]);
-        let Settings { name, loading: Loading { configuration: set, grant, from } } = settings(said).unwrap();
+        let Settings { name, loading: Loading { configuration: set, grant, from, .. } } = settings(said).unwrap();
         assert_eq!((name.unwrap().as_str(), grant, from.as_str()), ("bridge", Granting::Unsaid, "/a b"));
         let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
         assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Api;
 use super::answer::Refusal;
+use crate::controller::DRIVER_FILE;
 use crate::frontend::http::limits::{MAX_COMPONENT, MAX_JSON};
 use crate::frontend::http::read;
 use words::Error;
@@ -55,6 +56,17 @@ impl<T: DeserializeOwned> FromRequest<Api> for Given<T> {
             Ok(given) => Ok(Self(given)),
             Err(e) => Err(Error::invalid(format!("the body can't be read: {e}")).into()),
         }
+    }
+}
+
+/// A driver's file as the body.
+pub struct Moved(pub Vec<u8>);
+
+impl FromRequest<Api> for Moved {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
+        Ok(Self(read(request, DRIVER_FILE, api.limits.body).await?.into()))
     }
 }
 
