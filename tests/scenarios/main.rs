@@ -45,6 +45,7 @@ mod ranges;
 mod recordings;
 mod refusals;
 mod released;
+mod replaced;
 mod restart;
 mod scene;
 mod semver;
