@@ -12,9 +12,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Stage, stage};
 
-/// How long a step of a replacement takes at most, in milliseconds; all of it takes a few hundred.
-const STEP: u64 = 25;
-
 impl Stage {
     /// The daemon answers, its endpoints are those that there were, and others come and go.
     fn serves(&self) {
@@ -25,6 +22,13 @@ impl Stage {
         self.daemon.ok("endpoint detach n c");
         let taken = self.daemon.host.enter(|| std::net::TcpListener::bind("0.0.0.0:8080").is_err());
         assert!(taken.join().unwrap(), "the published port is held");
+    }
+
+    /// What a replacement takes, on this machine as it is now.
+    fn replaced_within(&mut self) -> Duration {
+        let begin = Instant::now();
+        self.daemon.replace();
+        begin.elapsed()
     }
 
     /// A successor ends with one line that says this, and the daemon goes on.
@@ -118,10 +122,10 @@ fn a_request_that_does_not_end_keeps_the_daemon() {
 #[test]
 fn at_whichever_step_the_successor_is_killed_one_daemon_serves() {
     let mut stage = stage();
-    let mut took_over = 0;
-    for step in 0..16 {
+    let (step, mut took_over) = (stage.replaced_within() / 12, 0);
+    for number in 0..16 {
         let mut successor = stage.daemon.successor().spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(step * STEP));
+        std::thread::sleep(number * step);
         successor.kill().unwrap();
         successor.wait().unwrap();
         // The old one is about to end, or it opens the store again.
@@ -140,12 +144,12 @@ fn at_whichever_step_the_successor_is_killed_one_daemon_serves() {
 #[test]
 fn at_whichever_step_the_old_daemon_is_killed_one_daemon_serves() {
     let mut stage = stage();
-    let mut took_over = 0;
-    for step in 0..12 {
+    let (step, mut took_over) = (stage.replaced_within() / 10, 0);
+    for number in 0..12 {
         let log = stage.daemon.file("successor.log");
         let mut successor = stage.daemon.successor();
         let mut successor = successor.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(step * STEP));
+        std::thread::sleep(number * step);
         if stage.daemon.has_ended().is_none() {
             stage.daemon.kill();
         }
