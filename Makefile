@@ -10,7 +10,7 @@ BENCHES ?= peers counts traffic docker start attach parts engines growth
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench soak bench-beside bench-languages bindings hour kinds lint deny clean
+.PHONY: replace help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench soak bench-beside bench-languages bindings hour kinds lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -71,6 +71,9 @@ mutate: ## Takes each check of the gate out in turn: none may go unnoticed
 
 crash: setup build drivers ## Kills the daemon, its helpers and its engines in turn under load, 200 times in all
 	PONTOON_KILLS=200 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios crash:: -- --nocapture
+
+replace: setup build drivers ## 100 upgrades of a driver and 20 replacements of the daemon under load: no request may fail
+	$(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios replaced::a_hundred -- --nocapture --ignored
 
 chaos: setup build drivers dockerds ## Half an hour of flushed firewalls, restarts and lost addresses under containers of a real dockerd
 	PONTOON_CHAOS=$${PONTOON_CHAOS:-1800} $(CARGO) test $(RELEASE) -p pontoon-tests --test docker chaos:: -- --nocapture

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "confine",
             "controller",
+            "driver",
             "frontend::admin",
             "frontend::docker",
             "frontend::http",

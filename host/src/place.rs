@@ -1,12 +1,13 @@
 //! Where a Pontoon is: its folders, its host, and what its calls may take.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::launcher::Launcher;
 use grant::Needed;
-use kernel::Fake;
+use kernel::{Fake, HostPort};
 use words::limit::DEADLINE;
 
 /// This program, from its file, also when an upgrade has replaced it on disk: what it starts or has compiled must fit what runs here.
@@ -33,13 +34,19 @@ pub struct Place {
     pub needed: Option<Needed>,
     /// The policy that says which keys may sign which drivers; none: drivers need no signature.
     pub signatures: Option<PathBuf>,
+    /// What holds the ports of the daemon before this one, if they were handed over.
+    pub ports: HeldPorts,
 }
+
+/// Ports of the host, each with the socket that holds it, until somebody takes them.
+pub type HeldPorts = Arc<Mutex<Vec<(HostPort, OwnedFd)>>>;
 
 impl Place {
     /// One whose components this program compiles.
     pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
-        let (compiler, compiled, launcher, needed, signatures) = (THIS_PROGRAM.into(), None, None, None, None);
-        Self { state, run, compiler, compiled, launcher, host, deadline: DEADLINE, needed, signatures }
+        let (compiler, compiled, launcher, needed) = (THIS_PROGRAM.into(), None, None, None);
+        let (signatures, ports) = (None, HeldPorts::default());
+        Self { state, run, compiler, compiled, launcher, host, deadline: DEADLINE, needed, signatures, ports }
     }
 }
 

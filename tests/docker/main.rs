@@ -2,6 +2,7 @@
 //!
 //! - `containers`: what users do with containers and networks
 //! - `restarts`: either daemon goes and comes back, by every signal, while containers run
+//! - `replaced`: another Pontoon takes the place of the one that runs
 //! - `failures`: a driver whose every method fails in turn
 //! - `languages`: drivers that are not written in Rust carry packets
 //! - `chaos`: everything around is changed while they run
@@ -17,6 +18,7 @@ mod failures;
 mod languages;
 mod parents;
 mod record;
+mod replaced;
 mod restarts;
 mod variants;
 

@@ -18,6 +18,8 @@ const CLAIMS: &str = r#"
 root, the daemon's own user, or a member of the socket's group; others get a 403 and a line in the log
     confine::whoever_is_neither_root_nor_in_the_group_is_refused host/src/frontend/http/peer::this_user_may
     host/src/frontend/http/peer::groups_are_read_from_a_status
+root and the daemon's own user are heard and no group is, whatever mode the file has
+    replaced/failing::a_stranger_is_handed_nothing
 Both kinds of sockets have mode 0660
     confine::whoever_is_neither_root_nor_in_the_group_is_refused host/src/frontend/http/socket::it_is_made_with_its_folder_and_removed
 

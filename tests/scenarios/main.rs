@@ -49,6 +49,7 @@ mod recordings;
 mod refusals;
 mod registry;
 mod released;
+mod replaced;
 mod restart;
 mod scene;
 mod semver;

@@ -124,6 +124,40 @@ impl Daemon {
         self.run();
     }
 
+    /// The command that takes its place, to be changed by a test.
+    pub fn successor(&self) -> Command {
+        let mut successor = self.serve();
+        successor.arg("--replace").stdin(Stdio::null());
+        successor
+    }
+
+    /// Puts another daemon in its place, while it runs.
+    pub fn replace(&mut self) {
+        let mut successor = self.successor().spawn().unwrap();
+        let mut status = None;
+        until("the end of the daemon that is replaced", || {
+            let failed = successor.try_wait().unwrap();
+            assert!(failed.is_none(), "its successor ended: {failed:?}");
+            status = self.has_ended();
+            status.is_some()
+        });
+        self.child = Some(successor);
+        assert!(status.is_some_and(|status| status.success()), "the daemon ended: {status:?}");
+    }
+
+    /// Whether it has ended by itself, and how.
+    pub fn has_ended(&mut self) -> Option<std::process::ExitStatus> {
+        let status = self.child.as_mut()?.try_wait().unwrap();
+        self.child.take_if(|_| status.is_some());
+        status
+    }
+
+    /// This process is the daemon from now on.
+    pub fn is_now(&mut self, child: Child) {
+        assert!(self.child.is_none(), "another one runs");
+        self.child = Some(child);
+    }
+
     /// Its process id; that of `nsenter`, which became it.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()

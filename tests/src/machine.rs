@@ -207,6 +207,16 @@ impl Machine {
         self.run_pontoon();
     }
 
+    /// Puts another Pontoon in the place of the one that runs.
+    pub fn replace_pontoon(&mut self) {
+        let mut old = self.pontoon.take().expect("it runs");
+        let mut successor = self.serve();
+        successor.arg("--replace");
+        self.spawn_pontoon(successor);
+        let status = old.wait().unwrap();
+        assert!(status.success(), "the Pontoon that was replaced ended with {status}");
+    }
+
     /// Pontoon's process, seen from inside.
     pub fn pontoon_pid(&self) -> String {
         std::fs::read_to_string(self.file("pontoon.pid")).unwrap().trim().to_owned()

@@ -21,7 +21,6 @@ pub(super) enum Host {
 /// What holds a port, until it is dropped. Nothing asks it anything.
 #[derive(Debug)]
 pub(super) enum Holding {
-    #[expect(dead_code, reason = "it is held")]
     Socket(OwnedFd),
     #[expect(dead_code, reason = "it is held")]
     Fake(FakePort),

@@ -410,6 +410,17 @@ impl Kernel {
         self.ports.hold(&self.host, port)
     }
 
+    /// Lets go of all ports, and answers the sockets that hold them: as long as one is open, its port is nobody else's.
+    pub fn give_up_ports(&self) -> Vec<(HostPort, OwnedFd)> {
+        self.ports.give_up()
+    }
+
+    /// Sockets that [`Self::give_up_ports`] of the process before this one answered: [`Self::hold_port`] takes its own from them. Those that
+    /// nobody wanted are closed with the next ones.
+    pub fn receive_ports(&self, sockets: Vec<(HostPort, OwnedFd)>) {
+        self.ports.receive(sockets);
+    }
+
     /// How many more ports can be taken.
     pub fn free_ports(&self) -> usize {
         self.ports.free()

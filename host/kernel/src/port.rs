@@ -188,6 +188,8 @@ impl Held {
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     held: Mutex<Held>,
+    /// What held ports in the process before this one.
+    given: Mutex<BTreeMap<HostPort, OwnedFd>>,
 }
 
 impl Ports {
@@ -219,6 +221,12 @@ impl Ports {
         let mut held = self.lock();
         let rest: Vec<_> = port.each().filter(|number| !matches!(held.ports.get(number), Some(Some(_)))).collect();
         let mut failed = Vec::new();
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let (here, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|number| given.contains_key(number));
+        for number in here {
+            let socket = given.remove(&number).map(Holding::Socket);
+            held.insert(number, socket);
+        }
         for (number, opened) in rest.iter().zip(host.hold(&rest, Address::MayCome)) {
             let socket = opened.unwrap_or_else(|error| {
                 failed.push(error);
@@ -234,6 +242,21 @@ impl Ports {
                 Err(Error { message: format!("{}; the same goes for {others} more of {port}", error.message), ..error })
             }
         }
+    }
+
+    /// See [`Kernel::give_up_ports`](crate::Kernel::give_up_ports).
+    pub fn give_up(&self) -> Vec<(HostPort, OwnedFd)> {
+        let held = std::mem::take(&mut *self.lock());
+        let socket = |(port, held)| match held {
+            Some(Holding::Socket(socket)) => Some((port, socket)),
+            _ => None,
+        };
+        held.ports.into_iter().filter_map(socket).collect()
+    }
+
+    /// See [`Kernel::receive_ports`](crate::Kernel::receive_ports).
+    pub fn receive(&self, sockets: Vec<(HostPort, OwnedFd)>) {
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = sockets.into_iter().collect();
     }
 
     /// How many more can be taken.

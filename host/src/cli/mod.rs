@@ -76,7 +76,13 @@ struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Run the daemon in the foreground
-    Serve(Box<Written>),
+    Serve {
+        #[command(flatten)]
+        written: Box<Written>,
+        /// Take the place of the daemon that runs, with its sockets and ports: no request fails, and no connection is refused
+        #[arg(long)]
+        replace: bool,
+    },
     /// Compile the component on standard input; what runs without a daemon starts this in a process of its own
     #[command(hide = true)]
     Compile,
@@ -142,7 +148,7 @@ pub fn main() -> ExitCode {
             closed.and_then(|()| kernel::hold_keys(&folder)).map_err(Error::from)
         }
         Command::Launcher { folder } => launch(&folder),
-        Command::Serve(written) => serve::main(Written { socket, ..*written }),
+        Command::Serve { written, replace } => serve::main(Written { socket, ..*written }, replace),
         Command::Ask(ask) => return block(ask, socket, format),
     };
     match ended {

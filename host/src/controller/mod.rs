@@ -40,7 +40,7 @@ mod upgrade;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use crate::driver::EARLIER;
 pub use crate::driver::archive::MOST as DRIVER_FILE;
@@ -55,7 +55,7 @@ use crate::firewall::{Exceptions, Firewall, Found};
 use crate::place::{Host, Place};
 use crate::reaper::Reaper;
 use grant::{Audited, Grant};
-use kernel::{self, Kernel};
+use kernel::{self, HostPort, Kernel};
 use operation::driver::{Driver, DriverDetails, Forgot, LoadDriver};
 use operation::endpoint::{Attach, Attached, Endpoint};
 use operation::engine::Known;
@@ -94,6 +94,10 @@ pub(crate) struct Inner {
 /// What tells an older copy of the store from the newest; see [`Store::hear`].
 const WITNESS: &str = "store-witness";
 
+/// How long threads that do their last work are waited for. The reaper has the most to do: a thousand links take 10 seconds, and another
+/// daemon that finds some of them deletes them as well.
+const LAST_THREADS: Duration = Duration::from_secs(5);
+
 impl Controller {
     /// Opens the state folder, loads its drivers, and brings kernel and store together. Blocks.
     pub fn start(place: &Place) -> Result<Self> {
@@ -110,6 +114,7 @@ impl Controller {
         };
         let config = kernel::Config { host, instance: store.instance(), run_folder: place.run.clone() };
         let kernel = Arc::new(Kernel::new(config)?);
+        kernel.receive_ports(std::mem::take(&mut *place.ports.lock().unwrap_or_else(PoisonError::into_inner)));
         let reaper =
             Reaper::start(kernel.clone()).map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
         let drivers = Drivers::start(store.clone(), place)?;
@@ -119,6 +124,8 @@ impl Controller {
         let files = Mutex::default();
         let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold, files });
         inner.restart()?;
+        // Those that no record asks for.
+        inner.kernel.receive_ports(Vec::new());
         Ok(Self { inner, turns: Turns::new(), running: Arc::default() })
     }
 
@@ -126,6 +133,26 @@ impl Controller {
     pub async fn close(&self) {
         self.turns.close();
         let _alone = self.running.write().await;
+    }
+
+    /// Closes the store for another daemon, unless an operation still runs after this time: then all stays as it is. Answers what holds the
+    /// host's ports. Nobody else has this controller any more.
+    pub async fn give_up(self, within: Duration) -> std::result::Result<Vec<(HostPort, OwnedFd)>, Self> {
+        let alone = tokio::time::timeout(within, self.running.clone().write_owned()).await;
+        let Ok(_alone) = alone else { return Err(self) };
+        self.turns.close();
+        let ports = self.inner.kernel.give_up_ports();
+        let (store, kernel) = (Arc::downgrade(&self.inner.store), Arc::downgrade(&self.inner.kernel));
+        // Its threads are waited for; some that only look at the kernel end a little later.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+        let begin = Instant::now();
+        while store.strong_count() + kernel.strong_count() > 0 && begin.elapsed() < LAST_THREADS {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if store.strong_count() > 0 {
+            tracing::error!("the store is still in use");
+        }
+        Ok(ports)
     }
 
     /// Lets every driver call from now on fail or trap at one of its host calls: for tests of what is left behind.

@@ -36,8 +36,14 @@ impl Cache {
     /// A daemon's own, in `folder`, which is made for root alone.
     pub fn new(folder: PathBuf, compiler: Compiler) -> Result<Self> {
         make_private(&folder)?;
-        remove_parts(&folder);
         Ok(Self { folder, compiler, compatible: engine::compatibility()?, is_shared: false })
+    }
+
+    /// Removes what was not written to its end.
+    pub fn remove_parts(&self) {
+        if !self.is_shared {
+            remove_parts(&self.folder);
+        }
     }
 
     /// One in the folder of [`users_folder`].

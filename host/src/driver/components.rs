@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::admit::admit;
 use super::cache::Cache;
 use super::compile::Compiler;
 use crate::place::Place;
@@ -21,9 +22,16 @@ pub struct Components {
 impl Components {
     /// Those of a place.
     pub fn new(place: &Place) -> Result<Self> {
+        let components = Self::beside_another(place)?;
+        remove_parts(&components.folder);
+        components.cache.remove_parts();
+        Ok(components)
+    }
+
+    /// The same while another daemon may be writing there.
+    pub fn beside_another(place: &Place) -> Result<Self> {
         let folder = place.state.join("components");
         make_private(&folder)?;
-        remove_parts(&folder);
         let program = || Compiler::Program(place.compiler.clone());
         let compiler = place.launcher.clone().map_or_else(program, Compiler::Launcher);
         let cache = match &place.compiled {
@@ -89,6 +97,12 @@ impl Components {
             true => Ok(()),
             false => self.cache.compile(digest_of_component, &self.read(digest_of_component)?).map(drop),
         }
+    }
+
+    /// What can be seen beforehand of whether this program can serve a component: it is admitted, and compiled.
+    pub fn try_out(&self, digest_of_component: &str) -> Result<()> {
+        admit(&self.read(digest_of_component)?)?;
+        self.compile(digest_of_component)
     }
 
     /// A component's code. What was changed, or can't be run here, is compiled again.

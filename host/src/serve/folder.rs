@@ -37,8 +37,8 @@ pub fn watch(folder: &Path) -> Option<Watcher> {
 }
 
 /// Takes over what changes in the folder, for ever.
-pub async fn follow(controller: &Controller, plugins: &Plugins, folder: &Path, watcher: Option<Watcher>) {
-    let Some(mut watcher) = watcher else { return std::future::pending().await };
+pub async fn follow(controller: &Controller, plugins: &Plugins, folder: &Path, watcher: &mut Option<Watcher>) {
+    let Some(watcher) = watcher else { return std::future::pending().await };
     loop {
         let changed = match watcher.next().await {
             Ok(Some(changed)) => changed,

@@ -3,10 +3,12 @@
 //! - [`main`]: the process: who runs it, configuration, log, what it gives up, runtime, signals
 //! - [`run`]: start, serve, stop; the signal to stop is an argument
 //! - `log`: lines of a bounded length
+//! - `replace`: another daemon takes this one's place
 //! - [`folder`]: the components that are loaded at a start, and when they change there (`watch`)
 
 pub mod folder;
 mod log;
+mod replace;
 mod watch;
 
 use std::io;
@@ -24,38 +26,48 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::log::Bounded;
+pub use self::replace::Predecessor;
+use self::replace::{Door, Given, Successor, hand_over};
+use self::watch::Watcher;
 use crate::config::{Config, Written};
 use crate::controller::Controller;
 use crate::frontend::admin;
 use crate::frontend::docker::Plugins;
-use crate::frontend::http::socket::{Bound, Inherited, make_folder};
-use crate::frontend::http::{self, limits::SHUTDOWN_GRACE};
+use crate::frontend::http::socket::{Inherited, make_folder};
+use crate::frontend::http::{self, After, limits::SHUTDOWN_GRACE};
 use crate::launcher::Launcher;
-use crate::place::{Host, Place, THIS_PROGRAM};
+use crate::place::{HeldPorts, Host, Place, THIS_PROGRAM};
 use words::file::make_private;
 use words::{Error, Kind, Result};
 
 /// How long operations whose clients went away may go on when those with a client have had the whole grace.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs the daemon until SIGTERM or SIGINT.
-pub fn main(flags: Written) -> Result<()> {
+/// Runs the daemon until SIGTERM or SIGINT. `replace`: in the place of the one that runs.
+pub fn main(flags: Written, replace: bool) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Err(Error::forbidden("pontoon serve must be run by root: it makes network interfaces"));
     }
     let config = Config::load(flags)?;
     start_log(&config)?;
     // While there is one thread: this takes variables out of the environment.
-    let inherited = Inherited::from_environment();
+    let mut sockets = Inherited::from_environment();
     raise_file_limit();
+    let predecessor = if replace { Some(Predecessor::find(&config)?) } else { None };
     // Before anything is made: two daemons never work in one place.
-    let socket = inherited.take_or_bind(&config.socket)?;
+    if predecessor.is_none() {
+        sockets.keep(&config.socket, sockets.take_or_bind(&config.socket)?);
+    }
     let (launcher, helpers) = confine(&config)?;
+    let (launcher, ports) = (Arc::new(launcher), HeldPorts::default());
+    if let Some(predecessor) = &predecessor {
+        predecessor.prepare(&config, &launcher)?;
+        predecessor.take(&mut sockets, &ports)?;
+    }
+    let beginning = Beginning { launcher: Some(launcher), sockets, ports, predecessor };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
-    let served = runtime.block_on(async {
-        until_lost(helpers, |stop| run(&config, Some(Arc::new(launcher)), socket, inherited, stop)).await
-    });
+    let served = runtime.block_on(async { until_lost(helpers, |stop| run(&config, beginning, stop)).await });
     // Whatever still runs was waited for as long as it may: it ends with the process, as if that were killed.
     runtime.shutdown_background();
     served
@@ -110,55 +122,117 @@ fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
     Ok((launcher, [("namespaces", keyholder), ("engines", launching)]))
 }
 
-/// Serves until `shutdown` is ready, then lets requests in flight finish. Networks stay.
+/// What a daemon begins with.
+#[derive(Default)]
+pub struct Beginning {
+    /// What starts processes for drivers' code.
+    pub launcher: Option<Arc<Launcher>>,
+    /// Sockets that are there already, the admin socket among them: clients that come early wait instead of failing, and two daemons never
+    /// start side by side.
+    pub sockets: Inherited,
+    /// What holds the host's ports.
+    pub ports: HeldPorts,
+    /// The daemon that this one replaces.
+    pub predecessor: Option<Predecessor>,
+}
+
+/// Serves until `shutdown` is ready, then lets requests in flight finish; or until another daemon has taken over. Networks stay.
 ///
-/// The admin socket is bound already, so that clients that come early wait instead of failing, and two daemons never start side by side;
-/// sockets are served only when the controller has put everything in order.
-pub async fn run(
-    config: &Config,
-    launcher: Option<Arc<Launcher>>,
-    socket: Bound,
-    inherited: Inherited,
-    shutdown: impl Future<Output = ()>,
-) -> Result<()> {
+/// Sockets are served only when the controller has put everything in order.
+pub async fn run(config: &Config, beginning: Beginning, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let Beginning { launcher, sockets, ports, mut predecessor } = beginning;
+    let sockets = Arc::new(sockets);
     tokio::pin!(shutdown);
-    // Before the folder is read: what changes after that is told.
-    let watcher = folder::watch(&config.drivers);
-    let controller = tokio::select! {
-        started = start(config, launcher) => started?,
-        // What was begun is as after a kill: the next start puts it in order.
-        () = &mut shutdown => return Ok(()),
-    };
-    let (listener, _file) = socket.listen()?;
-    let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), Arc::new(inherited));
+    loop {
+        // Before the folder is read: what changes after that is told.
+        let mut watcher = folder::watch(&config.drivers);
+        let started = tokio::select! {
+            started = start(config, launcher.clone(), &ports) => started?,
+            // What was begun is as after a kill: the next start puts it in order.
+            () = &mut shutdown => return Ok(()),
+        };
+        let mut controller = Some(started);
+        while let Some(serving) = controller.take() {
+            let replaces = predecessor.take();
+            let Some(successor) = serve(config, &serving, &sockets, replaces, &mut watcher, &mut shutdown).await?
+            else {
+                return Ok(());
+            };
+            let given = tokio::select! {
+                given = hand_over(serving, successor, &config.state, &sockets, &ports) => given,
+                // A successor that has all by now goes on with it.
+                () = &mut shutdown => {
+                    sockets.disown();
+                    return Ok(());
+                }
+            };
+            controller = match given {
+                Given::All => return Ok(()),
+                Given::Nothing(controller) => Some(controller),
+                Given::Back => None,
+            };
+        }
+    }
+}
+
+/// Serves until `shutdown` is ready; or until somebody is ready to take over: then all sockets are kept, and nobody is served.
+async fn serve(
+    config: &Config,
+    controller: &Controller,
+    sockets: &Arc<Inherited>,
+    predecessor: Option<Predecessor>,
+    watcher: &mut Option<Watcher>,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Option<Successor>> {
+    let (listening, door) = (sockets.take_or_bind(&config.socket)?.listen()?, Door::open(sockets, &config.run)?);
+    let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), sockets.clone());
     plugins.publish_all().await?;
+    if let Some(predecessor) = predecessor {
+        predecessor.leave(sockets);
+    }
     notify(&[NotifyState::Ready]);
     tracing::info!(socket = %config.socket.display(), "ready");
-    let mut asked_to_stop = Instant::now();
+    let (mut asked_to_stop, mut successor) = (Instant::now(), None);
     let stopping = async {
-        shutdown.await;
+        let after = tokio::select! {
+            () = shutdown => {
+                tracing::info!("stopping");
+                notify(&[NotifyState::Stopping]);
+                After::Close
+            }
+            ready = door.successor(controller, &config.state) => {
+                successor = Some(ready);
+                After::Keep
+            }
+        };
         asked_to_stop = Instant::now();
-        tracing::info!("stopping");
-        notify(&[NotifyState::Stopping]);
+        after
     };
     let router = admin::router(controller.clone(), plugins.clone(), config.clone());
-    tokio::select! {
-        () = http::serve(listener, router, stopping) => {}
-        () = controller.tell_again() => {}
-        () = folder::follow(&controller, &plugins, &config.drivers, watcher) => {}
+    let kept = tokio::select! {
+        kept = http::serve(listening, router, stopping) => kept,
+        // For ever.
+        () = controller.tell_again() => None,
+        () = folder::follow(controller, &plugins, &config.drivers, watcher) => None,
+    };
+    if let Some(kept) = kept {
+        sockets.keep(&config.socket, kept.pause()?);
+        door.keep(sockets)?;
+        plugins.pause().await;
+        return Ok(successor);
     }
     let left = SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed());
     if tokio::time::timeout(left, plugins.close()).await.is_err() {
         tracing::warn!("dockerd's requests in flight did not finish in time");
     }
-    stop(&controller, SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed())).await;
-    Ok(())
+    stop(controller, SHUTDOWN_GRACE.saturating_sub(asked_to_stop.elapsed())).await;
+    Ok(None)
 }
 
 /// Puts store and kernel in order and loads the drivers.
-async fn start(config: &Config, launcher: Option<Arc<Launcher>>) -> Result<Controller> {
+async fn start(config: &Config, launcher: Option<Arc<Launcher>>, ports: &HeldPorts) -> Result<Controller> {
     let place = Place::new(config.state.clone(), config.run.clone(), Host::Own);
-    let place = Place { launcher, signatures: config.signatures.clone(), ..place };
+    let place = Place { launcher, signatures: config.signatures.clone(), ports: ports.clone(), ..place };
     let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
     let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
     folder::load(&controller, &config.drivers).await;
@@ -210,6 +284,7 @@ fn notify(state: &[NotifyState<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frontend::http::socket::Bound;
 
     #[tokio::test]
     async fn a_daemon_runs_and_cleans_up() {
@@ -219,15 +294,13 @@ mod tests {
             Written { state: path("state"), run: path("run"), plugins: path("plugins"), ..Written::default() };
         let config = Config::meaning(Written { drivers: path("drivers"), ..written }).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let (serving, socket) = (config.clone(), Bound::bind(&config.socket).unwrap());
-        let daemon = tokio::spawn(async move {
-            run(&serving, None, socket, Inherited::default(), async { drop(stopped.await) }).await
-        });
+        let (serving, beginning) = (config.clone(), Beginning::default());
+        beginning.sockets.keep(&config.socket, Bound::bind(&config.socket).unwrap());
+        let daemon = tokio::spawn(async move { run(&serving, beginning, async { drop(stopped.await) }).await });
         assert!(Bound::bind(&config.socket).is_err_and(|second| second.message.contains("listens on")));
         stop.send(()).unwrap();
         daemon.await.unwrap().unwrap();
         assert!(!config.socket.exists());
-        let socket = Bound::bind(&config.socket).unwrap();
-        run(&config, None, socket, Inherited::default(), std::future::ready(())).await.unwrap();
+        run(&config, Beginning::default(), std::future::ready(())).await.unwrap();
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn database(folder: &Path) -> Result<PathBuf> {
 
 /// Reads the header (sqlite.org/fileformat.html, 1.3) without SQLite, which would move the log of a newer file. False:
 /// there is no file.
-fn look(path: &Path) -> Result<bool> {
+pub(super) fn look(path: &Path) -> Result<bool> {
     let mut file = match words::file::open_regular(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
         file => file.map_err(|e| Error::io(path, &e))?,

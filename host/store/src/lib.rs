@@ -46,6 +46,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -119,6 +120,22 @@ impl Store {
             witness: OnceLock::new(),
             _lock: lock,
         })
+    }
+
+    /// Whether [`Self::open`] would know the file in a folder, as far as its first bytes tell, also while another process has it open.
+    pub fn check(folder: &Path) -> Result<()> {
+        file::look(&folder.join("pontoon.db")).map(drop)
+    }
+
+    /// Waits until no process has a folder's store open. One that is killed lets go of it a moment later than of its sockets.
+    pub fn await_end(folder: &Path, within: Duration) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            match file::lock(folder) {
+                Err(Error::Busy { .. }) if begin.elapsed() < within => std::thread::sleep(Duration::from_millis(5)),
+                locked => return locked.map(drop),
+            }
+        }
     }
 
     /// This file's own number, 1 to 2^22 - 1, random and given when it was made: what it marks its kernel objects with.

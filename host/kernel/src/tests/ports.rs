@@ -375,3 +375,23 @@ fn ports_in_a_list_that_fails() {
         assert!(!is_free(world, 8080) && is_free(world, 8081));
     });
 }
+
+#[test]
+fn what_is_handed_to_the_next_process_is_never_free() {
+    in_both(|world| {
+        let whole = HostPort { more: 2, ..port(TCP, ALL[0], 8080) };
+        let taken = || (8080..=8082).all(|port| listen(world, TCP, ALL[0], port).is_err());
+        world.kernel.hold_port(whole).unwrap();
+        let given = world.kernel.give_up_ports();
+        // Nobody asks a kernel in memory for open files.
+        assert_eq!(given.len(), if world.fake.is_some() { 0 } else { 3 });
+        assert!(world.fake.is_some() || taken());
+        world.kernel.receive_ports(given);
+        world.kernel.hold_port(whole).unwrap();
+        // Each has its own by now.
+        world.kernel.receive_ports(Vec::new());
+        assert!(taken());
+        world.one(Change::ReleasePort(whole));
+        assert!(is_free(world, 8080) && is_free(world, 8082));
+    });
+}

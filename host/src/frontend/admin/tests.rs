@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 use super::*;
-use crate::frontend::http;
 use crate::frontend::http::limits::{MAX_COMPONENT, MAX_HEAD, MAX_JSON};
+use crate::frontend::http::socket::Listening;
+use crate::frontend::http::{self, After};
 use crate::place::{Host, Place};
 use words::Kind;
 
@@ -154,7 +155,7 @@ async fn uploads_take_turns() {
 struct Served {
     path: PathBuf,
     stop: oneshot::Sender<()>,
-    server: tokio::task::JoinHandle<()>,
+    server: tokio::task::JoinHandle<Option<Listening>>,
     _folder: tempfile::TempDir,
 }
 
@@ -164,7 +165,7 @@ impl Served {
         let path = folder.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let (stop, stopping) = oneshot::channel::<()>();
-        let shutdown = async { drop(stopping.await) };
+        let shutdown = async { stopping.await.map_or(After::Close, |()| After::Close) };
         let server = tokio::spawn(http::serve_within(listener, router, shutdown, limits));
         Self { path, stop, server, _folder: folder }
     }

@@ -38,7 +38,6 @@ use axum::Router;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::UnixListener;
 use tokio::sync::Notify;
 
 use self::answer::Answer;
@@ -46,7 +45,8 @@ use self::calls::Calls;
 pub use self::plugins::Plugins;
 use crate::controller::Controller;
 use crate::frontend::http::limits::MAX_JSON;
-use crate::frontend::http::{Unread, read, serve_within};
+use crate::frontend::http::socket::Listening;
+use crate::frontend::http::{After, Unread, read, serve_within};
 use operation::driver::Scope;
 use operation::engine::{Reply, Request};
 use operation::origin::Origin;
@@ -105,9 +105,13 @@ pub fn router_within<E: Engine>(plugin: Plugin, engine: E, deadline: Duration) -
     Router::new().fallback(handle::<E>).with_state((plugin, calls))
 }
 
-/// Serves a plugin socket until `shutdown` is ready; then lets requests in flight finish.
-pub async fn serve(listener: UnixListener, router: Router, shutdown: impl Future<Output = ()>) {
-    serve_within(listener, router, shutdown, limits::CONNECTIONS).await;
+/// Serves a plugin socket until `shutdown` is ready; then lets requests in flight finish. Answers the socket, if it is to be kept.
+pub async fn serve(
+    listening: impl Into<Listening>,
+    router: Router,
+    shutdown: impl Future<Output = After>,
+) -> Option<Listening> {
+    serve_within(listening, router, shutdown, limits::CONNECTIONS).await
 }
 
 /// One request, from its body to its answer.

@@ -12,7 +12,8 @@ use super::known::known;
 use super::{Capabilities, ForDocker, Plugin, router, serve};
 use crate::client::dockerd::reserved;
 use crate::controller::Controller;
-use crate::frontend::http::socket::{Inherited, SocketFile};
+use crate::frontend::http::After;
+use crate::frontend::http::socket::{Inherited, Listening};
 use operation::driver::{Driver, Scope};
 use operation::engine::Known;
 use operation::origin::Origin;
@@ -46,9 +47,9 @@ pub struct Plugins {
 /// One of them.
 struct Served {
     capabilities: Arc<PlainMutex<Capabilities>>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-    _file: Option<SocketFile>,
+    /// Dropped: the socket is closed.
+    stop: oneshot::Sender<After>,
+    task: JoinHandle<Option<Listening>>,
 }
 
 impl Plugins {
@@ -115,16 +116,16 @@ impl Plugins {
     async fn serve(&self, name: &Name, path: &Path, capabilities: Capabilities) -> Result<Served> {
         let (inherited, at) = (self.inherited.clone(), path.to_owned());
         let bound = tokio::task::spawn_blocking(move || inherited.take_or_bind(&at)).await;
-        let (listener, file) = bound.map_err(|e| Error::internal(format!("can't bind: {e}")))??.listen()?;
+        let listening = bound.map_err(|e| Error::internal(format!("can't bind: {e}")))??.listen()?;
         let (stop, stopped) = oneshot::channel();
         let capabilities = Arc::new(PlainMutex::new(capabilities));
         let plugin =
             Plugin { name: name.clone(), capabilities: capabilities.clone(), activated: self.activated.clone() };
         let origin = Origin::Docker { api: Some(self.docker.clone()) };
         let router = router(plugin, ForDocker { controller: self.controller.clone(), origin });
-        let task = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
+        let task = tokio::spawn(serve(listening, router, async { stopped.await.unwrap_or(After::Close) }));
         tracing::info!(driver = %name, socket = %path.display(), "published for dockerd");
-        Ok(Served { capabilities, stop, task, _file: file })
+        Ok(Served { capabilities, stop, task })
     }
 
     /// Takes a driver's socket away, after the requests in flight. One that the service manager holds goes on answering.
@@ -143,17 +144,38 @@ impl Plugins {
 
     /// Takes all sockets away.
     pub async fn close(&self) {
+        drop(self.end(After::Close).await);
+    }
+
+    /// Serves none for now, and keeps them among those that are there already.
+    pub async fn pause(&self) {
+        for (name, listening) in self.end(After::Keep).await {
+            match listening.pause() {
+                Ok(bound) => self.inherited.keep(&self.path(&name), bound),
+                Err(error) => tracing::error!(driver = %name, "{error}"),
+            }
+        }
+    }
+
+    /// Ends all at the same time; answers those that are kept.
+    async fn end(&self, after: After) -> Vec<(Name, Listening)> {
         let collecting = self.collecting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(collecting) = collecting {
             collecting.abort();
             drop(collecting.await);
         }
         let served = std::mem::take(&mut *self.served.lock().await);
-        let (stops, tasks): (Vec<_>, Vec<_>) = served.into_values().map(|s| (s.stop, (s.task, s._file))).unzip();
-        drop(stops);
-        for (task, _file) in tasks {
-            drop(task.await);
+        let stop = |(name, Served { stop, task, .. })| {
+            // One that has ended hears nothing.
+            let _ = stop.send(after);
+            (name, task)
+        };
+        let tasks: Vec<_> = served.into_iter().map(stop).collect();
+        let mut kept = Vec::new();
+        for (name, task) in tasks {
+            kept.extend(task.await.ok().flatten().map(|listening| (name, listening)));
         }
+        kept
     }
 
     /// Removes what nothing owns any more and what dockerd has forgotten.

@@ -1,7 +1,7 @@
 //! HTTP on unix sockets, as all front ends serve it.
 //!
 //! - [`socket`], [`peer`]: a socket's file, and who may connect
-//! - [`serve`], [`serve_within`], `patience`: connections, each with its time limits
+//! - [`serve`], [`serve_within`], `patience`: connections, each with its time limits; [`After`]: what becomes of them at the end
 //! - [`read`]: a request's body
 //! - [`limits`]: what a client may take of the daemon
 
@@ -13,4 +13,4 @@ mod server;
 pub mod socket;
 
 pub use body::{Unread, read};
-pub use server::{serve, serve_within};
+pub use server::{After, serve, serve_within};

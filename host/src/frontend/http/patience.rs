@@ -14,6 +14,8 @@ use tokio::time::{Sleep, sleep};
 /// A stream with a limit on how long a head may take, and on how long a write may stand still.
 pub struct Patient<S> {
     stream: S,
+    /// Read from it already, by another daemon: comes first.
+    begun: Vec<u8>,
     head: Head,
     /// How long a head may take.
     within: Duration,
@@ -32,13 +34,25 @@ impl Head {
     pub fn is_complete(&self, complete: bool) {
         self.0.store(complete, Ordering::Relaxed);
     }
+
+    /// Whether a request is being answered.
+    pub fn is_answered(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl<S> Patient<S> {
-    /// Wraps a stream.
-    pub fn new(stream: S, within: Duration, patience: Duration) -> Self {
-        let reading = Some(Box::pin(sleep(within)));
-        Self { stream, head: Head::default(), within, reading, patience, writing: None }
+    /// Wraps a stream. `begun`: it is not new, and so much of a head was read already.
+    pub fn new(stream: S, begun: Option<Vec<u8>>, within: Duration, patience: Duration) -> Self {
+        let is_between_requests = begun.as_ref().is_some_and(Vec::is_empty);
+        let reading = (!is_between_requests).then(|| Box::pin(sleep(within)));
+        let begun = begun.unwrap_or_default();
+        Self { stream, begun, head: Head::default(), within, reading, patience, writing: None }
+    }
+
+    /// The stream again.
+    pub fn into_stream(self) -> S {
+        self.stream
     }
 
     /// Where the heads' ends are told.
@@ -53,7 +67,7 @@ impl<S> Patient<S> {
         answer: Poll<io::Result<()>>,
         is_more: bool,
     ) -> Poll<io::Result<()>> {
-        if self.head.0.load(Ordering::Relaxed) {
+        if self.head.is_answered() {
             self.reading = None;
             return answer;
         }
@@ -89,6 +103,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
+        if !self.begun.is_empty() {
+            let count = self.begun.len().min(buffer.remaining());
+            buffer.put_slice(&self.begun[..count]);
+            self.begun.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
         let answer = Pin::new(&mut self.stream).poll_read(context, buffer);
         let is_more = buffer.filled().len() > before;
         self.watch_head(context, answer, is_more)
@@ -137,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_nobody_reads_ends() {
         let (ours, theirs) = tokio::io::duplex(16);
-        let mut patient = Patient::new(ours, LONG, SHORT);
+        let mut patient = Patient::new(ours, None, LONG, SHORT);
         patient.write_all(&[0; 16]).await.unwrap();
         let error = patient.write_all(&[0]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -145,9 +165,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_read_already_comes_first() {
+        let (ours, mut theirs) = tokio::io::duplex(16);
+        let mut patient = Patient::new(ours, Some(b"ab".to_vec()), LONG, LONG);
+        theirs.write_all(b"c").await.unwrap();
+        let mut text = [0; 3];
+        patient.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"abc");
+        // Between two requests nobody need say anything, whichever daemon answered the last one.
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let mut idle = Patient::new(ours, Some(Vec::new()), SHORT, LONG);
+        assert!(tokio::time::timeout(3 * SHORT, idle.read(&mut text)).await.is_err());
+    }
+
+    #[tokio::test]
     async fn a_head_that_does_not_end_ends_the_connection() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut patient = Patient::new(ours, SHORT, LONG);
+        let mut patient = Patient::new(ours, None, SHORT, LONG);
         let timed_out = |read: io::Result<usize>| assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
         let buffer = &mut [0; 16];
         timed_out(patient.read(buffer).await);

@@ -1,15 +1,19 @@
 //! A socket's file: bound by one daemon at a time, replaced only if it is a dead socket, removed at the end. Or one that the service
-//! manager bound, and keeps.
+//! manager bound, and keeps; or that goes from one daemon to the next with its connections, and never stops listening.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use listenfd::ListenFd;
 use tokio::net::UnixListener;
+use tokio::task::JoinSet;
 
 use words::{Error, Kind, Result};
 
@@ -21,32 +25,80 @@ const FOLDER_MODE: u32 = 0o755;
 /// How often a lock is tried whose file another daemon removes meanwhile: each time, one of them has ended.
 const LOCK_TRIES: usize = 5;
 
+/// What the name of the file is that is locked for a socket, after the socket's.
+const LOCK: &str = ".lock";
+
 /// What the name of a socket ends with until it is complete.
 const NEW: &str = "new";
 
-/// A bound socket on which nobody is served yet.
+/// A bound socket on which nobody is served now.
 pub struct Bound {
     listener: StdListener,
-    /// None: the service manager's.
-    file: Option<SocketFile>,
+    rest: Rest,
 }
 
-/// The sockets that the service manager bound for this daemon (sd_listen_fds(3)), by path. They stay open here, also while nobody is
-/// served on one: the service manager's own listen anyway, and can't be bound again.
+/// A bound socket that is about to be served.
+pub struct Listening {
+    /// Where clients connect.
+    pub listener: UnixListener,
+    /// What else there is of it.
+    pub rest: Rest,
+}
+
+/// What there is of a socket beside the listener.
 #[derive(Default)]
-pub struct Inherited(BTreeMap<PathBuf, StdListener>);
+pub struct Rest {
+    /// None: the service manager's.
+    pub file: Option<SocketFile>,
+    /// Connections on which nothing is asked.
+    pub waiting: Vec<Waiting>,
+    /// Those on which an answer is on its way.
+    pub busy: JoinSet<Option<Waiting>>,
+}
+
+/// What another daemon needs of a socket to go on with it.
+pub struct Shown<'a> {
+    /// Where clients connect.
+    pub listener: BorrowedFd<'a>,
+    /// The file that is locked for it; none: it is the service manager's.
+    pub lock: Option<BorrowedFd<'a>>,
+    /// Connections on which nothing is asked.
+    pub waiting: &'a [Waiting],
+}
+
+/// A connection on which nothing is asked, or no more than the beginning of a request.
+pub struct Waiting {
+    /// The connection.
+    pub stream: StdStream,
+    /// What was read from it already.
+    pub begun: Vec<u8>,
+}
+
+/// The sockets that are there before they are served.
+#[derive(Default)]
+pub struct Inherited {
+    /// Those that the service manager bound for this daemon (sd_listen_fds(3)), by path. They stay open here, also while nobody is served on
+    /// one: the service manager's own listen anyway, and can't be bound again.
+    managed: BTreeMap<PathBuf, StdListener>,
+    /// Those that this daemon does not serve for a moment, or that it has from the one before it, by path.
+    kept: Mutex<BTreeMap<PathBuf, Bound>>,
+    /// The files of those that are from another daemon are this one's by now.
+    ours: Arc<AtomicBool>,
+}
 
 /// The socket's file; it is removed with this.
 pub struct SocketFile {
     path: PathBuf,
     inode: u64,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// A file that is locked for as long as the daemon runs, so that of two that start together one sees the other. It is removed with this.
 struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
+    /// This daemon's to remove, and the socket's file too.
+    ours: Arc<AtomicBool>,
 }
 
 impl Bound {
@@ -64,13 +116,38 @@ impl Bound {
         let inode = std::fs::symlink_metadata(&new).map_err(failed)?.ino();
         std::fs::rename(&new, path).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { listener, file: Some(SocketFile { path: path.to_owned(), inode, _lock: lock }) })
+        Ok(Self::new(listener, Some(SocketFile { path: path.to_owned(), inode, lock })))
     }
 
-    /// The listener, and the file to keep while it is used.
-    pub fn listen(self) -> Result<(UnixListener, Option<SocketFile>)> {
+    fn new(listener: StdListener, file: Option<SocketFile>) -> Self {
+        Self { listener, rest: Rest { file, ..Rest::default() } }
+    }
+
+    /// Makes it ready to be served.
+    pub fn listen(self) -> Result<Listening> {
         let listener = UnixListener::from_std(self.listener);
-        Ok((listener.map_err(|e| Error::internal(format!("can't listen: {e}")))?, self.file))
+        let listener = listener.map_err(|e| Error::internal(format!("can't listen: {e}")))?;
+        Ok(Listening { listener, rest: self.rest })
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        let lock = self.rest.file.as_ref().map(|file| file.lock.file.as_fd());
+        Shown { listener: self.listener.as_fd(), lock, waiting: &self.rest.waiting }
+    }
+}
+
+impl Listening {
+    /// Nobody is served for now.
+    pub fn pause(self) -> Result<Bound> {
+        let listener = self.listener.into_std();
+        let listener = listener.map_err(|e| Error::internal(format!("can't keep a socket: {e}")))?;
+        Ok(Bound { listener, rest: self.rest })
+    }
+}
+
+impl From<UnixListener> for Listening {
+    fn from(listener: UnixListener) -> Self {
+        Self { listener, rest: Rest::default() }
     }
 }
 
@@ -88,40 +165,105 @@ impl Inherited {
                 ),
             }
         }
-        Self(sockets)
+        Self { managed: sockets, ..Self::default() }
     }
 
     /// Whether the socket at a path is the service manager's.
     pub fn has(&self, path: &Path) -> bool {
-        self.0.contains_key(path)
+        self.managed.contains_key(path)
     }
 
-    /// The paths of all.
+    /// The paths of all that are the service manager's.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(PathBuf::as_path)
+        self.managed.keys().map(PathBuf::as_path)
     }
 
-    /// The socket at a path: the service manager's, or one that is bound now.
+    /// The socket at a path: one that was kept, the service manager's, or one that is bound now.
     pub fn take_or_bind(&self, path: &Path) -> Result<Bound> {
-        let Some(listener) = self.0.get(path) else { return Bound::bind(path) };
+        if let Some(kept) = self.kept().remove(path) {
+            return Ok(kept);
+        }
+        let Some(listener) = self.managed.get(path) else { return Bound::bind(path) };
         let failed = |e: io::Error| Error::internal(format!("can't use the socket {}: {e}", path.display()));
         let listener = listener.try_clone().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Bound { listener, file: None })
+        Ok(Bound::new(listener, None))
+    }
+
+    /// Keeps a socket until somebody takes it.
+    pub fn keep(&self, path: &Path, socket: Bound) {
+        self.kept().insert(path.to_owned(), socket);
+    }
+
+    /// Shows each to somebody, up to the first failure.
+    pub fn show(&self, mut to: impl FnMut(&Path, Shown<'_>) -> Result<()>) -> Result<()> {
+        let kept = self.kept();
+        kept.iter().try_for_each(|(path, bound)| to(path, bound.shown()))?;
+        let others = self.managed.iter().filter(|(path, _)| !kept.contains_key(*path));
+        let shown = |listener| Shown { listener, lock: None, waiting: &[] };
+        others.map(|(path, listener)| (path, shown(listener.as_fd()))).try_for_each(|(path, shown)| to(path, shown))
+    }
+
+    /// How many answers are on their way on those that are kept.
+    pub fn busy(&self) -> usize {
+        self.kept().values().map(|bound| bound.rest.busy.len()).sum()
+    }
+
+    /// Keeps a socket that another daemon hands over, with the file that it has locked for it; none: it is the service manager's.
+    pub fn receive(&mut self, path: PathBuf, listener: OwnedFd, lock: Option<OwnedFd>) -> Result<()> {
+        let failed = |e: io::Error| Error::internal(format!("can't take the socket {} over: {e}", path.display()));
+        let listener = StdListener::from(listener);
+        let Some(file) = lock else {
+            self.managed.insert(path, listener);
+            return Ok(());
+        };
+        let inode = std::fs::symlink_metadata(&path).map_err(failed)?.ino();
+        let lock = Lock { path: beside(&path, LOCK), file: file.into(), ours: self.ours.clone() };
+        let file = SocketFile { path: path.clone(), inode, lock };
+        self.keep(&path, Bound::new(listener, Some(file)));
+        Ok(())
+    }
+
+    /// Keeps a connection of such a socket.
+    pub fn receive_connection(&self, path: &Path, waiting: Waiting) -> Result<()> {
+        let mut bound = self.take_or_bind(path)?;
+        bound.rest.waiting.push(waiting);
+        self.keep(path, bound);
+        Ok(())
+    }
+
+    /// What another daemon handed over is this one's from now on: files are removed at its end, and now those that nobody took.
+    pub fn own(&self) {
+        self.ours.store(true, Ordering::Relaxed);
+        self.kept().clear();
+    }
+
+    /// What is kept is another daemon's from now on: no file is removed.
+    pub fn disown(&self) {
+        for file in self.kept().values().filter_map(|bound| bound.rest.file.as_ref()) {
+            file.lock.ours.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Bound>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // While it is locked: whoever had it open already sees that it is not the one at the path any more.
-        drop(std::fs::remove_file(&self.path));
+        if self.ours.load(Ordering::Relaxed) {
+            drop(std::fs::remove_file(&self.path));
+        }
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Not a file that somebody else has put there since.
-        if std::fs::symlink_metadata(&self.path).is_ok_and(|m| m.ino() == self.inode) {
+        let is_ours = self.lock.ours.load(Ordering::Relaxed);
+        if is_ours && std::fs::symlink_metadata(&self.path).is_ok_and(|m| m.ino() == self.inode) {
             drop(std::fs::remove_file(&self.path));
         }
     }
@@ -145,7 +287,7 @@ pub fn make_folder(folder: &Path) -> Result<()> {
 }
 
 fn lock(path: &Path) -> Result<Lock> {
-    let name = beside(path, ".lock");
+    let name = beside(path, LOCK);
     let failed = |e: io::Error| Error::new(kind(&e), format!("can't lock {}: {e}", name.display()));
     for _ in 0..LOCK_TRIES {
         // For root alone: whoever can open a file can lock it, and so keep the daemon from starting.
@@ -157,7 +299,7 @@ fn lock(path: &Path) -> Result<Lock> {
         }
         let inode = file.metadata().map_err(failed)?.ino();
         if std::fs::symlink_metadata(&name).is_ok_and(|m| m.ino() == inode) {
-            return Ok(Lock { path: name, _file: file });
+            return Ok(Lock { path: name, file, ours: Arc::new(AtomicBool::new(true)) });
         }
     }
     Err(in_use(path))

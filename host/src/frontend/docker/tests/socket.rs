@@ -1,14 +1,14 @@
 //! Bytes on a real socket: what dockerds send that no other client does.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::*;
 
 /// A plugin socket in a folder of its own.
 pub struct Served {
     folder: tempfile::TempDir,
-    server: tokio::task::JoinHandle<()>,
+    server: tokio::task::JoinHandle<Option<Listening>>,
 }
 
 impl Served {
