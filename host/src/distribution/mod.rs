@@ -1,6 +1,6 @@
 //! Drivers in OCI registries: pulled and pushed by the command line, whose user may connect somewhere. The daemon gets bytes.
 //!
-//! - [`Reference`]: `oci://HOST/REPOSITORY:TAG@sha256:…`
+//! - [`Reference`], `oci://HOST/REPOSITORY:TAG@sha256:…`: which one
 //! - [`layout`]: the documents of an artifact, as the CNCF's guide for wasm has them
 //! - [`Kept`]: what was pulled, by digest
 //! - [`Registry`]: pull, push, list tags; `blob`: one download, which goes on where it broke off; `http`: its requests, and who asks

@@ -426,7 +426,9 @@ mod tests {
     #[test]
     fn a_query_is_a_name_and_settings() {
         let said = pairs(&[("set", "a=1"), ("name", "bridge"), ("set", "b=x=y"), ("set", "c="), ("from", "/a b")]);
-        let Settings { name, loading: Loading { configuration: set, grant, from, .. } } = settings(said).unwrap();
+        let Settings { name, loading: Loading { configuration: set, grant, from, signed, allow_unsigned } } =
+            settings(said).unwrap();
+        assert_eq!((signed, allow_unsigned), (Signed::default(), false));
         assert_eq!((name.unwrap().as_str(), grant, from.as_str()), ("bridge", Granting::Unsaid, "/a b"));
         let expected = [("a", "1"), ("b", "x=y"), ("c", "")];
         assert!(set.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
@@ -434,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_bad_query_names_what_was_wrong() {
-        let table: [(&[(&str, &str)], &str); 9] = [
+        let table: [(&[(&str, &str)], &str); 11] = [
             (&[("name", "a"), ("name", "b")], "more than one name="),
             (&[("name", "a/b")], "a/b"),
             (&[("name", "a"), ("set", "b")], "\"b\" is not KEY=VALUE"),
@@ -442,6 +444,8 @@ mod tests {
             (&[("name", "a"), ("set", "b=1"), ("set", "b=2")], "\"b\" is set more than once"),
             (&[("name", "a"), ("grant", "{}"), ("grant-asked", "true")], "more than one of grant= and grant-asked="),
             (&[("name", "a"), ("grant-asked", "yes")], "grant-asked=\"yes\" is not true"),
+            (&[("name", "a"), ("allow-unsigned", "yes")], "allow-unsigned=\"yes\" is not true"),
+            (&[("name", "a"), ("signed", "{\"keys\": 1}")], "signed= can't be read: unknown field `keys`"),
             (&[("name", "a"), ("grant", "{\"links\": 1}")], "grant= can't be read: unknown field `links`"),
             (&[("name", "a"), ("grant", "{\"parents\": [\"a/b\"]}")], "grant=: parents: "),
         ];
