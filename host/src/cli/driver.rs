@@ -1,4 +1,4 @@
-//! `pontoon driver`: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; push, pull, outdated; and for authors: new, build, dev, pack, test, bench, trace, replay.
+//! `pontoon driver`: load, upgrade, rollback, history, export, import, gc, ls, inspect, grant, explain, audit, rm; push, pull, outdated; and for authors: new, build, dev, pack, test, bench, trace, replay.
 
 use std::path::PathBuf;
 

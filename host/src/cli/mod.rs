@@ -105,7 +105,7 @@ enum Command {
 /// What a running daemon is asked.
 #[derive(Debug, clap::Subcommand)]
 enum Ask {
-    /// Drivers: load, upgrade, rollback, history, ls, inspect, grant, explain, audit, rm; push, pull, outdated; new, build, pack, test, bench
+    /// Drivers: load, upgrade, rollback, history, export, import, gc, ls, inspect, grant, explain, audit, rm; push, pull, outdated; new, build, pack, test, bench
     #[command(subcommand)]
     Driver(driver::Command),
     /// Networks: create, ls, inspect, rm

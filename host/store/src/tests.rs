@@ -106,6 +106,7 @@ fn driver(text: &str) -> Driver {
         connectivity_scope: Scope::Global,
         parts: vec!["driver".into()],
         configuration: BTreeMap::from([("a".into(), "b\"ä".into())]),
+        schema: 0,
         grant: Grant::default(),
         version: Version::default(),
         earlier: Vec::new(),

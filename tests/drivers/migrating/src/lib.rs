@@ -43,13 +43,17 @@ fn said(key: &str, call: &str) -> bool {
 
 fn misbehave(call: &str) -> Result<()> {
     assert!(!said("trap", call), "trap={call}");
-    while said("spin", call) {
-        black_box(call);
+    if said("spin", call) {
+        loop {
+            black_box(call);
+        }
     }
-    let mut taken = Vec::new();
-    while said("allocate", call) {
-        taken.push(vec![1_u8; 1 << 20]);
-        black_box(&taken);
+    if said("allocate", call) {
+        let mut taken = Vec::new();
+        loop {
+            taken.push(vec![1_u8; 1 << 20]);
+            black_box(&taken);
+        }
     }
     if said("fail", call) { Err(Error::internal(format!("fail={call}"))) } else { Ok(()) }
 }
