@@ -56,7 +56,7 @@ fn dockerd_notices_nothing(version: &str) {
                     assert!(output.status.success(), "{command:?}: {output:?}");
                     lives += 1;
                 }
-                assert!(lives > 2, "{lives} containers came and went");
+                assert!(lives > 0, "no container came and went");
             });
         }
         for _ in 0..4 {

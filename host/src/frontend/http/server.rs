@@ -1,11 +1,16 @@
 //! Connections: accepted up to a number and from those who may, each with its time limits, and let finish at the end, or kept for whoever serves
 //! them next.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,7 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::limits::{Limits, MAX_HEAD};
-use super::patience::Patient;
+use super::patience::{Head, Patient};
 use super::socket::{Listening, Rest, Waiting};
 use crate::frontend::http::peer::{self, Caller};
 use crate::frontend::http::socket::path_of;
@@ -122,20 +127,8 @@ async fn connection(
     let stream = Patient::new(stream, begun, limits.head, limits.stall);
     let head = stream.head();
     let (asked, first) = (head.clone(), Arc::new(Notify::new()));
-    let is_first = first.clone();
-    let router = TowerToHyperService::new(router);
-    // Called with a request whose head is complete.
-    let service = service_fn(move |mut request: hyper::Request<_>| {
-        head.is_complete(true);
-        is_first.notify_one();
-        caller.map(|caller| request.extensions_mut().insert(caller));
-        let (head, answer) = (head.clone(), router.call(request));
-        async move {
-            let answer = answer.await;
-            head.is_complete(false);
-            answer
-        }
-    });
+    let (router, course) = (TowerToHyperService::new(router), (head, first.clone(), stopping.clone()));
+    let service = service_fn(move |request| answered(request, router.clone(), caller, course.clone()));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // From the end of one request to the end of the next one's head, of which `Patient` sees to the latter.
@@ -179,6 +172,29 @@ async fn connection(
             None
         }
     }
+}
+
+/// How far a connection has come: the head at hand, the first request, the end.
+type Course = (Head, Arc<Notify>, watch::Receiver<Option<After>>);
+
+/// Answers a request whose head is complete.
+async fn answered(
+    mut request: hyper::Request<Incoming>,
+    router: TowerToHyperService<Router>,
+    caller: Option<Caller>,
+    (head, first, stopping): Course,
+) -> Result<Response, Infallible> {
+    head.is_complete(true);
+    first.notify_one();
+    caller.map(|caller| request.extensions_mut().insert(caller));
+    let mut answer = router.call(request).await;
+    head.is_complete(false);
+    if stopping.borrow().is_some()
+        && let Ok(answer) = &mut answer
+    {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 #[cfg(test)]
