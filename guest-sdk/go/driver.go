@@ -59,9 +59,15 @@ type GatewayAllocationChecker interface {
 	SkipGatewayAllocation(options *NetworkOptions) (ipv4, ipv6 bool, err error)
 }
 
-var exported Driver
+// Driver, Ipam, or both.
+var exported any
 
 // Export tells the SDK which value the driver is. Call it in an init function.
 func Export(driver Driver) {
 	exported = driver
+}
+
+// ExportIpam does the same for a component that only manages addresses.
+func ExportIpam(ipam Ipam) {
+	exported = ipam
 }
