@@ -3,6 +3,7 @@
 //! - `containers`: what users do with containers and networks
 //! - `restarts`: either daemon goes and comes back, by every signal, while containers run
 //! - `failures`: a driver whose every method fails in turn
+//! - `ipam`: addresses of a driver
 //! - `languages`: drivers that are not written in Rust carry packets
 //! - `chaos`: everything around is changed while they run
 //! - `doctor`: what `pontoon doctor` says of them
@@ -14,6 +15,7 @@ mod chaos;
 mod containers;
 mod doctor;
 mod failures;
+mod ipam;
 mod languages;
 mod parents;
 mod record;

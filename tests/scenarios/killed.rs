@@ -113,6 +113,25 @@ fn native() {
 }
 
 #[test]
+fn addresses_of_a_driver() {
+    let mut bench = FakeBench::new();
+    bench.load("bridge", "bridge");
+    bench.load("pools", "test/pools");
+    ["a", "b"].iter().for_each(|name| drop(bench.sandbox(name)));
+    let life = [
+        make("n", json!({"ipv6": true, "ipam": "pools"})),
+        attach("n", "a", json!({})),
+        attach("n", "b", json!({})),
+        detach("a"),
+        make("m", json!({"ipam": "pools", "pools": [{"subnet": "10.80.7.0/24", "aux_addresses": {"x": "10.80.7.9"}}]})),
+        detach("b"),
+        remove("n"),
+        remove("m"),
+    ];
+    at_each_moment(&mut bench, &life);
+}
+
+#[test]
 fn everything_that_a_driver_can_change() {
     let mut bench = FakeBench::new();
     bench.load("probe", "test/probe");

@@ -67,6 +67,7 @@ impl Inner {
             digest: record.digest.clone(),
             size: record.size,
             parts: record.parts.clone(),
+            ipam: record.ipam.clone(),
             networks: self.store.network_count(&record.name)?,
             state,
         })

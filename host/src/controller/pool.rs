@@ -30,7 +30,7 @@ impl Inner {
         let asked = create.pools.iter().map(|r| checked(r, skip)).collect::<Result<Vec<_>>>()?;
         loop {
             let mut pools = asked.clone();
-            for ipv4 in Self::families_without_pool(create, &asked) {
+            for ipv4 in families_without_pool(create, &asked) {
                 let subnet = self.free_pool(ipv4)?;
                 pools.push(checked(
                     &PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() },
@@ -47,30 +47,35 @@ impl Inner {
         }
     }
 
-    fn families_without_pool(create: &CreateNetwork, asked: &[Pool]) -> impl Iterator<Item = bool> {
-        let lacks = |ipv4: bool| !asked.iter().any(|p| p.subnet.addr().is_ipv4() == ipv4);
-        let families = [(create.ipv4 && lacks(true), true), (create.ipv6 && lacks(false), false)];
-        families.into_iter().filter_map(|(lacks, ipv4)| lacks.then_some(ipv4))
-    }
-
     /// A subnet of the family that no network has and that the host does not reach by itself: a network on the host's LAN or VPN would cut it
     /// off from there. A default route does not count, and neither does what a network's own link reaches.
     pub(super) fn free_pool(&self, ipv4: bool) -> Result<IpNet> {
-        let reached = self.kernel.reached()?;
+        let reached = self.reached_by_host()?;
         let mut candidates: Box<dyn Iterator<Item = IpNet>> =
             if ipv4 { Box::new(ipv4_candidates()) } else { Box::new(self.ipv6_candidates()) };
         loop {
             let subnet = self.store.free_pool(&mut candidates)?;
-            let mut overlapping = reached.iter().filter(|(_, net)| net.contains(&subnet) || subnet.contains(net));
-            let is_others = |link: Option<u32>| -> Result<bool> {
-                let Some(index) = link else { return Ok(true) };
-                let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
-                Ok(link.is_some_and(|link| link.mark == Mark::Foreign))
-            };
-            if !overlapping.try_fold(false, |others, (link, _)| Ok::<_, Error>(others || is_others(*link)?))? {
+            if !reached.iter().any(|net| net.contains(&subnet) || subnet.contains(net)) {
                 return Ok(subnet);
             }
         }
+    }
+
+    /// What the host reaches by itself. What a network's own link reaches does not count.
+    pub(super) fn reached_by_host(&self) -> Result<Vec<IpNet>> {
+        let is_others = |link: Option<u32>| -> Result<bool> {
+            let Some(index) = link else { return Ok(true) };
+            let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
+            Ok(link.is_some_and(|link| link.mark == Mark::Foreign))
+        };
+        let reached = self.kernel.reached()?.into_iter();
+        let of_others = reached.filter_map(|(link, net)| is_others(link).map(|is| is.then_some(net)).transpose());
+        of_others.collect()
+    }
+
+    /// Whether a network on the host's LAN or VPN would be cut off by one of these addresses.
+    pub(super) fn is_reached(&self, subnet: &IpNet) -> Result<bool> {
+        Ok(self.reached_by_host()?.iter().any(|net| net.contains(subnet) || subnet.contains(net)))
     }
 
     fn ipv6_candidates(&self) -> impl Iterator<Item = IpNet> {
@@ -84,8 +89,15 @@ impl Inner {
     }
 }
 
+/// The families that are switched on and have no subnet: IPv4 is true.
+pub(super) fn families_without_pool(create: &CreateNetwork, asked: &[Pool]) -> impl Iterator<Item = bool> {
+    let lacks = |ipv4: bool| !asked.iter().any(|p| p.subnet.addr().is_ipv4() == ipv4);
+    let families = [(create.ipv4 && lacks(true), true), (create.ipv6 && lacks(false), false)];
+    families.into_iter().filter_map(|(lacks, ipv4)| lacks.then_some(ipv4))
+}
+
 /// A family is switched on where there is a subnet of it, and one of the two is.
-fn check_families(create: &CreateNetwork) -> Result<()> {
+pub(super) fn check_families(create: &CreateNetwork) -> Result<()> {
     if create.no_pools {
         return if create.pools.is_empty() {
             Ok(())
@@ -115,12 +127,7 @@ fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
 /// A pool as it was asked for: a whole network, with everything else inside of it.
 pub(super) fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool> {
     let subnet = request.subnet;
-    if subnet.trunc() != subnet {
-        return Err(Error::invalid(format!("{subnet} has host bits set: did you mean {}?", subnet.trunc())));
-    }
-    if subnet.prefix_len() == 0 || subnet.addr().is_multicast() || subnet.addr().is_loopback() {
-        return Err(Error::invalid(format!("{subnet} can't be a pool")));
-    }
+    checked_subnet(subnet)?;
     let outside =
         |what: &str, value: String| Error::invalid(format!("the {what} {value} lies outside of the subnet {subnet}"));
     if let Some(range) = request.range.filter(|r| !subnet.contains(r)) {
@@ -137,6 +144,17 @@ pub(super) fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool>
         given => given,
     };
     Ok(Pool { subnet, range: request.range, gateway, aux_addresses: request.aux_addresses.clone() })
+}
+
+/// A whole network, and one that can be a pool.
+pub(super) fn checked_subnet(subnet: IpNet) -> Result<()> {
+    if subnet.trunc() != subnet {
+        return Err(Error::invalid(format!("{subnet} has host bits set: did you mean {}?", subnet.trunc())));
+    }
+    if subnet.prefix_len() == 0 || subnet.addr().is_multicast() || subnet.addr().is_loopback() {
+        return Err(Error::invalid(format!("{subnet} can't be a pool")));
+    }
+    Ok(())
 }
 
 /// The first address that can be a gateway.

@@ -105,6 +105,7 @@ fn driver(text: &str) -> Driver {
         data_scope: Scope::Local,
         connectivity_scope: Scope::Global,
         parts: vec!["driver".into()],
+        ipam: None,
         configuration: BTreeMap::from([("a".into(), "b\"ä".into())]),
         grant: Grant::default(),
         version: Version::default(),
