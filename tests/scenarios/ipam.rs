@@ -167,7 +167,8 @@ const OF_POOLS: &[(&str, &str)] = &[
     ("other-family", "fd00:80::/64, which is of the other family"),
     ("many-reserved", "it reserves 257 addresses: at most 256"),
     ("many-thousand-reserved", "too much data"),
-    ("a-million-reserved", "request-pool trapped"),
+    // By its memory or by its time, whichever ends first.
+    ("a-million-reserved", "request-pool "),
     ("reserved-outside", "it reserves 10.80.1.1: the name has to be"),
     ("reserved-nameless", "it reserves 10.80.0.1: the name has to be"),
     ("make-a-link", "a call for address management gets no kernel and no tables"),
@@ -247,12 +248,13 @@ fn what_was_given_is_kept() {
     let [a, b] = ["a", "b"].map(Namespace::new);
     daemon.ok(&format!("endpoint attach n {}", a.text()));
     daemon.kill();
-    daemon.restart();
+    daemon.run();
     assert_eq!(usage(&daemon, "n")[0]["in_use"], 2);
     daemon.ok(&format!("endpoint attach n {}", b.text()));
     assert_eq!(address(&daemon, "n", "b"), "10.80.0.3/24");
     assert_eq!(daemon.json("network create m --ipam pools")["pools"][0]["subnet"], "10.80.1.0/24");
     daemon.reboot();
+    daemon.run();
     assert_eq!(usage(&daemon, "n")[0]["in_use"], 1, "the gateway");
 }
 

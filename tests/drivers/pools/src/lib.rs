@@ -47,7 +47,8 @@ impl Ipam for Pools {
         };
         key(pool).set(&Pool { subnet, given: Vec::new(), attack })?;
         let reserved = request.options.get("reserve").and_then(|text| text.parse().ok());
-        let reserved = reserved.map(|address| ("driver".to_owned(), address));
+        let reserved =
+            reserved.filter(|address| subnet.contains(address)).map(|address| ("driver".to_owned(), address));
         Ok(AllocatedPool { pool: subnet, reserved: reserved.into_iter().collect() })
     }
 
