@@ -66,9 +66,15 @@ type Migration interface {
 	MigrateEndpoint(network, endpoint string, before uint32) error
 }
 
-var exported Driver
+// Driver, Ipam, or both.
+var exported any
 
 // Export tells the SDK which value the driver is. Call it in an init function.
 func Export(driver Driver) {
 	exported = driver
+}
+
+// ExportIpam does the same for a component that only manages addresses.
+func ExportIpam(ipam Ipam) {
+	exported = ipam
 }

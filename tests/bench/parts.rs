@@ -119,6 +119,7 @@ impl Books {
         let id = Id::random().unwrap();
         let network = NetworkFacts { id: id.clone(), nft_table: "t".into(), pools: Vec::new() };
         let facts = Facts {
+            for_addresses: false,
             driver: Name::new("bridge").unwrap(),
             function: "create-endpoint".into(),
             network: Some(network),

@@ -4,6 +4,7 @@
 //! - `restarts`: either daemon goes and comes back, by every signal, while containers run
 //! - `replaced`: another Pontoon takes the place of the one that runs
 //! - `failures`: a driver whose every method fails in turn
+//! - `ipam`: addresses of a driver
 //! - `languages`: drivers that are not written in Rust carry packets
 //! - `chaos`: everything around is changed while they run
 //! - `doctor`: what `pontoon doctor` says of them
@@ -15,6 +16,7 @@ mod chaos;
 mod containers;
 mod doctor;
 mod failures;
+mod ipam;
 mod languages;
 mod parents;
 mod record;

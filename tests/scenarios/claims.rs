@@ -43,6 +43,10 @@ What sends a port's packets elsewhere goes before the port does
     hostile::release_a_translated_port host/grant/src/gate/tests/calls::a_port_is_released_with_the_rules_for_it
 Its links on the host have no names that engines, interfaces to come or other drivers' links are known by
     hostile::take_an_engines_name host/grant/src/gate/tests/calls::a_link_has_no_name_that_another_may_have
+A pool or address that it gives as a manager of addresses is refused where the grant does not name it, another network has it, or it was given already
+    ipam::a_pool_that_can_not_be_given_is_not ipam::an_address_that_can_not_be_given_is_not killed::addresses_of_a_driver
+Such a call gets the store and no kernel
+    host/grant/src/gate/tests::a_call_for_address_management_gets_the_store_alone ipam::a_pool_that_can_not_be_given_is_not
 A parent interface keeps its MAC address, MTU, queue and state
     grants::a_parent_is_built_on_and_not_changed host/grant/src/gate/tests/limits::a_link_on_a_parent_is_a_bridges_port_by_a_word_of_its_own hostile::bridge_a_vlan
 A call that fails, traps or takes too long leaves nothing behind, and neither does a daemon that is killed

@@ -28,6 +28,7 @@ mod hour;
 mod http;
 mod inspect;
 mod interface;
+mod ipam;
 mod killed;
 mod kinds;
 mod languages;

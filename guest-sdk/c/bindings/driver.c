@@ -452,6 +452,117 @@ void __wasm_export_exports_pontoon_driver_network_allocator_network_free_post_re
 }
 #endif
 
+// Exported Functions from `pontoon:driver/ipam@0.1.1`
+
+#ifdef PONTOON_IPAM
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/ipam@0.1.1#register-ipam")))
+void __wasm_export_exports_pontoon_driver_ipam_register_ipam_post_return(uint8_t * arg0) {
+  if ((*((size_t*) (arg0 + sizeof(void*)))) > 0) {
+    free(*((uint8_t **) (arg0 + 0)));
+  }
+  if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+    free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+  }
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/ipam@0.1.1#request-pool")))
+void __wasm_export_exports_pontoon_driver_ipam_request_pool_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      size_t len = *((size_t*) (arg0 + (16+3*sizeof(void*))));
+      if (len > 0) {
+        uint8_t *ptr = *((uint8_t **) (arg0 + (16+2*sizeof(void*))));
+        for (size_t i = 0; i < len; i++) {
+          uint8_t *base = ptr + i * (16+3*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr);
+      }
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/ipam@0.1.1#release-pool")))
+void __wasm_export_exports_pontoon_driver_ipam_release_pool_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/ipam@0.1.1#request-address")))
+void __wasm_export_exports_pontoon_driver_ipam_request_address_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/ipam@0.1.1#release-address")))
+void __wasm_export_exports_pontoon_driver_ipam_release_address_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__weak__, __export_name__("cabi_post_pontoon:driver/ipam@0.1.1#pool-status")))
+void __wasm_export_exports_pontoon_driver_ipam_pool_status_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (8+2*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (8+1*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
 // Exported Functions from `pontoon:driver/table-watcher@0.1.1`
 
 #ifdef PONTOON_TABLE_WATCHER
@@ -628,8 +739,8 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
   return ret;
 }
 
-__attribute__((__aligned__(sizeof(void*))))
-static uint8_t RET_AREA[(8+4*sizeof(void*))];
+__attribute__((__aligned__(8)))
+static uint8_t RET_AREA[(16+4*sizeof(void*))];
 
 // Helper Functions
 
@@ -1869,6 +1980,120 @@ void exports_pontoon_driver_network_allocator_result_void_error_free(exports_pon
   if (!ptr->is_err) {
   } else {
     exports_pontoon_driver_network_allocator_error_free(&ptr->val.err);
+  }
+}
+
+void exports_pontoon_driver_ipam_error_free(exports_pontoon_driver_ipam_error_t *ptr) {
+  pontoon_driver_types_error_free(ptr);
+}
+
+void exports_pontoon_driver_ipam_ip_address_free(exports_pontoon_driver_ipam_ip_address_t *ptr) {
+  pontoon_driver_types_ip_address_free(ptr);
+}
+
+void exports_pontoon_driver_ipam_ip_network_free(exports_pontoon_driver_ipam_ip_network_t *ptr) {
+  pontoon_driver_types_ip_network_free(ptr);
+}
+
+void exports_pontoon_driver_ipam_text_map_free(exports_pontoon_driver_ipam_text_map_t *ptr) {
+  pontoon_driver_types_text_map_free(ptr);
+}
+
+void exports_pontoon_driver_ipam_ipam_registration_free(exports_pontoon_driver_ipam_ipam_registration_t *ptr) {
+  driver_string_free(&ptr->local_address_space);
+  driver_string_free(&ptr->global_address_space);
+}
+
+void exports_pontoon_driver_ipam_option_ip_network_free(exports_pontoon_driver_ipam_option_ip_network_t *ptr) {
+  if (ptr->is_some) {
+    exports_pontoon_driver_ipam_ip_network_free(&ptr->val);
+  }
+}
+
+void exports_pontoon_driver_ipam_list_ip_network_free(exports_pontoon_driver_ipam_list_ip_network_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_pontoon_driver_ipam_ip_network_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_pontoon_driver_ipam_ip_network_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_pontoon_driver_ipam_pool_request_free(exports_pontoon_driver_ipam_pool_request_t *ptr) {
+  driver_string_free(&ptr->address_space);
+  exports_pontoon_driver_ipam_option_ip_network_free(&ptr->pool);
+  exports_pontoon_driver_ipam_option_ip_network_free(&ptr->sub_pool);
+  exports_pontoon_driver_ipam_list_ip_network_free(&ptr->exclude);
+  exports_pontoon_driver_ipam_text_map_free(&ptr->options);
+}
+
+void exports_pontoon_driver_ipam_tuple2_string_ip_address_free(exports_pontoon_driver_ipam_tuple2_string_ip_address_t *ptr) {
+  driver_string_free(&ptr->f0);
+  exports_pontoon_driver_ipam_ip_address_free(&ptr->f1);
+}
+
+void exports_pontoon_driver_ipam_list_tuple2_string_ip_address_free(exports_pontoon_driver_ipam_list_tuple2_string_ip_address_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_pontoon_driver_ipam_tuple2_string_ip_address_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_pontoon_driver_ipam_tuple2_string_ip_address_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_pontoon_driver_ipam_allocated_pool_free(exports_pontoon_driver_ipam_allocated_pool_t *ptr) {
+  exports_pontoon_driver_ipam_ip_network_free(&ptr->pool);
+  exports_pontoon_driver_ipam_list_tuple2_string_ip_address_free(&ptr->reserved);
+}
+
+void exports_pontoon_driver_ipam_option_ip_address_free(exports_pontoon_driver_ipam_option_ip_address_t *ptr) {
+  if (ptr->is_some) {
+    exports_pontoon_driver_ipam_ip_address_free(&ptr->val);
+  }
+}
+
+void exports_pontoon_driver_ipam_option_mac_address_free(exports_pontoon_driver_ipam_option_mac_address_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void exports_pontoon_driver_ipam_address_request_free(exports_pontoon_driver_ipam_address_request_t *ptr) {
+  exports_pontoon_driver_ipam_option_ip_address_free(&ptr->address);
+  exports_pontoon_driver_ipam_option_mac_address_free(&ptr->mac_address);
+  exports_pontoon_driver_ipam_text_map_free(&ptr->options);
+}
+
+void exports_pontoon_driver_ipam_result_allocated_pool_error_free(exports_pontoon_driver_ipam_result_allocated_pool_error_t *ptr) {
+  if (!ptr->is_err) {
+    exports_pontoon_driver_ipam_allocated_pool_free(&ptr->val.ok);
+  } else {
+    exports_pontoon_driver_ipam_error_free(&ptr->val.err);
+  }
+}
+
+void exports_pontoon_driver_ipam_result_void_error_free(exports_pontoon_driver_ipam_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    exports_pontoon_driver_ipam_error_free(&ptr->val.err);
+  }
+}
+
+void exports_pontoon_driver_ipam_result_ip_address_error_free(exports_pontoon_driver_ipam_result_ip_address_error_t *ptr) {
+  if (!ptr->is_err) {
+    exports_pontoon_driver_ipam_ip_address_free(&ptr->val.ok);
+  } else {
+    exports_pontoon_driver_ipam_error_free(&ptr->val.err);
+  }
+}
+
+void exports_pontoon_driver_ipam_result_pool_usage_error_free(exports_pontoon_driver_ipam_result_pool_usage_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    exports_pontoon_driver_ipam_error_free(&ptr->val.err);
   }
 }
 
@@ -5469,6 +5694,421 @@ uint8_t * __wasm_export_exports_pontoon_driver_network_allocator_network_free(ui
     }
   } else {
     *((int8_t*)(ptr + 0)) = 0;
+  }
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__export_name__("pontoon:driver/ipam@0.1.1#register-ipam")))
+uint8_t * __wasm_export_exports_pontoon_driver_ipam_register_ipam(void) {
+  exports_pontoon_driver_ipam_ipam_registration_t ret;
+  exports_pontoon_driver_ipam_register_ipam(&ret);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  *((size_t*)(ptr + sizeof(void*))) = ((ret).local_address_space).len;
+  *((uint8_t **)(ptr + 0)) = (uint8_t *) ((ret).local_address_space).ptr;
+  *((size_t*)(ptr + (3*sizeof(void*)))) = ((ret).global_address_space).len;
+  *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((ret).global_address_space).ptr;
+  *((int8_t*)(ptr + (4*sizeof(void*)))) = (ret).requires_mac_address;
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__export_name__("pontoon:driver/ipam@0.1.1#request-pool")))
+uint8_t * __wasm_export_exports_pontoon_driver_ipam_request_pool(uint8_t * arg) {
+  exports_pontoon_driver_ipam_option_ip_network_t option;
+  switch ((int32_t) *((uint8_t*) (arg + (4*sizeof(void*))))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      pontoon_driver_types_ip_address_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (arg + (2+4*sizeof(void*))));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.ipv4 = (pontoon_driver_types_ipv4_address_t) {
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (4+4*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (5+4*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (6+4*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (7+4*sizeof(void*))))),
+          };
+          break;
+        }
+        case 1: {
+          variant.val.ipv6 = (pontoon_driver_types_ipv6_address_t) {
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (4+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (6+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (8+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (10+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (12+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (14+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (16+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (18+4*sizeof(void*))))),
+          };
+          break;
+        }
+      }
+
+      option.val = (pontoon_driver_types_ip_network_t) {
+        (pontoon_driver_types_ip_address_t) variant,
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (20+4*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  exports_pontoon_driver_ipam_option_ip_network_t option1;
+  switch ((int32_t) *((uint8_t*) (arg + (22+4*sizeof(void*))))) {
+    case 0: {
+      option1.is_some = false;
+      break;
+    }
+    case 1: {
+      option1.is_some = true;
+      pontoon_driver_types_ip_address_t variant0;
+      variant0.tag = (int32_t) *((uint8_t*) (arg + (24+4*sizeof(void*))));
+      switch ((int32_t) variant0.tag) {
+        case 0: {
+          variant0.val.ipv4 = (pontoon_driver_types_ipv4_address_t) {
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (26+4*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (27+4*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (28+4*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (29+4*sizeof(void*))))),
+          };
+          break;
+        }
+        case 1: {
+          variant0.val.ipv6 = (pontoon_driver_types_ipv6_address_t) {
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (26+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (28+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (30+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (32+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (34+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (36+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (38+4*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (40+4*sizeof(void*))))),
+          };
+          break;
+        }
+      }
+
+      option1.val = (pontoon_driver_types_ip_network_t) {
+        (pontoon_driver_types_ip_address_t) variant0,
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (42+4*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  driver_string_t arg3 = (driver_string_t) { (uint8_t*)(*((uint8_t **) (arg + 0))), (*((size_t*) (arg + sizeof(void*)))) };
+  exports_pontoon_driver_ipam_pool_request_t arg4 = (exports_pontoon_driver_ipam_pool_request_t) {
+    (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (arg + (2*sizeof(void*))))), (*((size_t*) (arg + (3*sizeof(void*))))) },
+    (exports_pontoon_driver_ipam_option_ip_network_t) option,
+    (exports_pontoon_driver_ipam_option_ip_network_t) option1,
+    (bool) (int32_t) *((uint8_t*) (arg + (44+4*sizeof(void*)))),
+    (exports_pontoon_driver_ipam_list_ip_network_t) (exports_pontoon_driver_ipam_list_ip_network_t) { (exports_pontoon_driver_ipam_ip_network_t*)(*((uint8_t **) (arg + (48+4*sizeof(void*))))), (*((size_t*) (arg + (48+5*sizeof(void*))))) },
+    (exports_pontoon_driver_ipam_text_map_t) (pontoon_driver_types_text_map_t) { (driver_tuple2_string_string_t*)(*((uint8_t **) (arg + (48+6*sizeof(void*))))), (*((size_t*) (arg + (48+7*sizeof(void*))))) },
+  };
+  exports_pontoon_driver_ipam_result_allocated_pool_error_t ret;
+  exports_pontoon_driver_ipam_allocated_pool_t ok;
+  exports_pontoon_driver_ipam_error_t err;
+  ret.is_err = !exports_pontoon_driver_ipam_request_pool(&arg3, &arg4, &ok, &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  if (!ret.is_err) {
+    ret.val.ok = ok;
+  }
+  free(arg);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const exports_pontoon_driver_ipam_error_t *payload9 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload9).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload9).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload9).message).ptr;
+    if (((*payload9).kernel_errno).is_some) {
+      const uint32_t *payload11 = &((*payload9).kernel_errno).val;
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (4+4*sizeof(void*)))) = (int32_t) (*payload11);
+    } else {
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
+    }
+  } else {
+    const exports_pontoon_driver_ipam_allocated_pool_t *payload = &(ret).val.ok;*((int8_t*)(ptr + 0)) = 0;
+    switch ((int32_t) (((*payload).pool).address).tag) {
+      case 0: {
+        const pontoon_driver_types_ipv4_address_t *payload5 = &(((*payload).pool).address).val.ipv4;
+        *((int8_t*)(ptr + sizeof(void*))) = 0;
+        *((int8_t*)(ptr + (2+1*sizeof(void*)))) = (int32_t) ((*payload5).f0);
+        *((int8_t*)(ptr + (3+1*sizeof(void*)))) = (int32_t) ((*payload5).f1);
+        *((int8_t*)(ptr + (4+1*sizeof(void*)))) = (int32_t) ((*payload5).f2);
+        *((int8_t*)(ptr + (5+1*sizeof(void*)))) = (int32_t) ((*payload5).f3);
+        break;
+      }
+      case 1: {
+        const pontoon_driver_types_ipv6_address_t *payload6 = &(((*payload).pool).address).val.ipv6;
+        *((int8_t*)(ptr + sizeof(void*))) = 1;
+        *((int16_t*)(ptr + (2+1*sizeof(void*)))) = (int32_t) ((*payload6).f0);
+        *((int16_t*)(ptr + (4+1*sizeof(void*)))) = (int32_t) ((*payload6).f1);
+        *((int16_t*)(ptr + (6+1*sizeof(void*)))) = (int32_t) ((*payload6).f2);
+        *((int16_t*)(ptr + (8+1*sizeof(void*)))) = (int32_t) ((*payload6).f3);
+        *((int16_t*)(ptr + (10+1*sizeof(void*)))) = (int32_t) ((*payload6).f4);
+        *((int16_t*)(ptr + (12+1*sizeof(void*)))) = (int32_t) ((*payload6).f5);
+        *((int16_t*)(ptr + (14+1*sizeof(void*)))) = (int32_t) ((*payload6).f6);
+        *((int16_t*)(ptr + (16+1*sizeof(void*)))) = (int32_t) ((*payload6).f7);
+        break;
+      }
+    }
+    *((int8_t*)(ptr + (18+1*sizeof(void*)))) = (int32_t) (((*payload).pool).prefix_length);
+    *((size_t*)(ptr + (16+3*sizeof(void*)))) = ((*payload).reserved).len;
+    *((uint8_t **)(ptr + (16+2*sizeof(void*)))) = (uint8_t *) ((*payload).reserved).ptr;
+  }
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__export_name__("pontoon:driver/ipam@0.1.1#release-pool")))
+uint8_t * __wasm_export_exports_pontoon_driver_ipam_release_pool(uint8_t * arg, size_t arg0) {
+  driver_string_t arg1 = (driver_string_t) { (uint8_t*)(arg), (arg0) };
+  exports_pontoon_driver_ipam_result_void_error_t ret;
+  exports_pontoon_driver_ipam_error_t err;
+  ret.is_err = !exports_pontoon_driver_ipam_release_pool(&arg1, &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const exports_pontoon_driver_ipam_error_t *payload2 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload2).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload2).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload2).message).ptr;
+    if (((*payload2).kernel_errno).is_some) {
+      const uint32_t *payload4 = &((*payload2).kernel_errno).val;
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (4+4*sizeof(void*)))) = (int32_t) (*payload4);
+    } else {
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__export_name__("pontoon:driver/ipam@0.1.1#request-address")))
+uint8_t * __wasm_export_exports_pontoon_driver_ipam_request_address(uint8_t * arg) {
+  exports_pontoon_driver_ipam_option_ip_address_t option;
+  switch ((int32_t) *((uint8_t*) (arg + (2*sizeof(void*))))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      pontoon_driver_types_ip_address_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (arg + (2+2*sizeof(void*))));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.ipv4 = (pontoon_driver_types_ipv4_address_t) {
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (4+2*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (5+2*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (6+2*sizeof(void*))))),
+            (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (7+2*sizeof(void*))))),
+          };
+          break;
+        }
+        case 1: {
+          variant.val.ipv6 = (pontoon_driver_types_ipv6_address_t) {
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (4+2*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (6+2*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (8+2*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (10+2*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (12+2*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (14+2*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (16+2*sizeof(void*))))),
+            (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (arg + (18+2*sizeof(void*))))),
+          };
+          break;
+        }
+      }
+
+      option.val = variant;
+      break;
+    }
+  }
+  exports_pontoon_driver_ipam_option_mac_address_t option0;
+  switch ((int32_t) *((uint8_t*) (arg + (21+2*sizeof(void*))))) {
+    case 0: {
+      option0.is_some = false;
+      break;
+    }
+    case 1: {
+      option0.is_some = true;
+      option0.val = (pontoon_driver_types_mac_address_t) {
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (22+2*sizeof(void*))))),
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (23+2*sizeof(void*))))),
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (24+2*sizeof(void*))))),
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (25+2*sizeof(void*))))),
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (26+2*sizeof(void*))))),
+        (uint8_t) (uint8_t) ((int32_t) *((uint8_t*) (arg + (27+2*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  driver_string_t arg1 = (driver_string_t) { (uint8_t*)(*((uint8_t **) (arg + 0))), (*((size_t*) (arg + sizeof(void*)))) };
+  exports_pontoon_driver_ipam_address_request_t arg2 = (exports_pontoon_driver_ipam_address_request_t) {
+    (exports_pontoon_driver_ipam_option_ip_address_t) option,
+    (exports_pontoon_driver_ipam_purpose_t) (int32_t) *((uint8_t*) (arg + (20+2*sizeof(void*)))),
+    (exports_pontoon_driver_ipam_option_mac_address_t) option0,
+    (exports_pontoon_driver_ipam_text_map_t) (pontoon_driver_types_text_map_t) { (driver_tuple2_string_string_t*)(*((uint8_t **) (arg + (24+3*sizeof(void*))))), (*((size_t*) (arg + (24+4*sizeof(void*))))) },
+  };
+  exports_pontoon_driver_ipam_result_ip_address_error_t ret;
+  exports_pontoon_driver_ipam_ip_address_t ok;
+  exports_pontoon_driver_ipam_error_t err;
+  ret.is_err = !exports_pontoon_driver_ipam_request_address(&arg1, &arg2, &ok, &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  if (!ret.is_err) {
+    ret.val.ok = ok;
+  }
+  free(arg);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const exports_pontoon_driver_ipam_error_t *payload5 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload5).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload5).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload5).message).ptr;
+    if (((*payload5).kernel_errno).is_some) {
+      const uint32_t *payload7 = &((*payload5).kernel_errno).val;
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (4+4*sizeof(void*)))) = (int32_t) (*payload7);
+    } else {
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
+    }
+  } else {
+    const exports_pontoon_driver_ipam_ip_address_t *payload = &(ret).val.ok;*((int8_t*)(ptr + 0)) = 0;
+    switch ((int32_t) (*payload).tag) {
+      case 0: {
+        const pontoon_driver_types_ipv4_address_t *payload3 = &(*payload).val.ipv4;
+        *((int8_t*)(ptr + sizeof(void*))) = 0;
+        *((int8_t*)(ptr + (2+1*sizeof(void*)))) = (int32_t) ((*payload3).f0);
+        *((int8_t*)(ptr + (3+1*sizeof(void*)))) = (int32_t) ((*payload3).f1);
+        *((int8_t*)(ptr + (4+1*sizeof(void*)))) = (int32_t) ((*payload3).f2);
+        *((int8_t*)(ptr + (5+1*sizeof(void*)))) = (int32_t) ((*payload3).f3);
+        break;
+      }
+      case 1: {
+        const pontoon_driver_types_ipv6_address_t *payload4 = &(*payload).val.ipv6;
+        *((int8_t*)(ptr + sizeof(void*))) = 1;
+        *((int16_t*)(ptr + (2+1*sizeof(void*)))) = (int32_t) ((*payload4).f0);
+        *((int16_t*)(ptr + (4+1*sizeof(void*)))) = (int32_t) ((*payload4).f1);
+        *((int16_t*)(ptr + (6+1*sizeof(void*)))) = (int32_t) ((*payload4).f2);
+        *((int16_t*)(ptr + (8+1*sizeof(void*)))) = (int32_t) ((*payload4).f3);
+        *((int16_t*)(ptr + (10+1*sizeof(void*)))) = (int32_t) ((*payload4).f4);
+        *((int16_t*)(ptr + (12+1*sizeof(void*)))) = (int32_t) ((*payload4).f5);
+        *((int16_t*)(ptr + (14+1*sizeof(void*)))) = (int32_t) ((*payload4).f6);
+        *((int16_t*)(ptr + (16+1*sizeof(void*)))) = (int32_t) ((*payload4).f7);
+        break;
+      }
+    }
+  }
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__export_name__("pontoon:driver/ipam@0.1.1#release-address")))
+uint8_t * __wasm_export_exports_pontoon_driver_ipam_release_address(uint8_t * arg, size_t arg0, int32_t arg1, int32_t arg2, int32_t arg3, int32_t arg4, int32_t arg5, int32_t arg6, int32_t arg7, int32_t arg8, int32_t arg9) {
+  pontoon_driver_types_ip_address_t variant;
+  variant.tag = arg1;
+  switch ((int32_t) variant.tag) {
+    case 0: {
+      variant.val.ipv4 = (pontoon_driver_types_ipv4_address_t) {
+        (uint8_t) (uint8_t) (arg2),
+        (uint8_t) (uint8_t) (arg3),
+        (uint8_t) (uint8_t) (arg4),
+        (uint8_t) (uint8_t) (arg5),
+      };
+      break;
+    }
+    case 1: {
+      variant.val.ipv6 = (pontoon_driver_types_ipv6_address_t) {
+        (uint16_t) (uint16_t) (arg2),
+        (uint16_t) (uint16_t) (arg3),
+        (uint16_t) (uint16_t) (arg4),
+        (uint16_t) (uint16_t) (arg5),
+        (uint16_t) (uint16_t) (arg6),
+        (uint16_t) (uint16_t) (arg7),
+        (uint16_t) (uint16_t) (arg8),
+        (uint16_t) (uint16_t) (arg9),
+      };
+      break;
+    }
+  }
+  driver_string_t arg10 = (driver_string_t) { (uint8_t*)(arg), (arg0) };
+  exports_pontoon_driver_ipam_ip_address_t arg11 = variant;
+  exports_pontoon_driver_ipam_result_void_error_t ret;
+  exports_pontoon_driver_ipam_error_t err;
+  ret.is_err = !exports_pontoon_driver_ipam_release_address(&arg10, &arg11, &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const exports_pontoon_driver_ipam_error_t *payload12 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload12).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload12).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload12).message).ptr;
+    if (((*payload12).kernel_errno).is_some) {
+      const uint32_t *payload14 = &((*payload12).kernel_errno).val;
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (4+4*sizeof(void*)))) = (int32_t) (*payload14);
+    } else {
+      *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  return ptr;
+}
+#endif
+
+#ifdef PONTOON_IPAM
+__attribute__((__export_name__("pontoon:driver/ipam@0.1.1#pool-status")))
+uint8_t * __wasm_export_exports_pontoon_driver_ipam_pool_status(uint8_t * arg, size_t arg0) {
+  driver_string_t arg1 = (driver_string_t) { (uint8_t*)(arg), (arg0) };
+  exports_pontoon_driver_ipam_result_pool_usage_error_t ret;
+  exports_pontoon_driver_ipam_pool_usage_t ok;
+  exports_pontoon_driver_ipam_error_t err;
+  ret.is_err = !exports_pontoon_driver_ipam_pool_status(&arg1, &ok, &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  if (!ret.is_err) {
+    ret.val.ok = ok;
+  }
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const exports_pontoon_driver_ipam_error_t *payload2 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + 8)) = (int32_t) (*payload2).kind;
+    *((size_t*)(ptr + (8+2*sizeof(void*)))) = ((*payload2).message).len;
+    *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) ((*payload2).message).ptr;
+    if (((*payload2).kernel_errno).is_some) {
+      const uint32_t *payload4 = &((*payload2).kernel_errno).val;
+      *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (12+3*sizeof(void*)))) = (int32_t) (*payload4);
+    } else {
+      *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 0;
+    }
+  } else {
+    const exports_pontoon_driver_ipam_pool_usage_t *payload = &(ret).val.ok;*((int8_t*)(ptr + 0)) = 0;
+    *((int64_t*)(ptr + 8)) = (int64_t) ((*payload).in_use);
+    *((int64_t*)(ptr + 16)) = (int64_t) ((*payload).available);
   }
   return ptr;
 }

@@ -1376,6 +1376,143 @@ typedef struct {
   } val;
 } exports_pontoon_driver_network_allocator_result_void_error_t;
 
+typedef pontoon_driver_types_error_t exports_pontoon_driver_ipam_error_t;
+
+typedef pontoon_driver_types_ip_address_t exports_pontoon_driver_ipam_ip_address_t;
+
+typedef pontoon_driver_types_ip_network_t exports_pontoon_driver_ipam_ip_network_t;
+
+typedef pontoon_driver_types_mac_address_t exports_pontoon_driver_ipam_mac_address_t;
+
+typedef pontoon_driver_types_text_map_t exports_pontoon_driver_ipam_text_map_t;
+
+// libnetwork's GetDefaultAddressSpaces and ipamapi's Capability: what the part says of itself.
+typedef struct exports_pontoon_driver_ipam_ipam_registration_t {
+  // The address space of networks on one host. 1 to 64 letters, digits, `-`, `_` or `.`, as the other one.
+  driver_string_t   local_address_space;
+  // The address space of networks of a whole cluster.
+  driver_string_t   global_address_space;
+  // Whether an endpoint's address can't be chosen without its MAC: then one is made before, where its user gave none.
+  bool   requires_mac_address;
+} exports_pontoon_driver_ipam_ipam_registration_t;
+
+typedef struct {
+  bool is_some;
+  exports_pontoon_driver_ipam_ip_network_t val;
+} exports_pontoon_driver_ipam_option_ip_network_t;
+
+typedef struct {
+  exports_pontoon_driver_ipam_ip_network_t *ptr;
+  size_t len;
+} exports_pontoon_driver_ipam_list_ip_network_t;
+
+// A pool that is asked for.
+typedef struct exports_pontoon_driver_ipam_pool_request_t {
+  // One of those that were registered; any other that a Docker user named.
+  driver_string_t   address_space;
+  // This pool, and no other; none: one of the driver's choice.
+  exports_pontoon_driver_ipam_option_ip_network_t   pool;
+  // Endpoints get addresses of this part of it. Only with a pool.
+  exports_pontoon_driver_ipam_option_ip_network_t   sub_pool;
+  // An IPv6 pool.
+  bool   ipv6;
+  // Where no pool was asked for: what can't be chosen now, as other networks have it or the host reaches it. At most 1,000, of those that the
+  // grant's `pools` contain or touch.
+  exports_pontoon_driver_ipam_list_ip_network_t   exclude;
+  // The user's options (`--ipam-opt`).
+  exports_pontoon_driver_ipam_text_map_t   options;
+} exports_pontoon_driver_ipam_pool_request_t;
+
+typedef struct {
+  driver_string_t f0;
+  exports_pontoon_driver_ipam_ip_address_t f1;
+} exports_pontoon_driver_ipam_tuple2_string_ip_address_t;
+
+typedef struct {
+  exports_pontoon_driver_ipam_tuple2_string_ip_address_t *ptr;
+  size_t len;
+} exports_pontoon_driver_ipam_list_tuple2_string_ip_address_t;
+
+// A pool that is given.
+typedef struct exports_pontoon_driver_ipam_allocated_pool_t {
+  // Its network, without host bits.
+  exports_pontoon_driver_ipam_ip_network_t   pool;
+  // Addresses in it that nobody gets, by name: libnetwork's auxiliary addresses, as the driver has them. At most 256. The network's driver is
+  // told them; dockerd is not.
+  exports_pontoon_driver_ipam_list_tuple2_string_ip_address_t   reserved;
+} exports_pontoon_driver_ipam_allocated_pool_t;
+
+// What an address is for.
+typedef uint8_t exports_pontoon_driver_ipam_purpose_t;
+
+// An endpoint.
+#define EXPORTS_PONTOON_DRIVER_IPAM_PURPOSE_ENDPOINT 0
+// The pool's gateway: it is nobody else's until the pool is released.
+#define EXPORTS_PONTOON_DRIVER_IPAM_PURPOSE_GATEWAY 1
+// A reserved address that the user named (`--aux-address`): the same. Under Docker these are asked for as an endpoint's.
+#define EXPORTS_PONTOON_DRIVER_IPAM_PURPOSE_RESERVED 2
+
+typedef struct {
+  bool is_some;
+  exports_pontoon_driver_ipam_ip_address_t val;
+} exports_pontoon_driver_ipam_option_ip_address_t;
+
+typedef struct {
+  bool is_some;
+  exports_pontoon_driver_ipam_mac_address_t val;
+} exports_pontoon_driver_ipam_option_mac_address_t;
+
+// An address that is asked for.
+typedef struct exports_pontoon_driver_ipam_address_request_t {
+  // This one, and no other; none: one of the driver's choice.
+  exports_pontoon_driver_ipam_option_ip_address_t   address;
+  // What it is for.
+  exports_pontoon_driver_ipam_purpose_t   purpose;
+  // The MAC of the endpoint, where it is known by then.
+  exports_pontoon_driver_ipam_option_mac_address_t   mac_address;
+  // The endpoint's name (`com.docker.network.endpoint.name`), where it is known, and what else dockerd gives.
+  exports_pontoon_driver_ipam_text_map_t   options;
+} exports_pontoon_driver_ipam_address_request_t;
+
+// How much of a pool is in use: moby's SubnetStatus. What is more than a u64 can say is its largest value.
+typedef struct exports_pontoon_driver_ipam_pool_usage_t {
+  // Addresses that are in use or reserved.
+  uint64_t   in_use;
+  // Addresses that can still be chosen for endpoints.
+  uint64_t   available;
+} exports_pontoon_driver_ipam_pool_usage_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    exports_pontoon_driver_ipam_allocated_pool_t ok;
+    exports_pontoon_driver_ipam_error_t err;
+  } val;
+} exports_pontoon_driver_ipam_result_allocated_pool_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    exports_pontoon_driver_ipam_error_t err;
+  } val;
+} exports_pontoon_driver_ipam_result_void_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    exports_pontoon_driver_ipam_ip_address_t ok;
+    exports_pontoon_driver_ipam_error_t err;
+  } val;
+} exports_pontoon_driver_ipam_result_ip_address_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    exports_pontoon_driver_ipam_pool_usage_t ok;
+    exports_pontoon_driver_ipam_error_t err;
+  } val;
+} exports_pontoon_driver_ipam_result_pool_usage_error_t;
+
 typedef pontoon_driver_types_error_t exports_pontoon_driver_table_watcher_error_t;
 
 typedef pontoon_driver_types_table_event_t exports_pontoon_driver_table_watcher_table_event_t;
@@ -1814,6 +1951,14 @@ bool exports_pontoon_driver_driver_leave(driver_string_t *network, driver_string
 bool exports_pontoon_driver_network_allocator_network_allocate(driver_string_t *network, exports_pontoon_driver_network_allocator_text_map_t *options, exports_pontoon_driver_network_allocator_list_ipam_data_t *ipv4, exports_pontoon_driver_network_allocator_list_ipam_data_t *ipv6, exports_pontoon_driver_network_allocator_text_map_t *ret, exports_pontoon_driver_network_allocator_error_t *err);
 bool exports_pontoon_driver_network_allocator_network_free(driver_string_t *network, exports_pontoon_driver_network_allocator_error_t *err);
 
+// Exported Functions from `pontoon:driver/ipam@0.1.1`
+void exports_pontoon_driver_ipam_register_ipam(exports_pontoon_driver_ipam_ipam_registration_t *ret);
+bool exports_pontoon_driver_ipam_request_pool(driver_string_t *pool, exports_pontoon_driver_ipam_pool_request_t *request, exports_pontoon_driver_ipam_allocated_pool_t *ret, exports_pontoon_driver_ipam_error_t *err);
+bool exports_pontoon_driver_ipam_release_pool(driver_string_t *pool, exports_pontoon_driver_ipam_error_t *err);
+bool exports_pontoon_driver_ipam_request_address(driver_string_t *pool, exports_pontoon_driver_ipam_address_request_t *request, exports_pontoon_driver_ipam_ip_address_t *ret, exports_pontoon_driver_ipam_error_t *err);
+bool exports_pontoon_driver_ipam_release_address(driver_string_t *pool, exports_pontoon_driver_ipam_ip_address_t *address, exports_pontoon_driver_ipam_error_t *err);
+bool exports_pontoon_driver_ipam_pool_status(driver_string_t *pool, exports_pontoon_driver_ipam_pool_usage_t *ret, exports_pontoon_driver_ipam_error_t *err);
+
 // Exported Functions from `pontoon:driver/table-watcher@0.1.1`
 bool exports_pontoon_driver_table_watcher_event_notify(driver_string_t *network, driver_string_t *table, driver_string_t *key, exports_pontoon_driver_table_watcher_table_event_t *event, exports_pontoon_driver_table_watcher_error_t *err);
 bool exports_pontoon_driver_table_watcher_decode_table_entry(driver_string_t *table, driver_string_t *key, driver_list_u8_t *value, exports_pontoon_driver_table_watcher_tuple2_string_text_map_t *ret, exports_pontoon_driver_table_watcher_error_t *err);
@@ -2190,6 +2335,42 @@ void exports_pontoon_driver_network_allocator_list_ipam_data_free(exports_pontoo
 void exports_pontoon_driver_network_allocator_result_text_map_error_free(exports_pontoon_driver_network_allocator_result_text_map_error_t *ptr);
 
 void exports_pontoon_driver_network_allocator_result_void_error_free(exports_pontoon_driver_network_allocator_result_void_error_t *ptr);
+
+void exports_pontoon_driver_ipam_error_free(exports_pontoon_driver_ipam_error_t *ptr);
+
+void exports_pontoon_driver_ipam_ip_address_free(exports_pontoon_driver_ipam_ip_address_t *ptr);
+
+void exports_pontoon_driver_ipam_ip_network_free(exports_pontoon_driver_ipam_ip_network_t *ptr);
+
+void exports_pontoon_driver_ipam_text_map_free(exports_pontoon_driver_ipam_text_map_t *ptr);
+
+void exports_pontoon_driver_ipam_ipam_registration_free(exports_pontoon_driver_ipam_ipam_registration_t *ptr);
+
+void exports_pontoon_driver_ipam_option_ip_network_free(exports_pontoon_driver_ipam_option_ip_network_t *ptr);
+
+void exports_pontoon_driver_ipam_list_ip_network_free(exports_pontoon_driver_ipam_list_ip_network_t *ptr);
+
+void exports_pontoon_driver_ipam_pool_request_free(exports_pontoon_driver_ipam_pool_request_t *ptr);
+
+void exports_pontoon_driver_ipam_tuple2_string_ip_address_free(exports_pontoon_driver_ipam_tuple2_string_ip_address_t *ptr);
+
+void exports_pontoon_driver_ipam_list_tuple2_string_ip_address_free(exports_pontoon_driver_ipam_list_tuple2_string_ip_address_t *ptr);
+
+void exports_pontoon_driver_ipam_allocated_pool_free(exports_pontoon_driver_ipam_allocated_pool_t *ptr);
+
+void exports_pontoon_driver_ipam_option_ip_address_free(exports_pontoon_driver_ipam_option_ip_address_t *ptr);
+
+void exports_pontoon_driver_ipam_option_mac_address_free(exports_pontoon_driver_ipam_option_mac_address_t *ptr);
+
+void exports_pontoon_driver_ipam_address_request_free(exports_pontoon_driver_ipam_address_request_t *ptr);
+
+void exports_pontoon_driver_ipam_result_allocated_pool_error_free(exports_pontoon_driver_ipam_result_allocated_pool_error_t *ptr);
+
+void exports_pontoon_driver_ipam_result_void_error_free(exports_pontoon_driver_ipam_result_void_error_t *ptr);
+
+void exports_pontoon_driver_ipam_result_ip_address_error_free(exports_pontoon_driver_ipam_result_ip_address_error_t *ptr);
+
+void exports_pontoon_driver_ipam_result_pool_usage_error_free(exports_pontoon_driver_ipam_result_pool_usage_error_t *ptr);
 
 void exports_pontoon_driver_table_watcher_error_free(exports_pontoon_driver_table_watcher_error_t *ptr);
 

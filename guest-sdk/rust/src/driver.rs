@@ -4,9 +4,11 @@
 //! is to be remembered goes into the [`store`](crate::store). Each call is a transaction: what it changed stays if it
 //! returns `Ok`, and is undone if it returns an error or panics. So there is nothing to clean up on the way out.
 
+use std::net::IpAddr;
+
 use crate::{
-    EndpointOptions, InterfaceInfo, IpamData, JoinInfo, NetworkInfo, NetworkOptions, Registration, Result, SkipGateway,
-    TableEvent, TextMap,
+    AddressRequest, AllocatedPool, EndpointOptions, Error, InterfaceInfo, IpamData, IpamRegistration, JoinInfo,
+    NetworkInfo, NetworkOptions, PoolRequest, PoolUsage, Registration, Result, SkipGateway, TableEvent, TextMap,
 };
 
 /// The part that every driver has: libnetwork's `driverapi.Driver`. Export it with
@@ -83,6 +85,46 @@ pub trait NetworkAllocator {
     /// # Errors
     /// Any is logged, and the network is gone all the same.
     fn network_free(network: &str) -> Result<()>;
+}
+
+/// Optional, and the one part that can be without [`Driver`]: address pools, and the addresses in them. libnetwork's `ipamapi.Ipam`.
+///
+/// What is given the host checks and records with the call, and each pool and address is released by a call when nothing has it any more.
+pub trait Ipam {
+    /// Called once, when the driver is loaded; the answer is pinned then. Gets no kernel, store or tables.
+    fn register_ipam() -> IpamRegistration;
+
+    /// Gives a pool, which has this id from now on. What the call writes to the store belongs to the pool and goes with it.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `Forbidden`, `AlreadyExists`: what was asked for can't be had. `Unavailable`: no pool is left. After any nothing is given.
+    fn request_pool(pool: &str, request: &PoolRequest) -> Result<AllocatedPool>;
+
+    /// Takes a pool back, with every address in it. Ok if there is no such pool.
+    ///
+    /// # Errors
+    /// Any is logged, and the pool is free all the same.
+    fn release_pool(pool: &str) -> Result<()>;
+
+    /// Gives an address of a pool.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such pool. `InvalidArgument`, `AlreadyExists`: what was asked for can't be had. `Unavailable`: none is left.
+    fn request_address(pool: &str, request: &AddressRequest) -> Result<IpAddr>;
+
+    /// Takes an address back. Ok if it is free, or there is no such pool.
+    ///
+    /// # Errors
+    /// Any is logged, and the address is free all the same.
+    fn release_address(pool: &str, address: IpAddr) -> Result<()>;
+
+    /// How much of a pool is in use. Not counted, unless a driver says otherwise.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such pool. `NotImplemented`: the driver does not count.
+    fn pool_status(_pool: &str) -> Result<PoolUsage> {
+        Err(Error::not_implemented("the driver does not count"))
+    }
 }
 
 /// Optional: entries that other hosts, or other owners, put into a network's tables. libnetwork's `driverapi.TableWatcher`.

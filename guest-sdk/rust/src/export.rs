@@ -20,7 +20,7 @@ macro_rules! __export_part {
     };
 }
 
-/// Exports a type's [`Driver`](crate::Driver); every component has this part.
+/// Exports a type's [`Driver`](crate::Driver).
 #[macro_export]
 macro_rules! export_driver {
     ($driver:ty) => {
@@ -33,6 +33,14 @@ macro_rules! export_driver {
 macro_rules! export_network_allocator {
     ($driver:ty) => {
         $crate::__export_part!($driver, network_allocator_part, NetworkAllocator);
+    };
+}
+
+/// Exports a type's [`Ipam`](crate::Ipam).
+#[macro_export]
+macro_rules! export_ipam {
+    ($driver:ty) => {
+        $crate::__export_part!($driver, ipam_part, Ipam);
     };
 }
 

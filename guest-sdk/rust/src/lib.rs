@@ -102,14 +102,16 @@ use fake::sys;
 
 pub use capabilities::{InterfaceInfo, InterfaceNameInfo, JoinInfo, NetworkInfo, StaticRoute};
 pub use driver::{
-    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, Migration, NetworkAllocator, TableWatcher,
+    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipam, Ipv6Releaser, Migration, NetworkAllocator,
+    TableWatcher,
 };
 pub use error::{Context, Error, ErrorKind, Result};
 pub use kernel::{addresses, forwarding, links, namespaces, neighbours, nftables, ports, routes, rules, sysctls};
 pub use state::{clock, configuration, log, random, store, tables};
 pub use types::{
-    Capability, EndpointOptions, IpamData, MacAddress, NetworkOptions, ObjectType, PortBinding, Protocol, Registration,
-    Scope, SkipGateway, TableEvent, TextMap, TransportPort,
+    AddressRequest, AllocatedPool, Capability, EndpointOptions, IpamData, IpamRegistration, MacAddress, NetworkOptions,
+    ObjectType, PoolRequest, PoolUsage, PortBinding, Protocol, Purpose, Registration, Scope, SkipGateway, TableEvent,
+    TextMap, TransportPort,
 };
 // Part of the public functions: a driver takes the version that they have.
 pub use ipnet;

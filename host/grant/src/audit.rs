@@ -79,6 +79,11 @@ impl Audit {
     /// Counts, keeps and logs what was refused.
     pub fn refused(&self, about: &About, call: HostCall, why: &str) {
         self.refused[call as usize].fetch_add(1, Ordering::Relaxed);
+        self.refused_answer(about, why);
+    }
+
+    /// Keeps and logs what was refused of a driver's answer, which is no host call.
+    pub fn refused_answer(&self, about: &About, why: &str) {
         let text = |id: &Option<words::Id>| id.as_ref().map(ToString::to_string);
         let refused = Refused {
             time: now(),

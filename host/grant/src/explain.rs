@@ -9,6 +9,12 @@ pub fn explain(grant: &Grant) -> Vec<String> {
     if sentences.is_empty() {
         sentences.push("It may change nothing of the host.".to_owned());
     }
+    if !grant.pools.is_empty() {
+        let ranges = words(&grant.pools, "", Range::to_string);
+        sentences.push(format!(
+            "It may give networks pools, and endpoints addresses, of {ranges}, where it manages addresses."
+        ));
+    }
     let most = |limit| grant.limit(limit);
     sentences.push(format!(
         "Like every driver it may read its configuration and the clock, ask for random bytes and log ({} bytes a second). \

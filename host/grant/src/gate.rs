@@ -143,15 +143,31 @@ pub struct Gate {
     pools: Option<Vec<IpNet>>,
     /// The driver chose pools in this call.
     chose_pools: bool,
+    /// The call is for address management, and gets the store and nothing else.
+    only_store: bool,
 }
 
 /// What stands in the way: a thing that the grant could name, if it could, and the words for it.
 struct Missing(Option<Item>, String);
 
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self(Some(item), why) => write!(f, "{why}; the driver's grant lacks {item}"),
+            Self(None, why) => f.write_str(why),
+        }
+    }
+}
+
 impl Gate {
     /// The gate for a call under this policy, for the network with these pools.
     pub fn new(about: About, policy: Arc<Policy>, pools: Option<Vec<IpNet>>) -> Self {
-        Self { about, grant: policy.grant(), policy, pools, chose_pools: false }
+        Self { about, grant: policy.grant(), policy, pools, chose_pools: false, only_store: false }
+    }
+
+    /// The gate for a call of the part `ipam`.
+    pub fn for_addresses(self) -> Self {
+        Self { only_store: true, ..self }
     }
 
     /// How much of something the call's driver may have.
@@ -213,6 +229,9 @@ impl Gate {
         if let Some(permission) = Permission::of(call) {
             if self.pools.is_none() {
                 return Some("this call is for no network and gets no kernel, store or tables".into());
+            }
+            if self.only_store && permission != Permission::Store {
+                return Some("a call for address management gets no kernel and no tables".into());
             }
             let item = Item::Permission(permission);
             if !self.has(&item) {

@@ -58,7 +58,7 @@ pub struct Grant {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub addresses: BTreeSet<Range>,
-    /// Ranges of which it may choose the pools of networks that were made without any.
+    /// Ranges of which it may choose the pools of networks that were made without any; of a driver that manages addresses (`ipam`), all that it gives.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub pools: BTreeSet<Range>,

@@ -130,6 +130,17 @@ impl From<Option<Grant>> for Granting {
     }
 }
 
+/// How a driver that exports `ipam` manages addresses, as it registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AddressManagement {
+    /// The address space of networks on one host.
+    pub local_address_space: String,
+    /// The address space of networks of a whole cluster.
+    pub global_address_space: String,
+    /// An endpoint's address can't be chosen without its MAC.
+    pub requires_mac_address: bool,
+}
+
 /// A loaded driver.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Driver {
@@ -148,6 +159,9 @@ pub struct Driver {
     /// The parts of the interface that it exports, e.g. `external-connectivity`.
     #[serde(default)]
     pub parts: Vec<String>,
+    /// How it manages addresses; none: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<AddressManagement>,
     /// How many networks it serves.
     pub networks: usize,
     /// `ready`, or why it can't be called.

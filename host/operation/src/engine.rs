@@ -288,6 +288,17 @@ pub struct TakenPool {
     pub data: Labels,
 }
 
+/// What an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// An endpoint; of dockerd's, also what its user reserved.
+    Endpoint,
+    /// The pool's gateway.
+    Gateway,
+    /// What the user reserved.
+    Reserved,
+}
+
 /// An address that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestAddress {
@@ -295,8 +306,8 @@ pub struct RequestAddress {
     pub pool: Id,
     /// This address; none: a free one.
     pub address: Option<IpAddr>,
-    /// It will be the gateway.
-    pub gateway: bool,
+    /// What it is for.
+    pub purpose: Purpose,
     /// The MAC that will have it.
     pub mac: Option<MacAddress>,
     /// The options that say nothing of the above.

@@ -36,6 +36,12 @@ pub struct CreateNetwork {
     /// No pools at all: the driver chooses addresses (Docker's `null` address management).
     #[serde(default)]
     pub no_pools: bool,
+    /// The driver that gives its pools and addresses; none: Pontoon's own.
+    #[serde(default)]
+    pub ipam: Option<Name>,
+    /// Options for that driver.
+    #[serde(default)]
+    pub ipam_options: BTreeMap<String, String>,
     /// Labels for the driver.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
@@ -97,6 +103,9 @@ pub struct Network {
     pub driver: Name,
     /// Its pools of both families.
     pub pools: Vec<Pool>,
+    /// The driver that gives its pools and addresses; none: its engine's own, or Pontoon's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<Name>,
     /// IPv4 addresses.
     pub ipv4: bool,
     /// IPv6 addresses.
@@ -113,6 +122,18 @@ pub struct Network {
     pub created: u64,
     /// How many endpoints it has.
     pub endpoints: usize,
+}
+
+/// How much of a pool is in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PoolUsage {
+    /// The pool.
+    #[schema(value_type = String)]
+    pub subnet: IpNet,
+    /// Addresses that are in use or reserved.
+    pub in_use: u64,
+    /// Addresses that can still be chosen for endpoints.
+    pub available: u64,
 }
 
 /// A network that was made, and the calls that made it.
@@ -145,6 +166,9 @@ pub struct NetworkDetails {
     pub network: Network,
     /// Its endpoints.
     pub attached: Vec<Endpoint>,
+    /// How much of its pools is in use, as the driver that gives them counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usage: Vec<PoolUsage>,
     /// Verbose only: its table entries, explained by the driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<Vec<Entry>>,

@@ -32,6 +32,8 @@ pub struct Facts {
     pub configuration: Arc<BTreeMap<String, String>>,
     /// The driver exports `table-watcher`.
     pub watches_tables: bool,
+    /// The call is for address management.
+    pub for_addresses: bool,
 }
 
 /// The network that a call is about.
@@ -49,7 +51,8 @@ impl Facts {
     /// Of a call that is for no network: the first one of a component.
     pub fn outside_networks(driver: &Name, configuration: Arc<BTreeMap<String, String>>) -> Self {
         let (driver, function) = (driver.clone(), "register".to_owned());
-        Self { driver, function, network: None, endpoint: None, configuration, watches_tables: false }
+        let (watches_tables, for_addresses) = (false, false);
+        Self { driver, function, network: None, endpoint: None, configuration, watches_tables, for_addresses }
     }
 
     /// The gate for this call, under a driver's policy.
@@ -60,7 +63,8 @@ impl Facts {
             network: self.network.as_ref().map(|network| network.id.clone()),
             endpoint: self.endpoint.clone(),
         };
-        Gate::new(about, policy, self.network.as_ref().map(|network| network.pools.clone()))
+        let gate = Gate::new(about, policy, self.network.as_ref().map(|network| network.pools.clone()));
+        if self.for_addresses { gate.for_addresses() } else { gate }
     }
 }
 

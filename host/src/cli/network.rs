@@ -6,7 +6,7 @@ use super::output::{Session, listing, table};
 use super::pools::Pools;
 use super::values::{lines, list, pair, short, unique, utc};
 use super::{endpoint, table as entries, trace};
-use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Pool, Removed};
+use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Pool, PoolUsage, Removed};
 use words::{Error, Name};
 
 /// Networks.
@@ -58,6 +58,12 @@ pub struct Create {
     /// No address pools: the driver chooses addresses
     #[arg(long, conflicts_with = "addresses")]
     no_pools: bool,
+    /// The driver that gives pools and addresses [default: Pontoon's own]
+    #[arg(long, value_name = "DRIVER", conflicts_with = "no_pools")]
+    ipam: Option<Name>,
+    /// An option for that driver (repeatable)
+    #[arg(long = "ipam-opt", value_name = "KEY=VALUE", value_parser = pair, requires = "ipam")]
+    ipam_options: Vec<(String, String)>,
     /// A label for the driver (repeatable)
     #[arg(short, long = "opt", value_name = "KEY=VALUE", value_parser = pair)]
     options: Vec<(String, String)>,
@@ -110,6 +116,8 @@ impl Create {
             ipv6: self.ipv6,
             internal: self.internal,
             no_pools: self.no_pools,
+            ipam: self.ipam,
+            ipam_options: unique(self.ipam_options)?,
             options: unique(self.options)?,
         })
     }
@@ -176,6 +184,8 @@ fn show(details: &NetworkDetails) -> String {
         ("ADDRESSES", list(families.iter().filter(|(on, _)| *on).map(|(_, name)| name))),
         ("INTERNAL", if network.internal { "yes" } else { "no" }.to_owned()),
         ("POOLS", pools.join("\n")),
+        ("IPAM", network.ipam.as_ref().map_or("Pontoon's own, or its engine's".to_owned(), Name::to_string)),
+        ("IN USE", details.usage.iter().map(usage).collect::<Vec<_>>().join("\n")),
         ("OPTIONS", lines(&network.options)),
     ]);
     text.push_str(&format!("\n{}", endpoint::rows(&details.attached)));
@@ -186,6 +196,10 @@ fn show(details: &NetworkDetails) -> String {
         text.push_str(&format!("\n{}", table(["KERNEL OBJECT"], objects.iter().map(|object| [object.clone()]))));
     }
     text
+}
+
+fn usage(usage: &PoolUsage) -> String {
+    format!("{}: {} in use, {} available", usage.subnet, usage.in_use, usage.available)
 }
 
 fn pool(pool: &Pool) -> String {

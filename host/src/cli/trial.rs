@@ -28,6 +28,8 @@ pub async fn run(
         ipv6: does(Without::Ipv6),
         internal: false,
         no_pools: false,
+        ipam: None,
+        ipam_options: [].into(),
         options: labels.clone(),
     };
     let ground = Ground::new(false, &[])?;

@@ -77,6 +77,8 @@ fn create(world: &World<'_>) -> Checked<()> {
         ipv6: options.ipv6,
         internal: false,
         no_pools: !options.ipv4 && !options.ipv6,
+        ipam: None,
+        ipam_options: [].into(),
         options: world.suite.labels.clone(),
     };
     ok("create-network", world.wait(world.controller()?.create_network(create))).map(drop)

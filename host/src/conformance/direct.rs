@@ -45,6 +45,13 @@ impl World<'_> {
         Ok(self.call(Direct { arguments, network: None, endpoint: None, interface: Default::default() })?.map(drop))
     }
 
+    /// Calls a function of the part `ipam`, in the place of a network.
+    pub fn of_pool(&self, arguments: Arguments) -> Checked<Result<Returned>> {
+        let network = Some(self.net("pool", 1)?.create);
+        self.controller()?.take_calls();
+        self.call(Direct { arguments, network, endpoint: None, interface: Default::default() })
+    }
+
     fn call(&self, direct: Direct) -> Checked<Result<Returned>> {
         Ok(self.wait(self.controller()?.direct(&self.suite.driver, direct)))
     }

@@ -138,7 +138,7 @@ pub fn releasing(world: &mut World<'_>) -> Checked<()> {
 }
 
 /// A function that is called by itself. `back` takes it back where it came through all the same.
-fn each(
+pub(super) fn each(
     world: &World<'_>,
     function: &'static str,
     call: impl Fn() -> Checked<Result<()>>,

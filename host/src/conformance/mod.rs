@@ -11,6 +11,7 @@
 //! - [`CHECKS`] and one file per theme: the checks
 //! - [`cases`], [`tried`]: what an author writes beside them
 
+mod addresses;
 mod ask;
 mod attach;
 mod bench;
@@ -62,6 +63,7 @@ pub struct Check {
 enum Part {
     Driver,
     NetworkAllocator,
+    Ipam,
     TableWatcher,
     ExternalConnectivity,
     Ipv6Releaser,
@@ -73,6 +75,7 @@ impl Part {
         match self {
             Self::Driver => "driver",
             Self::NetworkAllocator => "network-allocator",
+            Self::Ipam => "ipam",
             Self::TableWatcher => "table-watcher",
             Self::ExternalConnectivity => "external-connectivity",
             Self::Ipv6Releaser => "ipv6-releaser",
@@ -119,6 +122,11 @@ pub const CHECKS: &[Check] = &[
     check("ports-taken", "a port of another endpoint's is refused", Part::ExternalConnectivity, outside::taken),
     check("allocate", "what network-allocate reserves network-free gives back", Part::NetworkAllocator, parts::allocator),
     check("faults-allocate", "each host call of network-allocate and -free fails, then traps", Part::NetworkAllocator, faults::allocating),
+    check("pools", "a pool with its gateway and endpoints comes and goes", Part::Ipam, addresses::life),
+    check("pools-wanted", "the pool that is asked for is given, and not twice", Part::Ipam, addresses::wanted_pool),
+    check("addresses", "addresses that are asked for at once differ, and those given back can be had again", Part::Ipam, addresses::wanted_address),
+    check("pools-unknown", "what is asked of a pool that is not there is not-found", Part::Ipam, addresses::unknown),
+    check("faults-pools", "each host call of request-pool and request-address fails, then traps", Part::Ipam, addresses::failing),
     check("events", "entries of other owners are created, updated and deleted", Part::TableWatcher, tables::events),
     check("events-again", "an event that comes again is taken again", Part::TableWatcher, tables::again),
     check("events-apart", "an entry of one network changes nothing of another's", Part::TableWatcher, tables::apart),

@@ -99,6 +99,9 @@ impl Inner {
     /// An address of each family that the network has pools for: they are the endpoint's once what is answered is committed. No other
     /// operation of the network looks for one meanwhile.
     fn leases(&self, network: &Network, endpoint: &mut Endpoint, attach: &Attach) -> Result<Vec<Write>> {
+        if network.ipam.is_some() {
+            return self.take_addresses(network, endpoint, attach).map(|()| Vec::new());
+        }
         let mut leases = Vec::new();
         for (wanted, ipv4) in [(attach.address.map(IpAddr::from), true), (attach.address_ipv6.map(IpAddr::from), false)]
         {
@@ -209,6 +212,7 @@ impl<'a> Attaching<'a> {
             return Ok(false);
         }
         self.endpoint = self.steps.release_ipv6(self.network, &self.endpoint)?;
+        self.inner.release_addresses(self.network, &self.endpoint.id, IpAddr::is_ipv6);
         Ok(true)
     }
 
@@ -245,7 +249,10 @@ impl<'a> Attaching<'a> {
     fn roll_back(&mut self) {
         let Self { inner, network, endpoint, .. } = self;
         let undone = match inner.store.endpoint(&endpoint.network, &endpoint.id) {
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                inner.release_addresses(network, &endpoint.id, |_| true);
+                Ok(())
+            }
             _ => inner.forget_endpoint(network, endpoint).map(drop),
         };
         if let Err(error) = undone {

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::{Called, Inner};
 use crate::answers::{Fault, Faulty, Recorded, micros};
-use crate::capability::{CallState, Facts, Interface, Join, NetworkFacts};
+use crate::capability::{CallState, Facts, Interface, Join, NetworkFacts, convert};
 use crate::driver::Driver;
 use crate::transaction::{Owner, Transaction};
 use ask::{Arguments, Returned};
 use engine::Failure;
-use grant::Limit;
+use grant::{Granted, Limit};
+use ipnet::IpNet;
 use kernel::KnownLinks;
 use operation::driver::CallTrace;
 use operation::network::Pool;
@@ -22,6 +23,9 @@ use words::{Error, Id, Kind, Result};
 /// How often a call is run because its reads were overtaken. From the second time on no other call of its driver commits before it: it is
 /// overtaken only by what is no call.
 const ROUNDS: usize = 16;
+
+/// The part whose calls get the store and nothing else.
+const IPAM: &str = "ipam";
 
 /// One call that is to be made.
 pub(super) struct Call<'a> {
@@ -51,17 +55,17 @@ pub(super) struct Calls {
 
 /// A call that came through.
 pub(super) struct Done {
-    /// What the driver returned.
-    pub returned: Returned,
-    /// What it said through its handles.
+    /// What the driver said.
     pub said: Said,
     /// What it had left behind.
     pub swept: Vec<String>,
 }
 
-/// What a driver says through a call's handles.
-#[derive(Clone)]
+/// What a driver returned, and what it said through its call's handles.
 pub(super) struct Said {
+    pub returned: Returned,
+    /// The pool that it gave: the gate's word for it.
+    pub given: Option<Granted<IpNet>>,
     pub interface: Interface,
     pub join: Join,
     /// Pools that it gave to its network.
@@ -230,6 +234,7 @@ impl Inner {
             endpoint: call.endpoint.cloned(),
             configuration: call.driver.configuration.clone(),
             watches_tables: call.driver.watches_tables(),
+            for_addresses: call.arguments.part() == IPAM,
         };
         let mut transaction = call.network.map(|network| {
             let owner = Owner {
@@ -320,13 +325,19 @@ fn settle(
     // Whatever it did is undone where it is dropped.
     let transaction = state.transaction.take();
     let returned = result.map_err(Stopped::Failed)?;
+    let given = match &returned {
+        Returned::RequestPool(given) => Some(state.gate.give_pool(convert::network(given.pool).map_err(Error::from)?)?),
+        _ => None,
+    };
     let said = Said {
+        returned,
+        given,
         interface: std::mem::take(&mut state.interface),
         join: std::mem::take(&mut state.join),
         new_pools: state.new_pools.take(),
     };
     let writes = finish(&said)?;
-    let Some(mut transaction) = transaction else { return Ok(Done { returned, said, swept: Vec::new() }) };
+    let Some(mut transaction) = transaction else { return Ok(Done { said, swept: Vec::new() }) };
     if call.sweep {
         transaction.sweep()?;
     }
@@ -337,7 +348,7 @@ fn settle(
         call.driver.probation.writes()?;
     }
     match transaction.commit(writes, call.durability) {
-        Ok(swept) => Ok(Done { returned, said, swept }),
+        Ok(swept) => Ok(Done { said, swept }),
         Err(store::Error::Conflict(what)) => Err(Stopped::Overtaken(what)),
         Err(error) => Err(Error::from(error).into()),
     }

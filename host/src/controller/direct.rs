@@ -85,7 +85,7 @@ impl Inner {
         };
         let Interface { mac, address, address_ipv6 } = interface;
         let interface = capability::Interface { mac, address, address_ipv6, sandbox: None };
-        Ok(self.call(&Call { interface, ..call }, &mut Calls::default(), |_| Ok(Vec::new()))?.returned)
+        Ok(self.call(&Call { interface, ..call }, &mut Calls::default(), |_| Ok(Vec::new()))?.said.returned)
     }
 
     /// Notes a call for whoever asked for them.

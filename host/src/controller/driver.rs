@@ -74,6 +74,7 @@ impl Inner {
             digest: record.digest.clone(),
             size: record.size,
             parts: record.parts.clone(),
+            ipam: record.ipam.clone(),
             networks: self.store.network_count(&record.name)?,
             state,
             not_loaded: self.files.lock().unwrap_or_else(PoisonError::into_inner).get(&record.name).cloned(),

@@ -9,10 +9,10 @@ use std::net::IpAddr;
 
 use rustix::io::Errno;
 
-use super::request::ADDRESS_SPACE;
 use super::{Controller, Inner};
 use kernel::{LinkKey, Mark, NSFS_MAGIC, Namespace};
 use operation::engine::Known;
+use operation::origin::Origin;
 use operation::table::Collected;
 use store::{Endpoint, Network, Thing};
 use words::LinkName;
@@ -138,7 +138,7 @@ impl Inner {
             for address in self.store.leases_until(&pool.id, known.asked.saturating_sub(ON_ITS_WAY))? {
                 if !known.addresses.contains(&address) && !used.contains(&address) {
                     collected.forgotten.push(format!("address {address} of pool {}", pool.pool.subnet));
-                    self.store.release_address(&pool.id, address)?;
+                    self.release_one_address(&pool.id, address);
                 }
             }
         }
@@ -185,14 +185,14 @@ impl Inner {
 
     /// Gives back what an engine took from here for an endpoint that it does not know any more, and no other has by now.
     fn release_addresses_of(&self, network: &Network, endpoint: &Endpoint) -> Result<()> {
-        if network.address_space != ADDRESS_SPACE {
+        if network.origin == Origin::Native {
             return Ok(());
         }
         let used = self.addresses_of_endpoints()?;
         let addresses: Vec<IpAddr> = addresses_of(endpoint).filter(|address| !used.contains(address)).collect();
         for pool in self.store.taken_pools()? {
             for address in addresses.iter().filter(|address| pool.pool.subnet.contains(*address)) {
-                self.store.release_address(&pool.id, *address)?;
+                self.release_one_address(&pool.id, *address);
             }
         }
         Ok(())

@@ -12,7 +12,7 @@
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
 //! - `direct`: a driver's functions, called past all that: for the conformance suite
-//! - `pool`: address pools
+//! - `pool`: address pools; `ipam`: those that a driver gives
 //! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
 
 pub(crate) mod arguments;
@@ -23,6 +23,7 @@ mod driver;
 mod endpoint;
 mod forgotten;
 mod gateway;
+mod ipam;
 mod lifecycle;
 mod migrate;
 mod network;

@@ -29,8 +29,11 @@ impl Inner {
         let skip = steps.check_gateways(&options)?;
         let mut network = Network::new(id, create.name.clone(), create.driver.clone(), Origin::Native, options);
         network.address_space = ADDRESS_SPACE.into();
-        network.pools = self.choose_pools(&network.id, &create, skip)?;
-        network.asked = Some(chosen(&network.pools, ADDRESS_SPACE));
+        match &create.ipam {
+            None => network.pools = self.choose_pools(&network.id, &create, skip)?,
+            Some(ipam) => self.take_pools(&mut network, &create, ipam, skip)?,
+        }
+        network.asked = Some(chosen(&network.pools, &network.address_space));
         let made = allocate(&mut steps, &mut network).and_then(|()| steps.create_network(&network));
         let network = match made {
             Ok(network) => network,
@@ -57,6 +60,7 @@ impl Inner {
         if let Err(error) = self.sweep(network, None) {
             tracing::error!(network = %network.name, "can't take back a failed create: {error}");
         }
+        self.release_pools(network);
     }
 
     /// An operator's word: a network without endpoints goes.
@@ -90,6 +94,7 @@ impl Inner {
             }
             Err(error) => removed = self.remove_without_driver(network, None, &error)?,
         }
+        self.release_pools(network);
         tracing::info!(network = %network.name, "removed");
         tracing::debug!(network = %network.name, swept = ?removed.swept, "what the driver left to the host");
         Ok(removed)
@@ -151,7 +156,8 @@ impl Inner {
             let things = self.store.objects(&record.id, None)?;
             objects = Some(transaction::shown(&things, &self.store.parts(&record.id)?));
         }
-        Ok(NetworkDetails { network: self.network_reply(&record)?, attached, entries, objects })
+        let usage = self.usage_of(&record);
+        Ok(NetworkDetails { network: self.network_reply(&record)?, attached, usage, entries, objects })
     }
 
     /// The MTU of the way out, and the networks with a link of their own on the host, such as a bridge, that has more.
@@ -209,6 +215,7 @@ impl Inner {
             name: network.name.clone(),
             driver: network.driver.clone(),
             pools: network.pools.clone(),
+            ipam: network.ipam.as_ref().map(|ipam| ipam.driver.clone()),
             ipv4: network.ipv4,
             ipv6: network.ipv6,
             internal: network.internal,

@@ -1,5 +1,6 @@
 //! Address pools: those that were asked for, checked, or free ones.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -30,7 +31,7 @@ impl Inner {
         let asked = create.pools.iter().map(|r| checked(r, skip)).collect::<Result<Vec<_>>>()?;
         loop {
             let mut pools = asked.clone();
-            for ipv4 in Self::families_without_pool(create, &asked) {
+            for ipv4 in families_without_pool(create, &asked) {
                 let subnet = self.free_pool(ipv4)?;
                 pools.push(checked(
                     &PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() },
@@ -47,12 +48,6 @@ impl Inner {
         }
     }
 
-    fn families_without_pool(create: &CreateNetwork, asked: &[Pool]) -> impl Iterator<Item = bool> {
-        let lacks = |ipv4: bool| !asked.iter().any(|p| p.subnet.addr().is_ipv4() == ipv4);
-        let families = [(create.ipv4 && lacks(true), true), (create.ipv6 && lacks(false), false)];
-        families.into_iter().filter_map(|(lacks, ipv4)| lacks.then_some(ipv4))
-    }
-
     /// A subnet of the family that no network has and that the host does not reach by itself: a network on the host's LAN or VPN would cut it
     /// off from there. A default route does not count, and neither does what a network's own link reaches.
     pub(super) fn free_pool(&self, ipv4: bool) -> Result<IpNet> {
@@ -61,10 +56,10 @@ impl Inner {
         let mut is_sure = false;
         loop {
             let subnet = self.store.free_pool(&mut candidates)?;
-            let mut is_reached = self.is_reached(&subnet)?;
+            let mut is_reached = self.may_be_reached(&subnet)?;
             if is_reached && !is_sure {
                 self.kernel.read_reached()?;
-                (is_reached, is_sure) = (self.is_reached(&subnet)?, true);
+                (is_reached, is_sure) = (self.may_be_reached(&subnet)?, true);
             }
             if !is_reached {
                 return Ok(subnet);
@@ -72,8 +67,35 @@ impl Inner {
         }
     }
 
-    /// Whether the host reaches addresses of a subnet by a link that is not a network's own.
-    fn is_reached(&self, subnet: &IpNet) -> Result<bool> {
+    /// What the host reaches by itself. What a network's own link reaches does not count.
+    pub(super) fn reached_by_host(&self) -> Result<Vec<IpNet>> {
+        let mut is_own = BTreeMap::new();
+        let mut reached = Vec::new();
+        for (link, net) in self.kernel.reached_by_others()? {
+            let is_own = match (link, link.and_then(|index| is_own.get(&index).copied())) {
+                (_, Some(known)) => known,
+                (None, None) => false,
+                (Some(index), None) => {
+                    let seen = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
+                    *is_own.entry(index).or_insert(seen.is_none_or(|link| link.mark != Mark::Foreign))
+                }
+            };
+            reached.extend((!is_own).then_some(net));
+        }
+        Ok(reached)
+    }
+
+    /// Whether a network of this subnet would cut the host off from what it reaches by itself.
+    pub(super) fn is_reached(&self, subnet: &IpNet) -> Result<bool> {
+        if !self.may_be_reached(subnet)? {
+            return Ok(false);
+        }
+        self.kernel.read_reached()?;
+        self.may_be_reached(subnet)
+    }
+
+    /// Whether the host reaches addresses of a subnet by a link that is not a network's own, or did before.
+    fn may_be_reached(&self, subnet: &IpNet) -> Result<bool> {
         for link in self.kernel.links_into(subnet)? {
             let Some(index) = link else { return Ok(true) };
             let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
@@ -95,8 +117,15 @@ impl Inner {
     }
 }
 
+/// The families that are switched on and have no subnet: IPv4 is true.
+pub(super) fn families_without_pool(create: &CreateNetwork, asked: &[Pool]) -> impl Iterator<Item = bool> {
+    let lacks = |ipv4: bool| !asked.iter().any(|p| p.subnet.addr().is_ipv4() == ipv4);
+    let families = [(create.ipv4 && lacks(true), true), (create.ipv6 && lacks(false), false)];
+    families.into_iter().filter_map(|(lacks, ipv4)| lacks.then_some(ipv4))
+}
+
 /// A family is switched on where there is a subnet of it, and one of the two is.
-fn check_families(create: &CreateNetwork) -> Result<()> {
+pub(super) fn check_families(create: &CreateNetwork) -> Result<()> {
     if create.no_pools {
         return if create.pools.is_empty() {
             Ok(())
@@ -126,12 +155,7 @@ fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
 /// A pool as it was asked for: a whole network, with everything else inside of it.
 pub(super) fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool> {
     let subnet = request.subnet;
-    if subnet.trunc() != subnet {
-        return Err(Error::invalid(format!("{subnet} has host bits set: did you mean {}?", subnet.trunc())));
-    }
-    if subnet.prefix_len() == 0 || subnet.addr().is_multicast() || subnet.addr().is_loopback() {
-        return Err(Error::invalid(format!("{subnet} can't be a pool")));
-    }
+    checked_subnet(subnet)?;
     let outside =
         |what: &str, value: String| Error::invalid(format!("the {what} {value} lies outside of the subnet {subnet}"));
     if let Some(range) = request.range.filter(|r| !subnet.contains(r)) {
@@ -148,6 +172,17 @@ pub(super) fn checked(request: &PoolRequest, skip: (bool, bool)) -> Result<Pool>
         given => given,
     };
     Ok(Pool { subnet, range: request.range, gateway, aux_addresses: request.aux_addresses.clone() })
+}
+
+/// A whole network, and one that can be a pool.
+pub(super) fn checked_subnet(subnet: IpNet) -> Result<()> {
+    if subnet.trunc() != subnet {
+        return Err(Error::invalid(format!("{subnet} has host bits set: did you mean {}?", subnet.trunc())));
+    }
+    if subnet.prefix_len() == 0 || subnet.addr().is_multicast() || subnet.addr().is_loopback() {
+        return Err(Error::invalid(format!("{subnet} can't be a pool")));
+    }
+    Ok(())
 }
 
 /// The first address that can be a gateway.

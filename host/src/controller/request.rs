@@ -21,9 +21,6 @@ use words::{Error, Id, Kind, Name, Result};
 /// Set by dockerd where another endpoint is the sandbox's IPv6 gateway (28.0).
 const NO_PROXY_6TO4: &str = "com.docker.network.driver.private.no_proxy_6to4";
 
-/// The address space of pools that engines took from here, as dockerd is told.
-pub const ADDRESS_SPACE: &str = "PontoonLocal";
-
 /// Digits of a name that is made of an id: as many as Docker shows.
 const SHORT: usize = 12;
 
@@ -89,7 +86,7 @@ impl Inner {
             Request::Leave(key) => asking.leave(&key),
             Request::ProgramExternalConnectivity(program) => asking.program_external_connectivity(program),
             Request::RevokeExternalConnectivity(key) => asking.revoke_external_connectivity(&key),
-            Request::RequestPool(pool) => self.take_pool(origin, pool),
+            Request::RequestPool(pool) => self.take_pool(origin, driver, pool),
             Request::ReleasePool(pool) => self.release_pool(&pool),
             Request::RequestAddress(address) => self.take_address(address),
             Request::ReleaseAddress { pool, address } => self.release_address(&pool, address),
@@ -135,8 +132,12 @@ impl Asking<'_> {
             network.name = long_name(&network.id)?;
         }
         // Pools that were taken from here are claimed already.
-        if network.address_space != ADDRESS_SPACE {
-            let subnets: Vec<_> = network.pools.iter().map(|pool| pool.subnet).collect();
+        let taken = self.inner.store.taken_pools()?;
+        let is_taken = |subnet: &IpNet| {
+            taken.iter().any(|t| t.pool.subnet == *subnet && t.origin.engine() == self.origin.engine())
+        };
+        let subnets: Vec<_> = network.pools.iter().map(|pool| pool.subnet).filter(|net| !is_taken(net)).collect();
+        if !subnets.is_empty() {
             self.inner.store.claim_pools(&network.id, &subnets)?;
         }
         if let Err(error) = steps.create_network(&network) {

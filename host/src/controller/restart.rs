@@ -35,6 +35,7 @@ impl Inner {
         }
         self.store.set_meta(IDENTITY, &now)?;
         self.store.release_orphans()?;
+        self.release_unused()?;
         self.firewall.begin();
         for network in self.store.networks()? {
             self.tell(&network.id);
@@ -55,6 +56,7 @@ impl Inner {
         collected.objects = self.remove_strays()?;
         self.firewall.restore();
         self.store.release_orphans()?;
+        collected.forgotten.extend(self.release_unused()?);
         for mut network in self.store.networks()? {
             if network.down.is_some() {
                 self.make_again(&mut network)?;

@@ -53,7 +53,7 @@ impl Inner {
                 value: entry.value.clone().into(),
             };
             self.call(&Call::pure(driver, arguments), &mut Calls::default(), |_| Ok(Vec::new()))
-                .map(|done| done.returned)
+                .map(|done| done.said.returned)
         };
         let (title, details) = match driver.map(decode) {
             Some(Ok(Returned::DecodeTableEntry((title, details)))) => (Some(title), details.into_iter().collect()),

@@ -6,10 +6,11 @@ use ipnet::IpNet;
 
 use super::pool::checked;
 use super::{Controller, Inner};
-use operation::engine::{Labels, Reply, RequestAddress, RequestPool, TakenPool};
+use operation::engine::{Labels, Purpose, Reply, RequestAddress, RequestPool, TakenPool as Taken};
 use operation::network::PoolRequest;
 use operation::origin::Origin;
-use words::{Error, Id, Result, now};
+use store::TakenPool;
+use words::{Error, Id, Name, Result, now};
 
 /// Reserve no gateway address: the engine asks for it by itself.
 const NO_GATEWAY: (bool, bool) = (true, true);
@@ -22,21 +23,27 @@ impl Controller {
 }
 
 impl Inner {
-    pub(super) fn take_pool(&self, origin: &Origin, request: RequestPool) -> Result<Reply> {
+    /// Of the driver's part `ipam`, or of Pontoon's own.
+    pub(super) fn take_pool(&self, origin: &Origin, driver: &Name, request: RequestPool) -> Result<Reply> {
+        if let Ok(mut steps) = self.manager(driver) {
+            let TakenPool { id, pool, .. } = steps.request_pool(origin, &request)?;
+            return Ok(Reply::Pool(Taken { id, pool: pool.subnet, data: Labels::new() }));
+        }
         let RequestPool { pool, range, ipv6, .. } = request;
         loop {
             let subnet = match pool {
                 Some(subnet) => subnet.trunc(),
                 None => self.free_pool(!ipv6)?,
             };
-            let taken = store::TakenPool {
+            let taken = TakenPool {
                 id: Id::random()?,
                 origin: origin.clone(),
                 pool: checked(&PoolRequest { subnet, range, gateway: None, aux_addresses: [].into() }, NO_GATEWAY)?,
+                driver: None,
                 created: now(),
             };
             match self.store.take_pool(&taken) {
-                Ok(()) => return Ok(Reply::Pool(TakenPool { id: taken.id, pool: subnet, data: Labels::new() })),
+                Ok(()) => return Ok(Reply::Pool(Taken { id: taken.id, pool: subnet, data: Labels::new() })),
                 // Another one took it in between: there are others.
                 Err(store::Error::Exists(_)) if pool.is_none() => {}
                 Err(error) => return Err(error.into()),
@@ -52,14 +59,16 @@ impl Inner {
                 && network.pools.iter().any(|pool| pool.subnet == taken.pool.subnet)
         };
         let heir = self.store.networks()?.into_iter().find(has_it).map(|network| network.id);
-        self.store.release_taken_pool(pool, heir.as_ref())?;
+        self.release_one_pool(pool, heir.as_ref());
         Ok(Reply::Done)
     }
 
     pub(super) fn take_address(&self, request: RequestAddress) -> Result<Reply> {
-        let pool = self.store.taken_pool(&request.pool)?;
-        let pool = pool.ok_or_else(|| Error::not_found(format!("there is no address pool {}", request.pool)))?;
-        let address = self.store.take_address(&pool, request.address, request.gateway)?;
+        let pool = self.taken_pool(&request.pool)?;
+        let address = match &pool.driver {
+            Some(driver) => self.manager(driver)?.request_address(&pool, &request, Id::random()?.as_str())?,
+            None => self.store.take_address(&pool, request.address, request.purpose == Purpose::Gateway)?,
+        };
         let net = IpNet::new(address, pool.pool.subnet.prefix_len());
         Ok(Reply::Address(net.map_err(|e| Error::internal(format!("{address}: {e}")))?))
     }
@@ -69,7 +78,7 @@ impl Inner {
     pub(super) fn release_address(&self, pool: &Id, address: IpAddr) -> Result<Reply> {
         match self.store.holder_of(pool, address)? {
             Some(network) => tracing::info!(%network, %address, "stays taken: an endpoint has it by now"),
-            None => self.store.release_address(pool, address)?,
+            None => self.release_one_address(pool, address),
         }
         Ok(Reply::Done)
     }

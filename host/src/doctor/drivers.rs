@@ -62,6 +62,7 @@ mod tests {
         let driver = |name: &str, state: &str| Driver {
             name: Name::new(name).unwrap(),
             network_type: "bridge".into(),
+            ipam: None,
             data_scope: Scope::Local,
             connectivity_scope: Scope::Local,
             digest: String::new(),

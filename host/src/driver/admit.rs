@@ -166,7 +166,7 @@ fn check_imports(imports: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The driver, and no part that would read as absent: of another version only, or one that the host does not know.
+/// The driver or its address management, and no part that would read as absent: of another version only, or one that the host does not know.
 fn check_exports(admitted: &Admitted) -> Result<()> {
     let has = |part: &str| admitted.parts.iter().any(|p| p == part);
     for export in &admitted.exports {
@@ -181,12 +181,12 @@ fn check_exports(admitted: &Admitted) -> Result<()> {
             _ => {}
         }
     }
-    if has("driver") {
+    if has("driver") || has("ipam") {
         return Ok(());
     }
     let exports = if admitted.exports.is_empty() { "nothing".to_owned() } else { admitted.exports.join(", ") };
     Err(Error::invalid(format!(
-        "the component is no driver: it does not export {PACKAGE}/driver@{VERSION} (it exports {exports})"
+        "the component is no driver: it does not export {PACKAGE}/driver@{VERSION}, nor {PACKAGE}/ipam@{VERSION} (it exports {exports})"
     )))
 }
 
@@ -251,7 +251,9 @@ mod tests {
         assert!(refusal(b"").contains("no WebAssembly"));
         assert!(refusal(b"\0asm\x01\0\0\0").contains("core module"));
         assert!(refusal(b"\0asm\x0d").contains("cut off"));
-        assert!(refusal(&EMPTY).contains("does not export pontoon:driver/driver@0.1.1 (it exports nothing)"));
+        assert!(refusal(&EMPTY).contains(
+            "does not export pontoon:driver/driver@0.1.1, nor pontoon:driver/ipam@0.1.1 (it exports nothing)"
+        ));
         let mut cut = EMPTY.to_vec();
         cut.extend([11, 200]);
         assert!(refusal(&cut).contains("damaged or cut off"));

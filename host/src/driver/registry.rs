@@ -24,7 +24,7 @@ use ask::types::Scope as WitScope;
 use ask::{Arguments, Returned};
 use engine::Call;
 use grant::{Grant, Needed, Policy};
-use operation::driver::{CallCount, CallTrace, Scope, Without};
+use operation::driver::{AddressManagement, CallCount, CallTrace, Scope, Without};
 use store::{self, Batch, Durability, Store, Version, Write};
 pub use versions::{Candidate, EARLIER};
 use words::{Error, Kind, Name, Result};
@@ -178,6 +178,11 @@ impl Drivers {
             let message = format!("the driver {name} serves the network {}: remove its networks first", network.name);
             return Err(Error::forbidden(message));
         }
+        if let Some(pool) = self.pool_of(name)? {
+            let message =
+                format!("the driver {name} gave the pool {pool}: remove the networks with addresses of it first");
+            return Err(Error::forbidden(message));
+        }
         let writes = vec![Write::RemoveDriver(name.clone())];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         let removed = loaded.remove(name);
@@ -185,6 +190,12 @@ impl Drivers {
         drop(loaded);
         drop(removed);
         forgotten
+    }
+
+    /// A pool that a driver gave and that is not given back.
+    fn pool_of(&self, name: &Name) -> Result<Option<ipnet::IpNet>> {
+        let pools = self.store.taken_pools()?;
+        Ok(pools.into_iter().find(|pool| pool.driver.as_ref() == Some(name)).map(|pool| pool.pool.subnet))
     }
 
     fn restore(&self, record: store::Driver) -> Result<Driver> {
@@ -245,6 +256,24 @@ impl Drivers {
             Returned::Schema(schema) => Ok(schema),
             other => Err(Error::internal(format!("the engine answered a schema with {other:?}"))),
         }
+    }
+
+    /// Asks the component how it manages addresses.
+    fn register_ipam(&self, code: &Code, facts: &Facts) -> Result<AddressManagement> {
+        let facts = Facts { function: "register-ipam".into(), ..facts.clone() };
+        let answer = code.call(self.call(&facts), Arguments::RegisterIpam);
+        let said = match answer.map_err(|f| unfit(f.error().context("the component's first call failed")))? {
+            Returned::RegisterIpam(said) => said,
+            other => return Err(Error::internal(format!("the engine answered a registration with {other:?}"))),
+        };
+        for space in [&said.local_address_space, &said.global_address_space] {
+            Name::new(space).map_err(|e| e.context("the driver's address space"))?;
+        }
+        Ok(AddressManagement {
+            local_address_space: said.local_address_space,
+            global_address_space: said.global_address_space,
+            requires_mac_address: said.requires_mac_address,
+        })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Loaded>> {

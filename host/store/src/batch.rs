@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::record::{Driver, Endpoint, ListVersion, Network, Object, Part};
+use super::record::{Driver, Endpoint, ListVersion, Network, Object, Part, TakenPool};
 use grant::Limit;
 use kernel::Change;
 use operation::network::Pool;
@@ -116,6 +116,12 @@ pub enum Write {
     ReplacePools { network: Id, pools: Vec<IpNet> },
     /// What [`Store::find_address`](super::Store::find_address) found; `next`: as the next free one.
     Lease { network: Id, pool: Pool, address: IpAddr, owner: String, next: bool },
+    /// As [`Store::take_pool`](super::Store::take_pool).
+    TakePool(TakenPool),
+    /// As [`Store::release_taken_pool`](super::Store::release_taken_pool), with the state that belongs to it.
+    ReleasePool { pool: Id, heir: Option<Id> },
+    /// An address of a taken pool that is nobody's else: as [`Store::take_address`](super::Store::take_address) takes a wanted one.
+    TakeAddress { pool: TakenPool, address: IpAddr, owner: String, gateway: bool },
     /// An address of a pool that an engine took is this endpoint's from now on. Ok if nobody has taken it.
     HoldAddress { address: IpAddr, endpoint: Id },
     /// Ok if it is free.

@@ -7,7 +7,8 @@ use super::error::Error;
 use super::query::Result;
 use super::record::TableEntry;
 use super::{
-    Store, endpoints, hold, known, leases, meta, networks, notes, objects, parts, pools, room, state, tables, witness,
+    Store, endpoints, hold, known, leases, meta, networks, notes, objects, parts, pools, room, state, tables,
+    taken_pools, witness,
 };
 
 impl Store {
@@ -100,6 +101,14 @@ fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
         Write::Watch { network, table, object_type } => tables::watch(c, &network, &table, object_type),
         Write::ReplacePools { network, pools } => pools::replace(c, &network, &pools),
         Write::Lease { network, pool, address, owner, next } => leases::take(c, &network, &pool, address, &owner, next),
+        Write::TakePool(taken) => taken_pools::take(c, &taken),
+        Write::ReleasePool { pool, heir } => {
+            taken_pools::release(c, &pool, heir.as_ref())?;
+            state::clear(c, &pool)
+        }
+        Write::TakeAddress { pool, address, owner, gateway } => {
+            leases::take_of_pool(c, &pool, Some(address), &owner, gateway).map(drop)
+        }
         Write::HoldAddress { address, endpoint } => leases::hold(c, address, &endpoint),
         Write::ReleaseAddress { network, address } => leases::release(c, &network, address),
         Write::ReleaseOwner { network, owner } => leases::release_owner(c, &network, &owner),

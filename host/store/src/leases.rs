@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::Store;
 use super::batch::Durability;
@@ -40,15 +40,7 @@ impl Store {
     /// same address. `gateway`: it will be a gateway's.
     pub fn take_address(&self, pool: &TakenPool, wanted: Option<IpAddr>, gateway: bool) -> super::Result<IpAddr> {
         let owner = Id::random().map_err(|e| Error::Invalid(e.message))?;
-        self.write(Durability::Process, |c| {
-            let address = wanted.map_or_else(|| next(c, &pool.id, &pool.pool), Ok)?;
-            take(c, &pool.id, &pool.pool, address, owner.as_str(), wanted.is_none())?;
-            if gateway {
-                let sql = "UPDATE leases SET gateway = 1 WHERE network = ?1 AND owner = ?2";
-                run(c, sql, [pool.id.as_str(), owner.as_str()])?;
-            }
-            Ok(address)
-        })
+        self.write(Durability::Process, |c| take_of_pool(c, pool, wanted, owner.as_str(), gateway))
     }
 
     /// The addresses of a taken pool that no gateway has and that were taken until then (seconds since 1970-01-01T00:00:00Z), in order.
@@ -84,13 +76,14 @@ impl Store {
     pub fn leases(&self, network: &Id) -> super::Result<Vec<Lease>> {
         let sql = "SELECT address, owner, family, gateway, taken FROM leases WHERE network = ?1
                    ORDER BY family, address";
-        self.read(|c| {
-            all(c, sql, [network.as_str()], |row| {
-                let address = span::address(row.get(2)?, span::number_of(&row.get::<_, Vec<u8>>(0)?));
-                let taken = row.get::<_, i64>(4)?.cast_unsigned();
-                Ok(Lease { address, owner: row.get(1)?, gateway: row.get(3)?, taken })
-            })
-        })
+        self.read(|c| all(c, sql, [network.as_str()], lease))
+    }
+
+    /// Those of an owner.
+    pub fn leases_of(&self, network: &Id, owner: &str) -> super::Result<Vec<Lease>> {
+        let sql = "SELECT address, owner, family, gateway, taken FROM leases WHERE network = ?1 AND owner = ?2
+                   ORDER BY family, address";
+        self.read(|c| all(c, sql, [network.as_str(), owner], lease))
     }
 
     /// For the start, before any operation: frees pools without a network and addresses without an endpoint, which a
@@ -114,6 +107,32 @@ impl Store {
             Ok(pools + leases)
         })
     }
+}
+
+/// An address of a taken pool: see [`Store::take_address`]. Of an owner who has it already it is taken, too: each request is for another one.
+pub(super) fn take_of_pool(
+    c: &Connection,
+    pool: &TakenPool,
+    wanted: Option<IpAddr>,
+    owner: &str,
+    gateway: bool,
+) -> Result<IpAddr> {
+    let address = wanted.map_or_else(|| next(c, &pool.id, &pool.pool), Ok)?;
+    if is_owners(c, &pool.id, &pool.pool, address, owner)? {
+        return Err(Error::Exists(format!("{address} is taken already")).into());
+    }
+    take(c, &pool.id, &pool.pool, address, owner, wanted.is_none())?;
+    if gateway {
+        let sql = "UPDATE leases SET gateway = 1 WHERE network = ?1 AND owner = ?2 AND family = ?3 AND address = ?4";
+        run(c, sql, (pool.id.as_str(), owner, span::family(address), span::blob(address)))?;
+    }
+    Ok(address)
+}
+
+fn lease(row: &Row<'_>) -> Result<Lease> {
+    let address = span::address(row.get(2)?, span::number_of(&row.get::<_, Vec<u8>>(0)?));
+    let taken = row.get::<_, i64>(4)?.cast_unsigned();
+    Ok(Lease { address, owner: row.get(1)?, gateway: row.get(3)?, taken })
 }
 
 /// Takes this address; `next`: the next search goes on behind it.

@@ -11,7 +11,7 @@
 //! - [`Store::commit`] (`batch`, `commit`): checks and writes, all or nothing
 //! - reads and writes by object: `meta`, `networks` (and drivers), `endpoints`, `objects`, `parts` (what is on links), `notes`, `state`, `tables`
 //! - `claims`: what calls have that are not committed yet; `room`: what is left on the disk; `known`: objects in memory
-//! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines), `leases`, with `span` for the numbers
+//! - addresses: `pools` (subnets that never overlap), `taken_pools` (those of container engines and of drivers), `leases`, with `span` for the numbers
 //! - `witness`: what tells an older copy of the store from the newest
 //! - `checkpoint`: the thread that moves the log into the database
 //! - `record`: what is stored; `query`: short words for SQLite; `error`
@@ -55,7 +55,7 @@ use checkpoint::Checkpoints;
 pub use error::{Error, Result};
 pub use known::Objects;
 pub use record::{
-    Again, Driver, Earlier, Endpoint, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing,
+    Again, Driver, Earlier, Endpoint, Ipam, Lease, ListVersion, Network, Object, Part, TableEntry, TakenPool, Thing,
     Undelivered, Version,
 };
 pub use state::{StateList, StateRow};

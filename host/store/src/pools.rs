@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::Store;
 use super::batch::Durability;
 use super::error::Error;
-use super::query::{Result, one, run};
+use super::query::{Result, all, one, run};
 use super::span::Span;
 use words::Id;
 
@@ -24,6 +24,15 @@ impl Store {
     /// Refuses a subnet that can't be claimed, as [`Store::claim_pools`] would.
     pub fn check_pool(&self, network: &Id, subnet: &IpNet) -> super::Result<()> {
         self.read(|c| check(c, network, subnet).map(drop))
+    }
+
+    /// The claimed subnets that share an address with one, at most so many.
+    pub fn claimed(&self, with: &IpNet, most: usize) -> super::Result<Vec<IpNet>> {
+        let span = Span::of(with);
+        let sql = "SELECT subnet FROM pools WHERE family = ?1 AND first <= ?2 AND last >= ?3 ORDER BY first LIMIT ?4";
+        let key = (span.family, span.blob(span.last), span.blob(span.first), i64::try_from(most).unwrap_or(i64::MAX));
+        let found = self.read(|c| all(c, sql, key, |row| Ok(row.get::<_, String>(0)?)))?;
+        Ok(found.iter().filter_map(|subnet| subnet.parse().ok()).collect())
     }
 
     /// The first candidate that overlaps with no claimed subnet. Somebody else may claim it first: on `Exists` ask

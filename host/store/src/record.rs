@@ -13,7 +13,7 @@ use grant::Grant;
 use kernel::{
     Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftHandle, NftRule, Route, Rule,
 };
-use operation::driver::{Scope, Source};
+use operation::driver::{AddressManagement, Scope, Source};
 use operation::endpoint::PortBinding;
 use operation::engine::{NetworkOptions, Pools};
 use operation::network::Pool;
@@ -38,6 +38,9 @@ pub struct Driver {
     pub connectivity_scope: Scope,
     /// The parts of the interface that it exports, e.g. `driver`.
     pub parts: Vec<String>,
+    /// What its part `ipam` answered when it was loaded; pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<AddressManagement>,
     /// What `configuration` answers.
     pub configuration: BTreeMap<String, String>,
     /// The schema of its state, a number of its author's; 0: its versions say none.
@@ -108,6 +111,9 @@ pub struct Network {
     pub driver: Name,
     /// Its pools, IPv4 and IPv6: those that were asked for, or that its driver chose where none were.
     pub pools: Vec<Pool>,
+    /// Who gave them, where that is a driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<Ipam>,
     /// What was asked for, as `create-network` is told it, also when the network is made again. None: the record is older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Pools>,
@@ -189,13 +195,25 @@ pub struct Endpoint {
     pub created: u64,
 }
 
-/// An address pool that a container engine took.
+/// Where an operator's network has its pools from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipam {
+    /// The driver that gave them.
+    pub driver: Name,
+    /// The ids that they were taken under, in the order of the network's pools.
+    pub pools: Vec<Id>,
+}
+
+/// An address pool that a container engine took, or that a driver gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TakenPool {
     /// Its id.
     pub id: Id,
     /// Which engine took it.
     pub origin: Origin,
+    /// The driver that gave it; none: Pontoon itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<Name>,
     /// The pool.
     pub pool: Pool,
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -341,6 +359,7 @@ impl Network {
             name,
             driver,
             pools: Vec::new(),
+            ipam: None,
             asked: None,
             ipv4,
             ipv6,

@@ -1,4 +1,4 @@
-//! Address pools that a container engine took: to subnets and leases each is a network of its own.
+//! Address pools that a container engine took, or that a driver gave: to subnets and leases each is a network of its own.
 
 use rusqlite::Connection;
 
@@ -12,12 +12,7 @@ use words::Id;
 impl Store {
     /// Takes a pool. `Exists`: its subnet overlaps with another pool's or network's.
     pub fn take_pool(&self, taken: &TakenPool) -> super::Result<()> {
-        self.write(Durability::Power, |c| {
-            pools::replace(c, &taken.id, &[taken.pool.subnet])?;
-            let sql = "INSERT INTO taken_pools (id, record) VALUES (?1, ?2)";
-            run(c, sql, (taken.id.as_str(), json(taken)?))?;
-            Ok(())
-        })
+        self.write(Durability::Power, |c| take(c, taken))
     }
 
     /// A pool.
@@ -36,7 +31,14 @@ impl Store {
     }
 }
 
-fn release(c: &Connection, id: &Id, heir: Option<&Id>) -> Result<()> {
+pub(super) fn take(c: &Connection, taken: &TakenPool) -> Result<()> {
+    pools::replace(c, &taken.id, &[taken.pool.subnet])?;
+    let sql = "INSERT INTO taken_pools (id, record) VALUES (?1, ?2)";
+    run(c, sql, (taken.id.as_str(), json(taken)?))?;
+    Ok(())
+}
+
+pub(super) fn release(c: &Connection, id: &Id, heir: Option<&Id>) -> Result<()> {
     run(c, "DELETE FROM taken_pools WHERE id = ?1", [id.as_str()])?;
     leases::clear(c, id)?;
     if let Some(heir) = heir {

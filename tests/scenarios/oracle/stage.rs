@@ -150,6 +150,7 @@ impl Stage {
         let network =
             NetworkFacts { id: party.network.clone(), nft_table: driver.table.clone(), pools: driver.pools.clone() };
         let facts = Facts {
+            for_addresses: false,
             driver: party.name.clone(),
             function: if endpoint { "join" } else { "create-network" }.into(),
             network: Some(network),
@@ -416,6 +417,7 @@ fn put_network(party: &Party, pools: &[ipnet::IpNet]) -> Vec<Write> {
     let record =
         |subnet: &ipnet::IpNet| Pool { subnet: *subnet, range: None, gateway: None, aux_addresses: BTreeMap::new() };
     let network = Network {
+        ipam: None,
         id: party.network.clone(),
         serial: 0,
         name: party.name.clone(),

@@ -10,10 +10,12 @@ import (
 	witRuntime "go.bytecodealliance.org/pkg/wit/runtime"
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 	"pontoon.internal/sdk/bindings/pontoon_driver_capabilities"
+	"pontoon.internal/sdk/bindings/pontoon_driver_ipam"
 	"pontoon.internal/sdk/bindings/pontoon_driver_types"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_driver"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_external_connectivity"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_gateway_allocation_checker"
+	"pontoon.internal/sdk/exports/export_pontoon_driver_ipam"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_ipv6_releaser"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_migration"
 	"pontoon.internal/sdk/exports/export_pontoon_driver_network_allocator"
@@ -23,7 +25,7 @@ import (
 )
 
 var staticPinner = runtime.Pinner{}
-var exportReturnArea = uintptr(witRuntime.Allocate(&staticPinner, (8 + 4*4), 4))
+var exportReturnArea = uintptr(witRuntime.Allocate(&staticPinner, (16 + 4*4), 8))
 var syncExportPinner = runtime.Pinner{}
 
 //go:wasmexport pontoon:driver/driver@0.1.1#register
@@ -1028,6 +1030,497 @@ func wasm_export_pontoon_driver_network_allocator_network_free(arg0 uintptr, arg
 
 //go:wasmexport cabi_post_pontoon:driver/network-allocator@0.1.1#network-free
 func wasm_export_post_return_pontoon_driver_network_allocator_network_free(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/ipam@0.1.1#register-ipam
+func wasm_export_pontoon_driver_ipam_register_ipam() uintptr {
+
+	pinner := &syncExportPinner
+	result := export_pontoon_driver_ipam.RegisterIpam()
+	utf8 := unsafe.Pointer(unsafe.StringData((result).LocalAddressSpace))
+	pinner.Pin(utf8)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uint32(len((result).LocalAddressSpace)))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = uint32(uintptr(uintptr(utf8)))
+	utf80 := unsafe.Pointer(unsafe.StringData((result).GlobalAddressSpace))
+	pinner.Pin(utf80)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((result).GlobalAddressSpace)))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf80)))
+	var result1 int32
+	if (result).RequiresMacAddress {
+		result1 = 1
+	} else {
+		result1 = 0
+	}
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(result1)
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/ipam@0.1.1#register-ipam
+func wasm_export_post_return_pontoon_driver_ipam_register_ipam(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/ipam@0.1.1#request-pool
+func wasm_export_pontoon_driver_ipam_request_pool(arg0 uintptr) uintptr {
+
+	pinner := &syncExportPinner
+	value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), 4)))
+	value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (3 * 4))))
+	var option witTypes.Option[pontoon_driver_types.IpNetwork]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (4 * 4)))) {
+	case 0:
+
+		option = witTypes.None[pontoon_driver_types.IpNetwork]()
+	case 1:
+		var variant pontoon_driver_types.IpAddress
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (2 + 4*4)))) {
+		case 0:
+
+			variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (4 + 4*4))))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (5 + 4*4))))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (6 + 4*4))))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (7 + 4*4)))))})
+
+		case 1:
+
+			variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (4 + 4*4))))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (6 + 4*4))))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (8 + 4*4))))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (10 + 4*4))))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (12 + 4*4))))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (14 + 4*4))))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (16 + 4*4))))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (18 + 4*4)))))})
+
+		default:
+			panic("unreachable")
+		}
+
+		option = witTypes.Some[pontoon_driver_types.IpNetwork](pontoon_driver_types.IpNetwork{Address: variant, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (20 + 4*4)))))})
+	default:
+		panic("unreachable")
+	}
+	var option2 witTypes.Option[pontoon_driver_types.IpNetwork]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (22 + 4*4)))) {
+	case 0:
+
+		option2 = witTypes.None[pontoon_driver_types.IpNetwork]()
+	case 1:
+		var variant1 pontoon_driver_types.IpAddress
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (24 + 4*4)))) {
+		case 0:
+
+			variant1 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (26 + 4*4))))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (27 + 4*4))))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (28 + 4*4))))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (29 + 4*4)))))})
+
+		case 1:
+
+			variant1 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (26 + 4*4))))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (28 + 4*4))))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (30 + 4*4))))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (32 + 4*4))))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (34 + 4*4))))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (36 + 4*4))))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (38 + 4*4))))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (40 + 4*4)))))})
+
+		default:
+			panic("unreachable")
+		}
+
+		option2 = witTypes.Some[pontoon_driver_types.IpNetwork](pontoon_driver_types.IpNetwork{Address: variant1, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (42 + 4*4)))))})
+	default:
+		panic("unreachable")
+	}
+	result := make([]pontoon_driver_types.IpNetwork, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (48 + 5*4))))
+	for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (48 + 5*4)))); index++ {
+		base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (48 + 4*4))))), index*20)
+		var variant3 pontoon_driver_types.IpAddress
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))) {
+		case 0:
+
+			variant3 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 3)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 5))))})
+
+		case 1:
+
+			variant3 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16))))})
+
+		default:
+			panic("unreachable")
+		}
+
+		result = append(result, pontoon_driver_types.IpNetwork{Address: variant3, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18))))})
+	}
+
+	result6 := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (48 + 7*4))))
+	for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (48 + 7*4)))); index++ {
+		base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (48 + 6*4))))), index*(4*4))
+		value4 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+		value5 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))))
+
+		result6 = append(result6, witTypes.Tuple2[string, string]{F0: value4, F1: value5})
+	}
+
+	witRuntime.Unpin()
+	result7 := export_pontoon_driver_ipam.RequestPool(value, pontoon_driver_ipam.PoolRequest{AddressSpace: value0, Pool: option, SubPool: option2, Ipv6: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (44 + 4*4)))) != 0), Exclude: result, Options: result6})
+
+	switch result7.Tag() {
+	case witTypes.ResultOk:
+		payload := result7.Ok()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+
+		switch ((payload).Pool).Address.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := ((payload).Pool).Address.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 + 1*4))) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 + 1*4))) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 1*4))) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5 + 1*4))) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := ((payload).Pool).Address.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 + 1*4))) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 1*4))) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 + 1*4))) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 1*4))) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (10 + 1*4))) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (12 + 1*4))) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (14 + 1*4))) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 1*4))) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (18 + 1*4))) = int8(int32(((payload).Pool).PrefixLength))
+		slice := (payload).Reserved
+		length := uint32(len(slice))
+		result8 := witRuntime.Allocate(pinner, uintptr(length*(16+3*4)), 4)
+		for index, element := range slice {
+			base := unsafe.Add(result8, index*(16+3*4))
+			utf8 := unsafe.Pointer(unsafe.StringData((element).F0))
+			pinner.Pin(utf8)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).F0)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8)))
+
+			switch (element).F1.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (element).F1.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 2*4))) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 + 2*4))) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 + 2*4))) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (element).F1.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (2 + 2*4))) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 2*4))) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 2*4))) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 2*4))) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 3*4))) = uint32(length)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 2*4))) = uint32(uintptr(uintptr(result8)))
+
+	case witTypes.ResultErr:
+		payload := result7.Err()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
+		utf89 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf89)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf89)))
+
+		switch (payload).KernelErrno.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (payload).KernelErrno.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	default:
+		panic("unreachable")
+	}
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/ipam@0.1.1#request-pool
+func wasm_export_post_return_pontoon_driver_ipam_request_pool(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/ipam@0.1.1#release-pool
+func wasm_export_pontoon_driver_ipam_release_pool(arg0 uintptr, arg1 uint32) uintptr {
+
+	pinner := &syncExportPinner
+	value := unsafe.String((*uint8)(unsafe.Pointer(arg0)), arg1)
+	witRuntime.Unpin()
+	result := export_pontoon_driver_ipam.ReleasePool(value)
+
+	switch result.Tag() {
+	case witTypes.ResultOk:
+
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+
+	case witTypes.ResultErr:
+		payload := result.Err()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
+		utf8 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf8)))
+
+		switch (payload).KernelErrno.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (payload).KernelErrno.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	default:
+		panic("unreachable")
+	}
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/ipam@0.1.1#release-pool
+func wasm_export_post_return_pontoon_driver_ipam_release_pool(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/ipam@0.1.1#request-address
+func wasm_export_pontoon_driver_ipam_request_address(arg0 uintptr) uintptr {
+
+	pinner := &syncExportPinner
+	value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), 4)))
+	var option witTypes.Option[pontoon_driver_types.IpAddress]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (2 * 4)))) {
+	case 0:
+
+		option = witTypes.None[pontoon_driver_types.IpAddress]()
+	case 1:
+		var variant pontoon_driver_types.IpAddress
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (2 + 2*4)))) {
+		case 0:
+
+			variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (4 + 2*4))))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (5 + 2*4))))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (6 + 2*4))))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (7 + 2*4)))))})
+
+		case 1:
+
+			variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (4 + 2*4))))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (6 + 2*4))))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (8 + 2*4))))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (10 + 2*4))))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (12 + 2*4))))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (14 + 2*4))))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (16 + 2*4))))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (18 + 2*4)))))})
+
+		default:
+			panic("unreachable")
+		}
+
+		option = witTypes.Some[pontoon_driver_types.IpAddress](variant)
+	default:
+		panic("unreachable")
+	}
+	var option0 witTypes.Option[witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8]]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (21 + 2*4)))) {
+	case 0:
+
+		option0 = witTypes.None[witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8]]()
+	case 1:
+
+		option0 = witTypes.Some[witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8]](witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (22 + 2*4))))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (23 + 2*4))))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (24 + 2*4))))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (25 + 2*4))))), F4: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (26 + 2*4))))), F5: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (27 + 2*4)))))})
+	default:
+		panic("unreachable")
+	}
+	result := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (24 + 4*4))))
+	for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (24 + 4*4)))); index++ {
+		base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (24 + 3*4))))), index*(4*4))
+		value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+		value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))))
+
+		result = append(result, witTypes.Tuple2[string, string]{F0: value1, F1: value2})
+	}
+
+	witRuntime.Unpin()
+	result3 := export_pontoon_driver_ipam.RequestAddress(value, pontoon_driver_ipam.AddressRequest{Address: option, Purpose: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (20 + 2*4))))), MacAddress: option0, Options: result})
+
+	switch result3.Tag() {
+	case witTypes.ResultOk:
+		payload := result3.Ok()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+
+		switch payload.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := payload.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 + 1*4))) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 + 1*4))) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 1*4))) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5 + 1*4))) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := payload.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 + 1*4))) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 1*4))) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 + 1*4))) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 1*4))) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (10 + 1*4))) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (12 + 1*4))) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (14 + 1*4))) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 1*4))) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+
+	case witTypes.ResultErr:
+		payload := result3.Err()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
+		utf8 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf8)))
+
+		switch (payload).KernelErrno.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (payload).KernelErrno.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	default:
+		panic("unreachable")
+	}
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/ipam@0.1.1#request-address
+func wasm_export_post_return_pontoon_driver_ipam_request_address(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/ipam@0.1.1#release-address
+func wasm_export_pontoon_driver_ipam_release_address(arg0 uintptr, arg1 uint32, arg2 int32, arg3 int32, arg4 int32, arg5 int32, arg6 int32, arg7 int32, arg8 int32, arg9 int32, arg10 int32) uintptr {
+
+	pinner := &syncExportPinner
+	value := unsafe.String((*uint8)(unsafe.Pointer(arg0)), arg1)
+	var variant pontoon_driver_types.IpAddress
+	switch arg2 {
+	case 0:
+
+		variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(arg3), F1: uint8(arg4), F2: uint8(arg5), F3: uint8(arg6)})
+
+	case 1:
+
+		variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(arg3), F1: uint16(arg4), F2: uint16(arg5), F3: uint16(arg6), F4: uint16(arg7), F5: uint16(arg8), F6: uint16(arg9), F7: uint16(arg10)})
+
+	default:
+		panic("unreachable")
+	}
+	witRuntime.Unpin()
+	result := export_pontoon_driver_ipam.ReleaseAddress(value, variant)
+
+	switch result.Tag() {
+	case witTypes.ResultOk:
+
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+
+	case witTypes.ResultErr:
+		payload := result.Err()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
+		utf8 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf8)))
+
+		switch (payload).KernelErrno.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (payload).KernelErrno.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	default:
+		panic("unreachable")
+	}
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/ipam@0.1.1#release-address
+func wasm_export_post_return_pontoon_driver_ipam_release_address(result uintptr) {
+	syncExportPinner.Unpin()
+}
+
+//go:wasmexport pontoon:driver/ipam@0.1.1#pool-status
+func wasm_export_pontoon_driver_ipam_pool_status(arg0 uintptr, arg1 uint32) uintptr {
+
+	pinner := &syncExportPinner
+	value := unsafe.String((*uint8)(unsafe.Pointer(arg0)), arg1)
+	witRuntime.Unpin()
+	result := export_pontoon_driver_ipam.PoolStatus(value)
+
+	switch result.Tag() {
+	case witTypes.ResultOk:
+		payload := result.Ok()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+		*(*int64)(unsafe.Add(unsafe.Pointer(exportReturnArea), 8)) = int64((payload).InUse)
+		*(*int64)(unsafe.Add(unsafe.Pointer(exportReturnArea), 16)) = int64((payload).Available)
+
+	case witTypes.ResultErr:
+		payload := result.Err()
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 8)) = int8(int32((payload).Kind))
+		utf8 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 2*4))) = uint32(uint32(len((payload).Message)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 1*4))) = uint32(uintptr(uintptr(utf8)))
+
+		switch (payload).KernelErrno.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 3*4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (payload).KernelErrno.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 3*4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (12 + 3*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	default:
+		panic("unreachable")
+	}
+	return exportReturnArea
+
+}
+
+//go:wasmexport cabi_post_pontoon:driver/ipam@0.1.1#pool-status
+func wasm_export_post_return_pontoon_driver_ipam_pool_status(result uintptr) {
 	syncExportPinner.Unpin()
 }
 

@@ -41,6 +41,7 @@ macro_rules! part {
 
 part!(driver_part, "driver-part");
 part!(network_allocator_part, "network-allocator-part");
+part!(ipam_part, "ipam-part");
 part!(table_watcher_part, "table-watcher-part");
 part!(external_connectivity_part, "external-connectivity-part");
 part!(ipv6_releaser_part, "ipv6-releaser-part");

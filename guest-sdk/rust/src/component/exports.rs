@@ -3,15 +3,16 @@
 use std::marker::PhantomData;
 
 use super::bindings::{
-    driver_part, external_connectivity_part, gateway_allocation_checker_part, ipv6_releaser_part, migration_part,
-    network_allocator_part, table_watcher_part,
+    driver_part, external_connectivity_part, gateway_allocation_checker_part, ipam_part, ipv6_releaser_part,
+    migration_part, network_allocator_part, table_watcher_part,
 };
-use super::convert::all;
+use super::convert::{all, same_cases};
 use super::wit::capabilities::{InterfaceInfo, JoinInfo, NetworkInfo};
 use super::wit::types as wit;
 use crate::{
-    Driver, ExternalConnectivity, GatewayAllocationChecker, Ipv6Releaser, Migration, NetworkAllocator, Registration,
-    SkipGateway, TableWatcher, TextMap,
+    AddressRequest, AllocatedPool, Driver, ExternalConnectivity, GatewayAllocationChecker, Ipam, IpamRegistration,
+    Ipv6Releaser, MacAddress, Migration, NetworkAllocator, PoolRequest, PoolUsage, Purpose, Registration, SkipGateway,
+    TableWatcher, TextMap,
 };
 
 /// Puts a driver's traits behind the generated ones.
@@ -110,6 +111,81 @@ impl<D: NetworkAllocator> network_allocator_part::exports::pontoon::driver::netw
 
     fn network_free(network: String) -> Result<(), wit::Error> {
         call(|| D::network_free(&network))
+    }
+}
+
+use ipam_part::exports::pontoon::driver::ipam as ipam_wit;
+
+same_cases!(ipam_wit::Purpose, Purpose, Endpoint, Gateway, Reserved);
+
+impl From<IpamRegistration> for ipam_wit::IpamRegistration {
+    fn from(said: IpamRegistration) -> Self {
+        let IpamRegistration { local_address_space, global_address_space, requires_mac_address } = said;
+        Self { local_address_space, global_address_space, requires_mac_address }
+    }
+}
+
+impl From<ipam_wit::PoolRequest> for PoolRequest {
+    fn from(request: ipam_wit::PoolRequest) -> Self {
+        Self {
+            address_space: request.address_space,
+            pool: request.pool.map(Into::into),
+            sub_pool: request.sub_pool.map(Into::into),
+            ipv6: request.ipv6,
+            exclude: all(request.exclude),
+            options: TextMap(request.options),
+        }
+    }
+}
+
+impl From<AllocatedPool> for ipam_wit::AllocatedPool {
+    fn from(given: AllocatedPool) -> Self {
+        let reserved = given.reserved.into_iter().map(|(name, address)| (name, address.into())).collect();
+        Self { pool: given.pool.into(), reserved }
+    }
+}
+
+impl From<ipam_wit::AddressRequest> for AddressRequest {
+    fn from(request: ipam_wit::AddressRequest) -> Self {
+        Self {
+            address: request.address.map(Into::into),
+            purpose: request.purpose.into(),
+            mac_address: request.mac_address.map(|mac| MacAddress(mac.into())),
+            options: TextMap(request.options),
+        }
+    }
+}
+
+impl From<PoolUsage> for ipam_wit::PoolUsage {
+    fn from(usage: PoolUsage) -> Self {
+        Self { in_use: usage.in_use, available: usage.available }
+    }
+}
+
+impl<D: Ipam> ipam_wit::Guest for Exported<D> {
+    fn register_ipam() -> ipam_wit::IpamRegistration {
+        report_panics();
+        D::register_ipam().into()
+    }
+
+    fn request_pool(pool: String, request: ipam_wit::PoolRequest) -> Result<ipam_wit::AllocatedPool, wit::Error> {
+        call(|| D::request_pool(&pool, &request.into()))
+    }
+
+    fn release_pool(pool: String) -> Result<(), wit::Error> {
+        call(|| D::release_pool(&pool))
+    }
+
+    fn request_address(pool: String, request: ipam_wit::AddressRequest) -> Result<wit::IpAddress, wit::Error> {
+        call(|| D::request_address(&pool, &request.into()))
+    }
+
+    fn release_address(pool: String, address: wit::IpAddress) -> Result<(), wit::Error> {
+        call(|| D::release_address(&pool, address.into()))
+    }
+
+    fn pool_status(pool: String) -> Result<ipam_wit::PoolUsage, wit::Error> {
+        call(|| D::pool_status(&pool))
     }
 }
 

@@ -27,6 +27,18 @@ impl Gate {
         Ok(())
     }
 
+    /// What `ipam.request-pool` answers: a pool for somebody's network. Of the grant only `pools` count.
+    pub fn give_pool(&self, pool: IpNet) -> Result<Granted<IpNet>> {
+        match self.missing(Object::Pool(pool)) {
+            None => Ok(Granted(pool)),
+            Some(missing) => {
+                let why = missing.to_string();
+                self.policy.audit.refused_answer(&self.about, &why);
+                Err(Error::forbidden(why))
+            }
+        }
+    }
+
     /// `capabilities.interface-info.set-ip-address`. A network without pools of a family has none to be outside of.
     pub fn endpoint_address(&self, address: IpNet) -> Result<Granted<IpNet>> {
         let call = HostCall::CapabilitiesInterfaceInfoSetIpAddress;

@@ -49,6 +49,29 @@ fn a_call_for_no_network_gets_nothing_of_a_grant() {
     }
 }
 
+#[test]
+fn a_call_for_address_management_gets_the_store_alone() {
+    let words = permissions() + "pools = ['10.8.0.0/16']";
+    let gate = gate(&words).for_addresses();
+    for call in HostCall::ALL {
+        let may = matches!(Permission::of(call), None | Some(Permission::Store));
+        assert_eq!(gate.permit(call, Object::Own).is_ok(), may, "{}", call.name());
+    }
+    assert_eq!(gate.give_pool(net("10.8.3.0/24")).unwrap().take(), net("10.8.3.0/24"));
+    for other in ["10.9.0.0/24", "10.8.0.0/15", "0.0.0.0/0", "fd00::/64"] {
+        let said = gate.give_pool(net(other)).unwrap_err();
+        assert_eq!(said.kind, Kind::Forbidden);
+        assert_eq!(
+            said.message,
+            format!("{other} is not the driver's to choose; the driver's grant lacks pools: {other}")
+        );
+    }
+    assert_eq!(
+        gate.policy.audit.tell().refused.iter().filter(|refused| refused.why.contains("lacks pools")).count(),
+        4
+    );
+}
+
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }

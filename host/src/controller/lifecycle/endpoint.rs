@@ -80,7 +80,7 @@ impl Steps<'_> {
     pub fn oper_info(&mut self, network: &Network, endpoint: &Id) -> Result<Labels> {
         let arguments = Arguments::EndpointOperInfo { network: network.id.to_string(), endpoint: endpoint.to_string() };
         let call = Call::endpoint(&self.driver, arguments, network, endpoint);
-        match self.inner.call(&call, &mut self.calls, |_| Ok(Vec::new()))?.returned {
+        match self.inner.call(&call, &mut self.calls, |_| Ok(Vec::new()))?.said.returned {
             Returned::EndpointOperInfo(info) => Ok(info.into_iter().collect()),
             other => Err(unexpected(&other)),
         }

@@ -7,10 +7,12 @@
 //! - `network`: check gateways, allocate, free, create, delete
 //! - `endpoint`: create, release IPv6, oper-info, delete
 //! - `join`: join, leave
+//! - `ipam`: pools and addresses of a driver that manages them: request and release, usage
 //! - `connectivity`: program and revoke external connectivity
 
 mod connectivity;
 mod endpoint;
+mod ipam;
 mod join;
 mod network;
 

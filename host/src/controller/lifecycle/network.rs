@@ -17,7 +17,7 @@ impl Steps<'_> {
         }
         let arguments = Arguments::SkipGatewayAllocation { options: network_options(options) };
         let call = Call::pure(&self.driver, arguments);
-        match self.inner.call(&call, &mut self.calls, |_| Ok(Vec::new()))?.returned {
+        match self.inner.call(&call, &mut self.calls, |_| Ok(Vec::new()))?.said.returned {
             Returned::SkipGatewayAllocation(skip) => Ok((skip.ipv4, skip.ipv6)),
             other => Err(unexpected(&other)),
         }
@@ -32,7 +32,7 @@ impl Steps<'_> {
         let options = labels(&network.options);
         let arguments = Arguments::NetworkAllocate { network: network.id.to_string(), options, ipv4, ipv6 };
         let call = Call::network(&self.driver, arguments, network);
-        match self.inner.call(&call, &mut self.calls, |_| Ok(Vec::new()))?.returned {
+        match self.inner.call(&call, &mut self.calls, |_| Ok(Vec::new()))?.said.returned {
             Returned::NetworkAllocate(options) => Ok(options.into_iter().collect()),
             other => Err(unexpected(&other)),
         }

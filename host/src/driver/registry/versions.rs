@@ -11,6 +11,8 @@ use super::super::probation::Probation;
 use super::{Alone, Driver, Drivers, Loaded, MIGRATION, scope};
 use crate::capability::Facts;
 use crate::transaction::Assumed;
+use ask::driver::Registration;
+use ask::types::{Capability, Scope as WitScope};
 use grant::{Grant, Item, Policy};
 use operation::driver::{DriverVersion, Ended, Granting, LoadDriver, Source};
 use store::{self, Batch, Durability, Earlier, Version, Write};
@@ -266,8 +268,14 @@ impl Drivers {
         let policy = self.policy(&name, &grant, before.as_ref(), &admitted)?;
         let facts = Facts::outside_networks(&name, configuration.clone());
         self.check_types(&code, &facts)?;
-        let said = self.register(&code, &facts)?;
-        let says_schema = admitted.parts.iter().any(|part| part == MIGRATION);
+        let has = |part: &str| admitted.parts.iter().any(|p| p == part);
+        let said = match has("driver") {
+            true => self.register(&code, &facts)?,
+            // It has no networks, and so no type of them: its name.
+            false => without_networks(&name),
+        };
+        let ipam = has("ipam").then(|| self.register_ipam(&code, &facts)).transpose()?;
+        let says_schema = has(MIGRATION);
         let record = store::Driver {
             name: name.clone(),
             digest: digest.to_owned(),
@@ -276,6 +284,7 @@ impl Drivers {
             data_scope: scope(said.capability.data_scope),
             connectivity_scope: scope(said.capability.connectivity_scope),
             parts: admitted.parts.clone(),
+            ipam,
             configuration: (*configuration).clone(),
             schema: if says_schema { self.schema(&code, &facts)? } else { schema },
             grant: (*policy.grant()).clone(),
@@ -303,6 +312,11 @@ impl Drivers {
         if scopes(before) != scopes(after) {
             return Err(Error::invalid(format!(
                 "this component registers with another scope than the driver {name}, which Docker reads only once: load it under another name with --name, or remove the driver first"
+            )));
+        }
+        if before.ipam.is_some() && before.ipam != after.ipam {
+            return Err(Error::invalid(format!(
+                "this component registers its address management otherwise than the driver {name}, which Docker reads only once: load it under another name with --name, or remove the driver first"
             )));
         }
         let gone = before.parts.iter().find(|part| !(after.parts.contains(part) || (is_back && *part == MIGRATION)));
@@ -364,6 +378,12 @@ impl Drivers {
         let none = || Error::not_found(format!("there is no driver {name}: load one with `pontoon driver load`"));
         self.store.driver(name)?.ok_or_else(none)
     }
+}
+
+/// The registration of a component that only manages addresses.
+fn without_networks(name: &Name) -> Registration {
+    let capability = Capability { data_scope: WitScope::Local, connectivity_scope: WitScope::Local };
+    Registration { network_type: name.to_string(), is_built_in: false, capability }
 }
 
 impl Driver {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::wire::{id, maybe, read};
-use operation::engine::{Labels, Reply, Request, RequestAddress, RequestPool};
+use operation::engine::{Labels, Purpose, Reply, Request, RequestAddress, RequestPool};
 use words::{Error, Result};
 
 /// The key that says what an address is for, and the value that says "the gateway".
@@ -68,7 +68,7 @@ fn request_address(mut fields: Fields) -> Result<Request> {
     Ok(Request::RequestAddress(RequestAddress {
         pool: id("PoolID", &fields.poolid)?,
         address: maybe("Address", &fields.address)?,
-        gateway,
+        purpose: if gateway { Purpose::Gateway } else { Purpose::Endpoint },
         mac: maybe(MAC_ADDRESS, &mac)?,
         options: fields.options,
     }))

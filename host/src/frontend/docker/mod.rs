@@ -47,7 +47,7 @@ use crate::controller::Controller;
 use crate::frontend::http::limits::MAX_JSON;
 use crate::frontend::http::socket::Listening;
 use crate::frontend::http::{After, Unread, read, serve_within};
-use operation::driver::Scope;
+use operation::driver::{AddressManagement, Scope};
 use operation::engine::{Reply, Request};
 use operation::origin::Origin;
 use words::{Error, Kind, Name, Result};
@@ -59,12 +59,16 @@ pub trait Engine: Clone + Send + Sync + 'static {
 }
 
 /// What a plugin socket says of its driver. dockerd asks once in its life, so a driver's next version must not change it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Capabilities {
     /// How far its networks connect.
     pub connectivity_scope: Scope,
     /// It says itself whether a network needs gateway addresses.
     pub checks_gateways: bool,
+    /// It has networks, and not only manages addresses.
+    pub has_networks: bool,
+    /// How it manages addresses; none: Pontoon itself does.
+    pub ipam: Option<AddressManagement>,
 }
 
 /// A controller, as a dockerd sees it.
@@ -149,13 +153,15 @@ async fn handle<E: Engine>(State((plugin, calls)): State<(Plugin, Calls<E>)>, re
 
 /// What dockerd asks while it holds a lock of its whole process, and what there is nothing to do for.
 fn from_memory(plugin: &Plugin, path: &str) -> Option<Value> {
-    let capabilities = *plugin.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+    let capabilities = plugin.capabilities.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let ipam = capabilities.ipam.as_ref();
     let scope = |scope| match scope {
         Scope::Local => "local",
         Scope::Global => "global",
     };
     Some(match path {
-        ACTIVATE => json!({"Implements": ["NetworkDriver", "IpamDriver"]}),
+        ACTIVATE if capabilities.has_networks => json!({"Implements": ["NetworkDriver", "IpamDriver"]}),
+        ACTIVATE => json!({"Implements": ["IpamDriver"]}),
         // A plugin on a socket can't serve a swarm's networks, and with `global` dockerd in a swarm refuses the local ones too.
         "/NetworkDriver.GetCapabilities" => json!({
             "Scope": "local",
@@ -163,10 +169,14 @@ fn from_memory(plugin: &Plugin, path: &str) -> Option<Value> {
             "GwAllocChecker": capabilities.checks_gateways,
         }),
         // No replay: the pools are in the store.
-        "/IpamDriver.GetCapabilities" => json!({"RequiresMACAddress": false, "RequiresRequestReplay": false}),
-        "/IpamDriver.GetDefaultAddressSpaces" => {
-            json!({"LocalDefaultAddressSpace": "PontoonLocal", "GlobalDefaultAddressSpace": "PontoonGlobal"})
-        }
+        "/IpamDriver.GetCapabilities" => json!({
+            "RequiresMACAddress": ipam.is_some_and(|ipam| ipam.requires_mac_address),
+            "RequiresRequestReplay": false,
+        }),
+        "/IpamDriver.GetDefaultAddressSpaces" => json!({
+            "LocalDefaultAddressSpace": ipam.map_or("PontoonLocal", |ipam| &ipam.local_address_space),
+            "GlobalDefaultAddressSpace": ipam.map_or("PontoonGlobal", |ipam| &ipam.global_address_space),
+        }),
         // Other nodes of a swarm: its networks never come here.
         "/NetworkDriver.DiscoverNew" | "/NetworkDriver.DiscoverDelete" => json!({}),
         _ => return None,

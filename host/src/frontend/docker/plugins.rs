@@ -30,7 +30,8 @@ const AFTER_ACTIVATION: Duration = Duration::from_secs(20);
 const TRIES: usize = 5;
 
 /// What is said of a driver that is not there yet.
-const NOTHING: Capabilities = Capabilities { connectivity_scope: Scope::Local, checks_gateways: false };
+const NOTHING: Capabilities =
+    Capabilities { connectivity_scope: Scope::Local, checks_gateways: false, has_networks: true, ipam: None };
 
 /// All plugin sockets of a daemon.
 #[derive(Clone)]
@@ -225,5 +226,8 @@ fn capabilities(driver: &Driver) -> Capabilities {
     Capabilities {
         connectivity_scope: driver.connectivity_scope,
         checks_gateways: driver.parts.iter().any(|part| part == GATEWAY_CHECKER),
+        // A driver of an older record says nothing of its parts.
+        has_networks: driver.ipam.is_none() || driver.parts.iter().any(|part| part == "driver"),
+        ipam: driver.ipam.clone(),
     }
 }

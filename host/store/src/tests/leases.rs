@@ -199,13 +199,14 @@ fn orphans_are_freed() {
     wanted(&store, &pool("10.0.0.0/24"), "10.0.0.3", "e2").unwrap();
     take(&store, "n2", &pool("10.1.0.0/24"), None, "e1").unwrap();
     // What an engine took stays until it gives it back.
-    let taken = TakenPool { id: id("p1"), origin: Origin::Native, pool: pool("10.2.0.0/24"), created: 1 };
+    let taken = TakenPool { id: id("p1"), origin: Origin::Native, driver: None, pool: pool("10.2.0.0/24"), created: 1 };
     store.take_pool(&taken).unwrap();
     store.take_address(&taken, None, false).unwrap();
     assert_eq!(store.release_orphans().unwrap(), 3);
     assert_eq!(store.taken_pools().unwrap(), std::slice::from_ref(&taken));
     assert_eq!(store.leases(&id("p1")).unwrap().len(), 1);
-    let overlapping = TakenPool { id: id("p2"), origin: Origin::Native, pool: pool("10.2.0.128/25"), created: 1 };
+    let overlapping =
+        TakenPool { id: id("p2"), origin: Origin::Native, driver: None, pool: pool("10.2.0.128/25"), created: 1 };
     assert!(matches!(store.take_pool(&overlapping), Err(Error::Exists(_))));
     assert_eq!(store.taken_pool(&id("p2")).unwrap(), None);
     store.release_taken_pool(&id("p1"), Some(&id("n1"))).unwrap();
@@ -225,7 +226,7 @@ fn an_address_that_an_engine_took_is_its_endpoints() {
     let store = scratch();
     put(&store, [Write::PutNetwork(network("n1", "a")), Write::PutEndpoint(endpoint("n1", "e1", "web"))]).unwrap();
     let [ours, others] = [("p1", "10.2.0.0/24"), ("p2", "10.3.0.0/24")].map(|(name, subnet)| {
-        let taken = TakenPool { id: id(name), origin: Origin::Native, pool: pool(subnet), created: 1 };
+        let taken = TakenPool { id: id(name), origin: Origin::Native, driver: None, pool: pool(subnet), created: 1 };
         store.take_pool(&taken).unwrap();
         taken
     });
@@ -253,7 +254,7 @@ fn an_address_that_an_engine_took_is_its_endpoints() {
 #[test]
 fn each_request_for_an_engine_is_an_owner_of_its_own() {
     let store = scratch();
-    let taken = TakenPool { id: id("p1"), origin: Origin::Native, pool: pool("10.2.0.0/24"), created: 1 };
+    let taken = TakenPool { id: id("p1"), origin: Origin::Native, driver: None, pool: pool("10.2.0.0/24"), created: 1 };
     store.take_pool(&taken).unwrap();
     let before = words::now();
     store.take_address(&taken, Some(ip("10.2.0.1")), true).unwrap();
@@ -263,4 +264,50 @@ fn each_request_for_an_engine_is_an_owner_of_its_own() {
     assert!(gateway.gateway && !other.gateway && (before..=words::now()).contains(&other.taken), "{other:?}");
     assert_eq!(store.leases_until(&taken.id, other.taken).unwrap(), [other.address], "a gateway's goes with its pool");
     assert!(store.leases_until(&taken.id, other.taken - 1).unwrap().is_empty());
+}
+
+/// What a driver gives is written with what it remembers of it: both or neither.
+#[test]
+fn what_a_driver_gives_comes_and_goes_with_its_state() {
+    let store = scratch();
+    let driver = Name::new("d").unwrap();
+    let state =
+        |pool: &str| Write::SetState { driver: driver.clone(), key: pool.into(), network: id(pool), value: vec![1] };
+    let plain = Pool { gateway: None, aux_addresses: [("r".into(), ip("10.2.0.9"))].into(), ..pool("10.2.0.0/24") };
+    let taken = |name: &str, pool: &Pool| TakenPool {
+        id: id(name),
+        origin: Origin::Native,
+        driver: Some(driver.clone()),
+        pool: pool.clone(),
+        created: 1,
+    };
+    let first = taken("p1", &plain);
+    put(&store, [state("p1"), Write::TakePool(first.clone())]).unwrap();
+    let inside = taken("p2", &pool("10.2.0.128/25"));
+    assert!(matches!(put(&store, [state("p2"), Write::TakePool(inside)]), Err(Error::Exists(_))));
+    assert_eq!(store.state(&driver, "p2").unwrap(), None);
+    let address = |text: &str, owner: &str| Write::TakeAddress {
+        pool: first.clone(),
+        address: ip(text),
+        owner: owner.into(),
+        gateway: false,
+    };
+    put(&store, [address("10.2.0.2", "e1")]).unwrap();
+    for (text, owner) in
+        [("10.2.0.2", "e2"), ("10.2.0.2", "e1"), ("10.2.0.9", "e2"), ("10.2.0.255", "e2"), ("10.3.0.1", "e2")]
+    {
+        assert!(put(&store, [state("p2"), address(text, owner)]).is_err(), "{text} for {owner}");
+    }
+    let leases: Vec<_> = store.leases_of(&id("p1"), "e1").unwrap().iter().map(|lease| lease.address).collect();
+    assert_eq!((leases, store.leases_of(&id("p1"), "e2").unwrap().len()), (vec![ip("10.2.0.2")], 0));
+    let claimed = |with: &str| store.claimed(&with.parse().unwrap(), 10).unwrap().len();
+    assert_eq!(
+        [claimed("10.0.0.0/8"), claimed("10.2.0.64/26"), claimed("10.3.0.0/16"), claimed("fd00::/8")],
+        [1, 1, 0, 0]
+    );
+    put(&store, [Write::ReleasePool { pool: id("p1"), heir: None }]).unwrap();
+    assert_eq!(
+        (store.state(&driver, "p1").unwrap(), store.leases(&id("p1")).unwrap().len(), claimed("10.0.0.0/8")),
+        (None, 0, 0)
+    );
 }

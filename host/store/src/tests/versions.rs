@@ -119,7 +119,7 @@ fn everything_is_found(store: &Store) {
     assert_eq!(link, "x");
     assert_eq!(
         store.taken_pools().unwrap(),
-        [TakenPool { id: id("p1"), origin: docker, pool: pool("10.6.0.0/24"), created: 1_700_000_000 }]
+        [TakenPool { id: id("p1"), origin: docker, driver: None, pool: pool("10.6.0.0/24"), created: 1_700_000_000 }]
     );
     let leases = |of: &str| {
         let all = store.leases(&id(of)).unwrap();

@@ -58,7 +58,8 @@ impl Engine for Recorder {
 }
 
 fn plugin() -> Plugin {
-    let capabilities = Capabilities { connectivity_scope: Scope::Local, checks_gateways: true };
+    let capabilities =
+        Capabilities { connectivity_scope: Scope::Local, checks_gateways: true, has_networks: true, ipam: None };
     let capabilities = Arc::new(Mutex::new(capabilities));
     Plugin { name: "p".parse().unwrap(), capabilities, activated: Arc::default() }
 }
