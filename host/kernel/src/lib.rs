@@ -246,7 +246,12 @@ impl Kernel {
     /// The subnets in which the host has an address or to which it has a route that is no default route, each with the ifindex of its link if
     /// it has one. It takes as long as the host has addresses and routes: half a second for a million.
     pub fn reached(&self) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
-        ip::way::reached(&mut self.session())
+        ip::way::reached(&mut self.session(), None)
+    }
+
+    /// The same without the routes of this instance.
+    pub fn reached_by_others(&self) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
+        ip::way::reached(&mut self.session(), Some(self.marks))
     }
 
     /// The link by which the host's packets to an address leave; none: they don't.
@@ -268,6 +273,26 @@ impl Kernel {
     /// This instance's routes through a link. (Their mark has one byte: another instance may have the same.)
     pub fn routes(&self, link: &LinkKey) -> Result<Vec<Route>, Error> {
         ip::route::list(&mut self.session(), link, self.marks)
+    }
+
+    /// What this instance's routes through a link are, as what makes them again: those that go by several hops or on conditions, too.
+    pub fn routes_again(&self, link: &LinkKey) -> Result<Vec<Change>, Error> {
+        ip::path::through(&mut self.session(), link, self.marks)
+    }
+
+    /// This instance's paths in a namespace: of its routes, those that [`Kernel::routes`] can't say.
+    pub fn paths(&self, namespace: &Namespace) -> Result<Vec<RoutePath>, Error> {
+        ip::path::list(&mut self.session(), namespace, self.marks)
+    }
+
+    /// The routers that the host's routes go by, whoever made them.
+    pub fn routers(&self) -> Result<Vec<IpAddr>, Error> {
+        ip::path::routers(&mut self.session())
+    }
+
+    /// The addresses that the host answers for on a link.
+    pub fn proxies(&self, link: &LinkKey) -> Result<Vec<Proxy>, Error> {
+        ip::proxy::list(&mut self.session(), link)
     }
 
     /// This instance's rules. (Their mark has one byte: another instance may have the same.)
