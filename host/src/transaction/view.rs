@@ -1,6 +1,6 @@
 //! What the gate looks up in a transaction, and what a capability may read of the kernel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use super::objects::{forwards, speaks_of};
@@ -8,7 +8,7 @@ use super::{Transaction, describe};
 use grant::gate::settings::Setting;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
-use kernel::{Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, Route, Sysctl};
+use kernel::{Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Mark, Namespace, Neighbour, Route, Sysctl};
 use store::{Endpoint, Object, Thing};
 use words::{Error, LinkName, MacAddress, Result};
 
@@ -129,6 +129,17 @@ impl View for Transaction {
         }
         let addresses = self.kernel.all_addresses(&Namespace::Host)?.into_iter().map(|(_, net)| net.addr()).collect();
         Ok(self.hosts_addresses.get_or_init(|| addresses).contains(&address))
+    }
+
+    fn is_router(&self, address: IpAddr) -> Result<bool> {
+        Ok(self.kernel.routers()?.contains(&address))
+    }
+
+    fn reached_by_others(&self) -> Result<Vec<IpNet>> {
+        let links = self.kernel.links(&Namespace::Host)?;
+        let own: HashSet<_> = links.iter().filter(|link| link.mark != Mark::Foreign).map(|link| link.index).collect();
+        let reached = self.kernel.reached_by_others()?.into_iter();
+        Ok(reached.filter(|(link, _)| link.is_none_or(|link| !own.contains(&link))).map(|(_, net)| net).collect())
     }
 
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32> {
