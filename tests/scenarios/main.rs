@@ -46,6 +46,7 @@ mod recordings;
 mod refusals;
 mod released;
 mod restart;
+mod routed;
 mod scene;
 mod semver;
 mod shares;
