@@ -294,7 +294,7 @@ fn addresses_that_the_host_answers_for_there_and_back() {
             there_and_back(world, Change::AddProxy(proxy.clone()));
             world.one(Change::AddProxy(proxy.clone()));
             assert_eq!(world.fails(&[Change::AddProxy(proxy.clone())]).errno, Some(17), "there is one");
-            assert_eq!(world.kernel.proxies(&bridge.key).unwrap(), [proxy.clone()]);
+            assert_eq!(world.kernel.proxies(&bridge.key).unwrap(), std::slice::from_ref(&proxy));
             there_and_back(world, Change::RemoveProxy(proxy.clone()));
             world.one(Change::RemoveProxy(proxy.clone()));
             world.one(Change::RemoveProxy(proxy));
