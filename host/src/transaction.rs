@@ -36,7 +36,8 @@ use grant::gate::settings::{Forwards, can_except, switches};
 use ipnet::IpNet;
 use kernel::{
     self, Applied, Change, IptablesFamily, Kernel, KnownLinks, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark,
-    Namespace, NamespacePath, NewLink, NftHandle, NftRule, Outcome, Rule, Stale, Sysctl, index_of_own_name,
+    Namespace, NamespacePath, NewLink, NftHandle, NftRule, Outcome, Proxy, RoutePath, Rule, Stale, Sysctl,
+    index_of_own_name,
 };
 use removals::Removals;
 pub use shown::shown;
@@ -244,6 +245,26 @@ impl Transaction {
         self.apply(&changes)?;
         for rule in rules.take() {
             self.made(Thing::Rule(rule));
+        }
+        Ok(())
+    }
+
+    /// Makes paths.
+    pub fn add_paths(&mut self, paths: Granted<Vec<RoutePath>>) -> Result<(), kernel::Error> {
+        let paths = paths.take();
+        self.apply(&paths.iter().cloned().map(Change::AddPath).collect::<Vec<_>>())?;
+        for path in paths {
+            self.made(Thing::Path(path));
+        }
+        Ok(())
+    }
+
+    /// Has the host answer for addresses.
+    pub fn add_proxies(&mut self, proxies: Granted<Vec<Proxy>>) -> Result<(), kernel::Error> {
+        let proxies = proxies.take();
+        self.apply(&proxies.iter().cloned().map(Change::AddProxy).collect::<Vec<_>>())?;
+        for proxy in proxies {
+            self.made(Thing::Proxy(proxy));
         }
         Ok(())
     }
@@ -523,6 +544,8 @@ fn removed_by(change: &Change) -> Option<Change> {
     Some(match change {
         Change::AddAddress(link, address) => Change::RemoveAddress(link.clone(), *address),
         Change::AddRoute(route) => Change::RemoveRoute(route.clone()),
+        Change::AddPath(path) => Change::RemovePath(path.clone()),
+        Change::AddProxy(proxy) => Change::RemoveProxy(proxy.clone()),
         Change::AddRule(rule) => Change::RemoveRule(rule.clone()),
         Change::AddNeighbour(neighbour) => Change::RemoveNeighbour(neighbour.clone()),
         Change::AddForwarding(entry) => Change::RemoveForwarding(entry.clone()),
@@ -552,6 +575,8 @@ pub fn removal(thing: &Thing) -> Option<Change> {
             Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules: vec![handle.clone()] }
         }
         Thing::Route(route) => Change::RemoveRoute(route.clone()),
+        Thing::Path(path) => Change::RemovePath(path.clone()),
+        Thing::Proxy(proxy) => Change::RemoveProxy(proxy.clone()),
         Thing::Rule(rule) => Change::RemoveRule(rule.clone()),
         Thing::Forward { .. } => return None,
         Thing::Port(port) => Change::ReleasePort(*port),
@@ -570,6 +595,8 @@ pub fn describe(thing: &Thing) -> String {
         Thing::Namespace { name, .. } => format!("namespace {name}"),
         Thing::NftRule { table, handle, .. } => format!("nftables rule {} of {table}", handle.handle),
         Thing::Route(route) => format!("route to {}", route.destination),
+        Thing::Path(path) => format!("path to {}", path.destination),
+        Thing::Proxy(proxy) => format!("answers for {} on link {}", proxy.address, proxy.link.index),
         Thing::Rule(rule) if is_hosts(rule) => "a rule that keeps an internal network shut".into(),
         Thing::Rule(rule) => format!("rule {} for table {}", rule.priority, rule.table),
         Thing::Forward { name, ipv4: false, ipv6: false, .. } => format!("packets between the ports of {name}"),

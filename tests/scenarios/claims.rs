@@ -271,6 +271,8 @@ parents = ["eth0"]
     hostile::build_on_eth0 hostile::tunnel_without_a_parent
 `changed-parents`
     grants::a_parent_is_built_on_and_not_changed
+`parent-routes`
+    grants::a_parent_is_routed_by_beside_the_host hostile::path_by_a_parent
 sysctls = ["link.ipv6-accept-ra", "host.ipv4-forwarding"]
     host/grant/src/gate/tests::an_object_is_allowed_where_the_grant_names_it hostile::setting_that_is_not_granted
     hostile::switch_forwarding_off

@@ -159,6 +159,8 @@ fn without_a_grant_every_import_outside_of_the_table_is_refused() {
         HostCall::NamespacesNamespaceRemove,
         HostCall::SysctlsGetLink,
         HostCall::SysctlsSetLink,
+        HostCall::SysctlsGetNeighbour,
+        HostCall::SysctlsSetNeighbour,
         HostCall::SysctlsGetNamespace,
         HostCall::SysctlsSetNamespace,
         HostCall::ForwardingAllow,
@@ -208,6 +210,56 @@ fn a_parent_is_built_on_and_not_changed() {
     bench.wait(bench.controller.set_grant(&name, grant)).unwrap();
     network("build-on-eth0").unwrap();
     assert!(bench.host.run("ip -d link show hm").contains("macvlan mode passthru"), "{}", bench.host.dump());
+    bench.wait(bench.controller.remove_network("h")).unwrap();
+    same_at_last(|| bench.host.dump(), &host);
+}
+
+/// By an interface that the grant names, with a permission of its own: beside what the host does there itself.
+#[test]
+fn a_parent_is_routed_by_beside_the_host() {
+    let bench = Bench::new();
+    bench.host.run("ip link add eth0 type veth peer name far0");
+    // Without addresses of their own, which would come later.
+    bench.host.run("ip link set far0 addrgenmode none up");
+    bench.host.run("ip link set eth0 addrgenmode none up");
+    bench.host.run("ip address add 192.0.2.2/24 dev eth0");
+    bench.host.run("ip route add default via 192.0.2.1");
+    bench.load("hostile", "test/hostile", &[]);
+    let name = Name::new("hostile").unwrap();
+    let mut grant = bench.wait(bench.controller.driver(&name)).unwrap().grant;
+    grant.parents.insert("eth0".into());
+    grant.addresses.insert(grant::Range::Net("192.0.2.0/24".parse().unwrap()));
+    grant.routes.insert(grant::Range::Net("192.0.2.0/24".parse().unwrap()));
+    let set = |grant: &Grant| bench.wait(bench.controller.set_grant(&name, grant.clone())).unwrap();
+    let network = |attack: &str| {
+        let more = json!({"pools": [{"subnet": "10.78.0.0/24"}], "options": {"attack": attack}});
+        bench.wait(bench.controller.create_network(create("h", "hostile", &more)))
+    };
+    set(&grant);
+    let host = bench.host.settled();
+    let refuses = |attack: &str, says: &str| {
+        let error = network(attack).unwrap_err();
+        assert!(error.message.contains(says), "{attack}: {error}");
+        same_at_last(|| bench.host.dump(), &host);
+    };
+    refuses("path-by-a-parent", "the driver's grant lacks permissions: parent-routes");
+    refuses("answer-for-the-router", "the driver's grant lacks permissions: parent-routes");
+    grant.permissions.insert(Permission::ParentRoutes);
+    set(&grant);
+    refuses("path-over-the-lan", "192.0.2.0/25 overlaps with 192.0.2.");
+    refuses("path-before-the-hosts", "192.0.2.0/24 overlaps with 192.0.2.");
+    refuses("path-for-everything-by-a-parent", "a default route is a permission of its own");
+    refuses("path-by-a-foreign-gateway", "the driver's grant lacks routes: 198.51.100.1/32");
+    refuses("answer-for-the-router", "192.0.2.1 is a router that routes of this host go by");
+    refuses("answer-for-the-host-on-the-lan", "192.0.2.2 is an address of this host's");
+    refuses("answer-for-nobody-on-the-lan", "169.254.1.1/32 lies in none of the network's pools");
+    grant.routes.insert(grant::Range::Default);
+    set(&grant);
+    refuses("path-for-everything-by-a-parent", "0.0.0.0/0 overlaps with ");
+    // What is granted is there, and goes with its network.
+    network("path-by-a-parent").unwrap();
+    let routes = bench.host.run("ip route show 10.78.0.0/24");
+    assert!(routes.contains("via 192.0.2.7 dev eth0"), "{routes}");
     bench.wait(bench.controller.remove_network("h")).unwrap();
     same_at_last(|| bench.host.dump(), &host);
 }

@@ -106,6 +106,25 @@ const ATTACKS: &[(&str, &str)] = &[
     ("new-link-as-wide-as-the-world", "10.78.0.0/0 is wider than the network's pools"),
     ("address-of-nobody", "192.0.2.0/24 lies in none of the network's pools"),
     ("neighbour-of-nobody", "192.0.2.0 lies in none of the network's pools"),
+    // Ways and answers of others. By a parent that is granted: grants::a_parent_is_routed_by_beside_the_host.
+    ("path-for-everything", "a default route is a permission of its own; the driver's grant lacks routes: default"),
+    ("path-of-another-network", "the driver's grant lacks routes: 10.77.0.0/24"),
+    ("path-in-the-local-table", "the routing table 255 is the kernel's own"),
+    ("path-by-seventeen-hops", "17 next hops: 1 to 16"),
+    ("many-paths", "routes.add-paths: the driver's grant allows 10 (limits: routes)"),
+    ("answer-for-another-network", "10.77.0.2 lies in none of the network's pools"),
+    ("answer-for-the-outside", "192.0.2.0 lies in none of the network's pools"),
+    ("answer-for-the-host", "10.78.0.1 is an address of this host's"),
+    ("many-answers", "neighbours.add-proxies: the driver's grant allows 10 (limits: neighbours)"),
+    ("read-a-delay-that-is-not-granted", "the driver's grant lacks sysctls: link.ipv4-proxy-delay"),
+    ("path-by-a-parent", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("path-over-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("path-before-the-hosts", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("path-for-everything-by-a-parent", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("path-by-a-foreign-gateway", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("answer-for-the-router", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("answer-for-the-host-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("answer-for-nobody-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
     // Packet rules and settings of others.
     ("drop-everything", "nothing ties the rule to the network"),
     ("drop-another-network", "nothing ties the rule to the network"),
@@ -168,6 +187,8 @@ const ATTACKS: &[(&str, &str)] = &[
     ("trap-after-a-link", "create-network trapped"),
     ("trap-after-an-address", "create-network trapped"),
     ("trap-after-a-route", "create-network trapped"),
+    ("trap-after-a-path", "create-network trapped"),
+    ("trap-after-an-answer", "create-network trapped"),
     ("trap-after-a-policy-rule", "create-network trapped"),
     ("trap-after-a-neighbour", "create-network trapped"),
     ("trap-after-a-packet-rule", "create-network trapped"),
@@ -361,6 +382,24 @@ attacks! {
     address_with_the_neighbours: "address-with-the-neighbours"
     new_link_as_wide_as_the_world: "new-link-as-wide-as-the-world"
     neighbour_of_nobody: "neighbour-of-nobody"
+    path_for_everything: "path-for-everything"
+    path_of_another_network: "path-of-another-network"
+    path_in_the_local_table: "path-in-the-local-table"
+    path_by_seventeen_hops: "path-by-seventeen-hops"
+    many_paths: "many-paths"
+    answer_for_another_network: "answer-for-another-network"
+    answer_for_the_outside: "answer-for-the-outside"
+    answer_for_the_host: "answer-for-the-host"
+    many_answers: "many-answers"
+    read_a_delay_that_is_not_granted: "read-a-delay-that-is-not-granted"
+    path_by_a_parent: "path-by-a-parent"
+    path_over_the_lan: "path-over-the-lan"
+    path_before_the_hosts: "path-before-the-hosts"
+    path_for_everything_by_a_parent: "path-for-everything-by-a-parent"
+    path_by_a_foreign_gateway: "path-by-a-foreign-gateway"
+    answer_for_the_router: "answer-for-the-router"
+    answer_for_the_host_on_the_lan: "answer-for-the-host-on-the-lan"
+    answer_for_nobody_on_the_lan: "answer-for-nobody-on-the-lan"
     drop_everything: "drop-everything"
     drop_another_network: "drop-another-network"
     drop_all_but_its_own: "drop-all-but-its-own"
@@ -413,6 +452,8 @@ attacks! {
     trap_after_a_link: "trap-after-a-link"
     trap_after_an_address: "trap-after-an-address"
     trap_after_a_route: "trap-after-a-route"
+    trap_after_a_path: "trap-after-a-path"
+    trap_after_an_answer: "trap-after-an-answer"
     trap_after_a_policy_rule: "trap-after-a-policy-rule"
     trap_after_a_neighbour: "trap-after-a-neighbour"
     trap_after_a_packet_rule: "trap-after-a-packet-rule"

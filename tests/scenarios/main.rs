@@ -52,6 +52,7 @@ mod registry;
 mod released;
 mod replaced;
 mod restart;
+mod routed;
 mod scene;
 mod semver;
 mod shares;

@@ -119,7 +119,7 @@ impl Namespace {
     fn look(&self) -> String {
         // One shell and few programs: tests compare often.
         let commands = [
-            "printf 'link show\\naddress show\\nroute show table all\\nrule show\\nneighbour show nud permanent\\n' | ip -o -batch -",
+            "printf 'link show\\naddress show\\nroute show table all\\nrule show\\nneighbour show nud permanent\\nneighbour show proxy\\n' | ip -o -batch -",
             "printf 'route show table all\\nrule show\\n' | ip -o -6 -batch -",
             "bridge fdb show",
             "nft -s -t list ruleset",

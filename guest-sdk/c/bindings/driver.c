@@ -118,6 +118,12 @@ extern void __wasm_import_pontoon_driver_routes_list(int32_t, uint8_t *);
 __attribute__((__import_module__("pontoon:driver/routes@0.1.1"), __import_name__("list-whole")))
 extern void __wasm_import_pontoon_driver_routes_list_whole(int32_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/routes@0.1.1"), __import_name__("add-paths")))
+extern void __wasm_import_pontoon_driver_routes_add_paths(int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/routes@0.1.1"), __import_name__("remove-paths")))
+extern void __wasm_import_pontoon_driver_routes_remove_paths(int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
 // Imported Functions from `pontoon:driver/rules@0.1.1`
 
 __attribute__((__import_module__("pontoon:driver/rules@0.1.1"), __import_name__("add")))
@@ -158,6 +164,12 @@ extern void __wasm_import_pontoon_driver_neighbours_remove_forwarding(uint8_t *,
 __attribute__((__import_module__("pontoon:driver/neighbours@0.1.1"), __import_name__("list-forwarding")))
 extern void __wasm_import_pontoon_driver_neighbours_list_forwarding(int32_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/neighbours@0.1.1"), __import_name__("add-proxies")))
+extern void __wasm_import_pontoon_driver_neighbours_add_proxies(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/neighbours@0.1.1"), __import_name__("remove-proxies")))
+extern void __wasm_import_pontoon_driver_neighbours_remove_proxies(uint8_t *, size_t, uint8_t *);
+
 // Imported Functions from `pontoon:driver/nftables@0.1.1`
 
 __attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add")))
@@ -182,6 +194,12 @@ extern void __wasm_import_pontoon_driver_sysctls_get_namespace(int32_t, int32_t,
 
 __attribute__((__import_module__("pontoon:driver/sysctls@0.1.1"), __import_name__("set-namespace")))
 extern void __wasm_import_pontoon_driver_sysctls_set_namespace(int32_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/sysctls@0.1.1"), __import_name__("get-neighbour")))
+extern void __wasm_import_pontoon_driver_sysctls_get_neighbour(int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/sysctls@0.1.1"), __import_name__("set-neighbour")))
+extern void __wasm_import_pontoon_driver_sysctls_set_neighbour(int32_t, int32_t, int32_t, uint8_t *);
 
 // Imported Functions from `pontoon:driver/forwarding@0.1.1`
 
@@ -1346,6 +1364,45 @@ void pontoon_driver_routes_whole_route_free(pontoon_driver_routes_whole_route_t 
   driver_option_u32_free(&ptr->metric);
 }
 
+void pontoon_driver_routes_next_hop_free(pontoon_driver_routes_next_hop_t *ptr) {
+  pontoon_driver_routes_option_ip_address_free(&ptr->gateway);
+}
+
+void pontoon_driver_routes_list_next_hop_free(pontoon_driver_routes_list_next_hop_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_routes_next_hop_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_routes_next_hop_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_routes_way_free(pontoon_driver_routes_way_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 3: {
+      pontoon_driver_routes_list_next_hop_free(&ptr->val.next_hops);
+      break;
+    }
+  }
+}
+
+void pontoon_driver_routes_path_free(pontoon_driver_routes_path_t *ptr) {
+  pontoon_driver_routes_ip_network_free(&ptr->destination);
+  pontoon_driver_routes_way_free(&ptr->way);
+  pontoon_driver_routes_option_ip_address_free(&ptr->source);
+  driver_option_u32_free(&ptr->table);
+  driver_option_u32_free(&ptr->metric);
+  driver_option_u32_free(&ptr->mtu);
+}
+
+void pontoon_driver_routes_path_name_free(pontoon_driver_routes_path_name_t *ptr) {
+  pontoon_driver_routes_ip_network_free(&ptr->destination);
+  driver_option_u32_free(&ptr->table);
+  driver_option_u32_free(&ptr->metric);
+}
+
 void pontoon_driver_routes_list_route_free(pontoon_driver_routes_list_route_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -1399,6 +1456,33 @@ void pontoon_driver_routes_result_list_whole_route_error_free(pontoon_driver_rou
     pontoon_driver_routes_list_whole_route_free(&ptr->val.ok);
   } else {
     pontoon_driver_routes_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_routes_option_borrow_namespace_free(pontoon_driver_routes_option_borrow_namespace_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void pontoon_driver_routes_list_path_free(pontoon_driver_routes_list_path_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_routes_path_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_routes_path_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_routes_list_path_name_free(pontoon_driver_routes_list_path_name_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_routes_path_name_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_routes_path_name_free(&list_ptr[i]);
+    }
+    free(list_ptr);
   }
 }
 
@@ -1537,6 +1621,10 @@ void pontoon_driver_neighbours_forwarding_info_free(pontoon_driver_neighbours_fo
   pontoon_driver_neighbours_option_ip_address_free(&ptr->remote);
 }
 
+void pontoon_driver_neighbours_proxy_free(pontoon_driver_neighbours_proxy_t *ptr) {
+  pontoon_driver_neighbours_ip_address_free(&ptr->address);
+}
+
 void pontoon_driver_neighbours_list_neighbour_free(pontoon_driver_neighbours_list_neighbour_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -1601,6 +1689,17 @@ void pontoon_driver_neighbours_result_list_forwarding_info_error_free(pontoon_dr
     pontoon_driver_neighbours_list_forwarding_info_free(&ptr->val.ok);
   } else {
     pontoon_driver_neighbours_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_neighbours_list_proxy_free(pontoon_driver_neighbours_list_proxy_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_neighbours_proxy_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_neighbours_proxy_free(&list_ptr[i]);
+    }
+    free(list_ptr);
   }
 }
 
@@ -3729,6 +3828,118 @@ bool pontoon_driver_routes_list_whole(pontoon_driver_routes_borrow_link_t link, 
   }
 }
 
+bool pontoon_driver_routes_add_paths(pontoon_driver_routes_borrow_namespace_t *maybe_namespace_, pontoon_driver_routes_list_path_t *paths, pontoon_driver_routes_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_routes_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_routes_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_routes_add_paths(option, option1, (uint8_t *) (*paths).ptr, (*paths).len, ptr);
+  pontoon_driver_routes_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option22;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option22.is_some = false;
+          break;
+        }
+        case 1: {
+          option22.is_some = true;
+          option22.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option22,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_routes_remove_paths(pontoon_driver_routes_borrow_namespace_t *maybe_namespace_, pontoon_driver_routes_list_path_name_t *paths, pontoon_driver_routes_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_routes_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_routes_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_routes_remove_paths(option, option1, (uint8_t *) (*paths).ptr, (*paths).len, ptr);
+  pontoon_driver_routes_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option8;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option8.is_some = false;
+          break;
+        }
+        case 1: {
+          option8.is_some = true;
+          option8.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option8,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 bool pontoon_driver_rules_add(pontoon_driver_rules_borrow_namespace_t *maybe_namespace_, pontoon_driver_rules_list_rule_t *rules, pontoon_driver_rules_error_t *err) {
   __attribute__((__aligned__(sizeof(void*))))
   uint8_t ret_area[(8+4*sizeof(void*))];
@@ -4325,6 +4536,90 @@ bool pontoon_driver_neighbours_list_forwarding(pontoon_driver_neighbours_borrow_
   }
 }
 
+bool pontoon_driver_neighbours_add_proxies(pontoon_driver_neighbours_list_proxy_t *proxies, pontoon_driver_neighbours_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_neighbours_add_proxies((uint8_t *) (*proxies).ptr, (*proxies).len, ptr);
+  pontoon_driver_neighbours_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_neighbours_remove_proxies(pontoon_driver_neighbours_list_proxy_t *proxies, pontoon_driver_neighbours_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_neighbours_remove_proxies((uint8_t *) (*proxies).ptr, (*proxies).len, ptr);
+  pontoon_driver_neighbours_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 bool pontoon_driver_nftables_add(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err) {
   __attribute__((__aligned__(sizeof(void*))))
   uint8_t ret_area[(8+4*sizeof(void*))];
@@ -4604,6 +4899,92 @@ bool pontoon_driver_sysctls_set_namespace(pontoon_driver_sysctls_borrow_namespac
   uint8_t ret_area[(8+4*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   __wasm_import_pontoon_driver_sysctls_set_namespace((namespace_).__handle, (int32_t) name, value, ptr);
+  pontoon_driver_sysctls_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_sysctls_get_neighbour(pontoon_driver_sysctls_borrow_link_t link, pontoon_driver_sysctls_neighbour_sysctl_t name, int32_t *ret, pontoon_driver_sysctls_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_sysctls_get_neighbour((link).__handle, (int32_t) name, ptr);
+  pontoon_driver_sysctls_result_s32_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = *((int32_t*) (ptr + sizeof(void*)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_sysctls_set_neighbour(pontoon_driver_sysctls_borrow_link_t link, pontoon_driver_sysctls_neighbour_sysctl_t name, int32_t value, pontoon_driver_sysctls_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_sysctls_set_neighbour((link).__handle, (int32_t) name, value, ptr);
   pontoon_driver_sysctls_result_void_error_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {

@@ -732,6 +732,62 @@ typedef struct pontoon_driver_routes_whole_route_t {
   driver_option_u32_t   metric;
 } pontoon_driver_routes_whole_route_t;
 
+// A next hop of a path.
+typedef struct pontoon_driver_routes_next_hop_t {
+  // One of the driver's own or, which is a permission of its own (`parent-routes`), a parent.
+  pontoon_driver_routes_borrow_link_t   link;
+  // None: directly on the link. By a parent, it lies in a range that the grant names for routes.
+  pontoon_driver_routes_option_ip_address_t   gateway;
+  // The gateway is on the link, whatever other routes say.
+  bool   on_link;
+  // Its share of the connections, 1 to 256.
+  uint16_t   weight;
+} pontoon_driver_routes_next_hop_t;
+
+typedef struct {
+  pontoon_driver_routes_next_hop_t *ptr;
+  size_t len;
+} pontoon_driver_routes_list_next_hop_t;
+
+// What becomes of the packets of a path.
+typedef struct pontoon_driver_routes_way_t {
+  uint8_t tag;
+  union {
+    pontoon_driver_routes_list_next_hop_t     next_hops;
+  } val;
+} pontoon_driver_routes_way_t;
+
+// They are dropped, and nobody is told.
+#define PONTOON_DRIVER_ROUTES_WAY_BLACKHOLE 0
+// They are dropped, and their sender is told that nothing leads there.
+#define PONTOON_DRIVER_ROUTES_WAY_UNREACHABLE 1
+// They are dropped, and their sender is told that it is prohibited.
+#define PONTOON_DRIVER_ROUTES_WAY_PROHIBIT 2
+// They go on by one of these, each connection by the same: 1 to 16. Of several, each has a gateway.
+#define PONTOON_DRIVER_ROUTES_WAY_NEXT_HOPS 3
+
+// A route with more than a `route` has: several next hops, one by a parent, or none.
+typedef struct pontoon_driver_routes_path_t {
+  // In one of the network's pools, or in a range that the grant names. A default route is a permission of its own.
+  pontoon_driver_routes_ip_network_t   destination;
+  pontoon_driver_routes_way_t   way;
+  // The source address of packets from the namespace itself.
+  pontoon_driver_routes_option_ip_address_t   source;
+  // The routing table; none: main (254).
+  driver_option_u32_t   table;
+  // The lower, the sooner.
+  driver_option_u32_t   metric;
+  // The largest packet in bytes, 68 to 65,520; none: the link's MTU.
+  driver_option_u32_t   mtu;
+} pontoon_driver_routes_path_t;
+
+// What names a path.
+typedef struct pontoon_driver_routes_path_name_t {
+  pontoon_driver_routes_ip_network_t   destination;
+  driver_option_u32_t   table;
+  driver_option_u32_t   metric;
+} pontoon_driver_routes_path_name_t;
+
 typedef struct {
   pontoon_driver_routes_route_t *ptr;
   size_t len;
@@ -769,6 +825,23 @@ typedef struct {
     pontoon_driver_routes_error_t err;
   } val;
 } pontoon_driver_routes_result_list_whole_route_error_t;
+
+typedef pontoon_driver_namespaces_borrow_namespace_t pontoon_driver_routes_borrow_namespace_t;
+
+typedef struct {
+  bool is_some;
+  pontoon_driver_routes_borrow_namespace_t val;
+} pontoon_driver_routes_option_borrow_namespace_t;
+
+typedef struct {
+  pontoon_driver_routes_path_t *ptr;
+  size_t len;
+} pontoon_driver_routes_list_path_t;
+
+typedef struct {
+  pontoon_driver_routes_path_name_t *ptr;
+  size_t len;
+} pontoon_driver_routes_list_path_name_t;
 
 typedef pontoon_driver_types_error_t pontoon_driver_rules_error_t;
 
@@ -919,6 +992,14 @@ typedef struct pontoon_driver_neighbours_forwarding_info_t {
   pontoon_driver_neighbours_option_ip_address_t   remote;
 } pontoon_driver_neighbours_forwarding_info_t;
 
+// An address that the host answers for on a link, as if it had it (`ip neigh add proxy`): to ARP where it forwards and has a route to the address
+// by another link, to neighbour solicitations where it forwards and the link's `ipv6-proxy-ndp` is set.
+typedef struct pontoon_driver_neighbours_proxy_t {
+  // One of the driver's own or, which is a permission of its own (`parent-routes`), a parent.
+  pontoon_driver_neighbours_borrow_link_t   link;
+  pontoon_driver_neighbours_ip_address_t   address;
+} pontoon_driver_neighbours_proxy_t;
+
 typedef struct {
   pontoon_driver_neighbours_neighbour_t *ptr;
   size_t len;
@@ -961,6 +1042,11 @@ typedef struct {
     pontoon_driver_neighbours_error_t err;
   } val;
 } pontoon_driver_neighbours_result_list_forwarding_info_error_t;
+
+typedef struct {
+  pontoon_driver_neighbours_proxy_t *ptr;
+  size_t len;
+} pontoon_driver_neighbours_list_proxy_t;
 
 typedef pontoon_driver_types_error_t pontoon_driver_nftables_error_t;
 
@@ -1156,6 +1242,13 @@ typedef uint8_t pontoon_driver_sysctls_namespace_sysctl_t;
 #define PONTOON_DRIVER_SYSCTLS_NAMESPACE_SYSCTL_IPV4_NEIGHBOUR_THRESHOLD1 2
 #define PONTOON_DRIVER_SYSCTLS_NAMESPACE_SYSCTL_IPV4_NEIGHBOUR_THRESHOLD2 3
 #define PONTOON_DRIVER_SYSCTLS_NAMESPACE_SYSCTL_IPV4_NEIGHBOUR_THRESHOLD3 4
+
+// Settings of how a link's neighbours are looked after: the files of /proc/sys/net/{ipv4,ipv6}/neigh/LINK/.
+typedef uint8_t pontoon_driver_sysctls_neighbour_sysctl_t;
+
+// proxy_delay: how long, at most, an answer for another waits, in hundredths of a second. 80 at first; 0: not at all.
+#define PONTOON_DRIVER_SYSCTLS_NEIGHBOUR_SYSCTL_IPV4_PROXY_DELAY 0
+#define PONTOON_DRIVER_SYSCTLS_NEIGHBOUR_SYSCTL_IPV6_PROXY_DELAY 1
 
 typedef pontoon_driver_links_borrow_link_t pontoon_driver_sysctls_borrow_link_t;
 
@@ -1747,6 +1840,18 @@ extern bool pontoon_driver_routes_list(pontoon_driver_routes_borrow_link_t link,
 // The routes through a link that this driver made.
 // - `not-found`: the link is gone.
 extern bool pontoon_driver_routes_list_whole(pontoon_driver_routes_borrow_link_t link, pontoon_driver_routes_list_whole_route_t *ret, pontoon_driver_routes_error_t *err);
+// Adds paths in one namespace, none: the host's. They belong to the endpoint or network of the call, and go with each of the driver's own links
+// that they go by. When a parent goes down, the kernel takes them, and nobody brings them back.
+// - `already-exists`: there is a route with that destination, table and metric.
+// - `forbidden`: a destination that the grant does not name or, in the host's main table, that overlaps with what the host reaches without the
+//   driver; a gateway by a parent that the grant does not name; the kernel's own tables (253, 255); a parent without `parent-routes`.
+// - `invalid-argument`: a way that can't be: too many next hops, a link in another namespace, a gateway of another family, on-link without one.
+// - `not-found`: a link is gone.
+// - `unavailable`: the driver has as many as its grant says (`routes`).
+extern bool pontoon_driver_routes_add_paths(pontoon_driver_routes_borrow_namespace_t *maybe_namespace_, pontoon_driver_routes_list_path_t *paths, pontoon_driver_routes_error_t *err);
+// Removes paths of the call's network, when the call has returned ok. Ok for those that are not there.
+// - `forbidden`: a namespace that the grant does not name.
+extern bool pontoon_driver_routes_remove_paths(pontoon_driver_routes_borrow_namespace_t *maybe_namespace_, pontoon_driver_routes_list_path_name_t *paths, pontoon_driver_routes_error_t *err);
 
 // Imported Functions from `pontoon:driver/rules@0.1.1`
 // Adds rules, each for the family of its `source` and `destination`, and for IPv4 where it has neither: see `add-of-family`.
@@ -1800,6 +1905,17 @@ extern bool pontoon_driver_neighbours_remove_forwarding(pontoon_driver_neighbour
 // - `forbidden`: a link that is not the driver's own.
 // - `not-found`: the link is gone.
 extern bool pontoon_driver_neighbours_list_forwarding(pontoon_driver_neighbours_borrow_link_t link, pontoon_driver_neighbours_list_forwarding_info_t *ret, pontoon_driver_neighbours_error_t *err);
+// Adds entries, which belong to the endpoint or network of the call, and go with a link of the driver's. When the link goes down or loses its
+// carrier, the kernel takes them, and nobody brings them back.
+// - `already-exists`: the host answers for that address there already.
+// - `forbidden`: an address that is not the network's and in no range of the grant (on an own link, a link-local one is fine); the host's own, or
+//   that of a router of its routes; a parent without `parent-routes`.
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many entries as its grant says (`neighbours`), all others of this interface included; IPv6 is off.
+extern bool pontoon_driver_neighbours_add_proxies(pontoon_driver_neighbours_list_proxy_t *proxies, pontoon_driver_neighbours_error_t *err);
+// Removes entries of the call's network, when the call has returned ok. Ok for those that are not there.
+// - None to be expected.
+extern bool pontoon_driver_neighbours_remove_proxies(pontoon_driver_neighbours_list_proxy_t *proxies, pontoon_driver_neighbours_error_t *err);
 
 // Imported Functions from `pontoon:driver/nftables@0.1.1`
 // Adds rules at the ends of their chains; the ids are in the same order. They belong to the endpoint or network of the call.
@@ -1837,6 +1953,12 @@ extern bool pontoon_driver_sysctls_get_namespace(pontoon_driver_sysctls_borrow_n
 // - `not-found`: this kernel doesn't have it.
 // - `invalid-argument`: a value that the kernel refuses.
 extern bool pontoon_driver_sysctls_set_namespace(pontoon_driver_sysctls_borrow_namespace_t namespace_, pontoon_driver_sysctls_namespace_sysctl_t name, int32_t value, pontoon_driver_sysctls_error_t *err);
+// The value of such a setting of one of the driver's links.
+// - `forbidden`, `not-found`: as with `get-link`.
+extern bool pontoon_driver_sysctls_get_neighbour(pontoon_driver_sysctls_borrow_link_t link, pontoon_driver_sysctls_neighbour_sysctl_t name, int32_t *ret, pontoon_driver_sysctls_error_t *err);
+// Sets it, back to what it was if the call fails.
+// - `forbidden`, `not-found`, `invalid-argument`: as with `set-link`.
+extern bool pontoon_driver_sysctls_set_neighbour(pontoon_driver_sysctls_borrow_link_t link, pontoon_driver_sysctls_neighbour_sysctl_t name, int32_t value, pontoon_driver_sysctls_error_t *err);
 
 // Imported Functions from `pontoon:driver/forwarding@0.1.1`
 // Lets packets be forwarded between this link and other links of the host, for the families given: the kernel's forwarding is
@@ -2156,6 +2278,16 @@ void pontoon_driver_routes_route_info_free(pontoon_driver_routes_route_info_t *p
 
 void pontoon_driver_routes_whole_route_free(pontoon_driver_routes_whole_route_t *ptr);
 
+void pontoon_driver_routes_next_hop_free(pontoon_driver_routes_next_hop_t *ptr);
+
+void pontoon_driver_routes_list_next_hop_free(pontoon_driver_routes_list_next_hop_t *ptr);
+
+void pontoon_driver_routes_way_free(pontoon_driver_routes_way_t *ptr);
+
+void pontoon_driver_routes_path_free(pontoon_driver_routes_path_t *ptr);
+
+void pontoon_driver_routes_path_name_free(pontoon_driver_routes_path_name_t *ptr);
+
 void pontoon_driver_routes_list_route_free(pontoon_driver_routes_list_route_t *ptr);
 
 void pontoon_driver_routes_result_void_error_free(pontoon_driver_routes_result_void_error_t *ptr);
@@ -2167,6 +2299,12 @@ void pontoon_driver_routes_result_list_route_info_error_free(pontoon_driver_rout
 void pontoon_driver_routes_list_whole_route_free(pontoon_driver_routes_list_whole_route_t *ptr);
 
 void pontoon_driver_routes_result_list_whole_route_error_free(pontoon_driver_routes_result_list_whole_route_error_t *ptr);
+
+void pontoon_driver_routes_option_borrow_namespace_free(pontoon_driver_routes_option_borrow_namespace_t *ptr);
+
+void pontoon_driver_routes_list_path_free(pontoon_driver_routes_list_path_t *ptr);
+
+void pontoon_driver_routes_list_path_name_free(pontoon_driver_routes_list_path_name_t *ptr);
 
 void pontoon_driver_rules_error_free(pontoon_driver_rules_error_t *ptr);
 
@@ -2212,6 +2350,8 @@ void pontoon_driver_neighbours_forwarding_entry_free(pontoon_driver_neighbours_f
 
 void pontoon_driver_neighbours_forwarding_info_free(pontoon_driver_neighbours_forwarding_info_t *ptr);
 
+void pontoon_driver_neighbours_proxy_free(pontoon_driver_neighbours_proxy_t *ptr);
+
 void pontoon_driver_neighbours_list_neighbour_free(pontoon_driver_neighbours_list_neighbour_t *ptr);
 
 void pontoon_driver_neighbours_result_void_error_free(pontoon_driver_neighbours_result_void_error_t *ptr);
@@ -2225,6 +2365,8 @@ void pontoon_driver_neighbours_list_forwarding_entry_free(pontoon_driver_neighbo
 void pontoon_driver_neighbours_list_forwarding_info_free(pontoon_driver_neighbours_list_forwarding_info_t *ptr);
 
 void pontoon_driver_neighbours_result_list_forwarding_info_error_free(pontoon_driver_neighbours_result_list_forwarding_info_error_t *ptr);
+
+void pontoon_driver_neighbours_list_proxy_free(pontoon_driver_neighbours_list_proxy_t *ptr);
 
 void pontoon_driver_nftables_error_free(pontoon_driver_nftables_error_t *ptr);
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from wit_world.imports import neighbours
 from wit_world.imports.links import Link
-from wit_world.imports.neighbours import ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo
+from wit_world.imports.neighbours import ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo, Proxy
 
 from .values import MacAddress, wit_address, wit_option
 
@@ -34,6 +34,21 @@ def remove(values: Iterable[Neighbour]) -> None:
 def list(link: Link) -> builtins.list[NeighbourInfo]:
     """The neighbour entries of a link."""
     return neighbours.list(link)
+
+
+def proxy(link: Link, address: IPv4Address | IPv6Address) -> Proxy:
+    """An address that the host answers for on a link."""
+    return Proxy(link, wit_address(address))
+
+
+def add_proxies(proxies: Iterable[Proxy]) -> None:
+    """Has the host answer for addresses. The entries belong to the endpoint or network of the call."""
+    neighbours.add_proxies([*proxies])
+
+
+def remove_proxies(proxies: Iterable[Proxy]) -> None:
+    """Has the host answer for them no more. Nothing to do for those that are not there."""
+    neighbours.remove_proxies([*proxies])
 
 
 def add_forwarding(entries: Iterable[ForwardingEntry]) -> None:

@@ -6,7 +6,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from wit_world.imports import routes
 from wit_world.imports.links import Link
-from wit_world.imports.routes import Route, RouteInfo, WholeRoute
+from wit_world.imports.namespaces import Namespace
+from wit_world.imports.routes import NextHop, Path, PathName, Route, RouteInfo, Way, WholeRoute
 
 from .values import wit_network, wit_option
 
@@ -22,6 +23,36 @@ def route(
 ) -> Route:
     """A route: without a gateway directly on the link, without a table in main."""
     return Route(link, wit_network(destination), wit_option(gateway), wit_option(source), table, metric)
+
+
+def next_hop(
+    link: Link, gateway: IPv4Address | IPv6Address | None = None, *, on_link: bool = False, weight: int = 1
+) -> NextHop:
+    """A next hop of a path."""
+    return NextHop(link, wit_option(gateway), on_link, weight)
+
+
+def path(
+    destination: IPv4Network | IPv6Network,
+    way: Way,
+    *,
+    source: IPv4Address | IPv6Address | None = None,
+    table: int | None = None,
+    metric: int | None = None,
+    mtu: int | None = None,
+) -> Path:
+    """A route by several next hops, by a parent, or to nowhere: `Way_NextHops([...])`, `Way_Blackhole()` and its like."""
+    return Path(wit_network(destination), way, wit_option(source), table, metric, mtu)
+
+
+def add_paths(values: Iterable[Path], namespace: Namespace | None = None) -> None:
+    """Adds paths. They belong to the endpoint or network of the call."""
+    routes.add_paths(namespace, [*values])
+
+
+def remove_paths(values: Iterable[Path], namespace: Namespace | None = None) -> None:
+    """Removes paths of the network. Nothing to do for those that are not there."""
+    routes.remove_paths(namespace, [PathName(path.destination, path.table, path.metric) for path in values])
 
 
 def add(values: Iterable[Route]) -> None:

@@ -76,6 +76,13 @@ fn sentence(grant: &Grant, permission: Permission) -> String {
                 parents(grant)
             )
         }
+        Permission::ParentRoutes => {
+            format!(
+                "have the host send packets for {} by interfaces that are not its own, and answer for addresses there{}",
+                words(&grant.routes, "nowhere", route),
+                parents(grant)
+            )
+        }
         Permission::Store => format!("remember {} bytes between its calls", most(Limit::StoreBytes)),
         Permission::Tables => format!(
             "read and write {} of its own networks, which other hosts see. At most {} entries and {} bytes",
@@ -216,7 +223,8 @@ mod tests {
 
     #[test]
     fn every_permission_has_its_sentence_and_the_sample_grants_name_each_thing() {
-        for permission in HostCall::ALL.into_iter().filter_map(Permission::of).chain([Permission::ChangedParents]) {
+        let beside = [Permission::ChangedParents, Permission::ParentRoutes];
+        for permission in HostCall::ALL.into_iter().filter_map(Permission::of).chain(beside) {
             let said = of(&format!("permissions = ['{permission}']"));
             assert!(said[0].starts_with(&format!("{permission}: it may ")) && said[0].ends_with('.'), "{said:?}");
             assert_eq!(said, of(&format!("permissions = ['{permission}']")), "the same each time");

@@ -2,13 +2,14 @@
 //!
 //! - this file: one host call on one object by the words of the grant
 //! - [`view`]: what the gate looks up, and what handles stand for
-//! - `links`, `names`, `entries` (addresses, routes, neighbours), `rules`, `nftables`, `settings`, `state`, `call`: all that is checked of each host call
+//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `rules`, `nftables`, `settings`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
 mod entries;
 pub mod links;
 mod names;
 pub mod nftables;
+pub mod paths;
 pub mod rules;
 pub mod settings;
 pub mod state;
@@ -85,6 +86,8 @@ pub(crate) enum Object<'a> {
     Endpoint(IpNet),
     /// Where packets are routed to.
     Destination(IpNet),
+    /// A machine beyond a parent that packets are handed to.
+    NextHop(IpAddr),
     /// Where the container at hand sends packets to over its own interface.
     StaticRoute(IpNet),
     /// A packet rule, with the links and addresses that tie it to the network.
@@ -263,6 +266,11 @@ impl Gate {
             Object::Endpoint(net) => self.outside(net.trunc(), net.to_string()),
             Object::StaticRoute(net) if is_link_local(net) || self.pools_have(net) => None,
             Object::Destination(net) | Object::StaticRoute(net) => self.off_route(net),
+            Object::NextHop(gateway) if self.allows(self.grant.routes.iter().copied(), gateway.into()) => None,
+            Object::NextHop(gateway) => {
+                let item = Item::Route(Range::Net(gateway.into()));
+                Some(Missing(Some(item), format!("{gateway} is a gateway beyond a parent")))
+            }
             Object::Rule(ties) => self.untied(ties),
             Object::Chain(hook, priority) => {
                 named(Item::Hook(hook, priority), format!("it is at the hook {hook} with priority {priority}"))

@@ -30,6 +30,8 @@ pub enum Permission {
     /// A parent interface that a link changes: a macvlan in passthru mode takes over its MAC address and makes it promiscuous, and so does each
     /// link on a parent that is a bridge's port.
     ChangedParents,
+    /// Paths by a parent interface, and addresses that the host answers for there.
+    ParentRoutes,
     /// Remembering.
     Store,
     /// Tables of its own networks.
@@ -80,12 +82,15 @@ impl Permission {
             H::AddressesAdd | H::AddressesRemove | H::AddressesList => P::Links,
             H::NeighboursAdd | H::NeighboursRemove | H::NeighboursList => P::Links,
             H::NeighboursAddForwarding | H::NeighboursRemoveForwarding | H::NeighboursListForwarding => P::Links,
+            H::NeighboursAddProxies | H::NeighboursRemoveProxies => P::Links,
             H::NamespacesAdd | H::NamespacesGet | H::NamespacesNamespaceRemove => P::Namespaces,
             H::RoutesAdd | H::RoutesRemove | H::RoutesList | H::RoutesListWhole => P::Routing,
             H::RulesAdd | H::RulesRemove | H::RulesList | H::RulesListWhole => P::Routing,
             H::RulesAddOfFamily | H::RulesRemoveOfFamily => P::Routing,
+            H::RoutesAddPaths | H::RoutesRemovePaths => P::Routing,
             H::NftablesAdd | H::NftablesRemove | H::NftablesList => P::PacketFilter,
             H::SysctlsGetLink | H::SysctlsSetLink => P::LinkSettings,
+            H::SysctlsGetNeighbour | H::SysctlsSetNeighbour => P::LinkSettings,
             H::SysctlsGetNamespace | H::SysctlsSetNamespace => P::NamespaceSettings,
             H::ForwardingAllow | H::ForwardingDisallow => P::Forwarding,
             H::PortsTake | H::PortsRelease | H::PortsTakeRange | H::PortsReleaseRange => P::HostPorts,

@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use ask::sysctls::{LinkSysctl, NamespaceSysctl};
+use ask::sysctls::{LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use words::Error;
 
 /// Bytes of a table's name.
@@ -53,6 +53,11 @@ impl Sysctl {
         Self { kind: None, name: LinkSysctl::NAMES[number] }
     }
 
+    /// The setting of links' neighbours with this number in `neighbour-sysctl`.
+    pub fn of_neighbours(number: usize) -> Self {
+        Self { kind: None, name: NeighbourSysctl::NAMES[number] }
+    }
+
     /// The setting with this number in `namespace-sysctl`, of namespaces of a kind.
     pub fn of_namespace(kind: NamespaceKind, number: usize) -> Self {
         Self { kind: Some(kind), name: NamespaceSysctl::NAMES[number] }
@@ -78,6 +83,7 @@ impl TryFrom<String> for Sysctl {
 
     fn try_from(text: String) -> Result<Self, Error> {
         let links = (0..LinkSysctl::NAMES.len()).map(Self::of_link);
+        let links = links.chain((0..NeighbourSysctl::NAMES.len()).map(Self::of_neighbours));
         let kinds = [NamespaceKind::Own, NamespaceKind::Host, NamespaceKind::Container].into_iter();
         let namespaces =
             kinds.flat_map(|kind| (0..NamespaceSysctl::NAMES.len()).map(move |n| Self::of_namespace(kind, n)));
@@ -85,7 +91,7 @@ impl TryFrom<String> for Sysctl {
             let shown: String = text.chars().take(80).collect();
             Error::invalid(format!(
                 "{shown:?} is no setting: link. and one of {}; or own., host. or container. and one of {}",
-                LinkSysctl::NAMES.join(", "),
+                [&LinkSysctl::NAMES[..], &NeighbourSysctl::NAMES[..]].concat().join(", "),
                 NamespaceSysctl::NAMES.join(", ")
             ))
         })

@@ -263,6 +263,16 @@ impl Kernel {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The subnets in which the host has an address or to which it has a route that is no default route, but for what this instance's links and routes
+    /// reach. It takes as long as [`Kernel::read_reached`].
+    pub fn reached_by_others(&self) -> Result<Vec<IpNet>, Error> {
+        let mut session = self.session();
+        let links = link::read::all(&mut session, &Namespace::Host, self.marks)?.into_iter().map(|seen| seen.info);
+        let own: BTreeSet<u32> = links.filter(|link| link.mark != Mark::Foreign).map(|link| link.index).collect();
+        let reached = ip::reached::list(&mut session, Some(self.marks))?.into_iter();
+        Ok(reached.filter(|(link, _)| link.is_none_or(|link| !own.contains(&link))).map(|(_, net)| net).collect())
+    }
+
     /// The link by which the host's packets to an address leave; none: they don't.
     pub fn way_to(&self, address: std::net::IpAddr) -> Result<Option<u32>, Error> {
         ip::way::way_out(&mut self.session(), address)
@@ -282,6 +292,26 @@ impl Kernel {
     /// This instance's routes through a link. (Their mark has one byte: another instance may have the same.)
     pub fn routes(&self, link: &LinkKey) -> Result<Vec<Route>, Error> {
         ip::route::list(&mut self.session(), link, self.marks)
+    }
+
+    /// What this instance's routes through a link are, as what makes them again: those that go by several hops or on conditions, too.
+    pub fn routes_again(&self, link: &LinkKey) -> Result<Vec<Change>, Error> {
+        ip::path::through(&mut self.session(), link, self.marks)
+    }
+
+    /// This instance's paths in a namespace: of its routes, those that [`Kernel::routes`] can't say.
+    pub fn paths(&self, namespace: &Namespace) -> Result<Vec<RoutePath>, Error> {
+        ip::path::list(&mut self.session(), namespace, self.marks)
+    }
+
+    /// The routers that the host's routes go by, whoever made them.
+    pub fn routers(&self) -> Result<Vec<IpAddr>, Error> {
+        ip::path::routers(&mut self.session())
+    }
+
+    /// The addresses that the host answers for on a link.
+    pub fn proxies(&self, link: &LinkKey) -> Result<Vec<Proxy>, Error> {
+        ip::proxy::list(&mut self.session(), link)
     }
 
     /// This instance's rules. (Their mark has one byte: another instance may have the same.)

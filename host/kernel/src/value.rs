@@ -213,6 +213,60 @@ pub struct Route {
     pub metric: Option<u32>,
 }
 
+/// A route that goes by several next hops, by a link of others, or nowhere. The kernel tells it apart by destination, table and metric.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RoutePath {
+    /// Where it is.
+    pub namespace: Namespace,
+    /// Where to.
+    pub destination: IpNet,
+    /// What becomes of packets.
+    pub way: Way,
+    /// The preferred source.
+    pub source: Option<IpAddr>,
+    /// The table; none: main.
+    pub table: Option<u32>,
+    /// The priority.
+    pub metric: Option<u32>,
+    /// The largest packet, in bytes (RTAX_MTU).
+    pub mtu: Option<u32>,
+}
+
+/// What becomes of the packets of a [`RoutePath`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Way {
+    /// RTN_BLACKHOLE
+    Blackhole,
+    /// RTN_UNREACHABLE
+    Unreachable,
+    /// RTN_PROHIBIT
+    Prohibit,
+    /// One of these, by flow.
+    Hops(Vec<Hop>),
+}
+
+/// A next hop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Hop {
+    /// The link's index in the path's namespace.
+    pub link: u32,
+    /// The machine there; none: on-link.
+    pub gateway: Option<IpAddr>,
+    /// The gateway is on the link, whatever routes say (RTNH_F_ONLINK).
+    pub on_link: bool,
+    /// Its share, 1 to 256.
+    pub weight: u16,
+}
+
+/// An address that the host answers for on a link, as if it had it (NTF_PROXY): ARP and neighbour solicitations.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Proxy {
+    /// On which link.
+    pub link: LinkKey,
+    /// The address.
+    pub address: IpAddr,
+}
+
 /// The table that routes are in if nothing else is said (linux/rtnetlink.h).
 pub const RT_TABLE_MAIN: u32 = 254;
 
@@ -396,8 +450,8 @@ pub struct NftPort {
 /// A kernel setting. The kernel layer alone knows its path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Sysctl {
-    /// /proc/sys/net/FAMILY/conf/LINK/NAME, where LINK is the name that the link of this index has at the moment; `family` is `ipv4` or `ipv6`
-    /// and `name` a file there. Written for a link of this instance only. (Notes of 0.1.0 have no index, and are not done any more.)
+    /// /proc/sys/net/FAMILY/conf/LINK/NAME, or FAMILY/neigh/LINK/NAME for [`PROXY_DELAY`], where LINK is the name that the link of this index has
+    /// at the moment; `family` is `ipv4` or `ipv6` and `name` a file there. Written for a link of this instance only. (Notes of 0.1.0 have no index, and are not done any more.)
     #[expect(missing_docs, reason = "the fields say it")]
     Link {
         #[serde(deserialize_with = "kept")]
@@ -413,6 +467,9 @@ pub enum Sysctl {
     /// /proc/sys/net/PATH.
     Namespace(#[serde(deserialize_with = "kept")] Fixed),
 }
+
+/// How long answers for others wait, at most, in hundredths of a second: a setting of a link's neighbours.
+pub const PROXY_DELAY: &str = "proxy_delay";
 
 /// A part of a setting's path: the program's own.
 type Fixed = &'static str;
@@ -453,6 +510,10 @@ pub enum Change {
     AddRoute(Route),
     /// Ok if it is gone.
     RemoveRoute(Route),
+    /// With this instance's route protocol.
+    AddPath(RoutePath),
+    /// Ok if it is gone.
+    RemovePath(RoutePath),
     /// With this instance's protocol.
     AddRule(Rule),
     /// Ok if it is gone.
@@ -465,6 +526,10 @@ pub enum Change {
     AddForwarding(Forwarding),
     /// Ok if it is gone.
     RemoveForwarding(Forwarding),
+    /// `EEXIST`: there is one of that address.
+    AddProxy(Proxy),
+    /// Ok if it is gone.
+    RemoveProxy(Proxy),
     /// Rules for one table. Answers [`Outcome::Rules`].
     #[expect(missing_docs, reason = "the fields say it")]
     AddNftRules { namespace: Namespace, table: String, rules: Vec<NftRule> },
@@ -560,6 +625,14 @@ impl NftRule {
             _ => None,
         };
         self.conditions.iter().filter_map(needed).collect()
+    }
+}
+
+impl RoutePath {
+    /// The links that it goes by.
+    pub fn links(&self) -> impl Iterator<Item = LinkKey> {
+        let hops = if let Way::Hops(hops) = &self.way { hops.as_slice() } else { &[] };
+        hops.iter().map(|hop| LinkKey { namespace: self.namespace.clone(), index: hop.link })
     }
 }
 

@@ -39,7 +39,7 @@ fn only_reads(call: HostCall) -> bool {
     let linked = matches!(call, H::LinksGet | H::LinksList | H::LinksLinkInfo | H::AddressesList);
     let routed = matches!(call, H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole);
     let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
-    let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNamespace);
+    let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace);
     harmless || stored || placed || linked || routed || known || set
 }
 
@@ -80,8 +80,18 @@ mod tests {
     /// By its name: whatever does not say that it reads is not let through.
     #[test]
     fn what_is_let_through_reads() {
-        let reads =
-            ["get", "list", "list-forwarding", "list-whole", "info", "same", "host", "get-link", "get-namespace"];
+        let reads = [
+            "get",
+            "list",
+            "list-forwarding",
+            "list-whole",
+            "info",
+            "same",
+            "host",
+            "get-link",
+            "get-neighbour",
+            "get-namespace",
+        ];
         let harmless = ["log.log", "clock.now", "random.bytes", "configuration.all"];
         for call in HostCall::ALL.into_iter().filter(|call| only_reads(*call)) {
             let verb = call.name().rsplit('.').next().unwrap();

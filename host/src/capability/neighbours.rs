@@ -1,12 +1,13 @@
 //! `neighbours`: neighbour entries and forwarding entries.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::handle::{self, Link, LinkHandle};
 use super::{Answer, CallState, check_length, convert};
 use crate::transaction::Look;
 use ask::Refusal;
-use ask::neighbours::{ForwardingEntry, ForwardingInfo, Host, Neighbour, NeighbourInfo};
+use ask::neighbours::{ForwardingEntry, ForwardingInfo, Host, Neighbour, NeighbourInfo, Proxy};
 use kernel::{self, Change};
 
 impl Host for CallState {
@@ -64,6 +65,25 @@ impl Host for CallState {
             })
             .collect())
     }
+
+    fn add_proxies(&mut self, proxies: Vec<Proxy>) -> Answer<()> {
+        let proxies = resolved_proxies(self, proxies)?;
+        let (gate, transaction) = self.parts()?;
+        let granted = gate.add_proxies(transaction, proxies)?;
+        Ok(transaction.add_proxies(granted)?)
+    }
+
+    fn remove_proxies(&mut self, proxies: Vec<Proxy>) -> Answer<()> {
+        let proxies = resolved_proxies(self, proxies)?;
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.remove_proxies(gate.remove_proxies(proxies)?)?)
+    }
+}
+
+fn resolved_proxies(call: &CallState, proxies: Vec<Proxy>) -> Answer<Vec<(Link, IpAddr)>> {
+    check_length(&proxies)?;
+    let one = |proxy: Proxy| Ok((call.handles.link(proxy.link)?.clone(), convert::address(proxy.address)));
+    proxies.into_iter().map(one).collect()
 }
 
 /// Of any other link the kernel makes a filter of MACs of an entry with a remote end, which nothing lists and no undo finds.

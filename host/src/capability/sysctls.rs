@@ -2,20 +2,42 @@
 
 use super::handle::{LinkHandle, NamespaceHandle};
 use super::{Answer, CallState};
-use ask::sysctls::{Host, LinkSysctl, NamespaceSysctl};
+use ask::HostCall;
+use ask::sysctls::{Host, LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use grant::gate::settings::LinkSetting;
 
 impl Host for CallState {
     fn get_link(&mut self, link: LinkHandle, name: LinkSysctl) -> Answer<i32> {
         let link = self.handles.link(link)?.clone();
         let (gate, transaction) = self.parts()?;
-        Ok(transaction.setting(&gate.get_link_setting(transaction, &link, setting(name))?)?)
+        Ok(transaction.setting(&gate.get_link_setting(
+            HostCall::SysctlsGetLink,
+            transaction,
+            &link,
+            setting(name),
+        )?)?)
     }
 
     fn set_link(&mut self, link: LinkHandle, name: LinkSysctl, value: i32) -> Answer<()> {
         let link = self.handles.link(link)?.clone();
         let (gate, transaction) = self.parts()?;
-        transaction.change(gate.set_link_setting(transaction, &link, setting(name), value)?)?;
+        let call = HostCall::SysctlsSetLink;
+        transaction.change(gate.set_link_setting(call, transaction, &link, setting(name), value)?)?;
+        Ok(())
+    }
+
+    fn get_neighbour(&mut self, link: LinkHandle, name: NeighbourSysctl) -> Answer<i32> {
+        let link = self.handles.link(link)?.clone();
+        let (gate, transaction) = self.parts()?;
+        let call = HostCall::SysctlsGetNeighbour;
+        Ok(transaction.setting(&gate.get_link_setting(call, transaction, &link, delay(name))?)?)
+    }
+
+    fn set_neighbour(&mut self, link: LinkHandle, name: NeighbourSysctl, value: i32) -> Answer<()> {
+        let link = self.handles.link(link)?.clone();
+        let (gate, transaction) = self.parts()?;
+        let call = HostCall::SysctlsSetNeighbour;
+        transaction.change(gate.set_link_setting(call, transaction, &link, delay(name), value)?)?;
         Ok(())
     }
 
@@ -37,6 +59,14 @@ impl Host for CallState {
 fn setting(name: LinkSysctl) -> LinkSetting {
     let (family, file) = link_path(name);
     LinkSetting { word: grant::Sysctl::of_link(name as usize), family, file }
+}
+
+fn delay(name: NeighbourSysctl) -> LinkSetting {
+    let family = match name {
+        NeighbourSysctl::Ipv4ProxyDelay => "ipv4",
+        NeighbourSysctl::Ipv6ProxyDelay => "ipv6",
+    };
+    LinkSetting { word: grant::Sysctl::of_neighbours(name as usize), family, file: kernel::PROXY_DELAY }
 }
 
 fn link_path(name: LinkSysctl) -> (&'static str, &'static str) {

@@ -235,7 +235,7 @@ impl Inner {
             Range::Net(net) if net.addr().is_ipv6() == ipv6 => Some(*net),
             _ => None,
         });
-        let (mut nets, reached) = (nets.collect::<Vec<_>>(), self.reached_by_host()?);
+        let (mut nets, reached) = (nets.collect::<Vec<_>>(), self.kernel.reached_by_others()?);
         if nets.is_empty() {
             // An author's test has no grant yet.
             let any = if ipv6 { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };

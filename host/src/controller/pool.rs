@@ -1,6 +1,5 @@
 //! Address pools: those that were asked for, checked, or free ones.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -65,24 +64,6 @@ impl Inner {
                 return Ok(subnet);
             }
         }
-    }
-
-    /// What the host reaches by itself. What a network's own link reaches does not count.
-    pub(super) fn reached_by_host(&self) -> Result<Vec<IpNet>> {
-        let mut is_own = BTreeMap::new();
-        let mut reached = Vec::new();
-        for (link, net) in self.kernel.reached_by_others()? {
-            let is_own = match (link, link.and_then(|index| is_own.get(&index).copied())) {
-                (_, Some(known)) => known,
-                (None, None) => false,
-                (Some(index), None) => {
-                    let seen = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
-                    *is_own.entry(index).or_insert(seen.is_none_or(|link| link.mark != Mark::Foreign))
-                }
-            };
-            reached.extend((!is_own).then_some(net));
-        }
-        Ok(reached)
     }
 
     /// Whether a network of this subnet would cut the host off from what it reaches by itself.

@@ -99,6 +99,8 @@ impl Inner {
         // Of two that are the same the kernel refused the second, which its note does not know.
         let is_committed = |change: &Change| match change {
             Change::RemoveRoute(route) => objects.iter().any(|o| matches!(&o.thing, Thing::Route(r) if r == route)),
+            Change::RemovePath(path) => objects.iter().any(|o| matches!(&o.thing, Thing::Path(p) if p == path)),
+            Change::RemoveProxy(proxy) => objects.iter().any(|o| matches!(&o.thing, Thing::Proxy(p) if p == proxy)),
             Change::RemoveRule(rule) => objects.iter().any(|o| matches!(&o.thing, Thing::Rule(r) if r == rule)),
             _ => false,
         };

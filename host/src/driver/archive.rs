@@ -191,6 +191,7 @@ mod tests {
             network_type: "d".into(),
             data_scope: Scope::Local,
             connectivity_scope: Scope::Local,
+            ipam: None,
             parts: vec!["driver".into()],
             configuration: [("k".to_owned(), "v".to_owned())].into(),
             schema: 3,

@@ -27,7 +27,8 @@ impl Counts {
             Thing::NftRule { .. } | Thing::Rule(_) | Thing::Forward { .. } => Limit::Rules,
             Thing::Namespace { .. } => Limit::Namespaces,
             Thing::Port(_) => Limit::Ports,
-            Thing::Route(_) => Limit::Routes,
+            Thing::Route(_) | Thing::Path(_) => Limit::Routes,
+            Thing::Proxy(_) => Limit::Neighbours,
         };
         let count = if let Thing::Port(port) = thing { port.count() } else { 1 };
         self.add(limit, count);

@@ -22,8 +22,9 @@ impl Transaction {
             let is_ours = |net: &IpNet| !matches!(net, IpNet::V6(v6) if v6.addr().is_unicast_link_local());
             let addresses = self.kernel.addresses(link)?.into_iter().filter(is_ours);
             lost.extend(addresses.map(|address| Change::AddAddress(link.clone(), address)));
-            lost.extend(self.kernel.routes(link)?.into_iter().map(Change::AddRoute));
+            lost.extend(self.kernel.routes_again(link)?);
             lost.extend(self.kernel.neighbours(link)?.into_iter().map(Change::AddNeighbour));
+            lost.extend(self.kernel.proxies(link)?.into_iter().map(Change::AddProxy));
         }
         Ok(lost)
     }

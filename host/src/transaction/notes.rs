@@ -25,10 +25,18 @@ pub(super) fn before(
 /// Those of the removals that a start could not find by itself.
 pub(super) fn unmarked(removals: &[Change]) -> Vec<Change> {
     let unmarked = |change: &&Change| {
-        use Change::{RemoveAddress, RemoveForwarding, RemoveNeighbour, RemoveRoute, RemoveRule};
+        use Change::{
+            RemoveAddress, RemoveForwarding, RemoveNeighbour, RemovePath, RemoveProxy, RemoveRoute, RemoveRule,
+        };
         matches!(
             change,
-            RemoveAddress(..) | RemoveForwarding(..) | RemoveNeighbour(..) | RemoveRoute(..) | RemoveRule(..)
+            RemoveAddress(..)
+                | RemoveForwarding(..)
+                | RemoveNeighbour(..)
+                | RemovePath(..)
+                | RemoveProxy(..)
+                | RemoveRoute(..)
+                | RemoveRule(..)
         )
     };
     removals.iter().filter(unmarked).cloned().collect()

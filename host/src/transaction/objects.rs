@@ -25,6 +25,8 @@ pub(super) fn speaks_of(thing: &Thing, links: &BTreeMap<LinkKey, String>) -> boo
             Some(index) => by_index(namespace, index),
             None => by_name(namespace, input.as_str()),
         },
+        Thing::Path(path) => path.links().any(|link| links.contains_key(&link)),
+        Thing::Proxy(proxy) => links.contains_key(&proxy.link),
         Thing::Forward { name, index: 0, .. } => by_name(&Namespace::Host, name),
         Thing::Forward { index, .. } => by_index(&Namespace::Host, *index),
         _ => false,

@@ -40,6 +40,7 @@ fn objects(change: &Change) -> usize {
     match change {
         Change::AddNftRules { rules, .. } => rules.len(),
         Change::AddLink(spec) => spec.links(),
+        Change::AddPath(_) | Change::AddProxy(_) => 1,
         Change::AddRule(_) | Change::AddNamespace(_) | Change::TakePort(_) => 1,
         _ => 0,
     }

@@ -1,16 +1,17 @@
 //! What a call takes away: it is noted here, and goes from the kernel after the commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::objects::{forwards, speaks_of};
 use super::{Transaction, removal, room};
 use grant::Granted;
 use grant::gate::links::{Gone, GoneNamespace};
 use grant::gate::nftables::GoneNftRules;
+use grant::gate::paths::{GonePaths, GoneProxies, PathName};
 use grant::gate::rules::GoneRules;
 use grant::gate::settings::ForwardsNoMore;
 use grant::gate::state;
-use kernel::{Change, LinkKey, Namespace, Route, Rule};
+use kernel::{Change, LinkKey, Namespace, Proxy, Route, RoutePath, Rule};
 use store::{self, Object, Thing};
 use words::Error;
 use words::limit::CHANGES;
@@ -32,6 +33,23 @@ impl Transaction {
             *count -= 1;
             true
         })
+    }
+
+    /// Removes paths of the network after the commit.
+    pub fn remove_paths(&mut self, paths: Granted<GonePaths>) -> Result<(), store::Error> {
+        let names: HashSet<&PathName> = paths.names.iter().collect();
+        self.take_all(|object| match &object.thing {
+            Thing::Path(path) => {
+                path.namespace == paths.namespace && names.contains(&(path.destination, path.table, path.metric))
+            }
+            _ => false,
+        })
+    }
+
+    /// Has the host answer no more for addresses of the network's after the commit.
+    pub fn remove_proxies(&mut self, proxies: Granted<GoneProxies>) -> Result<(), store::Error> {
+        let gone: HashSet<&Proxy> = proxies.0.iter().collect();
+        self.take_all(|object| matches!(&object.thing, Thing::Proxy(proxy) if gone.contains(proxy)))
     }
 
     /// Lets a link forward no more after the commit.
@@ -110,7 +128,11 @@ impl Transaction {
         for other in &objects {
             match &other.thing {
                 Thing::Link { namespace, .. } if *namespace == inside => links.extend(other.thing.link()),
-                Thing::NftRule { namespace, .. } | Thing::Rule(Rule { namespace, .. }) if *namespace == inside => {
+                Thing::NftRule { namespace, .. }
+                | Thing::Path(RoutePath { namespace, .. })
+                | Thing::Rule(Rule { namespace, .. })
+                    if *namespace == inside =>
+                {
                     rules.push(other.id);
                 }
                 _ => {}

@@ -131,6 +131,14 @@ impl View for Transaction {
         Ok(self.hosts_addresses.get_or_init(|| addresses).contains(&address))
     }
 
+    fn is_router(&self, address: IpAddr) -> Result<bool> {
+        Ok(self.kernel.routers()?.contains(&address))
+    }
+
+    fn reached_by_others(&self) -> Result<Vec<IpNet>> {
+        Ok(self.kernel.reached_by_others()?)
+    }
+
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32> {
         Ok(self.kernel.sysctl(namespace, sysctl)?)
     }

@@ -86,8 +86,8 @@ pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
     let kinds: &[&str] = match limit {
         Limit::Links => &["Link"],
         Limit::Addresses => &[Part::ADDRESS],
-        Limit::Routes => &[Part::ROUTE],
-        Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING],
+        Limit::Routes => &[Part::ROUTE, "Path"],
+        Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING, "Proxy"],
         Limit::Rules => &["NftRule", "Rule", "Forward"],
         Limit::Namespaces => &["Namespace"],
         Limit::Ports => &["Port", "range", Part::PORT],

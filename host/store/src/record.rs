@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::query::Result;
 use grant::Grant;
 use kernel::{
-    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftHandle, NftRule, Route, Rule,
+    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftHandle, NftRule, Proxy, Route,
+    RoutePath, Rule,
 };
 use operation::driver::{AddressManagement, Scope, Source};
 use operation::endpoint::PortBinding;
@@ -261,6 +262,10 @@ pub enum Thing {
     },
     /// A route, where it does not go with a link.
     Route(Route),
+    /// A route by several next hops, by a parent, or to nowhere.
+    Path(RoutePath),
+    /// An address that the host answers for on a link.
+    Proxy(Proxy),
     /// A policy rule.
     Rule(Rule),
     /// Leave for a link to forward. Those of 0.1.0 have no index (0), and go by the name.
@@ -427,6 +432,8 @@ impl Thing {
             Self::Namespace { .. } => "Namespace",
             Self::NftRule { .. } => "NftRule",
             Self::Route(_) => "Route",
+            Self::Path(_) => "Path",
+            Self::Proxy(_) => "Proxy",
             Self::Rule(_) => "Rule",
             Self::Forward { .. } => "Forward",
             Self::Port(_) => "Port",

@@ -131,6 +131,7 @@ fn network(network: &str, called: &str) -> Network {
         internal: false,
         options: BTreeMap::from([("k".into(), "v".into())]),
         other: BTreeMap::from([("o".into(), "[1]".into())]),
+        ipam: None,
         address_space: "LocalDefault".into(),
         origin: Origin::Native,
         allocated: true,

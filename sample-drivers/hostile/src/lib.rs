@@ -7,6 +7,7 @@ mod amounts;
 mod foreign;
 mod heaps;
 mod join;
+mod paths;
 mod piles;
 mod ranges;
 mod raw;
@@ -52,6 +53,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         shares::ATTACKS,
         foreign::ATTACKS,
         ranges::ATTACKS,
+        paths::ATTACKS,
         rules::ATTACKS,
         ties::ATTACKS,
         texts::ATTACKS,

@@ -2,7 +2,7 @@
 
 use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
-use pontoon_sdk::routes::Route;
+use pontoon_sdk::routes::{Path, Route, Way};
 use pontoon_sdk::sysctls::{LinkSysctl, set_link};
 use pontoon_sdk::{
     MacAddress, Protocol, Result, addresses, forwarding, namespaces, neighbours, nftables, ports, routes, rules, store,
@@ -20,6 +20,11 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("trap-after-a-route", |stage| {
         let link = stage.link("hb")?;
         trap(routes::add(&[Route::new(&link, stage.address(9).into())]))
+    }),
+    ("trap-after-a-path", |stage| trap(routes::add_paths(None, &[Path::new(stage.pool, Way::Blackhole)]))),
+    ("trap-after-an-answer", |stage| {
+        let link = stage.link("hb")?;
+        trap(neighbours::add_proxies(&[neighbours::Proxy { link: &link, address: stage.address(9) }]))
     }),
     ("trap-after-a-policy-rule", |stage| {
         let source = Some(stage.pool);

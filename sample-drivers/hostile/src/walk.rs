@@ -5,7 +5,7 @@ use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkSpec};
 use pontoon_sdk::neighbours::{self, ForwardingEntry, Neighbour};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
 use pontoon_sdk::routes::{self, Route};
-use pontoon_sdk::sysctls::{self, LinkSysctl, NamespaceSysctl};
+use pontoon_sdk::sysctls::{self, LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use pontoon_sdk::{
     Error, IpamData, MacAddress, NetworkInfo, ObjectType, Protocol, Result, addresses, clock, configuration,
     forwarding, log, namespaces, nftables, ports, random, rules, store, tables,
@@ -37,6 +37,8 @@ pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
     let _ = (namespaces::add("own").map(|namespace| namespace.remove()), namespaces::get("own").map(drop));
     let _ = (addresses::add(&[]), addresses::remove(&[]), routes::add(&[]), routes::remove(&[]));
     let _ = (neighbours::add(&[]), neighbours::remove(&[]));
+    let _ = (routes::add_paths(None, &[]), routes::remove_paths(None, &[]));
+    let _ = (neighbours::add_proxies(&[]), neighbours::remove_proxies(&[]));
     let _ = (neighbours::add_forwarding(&[]), neighbours::remove_forwarding(&[]));
     let _ = (links::get(None, "eth0").map(drop), links::list(None));
     // Without the permission, nobody has a link, and what takes one can't be called.
@@ -57,6 +59,8 @@ fn with_a_link(link: &links::Link) -> Result<()> {
     let _ = neighbours::add_forwarding(&[ForwardingEntry { link, mac_address, remote: None }]);
     let _ = nftables::add(None, &[Rule::new(Chain::FORWARD, Accept).when(InputLink(link))]);
     let _ = (sysctls::get_link(link, LinkSysctl::Ipv4ProxyArp), sysctls::set_link(link, LinkSysctl::Ipv4ProxyArp, 1));
+    let delay = NeighbourSysctl::Ipv4ProxyDelay;
+    let _ = (sysctls::get_neighbour(link, delay), sysctls::set_neighbour(link, delay, 0));
     let host = namespaces::host();
     host.same(&host);
     let _ = host.remove();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use grant::{Grant, NamespaceKind, Permission, Range};
 use ipnet::IpNet;
-use kernel::{HostPort, LinkInfo, Mark};
+use kernel::{HostPort, LinkInfo, Mark, Proxy, RoutePath, Way};
 use pontoon::capability::CallState;
 
 use super::machine::Machine;
@@ -269,6 +269,12 @@ impl Judge<'_> {
             }
             space.routes.iter().for_each(|route| self.route(name, route));
             space.neighbours.iter().for_each(|neighbour| self.neighbour(name, neighbour));
+            for path in &space.paths {
+                self.somebodys(&format!("{path:?}"), |judge, number| judge.path(number, name, space, path));
+            }
+            for proxy in &space.proxies {
+                self.somebodys(&format!("{proxy:?}"), |judge, number| judge.proxy(number, name, space, proxy));
+            }
             self.policy_rules(name, space);
             for rule in &space.packet_rules {
                 match drivers.iter().position(|driver| driver.table == rule.table) {
@@ -392,6 +398,58 @@ impl Judge<'_> {
         let Some((number, driver)) = self.owner(name, neighbour.link.index) else { return };
         let reaches = driver.reaches_host(neighbour.address);
         self.must(number, reaches, || format!("{} is a neighbour, and not its own", neighbour.address));
+    }
+
+    /// Whose it is, is not in it: there is one driver at least that may have it.
+    fn somebodys(&mut self, what: &str, wrong: impl Fn(&Self, usize) -> Vec<&'static str>) {
+        let all: Vec<_> = (0..self.drivers.len()).map(|number| wrong(self, number)).collect();
+        if all.iter().all(|complaints| !complaints.is_empty()) {
+            self.complaints.push(format!("{what}: {all:?}"));
+        }
+    }
+
+    /// Whether a driver may send by a link, or answer on it: its own, or a parent.
+    fn goes_by(&self, number: usize, name: &str, space: &Space, index: u32) -> (bool, bool) {
+        let own = self.owners.of_link(name, index) == Some(number);
+        let driver = &self.drivers[number];
+        let named =
+            space.links.get(&index).is_some_and(|info| info.mark == Mark::Foreign && driver.has_parent(&info.name));
+        (own, named && name == HOST && driver.may(Permission::ParentRoutes))
+    }
+
+    fn path(&self, number: usize, name: &str, space: &Space, path: &RoutePath) -> Vec<&'static str> {
+        let driver = &self.drivers[number];
+        let mut wrong = Vec::new();
+        let mut must = |is: bool, what| wrong.extend((!is).then_some(what));
+        must(driver.may(Permission::Routing), "no permission for routing");
+        must(driver.routes_to(path.destination), "its grant does not lead there");
+        must(!path.table.is_some_and(|table| KERNELS_TABLES.contains(&table)), "it is in a table of the kernel's own");
+        let has_hosts = |(index, net): &(u32, IpNet)| {
+            let foreign = space.links.get(index).is_some_and(|info| info.mark == Mark::Foreign);
+            foreign && path.destination.contains(&net.addr())
+        };
+        let hijacks = name == HOST && path.table.is_none() && space.addresses.iter().any(has_hosts);
+        must(!hijacks, "the host has an address there");
+        let hops = if let Way::Hops(hops) = &path.way { hops.as_slice() } else { &[] };
+        for hop in hops {
+            let (own, parent) = self.goes_by(number, name, space, hop.link);
+            must(own || parent, "it goes by a link that is neither its own nor a parent");
+            let beyond = hop.gateway.is_none_or(|gateway| driver.routes_to(gateway.into()));
+            must(own || beyond, "it hands packets to a machine that its grant does not name");
+        }
+        wrong
+    }
+
+    fn proxy(&self, number: usize, name: &str, space: &Space, proxy: &Proxy) -> Vec<&'static str> {
+        let driver = &self.drivers[number];
+        let (own, parent) = self.goes_by(number, name, space, proxy.link.index);
+        let mut wrong = Vec::new();
+        let mut must = |is: bool, what| wrong.extend((!is).then_some(what));
+        must(driver.may(Permission::Links), "no permission for links");
+        must(own || parent, "it is on a link that is neither its own nor a parent");
+        let address = IpNet::from(proxy.address);
+        must(driver.reaches(address) || own && nobodys(address), "the address is not its own");
+        wrong
     }
 
     /// Which driver's a policy rule is, is not in the rule: there is one at least that may have it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ipnet::IpNet;
-use kernel::{Fake, Kernel, LinkInfo, LinkKey, Mark, Namespace, Neighbour, Route, Rule, Sysctl};
+use kernel::{Fake, Kernel, LinkInfo, LinkKey, Mark, Namespace, Neighbour, Proxy, Route, RoutePath, Rule, Sysctl};
 use serde_json::{Deserializer, Value};
 
 use super::packet_rule::{LEADS, PacketRule};
@@ -57,6 +57,9 @@ pub struct Space {
     pub routes: Vec<Route>,
     pub rules: Vec<Rule>,
     pub neighbours: Vec<Neighbour>,
+    /// Routes that say more, and what the host answers for, whoever's link that is on.
+    pub paths: Vec<RoutePath>,
+    pub proxies: Vec<Proxy>,
     pub packet_rules: Vec<PacketRule>,
     /// Of a link, or of the namespace.
     pub settings: BTreeMap<(Option<u32>, &'static str), i32>,
@@ -78,12 +81,15 @@ impl Space {
             kernel.links(&at).unwrap().into_iter().map(|info| (info.index, info)).collect();
         let own = links.values().filter(|info| info.mark != Mark::Foreign);
         let keys: Vec<LinkKey> = own.map(|info| LinkKey { namespace: at.clone(), index: info.index }).collect();
+        let every: Vec<LinkKey> = links.keys().map(|index| LinkKey { namespace: at.clone(), index: *index }).collect();
         Self {
             addresses: kernel.all_addresses(&at).unwrap(),
             connected: Vec::new(),
             routes: keys.iter().flat_map(|link| kernel.routes(link).unwrap()).collect(),
             rules: kernel.rules(&at).unwrap(),
             neighbours: keys.iter().flat_map(|link| kernel.neighbours(link).unwrap()).collect(),
+            paths: kernel.paths(&at).unwrap(),
+            proxies: every.iter().flat_map(|link| kernel.proxies(link).unwrap()).collect(),
             packet_rules: Vec::new(),
             passthru: Vec::new(),
             under_tunnels: BTreeMap::new(),

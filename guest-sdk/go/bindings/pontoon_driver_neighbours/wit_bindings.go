@@ -46,6 +46,14 @@ type ForwardingInfo struct {
 	Remote     witTypes.Option[pontoon_driver_types.IpAddress]
 }
 
+// An address that the host answers for on a link, as if it had it (`ip neigh add proxy`): to ARP where it forwards and has a route to the address
+// by another link, to neighbour solicitations where it forwards and the link's `ipv6-proxy-ndp` is set.
+type Proxy struct {
+	// One of the driver's own or, which is a permission of its own (`parent-routes`), a parent.
+	Link    *pontoon_driver_links.Link
+	Address pontoon_driver_types.IpAddress
+}
+
 //go:wasmimport pontoon:driver/neighbours@0.1.1 add
 func wasm_import_add(arg0 uintptr, arg1 uint32, arg2 uintptr)
 
@@ -498,5 +506,147 @@ func ListForwarding(link *pontoon_driver_links.Link) witTypes.Result[[]Forwardin
 	}
 	result2 := result1
 	return result2
+
+}
+
+//go:wasmimport pontoon:driver/neighbours@0.1.1 add-proxies
+func wasm_import_add_proxies(arg0 uintptr, arg1 uint32, arg2 uintptr)
+
+func AddProxies(proxies []Proxy) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	slice := proxies
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*24), 4)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*24)
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = ((element).Link).Handle()
+
+		switch (element).Address.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := (element).Address.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := (element).Address.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_add_proxies(uintptr(result), length, returnArea)
+	var result0 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result0 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result0 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result1 := result0
+	return result1
+
+}
+
+//go:wasmimport pontoon:driver/neighbours@0.1.1 remove-proxies
+func wasm_import_remove_proxies(arg0 uintptr, arg1 uint32, arg2 uintptr)
+
+func RemoveProxies(proxies []Proxy) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	slice := proxies
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*24), 4)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*24)
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = ((element).Link).Handle()
+
+		switch (element).Address.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := (element).Address.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := (element).Address.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_remove_proxies(uintptr(result), length, returnArea)
+	var result0 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result0 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result0 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result1 := result0
+	return result1
 
 }

@@ -10,6 +10,7 @@ import (
 	witRuntime "go.bytecodealliance.org/pkg/wit/runtime"
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 	"pontoon.internal/sdk/bindings/pontoon_driver_links"
+	"pontoon.internal/sdk/bindings/pontoon_driver_namespaces"
 	"pontoon.internal/sdk/bindings/pontoon_driver_types"
 	"runtime"
 	"unsafe"
@@ -19,6 +20,7 @@ type Error = pontoon_driver_types.Error
 type IpAddress = pontoon_driver_types.IpAddress
 type IpNetwork = pontoon_driver_types.IpNetwork
 type Link = pontoon_driver_links.Link
+type Namespace = pontoon_driver_namespaces.Namespace
 
 type Route struct {
 	// The link that packets leave through.
@@ -48,6 +50,81 @@ type WholeRoute struct {
 	Gateway     witTypes.Option[pontoon_driver_types.IpAddress]
 	Source      witTypes.Option[pontoon_driver_types.IpAddress]
 	Table       uint32
+	Metric      witTypes.Option[uint32]
+}
+
+// A next hop of a path.
+type NextHop struct {
+	// One of the driver's own or, which is a permission of its own (`parent-routes`), a parent.
+	Link *pontoon_driver_links.Link
+	// None: directly on the link. By a parent, it lies in a range that the grant names for routes.
+	Gateway witTypes.Option[pontoon_driver_types.IpAddress]
+	// The gateway is on the link, whatever other routes say.
+	OnLink bool
+	// Its share of the connections, 1 to 256.
+	Weight uint16
+}
+
+const (
+	// They are dropped, and nobody is told.
+	WayBlackhole uint8 = 0
+	// They are dropped, and their sender is told that nothing leads there.
+	WayUnreachable uint8 = 1
+	// They are dropped, and their sender is told that it is prohibited.
+	WayProhibit uint8 = 2
+	// They go on by one of these, each connection by the same: 1 to 16. Of several, each has a gateway.
+	WayNextHops uint8 = 3
+)
+
+// What becomes of the packets of a path.
+type Way struct {
+	tag   uint8
+	value any
+}
+
+func (self Way) Tag() uint8 {
+	return self.tag
+}
+
+func (self Way) NextHops() []NextHop {
+	if self.tag != WayNextHops {
+		panic("tag mismatch")
+	}
+	return self.value.([]NextHop)
+}
+
+func MakeWayBlackhole() Way {
+	return Way{WayBlackhole, nil}
+}
+func MakeWayUnreachable() Way {
+	return Way{WayUnreachable, nil}
+}
+func MakeWayProhibit() Way {
+	return Way{WayProhibit, nil}
+}
+func MakeWayNextHops(value []NextHop) Way {
+	return Way{WayNextHops, value}
+}
+
+// A route with more than a `route` has: several next hops, one by a parent, or none.
+type Path struct {
+	// In one of the network's pools, or in a range that the grant names. A default route is a permission of its own.
+	Destination pontoon_driver_types.IpNetwork
+	Way         Way
+	// The source address of packets from the namespace itself.
+	Source witTypes.Option[pontoon_driver_types.IpAddress]
+	// The routing table; none: main (254).
+	Table witTypes.Option[uint32]
+	// The lower, the sooner.
+	Metric witTypes.Option[uint32]
+	// The largest packet in bytes, 68 to 65,520; none: the link's MTU.
+	Mtu witTypes.Option[uint32]
+}
+
+// What names a path.
+type PathName struct {
+	Destination pontoon_driver_types.IpNetwork
+	Table       witTypes.Option[uint32]
 	Metric      witTypes.Option[uint32]
 }
 
@@ -598,5 +675,356 @@ func ListWhole(link *pontoon_driver_links.Link) witTypes.Result[[]WholeRoute, po
 	}
 	result6 := result5
 	return result6
+
+}
+
+//go:wasmimport pontoon:driver/routes@0.1.1 add-paths
+func wasm_import_add_paths(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 uintptr)
+
+func AddPaths(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], paths []Path) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	slice2 := paths
+	length4 := uint32(len(slice2))
+	result3 := witRuntime.Allocate(pinner, uintptr(length4*(56+5*4)), 4)
+	for index, element := range slice2 {
+		base := unsafe.Add(result3, index*(56+5*4))
+
+		switch ((element).Destination).Address.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := ((element).Destination).Address.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 3)) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := ((element).Destination).Address.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), 18)) = int8(int32(((element).Destination).PrefixLength))
+
+		switch (element).Way.Tag() {
+		case WayBlackhole:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int8(int32(0))
+
+		case WayUnreachable:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int8(int32(1))
+
+		case WayProhibit:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int8(int32(2))
+
+		case WayNextHops:
+			payload := (element).Way.NextHops()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int8(int32(3))
+			slice := payload
+			length := uint32(len(slice))
+			result1 := witRuntime.Allocate(pinner, uintptr(length*28), 4)
+			for index, element := range slice {
+				base := unsafe.Add(result1, index*28)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = ((element).Link).Handle()
+
+				switch (element).Gateway.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (element).Gateway.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+
+					switch payload.Tag() {
+					case pontoon_driver_types.IpAddressIpv4:
+						payload := payload.Ipv4()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32(0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F1))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 10)) = int8(int32((payload).F2))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 11)) = int8(int32((payload).F3))
+
+					case pontoon_driver_types.IpAddressIpv6:
+						payload := payload.Ipv6()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32(1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F0))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F2))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F3))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F4))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F5))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F6))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), 22)) = int16(int32((payload).F7))
+
+					default:
+						panic("unreachable")
+					}
+
+				default:
+					panic("unreachable")
+				}
+				var result int32
+				if (element).OnLink {
+					result = 1
+				} else {
+					result = 0
+				}
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 24)) = int8(result)
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 26)) = int16(int32((element).Weight))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(length)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uintptr(uintptr(result1)))
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Source.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Source.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = int8(int32(1))
+
+			switch payload.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := payload.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (18 + 4*4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (20 + 4*4))) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 + 4*4))) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 + 4*4))) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (23 + 4*4))) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := payload.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (18 + 4*4))) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 4*4))) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (22 + 4*4))) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (24 + 4*4))) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (26 + 4*4))) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (28 + 4*4))) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (30 + 4*4))) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (32 + 4*4))) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (34 + 4*4))) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Table.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (36 + 4*4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Table.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (36 + 4*4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), (40 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Metric.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (44 + 4*4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Metric.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (44 + 4*4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), (48 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Mtu.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (52 + 4*4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Mtu.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (52 + 4*4))) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), (56 + 4*4))) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_add_paths(option, option0, uintptr(result3), length4, returnArea)
+	var result6 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result6 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option5 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option5 = witTypes.None[uint32]()
+		case 1:
+
+			option5 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result6 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option5})
+	default:
+		panic("unreachable")
+	}
+	result7 := result6
+	return result7
+
+}
+
+//go:wasmimport pontoon:driver/routes@0.1.1 remove-paths
+func wasm_import_remove_paths(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 uintptr)
+
+func RemovePaths(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], paths []PathName) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	slice := paths
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*36), 4)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*36)
+
+		switch ((element).Destination).Address.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := ((element).Destination).Address.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 3)) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := ((element).Destination).Address.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), 18)) = int8(int32(((element).Destination).PrefixLength))
+
+		switch (element).Table.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 20)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Table.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 20)) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 24)) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+		switch (element).Metric.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 28)) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Metric.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 28)) = int8(int32(1))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 32)) = int32(payload)
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_remove_paths(option, option0, uintptr(result), length, returnArea)
+	var result2 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result2 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option1 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option1 = witTypes.None[uint32]()
+		case 1:
+
+			option1 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result2 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option1})
+	default:
+		panic("unreachable")
+	}
+	result3 := result2
+	return result3
 
 }

@@ -53,6 +53,15 @@ const (
 // Settings of a whole namespace.
 type NamespaceSysctl = uint8
 
+const (
+	// proxy_delay: how long, at most, an answer for another waits, in hundredths of a second. 80 at first; 0: not at all.
+	NeighbourSysctlIpv4ProxyDelay uint8 = 0
+	NeighbourSysctlIpv6ProxyDelay uint8 = 1
+)
+
+// Settings of how a link's neighbours are looked after: the files of /proc/sys/net/{ipv4,ipv6}/neigh/LINK/.
+type NeighbourSysctl = uint8
+
 //go:wasmimport pontoon:driver/sysctls@0.1.1 get-link
 func wasm_import_get_link(arg0 int32, arg1 int32, arg2 uintptr)
 
@@ -173,6 +182,80 @@ func SetNamespace(namespace *pontoon_driver_namespaces.Namespace, name Namespace
 
 	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
 	wasm_import_set_namespace((namespace).Handle(), int32(name), value, returnArea)
+	var result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value0, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result1 := result
+	return result1
+
+}
+
+//go:wasmimport pontoon:driver/sysctls@0.1.1 get-neighbour
+func wasm_import_get_neighbour(arg0 int32, arg1 int32, arg2 uintptr)
+
+func GetNeighbour(link *pontoon_driver_links.Link, name NeighbourSysctl) witTypes.Result[int32, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_get_neighbour((link).Handle(), int32(name), returnArea)
+	var result witTypes.Result[int32, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result = witTypes.Ok[int32, pontoon_driver_types.Error](*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[int32, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result0 := result
+	return result0
+
+}
+
+//go:wasmimport pontoon:driver/sysctls@0.1.1 set-neighbour
+func wasm_import_set_neighbour(arg0 int32, arg1 int32, arg2 int32, arg3 uintptr)
+
+func SetNeighbour(link *pontoon_driver_links.Link, name NeighbourSysctl, value int32) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_set_neighbour((link).Handle(), int32(name), value, returnArea)
 	var result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:

@@ -112,6 +112,16 @@ pub fn port(link: &str) -> Option<(bool, bool, bool)> {
     of_link(link, |link| (link.hairpin, link.isolated, link.learning))
 }
 
+/// The destinations of the driver's paths.
+pub fn paths() -> Vec<IpNet> {
+    state::with(|state| state.paths.iter().map(|path| path.name.destination).collect())
+}
+
+/// The addresses that the host answers for on a link of its own namespace.
+pub fn proxies(link: &str) -> Vec<IpAddr> {
+    of_link(link, |link| link.proxies.clone()).unwrap_or_default()
+}
+
 /// A setting of a link, if the driver set it.
 pub fn sysctl(link: &str, name: LinkSysctl) -> Option<i32> {
     of_link(link, |link| link.sysctls.get(&name).copied()).flatten()

@@ -12,9 +12,9 @@ use crate::links::LinkInfo;
 use crate::log::Level;
 use crate::neighbours::{ForwardingInfo, NeighbourInfo};
 use crate::nftables::Chain;
-use crate::routes::WholeRoute;
+use crate::routes::{PathName, WholeRoute};
 use crate::rules::{Family, RuleInfo};
-use crate::sysctls::{LinkSysctl, NamespaceSysctl};
+use crate::sysctls::{LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use crate::{Error, MacAddress, ObjectType, Protocol, Result, TextMap};
 
 /// The number of the host's namespace.
@@ -48,8 +48,10 @@ pub(super) struct Link {
     pub addresses: Vec<IpNet>,
     pub routes: Vec<WholeRoute>,
     pub neighbours: Vec<NeighbourInfo>,
+    pub proxies: Vec<IpAddr>,
     pub forwarding: Vec<ForwardingInfo>,
     pub sysctls: BTreeMap<LinkSysctl, i32>,
+    pub neighbour_sysctls: BTreeMap<NeighbourSysctl, i32>,
     pub forwards: (bool, bool),
     pub hairpin: bool,
     pub isolated: bool,
@@ -61,6 +63,15 @@ pub(super) struct Link {
 pub(super) struct MadeNamespace {
     pub owner: Owner,
     pub name: String,
+}
+
+/// A path, and the links that it goes by.
+#[derive(Clone, Debug)]
+pub(super) struct MadePath {
+    pub owner: Owner,
+    pub namespace: u32,
+    pub name: PathName,
+    pub links: Vec<u32>,
 }
 
 /// A packet rule.
@@ -113,6 +124,7 @@ pub(super) struct State {
     pub sandboxes: BTreeMap<String, u32>,
     pub packet_rules: BTreeMap<u64, PacketRule>,
     pub policy_rules: Vec<PolicyRule>,
+    pub paths: Vec<MadePath>,
     /// Those that are taken; without owner: by another program.
     pub ports: BTreeMap<HostPort, Option<Owner>>,
     /// The network of the call that wrote an entry, and its value.
@@ -180,8 +192,10 @@ impl State {
             addresses: Vec::new(),
             routes: Vec::new(),
             neighbours: Vec::new(),
+            proxies: Vec::new(),
             forwarding: Vec::new(),
             sysctls: BTreeMap::new(),
+            neighbour_sysctls: BTreeMap::new(),
             forwards: (false, false),
             hairpin: false,
             isolated: false,
@@ -201,12 +215,14 @@ impl State {
         if let Some(peer) = link.peer {
             self.remove_link(peer);
         }
+        self.paths.retain(|path| !path.links.contains(&id));
         self.links.values_mut().filter(|port| port.master == Some(id)).for_each(|port| port.master = None);
     }
 
     /// Removes a namespace with its links.
     pub fn remove_namespace(&mut self, id: u32) {
         self.namespaces.remove(&id);
+        self.paths.retain(|path| path.namespace != id);
         let inside: Vec<_> = self.links.iter().filter(|(_, link)| link.namespace == id).map(|(id, _)| *id).collect();
         inside.into_iter().for_each(|link| self.remove_link(link));
     }
@@ -263,6 +279,8 @@ impl State {
         }
         let packet_rules = self.packet_rules.extract_if(.., |_, rule| is_owned(&rule.owner));
         self.swept.extend(packet_rules.map(|(_, rule)| format!("rule {}", rule.text)));
+        let paths = self.paths.extract_if(.., |path| is_owned(&path.owner));
+        self.swept.extend(paths.map(|path| format!("path to {}", path.name.destination)));
         let policy_rules = self.policy_rules.extract_if(.., |rule| is_owned(&rule.owner));
         self.swept.extend(policy_rules.map(|rule| format!("rule {:?}", rule.info)));
         let ports = self.ports.extract_if(.., |_, has| has.as_ref().is_some_and(is_owned));

@@ -45,6 +45,34 @@ pub struct ForwardingInfo {
     pub remote: Option<IpAddr>,
 }
 
+/// An address that the host answers for on a link, as if it had it.
+#[derive(Clone, Copy, Debug)]
+pub struct Proxy<'a> {
+    /// One of the driver's own or, which is a permission of its own (`parent-routes`), a parent.
+    pub link: &'a Link,
+    /// The address.
+    pub address: IpAddr,
+}
+
+/// Has the host answer for addresses: to ARP where it forwards and has a route to the address by another link, to neighbour solicitations where it
+/// forwards and the link's `Ipv6ProxyNdp` is set. The entries belong to the endpoint or network of the call.
+///
+/// # Errors
+/// `AlreadyExists`: the host answers for that address there already. `Forbidden`: an address that is not the network's and in no range of the grant,
+/// the host's own or a router's of its routes, or a parent without `parent-routes`. `NotFound`: the link is gone. `Unavailable`: the driver has as
+/// many entries as its grant says.
+pub fn add_proxies(proxies: &[Proxy]) -> Result<()> {
+    sys::neighbours::add_proxies(proxies)
+}
+
+/// Has the host answer for them no more, when the call has returned ok. Ok for those that are not there.
+///
+/// # Errors
+/// None to be expected.
+pub fn remove_proxies(proxies: &[Proxy]) -> Result<()> {
+    sys::neighbours::remove_proxies(proxies)
+}
+
 /// Adds neighbour entries. One of the same address is replaced.
 ///
 /// # Errors

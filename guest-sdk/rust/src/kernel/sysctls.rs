@@ -54,6 +54,31 @@ pub fn set_link(link: &Link, name: LinkSysctl, value: i32) -> Result<()> {
     sys::sysctls::set_link(&link.0, name, value)
 }
 
+/// Settings of how a link's neighbours are looked after: /proc/sys/net/{ipv4,ipv6}/neigh/LINK/.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NeighbourSysctl {
+    /// How long, at most, an answer for another waits, in hundredths of a second; 0: not at all.
+    Ipv4ProxyDelay,
+    /// The same of IPv6.
+    Ipv6ProxyDelay,
+}
+
+/// A setting of a link's neighbours.
+///
+/// # Errors
+/// As [`get_link`].
+pub fn get_neighbour(link: &Link, name: NeighbourSysctl) -> Result<i32> {
+    sys::sysctls::get_neighbour(&link.0, name)
+}
+
+/// Sets a setting of a link's neighbours, back to what it was if the call fails.
+///
+/// # Errors
+/// As [`set_link`].
+pub fn set_neighbour(link: &Link, name: NeighbourSysctl, value: i32) -> Result<()> {
+    sys::sysctls::set_neighbour(&link.0, name, value)
+}
+
 /// A setting of a namespace.
 ///
 /// # Errors

@@ -38,22 +38,27 @@ pub struct Forwards {
 pub struct ForwardsNoMore(pub LinkKey);
 
 impl Gate {
-    /// `sysctls.get-link`
-    pub fn get_link_setting(&self, view: &impl View, link: &Link, setting: LinkSetting) -> Result<Granted<Setting>> {
-        let call = HostCall::SysctlsGetLink;
+    /// `sysctls.get-link` and `sysctls.get-neighbour`: `call` says which.
+    pub fn get_link_setting(
+        &self,
+        call: HostCall,
+        view: &impl View,
+        link: &Link,
+        setting: LinkSetting,
+    ) -> Result<Granted<Setting>> {
         self.permit(call, Object::Sysctl(setting.word))?;
         self.grant(call, of_link(view, link, setting)?)
     }
 
-    /// `sysctls.set-link`
+    /// `sysctls.set-link` and `sysctls.set-neighbour`: `call` says which.
     pub fn set_link_setting(
         &self,
+        call: HostCall,
         view: &impl View,
         link: &Link,
         setting: LinkSetting,
         value: i32,
     ) -> Result<Granted<Vec<Change>>> {
-        let call = HostCall::SysctlsSetLink;
         let Setting { namespace, sysctl } = of_link(view, link, setting)?;
         self.permit(call, Object::Sysctl(setting.word))?;
         self.grant(call, vec![Change::SetSysctl { namespace, sysctl, value }])

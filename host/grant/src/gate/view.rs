@@ -58,6 +58,12 @@ pub trait View {
     /// Whether a link of the host's has this address.
     fn is_hosts_address(&self, address: IpAddr) -> Result<bool>;
 
+    /// Whether a route of the host's goes by this router.
+    fn is_router(&self, address: IpAddr) -> Result<bool>;
+
+    /// The subnets that the host reaches by links and routes that are not this instance's, its own addresses among them.
+    fn reached_by_others(&self) -> Result<Vec<IpNet>>;
+
     /// The value of a kernel setting.
     fn sysctl(&self, namespace: &Namespace, sysctl: &Sysctl) -> Result<i32>;
 

@@ -10,7 +10,9 @@ use crate::link;
 use crate::link::mark::Marks;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
-use crate::{Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Outcome, Sysctl, namespace, nft};
+use crate::{
+    Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Outcome, Sysctl, ip, namespace, nft,
+};
 
 /// What changes have in common that can be sent together.
 #[derive(PartialEq)]
@@ -166,6 +168,7 @@ fn lane(position: usize, change: &Change) -> Lane<'_> {
         Change::SetLink(key, _) | Change::RemoveLink(key) => Lane::Route(&key.namespace),
         Change::AddAddress(key, _) | Change::RemoveAddress(key, _) => Lane::Route(&key.namespace),
         Change::AddRoute(route) | Change::RemoveRoute(route) => Lane::Route(&route.link.namespace),
+        Change::AddPath(path) | Change::RemovePath(path) => Lane::Route(&path.namespace),
         Change::AddRule(rule) | Change::RemoveRule(rule) => Lane::Route(&rule.namespace),
         Change::AddNeighbour(n) | Change::RemoveNeighbour(n) => Lane::Route(&n.link.namespace),
         Change::AddForwarding(e) | Change::RemoveForwarding(e) => Lane::Route(&e.link.namespace),
@@ -200,9 +203,11 @@ impl Change {
                 | Self::RemoveOwnName(..)
                 | Self::RemoveAddress(..)
                 | Self::RemoveRoute(..)
+                | Self::RemovePath(..)
                 | Self::RemoveRule(..)
                 | Self::RemoveNeighbour(..)
                 | Self::RemoveForwarding(..)
+                | Self::RemoveProxy(..)
                 | Self::RemoveNftRules { .. }
                 | Self::RemoveNftTable { .. }
                 | Self::RemoveNamespace(..)
@@ -291,7 +296,8 @@ fn send(
 impl Together {
     /// Refusals that are none.
     fn fine(self, change: &Change) -> &'static [Errno] {
-        let adds = matches!(change, Change::AddAddress(..) | Change::AddRoute(..) | Change::AddRule(..));
+        use Change::{AddAddress, AddPath, AddRoute, AddRule};
+        let adds = matches!(change, AddAddress(..) | AddRoute(..) | AddPath(..) | AddRule(..));
         if self == Self::TakingBack && adds { &[Errno::EXIST] } else { &[] }
     }
 }
@@ -325,6 +331,8 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) ->
         Change::MoveLink(link, to) => link::moving::move_link(session, link, to, kernel.marks),
         Change::AddOwnName(link) => link::naming::add(session, link, kernel.marks, note),
         Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
+        Change::AddProxy(proxy) => ip::proxy::add(session, proxy, kernel.marks, note),
+        Change::RemoveProxy(proxy) => ip::proxy::remove(session, proxy),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => kernel.remove_namespace(name),
         // Its errors say by themselves what they are about.

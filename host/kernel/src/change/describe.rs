@@ -108,12 +108,16 @@ impl Display for Change {
             Self::RemoveAddress(key, address) => write!(f, "removing address {address} from {key}"),
             Self::AddRoute(route) => write!(f, "adding the route to {} through {}", route.destination, route.link),
             Self::RemoveRoute(route) => write!(f, "removing the route to {} through {}", route.destination, route.link),
+            Self::AddPath(path) => write!(f, "adding the path to {} {}", path.destination, path.namespace),
+            Self::RemovePath(path) => write!(f, "removing the path to {} {}", path.destination, path.namespace),
             Self::AddRule(rule) => write!(f, "adding rule {} {}", rule.priority, rule.namespace),
             Self::RemoveRule(rule) => write!(f, "removing rule {} {}", rule.priority, rule.namespace),
             Self::AddNeighbour(n) => write!(f, "adding neighbour {} to {}", n.address, n.link),
             Self::RemoveNeighbour(n) => write!(f, "removing neighbour {} from {}", n.address, n.link),
             Self::AddForwarding(e) => write!(f, "adding forwarding entry {} to {}", e.mac, e.link),
             Self::RemoveForwarding(e) => write!(f, "removing forwarding entry {} from {}", e.mac, e.link),
+            Self::AddProxy(proxy) => write!(f, "answering for {} on {}", proxy.address, proxy.link),
+            Self::RemoveProxy(proxy) => write!(f, "answering for {} no more on {}", proxy.address, proxy.link),
             Self::AddNftRules { namespace, table, .. } => {
                 write!(f, "adding rules to nftables table {table} {namespace}")
             }

@@ -71,8 +71,7 @@ pub(crate) fn aside(session: &mut Session, key: &LinkKey, marks: Marks) -> Resul
     let addresses = ip::address::list(session, &key.namespace, key.index)?;
     let addresses = addresses.into_iter().map(|(_, address)| address).filter(|a| !is_link_local(a));
     let addresses = addresses.map(|address| Change::AddAddress(key.clone(), address));
-    let routes = ip::route::list(session, key, marks)?.into_iter().map(Change::AddRoute);
-    Ok(addresses.chain(routes).collect())
+    Ok(addresses.chain(ip::path::through(session, key, marks)?).collect())
 }
 
 /// The kernel makes them itself.
@@ -89,6 +88,8 @@ pub(crate) fn plan(change: &Change, known: Option<&Answer>, marks: Marks) -> Res
         Change::RemoveAddress(key, address) => Ok(ip::address::remove(key, *address)),
         Change::AddRoute(route) => ip::route::add(route, marks),
         Change::RemoveRoute(route) => ip::route::remove(route, marks),
+        Change::AddPath(path) => ip::path::add(path, marks),
+        Change::RemovePath(path) => ip::path::remove(path, marks),
         Change::AddRule(rule) => Ok(ip::rule::add(rule, marks)),
         Change::RemoveRule(rule) => Ok(ip::rule::remove(rule, marks)),
         Change::AddNeighbour(n) => ip::neighbour::add(n, known, marks),

@@ -90,6 +90,7 @@ impl Machine {
         if last {
             // Without an address a link has no IPv4 (fib_disable_ip).
             link.neighbours.retain(|address, _| address.is_ipv6());
+            link.proxies.retain(IpAddr::is_ipv6);
             self.drop_routes(space, |route| route.link == id && route.net.addr().is_ipv4());
         }
         self.lose_sources(space, &gone);

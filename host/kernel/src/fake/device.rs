@@ -1,6 +1,8 @@
 //! What happens to a link, and what that does to others: up and down, MAC, MTU, removal (net/core/dev.c and who listens to its notices).
 
 use ipnet::Ipv6Net;
+use std::net::IpAddr;
+
 use rustix::io::Errno;
 
 use crate::fake::link::{Kind, LEAST_FOR_IPV6, LOOPBACK, Link, LinkId, MTUS, Mac};
@@ -54,6 +56,7 @@ impl Machine {
     pub fn lose_ip(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.neighbours.clear();
+        link.proxies.clear();
         let space = link.space;
         self.lose_ipv6(id);
         self.drop_routes(space, |route| route.link == id);
@@ -64,6 +67,7 @@ impl Machine {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.ready = false;
         link.neighbours.retain(|address, _| address.is_ipv4());
+        link.proxies.retain(IpAddr::is_ipv4);
         link.ipv6.clear();
         let space = link.space;
         self.drop_routes(space, |route| route.link == id && route.net.addr().is_ipv6());
@@ -169,6 +173,10 @@ impl Machine {
         self.settle_port(id);
         let carrier = self.carrier(id);
         if let Some(link) = self.links.get_mut(&id) {
+            // neigh_carrier_down: permanent neighbours stay.
+            if link.up && link.settled && !carrier {
+                link.proxies.clear();
+            }
             link.settled = carrier;
         }
         if self.running(id) {

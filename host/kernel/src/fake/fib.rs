@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::RT_TABLE_MAIN;
 use crate::fake::link::{Kind, Link, LinkId};
 use crate::fake::machine::{Machine, SpaceId};
-use crate::fake::route::{Entry, METRIC_OF_PREFIX6};
+use crate::fake::route::{Entry, METRIC_OF_PREFIX6, More};
 
 const RT_TABLE_LOCAL: u32 = 255;
 /// RTPROT_KERNEL.
@@ -48,6 +48,16 @@ impl Machine {
         Err(Errno::NETUNREACH)
     }
 
+    /// RTNH_F_ONLINK: nothing but that the link is up and the gateway's address not one that means something there.
+    pub fn check_on_link4(&self, link: Option<LinkId>, gateway: Ipv4Addr) -> Result<(), Errno> {
+        let link = link.and_then(|id| self.links.get(&id)).ok_or(Errno::NODEV)?;
+        match (link.up, local4(link, gateway)) {
+            (false, _) => Err(Errno::NETDOWN),
+            (true, Some(_)) => Err(Errno::INVAL),
+            (true, None) => Ok(()),
+        }
+    }
+
     fn look_up4(&self, at: SpaceId, table: u32, link: Option<LinkId>, gateway: Ipv4Addr) -> Option<Found> {
         let id = link?;
         let link = self.links.get(&id)?;
@@ -58,13 +68,14 @@ impl Machine {
         through.into_iter().any(|route| route.net.contains(&IpAddr::from(gateway))).then_some(Found::Good)
     }
 
-    /// An IPv6 next hop: the link must have IPv6 and be up; a gateway that is no link-local address must be behind a route without one.
+    /// An IPv6 next hop: the link must have IPv6 and be up; a gateway that is no link-local address must be behind a route without one, unless it
+    /// is said to be on the link.
     pub fn check_gateway6(
         &self,
         at: SpaceId,
         table: u32,
         link: Option<LinkId>,
-        gateway: Option<Ipv6Addr>,
+        (gateway, on_link): (Option<Ipv6Addr>, bool),
     ) -> Result<(), Errno> {
         let id = link.ok_or(Errno::NODEV)?;
         let link = self.links.get(&id).ok_or(Errno::NODEV)?;
@@ -72,7 +83,7 @@ impl Machine {
             return Err(Errno::NODEV);
         }
         if let Some(gateway) = gateway {
-            self.validate6(at, table, id, gateway)?;
+            self.validate6(at, table, id, (gateway, on_link))?;
         }
         match link {
             Link { settings, .. } if settings.disable_ipv6 != 0 => Err(Errno::ACCESS),
@@ -81,7 +92,13 @@ impl Machine {
         }
     }
 
-    fn validate6(&self, at: SpaceId, table: u32, id: LinkId, gateway: Ipv6Addr) -> Result<(), Errno> {
+    fn validate6(
+        &self,
+        at: SpaceId,
+        table: u32,
+        id: LinkId,
+        (gateway, on_link): (Ipv6Addr, bool),
+    ) -> Result<(), Errno> {
         let link = self.links.get(&id).ok_or(Errno::NODEV)?;
         let link_local = gateway.is_unicast_link_local();
         let own =
@@ -89,7 +106,7 @@ impl Machine {
         if own || gateway.is_multicast() || gateway.is_unspecified() {
             return Err(Errno::INVAL);
         }
-        if !link_local && self.look_up6(at, table, id, gateway) != Some(true) {
+        if !link_local && !on_link && self.look_up6(at, table, id, gateway) != Some(true) {
             let tables = self.tables(at, gateway.into());
             let found = tables.into_iter().find_map(|table| self.look_up6(at, table, id, gateway));
             if found != Some(true) {
@@ -134,6 +151,7 @@ fn of_addresses(id: LinkId, link: &Link) -> Vec<Entry> {
         table: RT_TABLE_MAIN,
         metric,
         protocol: KERNEL,
+        more: More::default(),
     };
     let ipv4 = link.ipv4.iter().filter(|address| link.up && !address.secondary && address.net.prefix_len() < 32);
     let ipv4 = ipv4.filter(|_| !matches!(link.kind, Kind::Loopback)).map(|address| route(address.net.into(), 0));

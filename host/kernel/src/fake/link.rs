@@ -49,6 +49,8 @@ pub(super) struct Link {
     /// It was ready for IPv6 since it came up, and has got its link-local address (IF_READY).
     pub ready: bool,
     pub neighbours: BTreeMap<IpAddr, Mac>,
+    /// The addresses that the host answers for there.
+    pub proxies: BTreeSet<IpAddr>,
     /// MACs that it listens to beside its own.
     pub filters: BTreeSet<Mac>,
     pub settings: LinkSettings,

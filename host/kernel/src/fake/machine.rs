@@ -164,6 +164,7 @@ impl Machine {
             ipv6: Vec::new(),
             ready: false,
             neighbours: BTreeMap::new(),
+            proxies: BTreeSet::new(),
             filters: BTreeSet::new(),
             settings,
         };

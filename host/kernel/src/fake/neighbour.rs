@@ -10,11 +10,14 @@ use crate::fake::link::{Kind, LinkId, Mac};
 use crate::fake::machine::{Machine, Reply, SpaceId};
 use crate::fake::{AF_BRIDGE, AF_INET, AF_INET6};
 use crate::ip::neighbour::{HEADER, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NTF_SELF, NUD_NOARP, NUD_PERMANENT};
+use crate::ip::proxy::NTF_PROXY;
 use crate::transport::attribute::Writer;
 use crate::transport::socket::Message;
 
 /// Which table of which link a message is about.
 enum Table {
+    /// The addresses that the host answers for there: NTF_PROXY.
+    Proxies(LinkId),
     /// Its neighbours.
     Neighbours(LinkId),
     /// The bridge's that it is a port of: NTF_MASTER.
@@ -28,8 +31,13 @@ enum Table {
 impl Machine {
     pub fn neighbour_new(&mut self, at: SpaceId, body: &[u8]) -> Reply {
         let fields = Fields::after(body, HEADER)?;
+        let table = self.table(at, &fields)?;
+        if let Table::Proxies(id) = table {
+            return self.add_proxy(id, fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?);
+        }
         let mac = fields.mac(NDA_LLADDR)?.ok_or(Errno::INVAL)?;
-        match self.table(at, &fields)? {
+        match table {
+            Table::Proxies(_) => {}
             Table::Neighbours(id) => {
                 let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
                 let link = self.links.get_mut(&id).ok_or(Errno::NODEV)?;
@@ -52,6 +60,16 @@ impl Machine {
         Ok(Vec::new())
     }
 
+    /// Another of the address says nothing. Of IPv6 the link listens for its solicitations, and must have that (pndisc_constructor).
+    fn add_proxy(&mut self, id: LinkId, address: IpAddr) -> Reply {
+        let link = self.links.get_mut(&id).ok_or(Errno::NODEV)?;
+        if address.is_ipv6() && !Self::has_ipv6(link) {
+            return Err(Errno::NOBUFS);
+        }
+        link.proxies.insert(address);
+        Ok(Vec::new())
+    }
+
     fn add_to_tunnel(&mut self, id: LinkId, mac: Mac, remote: IpAddr) -> Result<(), Errno> {
         let Some(Kind::Vxlan(vxlan)) = self.links.get_mut(&id).map(|link| &mut link.kind) else {
             return Err(Errno::OPNOTSUPP);
@@ -70,6 +88,10 @@ impl Machine {
     pub fn neighbour_delete(&mut self, at: SpaceId, body: &[u8]) -> Reply {
         let fields = Fields::after(body, HEADER)?;
         let gone = match self.table(at, &fields)? {
+            Table::Proxies(id) => {
+                let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
+                !self.links.get_mut(&id).is_some_and(|link| link.proxies.remove(&address))
+            }
             Table::Neighbours(id) => {
                 let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
                 self.links.get_mut(&id).and_then(|link| link.neighbours.remove(&address)).is_none()
@@ -100,6 +122,11 @@ impl Machine {
     pub fn neighbour_get(&self, at: SpaceId, body: &[u8]) -> Reply {
         let fields = Fields::after(body, HEADER)?;
         let all = match self.table(at, &fields)? {
+            Table::Proxies(id) => {
+                let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
+                let there = self.links.get(&id).is_some_and(|link| link.proxies.contains(&address));
+                there.then(|| self.tell_proxy(id, address))
+            }
             Table::Neighbours(id) => {
                 let address = fields.ip(NDA_DST)?.ok_or(Errno::INVAL)?;
                 let mac = self.links.get(&id).and_then(|link| link.neighbours.get(&address));
@@ -128,6 +155,10 @@ impl Machine {
             let holders = link.master.into_iter().chain([id]);
             return Ok(holders.flat_map(|holder| self.entries(holder)).map(|(message, _)| message).collect());
         }
+        if fields.header_byte(10) & NTF_PROXY != 0 {
+            let of_family = link.proxies.iter().filter(|address| (family == AF_INET) == address.is_ipv4());
+            return Ok(of_family.map(|address| self.tell_proxy(id, *address)).collect());
+        }
         let of_family = link.neighbours.iter().filter(|(address, _)| (family == AF_INET) == address.is_ipv4());
         Ok(of_family.map(|(address, mac)| self.tell_neighbour(id, *address, *mac)).collect())
     }
@@ -136,6 +167,7 @@ impl Machine {
         let id = self.by_index(at, fields.header_number(4)?).ok_or(Errno::NODEV)?;
         let link = self.links.get(&id).ok_or(Errno::NODEV)?;
         match fields.header_byte(0) {
+            AF_INET | AF_INET6 if fields.header_byte(10) & NTF_PROXY != 0 => Ok(Table::Proxies(id)),
             AF_INET | AF_INET6 => Ok(Table::Neighbours(id)),
             AF_BRIDGE if matches!(link.kind, Kind::Loopback) => Err(Errno::INVAL),
             AF_BRIDGE if fields.header_byte(10) & NTF_SELF != 0 => match link.kind {
@@ -156,6 +188,11 @@ impl Machine {
         let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
         let written = self.header(id, family, NUD_PERMANENT, 0).put(NDA_DST, &octets(address)).put(NDA_LLADDR, &mac);
         Message { body: written.finish() }
+    }
+
+    fn tell_proxy(&self, id: LinkId, address: IpAddr) -> Message {
+        let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+        Message { body: self.header(id, family, 0, NTF_PROXY).put(NDA_DST, &octets(address)).finish() }
     }
 
     /// The forwarding entries of a bridge or a tunnel.

@@ -2,6 +2,7 @@
 
 use rustix::io::Errno;
 
+use crate::PROXY_DELAY;
 use crate::fake::link::LinkId;
 use crate::fake::machine::{Machine, SpaceId};
 
@@ -28,7 +29,12 @@ pub(super) struct LinkSettings {
     pub disable_ipv6: i32,
     forwarding6: i32,
     proxy_ndp: i32,
+    proxy_delay4: i32,
+    proxy_delay6: i32,
 }
+
+/// Hundredths of a second (net/ipv4/arp.c, net/ipv6/ndisc.c).
+const PROXY_DELAY_AT_FIRST: i32 = 80;
 
 /// Those of IPv4 that do nothing here, with what they are at first.
 const OF_IPV4: [(&str, i32); 7] = [
@@ -47,19 +53,22 @@ impl LinkSettings {
     pub fn new(of: &Settings) -> Self {
         let mut settings =
             Self { ipv4: OF_IPV4.map(|(_, value)| value), forwarding4: of.forwarding4, ..Self::default() };
+        settings.proxy_delay4 = PROXY_DELAY_AT_FIRST;
         settings.renew_ipv6(of);
         settings
     }
 
     /// A link that gets IPv6 anew has forgotten what was set of it.
     pub fn renew_ipv6(&mut self, of: &Settings) {
-        (self.accept_dad, self.accept_ra, self.proxy_ndp) = (1, 1, 0);
+        (self.accept_dad, self.accept_ra, self.proxy_ndp, self.proxy_delay6) = (1, 1, 0, PROXY_DELAY_AT_FIRST);
         (self.disable_ipv6, self.forwarding6) = (of.disable_ipv6, of.default_forwarding6);
     }
 
     fn slot(&mut self, family: &str, name: &str) -> Option<&mut i32> {
         match (family, name) {
             ("ipv4", "forwarding") => Some(&mut self.forwarding4),
+            ("ipv4", PROXY_DELAY) => Some(&mut self.proxy_delay4),
+            ("ipv6", PROXY_DELAY) => Some(&mut self.proxy_delay6),
             ("ipv4", _) => OF_IPV4.iter().position(|(known, _)| *known == name).map(|i| &mut self.ipv4[i]),
             ("ipv6", "accept_dad") => Some(&mut self.accept_dad),
             ("ipv6", "accept_ra") => Some(&mut self.accept_ra),
@@ -141,14 +150,17 @@ impl Machine {
         THRESHOLDS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
-    /// `ipv4/conf/LINK/NAME`; of IPv6 only where the link has that.
+    /// `ipv4/conf/LINK/NAME`, or `neigh` in place of `conf`; of IPv6 only where the link has that.
     fn of_link(&mut self, at: SpaceId, path: &str) -> Result<(LinkId, &mut i32), Errno> {
         let mut parts = path.split('/');
-        let (Some(family), Some("conf"), Some(link), Some(name)) =
+        let (Some(family), Some(folder), Some(link), Some(name)) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(Errno::NOENT);
         };
+        if folder != (if name == PROXY_DELAY { "neigh" } else { "conf" }) {
+            return Err(Errno::NOENT);
+        }
         let id = self.by_name(at, link).ok_or(Errno::NOENT)?;
         let link = self.links.get_mut(&id).ok_or(Errno::NOENT)?;
         if family == "ipv6" && !Self::has_ipv6(link) {

@@ -27,7 +27,11 @@ impl Machine {
         lines.extend(space.routes.iter().map(|route| {
             let (through, table) = (self.name_of(route.link), route.table);
             let (gateway, source) = (route.gateway, route.source);
-            format!("route {} {through} {gateway:?} {source:?} table {table} metric {}", route.net, route.metric)
+            let more = &route.more;
+            format!(
+                "route {} {through} {gateway:?} {source:?} table {table} metric {} {more:?}",
+                route.net, route.metric
+            )
         }));
         lines.extend(space.rules.iter().map(|rule| format!("rule {rule:?}")));
         lines.sort_unstable();
@@ -57,6 +61,7 @@ impl Machine {
         let chosen = link.ipv6.iter().filter(|net| !net.addr().is_unicast_link_local());
         lines.extend(chosen.map(|net| format!("link {name} address {net}")));
         lines.extend(link.neighbours.iter().map(|(address, mac)| format!("link {name} has {address} at {mac:02x?}")));
+        lines.extend(link.proxies.iter().map(|address| format!("link {name} answers for {address}")));
         lines.extend(link.filters.iter().map(|mac| format!("link {name} listens to {mac:02x?}")));
         lines.extend(self.entries_of(&link.kind).into_iter().map(|entry| format!("link {name} forwards {entry}")));
         lines

@@ -3,6 +3,8 @@
 pub mod address;
 pub mod announce;
 pub mod neighbour;
+pub mod path;
+pub mod proxy;
 pub mod reached;
 pub mod route;
 pub mod rule;

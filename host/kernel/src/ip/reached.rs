@@ -8,6 +8,7 @@ use netlink_sys::{Socket as Raw, SocketAddr};
 
 use super::{address, way};
 use crate::host::Host;
+use crate::link::mark::Marks;
 use crate::transport::session::Session;
 use crate::transport::socket::{Message, Protocol};
 use crate::{Error, Namespace};
@@ -27,7 +28,7 @@ const NOW: i32 = 0x40;
 const MOST_MORE: usize = 4_096;
 
 /// A subnet, with the ifindex of its link if it has one.
-type Net = (Option<u32>, IpNet);
+pub(crate) type Net = (Option<u32>, IpNet);
 
 /// What the host reached when it was read, and what came and went since. The kernel tells of what came before whoever made it goes on, but not of
 /// everything that goes: a link that is down takes routes along.
@@ -62,9 +63,7 @@ impl Reached {
             self.told = host.subscribe(subscribed)?;
         }
         self.nets.clear();
-        let addresses = address::list(session, &Namespace::Host, 0)?;
-        let nets = addresses.into_iter().map(|(link, net)| (Some(link), net.trunc())).chain(way::list(session)?);
-        nets.for_each(|net| *self.nets.entry(net).or_default() += 1);
+        list(session, None)?.into_iter().for_each(|net| *self.nets.entry(net).or_default() += 1);
         self.read = self.nets.len();
         Ok(())
     }
@@ -84,6 +83,13 @@ impl Reached {
             }
         }
     }
+}
+
+/// The subnets in which the host has an address or to which it has a route. `but`: without the routes of this instance.
+pub(crate) fn list(session: &mut Session, but: Option<Marks>) -> Result<Vec<Net>, Error> {
+    let addresses = address::list(session, &Namespace::Host, 0)?;
+    let nets = addresses.into_iter().map(|(link, net)| (Some(link), net.trunc()));
+    Ok(nets.chain(way::list(session, but)?).collect())
 }
 
 /// A subscription of the calling thread's namespace.

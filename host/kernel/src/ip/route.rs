@@ -9,11 +9,11 @@ use netlink_packet_route::route::{
 use rustix::io::Errno;
 
 use crate::change::plan::Plan;
-use crate::ip::address::{FAMILIES, family};
+use crate::ip::address::family;
+use crate::ip::path;
 use crate::link::mark::Marks;
-use crate::transport::attribute::{after, ip, number};
 use crate::transport::session::Session;
-use crate::transport::socket::{Message, Request, flag, malformed};
+use crate::transport::socket::{Request, flag};
 use crate::{Change, Error, LinkKey, RT_TABLE_MAIN, Route};
 
 pub(crate) const RTM_NEWROUTE: u16 = 24;
@@ -79,46 +79,8 @@ fn gateway(destination: IpAddr, gateway: IpAddr) -> Result<RouteAttribute, Error
     }
 }
 
-/// This instance's routes through a link.
+/// This instance's routes through a link, but for those that are [`path`](crate::ip::path)s.
 pub(crate) fn list(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<Vec<Route>, Error> {
-    let mut found = Vec::new();
-    for family in FAMILIES {
-        let mut question = RouteMessage::default();
-        question.header.address_family = family;
-        question.header.protocol = RouteProtocol::from(marks.protocol());
-        question.attributes.push(RouteAttribute::Oif(key.index));
-        for message in session.list(&key.namespace, "routes", Request::dump(RTM_GETROUTE, &question))? {
-            found.extend(read(&message, key, marks)?);
-        }
-    }
-    Ok(found)
-}
-
-fn read(message: &Message, key: &LinkKey, marks: Marks) -> Result<Option<Route>, Error> {
-    let body = message.body.as_slice();
-    let [family, prefix, _, _, table, protocol, _, kind, ..] = *body.first_chunk::<HEADER>().ok_or_else(malformed)?;
-    let v6 = family == u8::from(netlink_packet_route::AddressFamily::Inet6);
-    let none = if v6 { IpAddr::from([0; 16]) } else { IpAddr::from([0; 4]) };
-    let (mut destination, mut link, mut table) = (none, 0, u32::from(table));
-    let (mut gateway, mut source, mut metric) = (None, None, None);
-    for attribute in after(body, HEADER)? {
-        let (kind, value) = attribute?;
-        match kind {
-            RTA_DST => destination = ip(value)?,
-            RTA_OIF => link = number(value)?,
-            RTA_GATEWAY => gateway = Some(ip(value)?),
-            RTA_VIA => gateway = Some(ip(value.get(2..).unwrap_or_default())?),
-            RTA_PREFSRC => source = Some(ip(value)?),
-            RTA_PRIORITY => metric = Some(number(value)?),
-            RTA_TABLE => table = number(value)?,
-            _ => {}
-        }
-    }
-    if protocol != marks.protocol() || link != key.index || kind != u8::from(RouteType::Unicast) {
-        return Ok(None);
-    }
-    let destination = IpNet::new(destination, prefix).map_err(|_| malformed())?;
-    let table = (table != RT_TABLE_MAIN).then_some(table);
-    let metric = metric.filter(|m| !v6 || *m != DEFAULT_METRIC6);
-    Ok(Some(Route { link: key.clone(), destination, gateway, source, table, metric }))
+    let found = path::own(session, &key.namespace, Some(key.index), marks)?;
+    Ok(found.iter().filter_map(path::plain).filter(|route| route.link == *key).collect())
 }

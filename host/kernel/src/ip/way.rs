@@ -24,16 +24,19 @@ struct Way {
     net: Option<IpNet>,
     link: Option<u32>,
     kind: u8,
+    protocol: u8,
 }
 
-/// The subnets to which the host has a route, in whatever table, each with its link if it has one. One dump.
-pub(crate) fn list(session: &mut Session) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
+/// The subnets to which the host has a route, in whatever table, each with its link if it has one. One dump. `but`: without the routes of this instance.
+pub(crate) fn list(session: &mut Session, but: Option<Marks>) -> Result<Vec<(Option<u32>, IpNet)>, Error> {
     let mut found = Vec::new();
     for family in FAMILIES {
         let mut question = RouteMessage::default();
         question.header.address_family = family;
         for message in session.list(&Namespace::Host, "routes", Request::dump(RTM_GETROUTE, &question))? {
-            found.extend(net(&message)?);
+            let way = read(&message)?;
+            let is_own = but.is_some_and(|marks| way.protocol == marks.protocol());
+            found.extend(way.net.filter(|_| !is_own).map(|net| (way.link, net)));
         }
     }
     Ok(found)
@@ -85,7 +88,7 @@ pub(crate) fn way_out(session: &mut Session, to: IpAddr) -> Result<Option<u32>, 
 
 fn read(message: &Message) -> Result<Way, Error> {
     let body = message.body.as_slice();
-    let [_, prefix, _, _, _, _, _, kind, ..] = *body.first_chunk::<HEADER>().ok_or_else(malformed)?;
+    let [_, prefix, _, _, _, protocol, _, kind, ..] = *body.first_chunk::<HEADER>().ok_or_else(malformed)?;
     let (mut destination, mut link) = (None, None);
     for attribute in after(body, HEADER)? {
         let (kind, value) = attribute?;
@@ -96,5 +99,5 @@ fn read(message: &Message) -> Result<Way, Error> {
         }
     }
     let net = destination.filter(|_| prefix > 0).map(|to| IpNet::new(to, prefix).map_err(|_| malformed()));
-    Ok(Way { net: net.transpose()?, link, kind })
+    Ok(Way { net: net.transpose()?, link, kind, protocol })
 }

@@ -38,6 +38,8 @@ impl MadeLinks {
             | Change::AddAddress(key, _)
             | Change::RemoveAddress(key, _) => self.keys.contains(key),
             Change::AddRoute(route) | Change::RemoveRoute(route) => self.keys.contains(&route.link),
+            Change::AddPath(path) | Change::RemovePath(path) => path.links().any(|link| self.keys.contains(&link)),
+            Change::AddProxy(proxy) | Change::RemoveProxy(proxy) => self.keys.contains(&proxy.link),
             Change::AddNeighbour(entry) | Change::RemoveNeighbour(entry) => self.keys.contains(&entry.link),
             Change::AddForwarding(entry) | Change::RemoveForwarding(entry) => self.keys.contains(&entry.link),
             Change::SetSysctl { namespace, sysctl: Sysctl::Link { index, .. }, .. } => {

@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::link;
 use crate::link::mark::Marks;
 use crate::transport::session::Session;
-use crate::{Error, LinkKey, Namespace, Sysctl};
+use crate::{Error, LinkKey, Namespace, PROXY_DELAY, Sysctl};
 
 const ROOT: &str = "/proc/sys/net";
 
@@ -98,5 +98,6 @@ fn path(session: &mut Session, at: &Namespace, sysctl: &Sysctl, marks: Marks, ow
         link::set::own(&LinkKey { namespace: at.clone(), index }, &seen)?;
     }
     // Never `all` or `default`: the kernel makes no links of these names (sysctl_dev_name_is_allowed).
-    Ok(format!("{family}/conf/{}/{name}", seen.info.name))
+    let folder = if name == PROXY_DELAY { "neigh" } else { "conf" };
+    Ok(format!("{family}/{folder}/{}/{name}", seen.info.name))
 }

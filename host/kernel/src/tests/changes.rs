@@ -251,6 +251,83 @@ fn neighbours_and_forwardings_there_and_back() {
     });
 }
 
+/// By two links, on a condition, and to nowhere.
+#[test]
+fn paths_there_and_back() {
+    in_both(|world| {
+        let Stage { bridge, inner, .. } = stage(world);
+        world.one(Change::AddAddress(inner.key.clone(), net("10.7.0.1/24")));
+        world.one(Change::AddAddress(inner.key.clone(), net("fd00:7::1/64")));
+        let hop = |link: &NewLink, gateway: &str, weight| Hop {
+            link: link.key.index,
+            gateway: Some(gateway.parse().unwrap()),
+            on_link: false,
+            weight,
+        };
+        let path = |destination: &str, way| RoutePath {
+            namespace: Namespace::Host,
+            destination: net(destination),
+            way,
+            source: None,
+            table: None,
+            metric: None,
+            mtu: None,
+        };
+        let both = |four: [&str; 2]| Way::Hops(vec![hop(&bridge, four[0], 1), hop(&inner, four[1], 3)]);
+        let far = |gateway: &str| Way::Hops(vec![Hop { on_link: true, ..hop(&bridge, gateway, 1) }]);
+        let paths = [
+            path("10.50.0.0/16", both(["10.9.0.7", "10.7.0.7"])),
+            path("fd00:50::/64", both(["fd00:9::7", "fd00:7::7"])),
+            path("10.51.0.0/16", far("169.254.1.1")),
+            path("fd00:51::/64", far("fd00:99::1")),
+            path("10.52.0.0/16", Way::Blackhole),
+            path("fd00:52::/64", Way::Unreachable),
+            path("10.53.0.0/16", Way::Prohibit),
+            RoutePath { table: Some(1000), metric: Some(7), ..path("fd00:53::/64", Way::Blackhole) },
+            RoutePath { mtu: Some(1400), ..path("10.54.0.0/16", Way::Hops(vec![hop(&bridge, "10.9.0.7", 1)])) },
+        ];
+        for path in &paths {
+            there_and_back(world, Change::AddPath(path.clone()));
+            world.one(Change::AddPath(path.clone()));
+            assert!(world.kernel.paths(&Namespace::Host).unwrap().contains(path), "{path:?}");
+            assert!(world.fails(&[Change::AddPath(path.clone())]).errno.is_some(), "{path:?} is there");
+            there_and_back(world, Change::RemovePath(path.clone()));
+        }
+        let again = world.kernel.routes_again(&bridge.key).unwrap();
+        assert_eq!(again.len(), 5, "{again:?}");
+        assert!(world.kernel.routers().unwrap().contains(&"10.7.0.7".parse().unwrap()));
+        for path in &paths {
+            world.one(Change::RemovePath(path.clone()));
+            world.one(Change::RemovePath(path.clone()));
+        }
+        assert_eq!(world.kernel.paths(&Namespace::Host).unwrap(), []);
+        let loud = path("10.55.0.0/16", Way::Hops(vec![hop(&bridge, "10.9.0.7", 257), hop(&inner, "10.7.0.7", 1)]));
+        assert!(world.fails(&[Change::AddPath(loud)]).message.contains("1 to 256, not 257"));
+    });
+}
+
+#[test]
+fn addresses_that_the_host_answers_for_there_and_back() {
+    in_both(|world| {
+        let bridge = stage(world).bridge;
+        for address in ["10.9.0.9", "169.254.1.1", "fd00:9::9"] {
+            let proxy = Proxy { link: bridge.key.clone(), address: address.parse().unwrap() };
+            there_and_back(world, Change::AddProxy(proxy.clone()));
+            world.one(Change::AddProxy(proxy.clone()));
+            assert_eq!(world.fails(&[Change::AddProxy(proxy.clone())]).errno, Some(17), "there is one");
+            assert_eq!(world.kernel.proxies(&bridge.key).unwrap(), std::slice::from_ref(&proxy));
+            there_and_back(world, Change::RemoveProxy(proxy.clone()));
+            world.one(Change::RemoveProxy(proxy.clone()));
+            world.one(Change::RemoveProxy(proxy));
+        }
+        for family in ["ipv4", "ipv6"] {
+            let sysctl = Sysctl::Link { family, index: bridge.key.index, name: PROXY_DELAY };
+            assert_eq!(world.kernel.sysctl(&Namespace::Host, &sysctl).unwrap(), 80);
+            there_and_back(world, Change::SetSysctl { namespace: Namespace::Host, sysctl, value: 0 });
+        }
+    });
+}
+
 #[test]
 fn forwardings_of_a_tunnel_there_and_back() {
     in_both(|world| {

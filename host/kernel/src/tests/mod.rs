@@ -238,8 +238,8 @@ fn sh(command: &str) -> String {
 /// Everything that the layer can change in the calling thread's namespace, without what changes by itself.
 fn dump() -> String {
     sh("{ ip -d address; ip -4 route show table all; ip -6 route show table all; ip rule; ip -6 rule
-        ip neigh show nud permanent; bridge fdb | grep -E 'permanent|static' | grep -vE '^(33:33|01:00:5e)' | sort; bridge -d link; nft -a list ruleset
-        cat /proc/sys/net/ipv4/conf/*/proxy_arp /proc/sys/net/ipv4/ip_forward; } |
+        ip neigh show nud permanent; ip neigh show proxy; bridge fdb | grep -E 'permanent|static' | grep -vE '^(33:33|01:00:5e)' | sort; bridge -d link; nft -a list ruleset
+        cat /proc/sys/net/ipv4/conf/*/proxy_arp /proc/sys/net/ipv[46]/neigh/*/proxy_delay /proc/sys/net/ipv4/ip_forward; } |
         sed -E 's/[a-z_]*timer +[0-9.]+//g; s/ state [A-Za-z]+//g; s/NO-CARRIER,|,LOWER_UP//g; s/(tso_max_size|tso_max_segs) [0-9]+//g
         s/ tentative| linkdown//g; s/(qdisc|qlen) [a-z0-9]+//g; /fe80::|ff00::/d'")
 }

@@ -108,6 +108,14 @@ impl Writer {
         self.put(kind, &value.to_be_bytes())
     }
 
+    /// Adds a number in the machine's byte order, if there is one.
+    pub fn put_number(self, kind: u16, value: Option<u32>) -> Self {
+        match value {
+            Some(value) => self.put(kind, &value.to_ne_bytes()),
+            None => self,
+        }
+    }
+
     /// Adds a nested attribute.
     pub fn nest(mut self, kind: u16, inner: Writer) -> Self {
         self.begin(kind | NLA_F_NESTED, inner.bytes.len());

@@ -84,6 +84,16 @@ impl Request {
         Self { kind, flags: flag::REQUEST | flag::DUMP, body: emit(body) }
     }
 
+    /// As [`Request::one`], written already.
+    pub fn of(kind: u16, flags: u16, body: Vec<u8>) -> Self {
+        Self { kind, flags: flag::REQUEST | flag::ACK | flags, body }
+    }
+
+    /// As [`Request::dump`], written already.
+    pub fn all(kind: u16, body: Vec<u8>) -> Self {
+        Self { kind, flags: flag::REQUEST | flag::DUMP, body }
+    }
+
     /// Writes it as it goes to the kernel.
     pub fn write(&self, sequence: u32, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let length = u32::try_from(HEADER + self.body.len());

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::component::Link;
 use crate::component::convert::{all, mac_from_wit, mac_to_wit};
 use crate::component::wit::neighbours as wit;
-use crate::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo};
+use crate::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo, Proxy};
 
 impl<'a> From<&Neighbour<'a>> for wit::Neighbour<'a> {
     fn from(neighbour: &Neighbour<'a>) -> Self {
@@ -32,6 +32,20 @@ impl From<wit::ForwardingInfo> for ForwardingInfo {
     fn from(entry: wit::ForwardingInfo) -> Self {
         Self { mac_address: mac_from_wit(entry.mac_address), remote: entry.remote.map(Into::into) }
     }
+}
+
+impl<'a> From<&Proxy<'a>> for wit::Proxy<'a> {
+    fn from(proxy: &Proxy<'a>) -> Self {
+        Self { link: &proxy.link.0, address: proxy.address.into() }
+    }
+}
+
+pub(crate) fn add_proxies(proxies: &[Proxy]) -> Result<()> {
+    Ok(wit::add_proxies(&all::<_, wit::Proxy>(proxies))?)
+}
+
+pub(crate) fn remove_proxies(proxies: &[Proxy]) -> Result<()> {
+    Ok(wit::remove_proxies(&all::<_, wit::Proxy>(proxies))?)
 }
 
 pub(crate) fn add(neighbours: &[Neighbour]) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::component::convert::same_cases;
 use crate::component::wit::sysctls as wit;
 use crate::component::{Link, Namespace};
-use crate::sysctls::{LinkSysctl, NamespaceSysctl};
+use crate::sysctls::{LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 
 same_cases!(
     LinkSysctl,
@@ -23,6 +23,7 @@ same_cases!(
     Ipv6Forwarding,
     Ipv6ProxyNdp
 );
+same_cases!(NeighbourSysctl, wit::NeighbourSysctl, Ipv4ProxyDelay, Ipv6ProxyDelay);
 same_cases!(
     NamespaceSysctl,
     wit::NamespaceSysctl,
@@ -39,6 +40,14 @@ pub(crate) fn get_link(link: &Link, name: LinkSysctl) -> Result<i32> {
 
 pub(crate) fn set_link(link: &Link, name: LinkSysctl, value: i32) -> Result<()> {
     Ok(wit::set_link(link, name.into(), value)?)
+}
+
+pub(crate) fn get_neighbour(link: &Link, name: NeighbourSysctl) -> Result<i32> {
+    Ok(wit::get_neighbour(link, name.into())?)
+}
+
+pub(crate) fn set_neighbour(link: &Link, name: NeighbourSysctl, value: i32) -> Result<()> {
+    Ok(wit::set_neighbour(link, name.into(), value)?)
 }
 
 pub(crate) fn get_namespace(namespace: &Namespace, name: NamespaceSysctl) -> Result<i32> {

@@ -3,13 +3,18 @@
 use ipnet::IpNet;
 
 use crate::addresses::LinkAddress;
+use crate::fake::capabilities::is_link_local;
 use crate::fake::kernel::{all_or_nothing, check_length, with_link};
 use crate::fake::state;
 use crate::fake::sys::Link;
 use crate::{Error, Result};
 
-/// Refuses an address outside of the pools.
+/// Refuses an address outside of the pools. A link-local one alone a grant can name.
 pub(crate) fn check(address: IpNet) -> Result<()> {
+    let is_single = address.prefix_len() == address.max_prefix_len();
+    if is_single && is_link_local(address) {
+        return Ok(());
+    }
     if state::with(|state| state.is_in_pools(address.trunc())) {
         return Ok(());
     }

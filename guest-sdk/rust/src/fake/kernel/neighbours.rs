@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::fake::capabilities::is_link_local;
 use crate::fake::kernel::{all_or_nothing, check_length, with_link};
 use crate::fake::sys::Link;
-use crate::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo};
+use crate::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo, Proxy};
 use crate::{Error, Result};
 
 /// Refuses an address that is neither in the pools nor link-local.
@@ -21,6 +21,31 @@ pub(crate) fn add(neighbours: &[Neighbour]) -> Result<()> {
             with_link(link.0.0, |link| link.neighbours.push(NeighbourInfo { address, mac_address }))
         })
     })
+}
+
+pub(crate) fn add_proxies(proxies: &[Proxy]) -> Result<()> {
+    all_or_nothing(proxies, || {
+        proxies.iter().try_for_each(|&Proxy { link, address }| {
+            check(address)?;
+            let is_own = with_link(link.0.0, |link| link.addresses.iter().any(|own| own.addr() == address))?;
+            if is_own {
+                return Err(Error::forbidden(format!("{address} is an address of this host's")));
+            }
+            if with_link(link.0.0, |link| link.proxies.contains(&address))? {
+                return Err(Error::already_exists(format!("the host answers for {address} there already")));
+            }
+            with_link(link.0.0, |link| link.proxies.push(address))
+        })
+    })
+}
+
+pub(crate) fn remove_proxies(proxies: &[Proxy]) -> Result<()> {
+    check_length(proxies, 1_000)?;
+    for proxy in proxies {
+        // What is gone has none.
+        with_link(proxy.link.0.0, |link| link.proxies.retain(|own| *own != proxy.address)).ok();
+    }
+    Ok(())
 }
 
 pub(crate) fn remove(neighbours: &[Neighbour]) -> Result<()> {

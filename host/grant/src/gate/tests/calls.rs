@@ -605,15 +605,21 @@ fn settings_are_of_the_drivers_links() {
         LinkSetting { word, family: "ipv6", file: "accept_ra" }
     };
     let (named, other) = (setting("ipv6-accept-ra"), setting("ipv6-forwarding"));
-    assert!(gate.get_link_setting(&view, &own(1, "br0"), named).is_ok());
-    let set = gate.set_link_setting(&view, &own(1, "old"), named, 1).unwrap();
+    assert!(gate.get_link_setting(HostCall::SysctlsGetLink, &view, &own(1, "br0"), named).is_ok());
+    let set = gate.set_link_setting(HostCall::SysctlsSetLink, &view, &own(1, "old"), named, 1).unwrap();
     let sysctl = kernel::Sysctl::Link { family: "ipv6", index: 1, name: "accept_ra" };
     assert_eq!(*set, [kernel::Change::SetSysctl { namespace: kernel::Namespace::Host, sysctl, value: 1 }]);
-    no(gate.get_link_setting(&view, &own(1, "br0"), other), "lacks sysctls: link.ipv6-forwarding");
-    no(gate.set_link_setting(&view, &own(1, "br0"), other, 1), "lacks sysctls: link.ipv6-forwarding");
+    no(
+        gate.get_link_setting(HostCall::SysctlsGetLink, &view, &own(1, "br0"), other),
+        "lacks sysctls: link.ipv6-forwarding",
+    );
+    no(
+        gate.set_link_setting(HostCall::SysctlsSetLink, &view, &own(1, "br0"), other, 1),
+        "lacks sysctls: link.ipv6-forwarding",
+    );
     for link in [parent(9, "eth0"), own(9, "eth0")] {
-        no(gate.get_link_setting(&view, &link, named), "the driver's");
-        no(gate.set_link_setting(&view, &link, named, 1), "the driver's");
+        no(gate.get_link_setting(HostCall::SysctlsGetLink, &view, &link, named), "the driver's");
+        no(gate.set_link_setting(HostCall::SysctlsSetLink, &view, &link, named, 1), "the driver's");
     }
     let host = Place { namespace: kernel::Namespace::Host, kind: NamespaceKind::Host, made: None };
     assert!(gate.get_namespace_setting(&host, 0, "ipv4/ip_forward").is_ok());

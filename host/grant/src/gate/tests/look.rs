@@ -29,6 +29,8 @@ pub struct Table {
     pub others_names: Vec<&'static str>,
     pub translated: Vec<HostPort>,
     pub addresses: Vec<IpAddr>,
+    pub routers: Vec<IpAddr>,
+    pub reached: Vec<ipnet::IpNet>,
 }
 
 impl Default for Table {
@@ -50,6 +52,8 @@ impl Default for Table {
             others_names: Vec::new(),
             translated: Vec::new(),
             addresses: Vec::new(),
+            routers: Vec::new(),
+            reached: Vec::new(),
         }
     }
 }
@@ -117,6 +121,14 @@ impl View for Table {
 
     fn is_hosts_address(&self, address: IpAddr) -> Result<bool> {
         Ok(self.addresses.contains(&address))
+    }
+
+    fn is_router(&self, address: IpAddr) -> Result<bool> {
+        Ok(self.routers.contains(&address))
+    }
+
+    fn reached_by_others(&self) -> Result<Vec<ipnet::IpNet>> {
+        Ok(self.reached.clone())
     }
 
     fn translated_ports(&self) -> Result<Vec<HostPort>> {

@@ -6,7 +6,9 @@ use crate::tests::lockstep::*;
 
 /// The names of nftables tables and settings that operations speak of.
 pub const TABLES: [&str; 2] = ["t1", "t2"];
-pub const SETTINGS: [(&str, &str); 6] = [
+pub const SETTINGS: [(&str, &str); 8] = [
+    ("ipv4", "proxy_delay"),
+    ("ipv6", "proxy_delay"),
     ("ipv4", "proxy_arp"),
     ("ipv4", "forwarding"),
     ("ipv4", "send_redirects"),
@@ -163,6 +165,9 @@ impl<'w> Side<'w> {
         let addresses = kernel.all_addresses(space)?.into_iter().filter(|(_, net)| self.is_certain(net));
         told.push(format!("addresses {:?}", addresses.map(|(index, net)| (index, address(net))).collect::<Vec<_>>()));
         told.extend(kernel.rules(space)?.iter().map(rule_text));
+        let mut paths: Vec<String> = kernel.paths(space)?.iter().map(path_text).collect();
+        paths.sort_unstable();
+        told.push(format!("paths {paths:?}"));
         told.push(format!("tables {:?} {:?}", kernel.nft_tables(space)?, kernel.dropping_chains(space)?));
         for table in TABLES {
             let rules = kernel
@@ -198,6 +203,7 @@ impl<'w> Side<'w> {
         let routes = sorted(&mut kernel.routes(key)?.iter().map(route_text));
         let neighbours = sorted(&mut kernel.neighbours(key)?.iter().map(|n| format!("{} {}", n.address, n.mac)));
         let entries = sorted(&mut kernel.forwardings(key)?.iter().map(|e| format!("{} {:?}", e.mac, e.remote)));
+        let proxies = sorted(&mut kernel.proxies(key)?.iter().map(|proxy| proxy.address.to_string()));
         let settings = SETTINGS.map(|(family, setting)| {
             let sysctl = Sysctl::Link { family, index: link.index, name: setting };
             kernel.sysctl(&key.namespace, &sysctl).map_err(|error| error.errno)
@@ -208,6 +214,7 @@ impl<'w> Side<'w> {
             format!("routes {routes:?}"),
             format!("neighbours {neighbours:?}"),
             format!("entries {entries:?}"),
+            format!("answers for {proxies:?}"),
             format!("settings {settings:?}"),
         ])
     }
@@ -236,6 +243,11 @@ fn address(net: IpNet) -> String {
 fn route_text(route: &Route) -> String {
     let Route { destination, gateway, source, table, metric, .. } = route;
     format!("{destination} {gateway:?} {source:?} {table:?} {metric:?}")
+}
+
+fn path_text(path: &RoutePath) -> String {
+    let RoutePath { destination, way, source, table, metric, mtu, .. } = path;
+    format!("{destination} {way:?} {source:?} {table:?} {metric:?} {mtu:?}")
 }
 
 fn rule_text(rule: &Rule) -> String {

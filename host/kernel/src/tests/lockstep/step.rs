@@ -1,7 +1,7 @@
 //! Random changes, and the same change for either kernel.
 
 use crate::tests::lockstep::side::{OF_NAMESPACE, SETTINGS, Side, TABLES};
-use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, route, rule};
+use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, path, route, rule};
 use crate::tests::lockstep::*;
 
 /// A namespace's number and an index there.
@@ -19,6 +19,9 @@ pub enum Step {
     Address(At, IpNet, bool),
     /// As if on the host.
     Route(At, Route, bool),
+    /// As if on the host.
+    Path(usize, RoutePath, bool),
+    Proxy(At, std::net::IpAddr, bool),
     Rule(usize, Rule, bool),
     Neighbour(At, std::net::IpAddr, MacAddress, bool),
     Forwarding(At, MacAddress, Option<std::net::IpAddr>, bool),
@@ -55,7 +58,9 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(32) {
+        match random.below(36) {
+            32..=33 => Self::Path(at.0, path(random, at.1), add),
+            34..=35 => Self::Proxy(at, if random.one_in(2) { random.ipv4() } else { random.ipv6() }, add),
             0..=5 => {
                 let spec = LinkSpec { end: new_end(random, side, space), kind: kind(random, side, other) };
                 Self::AddLink(space, other, spec)
@@ -91,7 +96,9 @@ impl Step {
                     true => Sysctl::Namespace(random.pick(&OF_NAMESPACE)),
                     false => Sysctl::Link { family, index: at.1, name: setting },
                 };
-                Self::Sysctl(if random.one_in(4) { space } else { at.0 }, sysctl, random.pick(&[0, 1, 1, 2]))
+                // What the kernel counts in ticks it gives back as it was only where that fits.
+                let unit = if setting == PROXY_DELAY { 40 } else { 1 };
+                Self::Sysctl(if random.one_in(4) { space } else { at.0 }, sysctl, unit * random.pick(&[0, 1, 1, 2]))
             }
             28 if random.one_in(3) => Self::Namespace(random.pick(&["n1", "n2"]).into(), add),
             29 => {
@@ -153,6 +160,14 @@ impl Step {
             Self::Route(at, route, add) => {
                 let route = Route { link: side.key(*at), ..route.clone() };
                 if *add { Change::AddRoute(route) } else { Change::RemoveRoute(route) }
+            }
+            Self::Path(at, path, add) => {
+                let path = RoutePath { namespace: space(*at), ..path.clone() };
+                if *add { Change::AddPath(path) } else { Change::RemovePath(path) }
+            }
+            Self::Proxy(at, address, add) => {
+                let proxy = Proxy { link: side.key(*at), address: *address };
+                if *add { Change::AddProxy(proxy) } else { Change::RemoveProxy(proxy) }
             }
             Self::Rule(at, rule, add) => {
                 let rule = Rule { namespace: space(*at), ..rule.clone() };

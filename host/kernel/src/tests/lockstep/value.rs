@@ -68,6 +68,33 @@ pub fn route(random: &mut Random) -> Route {
     }
 }
 
+/// One hop, or none. Nothing but these paths leads to where those without lead, so that no gateway is behind one.
+pub fn path(random: &mut Random, link: u32) -> RoutePath {
+    let ipv6 = random.one_in(2);
+    let address = |random: &mut Random| if ipv6 { random.ipv6() } else { random.ipv4() };
+    let (nowhere, somewhere) = if ipv6 { ("fd77::/64", "fd78::/64") } else { ("10.77.0.0/16", "10.78.0.0/16") };
+    let way = match random.below(6) {
+        0 => Way::Blackhole,
+        1 => Way::Unreachable,
+        2 => Way::Prohibit,
+        // An IPv6 route through a loopback is one to nowhere.
+        _ => {
+            let link = if link == 1 && ipv6 { 2 } else { link };
+            Way::Hops(vec![Hop { link, gateway: Some(address(random)), on_link: random.one_in(2), weight: 1 }])
+        }
+    };
+    let mtu = matches!(way, Way::Hops(_)).then(|| random.pick(&[1280, 1400]));
+    RoutePath {
+        namespace: Namespace::Host,
+        destination: if mtu.is_some() { somewhere } else { nowhere }.parse().unwrap(),
+        way,
+        source: None,
+        table: random.one_in(3).then(|| random.pick(&[100, 1000])),
+        metric: random.one_in(3).then(|| random.pick(&[7, 256])),
+        mtu,
+    }
+}
+
 pub fn rule(random: &mut Random) -> Rule {
     let ipv6 = random.one_in(2);
     let net = |random: &mut Random| {

@@ -240,6 +240,20 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
     ("routes.add", InvalidArgument, "an IPv4 gateway for an IPv6 destination", |g| {
         routes::add(&[Route { gateway: Some(FOREIGN), ..Route::new(&g.bridge, net("fd00::/64")?) }])
     }),
+    ("routes.add-paths", AlreadyExists, "a path that is there", |g| {
+        let path = || routes::Path { table: Some(4251), ..routes::Path::new(g.pool, routes::Way::Blackhole) };
+        routes::add_paths(None, &[path(), path()])
+    }),
+    ("routes.add-paths", Forbidden, "a destination of nobody's", |_| {
+        routes::add_paths(None, &[routes::Path::new(FOREIGN.into(), routes::Way::Blackhole)])
+    }),
+    ("routes.add-paths", InvalidArgument, "no next hop", |g| {
+        routes::add_paths(None, &[routes::Path::new(g.pool, routes::Way::NextHops(Vec::new()))])
+    }),
+    ("routes.add-paths", NotFound, "a link that is gone", |g| {
+        let hop = routes::NextHop { link: &g.gone, gateway: None, on_link: false, weight: 1 };
+        routes::add_paths(None, &[routes::Path::new(g.pool, routes::Way::NextHops(vec![hop]))])
+    }),
     ("routes.list", NotFound, "a link that is gone", |g| routes::list(&g.gone).map(drop)),
     ("rules.add", InvalidArgument, "nothing that ties it to the network", |_| {
         let (source, destination, input_link, mark) = (None, None, None, None);
@@ -275,6 +289,16 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
     ("neighbours.add", NotFound, "a link that is gone", |g| {
         neighbours::add(&[Neighbour { link: &g.gone, address: g.own(), mac_address: MAC }])
     }),
+    ("neighbours.add-proxies", AlreadyExists, "what the host answers for", |g| {
+        let proxy = neighbours::Proxy { link: &g.bridge, address: g.own() };
+        neighbours::add_proxies(&[proxy, proxy])
+    }),
+    ("neighbours.add-proxies", Forbidden, "an address of nobody's", |g| {
+        neighbours::add_proxies(&[neighbours::Proxy { link: &g.bridge, address: FOREIGN }])
+    }),
+    ("neighbours.add-proxies", NotFound, "a link that is gone", |g| {
+        neighbours::add_proxies(&[neighbours::Proxy { link: &g.gone, address: g.own() }])
+    }),
     ("neighbours.add-forwarding", InvalidArgument, "a host to send to on what is no vxlan", |g| {
         neighbours::add_forwarding(&[ForwardingEntry { link: &g.plain, mac_address: MAC, remote: Some(FOREIGN) }])
     }),
@@ -287,6 +311,12 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
         sysctls::get_link(&g.gone, LinkSysctl::Ipv4ProxyArp).map(drop)
     }),
     ("sysctls.set-link", NotFound, "a link that is gone", |g| sysctls::set_link(&g.gone, LinkSysctl::Ipv4ProxyArp, 1)),
+    ("sysctls.get-neighbour", NotFound, "a link that is gone", |g| {
+        sysctls::get_neighbour(&g.gone, sysctls::NeighbourSysctl::Ipv4ProxyDelay).map(drop)
+    }),
+    ("sysctls.set-neighbour", NotFound, "a link that is gone", |g| {
+        sysctls::set_neighbour(&g.gone, sysctls::NeighbourSysctl::Ipv4ProxyDelay, 0)
+    }),
     ("forwarding.allow", NotFound, "a link that is gone", |g| forwarding::allow(&g.gone, true, false)),
     ("forwarding.allow", InvalidArgument, "a link in another namespace", |g| forwarding::allow(&g.inner, true, false)),
     ("forwarding.allow", InvalidArgument, "a name that iptables misreads", |g| forwarding::allow(&g.odd, true, true)),

@@ -9,7 +9,7 @@ use pontoon_sdk::links::{self, Link, LinkChanges, LinkEnd, LinkSpec, Master};
 use pontoon_sdk::neighbours::{ForwardingEntry, ForwardingInfo, Neighbour, NeighbourInfo};
 use pontoon_sdk::routes::{Route, RouteInfo, WholeRoute};
 use pontoon_sdk::rules::{Family, Rule, RuleInfo, WholeRule};
-use pontoon_sdk::sysctls::{LinkSysctl, NamespaceSysctl};
+use pontoon_sdk::sysctls::{LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use pontoon_sdk::{Error, MacAddress, Result};
 
 use super::Stage;
@@ -114,7 +114,29 @@ pub(super) fn routes(stage: &Stage) -> Result<()> {
         remove(&[route])?;
         add(&[Route::new(&bridge, destination)])?;
     }
+    paths(stage, &bridge)?;
     whole_routes(stage, &bridge)
+}
+
+/// Leaves paths to nowhere behind, which go with their owner.
+fn paths(stage: &Stage, bridge: &Link) -> Result<()> {
+    use pontoon_sdk::routes::{NextHop, Path, Way, add_paths, remove_paths};
+
+    for pool in stage.network.pools() {
+        let destination = IpNet::from(stage.address(pool));
+        let table = Some(NUMBER + 7);
+        let hop = NextHop { link: bridge, gateway: None, on_link: false, weight: 1 };
+        let by_bridge = Path { table, mtu: Some(1400), ..Path::new(destination, Way::NextHops(vec![hop])) };
+        let nowhere = Path { table, metric: Some(7), ..Path::new(destination, Way::Unreachable) };
+        let both = [by_bridge.clone(), nowhere.clone()];
+        add_paths(None, &both)?;
+        refused(add_paths(None, &both[..1]), AlreadyExists, "routes.add-paths of a path that is there")?;
+        remove_paths(None, &[by_bridge.name(), nowhere.name()])?;
+        remove_paths(None, &[by_bridge.name()])?;
+        add_paths(None, &both)?;
+        remove_paths(None, &[by_bridge.name()])?;
+    }
+    Ok(())
 }
 
 /// What is listed names what was added, whatever was left out of it.
@@ -207,7 +229,25 @@ pub(super) fn neighbours(stage: &Stage) -> Result<()> {
         remove(&[of(new)])?;
         add(&[of(new)])?;
     }
+    proxies(stage, &bridge)?;
     forwarding_entries(stage, &bridge)
+}
+
+/// Leaves what the host answers for behind, which goes with the bridge.
+fn proxies(stage: &Stage, bridge: &Link) -> Result<()> {
+    use pontoon_sdk::neighbours::{Proxy, add_proxies, remove_proxies};
+
+    for pool in stage.network.pools() {
+        // The host has none of those that other actions add to links.
+        let address = before_the_end(pool, 7 + u8::from(stage.is_endpoints()));
+        let proxy = [Proxy { link: bridge, address }];
+        add_proxies(&proxy)?;
+        refused(add_proxies(&proxy), AlreadyExists, "neighbours.add-proxies of what is there")?;
+        remove_proxies(&proxy)?;
+        remove_proxies(&proxy)?;
+        add_proxies(&proxy)?;
+    }
+    Ok(())
 }
 
 fn forwarding_entries(stage: &Stage, bridge: &Link) -> Result<()> {
@@ -229,12 +269,16 @@ fn forwarding_entries(stage: &Stage, bridge: &Link) -> Result<()> {
 }
 
 pub(super) fn sysctls(stage: &Stage) -> Result<()> {
-    use pontoon_sdk::sysctls::{get_link, get_namespace, set_link, set_namespace};
+    use pontoon_sdk::sysctls::{get_link, get_namespace, get_neighbour, set_link, set_namespace, set_neighbour};
 
     let bridge = stage.bridge()?;
     for value in [1, 0, 1] {
         set_link(&bridge, LinkSysctl::Ipv4ProxyArp, value)?;
         same(get_link(&bridge, LinkSysctl::Ipv4ProxyArp)?, value, "sysctls.get-link after set-link")?;
+    }
+    for value in [0, 80] {
+        set_neighbour(&bridge, NeighbourSysctl::Ipv4ProxyDelay, value)?;
+        same(get_neighbour(&bridge, NeighbourSysctl::Ipv4ProxyDelay)?, value, "sysctls.get-neighbour after set")?;
     }
     let name = stage.link_name("sysctl-");
     let namespace = pontoon_sdk::namespaces::add(&name)?;
