@@ -157,7 +157,9 @@ fn null_passes() {
 #[test]
 fn the_driver_with_no_fault_passes_all() {
     let run = passes(&driver("test/faulty"));
-    assert_eq!(run.ended("skipped").collect::<Vec<_>>(), [&Value::Null; 0]);
+    // `test/pools` has that part, and passes: `ipam::the_suite_has_checks_for_the_part`.
+    let other = |line: &&Value| line["reason"] != "the driver does not export ipam";
+    assert_eq!(run.ended("skipped").filter(other).collect::<Vec<_>>(), [&Value::Null; 0]);
 }
 
 /// The same driver whose author does not say what it is without: nothing is skipped because of what it does.
