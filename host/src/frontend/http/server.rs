@@ -127,8 +127,13 @@ async fn connection(
     let stream = Patient::new(stream, begun, limits.head, limits.stall);
     let head = stream.head();
     let (asked, first) = (head.clone(), Arc::new(Notify::new()));
-    let (router, course) = (TowerToHyperService::new(router), (head, first.clone(), stopping.clone()));
-    let service = service_fn(move |request| answered(request, router.clone(), caller, course.clone()));
+    let (router, is_first, course) = (TowerToHyperService::new(router), first.clone(), stopping.clone());
+    let service = service_fn(move |request| {
+        // At once: what is read from here on is no head that has to come to its end.
+        head.is_complete(true);
+        is_first.notify_one();
+        answered(request, router.clone(), caller, head.clone(), course.clone())
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // From the end of one request to the end of the next one's head, of which `Patient` sees to the latter.
@@ -161,31 +166,20 @@ async fn connection(
             () = std::future::ready(()) => rest.await.map(|_| None),
         }
     };
-    match until_stopped.await {
-        Ok(parts) => {
-            let parts = parts?;
-            let stream = parts.io.into_inner().into_stream().into_std().ok()?;
-            Some(Waiting { stream, begun: parts.read_buf.to_vec() })
-        }
-        Err(error) => {
-            tracing::debug!(%error, "a connection broke off");
-            None
-        }
-    }
+    let ended = until_stopped.await.inspect_err(|error| tracing::debug!(%error, "a connection broke off"));
+    let parts = ended.ok()??;
+    let stream = parts.io.into_inner().into_stream().into_std().ok()?;
+    Some(Waiting { stream, begun: parts.read_buf.to_vec() })
 }
-
-/// How far a connection has come: the head at hand, the first request, the end.
-type Course = (Head, Arc<Notify>, watch::Receiver<Option<After>>);
 
 /// Answers a request whose head is complete.
 async fn answered(
     mut request: hyper::Request<Incoming>,
     router: TowerToHyperService<Router>,
     caller: Option<Caller>,
-    (head, first, stopping): Course,
+    head: Head,
+    stopping: watch::Receiver<Option<After>>,
 ) -> Result<Response, Infallible> {
-    head.is_complete(true);
-    first.notify_one();
     caller.map(|caller| request.extensions_mut().insert(caller));
     let mut answer = router.call(request).await;
     head.is_complete(false);
