@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use pontoon_sdk::links::{self, Link, LinkEnd, LinkSpec};
 use pontoon_sdk::nftables::{self, RuleId};
-use pontoon_sdk::store::{self, Key};
+use pontoon_sdk::store::Key;
 use pontoon_sdk::sysctls::{self, LinkSysctl};
 use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, Result, forwarding, ipnet};
 use serde::{Deserialize, Serialize};
