@@ -66,8 +66,8 @@ A version that does not pass the checks of an upgrade leaves the one before serv
     migration::one_that_fails_leaves_all_as_it_was migration::a_daemon_that_is_killed_in_a_migration_has_the_version_before
 A rollback does not give back what the operator has taken from the grant since
     upgrades::a_rollback_keeps_a_grant_that_was_given_since
-a component whose signature it does not allow is not compiled and not loaded, from a registry, a file or the drivers folder
-    signatures::a_signature_that_does_not_count_loads_nothing signatures::files_are_under_the_policy
+a component whose signature it does not allow is not compiled and not loaded, from a registry, a file, the drivers folder or another host
+    signatures::a_signature_that_does_not_count_loads_nothing signatures::files_are_under_the_policy signatures::a_driver_that_moves_house_is_under_the_policy
     host/src/driver/trust/tests::each_reason_has_its_line host/src/driver/trust/tests::a_signature_is_of_its_component_alone
 Only root's word (`--allow-unsigned`) loads one without a signature, and the log and the history say so
     signatures::without_a_signature_it_is_loaded_by_hand_and_that_is_seen

@@ -270,3 +270,34 @@ fn files_are_under_the_policy() {
     run(&mut daemon);
     assert_eq!(daemon.json("driver ls").as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_driver_that_moves_house_is_under_the_policy() {
+    let acme = Signer::new();
+    let mut daemon = with_policy(&policy(&acme, "", "", ""));
+    let component = packed(&daemon, "1.0.0");
+    let file = daemon.file("null.pontoon");
+    daemon.ok(&format!("driver load --allow-unsigned --grant-asked {}", component.display()));
+    daemon.ok(&format!("driver export null {}", file.display()));
+    let sign = |bytes: &[u8]| std::fs::write(file.with_extension("sig"), acme.sign(bytes)).unwrap();
+    let (import, component) = (format!("driver import {}", file.display()), std::fs::read(component).unwrap());
+    // Into the place of one that is there, and where there is none.
+    for is_new in [false, true] {
+        if is_new {
+            daemon.ok("driver rm null");
+        }
+        let before = daemon.stored();
+        assert!(daemon.refused(6, &import).contains("it is not signed"));
+        sign(&std::fs::read(&file).unwrap());
+        assert!(daemon.refused(6, &import).contains("or of other bytes"), "the component is signed, not the file");
+        assert_eq!(daemon.stored(), before);
+        sign(&component);
+        daemon.ok(&import);
+        assert_eq!(daemon.json("driver history null")[0]["signed"], "signed by acme");
+        std::fs::remove_file(file.with_extension("sig")).unwrap();
+    }
+    daemon.ok("driver rm null");
+    daemon.ok(&format!("{import} --allow-unsigned"));
+    assert_eq!(daemon.json("driver history null")[0]["signed"], "unsigned, and allowed by hand");
+    daemon.stop();
+}
