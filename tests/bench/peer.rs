@@ -50,7 +50,7 @@ pub struct Peer {
 }
 
 enum At {
-    Floor(Floor),
+    Floor(Box<Floor>),
     Daemon(Daemon),
     Program,
 }
@@ -66,7 +66,7 @@ impl Peer {
         let folder = tempfile::Builder::new().prefix("pontoon-bench-").tempdir().unwrap();
         let host = Namespace::new("host");
         let at = match way {
-            Way::Kernel => At::Floor(Floor::at(&host)),
+            Way::Kernel => At::Floor(Box::new(Floor::at(&host))),
             Way::Socket | Way::CommandLine => {
                 let daemon = Daemon::start();
                 daemon.load("bridge");
