@@ -37,10 +37,10 @@ pub struct CreateNetwork {
     #[serde(default)]
     pub no_pools: bool,
     /// The driver that gives its pools and addresses; none: Pontoon's own.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipam: Option<Name>,
     /// Options for that driver.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ipam_options: BTreeMap<String, String>,
     /// Labels for the driver.
     #[serde(default)]
