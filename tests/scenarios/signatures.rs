@@ -277,7 +277,7 @@ fn a_driver_that_moves_house_is_under_the_policy() {
     let mut daemon = with_policy(&policy(&acme, "", "", ""));
     let component = packed(&daemon, "1.0.0");
     let file = daemon.file("null.pontoon");
-    daemon.ok(&format!("driver load --allow-unsigned --grant-asked {}", component.display()));
+    daemon.ok(&format!("driver load --name null --allow-unsigned --grant-asked {}", component.display()));
     daemon.ok(&format!("driver export null {}", file.display()));
     let sign = |bytes: &[u8]| std::fs::write(file.with_extension("sig"), acme.sign(bytes)).unwrap();
     let (import, component) = (format!("driver import {}", file.display()), std::fs::read(component).unwrap());

@@ -36,13 +36,13 @@ fn changes_of(bench: &FakeBench, names: &[&'static str]) -> usize {
     changes.load(Ordering::Relaxed)
 }
 
-/// The bridge driver reads all of its networks when it makes one: of two at the same time, the second one's commit finds that out. What its
-/// first run did is undone, which the kernel sees.
+/// This driver keeps a list of its networks: of two at the same time, the second one's commit finds that out. What its first run did is undone,
+/// which the kernel sees.
 #[test]
 fn a_call_that_was_overtaken_is_run_again() {
     let bench = FakeBench::new();
-    bench.load("bridge", "bridge");
-    // The first one switches forwarding on.
+    bench.load_with("bridge", "test/faulty", &[("fault", "remembers-others")]);
+    // The first one may do more.
     changes_of(&bench, &["a"]);
     let (alone, names) = (changes_of(&bench, &["a"]), ["a", "b", "c", "d"]);
     let overtaken = (0..ROUNDS).any(|_| changes_of(&bench, &names) > names.len() * alone + alone / 2);
@@ -77,7 +77,7 @@ fn a_turn_ends_with_the_deadline_of_its_call() {
     const DEADLINE: Duration = Duration::from_millis(300);
     const SLOW: usize = 30;
     let bench = FakeBench::with_deadline(DEADLINE);
-    bench.load("bridge", "bridge");
+    bench.load_with("bridge", "test/faulty", &[("fault", "remembers-others")]);
     let changes = AtomicUsize::new(0);
     bench.fake.look_on(Some(Box::new(move |_| {
         if changes.fetch_add(1, Ordering::Relaxed) % SLOW == SLOW - 1 {

@@ -125,7 +125,12 @@ impl FakeBench {
 
     /// Loads a driver that was built.
     pub fn load(&self, name: &str, file: &str) {
-        self.wait(self.controller().load_driver(load(name, file, &[]))).unwrap();
+        self.load_with(name, file, &[]);
+    }
+
+    /// The same, with a configuration.
+    pub fn load_with(&self, name: &str, file: &str, configuration: &[(&str, &str)]) {
+        self.wait(self.controller().load_driver(load(name, file, configuration))).unwrap();
     }
 
     /// A new sandbox, by its path.
