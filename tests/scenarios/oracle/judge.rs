@@ -32,7 +32,7 @@ pub struct Driver {
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
     links: BTreeMap<(String, u32), usize>,
-    /// Policy rules, routes that no link is left of, and ports, by their lines.
+    /// Policy rules, paths and ports, by their lines.
     lines: BTreeMap<(String, About, String), usize>,
     /// Links that an engine has moved away, by the names and indexes that they had on the host.
     pub moved: BTreeSet<String>,
@@ -96,7 +96,7 @@ impl Owners {
             }
             let was = |line: &(About, String)| before.get(name).is_some_and(|space| space.lines.contains_key(line));
             for line in space.lines.keys().filter(|line| !was(line)) {
-                if matches!(line.0, About::Rule | About::Port) {
+                if matches!(line.0, About::Rule | About::Port | About::Path) {
                     self.lines.insert((name.clone(), line.0.clone(), line.1.clone()), actor);
                 }
             }
@@ -120,7 +120,9 @@ impl Owners {
         match about {
             About::Link(index) => self.of_link(space, *index),
             About::Table(table) => of_table(table),
-            About::Rule | About::Port => self.lines.get(&(space.to_owned(), about.clone(), line.to_owned())).copied(),
+            About::Rule | About::Port | About::Path => {
+                self.lines.get(&(space.to_owned(), about.clone(), line.to_owned())).copied()
+            }
             About::Rest => None,
         }
     }

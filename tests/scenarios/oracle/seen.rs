@@ -44,6 +44,8 @@ pub enum About {
     Table(String),
     Rule,
     Port,
+    /// A route by no link of a driver's, or an address that the host answers for on somebody else's.
+    Path,
     Rest,
 }
 
@@ -108,6 +110,15 @@ impl Space {
         found.map_or(About::Rest, |info| About::Link(info.index))
     }
 
+    /// The same of what a driver may have where the link is not its own.
+    fn about_or_path(&self, name: &str, may_be_path: bool) -> About {
+        match self.about(name) {
+            About::Link(index) if self.is_own(index) => About::Link(index),
+            _ if may_be_path => About::Path,
+            other => other,
+        }
+    }
+
     /// The names that only this link has: its name, and the one beside it that the kernel layer derives from its index.
     pub fn names(info: &LinkInfo) -> [String; 2] {
         [info.name.clone(), format!("pontoon{:08x}", info.index)]
@@ -123,8 +134,8 @@ impl Space {
         let about = match line.split(' ').next() {
             // They are read one by one.
             _ if line.starts_with("Settings") || line.contains("LinkSettings") => return,
-            Some("link") => self.about(second),
-            Some("route") => self.about(line.split(' ').nth(2).unwrap_or_default()),
+            Some("link") => self.about_or_path(second, line.contains(" answers for ")),
+            Some("route") => self.about_or_path(line.split(' ').nth(2).unwrap_or_default(), line.contains(" More { ")),
             Some("rule") => About::Rule,
             Some("nft") => About::Table(second.to_owned()),
             Some("port") => About::Port,
@@ -193,7 +204,8 @@ impl Space {
     /// What follows from addresses a moment later is left out: link-local ones, and the table of local addresses for own links.
     fn take_route(&mut self, route: &Value) {
         let text = |key: &str| route[key].as_str().unwrap_or_default();
-        let about = self.about(text("dev"));
+        let is_drivers = !["kernel", "boot", "static", "ra"].contains(&text("protocol"));
+        let about = self.about_or_path(text("dev"), is_drivers);
         let own = matches!(about, About::Link(index) if self.is_own(index));
         let destination = text("dst");
         if destination.starts_with("fe80:") || destination.starts_with("ff00:") || own && text("table") == "local" {
