@@ -56,15 +56,17 @@ impl Reached {
         Ok(overlapping.map(|(link, _)| *link).collect())
     }
 
-    /// Reads all. One dump of each kind.
+    /// Reads all. One dump of each kind. Where that fails, nothing is known, and the next look reads it again.
     pub fn read(&mut self, host: &Host, session: &mut Session) -> Result<(), Error> {
-        if self.told.is_none() {
-            // Before it is read, so that nothing comes in between.
-            self.told = host.subscribe(subscribed)?;
-        }
+        // Before it is read, so that nothing comes in between.
+        let told = match self.told.take() {
+            Some(told) => Some(told),
+            None => host.subscribe(subscribed)?,
+        };
+        let found = list(session, None)?;
         self.nets.clear();
-        list(session, None)?.into_iter().for_each(|net| *self.nets.entry(net).or_default() += 1);
-        self.read = self.nets.len();
+        found.into_iter().for_each(|net| *self.nets.entry(net).or_default() += 1);
+        (self.read, self.told) = (self.nets.len(), told);
         Ok(())
     }
 
