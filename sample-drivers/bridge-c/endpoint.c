@@ -66,7 +66,7 @@ bool endpoint_create(const char *network_id, const char *id, pontoon_driver_capa
   if (!choose_mac(info, &made, err) || !network_find(network_id, &network, err)) return false;
   char digits[17], container_name[NAME_SIZE];
   hash(id, digits);
-  snprintf(made.host_link, NAME_SIZE, "veth%.7s", digits);
+  snprintf(made.host_link, NAME_SIZE, "veth%.10s", digits);
   snprintf(container_name, NAME_SIZE, "%sc", made.host_link);
   const pontoon_string *wanted = pontoon_find(&options->generic, LABEL_INTERFACE_NAME);
   if (wanted && !pontoon_copy(made.interface_name, NAME_SIZE, wanted))

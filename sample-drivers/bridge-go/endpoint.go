@@ -61,7 +61,7 @@ func createEndpoint(networkID, endpoint string, info *pontoon.InterfaceInfo, opt
 		MacAddress:   mac,
 		IPv4:         info.Address().Addr(),
 		IPv6:         info.AddressIPv6().Addr(),
-		HostLink:     "veth" + hash(endpoint)[:7],
+		HostLink:     "veth" + hash(endpoint)[:10],
 		InSandbox:    sandbox != nil,
 		ExposedPorts: options.ExposedPorts,
 	}

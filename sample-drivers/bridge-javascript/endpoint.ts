@@ -52,7 +52,7 @@ export function save(network: string, endpoint: string, record: Endpoint): void 
 export function create(network: string, endpoint: string, info: InterfaceInfo, options: EndpointOptions): void {
   if (get(network, endpoint)) throw errors.alreadyExists(`endpoint ${endpoint} is there already`);
   const macAddress = chooseMacAddress(info);
-  const hostLink = `veth${hash(endpoint).slice(0, 7)}`;
+  const hostLink = `veth${hash(endpoint).slice(0, 10)}`;
   const interfaceName = new Map(options.generic).get(INTERFACE_NAME);
   const itsNetwork = findNetwork(network);
   // In the container's own namespace, if it is known: a link that is made there need not be moved.

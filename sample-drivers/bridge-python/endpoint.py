@@ -85,7 +85,7 @@ def create(network: str, endpoint: str, info: InterfaceInfo, options: EndpointOp
     if _key(network, endpoint).get() is not None:
         raise already_exists(f"endpoint {endpoint} is there already")
     mac_address = _choose_mac_address(info)
-    host_link = f"veth{fnv(endpoint)[:7]}"
+    host_link = f"veth{fnv(endpoint)[:10]}"
     interface_name = dict(options.generic).get(INTERFACE_NAME)
     its_network = Network.find(network)
     sandbox = info.sandbox()

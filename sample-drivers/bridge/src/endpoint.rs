@@ -54,7 +54,8 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
         return Err(Error::already_exists(format!("endpoint {endpoint} is there already")));
     }
     let mac_address = info.choose_mac_address()?;
-    let host_link = format!("veth{}", &hash(endpoint)[..7]);
+    // As long as a name may be, with the letter of its other end: with seven digits, two of 10,000 are often alike.
+    let host_link = format!("veth{}", &hash(endpoint)[..10]);
     let network = Network::find(network)?;
     let sandbox = info.sandbox();
     let interface_name = options::interface_name(&options.generic, sandbox.is_some())?;

@@ -6,7 +6,7 @@ use pontoon_sdk::{MacAddress, Protocol, TransportPort, fake};
 use super::{BRIDGE, Network, network, refused};
 
 /// The link on the bridge of the endpoint `e`.
-const HOST_LINK: &str = "vethaf63d84";
+const HOST_LINK: &str = "vethaf63d84c86";
 
 fn network_that_is_there() -> Network {
     let network = network().option("com.docker.network.driver.mtu", "1400");
@@ -20,7 +20,7 @@ fn makes_a_pair() {
     let (mac_address, _) = endpoint.create().unwrap();
     let host = fake::link(HOST_LINK).unwrap();
     assert_eq!((host.kind.as_str(), host.mtu, host.up, host.master.as_deref()), ("veth", 1400, true, Some(BRIDGE)));
-    let container = fake::link("vethaf63d84c").unwrap();
+    let container = fake::link("vethaf63d84c86c").unwrap();
     assert_eq!(
         (container.mtu, container.up, container.master, container.mac_address),
         (1400, false, None, mac_address)
@@ -54,7 +54,7 @@ fn keeps_the_mac_address_that_it_is_given() {
     let given = MacAddress([2, 0x42, 0, 0, 0, 9]);
     let endpoint = network_that_is_there().endpoint("e").mac_address(given);
     assert_eq!(endpoint.create().unwrap().0, Some(given));
-    assert_eq!(fake::link("vethaf63d84c").unwrap().mac_address, Some(given));
+    assert_eq!(fake::link("vethaf63d84c86c").unwrap().mac_address, Some(given));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn gives_the_container_its_link_and_gateways() {
     let endpoint = network_that_is_there().endpoint("e").address("10.5.0.2/24");
     endpoint.create().unwrap();
     let joined = endpoint.join().unwrap();
-    assert_eq!(joined.link.unwrap().name, "vethaf63d84c");
+    assert_eq!(joined.link.unwrap().name, "vethaf63d84c86c");
     assert_eq!((joined.prefix.as_str(), joined.name), ("eth", None));
     assert_eq!(joined.gateway, Some("10.5.0.1".parse().unwrap()));
     assert_eq!(joined.gateway_ipv6, Some("fd05::1".parse().unwrap()));
