@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use ipnet::IpNet;
 
-use super::{Transaction, removed_by};
+use super::Transaction;
 use kernel::{Applied, Change, Kernel, LinkKey, Outcome, Sysctl};
 
 /// `disable_ipv6` of a link, which takes its IPv6 addresses and routes.
@@ -42,7 +42,7 @@ impl Transaction {
             return;
         }
         let made: HashSet<&Change> = self.applied.iter().flat_map(|applied| &applied.undo).collect();
-        lost.retain(|change| removed_by(change).is_none_or(|removal| !made.contains(&removal)));
+        lost.retain(|change| change.removal().is_none_or(|removal| !made.contains(&removal)));
         self.applied.push(Applied { outcome: Outcome::Done, undo: lost });
     }
 }

@@ -1,6 +1,6 @@
 //! Lists of changes: all or nothing, with those for one namespace that stand together sent together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -11,7 +11,7 @@ use crate::link::mark::Marks;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
 use crate::{
-    Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Outcome, Sysctl, ip, namespace, nft,
+    Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Neighbour, Outcome, ip, namespace, nft,
 };
 
 /// What changes have in common that can be sent together.
@@ -116,8 +116,35 @@ pub(crate) fn undo_for_reaping(
     let condemned = if moved { None } else { link::condemn::condemn(session, &keys, kernel.marks).ok() };
     let changes = applied.iter().rev().flat_map(|a| a.undo.iter());
     let changes = one_per_table(changes.filter(|change| !(condemned.is_some() && made.take_along(change))));
-    let errors = each(kernel, session, &changes, Together::TakingBack);
+    let kept = kept(session, &changes, kernel.marks);
+    let mut errors = each(kernel, session, &changes, Together::TakingBack);
+    errors.extend(each(kernel, session, &kept, Together::TakingBack));
     (errors, condemned.unwrap_or_default())
+}
+
+/// What the kernel takes from links beside what it is told with these changes, and is to stay: what brings it back.
+fn kept(session: &mut Session, changes: &[Change], marks: Marks) -> Vec<Change> {
+    let links: BTreeSet<LinkKey> = changes.iter().filter_map(takes_more_from).collect();
+    // A link that is gone has nothing to keep.
+    let there: Vec<Change> = links.into_iter().filter_map(|link| aside(session, &link, marks).ok()).flatten().collect();
+    let told: HashSet<Change> = changes.iter().map(same_as_listed).collect();
+    let replaced = |neighbour: &Neighbour| {
+        let is_its = |n: &Neighbour| (&n.link, n.address) == (&neighbour.link, neighbour.address);
+        changes.iter().any(|change| matches!(change, Change::AddNeighbour(n) if is_its(n)))
+    };
+    let goes = |change: &Change| match change {
+        Change::AddNeighbour(neighbour) if replaced(neighbour) => true,
+        _ => change.removal().is_some_and(|removal| told.contains(&removal)),
+    };
+    there.into_iter().filter(|change| !goes(change)).collect()
+}
+
+/// A change in the words in which [`aside`] speaks of the same thing.
+fn same_as_listed(change: &Change) -> Change {
+    match change {
+        Change::RemovePath(path) => ip::path::plain(path).map_or_else(|| change.clone(), Change::RemoveRoute),
+        _ => change.clone(),
+    }
 }
 
 /// The removals of rules of one nftables table as one: each is a transaction, for which the kernel takes some 16 ms.
@@ -181,7 +208,7 @@ fn steps(kernel: &Kernel, session: &mut Session, changes: &[Change], how: Togeth
     let done = match changes.first().map(|change| lane(0, change)) {
         Some(Lane::Links(_)) => links(session, changes, kernel.marks),
         Some(Lane::Route(at)) => routes(session, at, changes, kernel.marks, how, note),
-        _ => Ok(changes.iter().map(|change| alone(kernel, session, change, note)).collect()),
+        _ => Ok(changes.iter().map(|change| alone(kernel, session, change, how, note)).collect()),
     };
     // A namespace that is gone, or a socket that fails, is every change's failure, but what is to be removed from it is gone.
     done.unwrap_or_else(|error| changes.iter().map(|change| failed(change, error.clone())).collect())
@@ -196,6 +223,20 @@ fn failed(change: &Change, error: Error) -> Step {
 }
 
 impl Change {
+    /// The removal that this change takes back: of what has no handle of its own and is told apart by its value alone.
+    pub fn removal(&self) -> Option<Self> {
+        Some(match self {
+            Self::AddAddress(link, address) => Self::RemoveAddress(link.clone(), *address),
+            Self::AddRoute(route) => Self::RemoveRoute(route.clone()),
+            Self::AddPath(path) => Self::RemovePath(path.clone()),
+            Self::AddProxy(proxy) => Self::RemoveProxy(proxy.clone()),
+            Self::AddRule(rule) => Self::RemoveRule(rule.clone()),
+            Self::AddNeighbour(neighbour) => Self::RemoveNeighbour(neighbour.clone()),
+            Self::AddForwarding(entry) => Self::RemoveForwarding(entry.clone()),
+            _ => return None,
+        })
+    }
+
     fn removes(&self) -> bool {
         matches!(
             self,
@@ -239,8 +280,8 @@ fn routes(
         if plans.iter().any(Result::is_err) {
             plans.iter_mut().flatten().for_each(|plan| *plan = Plan::nothing());
         }
-        let links: BTreeSet<&LinkKey> = changes.iter().filter_map(takes_more_from).collect();
-        let asides = links.into_iter().map(|link| Ok((link, aside(session, link, marks)?)));
+        let links: BTreeSet<LinkKey> = changes.iter().filter_map(takes_more_from).collect();
+        let asides = links.into_iter().map(|link| Ok((link.clone(), aside(session, &link, marks)?)));
         let asides = asides.collect::<Result<BTreeMap<_, _>, Error>>()?;
         let undo = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter()).chain(asides.values().flatten());
         note(&undo.cloned().collect::<Vec<_>>())?;
@@ -260,14 +301,14 @@ fn known(session: &mut Session, at: &Namespace, changes: &[Change]) -> Result<Ve
 }
 
 /// What the kernel took away beside what it was told comes back last: with the first change of the link that was made, or half.
-fn bring_back(changes: &[Change], steps: &mut [Step], mut asides: BTreeMap<&LinkKey, Vec<Change>>) {
+fn bring_back(changes: &[Change], steps: &mut [Step], mut asides: BTreeMap<LinkKey, Vec<Change>>) {
     for (change, step) in changes.iter().zip(steps) {
         let undo = match step {
             Ok(applied) => &mut applied.undo,
             Err(failed) => &mut failed.undo,
         };
         if !undo.is_empty()
-            && let Some(aside) = takes_more_from(change).and_then(|link| asides.remove(link))
+            && let Some(aside) = takes_more_from(change).and_then(|link| asides.remove(&link))
         {
             undo.extend(aside);
         }
@@ -296,38 +337,35 @@ fn send(
 impl Together {
     /// Refusals that are none.
     fn fine(self, change: &Change) -> &'static [Errno] {
-        use Change::{AddAddress, AddPath, AddRoute, AddRule};
-        let adds = matches!(change, AddAddress(..) | AddRoute(..) | AddPath(..) | AddRule(..));
+        use Change::{AddAddress, AddPath, AddProxy, AddRoute, AddRule};
+        let adds = matches!(change, AddAddress(..) | AddRoute(..) | AddPath(..) | AddRule(..) | AddProxy(..));
         if self == Self::TakingBack && adds { &[Errno::EXIST] } else { &[] }
     }
 }
 
-fn set_sysctl(
-    session: &mut Session,
-    namespace: &Namespace,
-    sysctl: &Sysctl,
-    value: i32,
-    marks: Marks,
-    note: Note,
-) -> Result<Applied, Error> {
+fn set_sysctl(session: &mut Session, change: &Change, marks: Marks, note: Note) -> Result<Applied, Error> {
+    let Change::SetSysctl { namespace, sysctl, value } = change else {
+        return Err(Error::refused("no change of a setting"));
+    };
     let setting = namespace::sysctl::open(session, namespace, sysctl, marks)?;
     let old = setting.value;
-    let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
+    let mut undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
+    if let Some(link) = takes_more_from(change) {
+        undo.extend(aside(session, &link, marks)?);
+    }
     note(&undo)?;
-    namespace::sysctl::set(session, namespace, sysctl, &setting, value)?;
+    namespace::sysctl::set(session, namespace, sysctl, &setting, *value)?;
     Ok(Applied { outcome: Outcome::Value(old), undo })
 }
 
-fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) -> Step {
+fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together, note: Note) -> Step {
     let done = match change {
         Change::AddNftRules { namespace, table, rules } => nft::add(session, &kernel.tables, namespace, table, rules),
         Change::RemoveNftRules { namespace, table, rules } => {
             nft::remove(session, &kernel.tables, namespace, table, rules)
         }
         Change::RemoveNftTable { namespace, table } => nft::remove_table(session, &kernel.tables, namespace, table),
-        Change::SetSysctl { namespace, sysctl, value } => {
-            set_sysctl(session, namespace, sysctl, *value, kernel.marks, note)
-        }
+        Change::SetSysctl { .. } => set_sysctl(session, change, kernel.marks, note),
         Change::MoveLink(link, to) => link::moving::move_link(session, link, to, kernel.marks),
         Change::AddOwnName(link) => link::naming::add(session, link, kernel.marks, note),
         Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
@@ -342,5 +380,8 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, note: Note) ->
         Change::ReleasePort(port) => Ok(kernel.ports.release(*port)),
         _ => Err(Error::refused("a change in the wrong lane")),
     };
-    done.or_else(|error| failed(change, error))
+    done.or_else(|error| match how.fine(change).iter().any(|fine| error.errno == Some(fine.raw_os_error())) {
+        true => Ok(Applied { outcome: Outcome::Done, undo: Vec::new() }),
+        false => failed(change, error),
+    })
 }

@@ -6,8 +6,11 @@ use rustix::io::Errno;
 use crate::link::mark::Marks;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
-use crate::{Applied, Change, Error, LinkChanges, LinkKey, Outcome};
+use crate::{Applied, Change, Error, LinkChanges, LinkKey, Outcome, Sysctl};
 use crate::{ip, link};
+
+/// IPV6_MIN_MTU.
+const LEAST_FOR_IPV6: u32 = 1280;
 
 /// What makes a change of rtnetlink's that answers nothing but done.
 pub(crate) struct Plan {
@@ -58,20 +61,29 @@ pub(crate) fn question(change: &Change) -> Option<Request> {
 }
 
 /// The link from which the kernel takes away more with a change than that says.
-pub(crate) fn takes_more_from(change: &Change) -> Option<&LinkKey> {
+pub(crate) fn takes_more_from(change: &Change) -> Option<LinkKey> {
     match change {
-        Change::SetLink(key, LinkChanges { up: Some(false), .. }) | Change::RemoveAddress(key, _) => Some(key),
+        Change::SetLink(key, LinkChanges { up: Some(false), .. } | LinkChanges { mac: Some(_), .. })
+        | Change::SetLink(key, LinkChanges { mtu: Some(..LEAST_FOR_IPV6), .. })
+        | Change::RemoveAddress(key, _) => Some(key.clone()),
+        Change::SetSysctl { namespace, sysctl: Sysctl::Link { index, name: "disable_ipv6", .. }, value: 1.. } => {
+            Some(LinkKey { namespace: namespace.clone(), index: *index })
+        }
         _ => None,
     }
 }
 
-/// What else the kernel takes away from a link, as what brings it back: a link that goes down loses its IPv6 addresses and all routes, a
-/// primary IPv4 address takes the others of its subnet along. Only addresses and this instance's routes come back.
+/// What else the kernel takes away from a link, as what brings it back: a link that goes down loses its IPv6 addresses, all routes, its
+/// neighbours and what the host answers for on it; one that can't have IPv6 any more the same of IPv6, one with another MAC its neighbours. A primary
+/// IPv4 address takes the others of its subnet along, and the last one of the link all of IPv4 (`fib_disable_ip`). Of routes only this
+/// instance's come back.
 pub(crate) fn aside(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<Vec<Change>, Error> {
     let addresses = ip::address::list(session, &key.namespace, key.index)?;
     let addresses = addresses.into_iter().map(|(_, address)| address).filter(|a| !is_link_local(a));
     let addresses = addresses.map(|address| Change::AddAddress(key.clone(), address));
-    Ok(addresses.chain(ip::path::through(session, key, marks)?).collect())
+    let neighbours = ip::neighbour::list(session, key)?.into_iter().map(Change::AddNeighbour);
+    let proxies = ip::proxy::list(session, key)?.into_iter().map(Change::AddProxy);
+    Ok(addresses.chain(ip::path::through(session, key, marks)?).chain(neighbours).chain(proxies).collect())
 }
 
 /// The kernel makes them itself.

@@ -229,6 +229,41 @@ fn the_other_addresses_of_a_subnet_come_back_with_the_first() {
     });
 }
 
+/// What an undo takes away beside what it is to, too.
+#[test]
+fn what_goes_with_an_address_or_a_setting_comes_back() {
+    in_both(|world| {
+        let inner = stage(world).inner;
+        let key = || inner.key.clone();
+        let add = |address: &str| Change::AddAddress(key(), net(address));
+        world.all(&[
+            Change::SetLink(key(), LinkChanges { up: Some(true), ..LinkChanges::default() }),
+            add("fd00:7::1/64"),
+        ]);
+        let mac = MacAddress([2, 0, 0, 0, 9, 1]);
+        let known = |address: &str| {
+            let address = address.parse().unwrap();
+            let neighbour = Neighbour { link: key(), address, mac };
+            [Change::AddNeighbour(neighbour), Change::AddProxy(Proxy { link: key(), address })]
+        };
+        world.all(&known("fd00:7::9"));
+        let answered = Proxy { link: key(), address: "169.254.1.1".parse().unwrap() };
+        world.one(Change::AddProxy(answered));
+        there_and_back(world, add("10.7.0.1/24"));
+        world.one(add("10.7.0.1/24"));
+        world.all(&known("10.7.0.9"));
+        world.one(Change::AddRoute(route(&inner, "10.50.0.0/16", Some("10.7.0.9"))));
+        there_and_back(world, add("10.8.0.1/24"));
+        there_and_back(world, Change::RemoveAddress(key(), net("10.7.0.1/24")));
+        let set = |changes: LinkChanges| there_and_back(world, Change::SetLink(key(), changes));
+        set(LinkChanges { up: Some(false), ..LinkChanges::default() });
+        set(LinkChanges { mac: Some(MacAddress([2, 1, 1, 1, 1, 1])), ..LinkChanges::default() });
+        set(LinkChanges { mtu: Some(1200), ..LinkChanges::default() });
+        let sysctl = Sysctl::Link { family: "ipv6", index: inner.key.index, name: "disable_ipv6" };
+        there_and_back(world, Change::SetSysctl { namespace: Namespace::Host, sysctl, value: 1 });
+    });
+}
+
 #[test]
 fn neighbours_and_forwardings_there_and_back() {
     in_both(|world| {
