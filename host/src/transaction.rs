@@ -198,8 +198,8 @@ impl Transaction {
                 again.iter_mut().for_each(|again| again.spec = None);
             }
             let ids = [
-                Some(self.made_link(&link, peer.as_ref(), again)),
-                peer.as_ref().map(|p| self.made_link(p, Some(&link), again::of_peer(spec, p))),
+                Some(self.made_link(&link, peer.as_ref(), spec.kind.parent(), again)),
+                peer.as_ref().map(|p| self.made_link(p, Some(&link), None, again::of_peer(spec, p))),
             ];
             ids.into_iter().flatten().zip(spec.ends()).for_each(|(id, end)| self.note_parts_of(id, spec, end));
             self.let_ports_reach_each_other(spec, &link);
@@ -217,10 +217,10 @@ impl Transaction {
         }
     }
 
-    fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>, again: Option<Again>) -> i64 {
+    fn made_link(&mut self, link: &NewLink, peer: Option<&NewLink>, parent: Option<u32>, again: Option<Again>) -> i64 {
         let LinkKey { namespace, index } = link.key.clone();
         let (peer, again) = (peer.map(|peer| peer.key.clone()), again.map(Box::new));
-        self.made(Thing::Link { namespace, index, name: link.name.to_string(), peer, again })
+        self.made(Thing::Link { namespace, index, name: link.name.to_string(), peer, parent, again })
     }
 
     /// Makes a namespace.
@@ -311,7 +311,7 @@ impl Transaction {
     fn apply(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, kernel::Error> {
         self.check_object_room(changes)?;
         let mut now: Vec<Change> =
-            changes.iter().filter_map(removed_by).filter(|c| self.removals.contains(c)).collect();
+            changes.iter().filter_map(Change::removal).filter(|c| self.removals.contains(c)).collect();
         let before = now.len();
         now.extend_from_slice(changes);
         let lost = self.lost_by(changes)?;
@@ -537,20 +537,6 @@ impl Drop for Transaction {
 /// Whether a change switches on a family that was not forwarded at all.
 fn switches_on(change: &Change, family: IptablesFamily) -> bool {
     matches!(change, Change::SetSysctl { sysctl: Sysctl::Namespace(path), .. } if switches(family).first() == Some(path))
-}
-
-/// The removal that a change takes back: of what has no handle of its own and is told apart by its value alone.
-fn removed_by(change: &Change) -> Option<Change> {
-    Some(match change {
-        Change::AddAddress(link, address) => Change::RemoveAddress(link.clone(), *address),
-        Change::AddRoute(route) => Change::RemoveRoute(route.clone()),
-        Change::AddPath(path) => Change::RemovePath(path.clone()),
-        Change::AddProxy(proxy) => Change::RemoveProxy(proxy.clone()),
-        Change::AddRule(rule) => Change::RemoveRule(rule.clone()),
-        Change::AddNeighbour(neighbour) => Change::RemoveNeighbour(neighbour.clone()),
-        Change::AddForwarding(entry) => Change::RemoveForwarding(entry.clone()),
-        _ => return None,
-    })
 }
 
 /// The packet rules on the host among objects: by table, the comments that no two share.

@@ -98,6 +98,17 @@ pub enum LinkKind {
     Dummy,
 }
 
+impl LinkKind {
+    /// The link that one of this kind lies on, by its ifindex in the host's namespace: the kernel deletes both together.
+    pub fn parent(&self) -> Option<u32> {
+        match self {
+            Self::Vxlan(Vxlan { parent, .. }) => *parent,
+            Self::Macvlan { parent, .. } | Self::Ipvlan { parent, .. } | Self::Vlan { parent, .. } => Some(*parent),
+            Self::Bridge | Self::Veth(_) | Self::Dummy => None,
+        }
+    }
+}
+
 /// Options of a VXLAN link.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the WIT's, documented there")]

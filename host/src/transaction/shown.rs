@@ -134,7 +134,7 @@ mod tests {
             Change::AddAddress(LinkKey { namespace: Namespace::Host, index: 7 }, "10.0.0.1/24".parse().unwrap());
         let again = Again { on: vec![set("accept_ra"), address], ..Again::default() };
         let (name, peer, again) = ("blue".to_owned(), None, Some(Box::new(again)));
-        let link = Thing::Link { namespace: Namespace::Host, index: 7, name, peer, again };
+        let link = Thing::Link { namespace: Namespace::Host, index: 7, name, peer, parent: None, again };
         let is = |property, negated| NftCondition { property, negated };
         let chain = NftChain { nat: false, hook: NftHook::Forward, priority: -1 };
         let conditions = vec![is(NftProperty::InputLink(7), false), is(NftProperty::OutputLinks(vec![7, 9]), true)];

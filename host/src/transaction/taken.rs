@@ -72,7 +72,7 @@ impl Transaction {
         }
     }
 
-    /// Removes a link after the commit, and with it the other end of a pair, and whatever speaks of either.
+    /// Removes a link after the commit, and with it the other end of a pair, what lies on either, and whatever speaks of one of them.
     pub fn remove_link(&mut self, link: Granted<Gone>) -> Result<(), store::Error> {
         self.take_links(std::slice::from_ref(&link.0))
     }
@@ -80,12 +80,15 @@ impl Transaction {
     /// In one pass over the objects, however many links there are.
     pub(super) fn take_links(&mut self, keys: &[LinkKey]) -> Result<(), store::Error> {
         let mut links = BTreeMap::new();
-        for key in keys {
-            let Some(Object { thing: Thing::Link { name, peer, .. }, .. }) = self.link_there(key)? else { continue };
+        let (mut rest, mut lying) = (keys.to_vec(), self.lying()?);
+        while let Some(key) = rest.pop() {
+            let Some(Object { thing: Thing::Link { name, peer, .. }, .. }) = self.link_there(&key)? else { continue };
             links.insert(key.clone(), name.clone());
             if let Some(peer) = peer {
                 links.insert(peer.clone(), self.recorded_name(peer)?);
             }
+            let ends = [Some(&key), peer.as_ref()].into_iter().flatten().filter(|end| end.namespace == Namespace::Host);
+            ends.filter_map(|end| lying.remove(&end.index)).for_each(|on_it| rest.extend(on_it));
         }
         if links.is_empty() {
             return Ok(());
@@ -98,6 +101,17 @@ impl Transaction {
         going.iter().for_each(|object| self.take(object));
         self.gone.extend(links.into_keys());
         self.open_again()
+    }
+
+    /// The links of the network at hand that lie on one of the host's, by its ifindex.
+    fn lying(&self) -> Result<BTreeMap<u32, Vec<LinkKey>>, store::Error> {
+        let mut lying: BTreeMap<u32, Vec<LinkKey>> = BTreeMap::new();
+        for object in self.there()? {
+            if let Thing::Link { parent: Some(parent), .. } = object.thing {
+                lying.entry(parent).or_default().extend(object.thing.link());
+            }
+        }
+        Ok(lying)
     }
 
     /// The object of the network at hand that a link is.

@@ -239,12 +239,15 @@ pub struct Object {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the kernel layer's words")]
 pub enum Thing {
-    /// A link. Both ends of a pair are objects of their own that name each other.
+    /// A link. Both ends of a pair are objects of their own that name each other. `parent`: the ifindex on the host of the link that it
+    /// lies on, with which the kernel deletes it. (Older objects lack it.)
     Link {
         namespace: Namespace,
         index: u32,
         name: String,
         peer: Option<LinkKey>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Box<Again>>,
     },

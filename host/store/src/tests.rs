@@ -173,7 +173,7 @@ fn endpoint(network: &str, endpoint: &str, called: &str) -> Endpoint {
 }
 
 fn link(network: &str, endpoint: Option<&str>, namespace: Namespace, index: u32, called: &str) -> Object {
-    let thing = Thing::Link { namespace, index, name: called.into(), peer: None, again: None };
+    let thing = Thing::Link { namespace, index, name: called.into(), peer: None, parent: None, again: None };
     Object { id: 0, network: id(network), endpoint: endpoint.map(id), thing }
 }
 

@@ -8,7 +8,7 @@ use ask::links::{
     MacvlanOptions, NewMaster, VlanOptions, VxlanOptions,
 };
 use ask::namespaces::Namespace;
-use ask::neighbours::{ForwardingEntry, Neighbour};
+use ask::neighbours::{ForwardingEntry, Neighbour, Proxy};
 use ask::nftables::{Chain, ChainType, Condition, Hook, PortRange, Property, Rule, Target, Verdict};
 use ask::sysctls::{LinkSysctl, NamespaceSysctl};
 use ask::types::{IpAddress, IpNetwork, IpamData, MacAddress};
@@ -22,7 +22,7 @@ use super::seen::{SETTINGS, SWITCHES};
 
 /// Names that links get: both drivers', those of the host, and one that an engine may want.
 const NAMES: [&str; 9] = ["x0", "x1", "x2", "x3", "y0", "y1", "y2", "eth0", "docker0"];
-const PERMISSIONS: [(Permission, u8); 11] = [
+const PERMISSIONS: [(Permission, u8); 12] = [
     (Permission::Links, 97),
     (Permission::LinkSettings, 80),
     (Permission::Namespaces, 80),
@@ -32,6 +32,7 @@ const PERMISSIONS: [(Permission, u8); 11] = [
     (Permission::HostPorts, 70),
     (Permission::NamespaceSettings, 60),
     (Permission::ChangedParents, 25),
+    (Permission::ParentRoutes, 40),
     (Permission::Store, 50),
     (Permission::Tables, 50),
 ];
@@ -226,7 +227,9 @@ impl Asking<'_> {
             30..=32 => Ask::LinksLinkRemove { this: self.link() },
             33..=39 => Ask::AddressesAdd { addresses: vec![self.link_address()] },
             40 => Ask::AddressesRemove { addresses: vec![self.link_address()] },
-            41..=48 => Ask::RoutesAdd { routes: vec![self.route()] },
+            41..=45 => Ask::RoutesAdd { routes: vec![self.route()] },
+            46 | 47 => Ask::RoutesAddPaths { namespace: self.place(), paths: vec![self.path()] },
+            48 => Ask::NeighboursAddProxies { proxies: vec![self.proxy()] },
             49 => Ask::RoutesRemove { routes: vec![self.route()] },
             50..=55 => Ask::RulesAdd { namespace: self.place(), rules: vec![self.policy_rule()] },
             56 => Ask::RulesRemove { namespace: self.place(), rules: vec![self.policy_rule()] },
@@ -383,6 +386,30 @@ impl Asking<'_> {
             table: self.maybe(50, |a| a.one(&[0, 100, 100, 253, 254, 255, 1000, 1000])),
             metric: self.maybe(20, |_| 5),
         }
+    }
+
+    /// Own links and parents.
+    fn link_or_parent(&mut self) -> Link {
+        if self.hands.parents.is_empty() || self.percent(50) { self.link() } else { self.parent() }
+    }
+
+    fn path(&mut self) -> routes::Path {
+        let routes::Route { destination, table, metric, .. } = self.route();
+        let way = match self.random.u8(..4) {
+            0 => routes::Way::Blackhole,
+            1 => routes::Way::Unreachable,
+            _ => routes::Way::NextHops(vec![routes::NextHop {
+                link: self.link_or_parent(),
+                gateway: Some(self.address()),
+                on_link: true,
+                weight: 1,
+            }]),
+        };
+        routes::Path { destination, way, source: None, table, metric, mtu: None }
+    }
+
+    fn proxy(&mut self) -> Proxy {
+        Proxy { link: self.link_or_parent(), address: self.address() }
     }
 
     fn policy_rule(&mut self) -> rules::Rule {
