@@ -33,7 +33,7 @@ bindings: ## The bindings that the SDKs for C and Go carry, of what wit/ says no
 	guest-sdk/bindings
 
 hour: setup build languages ## From nothing to a ping through a driver of one's own in each language, without caches: what each command takes
-	PONTOON_COLD=1 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios hour:: -- --nocapture --test-threads=1
+	PONTOON_COLD=1 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios hour:: -- --nocapture --include-ignored --test-threads=1
 
 kinds: setup build languages ## A macvlan and an overlay driver in each language, from a new project to a loaded driver
 	PONTOON_KINDS=all $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios kinds:: -- --nocapture --test-threads=1

@@ -169,11 +169,6 @@ const C: &[Mistake] = &[
 
 const PYTHON: &[Mistake] = &[
     Mistake { edits: &[["wit", "@0.1.1", "@0.2.0"]], says: OTHER_VERSION.says },
-    // An exception, with its place.
-    Mistake {
-        edits: &[["app.py", "pass  # What a network", "raise ValueError(\"out of luck\")  # What a network"]],
-        says: &["delete-network", "ValueError: out of luck", "app.py, line", "in delete_network"],
-    },
     // A value of another type than the interface's.
     Mistake {
         edits: &[["app.py", "return pontoon.registration(", "return str("]],
@@ -196,7 +191,8 @@ const PYTHON: &[Mistake] = &[
             "app.py, line ",
         ],
     },
-    // No mistake: a policy rule of a family and a route are listed with all that names them.
+    // An exception, with its place. It says what a driver gets that opens a file, for there are none; and a policy rule of a family and a
+    // route, listed with all that names them.
     Mistake {
         edits: &[[
             "app.py",
@@ -204,20 +200,22 @@ const PYTHON: &[Mistake] = &[
             "import ipaddress; from pontoon import routes, rules; link = links.get(name(\"simple\", network)); \
              rules.add_of_family(rules.Family.IPV6, [rules.rule(77, 78, input_link=link)]); \
              net, own = ipaddress.ip_network(\"10.77.1.128/25\"), ipaddress.ip_address(\"10.77.1.1\"); \
-             routes.add([routes.route(link, net, source=own, table=79)]); \
-             raise ValueError(f\"{rules.list_whole()} {routes.list_whole(link)}\")  # What a network",
+             routes.add([routes.route(link, net, source=own, table=79)])
+        try:
+            open(\"/etc/passwd\")
+        except Exception as none:
+            raise ValueError(f\"out of luck: {none} {rules.list_whole()} {routes.list_whole(link)}\")  # What a network",
         ]],
         says: &[
             "delete-network",
+            "ValueError: out of luck",
+            "app.py, line",
+            "in delete_network",
+            "a driver has no files: there is no WASI",
             "WholeRule(family=<Family.IPV6: 1>, priority=77",
             "input_link='simple-",
             "source=IpAddress_Ipv4(value=(10, 77, 1, 1)), table=79",
         ],
-    },
-    // There are no files.
-    Mistake {
-        edits: &[["app.py", "pass  # What a network", "open(\"/etc/passwd\")  # What a network"]],
-        says: &["delete-network", "a driver has no files: there is no WASI"],
     },
     // What does not compile, a function that is missing, and a part.
     Mistake { edits: &[["app.py", "def join(", "def join)"]], says: &["SyntaxError: unmatched ')' (app.py, line "] },
@@ -233,12 +231,7 @@ const PYTHON: &[Mistake] = &[
 
 const JAVASCRIPT: &[Mistake] = &[
     Mistake { edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"]], says: OTHER_VERSION.says },
-    // What is thrown, with its place.
-    Mistake {
-        edits: &[["driver.ts", "// What a network", "throw new RangeError('out of luck'); // What a network"]],
-        says: &["delete-network", "RangeError: out of luck", "driver.js"],
-    },
-    // What another build of the driver stored.
+    // What is thrown, with its place; it says what another build of the driver stored.
     Mistake {
         edits: &[
             [
@@ -248,11 +241,11 @@ const JAVASCRIPT: &[Mistake] = &[
                  try { key.get(); } catch (error) { said += error; } }; \
                  const [one, two, none] = [new store.Key('k', 1), new store.Key('k', 2), new store.Key('k')]; \
                  one.set(7); read(two); read(none); none.set(7); read(two); \
-                 throw errors.internal(said); // What a network",
+                 throw new RangeError(`out of luck: ${said}`); // What a network",
             ],
             ["driver.ts", "registration, values", "registration, store, values"],
         ],
-        says: &["delete-network", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
+        says: &["delete-network", "RangeError: out of luck", "driver.js", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
     },
     // Nothing is built of what has the wrong types: a function that is missing, a part, a value.
     Mistake {
