@@ -199,7 +199,7 @@ impl Machine {
         }
         link.ready = true;
         let own = link_local(link);
-        if !link.ipv6.iter().any(|net| net.addr() == own.addr()) {
+        if !link.settings.makes_no_link_local && !link.ipv6.iter().any(|net| net.addr() == own.addr()) {
             link.put_ipv6(own);
         }
         if link.name == LOOPBACK && link.ipv4.is_empty() {

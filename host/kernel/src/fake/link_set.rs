@@ -2,11 +2,12 @@
 
 use rustix::io::Errno;
 
-use crate::fake::AF_BRIDGE;
 use crate::fake::fields::Fields;
 use crate::fake::link::{Kind, LinkId, Port};
 use crate::fake::machine::{Machine, Reply, SpaceId};
 use crate::fake::setting::LinkSettings;
+use crate::fake::{AF_BRIDGE, AF_INET6};
+use crate::link::message::{IFLA_AF_SPEC, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE};
 use crate::link::read::{
     HEADER, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE, IFLA_GROUP,
     IFLA_IFNAME, IFLA_MASTER, IFLA_MTU,
@@ -21,17 +22,21 @@ impl Machine {
     /// One change after the other; those before one that fails stay made.
     pub fn link_set(&mut self, at: SpaceId, body: &[u8]) -> Reply {
         let fields = Fields::after(body, HEADER)?;
-        let id = self.by_index(at, fields.header_number(4)?).ok_or(Errno::NODEV)?;
+        let (index, name) = (fields.header_number(4)?, fields.text(IFLA_IFNAME));
+        let id = match (index, &name) {
+            (0, Some(name)) => self.by_name(at, name),
+            _ => self.by_index(at, index),
+        };
+        let id = id.ok_or(Errno::NODEV)?;
         let done = match fields.header_byte(0) {
             AF_BRIDGE => self.set_port(id, &fields),
-            _ => self.set(id, &fields),
+            _ => self.set(id, name.filter(|_| index != 0), &fields),
         };
         self.settle_one(id);
         done.map(|()| Vec::new())
     }
 
-    fn set(&mut self, id: LinkId, fields: &Fields) -> Result<(), Errno> {
-        let name = fields.text(IFLA_IFNAME);
+    fn set(&mut self, id: LinkId, name: Option<String>, fields: &Fields) -> Result<(), Errno> {
         if name.as_ref().is_some_and(|name| name.len() > 15) {
             return Err(Errno::RANGE);
         }
@@ -53,7 +58,20 @@ impl Machine {
         if fields.header_number(12)? & IFF_UP != 0 {
             self.set_up(id, fields.header_number(8)? & IFF_UP != 0)?;
         }
-        fields.number(IFLA_MASTER)?.map_or(Ok(()), |master| self.set_master(id, master))
+        if let Some(master) = fields.number(IFLA_MASTER)? {
+            self.set_master(id, master)?;
+        }
+        fields.nested(IFLA_AF_SPEC, 0)?.map_or(Ok(()), |spec| self.set_of_ipv6(id, &spec))
+    }
+
+    fn set_of_ipv6(&mut self, id: LinkId, spec: &Fields) -> Result<(), Errno> {
+        let link = self.links.get_mut(&id).ok_or(Errno::NODEV)?;
+        let mode = spec.nested(AF_INET6.into(), 0)?.and_then(|set| set.get(IFLA_INET6_ADDR_GEN_MODE)?.first());
+        if mode.is_some() && !Self::has_ipv6(link) {
+            return Err(Errno::AFNOSUPPORT);
+        }
+        link.settings.makes_no_link_local |= mode == Some(&IN6_ADDR_GEN_MODE_NONE);
+        Ok(())
     }
 
     fn rename(&mut self, id: LinkId, wanted: &str) -> Result<(), Errno> {

@@ -31,6 +31,8 @@ pub(super) struct LinkSettings {
     proxy_ndp: i32,
     proxy_delay4: i32,
     proxy_delay6: i32,
+    /// IN6_ADDR_GEN_MODE_NONE.
+    pub makes_no_link_local: bool,
 }
 
 /// Hundredths of a second (net/ipv4/arp.c, net/ipv6/ndisc.c).
@@ -62,6 +64,7 @@ impl LinkSettings {
     pub fn renew_ipv6(&mut self, of: &Settings) {
         (self.accept_dad, self.accept_ra, self.proxy_ndp, self.proxy_delay6) = (1, 1, 0, PROXY_DELAY_AT_FIRST);
         (self.disable_ipv6, self.forwarding6) = (of.disable_ipv6, of.default_forwarding6);
+        self.makes_no_link_local = false;
     }
 
     fn slot(&mut self, family: &str, name: &str) -> Option<&mut i32> {

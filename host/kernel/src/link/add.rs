@@ -69,19 +69,27 @@ pub(crate) fn add(session: &mut Session, specs: &[&LinkSpec], marks: Marks) -> R
 /// The first datagram.
 fn make(session: &mut Session, links: &mut [Making], marks: Marks) -> Result<(), Error> {
     let Some(at) = links.first().map(|l| maker(l.spec).clone()) else { return Ok(()) };
-    let mut requests = Vec::with_capacity(2 * links.len());
+    let mut requests = Vec::with_capacity(3 * links.len());
     for link in links.iter_mut() {
         match link.request(session, marks) {
-            Ok(request) => requests.extend([request, by_name(&link.name)]),
+            Ok(request) => {
+                requests.push(request);
+                // Until the other end is up it has no carrier, and no such address.
+                requests.extend(link.is_port().then(|| link::message::without_link_local(&link.name)));
+                requests.push(by_name(&link.name));
+            }
             // Its namespace is gone, say: that is its own failure and not the others'.
             Err(error) => link.failed = Some(error),
         }
     }
     let answers = session.exchange(&at, &requests)?;
-    let sent = links.iter_mut().filter(|link| link.failed.is_none());
-    for (link, answers) in sent.zip(answers.chunks(2)) {
-        let [made, found] = answers else { return Err(malformed()) };
+    let mut rest = answers.as_slice();
+    for link in links.iter_mut().filter(|link| link.failed.is_none()) {
+        // A kernel without IPv6 says no to the one between.
+        let (own, others) = rest.split_at_checked(2 + usize::from(link.is_port())).ok_or_else(malformed)?;
+        let (Some(made), Some(found)) = (own.first(), own.last()) else { return Err(malformed()) };
         link.made(made, found, marks);
+        rest = others;
     }
     Ok(())
 }
@@ -147,6 +155,11 @@ impl<'a> Making<'a> {
             NewName::Prefix(_) => passing_name(marks),
         };
         Self { spec, name, first: None, peer: None, failed: None }
+    }
+
+    /// Whether the first end of a pair begins as a bridge's port.
+    fn is_port(&self) -> bool {
+        matches!(self.spec.kind, LinkKind::Veth(_)) && self.spec.end.master.is_some()
     }
 
     fn request(&self, session: &mut Session, marks: Marks) -> Result<Request, Error> {

@@ -3,16 +3,23 @@
 use std::net::IpAddr;
 use std::os::fd::RawFd;
 
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{
     InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, InfoVxlan, IpVlanFlags, IpVlanMode, LinkAttribute,
     LinkFlags, LinkInfo as Info, LinkMessage, MacVlanMode,
 };
 
 use crate::link::mark::Marks;
+use crate::link::read::{HEADER, IFLA_IFNAME};
+use crate::link::set::RTM_SETLINK;
+use crate::transport::attribute::Writer;
 use crate::transport::socket::{Request, flag};
 use crate::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, MacvlanMode, Vxlan};
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
+pub(crate) const IFLA_AF_SPEC: u16 = 26;
+pub(crate) const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+pub(crate) const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
 /// One end as the message has it.
 pub(crate) struct NewEnd<'a> {
@@ -54,6 +61,15 @@ pub(crate) fn request(
     info.extend(data(kind, peer, marks).map(Info::Data));
     message.attributes.push(LinkAttribute::LinkInfo(info));
     Request::one(RTM_NEWLINK, flag::CREATE | flag::EXCL, &message)
+}
+
+/// Has a link, by its name, make no IPv6 link-local address when it comes up. A bridge's port receives no IP, and each such address costs the
+/// kernel routes and a group that it joins, when it comes and when it goes.
+pub(crate) fn without_link_local(name: &str) -> Request {
+    let none = Writer::default().put(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]);
+    let of_ipv6 = Writer::default().nest(u8::from(AddressFamily::Inet6).into(), none);
+    let body = Writer::after(&[0; HEADER]).put_text(IFLA_IFNAME, name).nest(IFLA_AF_SPEC, of_ipv6);
+    Request::of(RTM_SETLINK, 0, body.finish())
 }
 
 fn end(new: &NewEnd, marks: Marks) -> LinkMessage {

@@ -25,6 +25,7 @@ fn a_pair_with_its_end_in_a_sandbox() {
         assert_eq!((seen.master, seen.mtu, seen.up, seen.mark), (Some(bridge.key.index), 1400, true, Mark::Owned));
         let peer = world.kernel.link(&container_end.key).unwrap().unwrap();
         assert_eq!((peer.mtu, peer.up, peer.running, peer.mark), (1400, true, true, Mark::Owned));
+        assert_eq!(world.kernel.addresses(&host_end.key).unwrap(), [], "a port needs none");
         let addresses = world.kernel.addresses(&container_end.key).unwrap();
         assert!(
             addresses.contains(&"10.9.0.2/24".parse().unwrap()) && addresses.contains(&"fd00:9::2/64".parse().unwrap())
