@@ -57,20 +57,8 @@ static bool read_subnet(const pools *pools, const char *gateway_name, struct sub
   return true;
 }
 
-static bool check_subnets(const char *id, const struct network *ours, const struct network *theirs,
-                          pontoon_error *err) {
-  char a[PONTOON_ADDRESS_SIZE], b[PONTOON_ADDRESS_SIZE];
-  for (int i = 0; i < 2; i++) {
-    const struct subnet *our = &ours->subnets[i], *their = &theirs->subnets[i];
-    if (our->is_there && their->is_there && pontoon_overlaps(&our->pool, &their->pool))
-      return pontoon_fail(err, FORBIDDEN, "subnet %s overlaps with %s of network %s",
-                          pontoon_network_text(&our->pool, a), pontoon_network_text(&their->pool, b), id);
-  }
-  return true;
-}
-
-/* No two networks have the same bridge or overlapping subnets. Should another network be made at the same time, the
- * host sees that it changed what was read here, and runs the later call again. */
+/* No two networks have the same bridge. (That no two have overlapping subnets, the host sees to.) Should another network
+ * be made at the same time, the host sees that it changed what was read here, and runs the later call again. */
 static bool check_conflicts(const char *id, const struct network *made, pontoon_error *err) {
   struct network *there;
   if (!load(id, &there, err)) return false;
@@ -80,16 +68,6 @@ static bool check_conflicts(const char *id, const struct network *made, pontoon_
   if (!pontoon_load(key_of("bridge/", made->options.name), 1, (void **)&owner, &length, err)) return false;
   if (owner)
     return pontoon_fail(err, FORBIDDEN, "bridge %s belongs to network %.*s", made->options.name, (int)length, owner);
-  pontoon_string prefix = pontoon_text(NETWORKS);
-  driver_list_tuple2_string_list_u8_t others;
-  if (!pontoon_driver_store_list(&prefix, &others, err)) return false;
-  for (size_t i = 0; i < others.len; i++) {
-    const char *key = pontoon_chars(&others.ptr[i].f0);
-    struct network *other;
-    size_t count;
-    if (!pontoon_read_version(key, &others.ptr[i].f1, VERSION, sizeof *other, (void **)&other, &count, err)) return false;
-    if (!check_subnets(key + strlen(NETWORKS), made, other, err)) return false;
-  }
   return true;
 }
 
