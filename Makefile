@@ -7,6 +7,9 @@ RELEASE = --release --locked
 BENCH = $(CARGO) bench --locked -p pontoon-tests --bench costs --
 BENCHES ?= peers counts traffic docker start attach parts engines growth
 
+# Tests wait more than they compute: there are half as many again as processors at the same time.
+TESTS_AT_ONCE = $(shell expr $$(nproc) \* 3 / 2)
+
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
@@ -61,7 +64,7 @@ demo: demo-plan setup build bridge ## Two namespaces ping each other over a sand
 
 test: begin setup lint build drivers languages dockerds ## The whole test suite
 	$(STEP) "build the tests" $(CARGO) test $(RELEASE) --workspace --no-run
-	$(STEP) --tests "tests" $(CARGO) test $(RELEASE) --workspace --no-fail-fast
+	$(STEP) --tests "tests" env RUST_TEST_THREADS=$(TESTS_AT_ONCE) $(CARGO) test $(RELEASE) --workspace --no-fail-fast
 	$(STEP) "mutate the gate" $(CARGO) run $(RELEASE) -p pontoon-mutate -- --ten
 	$(STEP) "fuzz for a minute" tests/fuzz/run 60
 	@tests/stage --times
