@@ -364,7 +364,7 @@ impl Judge<'_> {
         }
         let host = &self.seen[HOST].links;
         let by_name =
-            space.under_tunnels.get(&info.index).and_then(|name| host.values().find(|info| info.name == *name));
+            space.under_tunnels.get(&info.index).and_then(|name| host.values().find(|info| is_called(info, name)));
         let under = by_name.or(info.parent.filter(|_| info.kind != "vxlan").and_then(|parent| host.get(&parent)));
         let own = under.is_some_and(|under| self.owners.of_link(HOST, under.index) == Some(number));
         let parent = under.map(|under| under.name.as_str());
@@ -615,4 +615,9 @@ impl Judge<'_> {
 /// Link-local addresses.
 fn nobodys(net: IpNet) -> bool {
     ["169.254.0.0/16", "fe80::/10"].iter().any(|nobodys| nobodys.parse::<IpNet>().unwrap().contains(&net))
+}
+
+/// Whether a link of the host's goes by this name, or by its index.
+fn is_called(info: &LinkInfo, name: &str) -> bool {
+    info.name == name || format!("if{}", info.index) == name
 }

@@ -67,7 +67,7 @@ pub struct Space {
     pub settings: BTreeMap<(Option<u32>, &'static str), i32>,
     /// The macvlans that take all of their parent's packets, and its MAC.
     pub passthru: Vec<u32>,
-    /// What tunnels are built on, by name.
+    /// What tunnels are built on: a link of the host's, by name or, as `ip` does it, by index (`if7`).
     pub under_tunnels: BTreeMap<u32, String>,
     /// Each with how often it is there.
     pub lines: BTreeMap<(About, String), usize>,
@@ -196,8 +196,12 @@ impl Space {
             About::Link(index),
             format!("link {} listens:{}", link["ifname"], said(&["promiscuity", "allmulti"])),
         );
+        // In another namespace than the host's `ip` names a link of that one with the same index, if there is one.
         let under = link["linkinfo"]["info_data"]["link"].as_str().filter(|_| kind == "vxlan");
-        self.under_tunnels.extend(under.map(|name| (index, name.to_owned())));
+        let here =
+            |name: &str| self.links.values().find(|info| info.name == name).map(|info| format!("if{}", info.index));
+        let under = under.map(|name| here(name).unwrap_or_else(|| name.to_owned()));
+        self.under_tunnels.extend(under.map(|name| (index, name)));
         self.passthru.extend((link["linkinfo"]["info_data"]["mode"] == "passthru").then_some(index));
     }
 
