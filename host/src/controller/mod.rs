@@ -57,7 +57,7 @@ use crate::place::{Host, Place};
 use crate::reaper::Reaper;
 use grant::{Audited, Grant};
 use kernel::{self, HostPort, Kernel};
-use operation::driver::{Driver, DriverDetails, Forgot, LoadDriver};
+use operation::driver::{CurrentGrant, Driver, DriverDetails, Forgot, LoadDriver};
 use operation::endpoint::{Attach, Attached, Endpoint};
 use operation::engine::Known;
 use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
@@ -247,7 +247,7 @@ impl Controller {
     }
 
     /// Changes what a driver may do.
-    pub async fn set_grant(&self, name: &Name, grant: Grant) -> Result<DriverDetails> {
+    pub async fn set_grant(&self, name: &Name, grant: Grant) -> Result<CurrentGrant> {
         let name = name.clone();
         self.plain(move |inner| inner.set_grant(&name, grant)).await
     }
