@@ -167,7 +167,10 @@ pub async fn run(config: &Config, beginning: Beginning, shutdown: impl Future<Ou
                 }
             };
             controller = match given {
-                Given::All => return Ok(()),
+                Given::All(process) => {
+                    notify_of_successor(process);
+                    return Ok(());
+                }
                 Given::Nothing(controller) => Some(controller),
                 Given::Back => None,
             };
@@ -186,6 +189,7 @@ async fn serve(
 ) -> Result<Option<Successor>> {
     let (listening, door) = (sockets.take_or_bind(&config.socket)?.listen()?, Door::open(sockets, &config.run)?);
     let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), sockets.clone());
+    controller.may_be_waited_for(true);
     plugins.publish_all().await?;
     if let Some(predecessor) = predecessor {
         predecessor.leave(sockets);
@@ -207,6 +211,7 @@ async fn serve(
         };
         asked_to_stop = Instant::now();
         after
+        controller.may_be_waited_for(false);
     };
     let router = admin::router(controller.clone(), plugins.clone(), config.clone());
     let kept = tokio::select! {
@@ -276,6 +281,14 @@ fn start_log(config: &Config) -> Result<()> {
 
 /// Tells systemd, if it asked to be told.
 fn notify(state: &[NotifyState<'_>]) {
+/// Tells systemd that another process is the service from now on. It hears that from this one, which is the service until then, and whose end
+/// would be the service's otherwise.
+fn notify_of_successor(process: Option<u32>) {
+    if let Some(process) = process {
+        notify(&[NotifyState::MainPid(process)]);
+    }
+}
+
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "can't notify the service manager");
     }
