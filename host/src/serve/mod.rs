@@ -112,6 +112,8 @@ fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
     make_folder(&config.run)?;
     // Where it can't be made, publishing a driver says so.
     let _ = make_folder(&config.plugins);
+    // So that it can be watched, and read, whenever an operator puts the first component there. Where it can't be made, the log says that.
+    let _ = make_folder(&config.drivers);
     let program = Path::new(THIS_PROGRAM);
     let keyholder = kernel::start_keyholder(program, &config.run.join(kernel::NAMESPACES))?;
     let (launcher, launching) = Launcher::start(program, &config.run)?;
