@@ -189,9 +189,9 @@ async fn serve(
     watcher: &mut Option<Watcher>,
     shutdown: &mut (impl Future<Output = ()> + Unpin),
 ) -> Result<Option<Successor>> {
+    controller.may_be_waited_for(true);
     let (listening, door) = (sockets.take_or_bind(&config.socket)?.listen()?, Door::open(sockets, &config.run)?);
     let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), sockets.clone());
-    controller.may_be_waited_for(true);
     plugins.publish_all().await?;
     if let Some(predecessor) = predecessor {
         predecessor.leave(sockets);
@@ -211,9 +211,9 @@ async fn serve(
                 After::Keep
             }
         };
+        controller.may_be_waited_for(false);
         asked_to_stop = Instant::now();
         after
-        controller.may_be_waited_for(false);
     };
     let router = admin::router(controller.clone(), plugins.clone(), config.clone());
     let kept = tokio::select! {
@@ -281,8 +281,6 @@ fn start_log(config: &Config) -> Result<()> {
     started.map_err(|e| Error::internal(format!("can't log: {e}")))
 }
 
-/// Tells systemd, if it asked to be told.
-fn notify(state: &[NotifyState<'_>]) {
 /// Tells systemd that another process is the service from now on. It hears that from this one, which is the service until then, and whose end
 /// would be the service's otherwise.
 fn notify_of_successor(process: Option<u32>) {
@@ -291,6 +289,8 @@ fn notify_of_successor(process: Option<u32>) {
     }
 }
 
+/// Tells systemd, if it asked to be told.
+fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "can't notify the service manager");
     }
