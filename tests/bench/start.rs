@@ -1,7 +1,14 @@
 //! What a start takes until the daemon answers, and what memory it then has, with many drivers that were compiled before: equal ones have one
-//! component, distinct ones differ in a byte that no code is made of.
+//! component, distinct ones differ in a byte that no code is made of. And what compiling takes, which a start does without, beside loading what was
+//! compiled.
 
-use pontoon_tests::{Daemon, Report, Table, Timings, at_once, driver, interleaved, is_short, rounds};
+use engine::Engine;
+use pontoon::driver::cache::Cache;
+use pontoon::driver::compile::Compiler;
+use pontoon_tests::{
+    Daemon, Report, Table, Timings, at_once, bridge_code, driver, interleaved, is_short, pontoon, rounds,
+};
+use words::file::digest;
 
 const ROUNDS: usize = 20;
 /// Starts with more than a few drivers.
@@ -10,6 +17,9 @@ const FEW: usize = 10;
 const MANY: usize = 1_000;
 /// Loads at once.
 const WORKERS: usize = 4;
+/// How often a component is compiled, and loaded from the cache: the largest takes the compiler seconds.
+const COMPILES: usize = 3;
+const LOADS: usize = 30;
 
 struct Kind {
     name: String,
@@ -43,7 +53,33 @@ pub fn run() {
     report.at_most(&format!("start with {many} drivers, ms"), slowest, 2_000.0);
     report.at_most(&format!("memory of {many} distinct drivers, MB"), distinct.memory - none.memory, 1_024.0);
     report.at_most(&format!("memory of {many} equal drivers, MB"), equal.memory - none.memory, 150.0);
+    report.table(cold());
     report.save();
+}
+
+/// The same driver in Rust and, where that is built, in Python, which is the largest.
+fn cold() -> Table {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::shared(folder.path().to_owned(), Compiler::Program(pontoon())).unwrap();
+    let (engine, mut timings) = (Engine::new().unwrap(), Timings::new());
+    let read = |(name, file): (&'static str, &str)| Some((name, std::fs::read(driver(file)).ok()?));
+    let components = [("the bridge in Rust", "bridge"), ("the bridge in Python", "bridge-python")];
+    let mut components: Vec<_> = components.into_iter().filter_map(read).collect();
+    interleaved(rounds(COMPILES), &mut components, |(name, component)| {
+        timings.time(&format!("{name}, compiled"), || cache.compile(&digest(component), component).unwrap());
+    });
+    interleaved(rounds(LOADS), &mut components, |(name, component)| {
+        let digest = digest(component);
+        timings.time(name, || bridge_code(&engine, &cache.cached(&digest).unwrap()));
+    });
+    components.sort_by_key(|(_, component)| component.len());
+    let columns = ["size kB", "compiled ms", "from cache ms"];
+    let mut table = Table::new("a component's code, ready to run (median)", &columns);
+    for (name, component) in &components {
+        let compiled = timings.median(&format!("{name}, compiled"));
+        table.row(name, &[component.len() as f64 / 1e3, compiled, timings.median(name)]);
+    }
+    table
 }
 
 impl Kind {

@@ -96,6 +96,18 @@ fn what_is_put_there_is_loaded_and_takes_its_place() {
     assert_eq!((ends(&watched.daemon, "d").len(), watched.said("ERROR")), (3, 0));
 }
 
+/// The daemon makes the folder, so that it can watch it and may read it.
+#[test]
+fn a_folder_that_was_not_there_is_watched() {
+    let daemon = Daemon::start();
+    let (folder, null) = (daemon.file("drivers"), fs::read(driver("null")).unwrap());
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(driver("null").with_extension("grant.toml"), folder.join("a.grant.toml")).unwrap();
+    fs::write(folder.join("a.wasm"), &null).unwrap();
+    let watched = Watched { daemon, folder };
+    watched.has("a", &null);
+}
+
 #[test]
 fn what_is_written_slowly_is_taken_when_it_is_whole() {
     let watched = watched();

@@ -332,3 +332,20 @@ fn errors_for_programs_are_what_the_document_says() {
         assert_eq!(error["kind"], kind, "{line}");
     }
 }
+
+/// What a driver may do is taken from it, whatever became of its file.
+#[test]
+fn a_grant_is_replaced_where_the_component_is_damaged() {
+    let mut daemon = Daemon::start();
+    daemon.load("null");
+    daemon.restart();
+    let component = std::fs::read_dir(daemon.file("state/components")).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(&component).unwrap();
+    std::fs::write(&component, "damaged").unwrap();
+    let grant = daemon.file("grant.toml");
+    std::fs::write(&grant, "permissions = ['store']\nlimits = { store-bytes = 5000 }\n").unwrap();
+    assert!(daemon.ok(&format!("driver grant null --grant {}", grant.display())).contains("5000"));
+    assert!(daemon.refused(1, "driver inspect null").contains("the component was changed; load it again"));
+    std::fs::write(&component, whole).unwrap();
+    assert_eq!(daemon.json("driver inspect null")["grant"]["limits"]["store-bytes"], 5000);
+}

@@ -27,6 +27,26 @@ fn usage(daemon: &Daemon, network: &str) -> Value {
     daemon.json(&format!("network inspect {network}"))["usage"].clone()
 }
 
+/// A trace has the calls of both drivers, in their order.
+#[test]
+fn a_trace_shows_who_gave_the_addresses() {
+    let daemon = started();
+    let functions = |answer: &Value| -> Vec<String> {
+        let calls = answer["calls"].as_array().unwrap().iter();
+        calls
+            .map(|call| call["function"].as_str().unwrap().to_owned())
+            .filter(|name| !name.contains("gateway"))
+            .collect()
+    };
+    let created = functions(&daemon.json("network create n --ipam pools"));
+    assert_eq!(created, ["request-pool", "request-address", "create-network"]);
+    let a = Namespace::new("a");
+    let attached = functions(&daemon.json(&format!("endpoint attach n {} --ip 10.80.0.9", a.text())));
+    assert_eq!(attached[..3], ["request-address", "create-endpoint", "join"]);
+    assert_eq!(functions(&daemon.json("endpoint detach n a")).last().unwrap(), "release-address");
+    assert!(daemon.ok("network rm n --trace").contains("release-pool"));
+}
+
 #[test]
 fn an_operators_network_has_its_addresses_of_a_driver() {
     let daemon = started();

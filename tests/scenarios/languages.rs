@@ -316,6 +316,23 @@ fn the_sdk_for_python_passes_its_own_tests() {
     assert!(ran.code == 0 && ran.err.contains("\nOK"), "{ran:?}");
 }
 
+/// One that only manages addresses has no part `driver`, of which the SDK speaks.
+#[test]
+#[cfg_attr(skips = "python", ignore = "the language's tools can't be had here")]
+fn the_sdk_for_python_is_for_a_manager_of_addresses_too() {
+    let bindings = tempfile::tempdir().unwrap();
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/python");
+    let mut command = with_tools("componentize-py");
+    command.args(["-q", "-d", "../../wit", "-w", "ipam-part", "bindings"]).arg(bindings.path().join("b"));
+    let made = Ran::of(command.current_dir(&sdk));
+    assert_eq!(made.code, 0, "{made:?}");
+    let program = "from pontoon import *\nclass Ipam(Part, exports.Ipam): ...\nprint('Driver' in globals())\n";
+    let mut command = with_tools("python3");
+    command.env("PYTHONPATH", format!("{}:.", bindings.path().join("b").display())).env("PYTHONDONTWRITEBYTECODE", "1");
+    let ran = Ran::of(command.args(["-c", program]).current_dir(&sdk));
+    assert_eq!((ran.code, ran.out.trim()), (0, "False"), "{ran:?}");
+}
+
 /// What is not an author's to read, or not there for all.
 const GENERATED: &[&str] = &["bindings", "node_modules", "build", "__pycache__", ".mypy_cache"];
 

@@ -5,6 +5,7 @@ mod addresses;
 mod author;
 mod bounded;
 mod claims;
+mod cold;
 mod confine;
 mod conformance;
 mod connections;

@@ -167,6 +167,100 @@ fn tls_and_passwords() {
     registry.ok(&daemon, "driver pull oci://127.0.0.1:5000/null:1.0.0");
 }
 
+/// Manifests as `oras push` 1.3.6 made one (`--config FILE:application/vnd.wasm.config.v0+json FILE:application/wasm`), and as `wkg` does, whose
+/// crate oci-wasm 0.6 puts annotations on the configuration.
+#[test]
+fn what_other_tools_push_is_loaded() {
+    let daemon = Daemon::start();
+    let registry = Registry::start(&daemon);
+    let (component, created) = (std::fs::read(driver("null")).unwrap(), "2026-11-28T01:41:11Z");
+    let blob = registry.put_blob("null", &component);
+    let config = json!({
+        "created": created, "author": null, "architecture": "wasm", "os": "wasip2", "layerDigests": [blob],
+        "component": { "exports": ["pontoon:driver/driver@0.1.1"], "imports": [], "target": null },
+    });
+    let config = config.to_string();
+    let digest_of_config = registry.put_blob("null", config.as_bytes());
+    let described =
+        |kind: &str, digest: &str, size: usize| json!({ "mediaType": kind, "digest": digest, "size": size });
+    let config = described("application/vnd.wasm.config.v0+json", &digest_of_config, config.len());
+    let layer = described("application/wasm", &blob, component.len());
+    let with = |value: &Value, annotations: Value| {
+        let mut value = value.clone();
+        value.as_object_mut().unwrap().insert("annotations".into(), annotations);
+        value
+    };
+    let manifest = |config: &Value, layer: &Value, annotations: &Value| {
+        json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": config, "layers": [layer], "annotations": annotations,
+        })
+    };
+    let title = json!({ "org.opencontainers.image.title": "b.wasm" });
+    let of_oras = manifest(&config, &with(&layer, title), &json!({ "org.opencontainers.image.created": created }));
+    let said = json!({ "org.opencontainers.image.version": "0.1.0" });
+    let of_wkg = manifest(&with(&config, said.clone()), &layer, &said);
+    for (tag, manifest) in [("oras", of_oras), ("wkg", of_wkg)] {
+        let pushed = registry.put_manifest("null", tag, &manifest);
+        let from = format!("oci://127.0.0.1:5000/null:{tag}");
+        registry.ok(&daemon, &format!("driver load --plain-http --grant-asked --name {tag} {from}"));
+        let shown = daemon.json(&format!("driver history {tag}"));
+        assert_eq!(shown[0]["from"], format!("{from}@{pushed}"));
+        assert_eq!(format!("sha256:{}", shown[0]["digest"].as_str().unwrap()), blob);
+    }
+}
+
+/// As large registries do it: they send for a token, to a server that knows who may do what.
+#[test]
+fn tokens() {
+    let daemon = Daemon::start();
+    let (registry, tokens) = Registry::with_tokens(&daemon, false);
+    let at = |name: &str| format!("oci://127.0.0.1:5000/{name}:1.0.0");
+    let push = |name: &str| format!("driver push --plain-http {} {}", driver("null").display(), at(name));
+    let pull = |name: &str| format!("driver pull --plain-http {} -o {}", at(name), daemon.file("null.wasm").display());
+    let said = registry.refused(&daemon, 6, &push("public/null"));
+    assert!(said.contains("wants a password: `docker login 127.0.0.1:5000` keeps one"), "{said}");
+    let docker = registry.folder.path().join("docker/config.json");
+    let auth = |text: &str| json!({ "auths": { "127.0.0.1:5000": { "auth": text } } }).to_string();
+    // alice:wrong
+    std::fs::write(&docker, auth("YWxpY2U6d3Jvbmc=")).unwrap();
+    let said = registry.refused(&daemon, 6, &push("public/null"));
+    assert!(said.contains("refuses the password that Docker's configuration has for it"), "{said}");
+    // alice:secret
+    std::fs::write(&docker, auth("YWxpY2U6c2VjcmV0")).unwrap();
+    tokens.asked();
+    ["public/null", "own/null"].iter().for_each(|name| drop(registry.ok(&daemon, &push(name))));
+    let asked = tokens.asked();
+    // To look whether it is there, and to put it there.
+    for scope in ["public/null:pull", "public/null:pull,push", "own/null:pull", "own/null:pull,push"] {
+        assert!(asked.iter().any(|asked| *asked == format!("{USER} repository:{scope}")), "{scope}: {asked:?}");
+    }
+    registry.ok(&daemon, &format!("driver load --plain-http --grant-asked {}", at("own/null")));
+    // What everybody may have needs a token, too, and no password.
+    std::fs::remove_file(&docker).unwrap();
+    tokens.asked();
+    registry.ok(&daemon, &pull("public/null"));
+    let asked = tokens.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| asked == "nobody repository:public/null:pull"), "{asked:?}");
+    let said = registry.refused(&daemon, 6, &pull("own/null"));
+    assert!(said.contains("wants a password"), "{said}");
+    assert_eq!(std::fs::read(daemon.file("null.wasm")).unwrap(), std::fs::read(driver("null")).unwrap());
+}
+
+/// A registry that speaks TLS can't have the password sent to somebody who does not.
+#[test]
+fn a_password_is_told_to_no_server_of_tokens_without_tls() {
+    let daemon = Daemon::start();
+    let (mut registry, tokens) = Registry::with_tokens(&daemon, true);
+    registry.set("SSL_CERT_FILE", registry.folder.path().join("authority.pem"));
+    let docker = registry.folder.path().join("docker/config.json");
+    std::fs::write(docker, json!({ "auths": { "127.0.0.1:5000": { "auth": "YWxpY2U6c2VjcmV0" } } }).to_string())
+        .unwrap();
+    let said = registry.refused(&daemon, 6, "driver pull oci://127.0.0.1:5000/null:1.0.0");
+    assert!(said.contains("127.0.0.1:5000 sends for a token to \"http://127.0.0.1:5002/token\""), "{said}");
+    assert_eq!(tokens.asked(), [""; 0]);
+}
+
 #[test]
 fn what_can_not_be_had_loads_nothing() {
     let daemon = Daemon::start();

@@ -10,7 +10,7 @@
 //! - [`Variant`]: what a host is like before Pontoon comes; [`Site`]: containers on it, and what has to be so for them
 //! - [`LANGUAGES`]: those other than Rust that drivers are written in
 //! - [`Timings`]: what things take, for the benches; [`Floor`]: what the kernel alone takes; [`traced`]: what processes ask of the kernel
-//! - [`Registry`]: Debian's docker-registry in a daemon's namespace, and a command line that asks it
+//! - [`Registry`]: Debian's docker-registry in a daemon's namespace, and a command line that asks it; [`Tokens`]: a server of tokens for it
 //! - [`Report`]: what a bench found
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
@@ -30,6 +30,7 @@ mod registry;
 mod report;
 mod site;
 mod timings;
+mod tokens;
 mod trace;
 mod variant;
 
@@ -51,6 +52,7 @@ pub use registry::{PASSWORD, Registry, Seen, USER};
 pub use report::{Report, Table, at_once, file, interleaved, is_short, rounds};
 pub use site::{PORTS, Site};
 pub use timings::{Timings, at, median};
+pub use tokens::Tokens;
 pub use trace::{Counts, Totals, strace, traced};
 pub use variant::{ADVERTISE, FAR, Variant};
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Daemon, Namespace, Ran, pontoon, until};
+use crate::{Daemon, Namespace, Ran, Tokens, pontoon, until};
 
 /// Who may ask a registry that wants a password.
 pub const USER: &str = "alice";
@@ -28,6 +28,14 @@ pub struct Registry {
     host: PathBuf,
     child: Option<Child>,
     environment: Vec<(String, PathBuf)>,
+    tokens: Option<Tokens>,
+}
+
+/// What it wants of whoever asks.
+enum Wants {
+    Nothing,
+    Password,
+    Token,
 }
 
 /// What a program in a registry's way has seen.
@@ -44,15 +52,22 @@ impl Seen {
 impl Registry {
     /// One without TLS, for everybody.
     pub fn start(daemon: &Daemon) -> Self {
-        Self::started(daemon, false, false)
+        Self::started(daemon, false, Wants::Nothing)
     }
 
     /// One with TLS, by a certificate of nobody's that anybody knows, and with a password if it is said.
     pub fn with_tls(daemon: &Daemon, wants_password: bool) -> Self {
-        Self::started(daemon, true, wants_password)
+        Self::started(daemon, true, if wants_password { Wants::Password } else { Wants::Nothing })
     }
 
-    fn started(daemon: &Daemon, tls: bool, wants_password: bool) -> Self {
+    /// One that wants a token, and the server, without TLS, that it sends for that.
+    pub fn with_tokens(daemon: &Daemon, tls: bool) -> (Self, Tokens) {
+        let registry = Self::started(daemon, tls, Wants::Token);
+        let tokens = registry.tokens.clone().unwrap();
+        (registry, tokens)
+    }
+
+    fn started(daemon: &Daemon, tls: bool, wants: Wants) -> Self {
         let folder = tempfile::Builder::new().prefix("pontoon-test-").tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let mut http = "http: { addr: '127.0.0.1:5000', secret: x".to_owned();
@@ -65,15 +80,25 @@ impl Registry {
             "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\n{http} }}\n",
             at("data").display()
         );
-        if wants_password {
-            std::fs::write(at("htpasswd"), format!("{USER}:{HASHED}\n")).unwrap();
-            configuration += &format!("auth: {{ htpasswd: {{ realm: test, path: {} }} }}\n", at("htpasswd").display());
+        let mut tokens = None;
+        match wants {
+            Wants::Nothing => {}
+            Wants::Password => {
+                std::fs::write(at("htpasswd"), format!("{USER}:{HASHED}\n")).unwrap();
+                let path = at("htpasswd");
+                configuration += &format!("auth: {{ htpasswd: {{ realm: test, path: {} }} }}\n", path.display());
+            }
+            Wants::Token => {
+                configuration += &Tokens::configuration(folder.path());
+                tokens = Some(Tokens::start(folder.path(), daemon.host.path()));
+            }
         }
         std::fs::write(at("configuration.yml"), configuration).unwrap();
         let own = [("XDG_CACHE_HOME", "cache"), ("DOCKER_CONFIG", "docker")];
         let environment = own.map(|(name, path)| (name.to_owned(), at(path))).to_vec();
         std::fs::create_dir(at("docker")).unwrap();
-        let mut registry = Self { folder, host: daemon.host.path().to_owned(), child: None, environment };
+        let host = daemon.host.path().to_owned();
+        let mut registry = Self { folder, host, child: None, environment, tokens };
         registry.run();
         registry
     }
@@ -221,7 +246,7 @@ impl Registry {
 }
 
 /// Reads a request that has no body.
-fn head(client: &mut TcpStream) -> Option<String> {
+pub(crate) fn head(client: &mut TcpStream) -> Option<String> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         if client.read(&mut byte).ok()? == 0 {

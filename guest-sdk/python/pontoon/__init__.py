@@ -1,6 +1,7 @@
 """What generated bindings leave to the author of a driver.
 
-A driver is a module with a class `Driver`, and one for each other part that its world exports, named as the part is. Every call runs in a
+A driver is a module with a class `Driver`, and one for each other part that its world exports, named as the part is: `class Ipam(Part,
+exports.Ipam)`, `class Migration(Part, exports.Migration)`. Every call runs in a
 fresh instance: globals are as they were when the component was built, and what is to be remembered goes into the `store`. Every call is a
 transaction: what it changed stays if it returns, and is undone if it raises.
 
@@ -9,20 +10,25 @@ The modules here are the host's functions: `links`, `nftables`, `addresses`, `ro
 """
 
 from wit_world import exports
-from wit_world.exports.driver import Registration
 from wit_world.imports import clock, configuration, forwarding, log, namespaces, random, sysctls, tables
 from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo, RouteType
 from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions, ObjectType, PortBinding, Scope, TableEvent, TransportPort
 
 from . import addresses, checked, errors, links, neighbours, nftables, ports, routes, rules, store, values
 from .errors import Err
-from .part import Driver, Part, before_and_after, registration
+from .part import Part, before_and_after
 
 checked.imports()
 
 __all__ = [
-    "Driver", "EndpointOptions", "Err", "InterfaceInfo", "IpamData", "JoinInfo", "NetworkInfo", "NetworkOptions", "ObjectType", "Part",
-    "PortBinding", "Registration", "RouteType", "Scope", "TableEvent", "TransportPort", "addresses", "before_and_after", "clock",
+    "EndpointOptions", "Err", "InterfaceInfo", "IpamData", "JoinInfo", "NetworkInfo", "NetworkOptions", "ObjectType", "Part",
+    "PortBinding", "RouteType", "Scope", "TableEvent", "TransportPort", "addresses", "before_and_after", "clock",
     "configuration", "errors", "exports", "forwarding", "links", "log", "namespaces", "neighbours", "nftables", "ports", "random",
-    "registration", "routes", "rules", "store", "sysctls", "tables", "values",
+    "routes", "rules", "store", "sysctls", "tables", "values",
 ]  # fmt: skip
+
+# Not of a world that has the part `ipam` alone.
+if hasattr(exports, "Driver"):
+    from .driver import Driver, Registration, registration
+
+    __all__ += ["Driver", "Registration", "registration"]

@@ -1,4 +1,4 @@
-"""What a driver's classes inherit."""
+"""What the classes of a driver's parts inherit."""
 
 import functools
 import os
@@ -7,9 +7,8 @@ import typing
 from typing import Any, Callable
 
 from wit_world import exports
-from wit_world.exports.driver import Registration
 from wit_world.imports import log
-from wit_world.imports.types import Capability, Error, Scope, TableEvent, TableEvent_Created, TableEvent_Deleted
+from wit_world.imports.types import Error, TableEvent, TableEvent_Created, TableEvent_Deleted
 
 from . import runtime
 from .checked import Wrong, check
@@ -75,29 +74,6 @@ class Part:
                 result = typing.get_type_hints(vars(base)[name])["return"]
                 return Any if result is type(None) else result
         return Any
-
-
-class Driver(Part, exports.Driver):
-    """The part `driver`, which every driver has. The methods of this class are the ones that may be left out; there are `register`,
-    `create_network`, `create_endpoint` and `join` beside them: see `wit_world.exports.Driver`."""
-
-    def delete_network(self, network: str) -> None:
-        """What a network still owns goes with it."""
-
-    def delete_endpoint(self, network: str, endpoint: str) -> None:
-        """What an endpoint still owns goes with it."""
-
-    def endpoint_oper_info(self, network: str, endpoint: str) -> list[tuple[str, str]]:
-        """JSON text by key."""
-        return []
-
-    def leave(self, network: str, endpoint: str) -> None:
-        """Undoes what `join` did."""
-
-
-def registration(network_type: str, data_scope: Scope = Scope.LOCAL, connectivity_scope: Scope = Scope.LOCAL) -> Registration:
-    """What a driver says of itself."""
-    return Registration(network_type, False, Capability(data_scope, connectivity_scope))
 
 
 def before_and_after(event: TableEvent) -> tuple[bytes | None, bytes | None]:

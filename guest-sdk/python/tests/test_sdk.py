@@ -48,6 +48,28 @@ class Errors(unittest.TestCase):
             self.assertEqual(caught.exception.value.message, "n: no network n")
 
 
+class Migrations(unittest.TestCase):
+    """A part that few drivers have is checked as the others are."""
+
+    def test_a_schema_is_a_number(self) -> None:
+        class Migration(Part, pontoon.exports.Migration):
+            what: Any = 2
+
+            def schema(self) -> Any:
+                return self.what
+
+            def migrate_network(self, network: str, before: int) -> None: ...
+            def migrate_endpoint(self, network: str, endpoint: str, before: int) -> None: ...
+
+        with mock.patch.object(log, "log"), mock.patch("pontoon.runtime.begin"):
+            migration = Migration()
+            self.assertEqual(migration.schema(), 2)
+            migration.what = "2"
+            with self.assertRaises(errors.Err) as caught:
+                migration.schema()
+            self.assertIn("what it returns is '2', of type str; the interface has int there", caught.exception.value.message)
+
+
 class Types(unittest.TestCase):
     """What is not of the interface's type is said: function, place in the value, what stands there and what belongs there."""
 

@@ -202,6 +202,16 @@ pub struct DriverDetails {
     pub calls: Vec<CallCount>,
 }
 
+/// What a driver may do from now on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CurrentGrant {
+    /// It.
+    pub grant: Grant,
+    /// What the manifest asks for and the grant does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
+}
+
 /// What a driver's author says of it. It is a claim: only the grant counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Manifest {

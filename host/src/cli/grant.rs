@@ -12,7 +12,7 @@ use crate::driver::manifest;
 use crate::serve::folder::{read_beyond, read_grant};
 use grant::Audited;
 use grant::{Grant, file};
-use operation::driver::DriverDetails;
+use operation::driver::{CurrentGrant, DriverDetails};
 use words::file::write_whole;
 use words::{Error, Name, Result};
 
@@ -55,19 +55,22 @@ impl Command {
             return self.record(session).await;
         }
         let name = Name::new(self.of.to_str().unwrap_or_default())?;
-        let mut details: DriverDetails = session.client.get(&path(&["drivers", name.as_str()])).await?.read()?;
+        let of = path(&["drivers", name.as_str()]);
         let grant = match &self.grant {
-            Some(file) => Some(read_grant(file)?),
-            None if self.grant_asked => details.manifest.as_ref().map(|manifest| manifest.asks.clone()),
-            None => None,
-        };
-        if let Some(grant) = grant {
-            details = session.client.put(&path(&["drivers", name.as_str(), "grant"]), &grant).await?.read()?;
-            if !details.lacks.is_empty() {
-                session.note(&format!("{name} asks for more than it may: {}", details.lacks.join(", ")));
+            Some(file) => read_grant(file)?,
+            None => {
+                let DriverDetails { manifest, grant, .. } = session.client.get(&of).await?.read()?;
+                match manifest.filter(|_| self.grant_asked) {
+                    Some(manifest) => manifest.asks,
+                    None => return print(&grant, session),
+                }
             }
+        };
+        let granted: CurrentGrant = session.client.put(&format!("{of}/grant"), &grant).await?.read()?;
+        if !granted.lacks.is_empty() {
+            session.note(&format!("{name} asks for more than it may: {}", granted.lacks.join(", ")));
         }
-        print(&details.grant, session)
+        print(&granted.grant, session)
     }
 
     async fn record(self, session: &mut Session<'_>) -> std::result::Result<(), Failure> {

@@ -12,6 +12,7 @@ use super::endpoint::place;
 use super::lifecycle::{JoinSandbox, Steps};
 use crate::driver::Driver;
 use kernel::{Namespace, NamespacePath, Sysctl};
+use operation::driver::CallTrace;
 use operation::endpoint::{Attach, Attached};
 use operation::engine::Labels;
 use operation::origin::Origin;
@@ -44,13 +45,14 @@ impl Inner {
         let sandbox = self.sandbox(&attach.namespace)?;
         let _until_it_is_attached = self.kernel.keep(&sandbox);
         let mut endpoint = self.new_endpoint(&network, &steps.driver, &attach, &sandbox)?;
-        let leases = self.leases(&network, &mut endpoint, &attach)?;
+        let (leases, mut asked) = self.leases(&network, &mut endpoint, &attach)?;
         let mut attaching = Attaching::new(self, steps, &network, endpoint, sandbox);
         match attaching.run(&attach, &leases) {
             Ok(info) => {
                 let Attaching { endpoint, steps: Steps { calls, warnings, .. }, .. } = attaching;
                 tracing::info!(network = %network.name, endpoint = %endpoint.name, "attached");
-                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls: calls.traces, warnings })
+                asked.extend(calls.traces);
+                Ok(Attached { endpoint: self.told(&network, endpoint, info)?, calls: asked, warnings })
             }
             Err(error) => {
                 attaching.roll_back();
@@ -97,10 +99,15 @@ impl Inner {
     }
 
     /// An address of each family that the network has pools for: they are the endpoint's once what is answered is committed. No other
-    /// operation of the network looks for one meanwhile.
-    fn leases(&self, network: &Network, endpoint: &mut Endpoint, attach: &Attach) -> Result<Vec<Write>> {
+    /// operation of the network looks for one meanwhile. Answers the calls of a driver that manages addresses, too: its are the endpoint's already.
+    fn leases(
+        &self,
+        network: &Network,
+        endpoint: &mut Endpoint,
+        attach: &Attach,
+    ) -> Result<(Vec<Write>, Vec<CallTrace>)> {
         if network.ipam.is_some() {
-            return self.take_addresses(network, endpoint, attach).map(|()| Vec::new());
+            return Ok((Vec::new(), self.take_addresses(network, endpoint, attach)?));
         }
         let mut leases = Vec::new();
         for (wanted, ipv4) in [(attach.address.map(IpAddr::from), true), (attach.address_ipv6.map(IpAddr::from), false)]
@@ -112,7 +119,7 @@ impl Inner {
             }
             leases.push(lease);
         }
-        Ok(leases)
+        Ok((leases, Vec::new()))
     }
 
     /// An address of the first pool of a family, or the wanted one; none where there is no pool.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Inner;
 use crate::driver;
 use grant::Grant;
-use operation::driver::{Driver, DriverDetails, LoadDriver, READY};
+use operation::driver::{CurrentGrant, Driver, DriverDetails, LoadDriver, READY};
 use words::{Error, Name, Result};
 
 impl Inner {
@@ -39,23 +39,24 @@ impl Inner {
         self.details(&*self.drivers.get(name)?)
     }
 
-    pub(super) fn set_grant(&self, name: &Name, grant: Grant) -> Result<DriverDetails> {
+    /// Whatever became of the component: who takes a right from a driver is not to be kept from it.
+    pub(super) fn set_grant(&self, name: &Name, grant: Grant) -> Result<CurrentGrant> {
         let driver = self.drivers.set_grant(name, grant)?;
         tracing::info!(driver = %name, "another grant");
-        self.details(&driver)
+        let grant = (*driver.policy.grant()).clone();
+        Ok(CurrentGrant { lacks: lacks(&driver, &grant), grant })
     }
 
     pub(super) fn details(&self, driver: &driver::Driver) -> Result<DriverDetails> {
         let (mut exports, mut imports) = (driver.admitted.exports.clone(), self.drivers.imported_functions(driver)?);
         exports.sort();
         imports.sort();
-        let asks = driver.admitted.manifest.as_ref().map(|manifest| &manifest.asks);
         let grant = driver.policy.grant();
         Ok(DriverDetails {
             driver: self.summary(&driver.record, state(driver))?,
             exports,
             imports,
-            lacks: asks.map(|asks| grant.lacks(asks)).unwrap_or_default().iter().map(ToString::to_string).collect(),
+            lacks: lacks(driver, &grant),
             grant: (*grant).clone(),
             manifest: driver.admitted.manifest.clone(),
             configuration: (*driver.configuration).clone(),
@@ -80,6 +81,12 @@ impl Inner {
             not_loaded: self.files.lock().unwrap_or_else(PoisonError::into_inner).get(&record.name).cloned(),
         })
     }
+}
+
+/// What a driver's author asks for and a grant does not have.
+fn lacks(driver: &driver::Driver, grant: &Grant) -> Vec<String> {
+    let asks = driver.admitted.manifest.as_ref().map(|manifest| &manifest.asks);
+    asks.map(|asks| grant.lacks(asks)).unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 /// The state of a driver that is loaded.

@@ -25,14 +25,14 @@ impl Inner {
     /// The same for an endpoint that is known.
     pub(super) fn forget_endpoint(&self, network: &Network, endpoint: &Endpoint) -> Result<Removed> {
         let _until_it_is_detached = endpoint.sandbox.as_ref().map(|sandbox| self.kernel.keep(sandbox));
-        let removed = match self.steps(&network.driver) {
+        let mut removed = match self.steps(&network.driver) {
             Ok(mut steps) => {
                 let removed = self.leave_and_delete(&mut steps, network, endpoint)?;
                 Removed { calls: steps.calls.traces, ..removed }
             }
             Err(error) => self.remove_without_driver(network, Some(&endpoint.id), &error)?,
         };
-        self.release_addresses(network, &endpoint.id, |_| true);
+        removed.calls.extend(self.release_addresses(network, &endpoint.id, |_| true));
         let (network, endpoint) = (&network.name, &endpoint.name);
         tracing::info!(%network, %endpoint, "detached");
         tracing::debug!(%network, %endpoint, swept = ?removed.swept, "what the driver left to the host");

@@ -9,6 +9,7 @@ use super::Inner;
 use super::lifecycle::Steps;
 use super::pool::{check_families, checked, families_without_pool};
 use grant::{Grant, Range};
+use operation::driver::CallTrace;
 use operation::endpoint::Attach;
 use operation::engine::{Labels, Purpose, RequestAddress, RequestPool};
 use operation::network::{CreateNetwork, Pool, PoolRequest, PoolUsage};
@@ -33,13 +34,14 @@ impl Inner {
     }
 
     /// Takes a network's pools, with their gateways and reserved addresses, of the driver that its operator named. After an error nothing is taken.
+    /// Answers the calls that this took.
     pub(super) fn take_pools(
         &self,
         network: &mut Network,
         create: &CreateNetwork,
         ipam: &Name,
         skip: (bool, bool),
-    ) -> Result<()> {
+    ) -> Result<Vec<CallTrace>> {
         check_families(create)?;
         if create.no_pools {
             return Err(Error::invalid("a network without pools has no addresses to manage: leave out one of the two"));
@@ -59,7 +61,7 @@ impl Inner {
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(steps.calls.traces)
     }
 
     fn take_network_pool(
@@ -93,9 +95,14 @@ impl Inner {
         Ok(())
     }
 
-    /// Asks for an endpoint's addresses, one of each family that the network has. After an error none is taken.
-    pub(super) fn take_addresses(&self, network: &Network, endpoint: &mut Endpoint, attach: &Attach) -> Result<()> {
-        let Some(ipam) = &network.ipam else { return Ok(()) };
+    /// Asks for an endpoint's addresses, one of each family that the network has. After an error none is taken. Answers the calls that this took.
+    pub(super) fn take_addresses(
+        &self,
+        network: &Network,
+        endpoint: &mut Endpoint,
+        attach: &Attach,
+    ) -> Result<Vec<CallTrace>> {
+        let Some(ipam) = &network.ipam else { return Ok(Vec::new()) };
         let mut steps = self.manager(&ipam.driver)?;
         if endpoint.mac.is_none() && steps.driver.record.ipam.as_ref().is_some_and(|ipam| ipam.requires_mac_address) {
             endpoint.mac = Some(random_mac()?);
@@ -112,7 +119,7 @@ impl Inner {
                 }
             }
         }
-        Ok(())
+        Ok(steps.calls.traces)
     }
 
     /// An address of the first pool of a family, or the wanted one.
@@ -151,46 +158,56 @@ impl Inner {
     }
 
     /// Gives back such addresses of an endpoint as the driver gave that manages its network's. They are free afterwards, whatever the driver does.
-    pub(super) fn release_addresses(&self, network: &Network, endpoint: &Id, which: fn(&IpAddr) -> bool) {
+    /// Answers the calls of it that came through.
+    pub(super) fn release_addresses(
+        &self,
+        network: &Network,
+        endpoint: &Id,
+        which: fn(&IpAddr) -> bool,
+    ) -> Vec<CallTrace> {
+        let mut calls = Vec::new();
         for pool in network.ipam.iter().flat_map(|ipam| &ipam.pools) {
             let own = self.store.leases_of(pool, endpoint.as_str()).unwrap_or_default();
             let own = own.into_iter().filter(|lease| which(&lease.address));
-            own.for_each(|lease| self.release_one_address(pool, lease.address));
+            calls.extend(own.flat_map(|lease| self.release_one_address(pool, lease.address)));
         }
+        calls
     }
 
-    /// Gives back an address of a taken pool.
-    pub(super) fn release_one_address(&self, pool: &Id, address: IpAddr) {
+    /// Gives back an address of a taken pool. Answers the call, if it came through.
+    pub(super) fn release_one_address(&self, pool: &Id, address: IpAddr) -> Vec<CallTrace> {
         let released = match self.store.taken_pool(pool) {
-            Ok(Some(TakenPool { driver: Some(driver), .. })) => {
-                self.manager(&driver).and_then(|mut steps| steps.release_address(pool, address))
-            }
-            _ => self.store.release_address(pool, address).map_err(Error::from),
+            Ok(Some(TakenPool { driver: Some(driver), .. })) => self.manager(&driver).and_then(|mut steps| {
+                steps.release_address(pool, address)?;
+                Ok(steps.calls.traces)
+            }),
+            _ => self.store.release_address(pool, address).map(|()| Vec::new()).map_err(Error::from),
         };
-        if let Err(error) = released {
+        released.unwrap_or_else(|error| {
             tracing::warn!(%address, "its driver failed to take it back, and it is free all the same: {error}");
             if let Err(error) = self.store.release_address(pool, address) {
                 tracing::error!(%address, "can't be released: {error}");
             }
-        }
+            Vec::new()
+        })
     }
 
-    /// Gives back the pools that a network has of a driver, with their addresses.
-    pub(super) fn release_pools(&self, network: &Network) {
-        for pool in network.ipam.iter().flat_map(|ipam| &ipam.pools) {
-            self.release_one_pool(pool, None);
-        }
+    /// Gives back the pools that a network has of a driver, with their addresses. Answers the calls of it that came through.
+    pub(super) fn release_pools(&self, network: &Network) -> Vec<CallTrace> {
+        let pools = network.ipam.iter().flat_map(|ipam| &ipam.pools);
+        pools.flat_map(|pool| self.release_one_pool(pool, None)).collect()
     }
 
-    /// Gives back a taken pool. It is free afterwards, whatever the driver does that gave it.
-    pub(super) fn release_one_pool(&self, pool: &Id, heir: Option<&Id>) {
+    /// Gives back a taken pool. It is free afterwards, whatever the driver does that gave it. Answers the call, if it came through.
+    pub(super) fn release_one_pool(&self, pool: &Id, heir: Option<&Id>) -> Vec<CallTrace> {
         let released = match self.store.taken_pool(pool) {
-            Ok(Some(TakenPool { driver: Some(driver), .. })) => {
-                self.manager(&driver).and_then(|mut steps| steps.release_pool(pool, heir))
-            }
-            _ => self.store.release_taken_pool(pool, heir).map_err(Error::from),
+            Ok(Some(TakenPool { driver: Some(driver), .. })) => self.manager(&driver).and_then(|mut steps| {
+                steps.release_pool(pool, heir)?;
+                Ok(steps.calls.traces)
+            }),
+            _ => self.store.release_taken_pool(pool, heir).map(|()| Vec::new()).map_err(Error::from),
         };
-        if let Err(error) = released {
+        released.unwrap_or_else(|error| {
             tracing::warn!(%pool, "its driver failed to take it back, and it is free all the same: {error}");
             let write = store::Write::ReleasePool { pool: pool.clone(), heir: heir.cloned() };
             let batch =
@@ -198,7 +215,8 @@ impl Inner {
             if let Err(error) = self.store.commit(batch) {
                 tracing::error!(%pool, "can't be released: {error}");
             }
-        }
+            Vec::new()
+        })
     }
 
     /// Gives back what drivers gave for networks and endpoints that are not there: a killed operation left it. Nothing else may run. Answers what it was.

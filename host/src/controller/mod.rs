@@ -46,7 +46,7 @@ use std::time::{Duration, Instant};
 pub use crate::driver::EARLIER;
 pub use crate::driver::archive::MOST as DRIVER_FILE;
 pub(crate) use direct::{Called, Direct};
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, watch};
 use turns::{Turn, Turns};
 
 use crate::answers::Fault;
@@ -57,7 +57,7 @@ use crate::place::{Host, Place};
 use crate::reaper::Reaper;
 use grant::{Audited, Grant};
 use kernel::{self, HostPort, Kernel};
-use operation::driver::{Driver, DriverDetails, Forgot, LoadDriver};
+use operation::driver::{CurrentGrant, Driver, DriverDetails, Forgot, LoadDriver};
 use operation::endpoint::{Attach, Attached, Endpoint};
 use operation::engine::Known;
 use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Removed};
@@ -74,6 +74,8 @@ pub struct Controller {
     turns: Turns,
     /// Held for reading by each operation, for writing by what must be alone: garbage collection and the end.
     running: Arc<RwLock<()>>,
+    /// See [`Self::may_be_waited_for`].
+    waits: Arc<watch::Sender<bool>>,
 }
 
 /// What operations work with.
@@ -127,7 +129,8 @@ impl Controller {
         inner.restart()?;
         // Those that no record asks for.
         inner.kernel.receive_ports(Vec::new());
-        Ok(Self { inner, turns: Turns::new(), running: Arc::default() })
+        let waits = Arc::new(watch::Sender::new(true));
+        Ok(Self { inner, turns: Turns::new(), running: Arc::default(), waits })
     }
 
     /// Waits for the operations that run, and lets no more begin.
@@ -234,10 +237,20 @@ impl Controller {
         }
     }
 
-    /// Recorded calls of a driver after a number; waits for one, but no longer than this.
+    /// Recorded calls of a driver after a number; waits for one, but no longer than this, nor than the daemon goes on.
     pub async fn recordings(&self, name: &Name, after: u64, wait: Duration) -> Result<Vec<Arc<Recording>>> {
         let recorder = self.inner.drivers.get(name)?.recorder.clone();
-        Ok(recorder.after(after, wait).await)
+        let mut waits = self.waits.subscribe();
+        let is_over = async { drop(waits.wait_for(|may_be| !may_be).await) };
+        tokio::select! {
+            recordings = recorder.after(after, wait) => Ok(recordings),
+            () = is_over => Ok(recorder.after(after, Duration::ZERO).await),
+        }
+    }
+
+    /// Whether somebody may wait for what is yet to happen: not while the daemon lets requests finish, for its end or its successor.
+    pub fn may_be_waited_for(&self, may_be: bool) {
+        self.waits.send_replace(may_be);
     }
 
     /// Forgets a driver that serves no network.
@@ -247,7 +260,7 @@ impl Controller {
     }
 
     /// Changes what a driver may do.
-    pub async fn set_grant(&self, name: &Name, grant: Grant) -> Result<DriverDetails> {
+    pub async fn set_grant(&self, name: &Name, grant: Grant) -> Result<CurrentGrant> {
         let name = name.clone();
         self.plain(move |inner| inner.set_grant(&name, grant)).await
     }

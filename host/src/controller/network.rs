@@ -29,9 +29,10 @@ impl Inner {
         let skip = steps.check_gateways(&options)?;
         let mut network = Network::new(id, create.name.clone(), create.driver.clone(), Origin::Native, options);
         network.address_space = ADDRESS_SPACE.into();
+        let mut calls = Vec::new();
         match &create.ipam {
             None => network.pools = self.choose_pools(&network.id, &create, skip)?,
-            Some(ipam) => self.take_pools(&mut network, &create, ipam, skip)?,
+            Some(ipam) => calls = self.take_pools(&mut network, &create, ipam, skip)?,
         }
         network.asked = Some(chosen(&network.pools, &network.address_space));
         let made = allocate(&mut steps, &mut network).and_then(|()| steps.create_network(&network));
@@ -43,7 +44,8 @@ impl Inner {
             }
         };
         tracing::info!(network = %network.name, driver = %network.driver, "created");
-        Ok(CreatedNetwork { network: self.network_reply(&network)?, calls: steps.calls.traces })
+        calls.extend(steps.calls.traces);
+        Ok(CreatedNetwork { network: self.network_reply(&network)?, calls })
     }
 
     fn check_name_is_free(&self, create: &CreateNetwork) -> Result<()> {
@@ -94,7 +96,7 @@ impl Inner {
             }
             Err(error) => removed = self.remove_without_driver(network, None, &error)?,
         }
-        self.release_pools(network);
+        removed.calls.extend(self.release_pools(network));
         tracing::info!(network = %network.name, "removed");
         tracing::debug!(network = %network.name, swept = ?removed.swept, "what the driver left to the host");
         Ok(removed)

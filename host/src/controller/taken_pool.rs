@@ -78,7 +78,7 @@ impl Inner {
     pub(super) fn release_address(&self, pool: &Id, address: IpAddr) -> Result<Reply> {
         match self.store.holder_of(pool, address)? {
             Some(network) => tracing::info!(%network, %address, "stays taken: an endpoint has it by now"),
-            None => self.release_one_address(pool, address),
+            None => drop(self.release_one_address(pool, address)),
         }
         Ok(Reply::Done)
     }

@@ -20,7 +20,7 @@ pub fn interface() -> String {
 }
 
 /// What an admitted component says of itself.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Admitted {
     /// The parts of the interface that it exports, e.g. `driver`.
     pub parts: Vec<String>,
@@ -28,6 +28,8 @@ pub struct Admitted {
     pub exports: Vec<String>,
     /// Everything that it imports, as written.
     pub imports: Vec<String>,
+    /// The functions among that, e.g. `pontoon:driver/links@0.1.1#add`; none: it was not validated again.
+    pub functions: Option<Vec<String>>,
     /// Its manifest.
     pub manifest: Option<Manifest>,
 }
@@ -45,7 +47,9 @@ impl Admitted {
 
 /// Admits a component, or says in one line why not.
 pub fn admit(bytes: &[u8]) -> Result<Admitted> {
-    look(bytes).and_then(|admitted| validate(bytes).map(|_| admitted)).map_err(printed)
+    let admitted = look(bytes).map_err(printed)?;
+    let functions = Some(imported_functions(bytes, &admitted.imports)?);
+    Ok(Admitted { functions, ..admitted })
 }
 
 /// Admits one that was compiled here: it is valid, which takes the longest to see.
@@ -91,7 +95,7 @@ pub fn check_header(bytes: &[u8]) -> Result<()> {
 
 /// Reads the outermost component's imports, exports and manifest.
 fn walk(bytes: &[u8]) -> Result<Admitted> {
-    let mut found = Admitted { parts: Vec::new(), exports: Vec::new(), imports: Vec::new(), manifest: None };
+    let mut found = Admitted::default();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(damaged)? {
@@ -298,7 +302,7 @@ mod tests {
     fn exporting(exports: &[&str]) -> std::result::Result<Vec<String>, String> {
         let exports: Vec<String> = exports.iter().map(|name| format!("{PACKAGE}/{name}")).collect();
         let parts = parts(&exports);
-        let admitted = Admitted { parts, exports, imports: Vec::new(), manifest: None };
+        let admitted = Admitted { parts, exports, imports: Vec::new(), functions: None, manifest: None };
         check_exports(&admitted).map(|()| admitted.parts).map_err(|e| e.message)
     }
 

@@ -230,6 +230,13 @@ mod tests {
         assert_eq!(read.state["a"], (Id::new("n").unwrap(), Some(b"1".to_vec())));
     }
 
+    /// What the fuzzer begins with gets to the end.
+    #[test]
+    fn the_fuzzers_seed_is_a_file() {
+        let archive = read(include_bytes!("../../../tests/fuzz/corpus/archive/file")).unwrap();
+        assert_eq!((archive.record.earlier.len(), archive.state.len()), (1, 2));
+    }
+
     #[test]
     fn a_file_that_was_changed_anywhere_is_refused() {
         let component = b"component".to_vec();

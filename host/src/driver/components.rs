@@ -56,6 +56,11 @@ impl Components {
         write_whole(&self.path(digest_of_component), component)
     }
 
+    /// Whether there is a file of a component. Whether it was changed is seen when it is read.
+    pub fn has(&self, digest_of_component: &str) -> bool {
+        self.path(digest_of_component).exists()
+    }
+
     /// Forgets a component and its code.
     pub fn forget(&self, digest_of_component: &str) {
         let _ = std::fs::remove_file(self.path(digest_of_component));

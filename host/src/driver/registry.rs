@@ -5,7 +5,7 @@ mod forgotten;
 mod moving;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -131,11 +131,11 @@ impl Drivers {
         Ok(driver)
     }
 
-    /// Removes the files of a component that no driver has, nor may go back to.
-    fn forget_unused(&self, _alone: &Alone<'_>, digest: &str) -> Result<()> {
-        if !self.store.drivers()?.iter().any(|driver| driver.digests().any(|kept| kept == digest)) {
-            self.components.forget(digest);
-        }
+    /// Removes the files of those components that no driver has, nor may go back to.
+    fn forget_unused<'a>(&self, _alone: &Alone<'_>, digests: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let drivers = self.store.drivers()?;
+        let kept: BTreeSet<_> = drivers.iter().flat_map(store::Driver::digests).collect();
+        digests.into_iter().filter(|digest| !kept.contains(digest)).for_each(|digest| self.components.forget(digest));
         Ok(())
     }
 
@@ -144,18 +144,19 @@ impl Drivers {
         self.components.read(&self.get(name)?.record.digest)
     }
 
-    /// The functions that a driver imports.
+    /// The functions that a driver imports. Of one that was there at the daemon's start its component says them.
     pub fn imported_functions(&self, driver: &Driver) -> Result<Vec<String>> {
-        admit::imported_functions(&self.components.read(&driver.record.digest)?, &driver.admitted.imports)
+        match &driver.admitted.functions {
+            Some(functions) => Ok(functions.clone()),
+            None => admit::imported_functions(&self.components.read(&driver.record.digest)?, &driver.admitted.imports),
+        }
     }
 
     /// A driver that can be called.
     pub fn get(&self, name: &Name) -> Result<Arc<Driver>> {
-        match self.read().get(name) {
-            Some(Ok(driver)) => Ok(driver.clone()),
-            Some(Err(error)) => Err(error.clone().context(format!("the driver {name} could not be loaded"))),
-            None => Err(Error::not_found(format!("there is no driver {name}: load one with `pontoon driver load`"))),
-        }
+        let none = || Error::not_found(format!("there is no driver {name}: load one with `pontoon driver load`"));
+        let found = self.find(name).ok_or_else(none)?;
+        found.map_err(|error| error.context(format!("the driver {name} could not be loaded")))
     }
 
     /// All of them, with the reason where one could not be loaded.
@@ -163,7 +164,7 @@ impl Drivers {
         self.read().iter().map(|(name, driver)| (name.clone(), driver.clone())).collect()
     }
 
-    /// One of them.
+    /// One of them, be it with the reason why it could not be loaded.
     pub fn find(&self, name: &Name) -> Option<Loaded> {
         self.read().get(name).cloned()
     }
@@ -186,7 +187,7 @@ impl Drivers {
         let writes = vec![Write::RemoveDriver(name.clone())];
         self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
         let removed = loaded.remove(name);
-        let forgotten = record.digests().try_for_each(|digest| self.forget_unused(&loaded, digest));
+        let forgotten = self.forget_unused(&loaded, record.digests());
         drop(loaded);
         drop(removed);
         forgotten

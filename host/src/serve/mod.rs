@@ -112,6 +112,8 @@ fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
     make_folder(&config.run)?;
     // Where it can't be made, publishing a driver says so.
     let _ = make_folder(&config.plugins);
+    // So that it can be watched, and read, whenever an operator puts the first component there. Where it can't be made, the log says that.
+    let _ = make_folder(&config.drivers);
     let program = Path::new(THIS_PROGRAM);
     let keyholder = kernel::start_keyholder(program, &config.run.join(kernel::NAMESPACES))?;
     let (launcher, launching) = Launcher::start(program, &config.run)?;
@@ -167,7 +169,10 @@ pub async fn run(config: &Config, beginning: Beginning, shutdown: impl Future<Ou
                 }
             };
             controller = match given {
-                Given::All => return Ok(()),
+                Given::All(process) => {
+                    notify_of_successor(process);
+                    return Ok(());
+                }
                 Given::Nothing(controller) => Some(controller),
                 Given::Back => None,
             };
@@ -184,6 +189,7 @@ async fn serve(
     watcher: &mut Option<Watcher>,
     shutdown: &mut (impl Future<Output = ()> + Unpin),
 ) -> Result<Option<Successor>> {
+    controller.may_be_waited_for(true);
     let (listening, door) = (sockets.take_or_bind(&config.socket)?.listen()?, Door::open(sockets, &config.run)?);
     let plugins = Plugins::new(controller.clone(), config.plugins.clone(), config.docker.clone(), sockets.clone());
     plugins.publish_all().await?;
@@ -205,6 +211,7 @@ async fn serve(
                 After::Keep
             }
         };
+        controller.may_be_waited_for(false);
         asked_to_stop = Instant::now();
         after
     };
@@ -272,6 +279,14 @@ fn start_log(config: &Config) -> Result<()> {
     let lines = tracing_subscriber::fmt::layer().compact().with_writer(|| Bounded(io::stderr())).with_ansi(false);
     let started = tracing_subscriber::registry().with(lines).with(config.filter()?).try_init();
     started.map_err(|e| Error::internal(format!("can't log: {e}")))
+}
+
+/// Tells systemd that another process is the service from now on. It hears that from this one, which is the service until then, and whose end
+/// would be the service's otherwise.
+fn notify_of_successor(process: Option<u32>) {
+    if let Some(process) = process {
+        notify(&[NotifyState::MainPid(process)]);
+    }
 }
 
 /// Tells systemd, if it asked to be told.

@@ -9,11 +9,12 @@ use libfuzzer_sys::fuzz_target;
 use pontoon::fuzzing;
 
 /// The parsers by name.
-const TARGETS: [(&str, fn(&[u8])); 6] = [
+const TARGETS: [(&str, fn(&[u8])); 7] = [
     ("plugin", fuzzing::plugin),
     ("admin", fuzzing::admin),
     ("toml", fuzzing::toml),
     ("component", fuzzing::component),
+    ("archive", fuzzing::archive),
     ("netlink", fuzzing::netlink),
     ("engine", fuzzing::engine),
 ];

@@ -30,7 +30,7 @@ impl Client {
         let (status, answer) = self.ask(line, body).unwrap_or_else(|error| {
             panic!("{line} after {:?}, on a connection that was there: {is_reused}: {error}", begin.elapsed())
         });
-        waits.add(begin.elapsed());
+        waits.add(line, begin);
         assert!((200..300).contains(&status), "{line} {body}: {status} {answer}");
         answer
     }
@@ -147,16 +147,61 @@ pub fn fetches(outside: &Namespace, done: &AtomicBool) {
     }
 }
 
-/// How long requests took.
+/// How long requests took, and what went on meanwhile.
 #[derive(Default)]
-pub struct Waits(Mutex<Vec<Duration>>);
+pub struct Waits {
+    all: Mutex<Vec<Duration>>,
+    slow: Mutex<Vec<Span>>,
+    others: Mutex<Vec<Span>>,
+}
+
+/// Something that went on for a while.
+struct Span {
+    what: String,
+    begin: Instant,
+    end: Instant,
+}
+
+/// Longer ones are told of by name.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// As many of them.
+const TOLD: usize = 12;
 
 /// Upper ends of the histogram's rows, in milliseconds.
 const ROWS: [u64; 11] = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, u64::MAX];
 
 impl Waits {
-    fn add(&self, wait: Duration) {
-        self.0.lock().unwrap().push(wait);
+    /// A request that began then and has its answer.
+    fn add(&self, what: &str, begin: Instant) {
+        let span = Span { what: what.to_owned(), begin, end: Instant::now() };
+        self.all.lock().unwrap().push(span.length());
+        if span.length() >= SLOW {
+            self.slow.lock().unwrap().push(span);
+        }
+    }
+
+    /// Does what requests may have to wait for.
+    pub fn beside_requests(&self, what: &str, work: impl FnOnce()) {
+        let begin = Instant::now();
+        work();
+        self.others.lock().unwrap().push(Span { what: what.to_owned(), begin, end: Instant::now() });
+    }
+
+    /// The slowest requests, a line for each, with what went on at the same time.
+    pub fn slowest(&self) -> String {
+        let (mut slow, others) = (self.slow.lock().unwrap(), self.others.lock().unwrap());
+        slow.sort_by_key(|span| std::cmp::Reverse(span.length()));
+        let line = |span: &Span| {
+            let meanwhile =
+                others.iter().filter(|other| other.begin < span.end && span.begin < other.end).map(|other| {
+                    let from = other.begin.saturating_duration_since(span.begin).as_millis();
+                    format!("{} from {from} ms on, for {} ms", other.what, other.length().as_millis())
+                });
+            let meanwhile = meanwhile.collect::<Vec<_>>().join(", ");
+            format!("{:>8} ms  {}; meanwhile: {meanwhile}\n", span.length().as_millis(), span.what)
+        };
+        slow.iter().take(TOLD).map(line).collect()
     }
 
     /// Two histograms beside each other, and the longest of each.
@@ -164,9 +209,9 @@ impl Waits {
         let count = |waits: &Self, row: usize| {
             let from = if row == 0 { 0 } else { ROWS[row - 1] };
             let within = |wait: &&Duration| (from..ROWS[row]).contains(&(wait.as_millis() as u64));
-            waits.0.lock().unwrap().iter().filter(within).count()
+            waits.all.lock().unwrap().iter().filter(within).count()
         };
-        let longest = |waits: &Self| waits.0.lock().unwrap().iter().max().copied().unwrap_or_default().as_millis();
+        let longest = |waits: &Self| waits.all.lock().unwrap().iter().max().copied().unwrap_or_default().as_millis();
         let row = |row: usize| {
             let counts = [count(self, row), count(other, row)];
             let name = if ROWS[row] == u64::MAX { "longer".into() } else { format!("below {} ms", ROWS[row]) };
@@ -174,5 +219,11 @@ impl Waits {
         };
         let rows: String = (0..ROWS.len()).filter_map(row).collect();
         format!("{rows}{:>22}{:>12}{:>12}", "the longest, ms", longest(self), longest(other))
+    }
+}
+
+impl Span {
+    fn length(&self) -> Duration {
+        self.end - self.begin
     }
 }

@@ -3,18 +3,16 @@
 //!
 //! - `clients`: those who ask all the while, each in its own way
 //! - `failing`: successors that don't come to serve, daemons that are killed, strangers
+//! - `managed`: under a service manager, as the unit has it
 
 mod clients;
 mod failing;
+mod managed;
 
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pontoon_tests::{Daemon, KilledAtEnd, Namespace, Pinging, Role, driver, listen_tcp, outside, pontoon};
-use rustix::process::{Pid, Signal, kill_process};
+use pontoon_tests::{Daemon, Namespace, Pinging, Role, driver, listen_tcp, outside};
 
 use clients::{Client, Waits, ask_for_docker, attach};
 
@@ -79,10 +77,11 @@ impl Stage {
             let each = turns.upgrades.checked_div(turns.replacements).unwrap_or_default();
             for upgrade in 0..turns.upgrades {
                 std::thread::sleep(pause);
-                self.daemon.ok(&format!("driver upgrade d {}", self.builds[upgrade % 2]));
+                let line = format!("driver upgrade d {}", self.builds[upgrade % 2]);
+                waits.beside_requests("upgrade", || drop(self.daemon.ok(&line)));
                 if (upgrade + 1).is_multiple_of(each.max(1)) && (upgrade + 1) / each.max(1) <= turns.replacements {
                     std::thread::sleep(pause);
-                    self.daemon.replace();
+                    waits.beside_requests("replacement", || self.daemon.replace());
                 }
             }
             std::thread::sleep(pause);
@@ -124,7 +123,7 @@ fn under_load(time: Duration, turns: Turns) {
         "{} upgrades, {} replacements; requests by how long they took:\n{:>34}{:>12}",
         turns.upgrades, turns.replacements, "without", "with"
     );
-    println!("{}\npings: {came} of {sent}", alone.beside(&busy));
+    println!("{}\npings: {came} of {sent}\n{}", alone.beside(&busy), busy.slowest());
     // The last one may be on its way.
     assert!(came + 1 >= sent && sent > 100, "{came} of {sent} pings came back");
     assert_ne!(stage.daemon.pid(), first);
@@ -154,50 +153,4 @@ fn under_load_no_request_fails() {
 #[ignore = "ten minutes"]
 fn a_hundred_upgrades_and_twenty_replacements() {
     under_load(Duration::from_secs(400), Turns { upgrades: 100, replacements: 20 });
-}
-
-/// As systemd has it with host/dist/pontoon.socket: it keeps the sockets, and starts the daemon anew.
-#[test]
-fn sockets_of_the_service_manager_refuse_nobody_while_the_daemon_restarts() {
-    let daemon = Daemon::stopped();
-    let path = daemon.file("admin.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    let serve = || {
-        // sd_listen_fds(3): the first is 3, and they are for this process.
-        let script = "exec 3<&0 </dev/null; exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$@\"";
-        let mut serve = Command::new("sh");
-        serve.args(["-c", script, "sh", "nsenter"]).arg(format!("--net={}", daemon.host.text())).arg("--");
-        serve.arg(pontoon()).args(["serve", "--log", "warn", "--socket"]).arg(&path);
-        for folder in ["state", "run", "plugins", "drivers", "docker"] {
-            serve.arg(format!("--{folder}")).arg(daemon.file(folder));
-        }
-        serve.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap()))).spawn().unwrap()
-    };
-    let mut child = KilledAtEnd(serve());
-    let (done, waits) = (AtomicBool::new(false), Waits::default());
-    std::thread::scope(|scope| {
-        let ends = StopAtEnd(&done);
-        for _ in 0..3 {
-            let mut client = Client::new(&path, false);
-            let (done, waits) = (&done, &waits);
-            scope.spawn(move || {
-                while !done.load(Ordering::Relaxed) {
-                    client.ok("GET /version", "", waits);
-                }
-            });
-        }
-        for _ in 0..4 {
-            // By now it is the daemon, and not what becomes it, that hears the signal.
-            Client::new(&path, false).ok("GET /version", "", &waits);
-            std::thread::sleep(Duration::from_millis(500));
-            kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
-            let status = child.0.wait().unwrap();
-            assert!(status.success(), "{status}");
-            child = KilledAtEnd(serve());
-        }
-        std::thread::sleep(Duration::from_millis(500));
-        drop(ends);
-    });
-    println!("{}", Waits::default().beside(&waits));
-    assert!(path.exists(), "it is not the daemon's to remove");
 }

@@ -249,6 +249,7 @@ pub const PYTHON: &[Template] = files! {
     "sdk/pontoon/__init__.py": "python/pontoon/__init__.py",
     "sdk/pontoon/addresses.py": "python/pontoon/addresses.py",
     "sdk/pontoon/checked.py": "python/pontoon/checked.py",
+    "sdk/pontoon/driver.py": "python/pontoon/driver.py",
     "sdk/pontoon/errors.py": "python/pontoon/errors.py",
     "sdk/pontoon/links.py": "python/pontoon/links.py",
     "sdk/pontoon/neighbours.py": "python/pontoon/neighbours.py",

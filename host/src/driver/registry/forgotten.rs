@@ -1,5 +1,7 @@
 //! Versions that nobody wants any more.
 
+use std::collections::BTreeSet;
+
 use super::Drivers;
 use super::versions::within;
 use operation::driver::Forgot;
@@ -15,7 +17,7 @@ impl Drivers {
             Some(name) => vec![self.record(name)?],
             None => self.store.drivers()?,
         };
-        let mut all = Vec::new();
+        let mut forgetting = Vec::new();
         for record in records {
             let before = record.clone();
             let earlier = within(record.earlier, record.version.before, keep);
@@ -25,16 +27,21 @@ impl Drivers {
                 let writes = vec![Write::PutDriver(kept)];
                 self.store.commit(Batch { writes, durability: Durability::Power, ..Batch::default() })?;
             }
-            let bytes = self.components.size_of(before.digests());
-            self.forget_all_unused(&alone, before.digests());
-            for digest in before.digests().filter(|digest| *digest != before.digest) {
-                if !self.store.drivers()?.iter().any(|driver| driver.digest == digest) {
-                    self.components.forget_code(digest);
-                }
-            }
-            let bytes = bytes - self.components.size_of(before.digests());
-            all.push(Forgot { name: before.name, versions, bytes });
+            forgetting.push((before, versions));
         }
+        let drivers = self.store.drivers()?;
+        let kept: BTreeSet<_> = drivers.iter().flat_map(store::Driver::digests).collect();
+        let serving: BTreeSet<_> = drivers.iter().map(|driver| driver.digest.as_str()).collect();
+        let forget = |(before, versions): (store::Driver, usize)| {
+            let bytes = self.components.size_of(before.digests());
+            before.digests().filter(|digest| !kept.contains(digest)).for_each(|digest| self.components.forget(digest));
+            let unused = before.digests().filter(|digest| !serving.contains(digest));
+            unused.for_each(|digest| self.components.forget_code(digest));
+            let bytes = bytes - self.components.size_of(before.digests());
+            Forgot { name: before.name, versions, bytes }
+        };
+        let all = forgetting.into_iter().map(forget).collect();
+        drop(alone);
         Ok(all)
     }
 }

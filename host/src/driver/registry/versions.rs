@@ -121,7 +121,7 @@ impl Drivers {
     pub fn predecessor(&self, name: &Name, keeps_state: bool, by: Option<u32>) -> Result<Candidate> {
         let before = self.record(name)?;
         let earlier = version_before(&before)?;
-        let running = self.read().get(name).and_then(|driver| driver.as_ref().ok()).cloned();
+        let running = self.get(name).ok();
         let (schema_before, state) = running.as_deref().map_or_else(|| (before.schema, Arc::default()), came_to);
         let as_it_was =
             running.is_some_and(|running| !running.probation.has_written()) && schema_before == earlier.driver.schema;
@@ -188,15 +188,13 @@ impl Drivers {
 
     /// Forgets a version that is not to serve.
     pub fn give_up(&self, candidate: &Candidate) {
-        self.forget_all_unused(&self.write(), [candidate.driver.record.digest.as_str()]);
+        self.forget_if_unused(&self.write(), [candidate.driver.record.digest.as_str()]);
     }
 
-    /// Components of which none may serve any more. What can't be removed stays on the disk.
-    pub(super) fn forget_all_unused<'a>(&self, alone: &Alone<'_>, digests: impl IntoIterator<Item = &'a str>) {
-        for digest in digests {
-            if let Err(error) = self.forget_unused(alone, digest) {
-                tracing::warn!("can't forget the component {digest}: {error}");
-            }
+    /// Of what was done and of what was refused, this is no part that could fail: the components stay on the disk until the next start.
+    fn forget_if_unused<'a>(&self, alone: &Alone<'_>, digests: impl IntoIterator<Item = &'a str>) {
+        if let Err(error) = self.forget_unused(alone, digests) {
+            tracing::warn!("components that nobody needs any more stay: {error}");
         }
     }
 
@@ -211,8 +209,10 @@ impl Drivers {
             let message = format!("the driver {} was loaded, changed or removed meanwhile: try again", record.name);
             return Err(Error::exists(message));
         }
-        // Again: somebody may have forgotten it who loaded the same component in vain.
-        self.components.keep(&record.digest, component)?;
+        // Somebody may have forgotten it who loaded the same component in vain. Seldom: all calls wait while it is written.
+        if !self.components.has(&record.digest) {
+            self.components.keep(&record.digest, component)?;
+        }
         let running = loaded.get(&record.name).and_then(|driver| driver.as_ref().ok()).cloned();
         if *as_it_was && !running.as_ref().is_some_and(|running| running.probation.end()) {
             return Err(written(record));
@@ -233,7 +233,7 @@ impl Drivers {
         }
         driver.policy.set_grant(record.grant.clone());
         loaded.insert(record.name.clone(), Ok(driver.clone()));
-        self.forget_all_unused(&loaded, before.iter().flat_map(store::Driver::digests));
+        self.forget_if_unused(&loaded, before.iter().flat_map(store::Driver::digests));
         // Its process ends with it, for which nobody else waits.
         drop(loaded);
         drop(running);
@@ -248,7 +248,7 @@ impl Drivers {
         let code = self.engines.code(&self.components, &digest, &admitted.parts);
         let ready = code.and_then(|code| self.ready(wanted, before, &digest, code, admitted));
         if ready.is_err() {
-            self.forget_unused(&self.write(), &digest)?;
+            self.forget_if_unused(&self.write(), [digest.as_str()]);
         }
         ready
     }
@@ -296,10 +296,9 @@ impl Drivers {
         }
         let driver = self.driver(record, code, admitted, configuration, policy);
         let driver = Driver { probation: Probation::begins(on_trial), ..driver };
-        let running = self.read().get(&name).and_then(|driver| driver.as_ref().ok()).cloned();
-        let driver = Arc::new(match running {
-            Some(running) => driver.after(&running),
-            None => driver,
+        let driver = Arc::new(match self.get(&name) {
+            Ok(running) => driver.after(&running),
+            Err(_) => driver,
         });
         Ok(Candidate { driver, component, before, as_it_was, state })
     }

@@ -22,7 +22,9 @@ use crate::frontend::http::limits::MAX_WAIT;
 use crate::frontend::http::peer::Caller;
 use grant::Audited;
 use grant::Grant;
-use operation::driver::{Driver, DriverDetails, DriverVersion, Forgot, Granting, LoadDriver, Signed, Source};
+use operation::driver::{
+    CurrentGrant, Driver, DriverDetails, DriverVersion, Forgot, Granting, LoadDriver, Signed, Source,
+};
 use operation::recording::Recording;
 use words::foreign::{MESSAGE_BYTES, printable};
 use words::{Error, Name};
@@ -190,12 +192,12 @@ pub async fn inspect(State(api): State<Api>, Segments(name): Segments<String>) -
 /// Changes what a driver may do, from its next call on.
 #[utoipa::path(put, path = "/drivers/{name}/grant", tag = "drivers", operation_id = "set_grant",
     params(("name" = Name, Path, description = "The driver.")),
-    responses((status = 200, body = DriverDetails), (status = "default", body = Error, description = "Why not.")))]
+    responses((status = 200, body = CurrentGrant), (status = "default", body = Error, description = "Why not.")))]
 pub async fn set_grant(
     State(api): State<Api>,
     Segments(name): Segments<String>,
     Given(grant): Given<Grant>,
-) -> Answer<Json<DriverDetails>> {
+) -> Answer<Json<CurrentGrant>> {
     let name = Name::new(&name)?;
     Ok(Json(api.change(move |c| async move { c.set_grant(&name, grant).await }).await?))
 }

@@ -329,6 +329,7 @@ async fn the_description_has_every_route_and_type() {
         "CallCount",
         "CallTrace",
         "Collected",
+        "CurrentGrant",
         "CreateNetwork",
         "CreatedNetwork",
         "Driver",

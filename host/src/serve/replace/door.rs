@@ -54,12 +54,12 @@ impl Door {
         let failed = |e: std::io::Error| Error::internal(format!("a connection: {e}"));
         let stream = stream.into_std().map_err(failed)?;
         stream.set_nonblocking(false).map_err(failed)?;
-        check(&stream)?;
+        let process = check(&stream)?;
         let drivers = controller.drivers().await?;
         let serving = drivers.into_iter().filter(|driver| driver.state == "ready");
         let components = serving.map(|driver| driver.digest).take(COMPONENTS).collect();
         let ours = Hello::new(state)?;
-        let converse = tokio::task::spawn_blocking(move || converse(&stream, &ours, components));
+        let converse = tokio::task::spawn_blocking(move || converse(&stream, &ours, components, process));
         converse.await.map_err(|e| Error::internal(format!("the conversation panicked: {e}")))?
     }
 
@@ -71,18 +71,19 @@ impl Door {
     }
 }
 
-/// Whether the process at the other end is root's, or of this daemon's user.
-pub(super) fn check(stream: &StdStream) -> Result<()> {
+/// Whether the process at the other end is root's, or of this daemon's user. Answers its number; none: it is in a PID namespace that this one does
+/// not see.
+pub(super) fn check(stream: &StdStream) -> Result<Option<u32>> {
     let peer = socket_peercred(stream).map_err(|e| Error::internal(format!("can't tell who connected: {e}")))?;
     let user = peer.uid.as_raw();
     match [0, rustix::process::geteuid().as_raw()].contains(&user) {
-        true => Ok(()),
+        true => Ok(u32::try_from(peer.pid.as_raw_pid()).ok().filter(|number| *number > 0)),
         false => Err(Error::forbidden(format!("the user {user} asked, who is not root"))),
     }
 }
 
 /// From a successor's first word until it has prepared all.
-fn converse(stream: &StdStream, ours: &Hello, components: Vec<String>) -> Result<Successor> {
+fn converse(stream: &StdStream, ours: &Hello, components: Vec<String>, process: Option<u32>) -> Result<Successor> {
     stream.set_read_timeout(Some(FIRST_WORD)).map_err(|e| Error::internal(format!("a connection: {e}")))?;
     let (hello, mut files) = hear::<Hello>(stream.as_fd())?;
     let line = files.pop().ok_or_else(|| Error::invalid("no line came along"))?;
@@ -94,7 +95,7 @@ fn converse(stream: &StdStream, ours: &Hello, components: Vec<String>) -> Result
     say(line.as_fd(), &Told::Welcome(components), &[])?;
     // Compiling takes as long as it takes.
     match hear::<Said>(line.as_fd())?.0 {
-        Said::Take => Ok(Successor::new(line, hello.version)),
+        Said::Take => Ok(Successor::new(line, hello.version, process)),
         Said::Ready => Err(Error::invalid("it is ready, and has taken nothing")),
     }
 }

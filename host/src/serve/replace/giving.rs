@@ -20,12 +20,13 @@ const BEGUN: usize = 4 << 10;
 pub(in crate::serve) struct Successor {
     line: OwnedFd,
     version: String,
+    process: Option<u32>,
 }
 
 /// What came of it.
 pub(in crate::serve) enum Given {
-    /// The successor serves.
-    All,
+    /// The successor serves; it is the process of this number, where that can be told.
+    All(Option<u32>),
     /// It can't be now. All is as before.
     Nothing(Controller),
     /// The successor has ended; the store is closed.
@@ -33,8 +34,8 @@ pub(in crate::serve) enum Given {
 }
 
 impl Successor {
-    pub(super) fn new(line: OwnedFd, version: String) -> Self {
-        Self { line, version }
+    pub(super) fn new(line: OwnedFd, version: String, process: Option<u32>) -> Self {
+        Self { line, version, process }
     }
 
     fn refuse(&self, reason: &str) {
@@ -94,7 +95,7 @@ pub(in crate::serve) async fn hand_over(
             return Given::Nothing(controller);
         }
     }
-    let version = successor.version.clone();
+    let (version, process) = (successor.version.clone(), successor.process);
     let (theirs, held, state) = (sockets.clone(), ports.clone(), state.to_owned());
     let give = move || {
         let given = successor.give(&theirs, &held).and_then(|()| successor.serves());
@@ -108,7 +109,7 @@ pub(in crate::serve) async fn hand_over(
         Ok(Ok(())) => {
             sockets.disown();
             tracing::info!(version, "replaced");
-            Given::All
+            Given::All(process)
         }
         Ok(Err(error)) => {
             tracing::warn!("not replaced: {error}; this daemon goes on");
