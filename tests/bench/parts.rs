@@ -254,6 +254,7 @@ fn thing(end: &NewLink) -> Thing {
         index: end.key.index,
         name: end.name.to_string(),
         peer: None,
+        parent: None,
         again: None,
     }
 }
