@@ -42,7 +42,13 @@ fn seen(daemon: &Daemon) -> (String, Value, usize) {
 fn check_documents(registry: &Registry, component: &[u8], pushed: &str) {
     let manifest = registry.json("/v2/acme/null/manifests/1.0.0");
     let config = registry.json(&format!("/v2/acme/null/blobs/{}", manifest["config"]["digest"].as_str().unwrap()));
-    let layer = json!([{ "mediaType": "application/wasm", "digest": digest(component), "size": component.len() }]);
+    let layer = json!([{
+        "mediaType": "application/wasm",
+        "digest": digest(component),
+        "size": component.len(),
+        // Without it `oras pull` has no name for the file, and skips it.
+        "annotations": { "org.opencontainers.image.title": "null.wasm" },
+    }]);
     let expected = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",

@@ -21,6 +21,9 @@ pub const CONFIGURATION: &str = "application/vnd.wasm.config.v0+json";
 /// The one layer: a component.
 pub const LAYER: &str = "application/wasm";
 
+/// The annotation that names what a manifest or a layer is of.
+const TITLE: &str = "org.opencontainers.image.title";
+
 /// A manifest, as far as it is needed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,11 +74,14 @@ pub fn describe(component: &[u8], created: &str) -> Result<Artifact> {
         "component": { "exports": admitted.exports, "imports": admitted.imports, "target": null },
     });
     let configuration = written(&configuration)?;
+    let name = admitted.manifest.as_ref().map_or("component", |said| said.name.as_str());
+    // What `oras pull` calls the file: it skips a layer without.
+    let annotations_of_layer = [(TITLE.to_owned(), format!("{name}.wasm"))].into();
     let manifest = Manifest {
         schema_version: 2,
         media_type: MANIFEST.to_owned(),
         config: descriptor(CONFIGURATION, &configuration),
-        layers: vec![descriptor(LAYER, component)],
+        layers: vec![Descriptor { annotations: annotations_of_layer, ..descriptor(LAYER, component) }],
         annotations: admitted.manifest.as_ref().map(annotations).unwrap_or_default(),
     };
     Ok(Artifact { manifest: written(&manifest)?, configuration })
