@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use pontoon_outside::ports::Published;
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkName, LinkSpec};
 use pontoon_sdk::namespaces::Namespace;
 use pontoon_sdk::store::Key;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::{Network, hash, remove_link};
 use crate::options;
-use crate::ports::{self, Published};
+use crate::ports;
 use crate::report::Exposed;
 
 /// What is remembered of an endpoint.

@@ -2,10 +2,10 @@
 //!
 //! In the order in which a network comes to life:
 //! - [`options`]: what the user's labels say.
-//! - [`network`]: the bridge, its subnets, and the conflicts with other networks.
-//! - [`rules`]: filter and translation of a whole network.
+//! - [`network`]: the bridge, its subnets, and the conflicts with other networks; its filter and translation are
+//!   [`pontoon_outside`]'s.
 //! - [`endpoint`]: the pair of links between bridge and container.
-//! - [`ports`]: published ports: taken on the host, and the rules behind them.
+//! - [`ports`]: the ports that an endpoint publishes.
 //! - [`report`]: what there is to tell of an endpoint.
 //!
 //! A driver has no memory between calls. What this one remembers lies in the store:
@@ -21,7 +21,6 @@ mod network;
 mod options;
 mod ports;
 mod report;
-mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +31,7 @@ use pontoon_sdk::{
 };
 
 use options::Options;
+use pontoon_outside::ports::Gateways;
 
 /// The driver.
 struct Bridge;
@@ -89,7 +89,7 @@ impl ExternalConnectivity for Bridge {
         gateway_ipv6: Option<&str>,
         options: &EndpointOptions,
     ) -> Result<()> {
-        let gateways = ports::Gateways::of(endpoint, gateway_ipv4, gateway_ipv6);
+        let gateways = Gateways::of(endpoint, gateway_ipv4, gateway_ipv6);
         ports::publish(network, endpoint, gateways, &options.port_bindings)
     }
 

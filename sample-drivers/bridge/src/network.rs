@@ -3,15 +3,14 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use pontoon_outside::{Outside, Pool};
 use pontoon_sdk::links::{self, Link, LinkEnd, LinkSpec};
 use pontoon_sdk::nftables::{self, RuleId};
 use pontoon_sdk::store::Key;
-use pontoon_sdk::sysctls::{self, LinkSysctl};
-use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, Result, forwarding, ipnet};
+use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOptions, Result, ipnet};
 use serde::{Deserialize, Serialize};
 
 use crate::options::{self, Options};
-use crate::rules;
 
 /// What is remembered of a network.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,6 +65,12 @@ impl Network {
         self.ipv4.iter().chain(&self.ipv6)
     }
 
+    /// What there is between its bridge and the rest.
+    fn outside<'a>(&self, bridge: &'a Link) -> Outside<'a> {
+        let pools = self.subnets().map(|subnet| Pool { subnet: subnet.pool, source: subnet.source }).collect();
+        Outside { bridge, pools, internal: self.internal, icc: self.icc, masquerade: self.masquerade }
+    }
+
     fn new(network: &str, options: &NetworkOptions, ipv4: &[IpamData], ipv6: &[IpamData]) -> Result<Self> {
         let internal = options.internal;
         let mut ipv4 = subnet(ipv4, "DefaultGatewayIPv4")?;
@@ -107,7 +112,7 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
     let mut new = Network::new(network, options, ipv4, ipv6)?;
     check_conflicts(network, &new)?;
     let bridge = add_bridge(&new).context(format!("bridge {}", new.bridge))?;
-    let rules = nftables::add(None, &rules::of_network(&new, &bridge));
+    let rules = nftables::add(None, &new.outside(&bridge).rules());
     new.rules =
         if new.subnets().any(|subnet| subnet.source.is_some()) { rules.context(options::SOURCES)? } else { rules? };
     bridge_key(&new.bridge).set(&network.to_owned())?;
@@ -179,14 +184,7 @@ fn add_bridge(network: &Network) -> Result<Link> {
     let mac_address = Some(MacAddress::random());
     let end = LinkEnd { mac_address, mtu: network.mtu, addresses, up: true, ..LinkEnd::named(&network.bridge) };
     let bridge = links::add_one(LinkSpec::bridge(end)).map_err(|error| cannot_adopt(&network.bridge, error))?.link;
-    set_ipv6(&bridge)?;
-    if !network.internal {
-        if network.ipv4.is_some() {
-            // For ports that are published on 127.0.0.1; the rules keep the containers from the host's own services.
-            sysctls::set_link(&bridge, LinkSysctl::Ipv4RouteLocalnet, 1)?;
-        }
-        forwarding::allow(&bridge, network.ipv4.is_some(), network.ipv6.is_some())?;
-    }
+    network.outside(&bridge).prepare()?;
     Ok(bridge)
 }
 
@@ -200,18 +198,4 @@ fn cannot_adopt(name: &str, error: Error) -> Error {
         "the host has a link {name} already, which is not this driver's, and a network can't adopt it: choose another name \
          (-o com.docker.network.bridge.name=NAME, or none)"
     ))
-}
-
-/// A container must not become the host's router (CVE-2020-13401). And the bridge's link-local address, whose MAC nobody else
-/// has, must not wait two seconds for a duplicate: until then the host could not ask for a container's MAC.
-fn set_ipv6(bridge: &Link) -> Result<()> {
-    const ENOENT: u32 = 2;
-    for name in [LinkSysctl::Ipv6AcceptRa, LinkSysctl::Ipv6AcceptDad] {
-        match sysctls::set_link(bridge, name, 0) {
-            // A kernel without IPv6.
-            Err(error) if error.kernel_errno == Some(ENOENT) => return Ok(()),
-            result => result?,
-        }
-    }
-    Ok(())
 }
