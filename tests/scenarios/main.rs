@@ -40,6 +40,7 @@ mod mistakes;
 mod moving;
 mod options;
 mod oracle;
+mod overlay;
 mod packets;
 mod parents;
 mod plugin_socket;
