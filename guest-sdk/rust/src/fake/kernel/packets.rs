@@ -133,7 +133,7 @@ pub(crate) fn add(namespace: Option<&Namespace>, rules: &[PacketRule]) -> Result
             check_length(&rule.statements, 8)?;
             let protocol = check_conditions(rule, at)?;
             check_statements(rule, protocol)?;
-            super::nftables::add_more(namespace, &plain(rule), more(rule), sets(rule))
+            super::nftables::add_more(namespace, &plain(rule), more(rule)?, sets(rule))
         };
         rules.iter().map(one).collect()
     })
@@ -255,11 +255,11 @@ fn check_statements(rule: &PacketRule, protocol: Option<Protocol>) -> Result<()>
 }
 
 /// What is more than a rule of `nftables` has, in words: before the verdict, and in place of it.
-fn more(rule: &PacketRule) -> (String, Option<String>) {
+fn more(rule: &PacketRule) -> Result<(String, Option<String>)> {
     let mut text = String::new();
     for Condition { property, negated } in &rule.conditions {
         let not = if *negated { "!= " } else { "" };
-        let added = match property {
+        match property {
             Property::Plain(_) => Ok(()),
             Property::Member { field, set } => {
                 let field = match field {
@@ -273,11 +273,10 @@ fn more(rule: &PacketRule) -> (String, Option<String>) {
             Property::Mark(MarkBits { value, mask }) => write!(text, " mark {not}{value:#x}/{mask:#x}"),
             Property::TcpFlags { set, mask } => write!(text, " tcp flags {not}{set:?} / {mask:?}"),
             Property::IcmpType(number) => write!(text, " icmp type {not}{number}"),
-        };
-        drop(added);
+        }?;
     }
     for statement in &rule.statements {
-        let added = match statement {
+        match statement {
             Statement::Counter => write!(text, " counter"),
             Statement::Limit(rate) => {
                 let (over, unit) = (if rate.over { "over " } else { "" }, rate.unit);
@@ -288,8 +287,7 @@ fn more(rule: &PacketRule) -> (String, Option<String>) {
             Statement::ClampSegmentSize(None) => write!(text, " maxseg size set rt mtu"),
             Statement::ClampSegmentSize(Some(size)) => write!(text, " maxseg size set {size}"),
             Statement::Untrack => write!(text, " notrack"),
-        };
-        drop(added);
+        }?;
     }
     let action = match rule.action {
         Action::Plain(_) => None,
@@ -297,5 +295,5 @@ fn more(rule: &PacketRule) -> (String, Option<String>) {
         Action::Reject(rejection) => Some(format!(" reject {rejection:?}")),
         Action::Log { prefix, .. } => Some(format!(" log {prefix:?}")),
     };
-    (text, action)
+    Ok((text, action))
 }
