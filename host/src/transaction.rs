@@ -14,6 +14,7 @@ mod objects;
 mod port;
 mod removals;
 mod room;
+mod sets;
 mod shown;
 mod shut;
 mod taken;
@@ -36,7 +37,7 @@ use grant::gate::settings::{Forwards, can_except, switches};
 use ipnet::IpNet;
 use kernel::{
     self, Applied, Change, IptablesFamily, Kernel, KnownLinks, LinkInfo, LinkKey, LinkKind, LinkSpec, MadeLinks, Mark,
-    Namespace, NamespacePath, NewLink, NftHandle, NftRule, Outcome, Proxy, RoutePath, Rule, Stale, Sysctl,
+    Namespace, NamespacePath, NewLink, NftElement, NftHandle, NftRule, Outcome, Proxy, RoutePath, Rule, Stale, Sysctl,
     index_of_own_name,
 };
 use removals::Removals;
@@ -560,6 +561,15 @@ pub fn removal(thing: &Thing) -> Option<Change> {
         Thing::NftRule { namespace, table, handle, .. } => {
             Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules: vec![handle.clone()] }
         }
+        Thing::NftSet { namespace, table, name, kind } => {
+            Change::RemoveNftSet { namespace: namespace.clone(), table: table.clone(), set: name.clone(), kind: *kind }
+        }
+        Thing::NftElement { namespace, table, set, element } => Change::RemoveNftElements {
+            namespace: namespace.clone(),
+            table: table.clone(),
+            set: set.clone(),
+            elements: vec![*element],
+        },
         Thing::Route(route) => Change::RemoveRoute(route.clone()),
         Thing::Path(path) => Change::RemovePath(path.clone()),
         Thing::Proxy(proxy) => Change::RemoveProxy(proxy.clone()),
@@ -580,6 +590,11 @@ pub fn describe(thing: &Thing) -> String {
         Thing::Link { name, .. } => format!("link {name}"),
         Thing::Namespace { name, .. } => format!("namespace {name}"),
         Thing::NftRule { table, handle, .. } => format!("nftables rule {} of {table}", handle.handle),
+        Thing::NftSet { table, name, .. } => format!("nftables set {name} of {table}"),
+        Thing::NftElement { set, element, .. } => match element {
+            NftElement::Network(net) => format!("{net} in nftables set {set}"),
+            NftElement::Ports(first, last) => format!("ports {first}-{last} in nftables set {set}"),
+        },
         Thing::Route(route) => format!("route to {}", route.destination),
         Thing::Path(path) => format!("path to {}", path.destination),
         Thing::Proxy(proxy) => format!("answers for {} on link {}", proxy.address, proxy.link.index),
@@ -591,9 +606,11 @@ pub fn describe(thing: &Thing) -> String {
     }
 }
 
-/// The removals: links for the reaper, and the rest with all nftables rules of a table in one transaction.
+/// The removals: links for the reaper, and the rest with all nftables rules of a table in one transaction, and then all that goes from a set.
 fn merged(removals: Vec<Change>) -> (Vec<LinkKey>, Vec<Change>) {
     let mut links = Vec::new();
+    let mut sets = Vec::new();
+    let mut in_sets: BTreeMap<(Namespace, String, String), Vec<NftElement>> = BTreeMap::new();
     let mut rules: BTreeMap<(Namespace, String), Vec<NftHandle>> = BTreeMap::new();
     let mut rest = Vec::new();
     for change in removals {
@@ -601,10 +618,26 @@ fn merged(removals: Vec<Change>) -> (Vec<LinkKey>, Vec<Change>) {
             Change::RemoveNftRules { namespace, table, rules: handles } => {
                 rules.entry((namespace, table)).or_default().extend(handles)
             }
+            Change::RemoveNftElements { namespace, table, set, elements } => {
+                in_sets.entry((namespace, table, set)).or_default().extend(elements)
+            }
+            Change::RemoveNftSet { .. } => sets.push(change),
             Change::RemoveLink(link) => links.push(link),
             other => rest.push(other),
         }
     }
     let rules = rules.into_iter().map(|((namespace, table), rules)| Change::RemoveNftRules { namespace, table, rules });
-    (links, rules.chain(rest).collect())
+    // What is in a set goes with it.
+    for change in &sets {
+        if let Change::RemoveNftSet { namespace, table, set, .. } = change {
+            in_sets.remove(&(namespace.clone(), table.clone(), set.clone()));
+        }
+    }
+    let elements = in_sets.into_iter().map(|((namespace, table, set), elements)| Change::RemoveNftElements {
+        namespace,
+        table,
+        set,
+        elements,
+    });
+    (links, rules.chain(elements).chain(sets).chain(rest).collect())
 }

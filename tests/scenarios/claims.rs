@@ -49,6 +49,12 @@ Such a call gets the store and no kernel
     host/grant/src/gate/tests::a_call_for_address_management_gets_the_store_alone ipam::a_pool_that_can_not_be_given_is_not
 A parent interface keeps its MAC address, MTU, queue and state
     grants::a_parent_is_built_on_and_not_changed host/grant/src/gate/tests/limits::a_link_on_a_parent_is_a_bridges_port_by_a_word_of_its_own hostile::bridge_a_vlan
+A set of addresses or ports ties no packet rule to a network, and is looked into by its own network's rules only
+    hostile::rule_tied_by_a_set hostile::look_into_a_set_of_another_network hostile::elements_for_a_set_of_another_network
+    host/grant/src/gate/tests/sets::a_rule_looks_into_sets_that_are_there_as_long_as_it
+Bits of marks that the grant does not name (`mark-bits`), the kernel's log (`packet-log`) and packets beside connection tracking (`untracked-packets`) are out of reach
+    hostile::mark_its_packets hostile::mark_everybodys_packets hostile::log_without_leave
+    host/grant/src/gate/tests/sets::a_statement_stands_where_the_kernel_can_do_it_and_the_grant_names_it
 A call that fails, traps or takes too long leaves nothing behind, and neither does a daemon that is killed
     faults::bridge faults::probe faults::every_action_of_the_probe hostile::remove_then_trap hostile::trap_after_a_link
     transactions::what_the_kernel_was_still_busy_with_when_time_was_up_is_undone
@@ -197,6 +203,11 @@ of the ephemeral ports, all drivers together
     shares::half_of_the_ephemeral_ports_stays_the_hosts
 nftables and policy rules
     hostile::many_rules
+sets of nftables rules; what is in them
+    hostile::many_sets hostile::many_elements_one_by_one hostile::elements_over_many_sets
+elements of the sets of a network; its rules that write a log
+    host/grant/src/gate/tests/sets::elements_are_of_their_sets_kind_apart_and_so_many hostile::log_a_flood
+    host/grant/src/gate/tests/sets::a_log_says_whose_it_is_and_few_rules_write_it
 table entries (`table-entries`)
     hostile::many_entries
 bytes in the store
@@ -281,6 +292,11 @@ tables = ["peers"]
 hooks = { forward = [0], postrouting = [100] }
     host/grant/src/gate/tests::an_object_is_allowed_where_the_grant_names_it hostile::hook_that_is_not_granted
     hostile::priority_that_is_not_granted
+mark-bits = "0x00ff0000"
+    host/grant/src/gate/tests::an_object_is_allowed_where_the_grant_names_it hostile::mark_its_packets
+`packet-log` and `untracked-packets`
+    host/grant/src/gate/tests/sets::a_log_says_whose_it_is_and_few_rules_write_it hostile::log_without_leave
+    host/grant/src/gate/tests/sets::a_statement_stands_where_the_kernel_can_do_it_and_the_grant_names_it
 [limits] # memory-mib, call-milliseconds, host-calls
     host/grant/src/gate/tests::an_object_is_allowed_where_the_grant_names_it claims::the_numbers_are_the_codes
 links = 200

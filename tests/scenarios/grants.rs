@@ -264,6 +264,39 @@ fn a_parent_is_routed_by_beside_the_host() {
     same_at_last(|| bench.host.dump(), &host);
 }
 
+/// What a rule does beside its verdict that others notice: with the words for it, and gone with its network.
+#[test]
+fn marks_and_a_log_are_granted_by_words_of_their_own() {
+    let bench = Bench::new();
+    bench.load("hostile", "test/hostile", &[]);
+    let name = Name::new("hostile").unwrap();
+    let mut grant = bench.wait(bench.controller.driver(&name)).unwrap().grant;
+    let network = |attack: &str| {
+        let more = json!({"pools": [{"subnet": "10.78.0.0/24"}], "options": {"attack": attack}});
+        bench.wait(bench.controller.create_network(create("h", "hostile", &more)))
+    };
+    let host = bench.host.settled();
+    for (attack, says) in [("mark-its-packets", "lacks mark-bits: 0x0000ff00"), ("log-without-leave", "packet-log")] {
+        let error = network(attack).unwrap_err();
+        assert!(error.message.contains(says), "{attack}: {error}");
+    }
+    grant.mark_bits = grant::MarkBits(0xff00);
+    grant.permissions.insert(Permission::PacketLog);
+    bench.wait(bench.controller.set_grant(&name, grant)).unwrap();
+    for (attack, says) in [
+        ("mark-its-packets", "meta mark set meta mark & 0xffff05ff | 0x00000500"),
+        ("log-without-leave", "limit rate 1/second log prefix \"pontoon hostile: h \""),
+    ] {
+        network(attack).unwrap();
+        let rules = bench.host.run("nft list ruleset");
+        assert!(rules.contains(says), "{rules}");
+        bench.wait(bench.controller.remove_network("h")).unwrap();
+    }
+    same_at_last(|| bench.host.dump(), &host);
+    let error = network("mark-everybodys-packets").unwrap_err();
+    assert!(error.message.contains("lacks mark-bits: 0xffffffff"), "{error}");
+}
+
 /// A container engine can leave an endpoint's address to the driver. The probe tries one that is not the network's before it takes one that is.
 #[test]
 fn an_address_that_a_driver_chooses_is_its_networks() {

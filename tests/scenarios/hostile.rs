@@ -125,6 +125,41 @@ const ATTACKS: &[(&str, &str)] = &[
     ("answer-for-the-router", "the driver has no link eth0 there, and its grant names no such parent"),
     ("answer-for-the-host-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
     ("answer-for-nobody-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
+    // Sets and packet rules of others, and for everybody.
+    ("elements-for-a-set-of-another-network", "the network has no set \"theirs\""),
+    ("look-into-a-set-of-another-network", "the network has no set \"theirs\""),
+    ("set-by-the-name-of-a-map", "a set's name is 1 to 32 letters"),
+    ("set-by-a-name-of-the-kernels", "with no '_' at its beginning"),
+    ("set-by-an-endless-name", "a set's name is 1 to 32 letters"),
+    ("many-sets", "nftables.add-set: the driver's grant allows 3 (limits: sets)"),
+    ("many-elements-one-by-one", "nftables.add-elements: the driver's grant allows 10 (limits: set-elements)"),
+    ("elements-again-and-again", "nftables.add-elements: the driver's grant allows 10 (limits: set-elements)"),
+    ("elements-over-many-sets", "nftables.add-elements: the driver's grant allows 10 (limits: set-elements)"),
+    ("elements-that-overlap", "overlaps with"),
+    ("ports-among-addresses", "can't be in the set s"),
+    ("remove-a-set-in-use", "a rule looks into the set s: remove it first"),
+    ("set-back-in-the-same-call", "the network has a set s until this call is done, which removes it"),
+    ("rule-tied-by-a-set", "nothing ties the rule to the network"),
+    ("rule-tied-by-a-mark", "nothing ties the rule to the network"),
+    ("mark-its-packets", "the driver's grant lacks mark-bits: 0x0000ff00"),
+    ("mark-beside-its-mask", "0x1500 has bits outside of the mask 0xf00"),
+    ("mark-everybodys-packets", "the driver's grant lacks mark-bits: 0xffffffff"),
+    ("log-without-leave", "the driver's grant lacks permissions: packet-log"),
+    ("log-with-control-characters", "a log's prefix is 1 to 32 printable characters"),
+    ("log-without-end", "a log's prefix is 1 to 32 printable characters"),
+    ("log-a-flood", "1000000 lines a second: 1 to 10"),
+    ("untrack-its-packets-late", "Untrack can't stand in a filter chain at Prerouting -100"),
+    ("untrack-everybodys-packets", "the driver's grant lacks hooks: prerouting -300"),
+    ("reject-everybody", "nothing ties the rule to the network"),
+    ("reject-before-routing", "can't happen in a chain of filter at Prerouting"),
+    ("reset-without-a-protocol", "the rule needs that protocol"),
+    ("shrink-everybodys-segments", "nothing ties the rule to the network"),
+    ("segments-of-nothing", "segments of 1 bytes: 536 to 65495"),
+    ("statement-in-a-nat-chain", "can't stand in a nat chain at Postrouting 100"),
+    ("nine-statements", "a rule has at most 8 statements"),
+    ("count-what-others-count", "nothing was counted for others' rules"),
+    ("many-packet-rules", "nftables.add-packet-rules: the driver's grant allows 10 (limits: rules)"),
+    ("redirect-the-hosts-ssh-and-count", "host port 22/tcp of 0.0.0.0 is not taken by this endpoint"),
     // Packet rules and settings of others.
     ("drop-everything", "nothing ties the rule to the network"),
     ("drop-another-network", "nothing ties the rule to the network"),
@@ -189,6 +224,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("trap-after-a-route", "create-network trapped"),
     ("trap-after-a-path", "create-network trapped"),
     ("trap-after-an-answer", "create-network trapped"),
+    ("trap-after-a-set", "create-network trapped"),
     ("trap-after-a-policy-rule", "create-network trapped"),
     ("trap-after-a-neighbour", "create-network trapped"),
     ("trap-after-a-packet-rule", "create-network trapped"),
@@ -400,6 +436,40 @@ attacks! {
     answer_for_the_router: "answer-for-the-router"
     answer_for_the_host_on_the_lan: "answer-for-the-host-on-the-lan"
     answer_for_nobody_on_the_lan: "answer-for-nobody-on-the-lan"
+    elements_for_a_set_of_another_network: "elements-for-a-set-of-another-network"
+    look_into_a_set_of_another_network: "look-into-a-set-of-another-network"
+    set_by_the_name_of_a_map: "set-by-the-name-of-a-map"
+    set_by_a_name_of_the_kernels: "set-by-a-name-of-the-kernels"
+    set_by_an_endless_name: "set-by-an-endless-name"
+    many_sets: "many-sets"
+    many_elements_one_by_one: "many-elements-one-by-one"
+    elements_again_and_again: "elements-again-and-again"
+    elements_over_many_sets: "elements-over-many-sets"
+    elements_that_overlap: "elements-that-overlap"
+    ports_among_addresses: "ports-among-addresses"
+    remove_a_set_in_use: "remove-a-set-in-use"
+    set_back_in_the_same_call: "set-back-in-the-same-call"
+    rule_tied_by_a_set: "rule-tied-by-a-set"
+    rule_tied_by_a_mark: "rule-tied-by-a-mark"
+    mark_its_packets: "mark-its-packets"
+    mark_beside_its_mask: "mark-beside-its-mask"
+    mark_everybodys_packets: "mark-everybodys-packets"
+    log_without_leave: "log-without-leave"
+    log_with_control_characters: "log-with-control-characters"
+    log_without_end: "log-without-end"
+    log_a_flood: "log-a-flood"
+    untrack_its_packets_late: "untrack-its-packets-late"
+    untrack_everybodys_packets: "untrack-everybodys-packets"
+    reject_everybody: "reject-everybody"
+    reject_before_routing: "reject-before-routing"
+    reset_without_a_protocol: "reset-without-a-protocol"
+    shrink_everybodys_segments: "shrink-everybodys-segments"
+    segments_of_nothing: "segments-of-nothing"
+    statement_in_a_nat_chain: "statement-in-a-nat-chain"
+    nine_statements: "nine-statements"
+    count_what_others_count: "count-what-others-count"
+    many_packet_rules: "many-packet-rules"
+    redirect_the_hosts_ssh_and_count: "redirect-the-hosts-ssh-and-count"
     drop_everything: "drop-everything"
     drop_another_network: "drop-another-network"
     drop_all_but_its_own: "drop-all-but-its-own"
@@ -454,6 +524,7 @@ attacks! {
     trap_after_a_route: "trap-after-a-route"
     trap_after_a_path: "trap-after-a-path"
     trap_after_an_answer: "trap-after-an-answer"
+    trap_after_a_set: "trap-after-a-set"
     trap_after_a_policy_rule: "trap-after-a-policy-rule"
     trap_after_a_neighbour: "trap-after-a-neighbour"
     trap_after_a_packet_rule: "trap-after-a-packet-rule"

@@ -155,3 +155,31 @@ fn the_source_stays_over_a_flush_and_a_restart() {
     assert_eq!(fetch(&outside, "192.0.2.1:8080"), "hello", "published ports answer from where they were asked");
     assert_eq!(fetch(&outside, "192.0.2.9:8080"), "hello");
 }
+
+/// Two who are outside, one of them allowed: in a set of each family, over a restart and a flush, and gone with the network.
+#[test]
+fn only_who_is_allowed_begins_connections() {
+    let (mut daemon, outside) = setting();
+    outside.run("ip address add 192.0.2.77/24 dev cable");
+    outside.run("ip address add 2001:db8::77/64 dev cable nodad");
+    let refused = daemon.refused(7, "network create n -o pontoon.policy.allow-from=192.0.2.300");
+    assert!(refused.contains("pontoon.policy.allow-from=\"192.0.2.300\""), "{refused}");
+    daemon.ok("network create --ipv6 n -o pontoon.policy.allow-from=192.0.2.77,198.51.100.0/24,2001:db8::77");
+    let a = container(&daemon, "");
+    let asked = |source: &str, to: &str| fetch(&outside, &format!("{to}:8080,bind={source}")) == "hello";
+    let holds = || {
+        asked("192.0.2.77", "192.0.2.1")
+            && asked("[2001:db8::77]", "[2001:db8::1]")
+            && !asked("192.0.2.2", "192.0.2.1")
+            && !asked("[2001:db8::2]", "[2001:db8::1]")
+    };
+    assert!(holds());
+    assert!(a.pings("192.0.2.2"), "what a container begins is answered");
+    daemon.restart();
+    assert!(holds());
+    daemon.host.run("nft flush ruleset");
+    until("the rules and their sets are back", holds);
+    daemon.ok("endpoint detach n a");
+    daemon.ok("network rm n");
+    assert!(!daemon.host.run("nft list ruleset").contains("allow-from"));
+}

@@ -181,6 +181,30 @@ extern void __wasm_import_pontoon_driver_nftables_remove(uint8_t *, size_t, uint
 __attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("list")))
 extern void __wasm_import_pontoon_driver_nftables_list(uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-set")))
+extern void __wasm_import_pontoon_driver_nftables_add_set(int32_t, int32_t, uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("remove-set")))
+extern void __wasm_import_pontoon_driver_nftables_remove_set(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("list-sets")))
+extern void __wasm_import_pontoon_driver_nftables_list_sets(uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-elements")))
+extern void __wasm_import_pontoon_driver_nftables_add_elements(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("remove-elements")))
+extern void __wasm_import_pontoon_driver_nftables_remove_elements(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("list-elements")))
+extern void __wasm_import_pontoon_driver_nftables_list_elements(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-packet-rules")))
+extern void __wasm_import_pontoon_driver_nftables_add_packet_rules(int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("read-counters")))
+extern void __wasm_import_pontoon_driver_nftables_read_counters(uint8_t *, size_t, uint8_t *);
+
 // Imported Functions from `pontoon:driver/sysctls@0.1.1`
 
 __attribute__((__import_module__("pontoon:driver/sysctls@0.1.1"), __import_name__("get-link")))
@@ -1789,6 +1813,119 @@ void pontoon_driver_nftables_rule_free(pontoon_driver_nftables_rule_t *ptr) {
   pontoon_driver_nftables_verdict_free(&ptr->verdict);
 }
 
+void pontoon_driver_nftables_element_free(pontoon_driver_nftables_element_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      pontoon_driver_nftables_ip_network_free(&ptr->val.network);
+      break;
+    }
+    case 1: {
+      break;
+    }
+  }
+}
+
+void pontoon_driver_nftables_member_free(pontoon_driver_nftables_member_t *ptr) {
+  driver_string_free(&ptr->set);
+}
+
+void pontoon_driver_nftables_packet_property_free(pontoon_driver_nftables_packet_property_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      pontoon_driver_nftables_property_free(&ptr->val.plain);
+      break;
+    }
+    case 1: {
+      pontoon_driver_nftables_member_free(&ptr->val.member);
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      break;
+    }
+    case 4: {
+      break;
+    }
+  }
+}
+
+void pontoon_driver_nftables_packet_condition_free(pontoon_driver_nftables_packet_condition_t *ptr) {
+  pontoon_driver_nftables_packet_property_free(&ptr->property);
+}
+
+void pontoon_driver_nftables_segment_size_free(pontoon_driver_nftables_segment_size_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      break;
+    }
+  }
+}
+
+void pontoon_driver_nftables_statement_free(pontoon_driver_nftables_statement_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      pontoon_driver_nftables_segment_size_free(&ptr->val.clamp_segment_size);
+      break;
+    }
+  }
+}
+
+void pontoon_driver_nftables_packet_log_free(pontoon_driver_nftables_packet_log_t *ptr) {
+  driver_string_free(&ptr->prefix);
+}
+
+void pontoon_driver_nftables_action_free(pontoon_driver_nftables_action_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      pontoon_driver_nftables_verdict_free(&ptr->val.plain);
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      pontoon_driver_nftables_packet_log_free(&ptr->val.log);
+      break;
+    }
+  }
+}
+
+void pontoon_driver_nftables_list_packet_condition_free(pontoon_driver_nftables_list_packet_condition_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_packet_condition_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_packet_condition_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_list_statement_free(pontoon_driver_nftables_list_statement_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_statement_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_statement_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_packet_rule_free(pontoon_driver_nftables_packet_rule_t *ptr) {
+  pontoon_driver_nftables_list_packet_condition_free(&ptr->conditions);
+  pontoon_driver_nftables_list_statement_free(&ptr->statements);
+  pontoon_driver_nftables_action_free(&ptr->action);
+}
+
 void pontoon_driver_nftables_option_borrow_namespace_free(pontoon_driver_nftables_option_borrow_namespace_t *ptr) {
   if (ptr->is_some) {
   }
@@ -1825,6 +1962,79 @@ void pontoon_driver_nftables_result_list_rule_id_error_free(pontoon_driver_nftab
 
 void pontoon_driver_nftables_result_void_error_free(pontoon_driver_nftables_result_void_error_t *ptr) {
   if (!ptr->is_err) {
+  } else {
+    pontoon_driver_nftables_error_free(&ptr->val.err);
+  }
+}
+
+void driver_list_string_free(driver_list_string_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    driver_string_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      driver_string_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_result_list_string_error_free(pontoon_driver_nftables_result_list_string_error_t *ptr) {
+  if (!ptr->is_err) {
+    driver_list_string_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_nftables_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_nftables_list_element_free(pontoon_driver_nftables_list_element_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_element_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_element_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_result_list_element_error_free(pontoon_driver_nftables_result_list_element_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_nftables_list_element_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_nftables_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_nftables_list_packet_rule_free(pontoon_driver_nftables_list_packet_rule_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_packet_rule_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_packet_rule_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_option_counter_free(pontoon_driver_nftables_option_counter_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void pontoon_driver_nftables_list_option_counter_free(pontoon_driver_nftables_list_option_counter_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_option_counter_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_option_counter_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_result_list_option_counter_error_free(pontoon_driver_nftables_result_list_option_counter_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_nftables_list_option_counter_free(&ptr->val.ok);
   } else {
     pontoon_driver_nftables_error_free(&ptr->val.err);
   }
@@ -4751,6 +4961,378 @@ bool pontoon_driver_nftables_list(pontoon_driver_nftables_list_rule_id_t *ret, p
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
         (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_add_set(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, driver_string_t *name, pontoon_driver_nftables_set_kind_t kind, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_nftables_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_nftables_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_add_set(option, option1, (uint8_t *) (*name).ptr, (*name).len, (int32_t) kind, ptr);
+  pontoon_driver_nftables_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option2,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_remove_set(driver_string_t *name, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_remove_set((uint8_t *) (*name).ptr, (*name).len, ptr);
+  pontoon_driver_nftables_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_list_sets(driver_list_string_t *ret, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_list_sets(ptr);
+  pontoon_driver_nftables_result_list_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (driver_list_string_t) { (driver_string_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_add_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *elements, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_add_elements((uint8_t *) (*set).ptr, (*set).len, (uint8_t *) (*elements).ptr, (*elements).len, ptr);
+  pontoon_driver_nftables_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_remove_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *elements, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_remove_elements((uint8_t *) (*set).ptr, (*set).len, (uint8_t *) (*elements).ptr, (*elements).len, ptr);
+  pontoon_driver_nftables_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_list_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *ret, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_list_elements((uint8_t *) (*set).ptr, (*set).len, ptr);
+  pontoon_driver_nftables_result_list_element_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_nftables_list_element_t) { (pontoon_driver_nftables_element_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_add_packet_rules(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_packet_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_nftables_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_nftables_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_add_packet_rules(option, option1, (uint8_t *) (*rules).ptr, (*rules).len, ptr);
+  pontoon_driver_nftables_result_list_rule_id_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_nftables_list_rule_id_t) { (pontoon_driver_nftables_rule_id_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option45;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option45.is_some = false;
+          break;
+        }
+        case 1: {
+          option45.is_some = true;
+          option45.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option45,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_read_counters(pontoon_driver_nftables_list_rule_id_t *ids, pontoon_driver_nftables_list_option_counter_t *ret, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_read_counters((uint8_t *) (*ids).ptr, (*ids).len, ptr);
+  pontoon_driver_nftables_result_list_option_counter_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_nftables_list_option_counter_t) { (pontoon_driver_nftables_option_counter_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option0,
       };
       break;
     }

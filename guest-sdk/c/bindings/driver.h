@@ -1180,6 +1180,200 @@ typedef struct pontoon_driver_nftables_rule_t {
 // keep it as text.)
 typedef uint64_t pontoon_driver_nftables_rule_id_t;
 
+// What is in a set.
+typedef uint8_t pontoon_driver_nftables_set_kind_t;
+
+#define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV4 0
+#define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV6 1
+#define PONTOON_DRIVER_NFTABLES_SET_KIND_PORTS 2
+
+typedef struct pontoon_driver_nftables_element_t {
+  uint8_t tag;
+  union {
+    pontoon_driver_nftables_ip_network_t     network;
+    pontoon_driver_nftables_port_range_t     ports;
+  } val;
+} pontoon_driver_nftables_element_t;
+
+// Of a set of that family. One address is a network of its full length.
+#define PONTOON_DRIVER_NFTABLES_ELEMENT_NETWORK 0
+// Of a set of ports.
+#define PONTOON_DRIVER_NFTABLES_ELEMENT_PORTS 1
+
+// Which part of a packet a set is looked into for.
+typedef uint8_t pontoon_driver_nftables_packet_field_t;
+
+#define PONTOON_DRIVER_NFTABLES_PACKET_FIELD_SOURCE 0
+#define PONTOON_DRIVER_NFTABLES_PACKET_FIELD_DESTINATION 1
+#define PONTOON_DRIVER_NFTABLES_PACKET_FIELD_SOURCE_PORT 2
+#define PONTOON_DRIVER_NFTABLES_PACKET_FIELD_DESTINATION_PORT 3
+
+// A set has a part of the packet in it.
+typedef struct pontoon_driver_nftables_member_t {
+  // In a set of addresses an address, in one of ports a port, which needs a `protocol` as `source-port` does.
+  pontoon_driver_nftables_packet_field_t   field;
+  // A set of the network's or of the same endpoint's, in the rule's namespace.
+  driver_string_t   set;
+} pontoon_driver_nftables_member_t;
+
+// Bits of a packet's mark: those of `mask` that count, and what they are. A value has no other bits.
+typedef struct pontoon_driver_nftables_mark_bits_t {
+  uint32_t   value;
+  uint32_t   mask;
+} pontoon_driver_nftables_mark_bits_t;
+
+typedef uint8_t pontoon_driver_nftables_tcp_flags_t;
+
+#define PONTOON_DRIVER_NFTABLES_TCP_FLAGS_FIN (1 << 0)
+#define PONTOON_DRIVER_NFTABLES_TCP_FLAGS_SYN (1 << 1)
+#define PONTOON_DRIVER_NFTABLES_TCP_FLAGS_RST (1 << 2)
+#define PONTOON_DRIVER_NFTABLES_TCP_FLAGS_PSH (1 << 3)
+#define PONTOON_DRIVER_NFTABLES_TCP_FLAGS_ACK (1 << 4)
+#define PONTOON_DRIVER_NFTABLES_TCP_FLAGS_URG (1 << 5)
+
+// Of the flags in `mask`, those in `set` are set and no others. `set: syn, mask: syn ack` is how connections begin.
+typedef struct pontoon_driver_nftables_tcp_flags_match_t {
+  pontoon_driver_nftables_tcp_flags_t   set;
+  pontoon_driver_nftables_tcp_flags_t   mask;
+} pontoon_driver_nftables_tcp_flags_match_t;
+
+// A property of a packet, beside those of a `rule`.
+typedef struct pontoon_driver_nftables_packet_property_t {
+  uint8_t tag;
+  union {
+    pontoon_driver_nftables_property_t     plain;
+    pontoon_driver_nftables_member_t     member;
+    pontoon_driver_nftables_mark_bits_t     mark;
+    pontoon_driver_nftables_tcp_flags_match_t     tcp_flags;
+    uint8_t     icmp_type;
+  } val;
+} pontoon_driver_nftables_packet_property_t;
+
+#define PONTOON_DRIVER_NFTABLES_PACKET_PROPERTY_PLAIN 0
+#define PONTOON_DRIVER_NFTABLES_PACKET_PROPERTY_MEMBER 1
+#define PONTOON_DRIVER_NFTABLES_PACKET_PROPERTY_MARK 2
+// Needs a `protocol` of TCP before it.
+#define PONTOON_DRIVER_NFTABLES_PACKET_PROPERTY_TCP_FLAGS 3
+// The type of an ICMP message. Needs a `protocol` of ICMP or ICMPv6 before it.
+#define PONTOON_DRIVER_NFTABLES_PACKET_PROPERTY_ICMP_TYPE 4
+
+typedef struct pontoon_driver_nftables_packet_condition_t {
+  pontoon_driver_nftables_packet_property_t   property;
+  // Holds where the property does not.
+  bool   negated;
+} pontoon_driver_nftables_packet_condition_t;
+
+typedef uint8_t pontoon_driver_nftables_rate_unit_t;
+
+#define PONTOON_DRIVER_NFTABLES_RATE_UNIT_PACKETS 0
+#define PONTOON_DRIVER_NFTABLES_RATE_UNIT_BYTES 1
+
+// So much of all packets that come this far in the rule.
+typedef struct pontoon_driver_nftables_rate_t {
+  // Packets or bytes a second, 1 to 4,294,967,295.
+  uint32_t   amount;
+  pontoon_driver_nftables_rate_unit_t   unit;
+  // Packets, 1 to 65,535, or bytes that may come at once beyond that.
+  uint32_t   burst;
+  // The rule goes on for what is beyond the rate, and ends for the rest.
+  bool   over;
+} pontoon_driver_nftables_rate_t;
+
+// The largest segment that a TCP connection is told (the option MSS). It only becomes smaller.
+typedef struct pontoon_driver_nftables_segment_size_t {
+  uint8_t tag;
+  union {
+    uint16_t     exact;
+  } val;
+} pontoon_driver_nftables_segment_size_t;
+
+// What fits the MTU of the route.
+#define PONTOON_DRIVER_NFTABLES_SEGMENT_SIZE_ROUTE 0
+// Bytes, 536 to 65,495.
+#define PONTOON_DRIVER_NFTABLES_SEGMENT_SIZE_EXACT 1
+
+// What a rule does before its action, in order.
+typedef struct pontoon_driver_nftables_statement_t {
+  uint8_t tag;
+  union {
+    pontoon_driver_nftables_rate_t     limit;
+    pontoon_driver_nftables_mark_bits_t     set_mark;
+    pontoon_driver_nftables_segment_size_t     clamp_segment_size;
+  } val;
+} pontoon_driver_nftables_statement_t;
+
+// Counts packets and bytes: see `read-counters`. Once in a rule.
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_COUNTER 0
+// The rule goes on for packets up to this rate, and ends for the rest.
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_LIMIT 1
+// Sets bits of the packet's mark. The grant names them (`mark-bits`).
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_SET_MARK 2
+// Needs a `protocol` of TCP. `route` at `forward`, `output` and `postrouting`.
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_CLAMP_SEGMENT_SIZE 3
+// The packet is in no connection: nothing translates it. Before connection tracking only: at `prerouting` or `output`, with a priority below
+// -200. It is a permission of its own (`untracked-packets`).
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_UNTRACK 4
+
+// What the sender of a packet is told.
+typedef uint8_t pontoon_driver_nftables_rejection_t;
+
+#define PONTOON_DRIVER_NFTABLES_REJECTION_PORT_UNREACHABLE 0
+#define PONTOON_DRIVER_NFTABLES_REJECTION_HOST_UNREACHABLE 1
+// Administratively prohibited.
+#define PONTOON_DRIVER_NFTABLES_REJECTION_PROHIBITED 2
+// Needs a `protocol` of TCP.
+#define PONTOON_DRIVER_NFTABLES_REJECTION_TCP_RESET 3
+
+// A line in the kernel's log for a packet: `pontoon DRIVER: PREFIX`, and the packet's head.
+typedef struct pontoon_driver_nftables_packet_log_t {
+  // 1 to 32 printable characters of ASCII.
+  driver_string_t   prefix;
+  // Lines a second, 1 to 10; five more may come at once.
+  uint32_t   rate;
+} pontoon_driver_nftables_packet_log_t;
+
+typedef struct pontoon_driver_nftables_action_t {
+  uint8_t tag;
+  union {
+    pontoon_driver_nftables_verdict_t     plain;
+    pontoon_driver_nftables_rejection_t     reject;
+    pontoon_driver_nftables_packet_log_t     log;
+  } val;
+} pontoon_driver_nftables_action_t;
+
+// It goes on to the next rule.
+#define PONTOON_DRIVER_NFTABLES_ACTION_PROCEED 0
+#define PONTOON_DRIVER_NFTABLES_ACTION_PLAIN 1
+// It is dropped, and its sender is told. In filter chains at `input`, `forward` and `output`.
+#define PONTOON_DRIVER_NFTABLES_ACTION_REJECT 2
+// It is logged and goes on to the next rule. It is a permission of its own (`packet-log`), and a network has at most 8 such rules.
+#define PONTOON_DRIVER_NFTABLES_ACTION_LOG 3
+
+typedef struct {
+  pontoon_driver_nftables_packet_condition_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_packet_condition_t;
+
+typedef struct {
+  pontoon_driver_nftables_statement_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_statement_t;
+
+// A rule with more than a `rule` has. Both stand in the same chains, and have ids of one kind. What is more in it ties no rule to the network.
+typedef struct pontoon_driver_nftables_packet_rule_t {
+  pontoon_driver_nftables_chain_t   chain;
+  // All of them must hold; at most 16.
+  pontoon_driver_nftables_list_packet_condition_t   conditions;
+  // At most 8. In `nat` chains, `counter` and `limit` only.
+  pontoon_driver_nftables_list_statement_t   statements;
+  pontoon_driver_nftables_action_t   action;
+} pontoon_driver_nftables_packet_rule_t;
+
+typedef struct pontoon_driver_nftables_counter_t {
+  uint64_t   packets;
+  uint64_t   bytes;
+} pontoon_driver_nftables_counter_t;
+
 typedef pontoon_driver_namespaces_borrow_namespace_t pontoon_driver_nftables_borrow_namespace_t;
 
 typedef struct {
@@ -1211,6 +1405,55 @@ typedef struct {
     pontoon_driver_nftables_error_t err;
   } val;
 } pontoon_driver_nftables_result_void_error_t;
+
+typedef struct {
+  driver_string_t *ptr;
+  size_t len;
+} driver_list_string_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    driver_list_string_t ok;
+    pontoon_driver_nftables_error_t err;
+  } val;
+} pontoon_driver_nftables_result_list_string_error_t;
+
+typedef struct {
+  pontoon_driver_nftables_element_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_element_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_nftables_list_element_t ok;
+    pontoon_driver_nftables_error_t err;
+  } val;
+} pontoon_driver_nftables_result_list_element_error_t;
+
+typedef struct {
+  pontoon_driver_nftables_packet_rule_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_packet_rule_t;
+
+typedef struct {
+  bool is_some;
+  pontoon_driver_nftables_counter_t val;
+} pontoon_driver_nftables_option_counter_t;
+
+typedef struct {
+  pontoon_driver_nftables_option_counter_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_option_counter_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_nftables_list_option_counter_t ok;
+    pontoon_driver_nftables_error_t err;
+  } val;
+} pontoon_driver_nftables_result_list_option_counter_error_t;
 
 typedef pontoon_driver_types_error_t pontoon_driver_sysctls_error_t;
 
@@ -1933,6 +2176,40 @@ extern bool pontoon_driver_nftables_remove(pontoon_driver_nftables_list_rule_id_
 // The rules of the call's endpoint, or of its network where the call has no endpoint; what this call has removed is not among them.
 // - None to be expected.
 extern bool pontoon_driver_nftables_list(pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
+// Makes an empty set, in one namespace, none: the host's. Rules there look into it (`member`), and what is in it can change without them. It
+// belongs to the endpoint or network of the call. No other network sees it, whatever its name.
+// - `already-exists`: the network has a set of that name in whichever namespace, or this call has removed it.
+// - `invalid-argument`: a name that is not 1 to 32 letters, digits, `-` or `_`, or that begins with `_`.
+// - `forbidden`: a namespace that the grant does not name.
+// - `unavailable`: the driver has as many as its grant says (`sets`).
+extern bool pontoon_driver_nftables_add_set(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, driver_string_t *name, pontoon_driver_nftables_set_kind_t kind, pontoon_driver_nftables_error_t *err);
+// Removes a set with all that is in it, when the call has returned ok. Ok if it is not there.
+// - `forbidden`: a rule looks into it.
+extern bool pontoon_driver_nftables_remove_set(driver_string_t *name, pontoon_driver_nftables_error_t *err);
+// The names of the network's sets.
+// - None to be expected.
+extern bool pontoon_driver_nftables_list_sets(driver_list_string_t *ret, pontoon_driver_nftables_error_t *err);
+// Adds to a set. What is added belongs to the endpoint or network of the call, and goes with it.
+// - `not-found`: the network has no set of that name.
+// - `already-exists`: one of them overlaps with what is in the set, or with another one.
+// - `invalid-argument`: an element of another kind.
+// - `unavailable`: the driver has as many as its grant says (`set-elements`), or the network's sets have 8,192.
+extern bool pontoon_driver_nftables_add_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *elements, pontoon_driver_nftables_error_t *err);
+// Removes from a set, when the call has returned ok. Ok for what is not in it, and where there is no such set.
+// - None to be expected.
+extern bool pontoon_driver_nftables_remove_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *elements, pontoon_driver_nftables_error_t *err);
+// What is in a set; what this call has removed is not.
+// - `not-found`: the network has no set of that name.
+extern bool pontoon_driver_nftables_list_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *ret, pontoon_driver_nftables_error_t *err);
+// Adds rules at the ends of their chains; the ids are in the same order. `remove` and `list` are for these, too.
+// - `forbidden`, `unavailable`, `not-found`: as with `add`; marks, a log or untracked packets that the grant does not name; a set of another
+//   endpoint's; more than 8 rules that log; no set of that name.
+// - `invalid-argument`: as with `add`; a set of another kind or namespace; a statement or an action that can't stand in that chain.
+extern bool pontoon_driver_nftables_add_packet_rules(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_packet_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
+// What rules of the call's network have counted since they were made or, where somebody had flushed them, put back. None for an id without a counter, and for
+// those of no rule of the network.
+// - `invalid-argument`: more than 1,000 ids.
+extern bool pontoon_driver_nftables_read_counters(pontoon_driver_nftables_list_rule_id_t *ids, pontoon_driver_nftables_list_option_counter_t *ret, pontoon_driver_nftables_error_t *err);
 
 // Imported Functions from `pontoon:driver/sysctls@0.1.1`
 // The value of a setting of one of the driver's links.
@@ -2388,6 +2665,28 @@ void pontoon_driver_nftables_list_condition_free(pontoon_driver_nftables_list_co
 
 void pontoon_driver_nftables_rule_free(pontoon_driver_nftables_rule_t *ptr);
 
+void pontoon_driver_nftables_element_free(pontoon_driver_nftables_element_t *ptr);
+
+void pontoon_driver_nftables_member_free(pontoon_driver_nftables_member_t *ptr);
+
+void pontoon_driver_nftables_packet_property_free(pontoon_driver_nftables_packet_property_t *ptr);
+
+void pontoon_driver_nftables_packet_condition_free(pontoon_driver_nftables_packet_condition_t *ptr);
+
+void pontoon_driver_nftables_segment_size_free(pontoon_driver_nftables_segment_size_t *ptr);
+
+void pontoon_driver_nftables_statement_free(pontoon_driver_nftables_statement_t *ptr);
+
+void pontoon_driver_nftables_packet_log_free(pontoon_driver_nftables_packet_log_t *ptr);
+
+void pontoon_driver_nftables_action_free(pontoon_driver_nftables_action_t *ptr);
+
+void pontoon_driver_nftables_list_packet_condition_free(pontoon_driver_nftables_list_packet_condition_t *ptr);
+
+void pontoon_driver_nftables_list_statement_free(pontoon_driver_nftables_list_statement_t *ptr);
+
+void pontoon_driver_nftables_packet_rule_free(pontoon_driver_nftables_packet_rule_t *ptr);
+
 void pontoon_driver_nftables_option_borrow_namespace_free(pontoon_driver_nftables_option_borrow_namespace_t *ptr);
 
 void pontoon_driver_nftables_list_rule_free(pontoon_driver_nftables_list_rule_t *ptr);
@@ -2397,6 +2696,22 @@ void pontoon_driver_nftables_list_rule_id_free(pontoon_driver_nftables_list_rule
 void pontoon_driver_nftables_result_list_rule_id_error_free(pontoon_driver_nftables_result_list_rule_id_error_t *ptr);
 
 void pontoon_driver_nftables_result_void_error_free(pontoon_driver_nftables_result_void_error_t *ptr);
+
+void driver_list_string_free(driver_list_string_t *ptr);
+
+void pontoon_driver_nftables_result_list_string_error_free(pontoon_driver_nftables_result_list_string_error_t *ptr);
+
+void pontoon_driver_nftables_list_element_free(pontoon_driver_nftables_list_element_t *ptr);
+
+void pontoon_driver_nftables_result_list_element_error_free(pontoon_driver_nftables_result_list_element_error_t *ptr);
+
+void pontoon_driver_nftables_list_packet_rule_free(pontoon_driver_nftables_list_packet_rule_t *ptr);
+
+void pontoon_driver_nftables_option_counter_free(pontoon_driver_nftables_option_counter_t *ptr);
+
+void pontoon_driver_nftables_list_option_counter_free(pontoon_driver_nftables_list_option_counter_t *ptr);
+
+void pontoon_driver_nftables_result_list_option_counter_error_free(pontoon_driver_nftables_result_list_option_counter_error_t *ptr);
 
 void pontoon_driver_sysctls_error_free(pontoon_driver_sysctls_error_t *ptr);
 

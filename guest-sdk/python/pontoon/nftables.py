@@ -12,7 +12,12 @@ from wit_world.imports.nftables import (
     ChainType,
     Condition,
     ConnectionStates,
+    Counter,
+    Element,
+    Element_Network,
+    Element_Ports,
     Hook,
+    PacketRule,
     PortRange,
     Property,
     Property_Connection,
@@ -25,6 +30,7 @@ from wit_world.imports.nftables import (
     Property_Protocol,
     Property_Source,
     Property_SourcePort,
+    SetKind,
     Target,
     Verdict,
     Verdict_Accept,
@@ -142,3 +148,53 @@ def remove(ids: Iterable[int]) -> None:
 def list() -> builtins.list[int]:
     """The rules of the call's endpoint, or of its network where the call has no endpoint."""
     return nftables.list()
+
+
+def element(network: IPv4Network | IPv6Network | IPv4Address | IPv6Address) -> Element:
+    """An element of a set of addresses."""
+    return Element_Network(wit_network(network))
+
+
+def ports_element(first: int, last: int | None = None) -> Element:
+    """An element of a set of ports."""
+    return Element_Ports(PortRange(first, first if last is None else last))
+
+
+def add_set(name: str, kind: SetKind, namespace: Namespace | None = None) -> None:
+    """Makes an empty set, which belongs to the endpoint or network of the call."""
+    nftables.add_set(namespace, name, kind)
+
+
+def remove_set(name: str) -> None:
+    """Removes a set that no rule looks into. Nothing to do if it is not there."""
+    nftables.remove_set(name)
+
+
+def list_sets() -> builtins.list[str]:
+    """The names of the network's sets."""
+    return nftables.list_sets()
+
+
+def add_elements(name: str, elements: Iterable[Element]) -> None:
+    """Adds to a set. What is added belongs to the endpoint or network of the call."""
+    nftables.add_elements(name, [*elements])
+
+
+def remove_elements(name: str, elements: Iterable[Element]) -> None:
+    """Removes from a set. Nothing to do for what is not in it."""
+    nftables.remove_elements(name, [*elements])
+
+
+def list_elements(name: str) -> builtins.list[Element]:
+    """What is in a set."""
+    return nftables.list_elements(name)
+
+
+def add_packet_rules(rules: Iterable[PacketRule], namespace: Namespace | None = None) -> builtins.list[int]:
+    """Adds rules with more than a `Rule` has: sets, counters, limits, marks, a log."""
+    return nftables.add_packet_rules(namespace, [*rules])
+
+
+def read_counters(ids: Iterable[int]) -> builtins.list[Counter | None]:
+    """What rules of the network have counted; None for one without a counter."""
+    return nftables.read_counters([*ids])

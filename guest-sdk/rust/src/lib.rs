@@ -106,7 +106,9 @@ pub use driver::{
     TableWatcher,
 };
 pub use error::{Context, Error, ErrorKind, Result};
-pub use kernel::{addresses, forwarding, links, namespaces, neighbours, nftables, ports, routes, rules, sysctls};
+pub use kernel::{
+    addresses, forwarding, links, namespaces, neighbours, nftables, packets, ports, routes, rules, sysctls,
+};
 pub use state::{clock, configuration, log, random, store, tables};
 pub use types::{
     AddressRequest, AllocatedPool, Capability, EndpointOptions, IpamData, IpamRegistration, MacAddress, NetworkOptions,

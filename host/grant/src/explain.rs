@@ -58,11 +58,14 @@ fn sentence(grant: &Grant, permission: Permission) -> String {
             most(Limit::Rules)
         ),
         Permission::PacketFilter => format!(
-            "add and remove nftables rules {} about {}, at the hooks {}. At most {} rules",
+            "add and remove nftables rules {} about {}, at the hooks {}{}. At most {} rules, and {} sets with {} elements",
             places(grant),
             addresses(grant),
             hooks(grant),
-            most(Limit::Rules)
+            marks(grant),
+            most(Limit::Rules),
+            most(Limit::Sets),
+            most(Limit::SetElements)
         ),
         Permission::Forwarding => {
             "have the host's firewall let packets pass between its own links and others. Each such link \
@@ -82,6 +85,13 @@ fn sentence(grant: &Grant, permission: Permission) -> String {
                 words(&grant.routes, "nowhere", route),
                 parents(grant)
             )
+        }
+        Permission::PacketLog => {
+            "have nftables rules write into the kernel's log, 80 lines a second for each network".to_owned()
+        }
+        Permission::UntrackedPackets => {
+            "keep its networks' packets out of connection tracking: rules that go by connections don't see them"
+                .to_owned()
         }
         Permission::Store => format!("remember {} bytes between its calls", most(Limit::StoreBytes)),
         Permission::Tables => format!(
@@ -160,6 +170,13 @@ fn hooks(grant: &Grant) -> String {
     words(&grant.hooks, "(none)", |(hook, priorities)| format!("{hook} (priority {})", at(priorities)))
 }
 
+fn marks(grant: &Grant) -> String {
+    match grant.mark_bits.is_none() {
+        true => String::new(),
+        false => format!(", and set the bits {} of packets' marks", grant.mark_bits),
+    }
+}
+
 /// What is named and has no effect.
 fn in_vain(grant: &Grant) -> Option<String> {
     use Permission as P;
@@ -171,7 +188,7 @@ fn in_vain(grant: &Grant) -> Option<String> {
         Item::Route(_) => !has(&[P::Routing]),
         Item::Parent(_) => !has(&[P::Links]),
         Item::Sysctl(sysctl) => !has(&[if sysctl.is_of_links() { P::LinkSettings } else { P::NamespaceSettings }]),
-        Item::Hook(..) => !has(&[P::PacketFilter]),
+        Item::Hook(..) | Item::MarkBits(_) => !has(&[P::PacketFilter]),
         Item::Table(_) => !has(&[P::Tables]),
     });
     let text = words(idle, "", |item| item.to_string());
@@ -223,7 +240,8 @@ mod tests {
 
     #[test]
     fn every_permission_has_its_sentence_and_the_sample_grants_name_each_thing() {
-        let beside = [Permission::ChangedParents, Permission::ParentRoutes];
+        let beside =
+            [Permission::ChangedParents, Permission::ParentRoutes, Permission::PacketLog, Permission::UntrackedPackets];
         for permission in HostCall::ALL.into_iter().filter_map(Permission::of).chain(beside) {
             let said = of(&format!("permissions = ['{permission}']"));
             assert!(said[0].starts_with(&format!("{permission}: it may ")) && said[0].ends_with('.'), "{said:?}");

@@ -35,6 +35,7 @@ routes = ['network', 'default']
 parents = ['eth0']
 sysctls = ['link.ipv6-accept-ra', 'host.ipv4-forwarding', 'own.ipv4-neighbour-threshold1']
 hooks = { postrouting = [100], prerouting = [-100] }
+mark-bits = '0x00ff0000'
 tables = ['peers']
 
 [limits]
@@ -66,6 +67,9 @@ links = 10
             ("sysctls = ['link.../../kernel']", "is no setting"),
             ("hooks = { ingress = [0] }", "g.toml:1: unknown variant `ingress`, expected one of `prerouting`"),
             ("hooks = { input = ['0'] }", "g.toml:1: invalid type"),
+            ("mark-bits = '16711680'", "g.toml:1: \"16711680\" is no mask of 32 bits: write it as 0x00ff0000"),
+            ("mark-bits = '0x1ff000000'", "is no mask of 32 bits"),
+            ("mark-bits = '0x+1'", "is no mask of 32 bits"),
             ("limits = { link = 1 }", "g.toml:1: unknown variant `link`, expected one of `memory-mib`"),
             ("limits = { links = -1 }", "g.toml:1: invalid value: integer `-1`"),
             (

@@ -2,7 +2,7 @@
 //!
 //! - this file: one host call on one object by the words of the grant
 //! - [`view`]: what the gate looks up, and what handles stand for
-//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `rules`, `nftables`, `settings`, `state`, `call`: all that is checked of each host call
+//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `rules`, `nftables`, `sets`, `settings`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
 mod entries;
@@ -11,6 +11,7 @@ mod names;
 pub mod nftables;
 pub mod paths;
 pub mod rules;
+pub mod sets;
 pub mod settings;
 pub mod state;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::{ANY, Grant, Hook, HostCall, Item, Limit, NamespaceKind, Permission, Policy, Range, Sysctl};
+use crate::{ANY, Grant, Hook, HostCall, Item, Limit, MarkBits, NamespaceKind, Permission, Policy, Range, Sysctl};
 use view::{Link, Place, View};
 use words::{Error, Id, Kind, Name, Result};
 
@@ -94,6 +95,8 @@ pub(crate) enum Object<'a> {
     Rule(&'a [Tie]),
     /// A chain that a packet rule is in.
     Chain(Hook, i32),
+    /// Bits of a packet's mark that a rule sets.
+    MarkBits(MarkBits),
     /// An interface of the host's that a link is made on; none: whichever the host's routes choose.
     Parent(Option<&'a str>),
     /// A permission that is needed beside the host call's own, and why.
@@ -275,6 +278,7 @@ impl Gate {
             Object::Chain(hook, priority) => {
                 named(Item::Hook(hook, priority), format!("it is at the hook {hook} with priority {priority}"))
             }
+            Object::MarkBits(bits) => named(Item::MarkBits(bits), format!("it sets the bits {bits} of packets' marks")),
             Object::Parent(Some(name)) => named(Item::Parent(name.into()), format!("{name} is not the driver's")),
             Object::Parent(None) => {
                 named(Item::Parent(ANY.into()), "without a parent it sends by every interface of the host".into())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Hook, Limit, NamespaceKind, Permission, Range, Sysctl};
+use super::{Hook, Limit, MarkBits, NamespaceKind, Permission, Range, Sysctl};
 
 /// One thing that a grant names. It is shown as `KEY: WORD`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,7 @@ pub enum Item {
     Parent(String),
     Sysctl(Sysctl),
     Hook(Hook, i32),
+    MarkBits(MarkBits),
     Table(String),
     Limit(Limit, u64),
 }
@@ -31,6 +32,7 @@ impl fmt::Display for Item {
             Self::Parent(name) => write!(f, "parents: {name}"),
             Self::Sysctl(sysctl) => write!(f, "sysctls: {sysctl}"),
             Self::Hook(hook, priority) => write!(f, "hooks: {hook} {priority}"),
+            Self::MarkBits(bits) => write!(f, "mark-bits: {bits}"),
             Self::Table(name) => write!(f, "tables: {name}"),
             Self::Limit(limit, value) => write!(f, "limits: {limit} {value}"),
         }

@@ -1,7 +1,7 @@
 //! What a driver may do, and the one gate that decides every host call.
 //!
 //! - [`Grant`]: what the operator allows a driver, in the same words in which a driver asks for it
-//! - [`Permission`], [`Range`], [`NamespaceKind`], [`Sysctl`], [`Hook`], [`Limit`]: the words; [`Item`] is any one of them
+//! - [`Permission`], [`Range`], [`NamespaceKind`], [`Sysctl`], [`Hook`], [`MarkBits`], [`Limit`]: the words; [`Item`] is any one of them
 //! - [`file`]: a grant as a TOML file; [`explain`]: the same in sentences
 //! - [`Gate`]: asked for every host call with its objects, which it answers as [`Granted`]; an effect takes nothing else
 //! - [`Policy`]: a driver's grant as it is now, and the [`Audit`] of what was allowed and refused
@@ -13,6 +13,7 @@ pub mod file;
 pub mod gate;
 mod item;
 mod limit;
+mod mark;
 mod permission;
 mod policy;
 mod range;
@@ -31,6 +32,7 @@ pub use gate::view::{Link, Place, View};
 pub use gate::{About, Gate, Granted};
 pub use item::Item;
 pub use limit::Limit;
+pub use mark::MarkBits;
 pub use permission::Permission;
 pub use policy::{Needed, Policy};
 pub use range::Range;
@@ -79,6 +81,10 @@ pub struct Grant {
     /// nftables hooks, and the priorities at each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hooks: BTreeMap<Hook, BTreeSet<i32>>,
+    /// Bits of packets' marks that its nftables rules may set, e.g. `0x00ff0000`: who else goes by them (policy rules, other firewalls) heeds its marks.
+    #[serde(skip_serializing_if = "MarkBits::is_none")]
+    #[schema(value_type = String)]
+    pub mark_bits: MarkBits,
     /// How much; what is not named is the default.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<Limit, u64>,
@@ -97,6 +103,7 @@ impl Grant {
             .chain(self.parents.iter().cloned().map(Item::Parent))
             .chain(self.sysctls.iter().map(|sysctl| Item::Sysctl(*sysctl)))
             .chain(hooks)
+            .chain((!self.mark_bits.is_none()).then_some(Item::MarkBits(self.mark_bits)))
             .chain(self.tables.iter().cloned().map(Item::Table))
             .chain(self.limits.iter().map(|(limit, value)| Item::Limit(*limit, *value)))
             .collect()
@@ -114,6 +121,7 @@ impl Grant {
             Item::Parent(name) => named(&self.parents, name),
             Item::Sysctl(sysctl) => self.sysctls.contains(sysctl),
             Item::Hook(hook, priority) => self.hooks.get(hook).is_some_and(|at| at.contains(priority)),
+            Item::MarkBits(bits) => self.mark_bits.covers(*bits),
             Item::Table(name) => named(&self.tables, name),
             Item::Limit(limit, value) => self.limit(*limit) >= *value,
         }
@@ -146,6 +154,7 @@ impl Grant {
             Item::Parent(name) => drop(self.parents.insert(name)),
             Item::Sysctl(sysctl) => drop(self.sysctls.insert(sysctl)),
             Item::Hook(hook, priority) => drop(self.hooks.entry(hook).or_default().insert(priority)),
+            Item::MarkBits(MarkBits(bits)) => self.mark_bits.0 |= bits,
             Item::Table(name) => drop(self.tables.insert(name)),
             Item::Limit(limit, value) => drop(self.limits.insert(limit, value)),
         }

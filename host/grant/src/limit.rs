@@ -28,6 +28,10 @@ pub enum Limit {
     Neighbours,
     /// nftables and policy rules of all its networks, and links that forward.
     Rules,
+    /// Sets that nftables rules of all its networks look into.
+    Sets,
+    /// What is in all of these.
+    SetElements,
     /// Namespaces that it made for all its networks.
     Namespaces,
     /// Ports of the host that all its networks have taken, each counted once for each of its addresses, and vxlan links.
@@ -44,7 +48,7 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::MemoryMib,
         Self::CallMilliseconds,
         Self::HostCalls,
@@ -53,6 +57,8 @@ impl Limit {
         Self::Routes,
         Self::Neighbours,
         Self::Rules,
+        Self::Sets,
+        Self::SetElements,
         Self::Namespaces,
         Self::Ports,
         Self::TableEntries,
@@ -66,7 +72,8 @@ impl Limit {
         match self {
             Self::MemoryMib | Self::CallMilliseconds | Self::HostCalls => self.most(),
             Self::Links => 4_096,
-            Self::Addresses | Self::Routes | Self::Rules => 16_384,
+            Self::Addresses | Self::Routes | Self::Rules | Self::SetElements => 16_384,
+            Self::Sets => 1_024,
             Self::Neighbours | Self::TableEntries => 65_536,
             Self::Namespaces => 256,
             Self::Ports => 4_096,
@@ -82,7 +89,8 @@ impl Limit {
             Self::CallMilliseconds => DEADLINE.as_secs() * 1_000,
             Self::HostCalls => HOST_CALLS.into(),
             Self::Links => 65_536,
-            Self::Addresses | Self::Routes | Self::Rules => 262_144,
+            Self::Addresses | Self::Routes | Self::Rules | Self::SetElements => 262_144,
+            Self::Sets => 16_384,
             Self::Neighbours | Self::TableEntries => 1 << 20,
             Self::Namespaces => 4_096,
             Self::Ports => 65_536,

@@ -32,6 +32,10 @@ pub enum Permission {
     ChangedParents,
     /// Paths by a parent interface, and addresses that the host answers for there.
     ParentRoutes,
+    /// nftables rules that write lines into the kernel's log.
+    PacketLog,
+    /// nftables rules that keep packets out of connection tracking.
+    UntrackedPackets,
     /// Remembering.
     Store,
     /// Tables of its own networks.
@@ -89,6 +93,9 @@ impl Permission {
             H::RulesAddOfFamily | H::RulesRemoveOfFamily => P::Routing,
             H::RoutesAddPaths | H::RoutesRemovePaths => P::Routing,
             H::NftablesAdd | H::NftablesRemove | H::NftablesList => P::PacketFilter,
+            H::NftablesAddSet | H::NftablesRemoveSet | H::NftablesListSets => P::PacketFilter,
+            H::NftablesAddElements | H::NftablesRemoveElements | H::NftablesListElements => P::PacketFilter,
+            H::NftablesAddPacketRules | H::NftablesReadCounters => P::PacketFilter,
             H::SysctlsGetLink | H::SysctlsSetLink => P::LinkSettings,
             H::SysctlsGetNeighbour | H::SysctlsSetNeighbour => P::LinkSettings,
             H::SysctlsGetNamespace | H::SysctlsSetNamespace => P::NamespaceSettings,

@@ -37,7 +37,11 @@ pub fn netlink(bytes: &[u8]) {
         4 => drop(kernel.rules(&host)),
         5 => drop(kernel.neighbours(&link)),
         6 => drop(kernel.forwardings(&link)),
-        7 => drop((kernel.nft_tables(&host), kernel.nft_rules(&host, "a"))),
+        7 => {
+            let set = NftSet { name: "s".into(), kind: NftSetKind::Ipv4, elements: Vec::new() };
+            drop((kernel.nft_tables(&host), kernel.nft_rules(&host, "a")));
+            drop((kernel.nft_counters(&host, "a"), kernel.has_nft_set(&host, "a", &set)));
+        }
         8 => drop(kernel.dropping_chains(&host)),
         9 => drop(kernel.iptables(IptablesFamily::Ipv4)),
         10 => drop((kernel.condemn(&[link]), kernel.reap(&host))),

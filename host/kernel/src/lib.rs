@@ -25,6 +25,7 @@ mod iptables;
 mod link;
 mod namespace;
 mod nft;
+mod packets;
 mod port;
 pub mod process;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use link::known::KnownLinks;
 pub use link::made::MadeLinks;
 pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};
 pub use namespace::{NSFS_MAGIC, close_inherited, leave_the_host};
+pub use packets::*;
 pub use port::{HostPort, PortWish};
 pub use transport::announcer::open_announcer;
 pub use transport::kept::Keeping;
@@ -364,12 +366,37 @@ impl Kernel {
         nft::rules(&mut self.session(), namespace, None)
     }
 
-    /// Makes tables anew, each with these rules and nothing else: in one step as long as they have 1,000 rules together, else in several.
+    /// The names of the sets of a table.
+    pub fn nft_sets(&self, namespace: &Namespace, table: &str) -> Result<Vec<String>, Error> {
+        nft::sets::names(&mut self.session(), namespace, table)
+    }
+
+    /// Whether a table has a set with just these elements.
+    pub fn has_nft_set(&self, namespace: &Namespace, table: &str, set: &NftSet) -> Result<bool, Error> {
+        let mut session = self.session();
+        if !nft::sets::names(&mut session, namespace, table)?.contains(&set.name) {
+            return Ok(false);
+        }
+        let there = nft::sets::bounds(&mut session, nft::sets::Place { at: namespace, table, set: &set.name })?;
+        let wanted: BTreeSet<Vec<u8>> = set.elements.iter().map(|element| element.bounds().0).collect();
+        Ok(there.into_iter().filter(|(_, is_end)| !is_end).map(|(value, _)| value).collect::<BTreeSet<_>>() == wanted)
+    }
+
+    /// What the rules of a table have counted that have a counter.
+    pub fn nft_counters(
+        &self,
+        namespace: &Namespace,
+        table: &str,
+    ) -> Result<std::collections::HashMap<NftHandle, NftCount>, Error> {
+        nft::counters(&mut self.session(), namespace, table)
+    }
+
+    /// Makes tables anew, each with these sets and rules and nothing else: in one step as long as they have 1,000 rules together, else in several.
     /// Answers where each rule is found now.
     pub fn replace_nft_tables(
         &self,
         namespace: &Namespace,
-        tables: &[(&str, &[NftRule])],
+        tables: &[NftTable<'_>],
     ) -> Result<Vec<Vec<NftHandle>>, Error> {
         nft::replace_tables(&mut self.session(), &self.tables, namespace, tables)
     }

@@ -163,5 +163,11 @@ fn sets() -> [NftProperty; 2] {
 fn rule(nat: bool, hook: NftHook, properties: &[NftProperty], verdict: NftVerdict) -> NftRule {
     let condition = |property: &NftProperty| NftCondition { property: property.clone(), negated: false };
     let conditions = properties.iter().map(condition).collect();
-    NftRule { chain: NftChain { nat, hook, priority: 0 }, conditions, verdict, comment: String::new() }
+    NftRule {
+        chain: NftChain { nat, hook, priority: 0 },
+        conditions,
+        statements: Vec::new(),
+        verdict,
+        comment: String::new(),
+    }
 }

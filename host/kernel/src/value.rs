@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use words::{LinkName, MacAddress};
 
-use crate::{HostPort, PortWish};
+use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish};
 
 /// Which network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -334,7 +334,10 @@ pub struct NftRule {
     pub chain: NftChain,
     /// All must hold.
     pub conditions: Vec<NftCondition>,
-    /// What happens then.
+    /// What is done then, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<NftStatement>,
+    /// What happens at last.
     pub verdict: NftVerdict,
     /// The comment (NFTA_RULE_USERDATA, at most 128 bytes): who made it.
     pub comment: String,
@@ -400,6 +403,16 @@ pub enum NftProperty {
     Connection(u32),
     /// ct status dnat.
     DestinationTranslated,
+    /// @set
+    Member(NftMember),
+    /// meta mark: these bits have this value, which has no others.
+    #[expect(missing_docs, reason = "the names say it")]
+    Mark { value: u32, mask: u32 },
+    /// tcp flags: of the mask's flags those that are set (struct tcphdr, byte 13).
+    #[expect(missing_docs, reason = "the names say it")]
+    TcpFlags { set: u8, mask: u8 },
+    /// icmp type, or icmpv6 type.
+    IcmpType(u8),
 }
 
 /// What happens to a packet.
@@ -415,6 +428,13 @@ pub enum NftVerdict {
     SourceNat(IpAddr, Option<u16>),
     /// dnat to an address, and a port
     DestinationNat(IpAddr, Option<u16>),
+    /// No verdict: on to the next rule
+    Proceed,
+    /// reject
+    Reject(NftRejection),
+    /// log with a prefix, at most so many lines in a second; then on to the next rule
+    #[expect(missing_docs, reason = "the names say it")]
+    Log { prefix: String, rate: u32 },
 }
 
 /// A rule that is there.
@@ -547,6 +567,18 @@ pub enum Change {
     /// Removes rules, chains that are empty then, and the table if all are. Ok for what is gone.
     #[expect(missing_docs, reason = "the fields say it")]
     RemoveNftRules { namespace: Namespace, table: String, rules: Vec<NftHandle> },
+    /// An empty set in a table, which is made with it.
+    #[expect(missing_docs, reason = "the fields say it")]
+    AddNftSet { namespace: Namespace, table: String, set: String, kind: NftSetKind },
+    /// Removes a set, and the table if nothing else is in it. Ok if it is gone. `EBUSY`: a rule looks into it.
+    #[expect(missing_docs, reason = "the fields say it")]
+    RemoveNftSet { namespace: Namespace, table: String, set: String, kind: NftSetKind },
+    /// `EEXIST`: one overlaps with what is in the set.
+    #[expect(missing_docs, reason = "the fields say it")]
+    AddNftElements { namespace: Namespace, table: String, set: String, elements: Vec<NftElement> },
+    /// Ok for what is gone.
+    #[expect(missing_docs, reason = "the fields say it")]
+    RemoveNftElements { namespace: Namespace, table: String, set: String, elements: Vec<NftElement> },
     /// Removes a table with all in it. Ok if it is gone.
     #[expect(missing_docs, reason = "the fields say it")]
     RemoveNftTable { namespace: Namespace, table: String },

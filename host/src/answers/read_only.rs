@@ -40,7 +40,8 @@ fn only_reads(call: HostCall) -> bool {
     let routed = matches!(call, H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole);
     let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
     let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace);
-    harmless || stored || placed || linked || routed || known || set
+    let counted = matches!(call, H::NftablesListSets | H::NftablesListElements | H::NftablesReadCounters);
+    harmless || stored || placed || linked || routed || known || set || counted
 }
 
 #[cfg(test)]
@@ -85,6 +86,9 @@ mod tests {
             "list",
             "list-forwarding",
             "list-whole",
+            "list-sets",
+            "list-elements",
+            "read-counters",
             "info",
             "same",
             "host",

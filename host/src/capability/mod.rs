@@ -19,6 +19,7 @@ mod log;
 mod namespaces;
 mod neighbours;
 mod nftables;
+mod packets;
 mod ports;
 mod random;
 mod routes;

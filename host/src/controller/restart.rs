@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
-use kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, Outcome};
+use kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, NftSetKind, Outcome};
 use operation::engine::Known;
 use operation::table::Collected;
 use store::{Batch, Durability, Endpoint, Network, Object, Thing, Write};
@@ -254,7 +254,16 @@ impl Inner {
                     _ => None,
                 })
                 .collect();
-            if owned.is_empty() {
+            let sets: BTreeSet<&str> = objects
+                .iter()
+                .filter_map(|o| match &o.thing {
+                    Thing::NftSet { namespace: n, table: t, name, .. } if n == namespace && *t == table => {
+                        Some(name.as_str())
+                    }
+                    _ => None,
+                })
+                .collect();
+            if owned.is_empty() && sets.is_empty() {
                 let name = format!("nftables table {table}");
                 strays.push((Change::RemoveNftTable { namespace: namespace.clone(), table }, name));
                 continue;
@@ -264,7 +273,15 @@ impl Inner {
                 rules.into_iter().map(|(handle, _)| handle).filter(|h| !owned.contains(&h)).collect();
             if !rules.is_empty() {
                 let name = format!("{} nftables rules of {table}", rules.len());
-                strays.push((Change::RemoveNftRules { namespace: namespace.clone(), table, rules }, name));
+                strays
+                    .push((Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules }, name));
+            }
+            // A note of a set that goes could not be done while such a rule looked into it. (What kind it is of, only undo would need.)
+            let there = self.kernel.nft_sets(namespace, &table)?;
+            for set in there.into_iter().filter(|set| !sets.contains(set.as_str())) {
+                let (namespace, table, kind) = (namespace.clone(), table.clone(), NftSetKind::Ports);
+                let name = format!("nftables set {set} of {table}");
+                strays.push((Change::RemoveNftSet { namespace, table, set, kind }, name));
             }
         }
         Ok(strays)
@@ -287,7 +304,9 @@ impl Inner {
 /// The namespaces in which this instance has made something.
 fn namespaces(objects: &[Object], endpoints: &[Endpoint]) -> BTreeSet<Namespace> {
     let of_objects = objects.iter().filter_map(|o| match &o.thing {
-        Thing::Link { namespace, .. } | Thing::NftRule { namespace, .. } => Some(namespace.clone()),
+        Thing::Link { namespace, .. } | Thing::NftRule { namespace, .. } | Thing::NftSet { namespace, .. } => {
+            Some(namespace.clone())
+        }
         Thing::Namespace { path, .. } => Some(Namespace::At(path.clone())),
         _ => None,
     });

@@ -25,6 +25,8 @@ impl Counts {
         let limit = match thing {
             Thing::Link { .. } => Limit::Links,
             Thing::NftRule { .. } | Thing::Rule(_) | Thing::Forward { .. } => Limit::Rules,
+            Thing::NftSet { .. } => Limit::Sets,
+            Thing::NftElement { .. } => Limit::SetElements,
             Thing::Namespace { .. } => Limit::Namespaces,
             Thing::Port(_) => Limit::Ports,
             Thing::Route(_) | Thing::Path(_) => Limit::Routes,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ipnet::IpNet;
-use kernel::{Change, LinkKey, RT_TABLE_MAIN, Route};
+use kernel::{Change, LinkKey, Namespace, NftElement, RT_TABLE_MAIN, Route};
 
 /// What the kernel tells routes apart by: link, destination, table, metric.
 type RouteKey = (LinkKey, IpNet, u32, u32);
@@ -55,6 +55,21 @@ impl Removals {
     /// Whether a route is removed.
     pub fn has_route(&self, route: &Route) -> bool {
         self.routes.get(&key(route)).is_some_and(|count| *count > 0)
+    }
+
+    /// Those of elements of a set that overlap with these.
+    pub fn of_elements_beside(&self, namespace: &Namespace, set: &str, new: &[NftElement]) -> Vec<Change> {
+        let overlaps = |element: &NftElement| {
+            let (first, last) = element.range();
+            new.iter().map(|new| new.range()).any(|(new_first, new_last)| first <= new_last && new_first <= last)
+        };
+        let is_one = |change: &&Change| match change {
+            Change::RemoveNftElements { namespace: at, set: of, elements, .. } => {
+                at == namespace && of == set && elements.iter().any(overlaps)
+            }
+            _ => false,
+        };
+        self.changes.values().filter(is_one).cloned().collect()
     }
 
     /// How many there are.

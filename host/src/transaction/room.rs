@@ -39,6 +39,8 @@ pub(super) fn full(message: String) -> Error {
 fn objects(change: &Change) -> usize {
     match change {
         Change::AddNftRules { rules, .. } => rules.len(),
+        Change::AddNftSet { .. } => 1,
+        Change::AddNftElements { elements, .. } => elements.len(),
         Change::AddLink(spec) => spec.links(),
         Change::AddPath(_) | Change::AddProxy(_) => 1,
         Change::AddRule(_) | Change::AddNamespace(_) | Change::TakePort(_) => 1,

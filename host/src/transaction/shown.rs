@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::describe;
 use crate::firewall::is_hosts;
-use kernel::{Change, NftProperty, NftRule, NftVerdict, Rule, Sysctl};
+use kernel::{Change, NftField, NftMember, NftProperty, NftRate, NftRule, NftStatement, NftVerdict, Rule, Sysctl};
 use store::{Again, Object, Part, Thing};
 
 /// The objects of a network in lines. Settings are those that were made of links of the host; of other links only the kernel knows them.
@@ -77,6 +77,10 @@ fn of_packets(rule: &NftRule, names: &BTreeMap<u32, &str>) -> String {
             NftProperty::DestinationPort(first, last) => format!("dport {}", ports((*first, *last))),
             NftProperty::Connection(bits) => format!("ct state {bits:#x}"),
             NftProperty::DestinationTranslated => "ct status dnat".to_owned(),
+            NftProperty::Member(NftMember { field, set, .. }) => format!("{} @{set}", part(*field)),
+            NftProperty::Mark { value, mask } => format!("mark {value:#x}/{mask:#x}"),
+            NftProperty::TcpFlags { set, mask } => format!("tcp flags {set:#x}/{mask:#x}"),
+            NftProperty::IcmpType(number) => format!("icmp type {number}"),
         };
         if condition.negated { format!("not {text}") } else { text }
     });
@@ -90,10 +94,33 @@ fn of_packets(rule: &NftRule, names: &BTreeMap<u32, &str>) -> String {
         NftVerdict::Masquerade => "masquerade".to_owned(),
         NftVerdict::SourceNat(address, port) => format!("snat to {}", to(address, port)),
         NftVerdict::DestinationNat(address, port) => format!("dnat to {}", to(address, port)),
+        NftVerdict::Proceed => "go on".to_owned(),
+        NftVerdict::Reject(rejection) => format!("reject {rejection:?}"),
+        NftVerdict::Log { prefix, rate } => format!("log {prefix:?}, {rate} a second"),
     };
+    let statements = rule.statements.iter().map(|statement| match statement {
+        NftStatement::Counter => "counter".to_owned(),
+        NftStatement::Limit(NftRate { amount, of_bytes, over, .. }) => {
+            let (unit, how) = (if *of_bytes { "bytes" } else { "packets" }, if *over { "over " } else { "" });
+            format!("limit {how}{amount} {unit} a second")
+        }
+        NftStatement::SetMark { value, mask } => format!("set mark {value:#x}/{mask:#x}"),
+        NftStatement::ClampSegments(Some(size)) => format!("clamp segments to {size}"),
+        NftStatement::ClampSegments(None) => "clamp segments to the route".to_owned(),
+        NftStatement::Untrack => "untrack".to_owned(),
+    });
     let hook = format!("{:?}", rule.chain.hook).to_lowercase();
-    let all: Vec<_> = conditions.chain([verdict]).collect();
+    let all: Vec<_> = conditions.chain(statements).chain([verdict]).collect();
     format!("{hook} {}: {}", rule.chain.priority, all.join(" "))
+}
+
+fn part(field: NftField) -> &'static str {
+    match field {
+        NftField::Source => "saddr",
+        NftField::Destination => "daddr",
+        NftField::SourcePort => "sport",
+        NftField::DestinationPort => "dport",
+    }
 }
 
 fn of_policy(rule: &Rule, names: &BTreeMap<u32, &str>) -> String {
@@ -138,7 +165,8 @@ mod tests {
         let is = |property, negated| NftCondition { property, negated };
         let chain = NftChain { nat: false, hook: NftHook::Forward, priority: -1 };
         let conditions = vec![is(NftProperty::InputLink(7), false), is(NftProperty::OutputLinks(vec![7, 9]), true)];
-        let rule = NftRule { chain, conditions, verdict: NftVerdict::Drop, comment: String::new() };
+        let rule =
+            NftRule { chain, conditions, statements: Vec::new(), verdict: NftVerdict::Drop, comment: String::new() };
         let handle = NftHandle { chain, port: None, handle: 3 };
         let (table, rule) = ("t".to_owned(), Some(rule));
         let packets = Thing::NftRule { namespace: Namespace::Host, table, handle, rule, port: None };

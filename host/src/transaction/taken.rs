@@ -143,6 +143,8 @@ impl Transaction {
             match &other.thing {
                 Thing::Link { namespace, .. } if *namespace == inside => links.extend(other.thing.link()),
                 Thing::NftRule { namespace, .. }
+                | Thing::NftSet { namespace, .. }
+                | Thing::NftElement { namespace, .. }
                 | Thing::Path(RoutePath { namespace, .. })
                 | Thing::Rule(Rule { namespace, .. })
                     if *namespace == inside =>

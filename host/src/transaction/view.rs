@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::objects::{forwards, speaks_of};
 use super::{Transaction, describe};
+use grant::gate::sets::SeenSet;
 use grant::gate::settings::Setting;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
@@ -175,6 +176,14 @@ impl View for Transaction {
                 _ => None,
             });
         Ok(ports.collect())
+    }
+
+    fn sets(&self) -> Result<Vec<SeenSet>> {
+        self.seen_sets()
+    }
+
+    fn logging_rules(&self) -> Result<usize> {
+        self.count_logging_rules()
     }
 
     fn holds(&mut self, limit: Limit, more: u64, most: u64) -> Result<u64> {

@@ -67,6 +67,12 @@ impl Store {
         self.read(|c| all(c, sql, [], object))
     }
 
+    /// The sets of packet rules of all networks and what is in them, in the order in which they were made.
+    pub fn nft_sets(&self) -> super::Result<Vec<Object>> {
+        let sql = "SELECT id, record FROM objects WHERE kind IN ('NftSet', 'NftElement') ORDER BY id";
+        self.read(|c| all(c, sql, [], object))
+    }
+
     /// The link with this ifindex in a namespace. Namespaces are told apart by inode: one namespace can be bound at
     /// many paths. After a namespace died its inode can come again, so the newest object counts.
     pub fn owner_of_link(&self, namespace: &Namespace, index: u32) -> super::Result<Option<Object>> {
@@ -89,6 +95,8 @@ pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
         Limit::Routes => &[Part::ROUTE, "Path"],
         Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING, "Proxy"],
         Limit::Rules => &["NftRule", "Rule", "Forward"],
+        Limit::Sets => &["NftSet"],
+        Limit::SetElements => &["NftElement"],
         Limit::Namespaces => &["Namespace"],
         Limit::Ports => &["Port", "range", Part::PORT],
         Limit::TableEntries => &["entry"],

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::query::Result;
 use grant::Grant;
 use kernel::{
-    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftHandle, NftRule, Proxy, Route,
-    RoutePath, Rule,
+    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftElement, NftHandle, NftRule,
+    NftSetKind, Proxy, Route, RoutePath, Rule,
 };
 use operation::driver::{AddressManagement, Scope, Source};
 use operation::endpoint::PortBinding;
@@ -263,6 +263,10 @@ pub enum Thing {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<HostPort>,
     },
+    /// A set that packet rules look into.
+    NftSet { namespace: Namespace, table: String, name: String, kind: NftSetKind },
+    /// What is in one.
+    NftElement { namespace: Namespace, table: String, set: String, element: NftElement },
     /// A route, where it does not go with a link.
     Route(Route),
     /// A route by several next hops, by a parent, or to nowhere.
@@ -434,6 +438,8 @@ impl Thing {
             Self::Link { .. } => "Link",
             Self::Namespace { .. } => "Namespace",
             Self::NftRule { .. } => "NftRule",
+            Self::NftSet { .. } => "NftSet",
+            Self::NftElement { .. } => "NftElement",
             Self::Route(_) => "Route",
             Self::Path(_) => "Path",
             Self::Proxy(_) => "Proxy",

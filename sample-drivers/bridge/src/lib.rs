@@ -19,6 +19,7 @@
 mod endpoint;
 mod network;
 mod options;
+mod policy;
 mod ports;
 mod report;
 #[cfg(test)]

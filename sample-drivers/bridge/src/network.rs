@@ -11,6 +11,7 @@ use pontoon_sdk::{Context, Error, ErrorKind, IpamData, MacAddress, NetworkOption
 use serde::{Deserialize, Serialize};
 
 use crate::options::{self, Options};
+use crate::policy;
 
 /// What is remembered of a network.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub(crate) struct Network {
     pub mtu: Option<u32>,
     /// See [`Options`].
     pub interface_prefix: String,
+    /// See [`Options`]. (What older versions remember lacks it.)
+    #[serde(default)]
+    pub allow_from: Option<Vec<IpNet>>,
     /// Its rules, without those of its endpoints.
     pub rules: Vec<RuleId>,
 }
@@ -102,6 +106,7 @@ impl Network {
             host_binding: options.host_binding,
             mtu: options.mtu,
             interface_prefix: options.interface_prefix,
+            allow_from: options.allow_from,
             rules: Vec::new(),
         })
     }
@@ -112,9 +117,14 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
     let mut new = Network::new(network, options, ipv4, ipv6)?;
     check_conflicts(network, &new)?;
     let bridge = add_bridge(&new).context(format!("bridge {}", new.bridge))?;
+    if let Some(from) = &new.allow_from {
+        // Before the rule that accepts what is sent to published ports: nothing behind that one is asked.
+        new.rules = policy::add(&bridge, from).context(options::ALLOW_FROM)?;
+    }
     let rules = nftables::add(None, &new.outside(&bridge).rules());
-    new.rules =
-        if new.subnets().any(|subnet| subnet.source.is_some()) { rules.context(options::SOURCES)? } else { rules? };
+    let rules =
+        if new.subnets().any(|subnet| subnet.source.is_some()) { rules.context(options::SOURCES) } else { rules };
+    new.rules.extend(rules?);
     bridge_key(&new.bridge).set(&network.to_owned())?;
     Network::key(network).set(&new)
 }
@@ -123,6 +133,9 @@ pub(crate) fn create(network: &str, options: &NetworkOptions, ipv4: &[IpamData],
 pub(crate) fn delete(network: &str) -> Result<()> {
     let Some(old) = Network::key(network).take()? else { return Ok(()) };
     nftables::remove(&old.rules)?;
+    if old.allow_from.is_some() {
+        policy::remove()?;
+    }
     remove_link(&old.bridge)?;
     bridge_key(&old.bridge).remove()
 }

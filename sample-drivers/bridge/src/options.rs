@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pontoon_sdk::{Error, Result, TextMap};
+use ipnet::IpNet;
+use pontoon_sdk::{Error, Result, TextMap, ipnet};
 
 const NAME: &str = "com.docker.network.bridge.name";
 const ICC: &str = "com.docker.network.bridge.enable_icc";
@@ -32,6 +33,11 @@ const ENDPOINT_NAME: &str = "com.docker.network.endpoint.name";
 /// What dockerd says to its own drivers.
 const PRIVATE: &str = "com.docker.network.driver.private.";
 
+/// Who may begin connections to published ports: addresses and ranges, with commas between them. Docker has no such word.
+pub(crate) const ALLOW_FROM: &str = "pontoon.policy.allow-from";
+/// Of these, so many.
+const ALLOWED: usize = 256;
+
 /// All of Docker's labels begin so.
 const DOCKERS: &str = "com.docker.network.";
 
@@ -57,6 +63,8 @@ pub(crate) struct Options {
     pub mtu: Option<u32>,
     /// The containers' links are named this and a number.
     pub interface_prefix: String,
+    /// Who may begin connections from outside; none: everybody.
+    pub allow_from: Option<Vec<IpNet>>,
 }
 
 impl Options {
@@ -75,6 +83,7 @@ impl Options {
             mtu: mtu(labels)?,
             // A number follows.
             interface_prefix: link_name(labels, INTERFACE_PREFIX, 14)?.unwrap_or_else(|| "eth".to_owned()),
+            allow_from: allow_from(labels)?,
         })
     }
 }
@@ -183,6 +192,22 @@ fn host_binding(labels: &TextMap) -> Result<Option<IpAddr>> {
             "{HOST_BINDING}=\"::1\": the kernel translates no packets to that address; use 127.0.0.1"
         ))),
         address => Ok(address.filter(|address| *address != IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
+    }
+}
+
+fn allow_from(labels: &TextMap) -> Result<Option<Vec<IpNet>>> {
+    let Some(given) = labels.get(ALLOW_FROM) else { return Ok(None) };
+    let wrong = |what: &str| {
+        Error::invalid_argument(format!(
+            "{ALLOW_FROM}=\"{what}\": addresses or ranges such as 192.0.2.0/24, with commas"
+        ))
+    };
+    let words = given.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let read = |word: &str| word.parse::<IpNet>().or_else(|_| word.parse::<IpAddr>().map(IpNet::from));
+    let nets = words.map(|word| read(word).map_err(|_| wrong(word))).collect::<Result<Vec<_>>>()?;
+    match nets.len() <= ALLOWED {
+        true => Ok(Some(IpNet::aggregate(&nets))),
+        false => Err(Error::invalid_argument(format!("{ALLOW_FROM}: {} of them; at most {ALLOWED}", nets.len()))),
     }
 }
 

@@ -7,6 +7,7 @@ mod amounts;
 mod foreign;
 mod heaps;
 mod join;
+mod packets;
 mod paths;
 mod piles;
 mod ranges;
@@ -54,6 +55,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         foreign::ATTACKS,
         ranges::ATTACKS,
         paths::ATTACKS,
+        packets::ATTACKS,
         rules::ATTACKS,
         ties::ATTACKS,
         texts::ATTACKS,

@@ -26,6 +26,11 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
         let link = stage.link("hb")?;
         trap(neighbours::add_proxies(&[neighbours::Proxy { link: &link, address: stage.address(9) }]))
     }),
+    ("trap-after-a-set", |stage| {
+        use pontoon_sdk::packets::{self, SetKind};
+        packets::add_set(None, "s", SetKind::Ipv4)?;
+        trap(packets::add_elements("s", &[stage.pool.into()]))
+    }),
     ("trap-after-a-policy-rule", |stage| {
         let source = Some(stage.pool);
         let rule = rules::Rule { priority: 7, source, destination: None, input_link: None, mark: None, table: 9 };

@@ -4,6 +4,7 @@ use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkSpec};
 use pontoon_sdk::neighbours::{self, ForwardingEntry, Neighbour};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
+use pontoon_sdk::packets::{self, SetKind};
 use pontoon_sdk::routes::{self, Route};
 use pontoon_sdk::sysctls::{self, LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use pontoon_sdk::{
@@ -28,6 +29,9 @@ pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
     let _ =
         (ports::take_range(Protocol::TCP, &loopback, range()), ports::release_range(Protocol::TCP, &loopback, range()));
     let _ = (nftables::add(None, &[Rule::new(Chain::FORWARD, Accept)]), nftables::list(), nftables::remove(&[]));
+    let _ = (packets::add_set(None, "s", SetKind::Ports), packets::list_sets(), packets::remove_set("s"));
+    let _ = (packets::add_elements("s", &[]), packets::list_elements("s"), packets::remove_elements("s", &[]));
+    let _ = (packets::add(None, &[]), packets::counters(&[]));
     let (source, destination, input_link, mark) = (Some("192.0.2.0/24".parse()?), None, None, None);
     let rule = [rules::Rule { priority: 7, source, destination, input_link, mark, table: 9 }];
     let _ = (rules::add(None, &rule), rules::list(None), rules::remove(None, &rule));

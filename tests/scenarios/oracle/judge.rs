@@ -528,6 +528,12 @@ impl Judge<'_> {
         self.must(number, to_own, || format!("it sends packets to an address that is not its own: {text}"));
         self.must(number, from_own, || format!("it sends packets from an address that is not its own: {text}"));
         self.must(number, redirects, || format!("it takes packets that are somebody else's: {text}"));
+        let marks = rule.beside.marks & !driver.grant.mark_bits.0 == 0;
+        let logs = !rule.beside.logs || driver.may(Permission::PacketLog);
+        let tracks = !rule.beside.untracks || driver.may(Permission::UntrackedPackets);
+        self.must(number, marks, || format!("it sets bits of marks that its grant does not name: {text}"));
+        self.must(number, logs, || format!("it writes a log without the permission: {text}"));
+        self.must(number, tracks, || format!("it keeps packets untracked without the permission: {text}"));
         if let Some(link) = stranger {
             self.complain(number, format!("{link:?} is not its own, or not there: {text}"));
         }

@@ -205,6 +205,7 @@ fn operate(kernel: &Kernel) {
     let drop_telnet = NftRule {
         chain: NftChain { nat: false, hook: NftHook::Input, priority: 0 },
         conditions: vec![NftCondition { property: NftProperty::InputLink(eth0.index), negated: false }],
+        statements: Vec::new(),
         verdict: NftVerdict::Drop,
         comment: "the operator's".into(),
     };

@@ -73,7 +73,17 @@ pub struct PacketRule {
     pub priority: i32,
     pub tests: Vec<(Test, bool)>,
     pub deed: Deed,
+    pub beside: Beside,
     pub text: String,
+}
+
+/// What it does beside that.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Beside {
+    /// The bits of marks that it sets.
+    pub marks: u32,
+    pub logs: bool,
+    pub untracks: bool,
 }
 
 impl PacketRule {
@@ -102,9 +112,9 @@ impl PacketRule {
         let (hook, priority) = at.split_once('-')?;
         let bytes = bytes.trim_end_matches(']').split(", ").filter(|byte| !byte.is_empty());
         let bytes: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-        let (tests, deed) = Registers::default().read(&bytes);
-        let text = format!("{head} {tests:?} {deed:?}");
-        Some(Self { table, hook: hook.to_owned(), priority: number_of(priority), tests, deed, text })
+        let (tests, deed, beside) = Registers::default().read(&bytes);
+        let text = format!("{head} {tests:?} {deed:?} {beside:?}");
+        Some(Self { table, hook: hook.to_owned(), priority: number_of(priority), tests, deed, beside, text })
     }
 
     /// From `nft -j list ruleset`; `chains` are those that were listed before it.
@@ -115,7 +125,7 @@ impl PacketRule {
                 && chain["name"] == base(rule["chain"].as_str().unwrap())
         };
         let chain = chains.iter().find(same).map_or(&Value::Null, |chain| *chain);
-        let (mut tests, mut deed) = (Vec::new(), Deed::Plain);
+        let (mut tests, mut deed, mut beside) = (Vec::new(), Deed::Plain, Beside::default());
         for part in rule["expr"].as_array().unwrap() {
             let address = |part: &Value| part["addr"].as_str().unwrap().parse().unwrap();
             match part.as_object().unwrap().iter().next().unwrap() {
@@ -127,6 +137,14 @@ impl PacketRule {
                     );
                     tests.push(matched(part));
                 }
+                (key, part) if key == "mangle" && part["key"]["meta"]["key"] == "mark" => {
+                    let [kept, set] = [&part["value"]["|"][0]["&"][1], &part["value"]["|"][1]].map(Value::as_u64);
+                    // All of them, where it is said otherwise.
+                    let [kept, set] = [kept.unwrap_or(0), set.unwrap_or(u64::from(u32::MAX))];
+                    beside.marks = !u32::try_from(kept).unwrap() | u32::try_from(set).unwrap();
+                }
+                (key, _) if key == "log" => beside.logs = true,
+                (key, _) if key == "notrack" => beside.untracks = true,
                 (key, part) if key == "snat" => deed = Deed::Source(address(part)),
                 (key, part) if key == "dnat" => deed = Deed::Destination(address(part)),
                 _ => {}
@@ -138,6 +156,7 @@ impl PacketRule {
             priority: chain["prio"].as_i64().and_then(|prio| i32::try_from(prio).ok()).unwrap_or_default(),
             tests,
             deed,
+            beside,
             text: format!("{} {} {}", rule["table"], rule["chain"], rule["expr"]),
         }
     }
@@ -226,12 +245,18 @@ struct Registers {
 }
 
 impl Registers {
-    fn read(mut self, list: &[u8]) -> (Vec<(Test, bool)>, Deed) {
-        let (mut tests, mut deed) = (Vec::new(), Deed::Plain);
+    fn read(mut self, list: &[u8]) -> (Vec<(Test, bool)>, Deed, Beside) {
+        let (mut tests, mut deed, mut beside) = (Vec::new(), Deed::Plain, Beside::default());
         for (_, element) in parts(list) {
             let (name, data) = (text_of(element, 1), part(element, 2).unwrap_or_default());
             let number = |kind| part(data, kind).map_or(0, big);
             match name.as_str() {
+                "meta" if part(data, 3).is_some() => {
+                    let kept = self.mask.as_ref().and_then(|mask| mask.as_slice().try_into().ok());
+                    beside.marks = !kept.map_or(0, u32::from_ne_bytes);
+                }
+                "log" => beside.logs = true,
+                "notrack" => beside.untracks = true,
                 "meta" => self.load(Loaded::Meta(number(2))),
                 "payload" => self.load(Loaded::Payload { base: number(2), offset: number(3) }),
                 "fib" => self.load(Loaded::ToType),
@@ -245,7 +270,7 @@ impl Registers {
                 _ => {}
             }
         }
-        (tests, deed)
+        (tests, deed, beside)
     }
 
     fn load(&mut self, loaded: Loaded) {

@@ -251,6 +251,359 @@ type Rule struct {
 // keep it as text.)
 type RuleId = uint64
 
+const (
+	SetKindIpv4  uint8 = 0
+	SetKindIpv6  uint8 = 1
+	SetKindPorts uint8 = 2
+)
+
+// What is in a set.
+type SetKind = uint8
+
+const (
+	// Of a set of that family. One address is a network of its full length.
+	ElementNetwork uint8 = 0
+	// Of a set of ports.
+	ElementPorts uint8 = 1
+)
+
+type Element struct {
+	tag   uint8
+	value any
+}
+
+func (self Element) Tag() uint8 {
+	return self.tag
+}
+
+func (self Element) Network() pontoon_driver_types.IpNetwork {
+	if self.tag != ElementNetwork {
+		panic("tag mismatch")
+	}
+	return self.value.(pontoon_driver_types.IpNetwork)
+}
+func (self Element) Ports() PortRange {
+	if self.tag != ElementPorts {
+		panic("tag mismatch")
+	}
+	return self.value.(PortRange)
+}
+
+func MakeElementNetwork(value pontoon_driver_types.IpNetwork) Element {
+	return Element{ElementNetwork, value}
+}
+func MakeElementPorts(value PortRange) Element {
+	return Element{ElementPorts, value}
+}
+
+const (
+	PacketFieldSource          uint8 = 0
+	PacketFieldDestination     uint8 = 1
+	PacketFieldSourcePort      uint8 = 2
+	PacketFieldDestinationPort uint8 = 3
+)
+
+// Which part of a packet a set is looked into for.
+type PacketField = uint8
+
+// A set has a part of the packet in it.
+type Member struct {
+	// In a set of addresses an address, in one of ports a port, which needs a `protocol` as `source-port` does.
+	Field PacketField
+	// A set of the network's or of the same endpoint's, in the rule's namespace.
+	Set string
+}
+
+// Bits of a packet's mark: those of `mask` that count, and what they are. A value has no other bits.
+type MarkBits struct {
+	Value uint32
+	Mask  uint32
+}
+
+const (
+	TcpFlagsFin uint8 = 1 << 0
+	TcpFlagsSyn uint8 = 1 << 1
+	TcpFlagsRst uint8 = 1 << 2
+	TcpFlagsPsh uint8 = 1 << 3
+	TcpFlagsAck uint8 = 1 << 4
+	TcpFlagsUrg uint8 = 1 << 5
+)
+
+type TcpFlags = uint8
+
+// Of the flags in `mask`, those in `set` are set and no others. `set: syn, mask: syn ack` is how connections begin.
+type TcpFlagsMatch struct {
+	Set  TcpFlags
+	Mask TcpFlags
+}
+
+const (
+	PacketPropertyPlain  uint8 = 0
+	PacketPropertyMember uint8 = 1
+	PacketPropertyMark   uint8 = 2
+	// Needs a `protocol` of TCP before it.
+	PacketPropertyTcpFlags uint8 = 3
+	// The type of an ICMP message. Needs a `protocol` of ICMP or ICMPv6 before it.
+	PacketPropertyIcmpType uint8 = 4
+)
+
+// A property of a packet, beside those of a `rule`.
+type PacketProperty struct {
+	tag   uint8
+	value any
+}
+
+func (self PacketProperty) Tag() uint8 {
+	return self.tag
+}
+
+func (self PacketProperty) Plain() Property {
+	if self.tag != PacketPropertyPlain {
+		panic("tag mismatch")
+	}
+	return self.value.(Property)
+}
+func (self PacketProperty) Member() Member {
+	if self.tag != PacketPropertyMember {
+		panic("tag mismatch")
+	}
+	return self.value.(Member)
+}
+func (self PacketProperty) Mark() MarkBits {
+	if self.tag != PacketPropertyMark {
+		panic("tag mismatch")
+	}
+	return self.value.(MarkBits)
+}
+func (self PacketProperty) TcpFlags() TcpFlagsMatch {
+	if self.tag != PacketPropertyTcpFlags {
+		panic("tag mismatch")
+	}
+	return self.value.(TcpFlagsMatch)
+}
+func (self PacketProperty) IcmpType() uint8 {
+	if self.tag != PacketPropertyIcmpType {
+		panic("tag mismatch")
+	}
+	return self.value.(uint8)
+}
+
+func MakePacketPropertyPlain(value Property) PacketProperty {
+	return PacketProperty{PacketPropertyPlain, value}
+}
+func MakePacketPropertyMember(value Member) PacketProperty {
+	return PacketProperty{PacketPropertyMember, value}
+}
+func MakePacketPropertyMark(value MarkBits) PacketProperty {
+	return PacketProperty{PacketPropertyMark, value}
+}
+func MakePacketPropertyTcpFlags(value TcpFlagsMatch) PacketProperty {
+	return PacketProperty{PacketPropertyTcpFlags, value}
+}
+func MakePacketPropertyIcmpType(value uint8) PacketProperty {
+	return PacketProperty{PacketPropertyIcmpType, value}
+}
+
+type PacketCondition struct {
+	Property PacketProperty
+	// Holds where the property does not.
+	Negated bool
+}
+
+const (
+	RateUnitPackets uint8 = 0
+	RateUnitBytes   uint8 = 1
+)
+
+type RateUnit = uint8
+
+// So much of all packets that come this far in the rule.
+type Rate struct {
+	// Packets or bytes a second, 1 to 4,294,967,295.
+	Amount uint32
+	Unit   RateUnit
+	// Packets, 1 to 65,535, or bytes that may come at once beyond that.
+	Burst uint32
+	// The rule goes on for what is beyond the rate, and ends for the rest.
+	Over bool
+}
+
+const (
+	// What fits the MTU of the route.
+	SegmentSizeRoute uint8 = 0
+	// Bytes, 536 to 65,495.
+	SegmentSizeExact uint8 = 1
+)
+
+// The largest segment that a TCP connection is told (the option MSS). It only becomes smaller.
+type SegmentSize struct {
+	tag   uint8
+	value any
+}
+
+func (self SegmentSize) Tag() uint8 {
+	return self.tag
+}
+
+func (self SegmentSize) Exact() uint16 {
+	if self.tag != SegmentSizeExact {
+		panic("tag mismatch")
+	}
+	return self.value.(uint16)
+}
+
+func MakeSegmentSizeRoute() SegmentSize {
+	return SegmentSize{SegmentSizeRoute, nil}
+}
+func MakeSegmentSizeExact(value uint16) SegmentSize {
+	return SegmentSize{SegmentSizeExact, value}
+}
+
+const (
+	// Counts packets and bytes: see `read-counters`. Once in a rule.
+	StatementCounter uint8 = 0
+	// The rule goes on for packets up to this rate, and ends for the rest.
+	StatementLimit uint8 = 1
+	// Sets bits of the packet's mark. The grant names them (`mark-bits`).
+	StatementSetMark uint8 = 2
+	// Needs a `protocol` of TCP. `route` at `forward`, `output` and `postrouting`.
+	StatementClampSegmentSize uint8 = 3
+	// The packet is in no connection: nothing translates it. Before connection tracking only: at `prerouting` or `output`, with a priority below
+	// -200. It is a permission of its own (`untracked-packets`).
+	StatementUntrack uint8 = 4
+)
+
+// What a rule does before its action, in order.
+type Statement struct {
+	tag   uint8
+	value any
+}
+
+func (self Statement) Tag() uint8 {
+	return self.tag
+}
+
+func (self Statement) Limit() Rate {
+	if self.tag != StatementLimit {
+		panic("tag mismatch")
+	}
+	return self.value.(Rate)
+}
+func (self Statement) SetMark() MarkBits {
+	if self.tag != StatementSetMark {
+		panic("tag mismatch")
+	}
+	return self.value.(MarkBits)
+}
+func (self Statement) ClampSegmentSize() SegmentSize {
+	if self.tag != StatementClampSegmentSize {
+		panic("tag mismatch")
+	}
+	return self.value.(SegmentSize)
+}
+
+func MakeStatementCounter() Statement {
+	return Statement{StatementCounter, nil}
+}
+func MakeStatementLimit(value Rate) Statement {
+	return Statement{StatementLimit, value}
+}
+func MakeStatementSetMark(value MarkBits) Statement {
+	return Statement{StatementSetMark, value}
+}
+func MakeStatementClampSegmentSize(value SegmentSize) Statement {
+	return Statement{StatementClampSegmentSize, value}
+}
+func MakeStatementUntrack() Statement {
+	return Statement{StatementUntrack, nil}
+}
+
+const (
+	RejectionPortUnreachable uint8 = 0
+	RejectionHostUnreachable uint8 = 1
+	// Administratively prohibited.
+	RejectionProhibited uint8 = 2
+	// Needs a `protocol` of TCP.
+	RejectionTcpReset uint8 = 3
+)
+
+// What the sender of a packet is told.
+type Rejection = uint8
+
+// A line in the kernel's log for a packet: `pontoon DRIVER: PREFIX`, and the packet's head.
+type PacketLog struct {
+	// 1 to 32 printable characters of ASCII.
+	Prefix string
+	// Lines a second, 1 to 10; five more may come at once.
+	Rate uint32
+}
+
+const (
+	// It goes on to the next rule.
+	ActionProceed uint8 = 0
+	ActionPlain   uint8 = 1
+	// It is dropped, and its sender is told. In filter chains at `input`, `forward` and `output`.
+	ActionReject uint8 = 2
+	// It is logged and goes on to the next rule. It is a permission of its own (`packet-log`), and a network has at most 8 such rules.
+	ActionLog uint8 = 3
+)
+
+type Action struct {
+	tag   uint8
+	value any
+}
+
+func (self Action) Tag() uint8 {
+	return self.tag
+}
+
+func (self Action) Plain() Verdict {
+	if self.tag != ActionPlain {
+		panic("tag mismatch")
+	}
+	return self.value.(Verdict)
+}
+func (self Action) Reject() Rejection {
+	if self.tag != ActionReject {
+		panic("tag mismatch")
+	}
+	return self.value.(Rejection)
+}
+func (self Action) Log() PacketLog {
+	if self.tag != ActionLog {
+		panic("tag mismatch")
+	}
+	return self.value.(PacketLog)
+}
+
+func MakeActionProceed() Action {
+	return Action{ActionProceed, nil}
+}
+func MakeActionPlain(value Verdict) Action {
+	return Action{ActionPlain, value}
+}
+func MakeActionReject(value Rejection) Action {
+	return Action{ActionReject, value}
+}
+func MakeActionLog(value PacketLog) Action {
+	return Action{ActionLog, value}
+}
+
+// A rule with more than a `rule` has. Both stand in the same chains, and have ids of one kind. What is more in it ties no rule to the network.
+type PacketRule struct {
+	Chain Chain
+	// All of them must hold; at most 16.
+	Conditions []PacketCondition
+	// At most 8. In `nat` chains, `counter` and `limit` only.
+	Statements []Statement
+	Action     Action
+}
+
+type Counter struct {
+	Packets uint64
+	Bytes   uint64
+}
+
 //go:wasmimport pontoon:driver/nftables@0.1.1 add
 func wasm_import_add(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 uintptr)
 
@@ -629,5 +982,867 @@ func List() witTypes.Result[[]uint64, pontoon_driver_types.Error] {
 	}
 	result1 := result0
 	return result1
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 add-set
+func wasm_import_add_set(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 int32, arg5 uintptr)
+
+func AddSet(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], name string, kind SetKind) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	utf8 := unsafe.Pointer(unsafe.StringData(name))
+	pinner.Pin(utf8)
+	wasm_import_add_set(option, option0, uintptr(utf8), uint32(len(name)), int32(kind), returnArea)
+	var result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option1 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option1 = witTypes.None[uint32]()
+		case 1:
+
+			option1 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option1})
+	default:
+		panic("unreachable")
+	}
+	result2 := result
+	return result2
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 remove-set
+func wasm_import_remove_set(arg0 uintptr, arg1 uint32, arg2 uintptr)
+
+func RemoveSet(name string) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	utf8 := unsafe.Pointer(unsafe.StringData(name))
+	pinner.Pin(utf8)
+	wasm_import_remove_set(uintptr(utf8), uint32(len(name)), returnArea)
+	var result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result0 := result
+	return result0
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 list-sets
+func wasm_import_list_sets(arg0 uintptr)
+
+func ListSets() witTypes.Result[[]string, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_list_sets(returnArea)
+	var result1 witTypes.Result[[]string, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result := make([]string, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*(2*4))
+			value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+
+			result = append(result, value)
+		}
+
+		result1 = witTypes.Ok[[]string, pontoon_driver_types.Error](result)
+	case 1:
+		value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result1 = witTypes.Err[[]string, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value0, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result2 := result1
+	return result2
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 add-elements
+func wasm_import_add_elements(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 uintptr)
+
+func AddElements(set string, elements []Element) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	utf8 := unsafe.Pointer(unsafe.StringData(set))
+	pinner.Pin(utf8)
+	slice := elements
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*22), 2)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*22)
+
+		switch element.Tag() {
+		case ElementNetwork:
+			payload := element.Network()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 20)) = int8(int32((payload).PrefixLength))
+
+		case ElementPorts:
+			payload := element.Ports()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).First))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).Last))
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_add_elements(uintptr(utf8), uint32(len(set)), uintptr(result), length, returnArea)
+	var result0 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result0 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result0 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result1 := result0
+	return result1
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 remove-elements
+func wasm_import_remove_elements(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 uintptr)
+
+func RemoveElements(set string, elements []Element) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	utf8 := unsafe.Pointer(unsafe.StringData(set))
+	pinner.Pin(utf8)
+	slice := elements
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*22), 2)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*22)
+
+		switch element.Tag() {
+		case ElementNetwork:
+			payload := element.Network()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 20)) = int8(int32((payload).PrefixLength))
+
+		case ElementPorts:
+			payload := element.Ports()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).First))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).Last))
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_remove_elements(uintptr(utf8), uint32(len(set)), uintptr(result), length, returnArea)
+	var result0 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result0 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result0 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result1 := result0
+	return result1
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 list-elements
+func wasm_import_list_elements(arg0 uintptr, arg1 uint32, arg2 uintptr)
+
+func ListElements(set string) witTypes.Result[[]Element, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	utf8 := unsafe.Pointer(unsafe.StringData(set))
+	pinner.Pin(utf8)
+	wasm_import_list_elements(uintptr(utf8), uint32(len(set)), returnArea)
+	var result1 witTypes.Result[[]Element, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result := make([]Element, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*22)
+			var variant0 Element
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))) {
+			case 0:
+				var variant pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2))) {
+				case 0:
+
+					variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 5)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 7))))})
+
+				case 1:
+
+					variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				variant0 = MakeElementNetwork(pontoon_driver_types.IpNetwork{Address: variant, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 20))))})
+
+			case 1:
+
+				variant0 = MakeElementPorts(PortRange{First: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), Last: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))))})
+
+			default:
+				panic("unreachable")
+			}
+
+			result = append(result, variant0)
+		}
+
+		result1 = witTypes.Ok[[]Element, pontoon_driver_types.Error](result)
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result1 = witTypes.Err[[]Element, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result2 := result1
+	return result2
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 add-packet-rules
+func wasm_import_add_packet_rules(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 uintptr)
+
+func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], rules []PacketRule) witTypes.Result[[]uint64, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	slice7 := rules
+	length9 := uint32(len(slice7))
+	result8 := witRuntime.Allocate(pinner, uintptr(length9*(32+5*4)), 4)
+	for index, element := range slice7 {
+		base := unsafe.Add(result8, index*(32+5*4))
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(((element).Chain).ChainType))
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), 1)) = int8(int32(((element).Chain).Hook))
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = ((element).Chain).Priority
+		slice := (element).Conditions
+		length := uint32(len(slice))
+		result1 := witRuntime.Allocate(pinner, uintptr(length*(24+2*4)), 4)
+		for index, element := range slice {
+			base := unsafe.Add(result1, index*(24+2*4))
+
+			switch (element).Property.Tag() {
+			case PacketPropertyPlain:
+				payload := (element).Property.Plain()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+				switch payload.Tag() {
+				case PropertyInputLink:
+					payload := payload.InputLink()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+					*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = (payload).Handle()
+
+				case PropertyOutputLink:
+					payload := payload.OutputLink()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+					*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = (payload).Handle()
+
+				case PropertySource:
+					payload := payload.Source()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(2))
+
+					switch (payload).Address.Tag() {
+					case pontoon_driver_types.IpAddressIpv4:
+						payload := (payload).Address.Ipv4()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int8(int32((payload).F0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 1*4))) = int8(int32((payload).F1))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int8(int32((payload).F2))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 + 1*4))) = int8(int32((payload).F3))
+
+					case pontoon_driver_types.IpAddressIpv6:
+						payload := (payload).Address.Ipv6()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).F0))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int16(int32((payload).F1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 1*4))) = int16(int32((payload).F2))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 1*4))) = int16(int32((payload).F3))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 1*4))) = int16(int32((payload).F4))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int16(int32((payload).F5))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 1*4))) = int16(int32((payload).F6))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 1*4))) = int16(int32((payload).F7))
+
+					default:
+						panic("unreachable")
+					}
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 + 1*4))) = int8(int32((payload).PrefixLength))
+
+				case PropertyDestination:
+					payload := payload.Destination()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(3))
+
+					switch (payload).Address.Tag() {
+					case pontoon_driver_types.IpAddressIpv4:
+						payload := (payload).Address.Ipv4()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int8(int32((payload).F0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 1*4))) = int8(int32((payload).F1))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int8(int32((payload).F2))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 + 1*4))) = int8(int32((payload).F3))
+
+					case pontoon_driver_types.IpAddressIpv6:
+						payload := (payload).Address.Ipv6()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).F0))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int16(int32((payload).F1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 1*4))) = int16(int32((payload).F2))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 1*4))) = int16(int32((payload).F3))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 1*4))) = int16(int32((payload).F4))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int16(int32((payload).F5))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 1*4))) = int16(int32((payload).F6))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 1*4))) = int16(int32((payload).F7))
+
+					default:
+						panic("unreachable")
+					}
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 + 1*4))) = int8(int32((payload).PrefixLength))
+
+				case PropertyDestinationLocal:
+
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(4))
+
+				case PropertyProtocol:
+					payload := payload.Protocol()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(5))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(payload))
+
+				case PropertySourcePort:
+					payload := payload.SourcePort()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int16(int32((payload).First))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).Last))
+
+				case PropertyDestinationPort:
+					payload := payload.DestinationPort()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(7))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int16(int32((payload).First))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).Last))
+
+				case PropertyConnection:
+					payload := payload.Connection()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(8))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(payload))
+
+				case PropertyDestinationTranslated:
+
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(9))
+
+				default:
+					panic("unreachable")
+				}
+
+			case PacketPropertyMember:
+				payload := (element).Property.Member()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Field))
+				utf8 := unsafe.Pointer(unsafe.StringData((payload).Set))
+				pinner.Pin(utf8)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((payload).Set)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8)))
+
+			case PacketPropertyMark:
+				payload := (element).Property.Mark()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Value)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int32((payload).Mask)
+
+			case PacketPropertyTcpFlags:
+				payload := (element).Property.TcpFlags()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Set))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 1*4))) = int8(int32((payload).Mask))
+
+			case PacketPropertyIcmpType:
+				payload := (element).Property.IcmpType()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(payload))
+
+			default:
+				panic("unreachable")
+			}
+			var result int32
+			if (element).Negated {
+				result = 1
+			} else {
+				result = 0
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = int8(result)
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(length)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(result1)))
+		slice3 := (element).Statements
+		length5 := uint32(len(slice3))
+		result4 := witRuntime.Allocate(pinner, uintptr(length5*20), 4)
+		for index, element := range slice3 {
+			base := unsafe.Add(result4, index*20)
+
+			switch element.Tag() {
+			case StatementCounter:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+			case StatementLimit:
+				payload := element.Limit()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Amount)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Unit))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Burst)
+				var result2 int32
+				if (payload).Over {
+					result2 = 1
+				} else {
+					result2 = 0
+				}
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(result2)
+
+			case StatementSetMark:
+				payload := element.SetMark()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Value)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Mask)
+
+			case StatementClampSegmentSize:
+				payload := element.ClampSegmentSize()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+
+				switch payload.Tag() {
+				case SegmentSizeRoute:
+
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+
+				case SegmentSizeExact:
+					payload := payload.Exact()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			case StatementUntrack:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+
+			default:
+				panic("unreachable")
+			}
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length5)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result4)))
+
+		switch (element).Action.Tag() {
+		case ActionProceed:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(0))
+
+		case ActionPlain:
+			payload := (element).Action.Plain()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(1))
+
+			switch payload.Tag() {
+			case VerdictAccept:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(0))
+
+			case VerdictDrop:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(1))
+
+			case VerdictMasquerade:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(2))
+
+			case VerdictSourceNat:
+				payload := payload.SourceNat()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(3))
+
+				switch (payload).Address.Tag() {
+				case pontoon_driver_types.IpAddressIpv4:
+					payload := (payload).Address.Ipv4()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int8(int32((payload).F0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (13 + 5*4))) = int8(int32((payload).F1))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int8(int32((payload).F2))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (15 + 5*4))) = int8(int32((payload).F3))
+
+				case pontoon_driver_types.IpAddressIpv6:
+					payload := (payload).Address.Ipv6()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int16(int32((payload).F0))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int16(int32((payload).F1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int16(int32((payload).F2))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 5*4))) = int16(int32((payload).F3))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int16(int32((payload).F4))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (22 + 5*4))) = int16(int32((payload).F5))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (24 + 5*4))) = int16(int32((payload).F6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (26 + 5*4))) = int16(int32((payload).F7))
+
+				default:
+					panic("unreachable")
+				}
+
+				switch (payload).Port.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Port.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (30 + 5*4))) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			case VerdictDestinationNat:
+				payload := payload.DestinationNat()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(4))
+
+				switch (payload).Address.Tag() {
+				case pontoon_driver_types.IpAddressIpv4:
+					payload := (payload).Address.Ipv4()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int8(int32((payload).F0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (13 + 5*4))) = int8(int32((payload).F1))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int8(int32((payload).F2))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (15 + 5*4))) = int8(int32((payload).F3))
+
+				case pontoon_driver_types.IpAddressIpv6:
+					payload := (payload).Address.Ipv6()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int16(int32((payload).F0))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int16(int32((payload).F1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int16(int32((payload).F2))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 5*4))) = int16(int32((payload).F3))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int16(int32((payload).F4))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (22 + 5*4))) = int16(int32((payload).F5))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (24 + 5*4))) = int16(int32((payload).F6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (26 + 5*4))) = int16(int32((payload).F7))
+
+				default:
+					panic("unreachable")
+				}
+
+				switch (payload).Port.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Port.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (30 + 5*4))) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			default:
+				panic("unreachable")
+			}
+
+		case ActionReject:
+			payload := (element).Action.Reject()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(payload))
+
+		case ActionLog:
+			payload := (element).Action.Log()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(3))
+			utf86 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+			pinner.Pin(utf86)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len((payload).Prefix)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf86)))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int32((payload).Rate)
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_add_packet_rules(option, option0, uintptr(result8), length9, returnArea)
+	var result12 witTypes.Result[[]uint64, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result10 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*8)
+
+			result10 = append(result10, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
+		}
+
+		result12 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result10)
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option11 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option11 = witTypes.None[uint32]()
+		case 1:
+
+			option11 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result12 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option11})
+	default:
+		panic("unreachable")
+	}
+	result13 := result12
+	return result13
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 read-counters
+func wasm_import_read_counters(arg0 uintptr, arg1 uint32, arg2 uintptr)
+
+func ReadCounters(ids []uint64) witTypes.Result[[]witTypes.Option[Counter], pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	slice := ids
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*8), 8)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*8)
+		*(*int64)(unsafe.Add(unsafe.Pointer(base), 0)) = int64(element)
+
+	}
+
+	wasm_import_read_counters(uintptr(result), length, returnArea)
+	var result2 witTypes.Result[[]witTypes.Option[Counter], pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result0 := make([]witTypes.Option[Counter], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*24)
+			var option witTypes.Option[Counter]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))) {
+			case 0:
+
+				option = witTypes.None[Counter]()
+			case 1:
+
+				option = witTypes.Some[Counter](Counter{Packets: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 8))), Bytes: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 16)))})
+			default:
+				panic("unreachable")
+			}
+
+			result0 = append(result0, option)
+		}
+
+		result2 = witTypes.Ok[[]witTypes.Option[Counter], pontoon_driver_types.Error](result0)
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option1 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option1 = witTypes.None[uint32]()
+		case 1:
+
+			option1 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result2 = witTypes.Err[[]witTypes.Option[Counter], pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option1})
+	default:
+		panic("unreachable")
+	}
+	result3 := result2
+	return result3
 
 }

@@ -12,6 +12,7 @@ use crate::links::LinkInfo;
 use crate::log::Level;
 use crate::neighbours::{ForwardingInfo, NeighbourInfo};
 use crate::nftables::Chain;
+use crate::packets::{Element, SetKind};
 use crate::routes::{PathName, WholeRoute};
 use crate::rules::{Family, RuleInfo};
 use crate::sysctls::{LinkSysctl, NamespaceSysctl, NeighbourSysctl};
@@ -80,6 +81,17 @@ pub(super) struct PacketRule {
     pub owner: Owner,
     pub chain: Chain,
     pub text: String,
+    /// The sets that it looks into.
+    pub sets: Vec<String>,
+}
+
+/// A set, and who added what.
+#[derive(Clone, Debug)]
+pub(super) struct MadeSet {
+    pub owner: Owner,
+    pub namespace: u32,
+    pub kind: SetKind,
+    pub elements: Vec<(Owner, Element)>,
 }
 
 /// A policy rule.
@@ -123,6 +135,8 @@ pub(super) struct State {
     /// By their keys.
     pub sandboxes: BTreeMap<String, u32>,
     pub packet_rules: BTreeMap<u64, PacketRule>,
+    /// By network and name.
+    pub sets: BTreeMap<(String, String), MadeSet>,
     pub policy_rules: Vec<PolicyRule>,
     pub paths: Vec<MadePath>,
     /// Those that are taken; without owner: by another program.
@@ -279,6 +293,9 @@ impl State {
         }
         let packet_rules = self.packet_rules.extract_if(.., |_, rule| is_owned(&rule.owner));
         self.swept.extend(packet_rules.map(|(_, rule)| format!("rule {}", rule.text)));
+        self.sets.values_mut().for_each(|set| set.elements.retain(|(owner, _)| !is_owned(owner)));
+        let sets = self.sets.extract_if(.., |_, set| is_owned(&set.owner));
+        self.swept.extend(sets.map(|((_, name), _)| format!("set {name}")));
         let paths = self.paths.extract_if(.., |path| is_owned(&path.owner));
         self.swept.extend(paths.map(|path| format!("path to {}", path.name.destination)));
         let policy_rules = self.policy_rules.extract_if(.., |rule| is_owned(&rule.owner));

@@ -14,6 +14,7 @@ pub mod links;
 pub mod namespaces;
 pub mod neighbours;
 pub mod nftables;
+pub mod packets;
 pub mod ports;
 pub mod routes;
 pub mod rules;

@@ -3,9 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use kernel::{HostPort, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict};
+use kernel::{
+    HostPort, Namespace, NftChain, NftCondition, NftField, NftHook, NftProperty, NftRule, NftStatement, NftVerdict,
+};
 use words::{Error, Kind, Result};
 
+use super::sets::SeenSet;
 use super::view::all_owned;
 use super::{Gate, Granted, Link, Object, Place, Tie, View};
 use crate::{Hook, HostCall, Limit};
@@ -22,6 +25,7 @@ const INVALID: u32 = 1;
 pub struct WantedNftRule {
     pub chain: NftChain,
     pub conditions: Vec<WantedCondition>,
+    pub statements: Vec<NftStatement>,
     pub verdict: NftVerdict,
 }
 
@@ -39,6 +43,8 @@ pub struct WantedCondition {
 pub enum WantedProperty {
     InputLink(Link),
     OutputLink(Link),
+    /// A part of the packet, and the name of a set.
+    Member(NftField, String),
     Other(NftProperty),
 }
 
@@ -65,17 +71,43 @@ impl Gate {
         table: &str,
         rules: Vec<WantedNftRule>,
     ) -> Result<Granted<NftRules>> {
-        let call = HostCall::NftablesAdd;
+        self.rules_of(HostCall::NftablesAdd, view, place, table, rules)
+    }
+
+    /// `nftables.add-packet-rules`: the same for rules with more in them.
+    pub fn add_packet_rules(
+        &self,
+        view: &mut impl View,
+        place: Option<&Place>,
+        table: &str,
+        mut rules: Vec<WantedNftRule>,
+    ) -> Result<Granted<NftRules>> {
+        let call = HostCall::NftablesAddPacketRules;
+        self.check_logs(call, view, rules.iter_mut().map(|rule| &mut rule.verdict).collect())?;
+        self.rules_of(call, view, place, table, rules)
+    }
+
+    fn rules_of(
+        &self,
+        call: HostCall,
+        view: &mut impl View,
+        place: Option<&Place>,
+        table: &str,
+        rules: Vec<WantedNftRule>,
+    ) -> Result<Granted<NftRules>> {
         let namespace = self.namespace(call, place)?.take();
         self.check_holding(view, call, Limit::Rules, rules.len())?;
         let conditions = rules.iter().flat_map(|rule| &rule.conditions);
         let links = conditions.filter_map(|condition| match &condition.property {
             WantedProperty::InputLink(link) | WantedProperty::OutputLink(link) => Some(link),
-            WantedProperty::Other(_) => None,
+            WantedProperty::Other(_) | WantedProperty::Member(..) => None,
         });
         // A parent interface can stand in a condition, too.
         all_owned(view, links.filter(|link| link.is_own))?;
-        let rules = rules.into_iter().map(|rule| self.nft_rule(view, &namespace, rule)).collect::<Result<_>>()?;
+        let looks = |given: &WantedCondition| matches!(given.property, WantedProperty::Member(..));
+        let sets = if rules.iter().flat_map(|rule| &rule.conditions).any(looks) { view.sets()? } else { Vec::new() };
+        let one = |rule| self.nft_rule(call, view, &namespace, &sets, rule);
+        let rules = rules.into_iter().map(one).collect::<Result<_>>()?;
         self.grant(call, NftRules { namespace, table: table.to_owned(), rules })
     }
 
@@ -99,17 +131,25 @@ impl Gate {
 
     fn nft_rule(
         &self,
+        call: HostCall,
         view: &impl View,
         namespace: &Namespace,
+        sets: &[SeenSet],
         rule: WantedNftRule,
     ) -> Result<(NftRule, Option<HostPort>)> {
-        let call = HostCall::NftablesAdd;
-        let WantedNftRule { chain, conditions, verdict } = rule;
+        let WantedNftRule { chain, conditions, statements, verdict } = rule;
         self.permit(call, Object::Chain(hook(chain.hook), chain.priority))?;
         let mut parents = Vec::new();
-        let conditions = conditions.into_iter().map(|given| condition(view, namespace, given, &mut parents));
+        let conditions = conditions.into_iter().map(|given| match given.property {
+            WantedProperty::Member(field, set) => {
+                let property = self.member(sets, namespace, field, set)?;
+                Ok(NftCondition { property, negated: given.negated })
+            }
+            _ => condition(view, namespace, given, &mut parents),
+        });
         let mut conditions = conditions.collect::<Result<Vec<_>>>()?;
         check_verdict(chain, &verdict)?;
+        self.check_statements(call, chain, &statements)?;
         let mut port = None;
         if let NftVerdict::DestinationNat(to, _) = verdict {
             self.permit(call, Object::Target(to))?;
@@ -136,7 +176,7 @@ impl Gate {
         tied.map_err(|e| Error::invalid(e.message))?;
         let owner = self.about.endpoint.as_ref().or(self.about.network.as_ref()).map_or("", |id| id.as_str());
         let comment = format!("{} {owner}", self.about.driver).chars().take(100).collect();
-        Ok((NftRule { chain, conditions, verdict, comment }, port))
+        Ok((NftRule { chain, conditions, statements, verdict, comment }, port))
     }
 
     /// Whose packets a rule sends elsewhere: those that come in by the driver's own link, those to addresses of the network's pools, or those to
@@ -254,6 +294,8 @@ fn condition(
         WantedProperty::InputLink(link) => NftProperty::InputLink(index(link)?),
         WantedProperty::OutputLink(link) => NftProperty::OutputLink(index(link)?),
         WantedProperty::Other(property) => property,
+        // The gate looks for it itself.
+        WantedProperty::Member(_, set) => return Err(super::sets::no_set(&set)),
     };
     Ok(NftCondition { property, negated: condition.negated })
 }
@@ -261,7 +303,11 @@ fn condition(
 /// Where the kernel can translate (nft_masq, nft_nat: source at input and postrouting, destination at prerouting and output).
 fn check_verdict(chain: NftChain, verdict: &NftVerdict) -> Result<()> {
     let fits = match verdict {
-        NftVerdict::Accept => true,
+        NftVerdict::Accept | NftVerdict::Proceed | NftVerdict::Log { .. } => true,
+        // Not before routing, where the way back is not known.
+        NftVerdict::Reject(_) => {
+            !chain.nat && matches!(chain.hook, NftHook::Input | NftHook::Forward | NftHook::Output)
+        }
         NftVerdict::Drop => !chain.nat,
         NftVerdict::Masquerade => chain.nat && chain.hook == NftHook::Postrouting,
         NftVerdict::SourceNat(..) => chain.nat && matches!(chain.hook, NftHook::Postrouting | NftHook::Input),

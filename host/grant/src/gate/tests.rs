@@ -4,6 +4,7 @@ mod calls;
 mod limits;
 mod look;
 mod paths;
+mod sets;
 
 use super::*;
 use crate::{Needed, Permission};
@@ -102,6 +103,7 @@ fn objects() -> Vec<(Object<'static>, &'static str, &'static str)> {
         (Object::StaticRoute(net("::/0")), "routes = ['default']", "routes = ['network']"),
         (Object::Rule(INSIDE), "addresses = ['network']", "addresses = ['10.6.0.0/16']"),
         (Object::Chain(Hook::Forward, 0), "hooks = { forward = [0] }", "hooks = { forward = [1], input = [0] }"),
+        (Object::MarkBits(MarkBits(0xf00)), "mark-bits = '0x00000f00'", "mark-bits = '0x000007ff'"),
         (Object::Parent(Some("eth0")), "parents = ['eth0']", "parents = ['eth']"),
         (Object::Parent(None), "parents = ['*']", "parents = ['eth0']"),
         (sysctl("host.ipv4-forwarding"), "sysctls = ['host.ipv4-forwarding']", "sysctls = ['link.ipv4-forwarding']"),

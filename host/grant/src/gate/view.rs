@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use kernel::{HostPort, LinkKey, Namespace, Sysctl};
 use words::{Error, LinkName, Result};
 
+use crate::gate::sets::SeenSet;
 use crate::{Limit, NamespaceKind};
 
 /// A link that a driver has a handle of.
@@ -75,6 +76,12 @@ pub trait View {
 
     /// The ports of the host whose packets the owner's rules send elsewhere, where this call has released any port.
     fn translated_ports(&self) -> Result<Vec<HostPort>>;
+
+    /// The sets of the network at hand, with those that this call removes.
+    fn sets(&self) -> Result<Vec<SeenSet>>;
+
+    /// How many rules of the network at hand write a log.
+    fn logging_rules(&self) -> Result<usize>;
 
     /// How many of something the driver's networks hold with `more` of them, of which there are to be at most `most` when the call is committed.
     /// What its calls have that are not committed yet is counted, too; where there are not more than `most`, these are from now on.

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::change::plan::{Failed, Plan, Step, aside, conclude, plan, question, takes_more_from};
 use crate::link;
 use crate::link::mark::Marks;
+use crate::nft::sets::Place;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
 use crate::{
@@ -250,6 +251,8 @@ impl Change {
                 | Self::RemoveForwarding(..)
                 | Self::RemoveProxy(..)
                 | Self::RemoveNftRules { .. }
+                | Self::RemoveNftSet { .. }
+                | Self::RemoveNftElements { .. }
                 | Self::RemoveNftTable { .. }
                 | Self::RemoveNamespace(..)
         )
@@ -363,6 +366,18 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
         Change::AddNftRules { namespace, table, rules } => nft::add(session, &kernel.tables, namespace, table, rules),
         Change::RemoveNftRules { namespace, table, rules } => {
             nft::remove(session, &kernel.tables, namespace, table, rules)
+        }
+        Change::AddNftSet { namespace, table, set, kind } => {
+            nft::sets::add(session, &kernel.tables, Place { at: namespace, table, set }, *kind, note)
+        }
+        Change::RemoveNftSet { namespace, table, set, kind } => {
+            nft::sets::remove(session, &kernel.tables, Place { at: namespace, table, set }, *kind)
+        }
+        Change::AddNftElements { namespace, table, set, elements } => {
+            nft::sets::add_elements(session, &kernel.tables, Place { at: namespace, table, set }, elements, note)
+        }
+        Change::RemoveNftElements { namespace, table, set, elements } => {
+            nft::sets::remove_elements(session, &kernel.tables, Place { at: namespace, table, set }, elements)
         }
         Change::RemoveNftTable { namespace, table } => nft::remove_table(session, &kernel.tables, namespace, table),
         Change::SetSysctl { .. } => set_sysctl(session, change, kernel.marks, note),

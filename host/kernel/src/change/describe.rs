@@ -124,6 +124,18 @@ impl Display for Change {
             Self::RemoveNftRules { namespace, table, .. } => {
                 write!(f, "removing rules from nftables table {table} {namespace}")
             }
+            Self::AddNftSet { namespace, table, set, .. } => {
+                write!(f, "adding set {set} to nftables table {table} {namespace}")
+            }
+            Self::RemoveNftSet { namespace, table, set, .. } => {
+                write!(f, "removing set {set} from nftables table {table} {namespace}")
+            }
+            Self::AddNftElements { namespace, table, set, .. } => {
+                write!(f, "adding to set {set} of nftables table {table} {namespace}")
+            }
+            Self::RemoveNftElements { namespace, table, set, .. } => {
+                write!(f, "removing from set {set} of nftables table {table} {namespace}")
+            }
             Self::RemoveNftTable { namespace, table } => write!(f, "removing nftables table {table} {namespace}"),
             Self::SetSysctl { namespace, sysctl, value } => write!(f, "setting {sysctl} to {value} {namespace}"),
             Self::AddNamespace(name) => write!(f, "making network namespace {name}"),

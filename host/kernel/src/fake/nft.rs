@@ -28,10 +28,11 @@ pub(super) struct Table {
     pub maps: Vec<Map>,
 }
 
-/// A map to chains: by their names, for each key as it came.
+/// A map to chains: by their names, for each key as it came. Or a set: its keys with a byte for their flags behind them, and no names.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Map {
     pub name: String,
+    pub is_set: bool,
     pub elements: BTreeMap<Vec<u8>, String>,
 }
 
@@ -112,7 +113,7 @@ impl Nft {
                     m::NFT_MSG_NEWRULE => table.new_rule(&fields, request.flags & flag::ECHO != 0),
                     m::NFT_MSG_NEWSET => table.new_set(&fields),
                     m::NFT_MSG_DELSET => table.delete_set(&fields),
-                    m::NFT_MSG_NEWSETELEM => table.new_elements(&fields),
+                    m::NFT_MSG_NEWSETELEM => table.new_elements(&fields, request.flags & flag::EXCL != 0),
                     m::NFT_MSG_DELSETELEM => table.delete_elements(&fields),
                     m::NFT_MSG_DELRULE => table.delete_rule(&fields),
                     _ => Err(Errno::OPNOTSUPP),
@@ -144,7 +145,7 @@ impl Nft {
                 Ok(named().map(|table| table.tell_rules_of(chain.as_deref())).unwrap_or_default())
             }
             m::NFT_MSG_GETSET if dump => Ok(named()?.tell_maps()),
-            m::NFT_MSG_GETSETELEM if dump => Ok(vec![named()?.map(&fields)?.tell_elements()]),
+            m::NFT_MSG_GETSETELEM if dump => Ok(named()?.map(&fields)?.tell_elements()),
             m::NFT_MSG_GETRULE => {
                 let (table, chain) = (named()?, named()?.rule_chain(&fields)?);
                 let handle = handle(&fields)?;

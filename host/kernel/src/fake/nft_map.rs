@@ -9,10 +9,14 @@ use crate::fake::machine::Reply;
 use crate::fake::nft::{Map, Table, inet};
 use crate::fake::nft_table::looks_into;
 use crate::nft::expression::{NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_LIST_ELEM, NFTA_VERDICT_CHAIN};
-use crate::nft::map::NFTA_SET_ELEM_DATA;
+use crate::nft::map::{NFTA_SET_DATA_TYPE, NFTA_SET_ELEM_DATA};
 use crate::nft::message as m;
+use crate::nft::sets::NFTA_SET_ELEM_FLAGS;
 use crate::transport::attribute::{Writer, attributes, big_number};
 use crate::transport::socket::Message;
+
+/// Elements in one message.
+const TOLD: usize = 500;
 
 impl Table {
     /// A map of its name, as a set or its elements have it.
@@ -31,7 +35,8 @@ impl Table {
             return Err(Errno::EXIST);
         }
         self.last_handle += 1;
-        self.maps.push(Map { name, elements: BTreeMap::new() });
+        let is_set = fields.get(NFTA_SET_DATA_TYPE).is_none();
+        self.maps.push(Map { name, is_set, elements: BTreeMap::new() });
         Ok(Vec::new())
     }
 
@@ -44,10 +49,14 @@ impl Table {
         Ok(Vec::new())
     }
 
-    pub fn new_elements(&mut self, fields: &Fields) -> Reply {
+    /// `only_new`: an error if one is there.
+    pub fn new_elements(&mut self, fields: &Fields, only_new: bool) -> Reply {
         // Of an anonymous set, all say its number.
         if fields.get(m::NFTA_SET_ELEM_LIST_SET_ID).is_some() {
             return Ok(Vec::new());
+        }
+        if self.map(fields)?.is_set {
+            return self.new_members(fields, only_new);
         }
         for element in elements(fields)? {
             let verdict = element.nested(NFTA_SET_ELEM_DATA, 0)?.ok_or(Errno::INVAL)?;
@@ -65,9 +74,22 @@ impl Table {
         Ok(Vec::new())
     }
 
+    /// That intervals overlap in part is not looked at: nobody here asks for it.
+    fn new_members(&mut self, fields: &Fields, only_new: bool) -> Reply {
+        for element in elements(fields)? {
+            let there = self.map_mut(fields)?.elements.insert(member(&element)?, String::new());
+            if there.is_some() && only_new {
+                return Err(Errno::EXIST);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     pub fn delete_elements(&mut self, fields: &Fields) -> Reply {
         for element in elements(fields)? {
-            self.map_mut(fields)?.elements.remove(&key(&element)?).ok_or(Errno::NOENT)?;
+            let map = self.map_mut(fields)?;
+            let key = if map.is_set { member(&element)? } else { key(&element)? };
+            map.elements.remove(&key).ok_or(Errno::NOENT)?;
         }
         Ok(Vec::new())
     }
@@ -87,12 +109,23 @@ impl Table {
 }
 
 impl Map {
-    pub fn tell_elements(&self) -> Message {
+    /// In several messages: one attribute has at most 65,535 bytes.
+    pub fn tell_elements(&self) -> Vec<Message> {
+        let keys: Vec<&Vec<u8>> = self.elements.keys().collect();
+        keys.chunks(TOLD).map(|some| self.tell_some(some)).collect()
+    }
+
+    fn tell_some(&self, keys: &[&Vec<u8>]) -> Message {
         let tell = |list: Writer, key: &Vec<u8>| {
-            let key = Writer::default().put(NFTA_DATA_VALUE, key);
-            list.nest(NFTA_LIST_ELEM, Writer::default().nest(m::NFTA_SET_ELEM_KEY, key))
+            let (value, flags) = match key.split_last() {
+                Some((flags, value)) if self.is_set => (value, *flags),
+                _ => (key.as_slice(), 0),
+            };
+            let key = Writer::default().nest(m::NFTA_SET_ELEM_KEY, Writer::default().put(NFTA_DATA_VALUE, value));
+            let key = if flags == 0 { key } else { key.put_big(NFTA_SET_ELEM_FLAGS, flags.into()) };
+            list.nest(NFTA_LIST_ELEM, key)
         };
-        let elements = self.elements.keys().fold(Writer::default(), tell);
+        let elements = keys.iter().fold(Writer::default(), |list, key| tell(list, key));
         let written = inet().put_text(m::NFTA_SET_NAME, &self.name);
         Message { body: written.nest(m::NFTA_SET_ELEM_LIST_ELEMENTS, elements).finish() }
     }
@@ -103,6 +136,12 @@ fn elements<'a>(fields: &Fields<'a>) -> Result<Vec<Fields<'a>>, Errno> {
     attributes(list)
         .map(|element| element.map_err(|_| Errno::INVAL).and_then(|(_, element)| Fields::after(element, 0)))
         .collect()
+}
+
+/// An element of a set: its key, and behind it its flags.
+fn member(element: &Fields) -> Result<Vec<u8>, Errno> {
+    let flags = element.get(NFTA_SET_ELEM_FLAGS).map(big_number).and_then(Result::ok).unwrap_or(0);
+    Ok([key(element)?, vec![flags as u8]].concat())
 }
 
 fn key(element: &Fields) -> Result<Vec<u8>, Errno> {

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use crate::fake::fields::Fields;
 use crate::fake::machine::Reply;
 use crate::fake::nft::{Chain, Map, Rule, Table, inet};
-use crate::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LOOKUP_SET, NFTA_NAT_TYPE};
+use crate::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LOOKUP_SET, NFTA_NAT_TYPE, SET};
 use crate::nft::message as m;
 use crate::transport::attribute::{Writer, attributes, big_long, big_number};
 use crate::transport::socket::Message;
@@ -15,6 +15,9 @@ const NAT_HOOKS: u32 = 0b11011;
 const SOURCE_HOOKS: u32 = 1 << 4 | 1 << 1;
 const DESTINATION_HOOKS: u32 = 1 | 1 << 3;
 const MASQUERADE_HOOKS: u32 = 1 << 4;
+/// Where packets can be rejected, and where the way is known that they will take.
+const REJECT_HOOKS: u32 = 0b01111;
+const ROUTE_HOOKS: u32 = 0b11100;
 /// NF_IP_PRI_CONNTRACK: translation comes after it.
 const PRIORITY_CONNTRACK: i32 = -200;
 
@@ -115,6 +118,10 @@ impl Table {
 
     /// Translation is for chains of its own kind, each form of it at its hooks. A chain that others lead to has theirs.
     fn check(&self, chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
+        let is_there = |name: &String| name == SET || self.maps.iter().any(|map| map.name == *name);
+        if !looked_into(expressions).all(|name| is_there(&name)) {
+            return Err(Errno::NOENT);
+        }
         let Some(base) = self.base_of(chain) else { return Ok(()) };
         check(base, expressions)
     }
@@ -158,11 +165,15 @@ impl Rule {
 
 /// Whether a rule looks into a map.
 pub(super) fn looks_into(expressions: &[u8], map: &str) -> bool {
-    attributes(expressions).flatten().any(|(_, expression)| {
-        let Ok(fields) = Fields::after(expression, 0) else { return false };
-        let data = fields.nested(NFTA_EXPR_DATA, 0).ok().flatten();
-        fields.text(NFTA_EXPR_NAME).as_deref() == Some("lookup")
-            && data.and_then(|data| data.text(NFTA_LOOKUP_SET)).as_deref() == Some(map)
+    looked_into(expressions).any(|name| name == map)
+}
+
+/// The maps and sets that a rule looks into.
+fn looked_into(expressions: &[u8]) -> impl Iterator<Item = String> {
+    attributes(expressions).flatten().filter_map(|(_, expression)| {
+        let fields = Fields::after(expression, 0).ok()?;
+        fields.text(NFTA_EXPR_NAME).filter(|name| name == "lookup")?;
+        fields.nested(NFTA_EXPR_DATA, 0).ok().flatten()?.text(NFTA_LOOKUP_SET)
     })
 }
 
@@ -177,6 +188,14 @@ fn check(chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
                 let source = kind.must(NFTA_NAT_TYPE)?.iter().all(|byte| *byte == 0);
                 if source { SOURCE_HOOKS } else { DESTINATION_HOOKS }
             }
+            Some("reject") => {
+                check_hook(chain, REJECT_HOOKS)?;
+                continue;
+            }
+            Some("rt") => {
+                check_hook(chain, ROUTE_HOOKS)?;
+                continue;
+            }
             _ => continue,
         };
         if !chain.nat || chain.hook.is_none_or(|hook| hooks & 1 << hook == 0) {
@@ -184,6 +203,10 @@ fn check(chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+fn check_hook(chain: &Chain, hooks: u32) -> Result<(), Errno> {
+    if chain.hook.is_some_and(|hook| hooks & 1 << hook == 0) { Err(Errno::OPNOTSUPP) } else { Ok(()) }
 }
 
 pub(super) fn handle(fields: &Fields) -> Result<u64, Errno> {

@@ -106,8 +106,12 @@ fn lines_of_nft(nft: &Nft) -> Vec<String> {
             })
         });
         let maps = table.maps.iter().flat_map(|map| {
-            std::iter::once(format!("nft {} map {}", table.name, map.name))
-                .chain(map.elements.values().map(|to| format!("nft {} map {} leads to {to}", table.name, map.name)))
+            std::iter::once(format!("nft {} map {}", table.name, map.name)).chain(map.elements.iter().map(
+                |(key, to)| match map.is_set {
+                    true => format!("nft {} map {} has {key:02x?}", table.name, map.name).replace(" [", " {"),
+                    false => format!("nft {} map {} leads to {to}", table.name, map.name),
+                },
+            ))
         });
         std::iter::once(format!("nft {}", table.name)).chain(maps).chain(chains).collect::<Vec<_>>()
     };

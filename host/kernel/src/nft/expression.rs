@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::transport::attribute::Writer;
-use crate::{NftCondition, NftProperty, NftRule, NftVerdict};
+use crate::{NftCondition, NftField, NftMember, NftProperty, NftRule, NftSetKind, NftVerdict};
 
 pub(in super::super) const NFTA_LIST_ELEM: u16 = 1;
 pub(in super::super) const NFTA_EXPR_NAME: u16 = 1;
@@ -26,7 +26,7 @@ pub(super) const NFT_GOTO: u32 = (-4i32).cast_unsigned();
 pub(super) const NFT_RETURN: u32 = (-5i32).cast_unsigned();
 pub(super) const NFT_REG_VERDICT: u32 = 0;
 /// The name of an anonymous set: the kernel puts a number in.
-pub(super) const SET: &str = "__set%d";
+pub(in super::super) const SET: &str = "__set%d";
 /// The two registers of 16 bytes that the rules here use.
 pub(super) const REGISTER: u32 = 1;
 const SECOND_REGISTER: u32 = 2;
@@ -64,7 +64,7 @@ pub(super) enum Test {
 }
 
 impl Test {
-    fn equal(negated: bool) -> Self {
+    pub fn equal(negated: bool) -> Self {
         if negated { Self::Unequal } else { Self::Equal }
     }
 }
@@ -73,6 +73,7 @@ impl Test {
 pub(super) fn list(rule: &NftRule, first_set: u32) -> Writer {
     let empty = Expressions { next_set: first_set, ..Expressions::default() };
     let mut list = rule.conditions.iter().fold(empty, Expressions::condition);
+    list = rule.statements.iter().fold(list, Expressions::statement);
     list = list.verdict(&rule.verdict);
     list.written
 }
@@ -111,6 +112,10 @@ impl Expressions {
             NftProperty::DestinationPort(first, last) => self.port(2, *first, *last, condition.negated),
             NftProperty::Connection(states) => self.connection(NFT_CT_STATE, *states, condition.negated),
             NftProperty::DestinationTranslated => self.connection(NFT_CT_STATUS, IPS_DST_NAT, condition.negated),
+            NftProperty::Member(member) => self.member(member, condition.negated),
+            NftProperty::Mark { value, mask } => self.mark(*value, *mask, condition.negated),
+            NftProperty::TcpFlags { set, mask } => self.tcp_flags(*set, *mask, condition.negated),
+            NftProperty::IcmpType(number) => self.icmp_type(*number, condition.negated),
         }
     }
 
@@ -121,6 +126,9 @@ impl Expressions {
             NftVerdict::Masquerade => self.add("masq", Writer::default()),
             NftVerdict::SourceNat(address, port) => self.translate(NFT_NAT_SNAT, *address, *port),
             NftVerdict::DestinationNat(address, port) => self.translate(NFT_NAT_DNAT, *address, *port),
+            NftVerdict::Proceed => self,
+            NftVerdict::Reject(rejection) => self.reject(*rejection),
+            NftVerdict::Log { prefix, rate } => self.log(prefix, *rate),
         }
     }
 
@@ -130,7 +138,7 @@ impl Expressions {
     }
 
     /// `payload load LENGTH @ BASE + OFFSET`.
-    fn payload(self, base: u32, offset: u32, length: u32) -> Self {
+    pub fn payload(self, base: u32, offset: u32, length: u32) -> Self {
         let data = Writer::default().put_big(1, REGISTER).put_big(2, base).put_big(3, offset).put_big(4, length);
         self.add("payload", data)
     }
@@ -155,8 +163,33 @@ impl Expressions {
         Self { next_set: id + 1, ..self.add("lookup", data) }
     }
 
+    /// The part of a packet, and `lookup reg 1 set NAME`, a set of the table's.
+    fn member(self, member: &NftMember, negated: bool) -> Self {
+        let this = match member.kind {
+            NftSetKind::Ipv4 => self.only(NFPROTO_IPV4),
+            NftSetKind::Ipv6 => self.only(NFPROTO_IPV6),
+            NftSetKind::Ports => self,
+        };
+        let (base, offset) = match (member.field, member.kind) {
+            (NftField::SourcePort, _) => (NFT_PAYLOAD_TRANSPORT_HEADER, 0),
+            (NftField::DestinationPort, _) => (NFT_PAYLOAD_TRANSPORT_HEADER, 2),
+            (NftField::Source, NftSetKind::Ipv6) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Source.offset6()),
+            (NftField::Source, _) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Source.offset4()),
+            (NftField::Destination, NftSetKind::Ipv6) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Destination.offset6()),
+            (NftField::Destination, _) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Destination.offset4()),
+        };
+        let flags = if negated { NFT_LOOKUP_F_INV } else { 0 };
+        let data = Writer::default().put_text(NFTA_LOOKUP_SET, &member.set).put_big(2, REGISTER).put_big(5, flags);
+        this.payload(base, offset, member.kind.bytes() as u32).add("lookup", data)
+    }
+
+    /// `immediate reg 1 VALUE`.
+    pub fn load(self, value: &[u8]) -> Self {
+        self.add("immediate", Writer::default().put_big(1, REGISTER).nest(2, data(value)))
+    }
+
     /// `bitwise reg 1 = ( reg 1 & MASK )`.
-    fn mask(self, mask: &[u8]) -> Self {
+    pub fn mask(self, mask: &[u8]) -> Self {
         let length = mask.len() as u32;
         let writer = Writer::default().put_big(1, REGISTER).put_big(2, REGISTER).put_big(3, length);
         self.add("bitwise", writer.nest(4, data(mask)).nest(5, data(&vec![0; mask.len()])))
@@ -267,6 +300,6 @@ impl Side {
     }
 }
 
-fn data(value: &[u8]) -> Writer {
+pub(super) fn data(value: &[u8]) -> Writer {
     Writer::default().put(NFTA_DATA_VALUE, value)
 }

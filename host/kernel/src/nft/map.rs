@@ -12,7 +12,7 @@ use crate::{Error, NftChain, NftPort};
 /// The comment of the rule that looks into the map.
 pub(super) const LEADS: &str = "rules for one port";
 const NFT_SET_MAP: u32 = 8;
-const NFTA_SET_DATA_TYPE: u16 = 6;
+pub(in super::super) const NFTA_SET_DATA_TYPE: u16 = 6;
 const NFTA_SET_DATA_LEN: u16 = 7;
 /// NFT_DATA_VERDICT; what is in the data is the kernel's `struct nft_verdict`.
 const VERDICT: u32 = 0xffff_ff00;

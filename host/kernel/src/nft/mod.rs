@@ -9,6 +9,8 @@ pub(super) mod map;
 pub(super) mod message;
 mod ports;
 mod removal;
+pub(super) mod sets;
+mod statement;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -19,7 +21,7 @@ use crate::error::Refusal;
 use crate::transport::attribute::{after, big_long, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
-use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftPort, NftRule, Outcome};
+use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftPort, NftRule, NftTable, Outcome};
 
 pub(super) use dropping::dropping;
 pub(super) use echo::keep_echoes_out;
@@ -27,6 +29,7 @@ pub(super) use iptables::{change as change_iptables, read as read_iptables};
 pub(super) use message::{NFT_MSG_NEWGEN, NFT_SUBSYSTEM, get_generation};
 use ports::Ports;
 pub(super) use removal::remove;
+pub(super) use statement::counters;
 pub(crate) use table::Tables;
 use table::{Base, Held, Table};
 
@@ -58,21 +61,21 @@ pub(super) fn add(
     Ok(Applied { outcome: Outcome::Rules(made), undo: vec![undo] })
 }
 
-/// Makes tables anew, with these rules and nothing else: whatever passes sees the old ones or the new ones.
+/// Makes tables anew, with these sets and rules and nothing else: whatever passes sees the old ones or the new ones.
 pub(super) fn replace_tables(
     session: &mut Session,
     known: &Tables,
     at: &Namespace,
-    tables: &[(&str, &[NftRule])],
+    tables: &[NftTable],
 ) -> Result<Vec<Vec<NftHandle>>, Error> {
     let mut known = known.hold(at);
     let (mut made, mut rest) = (Vec::with_capacity(tables.len()), tables);
-    while let [(table, rules), ..] = rest {
+    while !rest.is_empty() {
         // As many as fit: the kernel lets others wait after each transaction.
-        let together = fitting(rest.iter().map(|(_, rules)| cost(rules))).max(1);
+        let together = fitting(rest.iter().map(cost_of_table)).max(1);
         let (now, later) = rest.split_at(together);
         match now {
-            [_] => made.push(replace_in_parts(session, &mut known, at, table, rules)?),
+            [table] => made.push(replace_in_parts(session, &mut known, at, table)?),
             _ => made.extend(replace(session, &mut known, at, now)?),
         }
         rest = later;
@@ -85,25 +88,28 @@ fn replace_in_parts(
     session: &mut Session,
     known: &mut Held,
     at: &Namespace,
-    table: &str,
-    mut rest: &[NftRule],
+    table: &NftTable,
 ) -> Result<Vec<NftHandle>, Error> {
-    let mut made = Vec::with_capacity(rest.len());
+    let part = |rest: &[NftRule]| fitting(rest.iter().map(|rule| cost(std::slice::from_ref(rule)))).max(1);
+    let (now, mut rest) = table.rules.split_at(part(table.rules).min(table.rules.len()));
+    let mut made = replace(session, known, at, &[NftTable { rules: now, ..*table }])?.concat();
     while !rest.is_empty() {
-        let fit = fitting(rest.iter().map(|rule| cost(std::slice::from_ref(rule)))).max(1);
-        let (now, later) = rest.split_at(fit);
-        made.extend(match made.is_empty() {
-            true => replace(session, known, at, &[(table, now)])?.concat(),
-            false => append(session, known, at, table, now)?,
-        });
+        let (now, later) = rest.split_at(part(rest));
+        made.extend(append(session, known, at, table.name, now)?);
         rest = later;
     }
     Ok(made)
 }
 
+/// With its sets: an element is a quarter of a condition.
+fn cost_of_table(table: &NftTable) -> (usize, usize) {
+    let (rules, conditions) = cost(table.rules);
+    (rules, conditions + table.sets.iter().map(|set| 1 + set.elements.len() / 4).sum::<usize>())
+}
+
 /// Of a transaction: rules, and conditions.
 fn cost(rules: &[NftRule]) -> (usize, usize) {
-    (rules.len(), rules.iter().map(|rule| 1 + rule.conditions.len()).sum())
+    (rules.len(), rules.iter().map(|rule| 1 + rule.conditions.len() + rule.statements.len()).sum())
 }
 
 /// How many of these go into one transaction: of rules with a few conditions each, a thousand.
@@ -117,21 +123,22 @@ fn fitting(costs: impl Iterator<Item = (usize, usize)>) -> usize {
     fit.count()
 }
 
-/// One transaction: tables are removed, whether they are there or not, and made with these rules.
+/// One transaction: tables are removed, whether they are there or not, and made with these sets and rules.
 fn replace(
     session: &mut Session,
     known: &mut Held,
     at: &Namespace,
-    tables: &[(&str, &[NftRule])],
+    tables: &[NftTable],
 ) -> Result<Vec<Vec<NftHandle>>, Error> {
     let mut batch = Batch::default();
-    for (table, _) in tables {
-        known.forget(table);
-        batch.requests.extend([message::new_table(table), message::delete_table(table)]);
+    for NftTable { name, .. } in tables {
+        known.forget(name);
+        batch.requests.extend([message::new_table(name), message::delete_table(name)]);
     }
-    let mut made: Vec<Table> = tables.iter().map(|_| Table::default()).collect();
-    for ((table, rules), made) in tables.iter().zip(&made) {
-        batch.put(table, rules, made)?;
+    let mut made: Vec<Table> = tables.iter().map(Table::with_sets_of).collect();
+    for (table, made) in tables.iter().zip(&made) {
+        batch.put_sets(table);
+        batch.put(table.name, table.rules, made)?;
     }
     let answers = transaction(session, at, batch.requests, None)?;
     if let Some((position, refusal)) = first_refusal(&answers) {
@@ -139,7 +146,7 @@ fn replace(
     }
     let (mut places, mut leads) = (batch.rules.into_iter(), batch.leads.as_slice());
     let mut handles = Vec::with_capacity(tables.len());
-    for ((name, rules), mut table) in tables.iter().zip(made.drain(..)) {
+    for (NftTable { name, rules, .. }, mut table) in tables.iter().zip(made.drain(..)) {
         let places: Vec<Place> = places.by_ref().take(rules.len()).collect();
         let end = places.last().map_or(0, |(position, _)| *position);
         let (now, later) = leads.split_at(leads.partition_point(|(position, _)| *position < end));
@@ -194,6 +201,17 @@ struct Batch {
 }
 
 impl Batch {
+    /// A new table's sets, which rules look into.
+    fn put_sets(&mut self, table: &NftTable) {
+        if !table.sets.is_empty() {
+            self.requests.push(message::new_table(table.name));
+        }
+        for set in table.sets {
+            self.requests.extend(sets::whole(table.name, set, self.set));
+            self.set += 1;
+        }
+    }
+
     /// A table, its chains and its rules, as far as they aren't there.
     fn put(&mut self, name: &str, rules: &[NftRule], table: &Table) -> Result<(), Error> {
         let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
@@ -307,7 +325,7 @@ fn refused(rules: &[Place], position: usize, refusal: &Refusal) -> Error {
         None if refusal.is(&[Errno::OPNOTSUPP, Errno::INVAL, Errno::PROTONOSUPPORT]) => {
             Error::kernel("the table or a chain (does this kernel have nftables with family inet and nat?)", refusal)
         }
-        None => Error::kernel("the table or a chain", refusal),
+        None => Error::kernel("the table, a chain or a set", refusal),
     }
 }
 

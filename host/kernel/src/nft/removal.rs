@@ -103,7 +103,7 @@ fn without(table: &mut Table, name: &str, rules: &[&NftHandle], tidies: bool) ->
             table.bases.remove(&chain);
         }
     }
-    if table.bases.is_empty() && !batch.is_empty() && tidies {
+    if table.is_empty() && !batch.is_empty() && tidies {
         batch.push(message::delete_empty_table(name));
     }
     batch

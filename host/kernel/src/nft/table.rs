@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::nft::ports::Ports;
-use crate::nft::{chain, find, list, map, message};
+use crate::nft::{chain, find, list, map, message, sets};
 use crate::transport::attribute::{after, attributes, big_long, text};
 use crate::transport::session::Session;
 use crate::transport::socket::Message;
-use crate::{Error, Namespace, NftChain, NftHandle, NftPort, NftRule};
+use crate::{Error, Namespace, NftChain, NftHandle, NftPort, NftRule, NftTable};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub(super) struct Held<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub bases: BTreeMap<NftChain, Base>,
+    /// The names of sets that rules look into.
+    pub sets: BTreeSet<String>,
     /// It was read just now: a refusal is no mistake of what is known.
     pub is_fresh: bool,
 }
@@ -71,8 +73,15 @@ impl Held<'_> {
 
     /// What a table is from now on.
     pub fn keep(&mut self, name: &str, table: Table) {
-        if self.keeps && !table.bases.is_empty() {
+        if self.keeps && !table.is_empty() {
             self.known.insert(name.to_owned(), table);
+        }
+    }
+
+    /// There is a new set.
+    pub fn note_set(&mut self, table: &str, set: &str) {
+        if let Some(table) = self.known.get_mut(table).filter(|_| self.keeps) {
+            table.sets.insert(set.to_owned());
         }
     }
 
@@ -92,7 +101,11 @@ impl Table {
             table.read_rule(&message)?;
         }
         for message in list(session, at, "nftables maps", map::list(name))? {
-            let Some(base) = chain::of_map(&text(find(&message, message::NFTA_SET_NAME)?)) else { continue };
+            let name_of_set = text(find(&message, message::NFTA_SET_NAME)?);
+            let Some(base) = chain::of_map(&name_of_set) else {
+                table.sets.extend(Some(name_of_set).filter(|name| sets::is_set(name)));
+                continue;
+            };
             let known = table.bases.entry(base).or_default();
             known.has_map = true;
             for piece in list(session, at, "nftables maps", map::list_elements(name, base))? {
@@ -117,6 +130,16 @@ impl Table {
             None => drop(base.rules.insert(handle, message::ports(userdata))),
         }
         Ok(())
+    }
+
+    /// Of a table that is to be made, what its rules look into.
+    pub fn with_sets_of(table: &NftTable) -> Self {
+        Self { sets: table.sets.iter().map(|set| set.name.clone()).collect(), ..Self::default() }
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.bases.is_empty() && self.sets.is_empty()
     }
 
     /// Whether a rule is in it.

@@ -15,6 +15,7 @@ mod links;
 mod lockstep;
 mod namespaces;
 mod nft_ports;
+mod nft_sets;
 mod nftables;
 mod ports;
 mod speed;

@@ -8,6 +8,7 @@ use crate::tests::*;
 
 const FORWARD: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
 const DSTNAT: NftChain = NftChain { nat: true, hook: NftHook::Prerouting, priority: -100 };
+const RAW: NftChain = NftChain { nat: false, hook: NftHook::Prerouting, priority: -300 };
 const SRCNAT: NftChain = NftChain { nat: true, hook: NftHook::Postrouting, priority: 100 };
 
 pub fn is(property: NftProperty) -> NftCondition {
@@ -19,7 +20,7 @@ pub fn not(property: NftProperty) -> NftCondition {
 }
 
 pub fn rule(chain: NftChain, conditions: &[NftCondition], verdict: NftVerdict) -> NftRule {
-    NftRule { chain, conditions: conditions.to_vec(), verdict, comment: "n1/e2".into() }
+    NftRule { chain, conditions: conditions.to_vec(), statements: Vec::new(), verdict, comment: "n1/e2".into() }
 }
 
 pub fn add(table: &str, rules: Vec<NftRule>) -> Change {
@@ -98,7 +99,57 @@ pub fn examples() -> Vec<(NftRule, &'static str)> {
             rule(DSTNAT, &[tcp()], NftVerdict::DestinationNat("fd00:5::2".parse().unwrap(), Some(80))),
             "meta l4proto tcp dnat ip6 to [fd00:5::2]:80",
         ),
+        (
+            rule(FORWARD, &[is(InputLink(1))], NftVerdict::Reject(NftRejection::Prohibited)),
+            r#"iif "lo" reject with icmpx admin-prohibited"#,
+        ),
+        (rule(FORWARD, &[tcp()], NftVerdict::Reject(NftRejection::TcpReset)), "meta l4proto tcp reject with tcp reset"),
+        (
+            rule(FORWARD, &[], NftVerdict::Log { prefix: "pontoon d: x ".into(), rate: 3 }),
+            r#"limit rate 3/second log prefix "pontoon d: x ""#,
+        ),
+        (
+            forward(&[is(Mark { value: 0x100, mask: 0xff00 }), not(Mark { value: 1, mask: 1 })]),
+            "meta mark & 0x0000ff00 == 0x00000100 meta mark & 0x00000001 != 0x00000001 accept",
+        ),
+        (forward(&[tcp(), is(TcpFlags { set: 2, mask: 6 })]), "tcp flags syn / syn,rst accept"),
+        (forward(&[is(Protocol(1)), not(IcmpType(8))]), "meta l4proto icmp @th,0,8 != 8 accept"),
+        (
+            does(rule(FORWARD, &[is(InputLink(77))], NftVerdict::Proceed), &[NftStatement::Counter]),
+            "iif 77 counter packets 0 bytes 0",
+        ),
+        (
+            does(
+                rule(FORWARD, &[], NftVerdict::Drop),
+                &[NftStatement::Limit(NftRate { amount: 10, of_bytes: false, burst: 7, over: true })],
+            ),
+            "limit rate over 10/second burst 7 packets drop",
+        ),
+        (
+            does(
+                rule(FORWARD, &[], NftVerdict::Accept),
+                &[NftStatement::Limit(NftRate { amount: 10_240, of_bytes: true, burst: 0, over: false })],
+            ),
+            "limit rate 10 kbytes/second accept",
+        ),
+        (
+            does(rule(FORWARD, &[], NftVerdict::Proceed), &[NftStatement::SetMark { value: 0x100, mask: 0xff00 }]),
+            "meta mark set meta mark & 0xffff01ff | 0x00000100",
+        ),
+        (
+            does(rule(FORWARD, &[tcp()], NftVerdict::Proceed), &[NftStatement::ClampSegments(None)]),
+            "meta l4proto tcp tcp option maxseg size set rt mtu",
+        ),
+        (
+            does(rule(FORWARD, &[tcp()], NftVerdict::Proceed), &[NftStatement::ClampSegments(Some(1200))]),
+            "meta l4proto tcp tcp option maxseg size set 1200",
+        ),
+        (does(rule(RAW, &[is(InputLink(77))], NftVerdict::Proceed), &[NftStatement::Untrack]), "iif 77 notrack"),
     ]
+}
+
+fn does(rule: NftRule, statements: &[NftStatement]) -> NftRule {
+    NftRule { statements: statements.to_vec(), ..rule }
 }
 
 #[test]
@@ -187,6 +238,7 @@ fn rules_are_encoded_as_nft_does_it() {
             let (chain, base) = match rule.chain {
                 FORWARD => ("filter-forward-0", "type filter hook forward priority 0"),
                 DSTNAT => ("nat-prerouting-dstnat", "type nat hook prerouting priority dstnat"),
+                RAW => ("filter-prerouting-raw", "type filter hook prerouting priority raw"),
                 _ => ("nat-postrouting-srcnat", "type nat hook postrouting priority srcnat"),
             };
             let applied = world.one(add("b", vec![rule]));
@@ -321,7 +373,8 @@ fn tables_are_made_anew_in_one_step() {
         let (few, most, many) = (rules(2), rules(999), rules(1500));
         let steps = |tables: &[(&str, &[NftRule])]| {
             let before = generation();
-            let made = world.kernel.replace_nft_tables(&Namespace::Host, tables).unwrap();
+            let named: Vec<_> = tables.iter().map(|(name, rules)| NftTable { name, sets: &[], rules }).collect();
+            let made = world.kernel.replace_nft_tables(&Namespace::Host, &named).unwrap();
             for ((table, rules), made) in tables.iter().zip(&made) {
                 let there = world.kernel.nft_rules(&Namespace::Host, table).unwrap();
                 assert_eq!(there.into_iter().map(|(handle, _)| handle).collect::<Vec<_>>(), *made);

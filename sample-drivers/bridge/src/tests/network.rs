@@ -199,3 +199,19 @@ fn cleans_up_behind_itself() {
     network.delete().unwrap();
     Network::new("never made").delete().unwrap();
 }
+
+#[test]
+fn only_who_is_allowed_begins_connections_from_outside() {
+    let network = network().option("pontoon.policy.allow-from", "192.0.2.0/25, 192.0.2.128/25,fd00::7");
+    network.create().unwrap();
+    for family in ["ipv4", "ipv6"] {
+        let rule = format!(
+            "filter forward 0: oif br-0123456789ab iif != br-0123456789ab ct state new saddr != @allow-from-{family} drop"
+        );
+        assert!(fake::rules().contains(&rule), "{:?}", fake::rules());
+    }
+    network.delete().unwrap();
+    assert!(fake::swept().is_empty() && fake::rules().is_empty(), "{:?}", fake::swept());
+    let (kind, said) = refused(super::network().option("pontoon.policy.allow-from", "a").create());
+    assert!(kind == InvalidArgument && said.contains("pontoon.policy.allow-from=\"a\""), "{said}");
+}

@@ -14,17 +14,24 @@ use crate::nftables::{
 use crate::{Error, Protocol, Result};
 
 pub(crate) fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> {
-    all_or_nothing(rules, || {
-        let add_one = |rule: &Rule| {
-            check_conditions(rule, namespace.map_or(HOST, |namespace| namespace.0))?;
-            state::with(|state| {
-                check(state, rule)?;
-                let (id, text) = (u64::from(state.next()), text(state, rule)?);
-                state.packet_rules.insert(id, PacketRule { owner: state.owner.clone(), chain: rule.chain, text });
-                Ok(RuleId(id))
-            })
-        };
-        rules.iter().map(add_one).collect()
+    let add_one = |rule: &Rule| add_more(namespace, rule, (String::new(), None), Vec::new());
+    all_or_nothing(rules, || rules.iter().map(add_one).collect())
+}
+
+/// Adds a rule with more in it: in words, before its verdict and in place of it.
+pub(super) fn add_more(
+    namespace: Option<&Namespace>,
+    rule: &Rule,
+    (more, action): (String, Option<String>),
+    sets: Vec<String>,
+) -> Result<RuleId> {
+    check_conditions(rule, namespace.map_or(HOST, |namespace| namespace.0))?;
+    state::with(|state| {
+        check(state, rule)?;
+        let verdict = action.unwrap_or_else(|| format!(" {}", verdict_text(rule.verdict)));
+        let (id, text) = (u64::from(state.next()), text(state, rule)? + &more + &verdict);
+        state.packet_rules.insert(id, PacketRule { owner: state.owner.clone(), chain: rule.chain, text, sets });
+        Ok(RuleId(id))
     })
 }
 
@@ -154,13 +161,13 @@ fn drops_invalid(state: &State, rule: &Rule) -> bool {
     drops && family.is_some_and(|family| takes_own_packets(state, rule, family))
 }
 
+/// Without its verdict.
 fn text(state: &State, rule: &Rule) -> Result<String> {
     let Chain { chain_type, hook, priority } = rule.chain;
     let mut text = format!("{chain_type:?} {hook:?} {priority}:").to_lowercase();
     for condition in &rule.conditions {
         write!(text, " {}", condition_text(state, condition))?;
     }
-    write!(text, " {}", verdict_text(rule.verdict))?;
     Ok(text)
 }
 

@@ -380,7 +380,7 @@ fn filter(conditions: Vec<WantedCondition>, verdict: NftVerdict) -> WantedNftRul
         NftVerdict::SourceNat(..) | NftVerdict::Masquerade => NftHook::Postrouting,
         _ => NftHook::Forward,
     };
-    WantedNftRule { chain: NftChain { nat, hook, priority: 0 }, conditions, verdict }
+    WantedNftRule { chain: NftChain { nat, hook, priority: 0 }, conditions, statements: Vec::new(), verdict }
 }
 
 fn is(property: NftProperty) -> WantedCondition {
@@ -428,7 +428,8 @@ fn a_packet_rule_is_in_a_chain_that_the_grant_names_and_that_can_do_it() {
     let (gate, mut view) = (whole(), Table::default());
     let mut add = |nat, hook, priority, verdict| {
         let conditions = vec![by(own(1, "br0"))];
-        let rule = WantedNftRule { chain: NftChain { nat, hook, priority }, conditions, verdict };
+        let rule =
+            WantedNftRule { chain: NftChain { nat, hook, priority }, conditions, statements: Vec::new(), verdict };
         gate.add_nft_rules(&mut view, None, "t", vec![rule])
     };
     let to = || "10.5.0.9".parse().unwrap();
@@ -495,7 +496,8 @@ fn what_is_invalid_is_dropped_only_at_a_port_that_is_held() {
     let (gate, mut view) = (whole(), Table::default());
     let add = |view: &mut Table, hook, conditions: Vec<WantedCondition>, verdict| {
         let chain = NftChain { nat: false, hook, priority: 0 };
-        gate.add_nft_rules(view, None, "t", vec![WantedNftRule { chain, conditions, verdict }]).map(Granted::take)
+        gate.add_nft_rules(view, None, "t", vec![WantedNftRule { chain, conditions, statements: Vec::new(), verdict }])
+            .map(Granted::take)
     };
     let family = || is(NftProperty::Source(net("0.0.0.0/0")));
     let local = || is(NftProperty::DestinationLocal);

@@ -118,7 +118,14 @@ fn a_source_is_translated_to_granted_addresses() {
         let property = WantedProperty::InputLink(own(1, "br0"));
         let conditions = vec![WantedCondition { property, negated: false }];
         let verdict = NftVerdict::SourceNat(to.parse().unwrap(), None);
-        whole().add_nft_rules(&mut view, None, "t", vec![WantedNftRule { chain, conditions, verdict }]).map(drop)
+        whole()
+            .add_nft_rules(
+                &mut view,
+                None,
+                "t",
+                vec![WantedNftRule { chain, conditions, statements: Vec::new(), verdict }],
+            )
+            .map(drop)
     };
     assert!(add("10.5.0.9").is_ok());
     no(add("10.6.0.9"), "10.6.0.9 lies in none of the network's pools");
@@ -137,7 +144,13 @@ fn a_source_is_translated_to_the_hosts_addresses_only_where_it_leaves() {
         let property = WantedProperty::InputLink(own(1, "br0"));
         let conditions = vec![WantedCondition { property, negated: false }];
         let verdict = NftVerdict::SourceNat(to.parse().unwrap(), None);
-        gate.add_nft_rules(&mut view, None, "t", vec![WantedNftRule { chain, conditions, verdict }]).map(drop)
+        gate.add_nft_rules(
+            &mut view,
+            None,
+            "t",
+            vec![WantedNftRule { chain, conditions, statements: Vec::new(), verdict }],
+        )
+        .map(drop)
     };
     assert!(add(NftHook::Postrouting, "192.0.2.1").is_ok());
     let refused = "lies in none of the network's pools";

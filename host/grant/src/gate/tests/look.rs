@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use kernel::{HostPort, LinkKey, Namespace, NamespacePath, Sysctl};
 use words::{LinkName, Result};
 
+use crate::gate::sets::SeenSet;
 use crate::gate::view::{Link, Place, View};
 use crate::{Limit, NamespaceKind};
 
@@ -31,6 +32,8 @@ pub struct Table {
     pub addresses: Vec<IpAddr>,
     pub routers: Vec<IpAddr>,
     pub reached: Vec<ipnet::IpNet>,
+    pub sets: Vec<SeenSet>,
+    pub logging: usize,
 }
 
 impl Default for Table {
@@ -54,6 +57,8 @@ impl Default for Table {
             addresses: Vec::new(),
             routers: Vec::new(),
             reached: Vec::new(),
+            sets: Vec::new(),
+            logging: 0,
         }
     }
 }
@@ -154,6 +159,14 @@ impl View for Table {
             self.ports.iter().any(|held| on(held) && (held.port..=held.last()).contains(&number))
         };
         Ok((ports[0].port..=ports[0].last()).all(is_held))
+    }
+
+    fn sets(&self) -> Result<Vec<SeenSet>> {
+        Ok(self.sets.clone())
+    }
+
+    fn logging_rules(&self) -> Result<usize> {
+        Ok(self.logging)
     }
 
     fn holds(&mut self, _: Limit, more: u64, _: u64) -> Result<u64> {

@@ -6,6 +6,8 @@ use crate::tests::lockstep::*;
 
 /// The names of nftables tables and settings that operations speak of.
 pub const TABLES: [&str; 2] = ["t1", "t2"];
+/// The set in each of them.
+pub const SET: &str = "s";
 pub const SETTINGS: [(&str, &str); 8] = [
     ("ipv4", "proxy_delay"),
     ("ipv6", "proxy_delay"),
@@ -175,6 +177,9 @@ impl<'w> Side<'w> {
                 .into_iter()
                 .map(|(handle, comment)| (handle.chain, handle.port, comment));
             told.push(format!("{table} {:?}", rules.collect::<Vec<_>>()));
+            let place = crate::nft::sets::Place { at: space, table, set: SET };
+            let bounds = crate::nft::sets::bounds(&mut kernel.session(), place)?;
+            told.push(format!("{table} {:?} {bounds:?}", kernel.nft_sets(space, table)?));
         }
         for path in OF_NAMESPACE {
             told.push(format!("{path} {:?}", kernel.sysctl(space, &Sysctl::Namespace(path)).ok()));

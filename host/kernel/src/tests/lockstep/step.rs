@@ -1,6 +1,6 @@
 //! Random changes, and the same change for either kernel.
 
-use crate::tests::lockstep::side::{OF_NAMESPACE, SETTINGS, Side, TABLES};
+use crate::tests::lockstep::side::{OF_NAMESPACE, SET, SETTINGS, Side, TABLES};
 use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, path, route, rule};
 use crate::tests::lockstep::*;
 
@@ -29,6 +29,8 @@ pub enum Step {
     /// By their numbers in the order in which they were made.
     RemoveNftRules(usize, String, Vec<usize>),
     RemoveNftTable(usize, String),
+    NftSet(usize, String, bool),
+    NftElements(usize, String, Vec<NftElement>, bool),
     Sysctl(usize, Sysctl, i32),
     Namespace(String, bool),
     TakePort(PortWish),
@@ -58,7 +60,13 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(36) {
+        match random.below(39) {
+            36 => Self::NftSet(space, random.pick(&TABLES).into(), add),
+            37..=38 => {
+                let nets = ["10.0.0.0/24", "10.0.1.0/24", "10.0.9.9/32", "192.0.2.0/25"];
+                let elements = (0..=random.below(2)).map(|_| NftElement::Network(random.text(&nets))).collect();
+                Self::NftElements(space, random.pick(&TABLES).into(), elements, add)
+            }
             32..=33 => Self::Path(at.0, path(random, at.1), add),
             34..=35 => Self::Proxy(at, if random.one_in(2) { random.ipv4() } else { random.ipv6() }, add),
             0..=5 => {
@@ -187,6 +195,20 @@ impl Step {
             Self::RemoveNftRules(at, table, numbers) => {
                 let rules = numbers.iter().map(|number| side.handles[*number].1.clone()).collect();
                 Change::RemoveNftRules { namespace: space(*at), table: table.clone(), rules }
+            }
+            Self::NftSet(at, table, add) => {
+                let (namespace, table, set, kind) = (space(*at), table.clone(), SET.into(), NftSetKind::Ipv4);
+                match add {
+                    true => Change::AddNftSet { namespace, table, set, kind },
+                    false => Change::RemoveNftSet { namespace, table, set, kind },
+                }
+            }
+            Self::NftElements(at, table, elements, add) => {
+                let (namespace, table, set, elements) = (space(*at), table.clone(), SET.into(), elements.clone());
+                match add {
+                    true => Change::AddNftElements { namespace, table, set, elements },
+                    false => Change::RemoveNftElements { namespace, table, set, elements },
+                }
             }
             Self::RemoveNftTable(at, table) => Change::RemoveNftTable { namespace: space(*at), table: table.clone() },
             Self::Sysctl(at, sysctl, value) => {

@@ -1,6 +1,6 @@
 //! Random values: ends and kinds of links, what to change of one, routes, rules.
 
-use crate::tests::lockstep::side::Side;
+use crate::tests::lockstep::side::{SET, Side};
 use crate::tests::lockstep::*;
 
 /// Mostly a bridge, by its index.
@@ -115,6 +115,11 @@ pub fn rule(random: &mut Random) -> Rule {
 pub fn nft_rule(random: &mut Random) -> NftRule {
     let hooks = [NftHook::Prerouting, NftHook::Input, NftHook::Forward, NftHook::Output, NftHook::Postrouting];
     let (rule, _) = random.pick(&nftables::examples());
+    if random.one_in(6) {
+        let member = NftMember { field: NftField::Source, set: SET.into(), kind: NftSetKind::Ipv4 };
+        let condition = NftCondition { property: NftProperty::Member(member), negated: random.one_in(2) };
+        return NftRule { conditions: vec![condition], ..rule };
+    }
     // Mostly one that is valid where it stands.
     if random.one_in(5) {
         let chain =

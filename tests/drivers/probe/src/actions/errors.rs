@@ -13,11 +13,12 @@ use pontoon_sdk::nftables::Property::{
     Connection, Destination, DestinationLocal, DestinationPort, InputLink, OutputLink, Protocol, Source,
 };
 use pontoon_sdk::nftables::{Chain, ChainType, ConnectionStates, Hook, PortRange, Rule, Target, Verdict};
+use pontoon_sdk::packets::{Action, Field, MarkBits, PacketRule, Rejection, SetKind, Statement, TcpFlags};
 use pontoon_sdk::routes::Route;
 use pontoon_sdk::sysctls::LinkSysctl;
 use pontoon_sdk::{
     Error, ErrorKind, InterfaceInfo, IpamData, JoinInfo, MacAddress, NetworkInfo, ObjectType, Protocol as Ip, Result,
-    StaticRoute, addresses, forwarding, neighbours, nftables, ports, routes, rules, store, sysctls, tables,
+    StaticRoute, addresses, forwarding, neighbours, nftables, packets, ports, routes, rules, store, sysctls, tables,
 };
 
 use super::Stage;
@@ -133,6 +134,18 @@ fn of_family(given: &Given, of_pool: bool, input_link: Option<&Link>) -> Result<
 
 fn rule(rule: Rule) -> Result<()> {
     nftables::add(None, &[rule]).map(drop)
+}
+
+fn make_set(given: &Given, prefix: &str, kind: SetKind) -> Result<()> {
+    packets::add_set(None, &given.name(prefix), kind)
+}
+
+fn packet_rule(rule: PacketRule) -> Result<()> {
+    packets::add(None, &[rule]).map(drop)
+}
+
+fn of_bridge<'a>(given: &'a Given) -> PacketRule<'a> {
+    PacketRule::new(Chain::FORWARD, Action::Proceed).when(InputLink(&given.bridge))
 }
 
 fn of_source(given: &Given, chain: Chain, verdict: Verdict) -> Result<()> {
@@ -388,6 +401,64 @@ pub(crate) const PACKETS: &[Case<Mistake>] = &[
         rule(all.when(Protocol(Ip::TCP)).when(DestinationPort(4299.into())))
     }),
     ("nftables.remove", InvalidArgument, "1,001 ids", |_| nftables::remove(&vec![nftables::RuleId(0); 1001])),
+    ("nftables.add-set", AlreadyExists, "a name twice", |g| {
+        make_set(g, "pbs", SetKind::Ipv4)?;
+        make_set(g, "pbs", SetKind::Ipv4)
+    }),
+    ("nftables.add-set", InvalidArgument, "a name with a slash", |_| packets::add_set(None, "a/b", SetKind::Ipv4)),
+    ("nftables.add-set", InvalidArgument, "a name of the kernel's", |_| packets::add_set(None, "_a", SetKind::Ipv4)),
+    ("nftables.remove-set", Forbidden, "a set that a rule looks into", |g| {
+        let name = g.name("pbu");
+        packets::add_set(None, &name, SetKind::Ipv4)?;
+        packet_rule(of_bridge(g).when(packets::Property::Member { field: Field::Source, set: &name }))?;
+        packets::remove_set(&name)
+    }),
+    ("nftables.add-elements", NotFound, "no such set", |_| packets::add_elements("none", &[])),
+    ("nftables.add-elements", AlreadyExists, "elements that overlap", |g| {
+        let name = g.name("pbo");
+        packets::add_set(None, &name, SetKind::Ipv4)?;
+        packets::add_elements(&name, &[net("192.0.2.0/24")?.into(), net("192.0.2.7/32")?.into()])
+    }),
+    ("nftables.add-elements", InvalidArgument, "an element of another kind", |g| {
+        let name = g.name("pbk");
+        packets::add_set(None, &name, SetKind::Ports)?;
+        packets::add_elements(&name, &[net("192.0.2.0/24")?.into()])
+    }),
+    ("nftables.list-elements", NotFound, "no such set", |_| packets::list_elements("none").map(drop)),
+    ("nftables.add-packet-rules", Forbidden, "a new destination of nobody's", |g| {
+        let nat = PacketRule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(to(FOREIGN)));
+        packet_rule(nat.when(InputLink(&g.bridge)).and(Statement::Counter))
+    }),
+    ("nftables.add-packet-rules", NotFound, "no such set", |g| {
+        packet_rule(of_bridge(g).when(packets::Property::Member { field: Field::Source, set: "none" }))
+    }),
+    ("nftables.add-packet-rules", NotFound, "a link that is gone", |g| {
+        packet_rule(PacketRule::new(Chain::FORWARD, Action::Proceed).when(OutputLink(&g.gone)))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "no tie to the network", |_| {
+        packet_rule(PacketRule::new(Chain::FORWARD, Action::Proceed).and(Statement::Counter))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "flags of no protocol", |g| {
+        let (set, mask) = (TcpFlags::default(), TcpFlags { syn: true, ..TcpFlags::default() });
+        packet_rule(of_bridge(g).when(packets::Property::TcpFlags { set, mask }))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "a message of no protocol", |g| {
+        packet_rule(of_bridge(g).when(packets::Property::IcmpType(8)))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "bits beside the mask", |g| {
+        packet_rule(of_bridge(g).when(packets::Property::Mark(MarkBits { value: 3, mask: 1 })))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "a rejection after routing", |g| {
+        let reject = PacketRule::new(Chain::filter(Hook::Postrouting, 100), Action::Reject(Rejection::Prohibited));
+        packet_rule(reject.when(OutputLink(&g.bridge)))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "a log with a newline", |g| {
+        let log = PacketRule::new(Chain::FORWARD, Action::Log { prefix: "a\nb", rate: 1 });
+        packet_rule(log.when(InputLink(&g.bridge)))
+    }),
+    ("nftables.read-counters", InvalidArgument, "1,001 ids", |_| {
+        packets::counters(&vec![nftables::RuleId(0); 1001]).map(drop)
+    }),
     ("nftables.add", Forbidden, "packets to an address of nobody's", |g| {
         let nat = Rule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(to(g.own())));
         rule(nat.when(Destination(FOREIGN.into())))

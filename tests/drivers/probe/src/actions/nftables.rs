@@ -39,7 +39,46 @@ pub(super) fn nftables(stage: &Stage) -> Result<()> {
     for pool in stage.network.pools() {
         add(Some(&namespace), &[Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(pool))])?;
     }
+    packets(stage, &bridge)?;
     mistakes(&bridge)
+}
+
+/// Leaves a set with rules that look into it behind.
+fn packets(stage: &Stage, bridge: &Link) -> Result<()> {
+    use pontoon_sdk::packets::{self, Action, Counter, Element, Field, PacketRule, Property, SetKind, Statement};
+
+    let owner = if stage.is_endpoints() { "endpoint" } else { "network" };
+    let names = ["seen", "ports"].map(|name| format!("{name}-{owner}-{}", stage.link_name("")));
+    let [seen, of_ports] = &names;
+    packets::add_set(None, seen, SetKind::Ipv4)?;
+    packets::add_set(None, of_ports, SetKind::Ports)?;
+    let there = packets::list_sets()?;
+    same(names.iter().all(|name| there.contains(name)), true, "nftables.list-sets has both")?;
+    let networks = ["192.0.2.0/25", "198.51.100.7/32"].map(|net| net.parse().map(Element::Network));
+    let networks = networks.into_iter().collect::<std::result::Result<Vec<_>, _>>()?;
+    packets::add_elements(seen, &networks)?;
+    packets::add_elements(
+        of_ports,
+        &[Element::Ports(PortRange { first: 1, last: 1023 }), Element::Ports(8080.into())],
+    )?;
+    packets::remove_elements(seen, &networks[..1])?;
+    packets::remove_elements(seen, &networks[..1])?;
+    same(packets::list_elements(seen)?, networks[1..].to_vec(), "nftables.list-elements after remove")?;
+    packets::add_elements(seen, &networks[..1])?;
+    let counted = PacketRule::new(Chain::FORWARD, Action::Proceed)
+        .when(InputLink(bridge))
+        .when(Property::Member { field: Field::Destination, set: seen })
+        .when(Protocol(Ip::UDP))
+        .unless(Property::Member { field: Field::DestinationPort, set: of_ports })
+        .and(Statement::Counter);
+    let plain = PacketRule::new(Chain::FORWARD, Accept).when(InputLink(bridge));
+    let ids = packets::add(None, &[counted, plain])?;
+    same(packets::counters(&ids)?, vec![Some(Counter::default()), None], "nftables.read-counters")?;
+    refused(packets::remove_set(seen), Forbidden, "nftables.remove-set of one that a rule looks into")?;
+    remove(&ids)?;
+    packets::remove_set(of_ports)?;
+    packets::remove_set(of_ports)?;
+    same(packets::list_sets()?.contains(of_ports), false, "nftables.list-sets after remove")
 }
 
 fn filters(bridge: &Link) -> [Rule<'_>; 4] {
