@@ -44,7 +44,16 @@ impl Inner {
         let sandbox = self.sandbox(&attach.namespace)?;
         let _until_it_is_attached = self.kernel.keep(&sandbox);
         let mut endpoint = self.new_endpoint(&network, &steps.driver, &attach, &sandbox)?;
-        let leases = self.leases(&network, &mut endpoint, &attach)?;
+        let leases = match network.global && self.cluster.is_some() {
+            false => self.leases(&network, &mut endpoint, &attach)?,
+            true => match self.claim(&network, &mut endpoint, &attach) {
+                Ok(leases) => leases,
+                Err(error) => {
+                    self.unclaim(&network, &endpoint);
+                    return Err(error);
+                }
+            },
+        };
         let mut attaching = Attaching::new(self, steps, &network, endpoint, sandbox);
         match attaching.run(&attach, &leases) {
             Ok(info) => {
@@ -98,7 +107,7 @@ impl Inner {
 
     /// An address of each family that the network has pools for: they are the endpoint's once what is answered is committed. No other
     /// operation of the network looks for one meanwhile.
-    fn leases(&self, network: &Network, endpoint: &mut Endpoint, attach: &Attach) -> Result<Vec<Write>> {
+    pub(super) fn leases(&self, network: &Network, endpoint: &mut Endpoint, attach: &Attach) -> Result<Vec<Write>> {
         if network.ipam.is_some() {
             return self.take_addresses(network, endpoint, attach).map(|()| Vec::new());
         }
@@ -211,7 +220,9 @@ impl<'a> Attaching<'a> {
         if self.endpoint.address_ipv6.is_none() || uses_ipv6.map_or_else(|| self.inner.uses_ipv6(&self.sandbox), Ok)? {
             return Ok(false);
         }
+        let before = self.endpoint.clone();
         self.endpoint = self.steps.release_ipv6(self.network, &self.endpoint)?;
+        self.inner.unclaim(self.network, &before);
         self.inner.release_addresses(self.network, &self.endpoint.id, IpAddr::is_ipv6);
         Ok(true)
     }
@@ -251,6 +262,7 @@ impl<'a> Attaching<'a> {
         let undone = match inner.store.endpoint(&endpoint.network, &endpoint.id) {
             Ok(None) => {
                 inner.release_addresses(network, &endpoint.id, |_| true);
+                inner.unclaim(network, endpoint);
                 Ok(())
             }
             _ => inner.forget_endpoint(network, endpoint).map(drop),
