@@ -97,9 +97,8 @@ fn watch(shared: &Shared, doubted: bool) -> Result<End, Fault> {
         stream => stream?,
     };
     while shared.state.goes_on() {
-        match next(shared, &mut stream)? {
-            Some(end) => return Ok(end),
-            None => {}
+        if let Some(end) = next(shared, &mut stream)? {
+            return Ok(end);
         }
     }
     Ok(End::Again)

@@ -309,7 +309,7 @@ mod tests {
         assert_eq!((range.header.revision, range.more), (3, false));
         let lease = 7_587_890_130_853_413_892;
         let kv = Kv { key: "/p/a".into(), value: b"a\n1".to_vec(), created: 2, modified: 3, lease };
-        assert_eq!(range.kvs().unwrap(), [kv.clone()]);
+        assert_eq!(range.kvs().unwrap(), std::slice::from_ref(&kv));
         let watched = r#"{"result":{"header":{"cluster_id":"1","revision":"4"},"events":[{"kv":{"key":"L3AvYQ==","create_revision":"2","mod_revision":"3","version":"2","value":"YQox","lease":"7587890130853413892"}},{"type":"DELETE","kv":{"key":"L3AvYQ==","mod_revision":"4"}}]}}"#;
         let watched: Streamed<Watched> = serde_json::from_str(watched).unwrap();
         let changes = watched.result.unwrap().changes().unwrap();

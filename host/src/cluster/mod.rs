@@ -83,8 +83,7 @@ impl Cluster {
         let (etcd, keys) = (Etcd::new(access.clone()), Keys::new(&access.settings.prefix));
         let state = state::Shelf::new(lease);
         let shared = Arc::new(Shared { access, etcd, keys, instance, state, news: Notify::new() });
-        let threads: [(&str, fn(&Shared)); 2] = [("etcd-lease", lease::keep), ("etcd-watch", follow::follow)];
-        for (name, work) in threads {
+        for (name, work) in [("etcd-lease", lease::keep as fn(&Shared)), ("etcd-watch", follow::follow)] {
             let shared = shared.clone();
             let started = std::thread::Builder::new().name(name.into()).spawn(move || work(&shared));
             started.map_err(|e| Error::internal(format!("can't start a thread: {e}")))?;
