@@ -13,7 +13,7 @@ TESTS_AT_ONCE = $(shell expr $$(nproc) \* 3 / 2)
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: replace help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench soak bench-beside bench-languages bindings hour kinds lint deny clean
+.PHONY: cluster replace help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench soak bench-beside bench-languages bindings hour kinds lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
@@ -77,6 +77,10 @@ crash: setup build drivers ## Kills the daemon, its helpers and its engines in t
 
 replace: setup build drivers ## 100 upgrades of a driver and 20 replacements of the daemon under load: no request may fail
 	$(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios replaced::a_hundred -- --nocapture --ignored
+
+cluster: setup build drivers ## Hosts that share one etcd: 1,000 races for names and addresses, 50 kills
+	PONTOON_CLUSTER=1000 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster::networks -- --nocapture
+	PONTOON_CLUSTER=50 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster::failures -- --nocapture
 
 chaos: setup build drivers dockerds ## Half an hour of flushed firewalls, restarts and lost addresses under containers of a real dockerd
 	PONTOON_CHAOS=$${PONTOON_CHAOS:-1800} $(CARGO) test $(RELEASE) -p pontoon-tests --test docker chaos:: -- --nocapture

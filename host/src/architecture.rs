@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("client", &[]),
     ("config", &[]),
+    ("cluster", &["config"]),
     ("confine", &["config"]),
     ("launcher", &["confine"]),
-    ("place", &["launcher"]),
+    ("place", &["cluster", "launcher"]),
     ("reaper", &[]),
     ("firewall", &[]),
     ("transaction", &["firewall", "reaper"]),
@@ -17,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("answers", &[]),
     ("driver", &["capability", "confine", "launcher", "place", "transaction"]),
     ("distribution", &["driver"]),
-    ("controller", &["answers", "capability", "driver", "firewall", "place", "reaper", "transaction"]),
+    ("controller", &["answers", "capability", "cluster", "driver", "firewall", "place", "reaper", "transaction"]),
     ("frontend::http", &[]),
     ("frontend::docker", &["client", "controller", "frontend::http"]),
     ("doctor", &["client", "config", "confine", "controller", "firewall", "launcher"]),
@@ -26,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
+            "cluster",
             "config",
             "confine",
             "controller",

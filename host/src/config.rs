@@ -1,4 +1,8 @@
 //! The daemon's configuration in two forms: [`Written`] is what a file or the command line says, [`Config`] is what it means.
+//!
+//! - [`cluster`]: the part `[cluster]`
+
+pub mod cluster;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,13 +10,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tracing_subscriber::filter::Targets;
 
+use cluster::Cluster;
 use words::file::from_toml;
 use words::{Error, Result};
 
 /// Read if it is there and no other file is named.
 pub const DEFAULT_FILE: &str = "/etc/pontoon/pontoon.toml";
 
-/// Bytes of the file: its eight keys, a path of 4 KiB each at most, and much commentary.
+/// Bytes of the file: its keys, a path of 4 KiB each at most, and much commentary.
 const SIZE: usize = 64 << 10;
 
 /// What is written: the keys of the file, and the flags of `pontoon serve`, which override it.
@@ -47,6 +52,9 @@ pub struct Written {
     /// What to log: a level, or a filter such as info,pontoon_kernel=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Etcd, for networks of global scope. In the file only.
+    #[arg(skip)]
+    pub cluster: Option<Cluster>,
 }
 
 /// What it means: every path absolute.
@@ -68,6 +76,8 @@ pub struct Config {
     pub signatures: Option<PathBuf>,
     /// A filter as tracing-subscriber's `Targets` reads it.
     pub log: String,
+    /// Etcd, for networks of global scope; none: this host is no node of a cluster.
+    pub cluster: Option<Cluster>,
 }
 
 impl Config {
@@ -92,9 +102,11 @@ impl Config {
             drivers: path(written.drivers, "/etc/pontoon/drivers")?,
             signatures: written.signatures.map(absolute).transpose()?,
             log: written.log.unwrap_or_else(|| "info".to_owned()),
+            cluster: written.cluster,
             run,
         };
         config.filter()?;
+        config.cluster.as_ref().map_or(Ok(()), Cluster::check)?;
         Ok(config)
     }
 
@@ -118,6 +130,7 @@ impl Written {
             drivers: self.drivers.or(other.drivers),
             signatures: self.signatures.or(other.signatures),
             log: self.log.or(other.log),
+            cluster: self.cluster.or(other.cluster),
         }
     }
 }

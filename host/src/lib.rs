@@ -14,6 +14,7 @@
 //!
 //! - [`frontend`]: turns a wire format into operations and their replies back
 //! - [`controller`]: libnetwork's role: networks, endpoints, pools, sandboxes, the order of calls
+//! - [`cluster`]: what hosts share, in etcd
 //! - [`client`]: asks others over a unix socket, dockerd above all
 //! - [`launcher`]: starts the processes in which drivers' code runs
 //! - [`driver`]: loaded drivers: admission, compiling, cache
@@ -34,6 +35,7 @@ mod architecture;
 pub mod capability;
 pub mod cli;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod confine;
 pub mod conformance;

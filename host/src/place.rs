@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::cluster::Access;
 use crate::launcher::Launcher;
 use grant::Needed;
 use kernel::{Fake, HostPort};
@@ -34,6 +35,8 @@ pub struct Place {
     pub needed: Option<Needed>,
     /// The policy that says which keys may sign which drivers; none: drivers need no signature.
     pub signatures: Option<PathBuf>,
+    /// The way to etcd; none: this host is no node of a cluster.
+    pub cluster: Option<Arc<Access>>,
     /// What holds the ports of the daemon before this one, if they were handed over.
     pub ports: HeldPorts,
 }
@@ -45,8 +48,8 @@ impl Place {
     /// One whose components this program compiles.
     pub fn new(state: PathBuf, run: PathBuf, host: Host) -> Self {
         let (compiler, compiled, launcher, needed) = (THIS_PROGRAM.into(), None, None, None);
-        let (signatures, ports) = (None, HeldPorts::default());
-        Self { state, run, compiler, compiled, launcher, host, deadline: DEADLINE, needed, signatures, ports }
+        let (signatures, cluster, ports) = (None, None, HeldPorts::default());
+        Self { state, run, compiler, compiled, launcher, host, deadline: DEADLINE, needed, signatures, cluster, ports }
     }
 }
 

@@ -410,6 +410,11 @@ impl Transaction {
         Ok(())
     }
 
+    /// The entries that this call puts or removes, by table and key.
+    pub fn entries(&self) -> &BTreeMap<(String, String), Option<Vec<u8>>> {
+        &self.entries
+    }
+
     /// Writes all down in one commit with `extra`, then makes the removals. On an error all is undone.
     /// Answers what was swept.
     pub fn commit(mut self, extra: Vec<Write>, durability: Durability) -> Result<Vec<String>, store::Error> {

@@ -135,8 +135,8 @@ about 30 while it loads its code, then 21; another one ends it
 about 40; no file, socket, thread or child
     host/src/confine/system_calls::the_compiler_has_no_files_no_sockets_and_no_children
     host/src/confine/system_calls::they_are_as_many_as_the_document_says
-No other file, no TCP connection, no signal to processes that it did not start, and none of their memory and files
-    host/src/confine/files::the_daemon_reaches_its_own_files_and_no_others host/src/confine/files::the_compiler_reaches_none
+No other file, no TCP connection but to etcd's ports where `[cluster]` names some, no signal to processes that it did not start, and none of their memory and files
+    host/src/confine/files::the_daemon_reaches_its_own_files_and_no_others host/src/confine/files::a_node_of_a_cluster_connects_to_etcds_ports_alone host/src/confine/files::the_compiler_reaches_none
 of which an engine process has none but the first
     engines::while_a_call_runs
 When it ends, its processes end with it, and the daemon ends with a failure

@@ -5,6 +5,7 @@ mod addresses;
 mod author;
 mod bounded;
 mod claims;
+mod cluster;
 mod cold;
 mod confine;
 mod conformance;

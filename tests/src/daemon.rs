@@ -80,6 +80,10 @@ impl Daemon {
             command.arg(format!("--{folder}")).arg(self.file(folder));
         }
         command.arg("--socket").arg(self.socket()).args(["--log", "warn"]);
+        let config = self.file("pontoon.toml");
+        if config.exists() {
+            command.arg("--config").arg(config);
+        }
         command
     }
 

@@ -11,12 +11,14 @@
 //! - [`LANGUAGES`]: those other than Rust that drivers are written in
 //! - [`Timings`]: what things take, for the benches; [`Floor`]: what the kernel alone takes; [`traced`]: what processes ask of the kernel
 //! - [`Registry`]: Debian's docker-registry in a daemon's namespace, and a command line that asks it; [`Tokens`]: a server of tokens for it
+//! - [`Etcd`]: Debian's etcd in a namespace, and daemons that are nodes of a cluster
 //! - [`Report`]: what a bench found
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails the test that it is for")]
 
 mod bench;
 mod chart;
 mod daemon;
+mod etcd;
 mod fake_bench;
 mod floor;
 mod language;
@@ -39,6 +41,7 @@ use std::path::PathBuf;
 pub use bench::{Bench, ForRuntimes, attach, attach_path, bridge_code, create, launcher, registers};
 pub use chart::{Axis, Line};
 pub use daemon::{Daemon, Ran};
+pub use etcd::{Etcd, PREFIX};
 pub use fake_bench::FakeBench;
 pub use floor::Floor;
 pub use language::{LANGUAGES, with_tools};

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::driver::CallTrace;
+use super::driver::{CallTrace, Scope};
 use super::endpoint::Endpoint;
 use super::origin::Origin;
 use super::table::Entry;
@@ -39,6 +39,9 @@ pub struct CreateNetwork {
     /// The driver that gives its pools and addresses; none: Pontoon's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipam: Option<Name>,
+    /// Where it is; none: on this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
     /// Options for that driver.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ipam_options: BTreeMap<String, String>,
@@ -114,6 +117,9 @@ pub struct Network {
     pub internal: bool,
     /// Labels for the driver.
     pub options: BTreeMap<String, String>,
+    /// Where it is: on this host, or on all hosts of its cluster.
+    #[serde(default = "local")]
+    pub scope: Scope,
     /// For which engine it was made.
     pub origin: Origin,
     /// `up`, or why it is not.
@@ -122,6 +128,11 @@ pub struct Network {
     pub created: u64,
     /// How many endpoints it has.
     pub endpoints: usize,
+}
+
+/// Older daemons have no others.
+fn local() -> Scope {
+    Scope::Local
 }
 
 /// How much of a pool is in use.

@@ -1,7 +1,7 @@
 //! The command line: `pontoon serve` is the daemon, everything else asks a running one over its admin API.
 //!
 //! - [`main`]: from the process's arguments to its exit code
-//! - `driver`, `upgrade`, `moving`, `grant`, `network`, `endpoint`, `table`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
+//! - `driver`, `upgrade`, `moving`, `grant`, `network`, `endpoint`, `table`, `node`, `system`, `doctor`: the commands, one file per object: arguments, request, what is printed
 //! - `new`, `build`, `pack`, `driver_test`, `bench`, `explain`, `replay`: what a driver's author needs, without a daemon
 //! - `dev`, `trial`, `driver_trace`: the same, with one; `recording`: recorded calls, as text and as files
 //! - `plan`: what `driver_test`, `bench` and `grant` tell the suite of a component
@@ -26,6 +26,7 @@ mod grant;
 mod moving;
 mod network;
 mod new;
+mod node;
 mod outdated;
 mod output;
 mod pack;
@@ -117,6 +118,9 @@ enum Ask {
     /// Tables of networks: ls, put, rm
     #[command(subcommand)]
     Table(table::Command),
+    /// Nodes of a cluster: ls, rm
+    #[command(subcommand)]
+    Node(node::Command),
     /// Remove what nothing owns any more: endpoints whose namespace is gone, what dockerd has forgotten, kernel objects without a record
     Gc {
         /// Also what a store does not know that is an older copy than the one that this machine's networks were made with
@@ -210,6 +214,7 @@ async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Wr
         Ask::Network(command) => command.run(&mut session).await,
         Ask::Endpoint(command) => command.run(&mut session).await,
         Ask::Table(command) => command.run(&mut session).await,
+        Ask::Node(command) => command.run(&mut session).await,
         Ask::Gc { orphans } => system::gc(orphans, &mut session).await,
         Ask::Doctor(written) => doctor::run(Written { socket, ..*written }, &mut session).await,
         Ask::Version => system::version(&mut session).await,

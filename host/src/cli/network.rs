@@ -6,6 +6,7 @@ use super::output::{Session, listing, table};
 use super::pools::Pools;
 use super::values::{lines, list, pair, short, unique, utc};
 use super::{endpoint, table as entries, trace};
+use operation::driver::Scope;
 use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Pool, PoolUsage, Removed};
 use words::{Error, Name};
 
@@ -61,6 +62,9 @@ pub struct Create {
     /// The driver that gives pools and addresses [default: Pontoon's own]
     #[arg(long, value_name = "DRIVER", conflicts_with = "no_pools")]
     ipam: Option<Name>,
+    /// Where it is: on this host, or on all hosts of its cluster ([cluster] in the configuration) [default: local]
+    #[arg(long, value_enum, value_name = "SCOPE", conflicts_with = "ipam")]
+    scope: Option<Where>,
     /// An option for that driver (repeatable)
     #[arg(long = "ipam-opt", value_name = "KEY=VALUE", value_parser = pair, requires = "ipam")]
     ipam_options: Vec<(String, String)>,
@@ -70,6 +74,22 @@ pub struct Create {
     /// Print what the driver was called for
     #[arg(long)]
     trace: bool,
+}
+
+/// A scope, as a word of the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Where {
+    Local,
+    Global,
+}
+
+impl From<Where> for Scope {
+    fn from(place: Where) -> Self {
+        match place {
+            Where::Local => Self::Local,
+            Where::Global => Self::Global,
+        }
+    }
 }
 
 impl Command {
@@ -117,6 +137,7 @@ impl Create {
             internal: self.internal,
             no_pools: self.no_pools,
             ipam: self.ipam,
+            scope: self.scope.map(Scope::from),
             ipam_options: unique(self.ipam_options)?,
             options: unique(self.options)?,
         })
@@ -179,6 +200,7 @@ fn show(details: &NetworkDetails) -> String {
         ("ID", network.id.to_string()),
         ("DRIVER", network.driver.to_string()),
         ("ORIGIN", network.origin.to_string()),
+        ("SCOPE", if network.scope == Scope::Global { "global" } else { "local" }.to_owned()),
         ("STATE", network.state.clone()),
         ("CREATED", utc(network.created)),
         ("ADDRESSES", list(families.iter().filter(|(on, _)| *on).map(|(_, name)| name))),

@@ -79,6 +79,8 @@ async fn every_command_sends_its_request() {
         ("table put a t k v", r#"PUT /networks/a/tables/t/k {"value":"v","owner":"operator"}"#),
         ("table put a t k v --owner b", r#"PUT /networks/a/tables/t/k {"value":"v","owner":"b"}"#),
         ("table rm a t k", "DELETE /networks/a/tables/t/k"),
+        ("node ls", "GET /nodes"),
+        ("node rm a", "DELETE /nodes/a"),
         ("gc", "POST /gc null"),
         ("version", "GET /version"),
     ];

@@ -29,6 +29,7 @@ pub async fn run(
         internal: false,
         no_pools: false,
         ipam: None,
+        scope: None,
         ipam_options: [].into(),
         options: labels.clone(),
     };

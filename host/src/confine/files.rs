@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
 use crate::config::Config;
+use crate::config::cluster::Cluster;
 
 /// The newest version whose every restriction is wanted: the one after it also stands between the daemon and dockerd's socket. On an older
 /// kernel, what that has.
@@ -17,7 +18,8 @@ const VERSION: ABI = ABI::V6;
 /// are elsewhere the keyholder opens.)
 const READ: [&str; 4] = ["/proc", "/sys/fs/cgroup", "/dev/urandom", "/run"];
 
-/// The daemon reaches its own folders, settings of the network, and nothing else. It connects to no TCP port.
+/// The daemon reaches its own folders, settings of the network, and nothing else. It connects to etcd's TCP ports, where it has an etcd, and to
+/// no other.
 pub(super) fn only_those_of_the_daemon(config: &Config) -> Result<(), String> {
     let rules = || {
         let write = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::ReadDir;
@@ -25,7 +27,10 @@ pub(super) fn only_those_of_the_daemon(config: &Config) -> Result<(), String> {
         let socket = config.socket.parent().unwrap_or(&config.run);
         // Its folder: whoever writes the policy anew makes another file of it.
         let policy = config.signatures.as_deref().and_then(Path::parent);
+        let ports =
+            config.cluster.iter().flat_map(Cluster::ports).map(|port| NetPort::new(port, AccessNet::ConnectTcp));
         ruleset()?
+            .add_rules(ports.map(Ok::<_, RulesetError>))?
             .add_rules(path_beneath_rules([&*config.state, &config.run, socket, &config.plugins], folder))?
             .add_rules(path_beneath_rules([&config.drivers], AccessFs::ReadFile | AccessFs::ReadDir))?
             .add_rules(path_beneath_rules(policy, AccessFs::ReadFile))?
@@ -131,6 +136,21 @@ mod tests {
         });
         other.kill().unwrap();
         other.wait().unwrap();
+    }
+
+    #[test]
+    fn a_node_of_a_cluster_connects_to_etcds_ports_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let listeners = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [etcd, other] = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+        let text = format!("endpoints = ['http://{etcd}']\nnode = 'a'\naddress = '192.0.2.1'");
+        let cluster = words::file::from_toml("f", &text).unwrap();
+        let config = Config { cluster: Some(cluster), ..config(folder.path()) };
+        on_thread(move || {
+            only_those_of_the_daemon(&config).unwrap();
+            TcpStream::connect(etcd).unwrap();
+            assert!(TcpStream::connect(other).is_err_and(|e| e.kind() == PermissionDenied));
+        });
     }
 
     #[test]

@@ -78,6 +78,7 @@ fn create(world: &World<'_>) -> Checked<()> {
         internal: false,
         no_pools: !options.ipv4 && !options.ipv6,
         ipam: None,
+        scope: None,
         ipam_options: [].into(),
         options: world.suite.labels.clone(),
     };

@@ -45,7 +45,16 @@ impl Inner {
         let sandbox = self.sandbox(&attach.namespace)?;
         let _until_it_is_attached = self.kernel.keep(&sandbox);
         let mut endpoint = self.new_endpoint(&network, &steps.driver, &attach, &sandbox)?;
-        let (leases, mut asked) = self.leases(&network, &mut endpoint, &attach)?;
+        let (leases, mut asked) = match network.global && self.cluster.is_some() {
+            false => self.leases(&network, &mut endpoint, &attach)?,
+            true => match self.claim(&network, &mut endpoint, &attach) {
+                Ok(leases) => (leases, Vec::new()),
+                Err(error) => {
+                    self.unclaim(&network, &endpoint);
+                    return Err(error);
+                }
+            },
+        };
         let mut attaching = Attaching::new(self, steps, &network, endpoint, sandbox);
         match attaching.run(&attach, &leases) {
             Ok(info) => {
@@ -100,7 +109,7 @@ impl Inner {
 
     /// An address of each family that the network has pools for: they are the endpoint's once what is answered is committed. No other
     /// operation of the network looks for one meanwhile. Answers the calls of a driver that manages addresses, too: its are the endpoint's already.
-    fn leases(
+    pub(super) fn leases(
         &self,
         network: &Network,
         endpoint: &mut Endpoint,
@@ -218,7 +227,9 @@ impl<'a> Attaching<'a> {
         if self.endpoint.address_ipv6.is_none() || uses_ipv6.map_or_else(|| self.inner.uses_ipv6(&self.sandbox), Ok)? {
             return Ok(false);
         }
+        let before = self.endpoint.clone();
         self.endpoint = self.steps.release_ipv6(self.network, &self.endpoint)?;
+        self.inner.unclaim(self.network, &before);
         self.inner.release_addresses(self.network, &self.endpoint.id, IpAddr::is_ipv6);
         Ok(true)
     }
@@ -258,6 +269,7 @@ impl<'a> Attaching<'a> {
         let undone = match inner.store.endpoint(&endpoint.network, &endpoint.id) {
             Ok(None) => {
                 inner.release_addresses(network, &endpoint.id, |_| true);
+                inner.unclaim(network, endpoint);
                 Ok(())
             }
             _ => inner.forget_endpoint(network, endpoint).map(drop),

@@ -165,7 +165,7 @@ impl Inner {
         let mut host = lock(&host);
         let end = wanted_end(call, &result);
         let returned = Instant::now();
-        let settled = settle(call, state_of(&mut host), result, finish, has_turn);
+        let settled = settle(self, call, state_of(&mut host), result, finish, has_turn);
         if let Err(Stopped::Overtaken(what)) = settled {
             return Err(Stopped::Overtaken(what));
         }
@@ -316,6 +316,7 @@ fn wanted_end(call: &Call<'_>, result: &std::result::Result<Returned, Failure>) 
 
 /// Commits what the call did, with what `finish` adds; or undoes it.
 fn settle(
+    inner: &Inner,
     call: &Call<'_>,
     state: &mut CallState,
     result: std::result::Result<Returned, Failure>,
@@ -342,6 +343,8 @@ fn settle(
         transaction.sweep()?;
     }
     state.gate.check_left(&transaction)?;
+    // In the whole cluster, or not here either. What is not committed is taken back there.
+    let _published = inner.publish(call, &transaction, &writes)?;
     let _after_who_has_the_turn =
         (!has_turn).then(|| call.driver.commits.read().unwrap_or_else(PoisonError::into_inner));
     if transaction.has_changes() {

@@ -11,6 +11,7 @@
 //! - `untold`: events that a driver did not take
 //! - `sandbox`: libnetwork's own part of a join
 //! - `request`: what a container engine asks for, by the plugin protocol; `taken_pool`: address pools for it
+//! - `global`: networks of global scope, in the store of the cluster
 //! - `direct`: a driver's functions, called past all that: for the conformance suite
 //! - `pool`: address pools; `ipam`: those that a driver gives
 //! - `restart`: what a start finds, and garbage; `forgotten`: what a container engine has forgotten
@@ -23,6 +24,7 @@ mod driver;
 mod endpoint;
 mod forgotten;
 mod gateway;
+mod global;
 mod ipam;
 mod lifecycle;
 mod migrate;
@@ -50,6 +52,7 @@ use tokio::sync::{RwLock, watch};
 use turns::{Turn, Turns};
 
 use crate::answers::Fault;
+use crate::cluster::Cluster;
 use crate::driver::Drivers;
 use crate::driver::archive::{self, Archive};
 use crate::firewall::{Exceptions, Firewall, Found};
@@ -90,6 +93,8 @@ pub(crate) struct Inner {
     /// The calls that were made, if somebody counts them.
     calls: Mutex<Option<Vec<Called>>>,
     untold: untold::Untold,
+    /// What this host shares with others; none: it is no node of a cluster.
+    cluster: Option<Arc<Cluster>>,
     /// Why what the drivers folder has for a driver does not serve.
     files: Mutex<BTreeMap<Name, String>>,
 }
@@ -125,7 +130,9 @@ impl Controller {
         let (reaper, fault, calls) = (Arc::new(reaper), Mutex::default(), Mutex::default());
         let untold = untold::Untold::default();
         let files = Mutex::default();
-        let inner = Arc::new(Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold, files });
+        let cluster = global::join(&store, place.cluster.clone())?;
+        let inner = Inner { store, kernel, reaper, firewall, drivers, fault, calls, untold, cluster, files };
+        let inner = Arc::new(inner);
         inner.restart()?;
         // Those that no record asks for.
         inner.kernel.receive_ports(Vec::new());
@@ -284,6 +291,9 @@ impl Controller {
 
     /// A network, whole: by name, id, or the start of an id that only one has. Verbose: with its entries, explained by its driver.
     pub async fn network(&self, network: &str, verbose: bool) -> Result<NetworkDetails> {
+        if let Some(elsewhere) = self.details_elsewhere(network).await? {
+            return Ok(elsewhere);
+        }
         if verbose {
             let (id, driver) = self.find_network(network).await?;
             return self.on_driver(driver, move |inner| inner.network_details(id.as_str(), true)).await;
@@ -294,12 +304,16 @@ impl Controller {
 
     /// Removes a network without endpoints.
     pub async fn remove_network(&self, network: &str) -> Result<Removed> {
+        if let Some(removed) = self.remove_elsewhere(network).await? {
+            return Ok(removed);
+        }
         let (id, driver) = self.find_network(network).await?;
         self.on_network(id.clone(), driver, move |inner| inner.remove_network(&id)).await
     }
 
     /// Attaches a namespace to a network.
     pub async fn attach(&self, network: &str, attach: Attach) -> Result<Attached> {
+        self.make_here(network).await?;
         let (name, wanted) = (network.to_owned(), attach.clone());
         let look = move |inner: &Inner| {
             let network = inner.find_network(&name)?;

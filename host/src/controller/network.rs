@@ -17,6 +17,9 @@ const ADDRESS_SPACE: &str = "LocalDefault";
 
 impl Inner {
     pub(super) fn create_network(&self, id: Id, create: CreateNetwork) -> Result<CreatedNetwork> {
+        if create.scope == Some(Scope::Global) {
+            return self.create_global(&id, &create);
+        }
         let mut steps = self.steps(&create.driver)?;
         self.check_name_is_free(&create)?;
         let options = NetworkOptions {
@@ -31,7 +34,7 @@ impl Inner {
         network.address_space = ADDRESS_SPACE.into();
         let mut calls = Vec::new();
         match &create.ipam {
-            None => network.pools = self.choose_pools(&network.id, &create, skip)?,
+            None => network.pools = self.choose_pools(&network.id, &create, skip, &self.subnets_of_cluster())?,
             Some(ipam) => calls = self.take_pools(&mut network, &create, ipam, skip)?,
         }
         network.asked = Some(chosen(&network.pools, &network.address_space));
@@ -48,7 +51,7 @@ impl Inner {
         Ok(CreatedNetwork { network: self.network_reply(&network)?, calls })
     }
 
-    fn check_name_is_free(&self, create: &CreateNetwork) -> Result<()> {
+    pub(super) fn check_name_is_free(&self, create: &CreateNetwork) -> Result<()> {
         match self.store.find_network(create.name.as_str())?.iter().find(|n| n.name == create.name) {
             Some(_) => Err(Error::exists(format!("there is a network {} already", create.name))),
             None => Ok(()),
@@ -74,6 +77,10 @@ impl Inner {
             return Err(Error::forbidden(format!(
                 "the network {name} has {count} endpoints: detach them first (`pontoon endpoint ls {name}`)"
             )));
+        }
+        if network.global && self.cluster.is_some() {
+            self.unshare(&network)?;
+            return self.delete_network(&network, false);
         }
         // Another engine has forgotten it by then.
         self.delete_network(&network, network.origin == Origin::Native)
@@ -145,7 +152,9 @@ impl Inner {
     }
 
     pub(super) fn networks(&self) -> Result<Vec<network::Network>> {
-        self.store.networks()?.iter().map(|n| self.network_reply(n)).collect()
+        let here = self.store.networks()?;
+        let here = here.iter().map(|n| self.network_reply(n)).collect::<Result<Vec<_>>>()?;
+        Ok(here.into_iter().chain(self.networks_elsewhere()?).collect())
     }
 
     pub(super) fn network_details(&self, network: &str, verbose: bool) -> Result<NetworkDetails> {
@@ -207,7 +216,7 @@ impl Inner {
         Ok(named)
     }
 
-    fn network_reply(&self, network: &Network) -> Result<network::Network> {
+    pub(super) fn network_reply(&self, network: &Network) -> Result<network::Network> {
         let closed = || {
             let why = self.firewall.closed().remove(&network.id)?;
             Some(format!("closed: its packet rules are gone and can't be put back: {why}"))
@@ -222,6 +231,7 @@ impl Inner {
             ipv6: network.ipv6,
             internal: network.internal,
             options: network.options.clone(),
+            scope: if network.global { Scope::Global } else { Scope::Local },
             origin: network.origin.clone(),
             state: network.down.clone().or_else(closed).unwrap_or_else(|| "up".into()),
             created: network.created,

@@ -6,6 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
 use kernel::{LinkKey, Mark, Namespace};
+use operation::driver::Scope;
 use operation::network::{CreateNetwork, Pool, PoolRequest};
 use words::{Error, Id, Result};
 
@@ -22,7 +23,14 @@ const IPV6_PREFIX: u8 = 64;
 impl Inner {
     /// Chooses a network's pools and claims them for it, so that no other network gets them. `skip`: reserve no gateway for
     /// IPv4, for IPv6.
-    pub(super) fn choose_pools(&self, id: &Id, create: &CreateNetwork, skip: (bool, bool)) -> Result<Vec<Pool>> {
+    /// `others`: subnets that networks of the cluster have.
+    pub(super) fn choose_pools(
+        &self,
+        id: &Id,
+        create: &CreateNetwork,
+        skip: (bool, bool),
+        others: &[IpNet],
+    ) -> Result<Vec<Pool>> {
         check_families(create)?;
         if create.no_pools {
             return Ok(Vec::new());
@@ -31,7 +39,7 @@ impl Inner {
         loop {
             let mut pools = asked.clone();
             for ipv4 in families_without_pool(create, &asked) {
-                let subnet = self.free_pool(ipv4)?;
+                let subnet = self.free_pool(ipv4, create.scope == Some(Scope::Global), others)?;
                 pools.push(checked(
                     &PoolRequest { subnet, range: None, gateway: None, aux_addresses: [].into() },
                     skip,
@@ -48,10 +56,15 @@ impl Inner {
     }
 
     /// A subnet of the family that no network has and that the host does not reach by itself: a network on the host's LAN or VPN would cut it
-    /// off from there. A default route does not count, and neither does what a network's own link reaches.
-    pub(super) fn free_pool(&self, ipv4: bool) -> Result<IpNet> {
-        let mut candidates: Box<dyn Iterator<Item = IpNet>> =
-            if ipv4 { Box::new(ipv4_candidates()) } else { Box::new(self.ipv6_candidates()) };
+    /// off from there. A default route does not count, and neither does what a network's own link reaches. One for all hosts comes from the
+    /// other end than those of one host: a host that has not made it yet would take it.
+    pub(super) fn free_pool(&self, ipv4: bool, global: bool, others: &[IpNet]) -> Result<IpNet> {
+        let all: Box<dyn Iterator<Item = IpNet>> = match (ipv4, global) {
+            (true, false) => Box::new(ipv4_candidates()),
+            (true, true) => Box::new(ipv4_candidates().rev()),
+            (false, _) => Box::new(self.ipv6_candidates()),
+        };
+        let mut candidates = all.filter(|one| !others.iter().any(|other| overlap(one, other)));
         let mut is_sure = false;
         loop {
             let subnet = self.store.free_pool(&mut candidates)?;
@@ -128,7 +141,12 @@ pub(super) fn check_families(create: &CreateNetwork) -> Result<()> {
     Ok(())
 }
 
-fn ipv4_candidates() -> impl Iterator<Item = IpNet> {
+/// Whether two subnets have an address in common.
+pub(super) fn overlap(one: &IpNet, other: &IpNet) -> bool {
+    one.contains(other) || other.contains(one)
+}
+
+fn ipv4_candidates() -> impl DoubleEndedIterator<Item = IpNet> {
     (0..IPV4_COUNT)
         .filter_map(|n| Ipv4Net::new(Ipv4Addr::from(IPV4_FIRST + (n << 8)), IPV4_PREFIX).ok().map(IpNet::from))
 }

@@ -158,7 +158,7 @@ impl Inner {
 
     /// Makes a network again from its recorded arguments, its driver's memory of it empty. One that can't be made stays
     /// down, with the reason.
-    fn make_again(&self, network: &mut Network) -> Result<()> {
+    pub(super) fn make_again(&self, network: &mut Network) -> Result<()> {
         let mut writes: Vec<Write> =
             self.store.objects(&network.id, None)?.into_iter().map(|o| Write::RemoveObject(o.id)).collect();
         writes.push(Write::ClearState { network: network.id.clone() });

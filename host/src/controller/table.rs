@@ -66,6 +66,7 @@ impl Inner {
 
     pub(super) fn put_entry(&self, network: &Id, table: String, key: String, put: PutEntry) -> Result<()> {
         check(&table, &key)?;
+        self.check_is_local(network)?;
         let owner = Name::new(&put.owner).map_err(|e| e.context("the owner"))?;
         if owner.as_str() == store::OWN {
             return Err(Error::forbidden(format!("{:?} is the driver itself: choose another owner", store::OWN)));
@@ -93,6 +94,7 @@ impl Inner {
 
     pub(super) fn remove_entry(&self, network: &Id, table: String, key: String) -> Result<()> {
         check(&table, &key)?;
+        self.check_is_local(network)?;
         match self.store.entry(network, &table, &key)? {
             None => return Err(Error::not_found(format!("{table} has no entry {key:?}"))),
             Some((entry, _)) if entry.owner == store::OWN => {
@@ -103,6 +105,17 @@ impl Inner {
         self.write(Write::RemoveEntry { network: network.clone(), table, key })?;
         self.tell(network);
         Ok(())
+    }
+
+    /// The entries of other nodes are theirs.
+    fn check_is_local(&self, network: &Id) -> Result<()> {
+        match self.store.network(network)? {
+            Some(network) if network.global && self.cluster.is_some() => Err(Error::forbidden(format!(
+                "the network {} is of global scope: its entries come from the nodes of the cluster",
+                network.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, write: Write) -> Result<()> {

@@ -33,7 +33,7 @@ impl Inner {
         loop {
             let subnet = match pool {
                 Some(subnet) => subnet.trunc(),
-                None => self.free_pool(!ipv6)?,
+                None => self.free_pool(!ipv6, false, &self.subnets_of_cluster())?,
             };
             let taken = TakenPool {
                 id: Id::random()?,

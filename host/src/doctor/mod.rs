@@ -6,11 +6,13 @@
 //! - `docker`: dockerd itself
 //! - `network`: the host's firewall, bridge-nf, forwarding
 //! - `kernel`: what the kernel can do, tried
+//! - `cluster`: etcd
 //! - `state`: the state folder and the admin socket
 //! - `process`: what the daemon and its helpers have given up
 //! - `access`: who else can write to a path
 
 mod access;
+mod cluster;
 mod docker;
 mod drivers;
 mod kernel;
@@ -59,6 +61,7 @@ pub async fn examine(config: &Config, daemon: Option<Daemon<'_>>) -> Vec<Finding
         findings.extend(network::exceptions(daemon.controller).await);
         findings.extend(network::closed(daemon.controller).await);
         findings.extend(network::mtu(daemon.controller).await);
+        findings.extend(cluster::look(daemon.controller));
         findings.extend(process::look());
         if daemon.controller.is_behind().unwrap_or_default() {
             let found = "its store is an older copy than the one that this machine's networks were made with, or another: what it does not know of stays";

@@ -29,6 +29,7 @@ use self::log::Bounded;
 pub use self::replace::Predecessor;
 use self::replace::{Door, Given, Successor, hand_over};
 use self::watch::Watcher;
+use crate::cluster::Access;
 use crate::config::{Config, Written};
 use crate::controller::Controller;
 use crate::frontend::admin;
@@ -58,13 +59,15 @@ pub fn main(flags: Written, replace: bool) -> Result<()> {
     if predecessor.is_none() {
         sockets.keep(&config.socket, sockets.take_or_bind(&config.socket)?);
     }
+    // Names and files that it can't reach any more when it is confined.
+    let cluster = config.cluster.as_ref().map(Access::read).transpose()?.map(Arc::new);
     let (launcher, helpers) = confine(&config)?;
     let (launcher, ports) = (Arc::new(launcher), HeldPorts::default());
     if let Some(predecessor) = &predecessor {
         predecessor.prepare(&config, &launcher)?;
         predecessor.take(&mut sockets, &ports)?;
     }
-    let beginning = Beginning { launcher: Some(launcher), sockets, ports, predecessor };
+    let beginning = Beginning { launcher: Some(launcher), cluster, sockets, ports, predecessor };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::internal(format!("can't start threads: {e}")))?;
     let served = runtime.block_on(async { until_lost(helpers, |stop| run(&config, beginning, stop)).await });
@@ -129,6 +132,8 @@ fn confine(config: &Config) -> Result<(Launcher, [Helper; 2])> {
 pub struct Beginning {
     /// What starts processes for drivers' code.
     pub launcher: Option<Arc<Launcher>>,
+    /// The way to etcd.
+    pub cluster: Option<Arc<Access>>,
     /// Sockets that are there already, the admin socket among them: clients that come early wait instead of failing, and two daemons never
     /// start side by side.
     pub sockets: Inherited,
@@ -142,14 +147,14 @@ pub struct Beginning {
 ///
 /// Sockets are served only when the controller has put everything in order.
 pub async fn run(config: &Config, beginning: Beginning, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let Beginning { launcher, sockets, ports, mut predecessor } = beginning;
+    let Beginning { launcher, cluster, sockets, ports, mut predecessor } = beginning;
     let sockets = Arc::new(sockets);
     tokio::pin!(shutdown);
     loop {
         // Before the folder is read: what changes after that is told.
         let mut watcher = folder::watch(&config.drivers);
         let started = tokio::select! {
-            started = start(config, launcher.clone(), &ports) => started?,
+            started = start(config, launcher.clone(), cluster.clone(), &ports) => started?,
             // What was begun is as after a kill: the next start puts it in order.
             () = &mut shutdown => return Ok(()),
         };
@@ -220,6 +225,7 @@ async fn serve(
         kept = http::serve(listening, router, stopping) => kept,
         // For ever.
         () = controller.tell_again() => None,
+        () = controller.follow_cluster() => None,
         () = folder::follow(controller, &plugins, &config.drivers, watcher) => None,
     };
     if let Some(kept) = kept {
@@ -237,9 +243,14 @@ async fn serve(
 }
 
 /// Puts store and kernel in order and loads the drivers.
-async fn start(config: &Config, launcher: Option<Arc<Launcher>>, ports: &HeldPorts) -> Result<Controller> {
+async fn start(
+    config: &Config,
+    launcher: Option<Arc<Launcher>>,
+    cluster: Option<Arc<Access>>,
+    ports: &HeldPorts,
+) -> Result<Controller> {
     let place = Place::new(config.state.clone(), config.run.clone(), Host::Own);
-    let place = Place { launcher, signatures: config.signatures.clone(), ports: ports.clone(), ..place };
+    let place = Place { launcher, cluster, signatures: config.signatures.clone(), ports: ports.clone(), ..place };
     let started = tokio::task::spawn_blocking(move || Controller::start(&place)).await;
     let controller = started.map_err(|e| Error::internal(format!("can't start: {e}")))??;
     folder::load(&controller, &config.drivers).await;

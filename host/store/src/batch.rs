@@ -124,6 +124,8 @@ pub enum Write {
     TakeAddress { pool: TakenPool, address: IpAddr, owner: String, gateway: bool },
     /// An address of a pool that an engine took is this endpoint's from now on. Ok if nobody has taken it.
     HoldAddress { address: IpAddr, endpoint: Id },
+    /// An address of a network is taken by another node (its name), or by none any more. What is an endpoint's of this host stays.
+    SetElsewhere { network: Id, address: IpAddr, node: Option<Name> },
     /// Ok if it is free.
     ReleaseAddress { network: Id, address: IpAddr },
     /// All of the owner's in the network.

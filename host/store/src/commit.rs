@@ -110,6 +110,7 @@ fn apply(c: &Connection, version: i64, write: Write) -> Result<Option<i64>> {
             leases::take_of_pool(c, &pool, Some(address), &owner, gateway).map(drop)
         }
         Write::HoldAddress { address, endpoint } => leases::hold(c, address, &endpoint),
+        Write::SetElsewhere { network, address, node } => leases::set_elsewhere(c, &network, address, node.as_ref()),
         Write::ReleaseAddress { network, address } => leases::release(c, &network, address),
         Write::ReleaseOwner { network, owner } => leases::release_owner(c, &network, &owner),
         Write::SetMeta { key, value } => meta::set(c, &key, &value),

@@ -7,14 +7,14 @@ use std::net::IpAddr;
 
 use rusqlite::{Connection, Row};
 
-use super::Store;
 use super::batch::Durability;
 use super::error::Error;
 use super::query::{Result, all, one, run};
 use super::record::{Lease, TakenPool};
 use super::span::{self, Span};
+use super::{ELSEWHERE, Store};
 use operation::network::Pool;
-use words::{Id, now};
+use words::{Id, Name, now};
 
 impl Store {
     /// Finds an address of a pool for an owner (an endpoint's id): the wanted one, which can be anywhere in the subnet,
@@ -51,6 +51,13 @@ impl Store {
         self.read(|c| {
             all(c, sql, key, |row| Ok(span::address(row.get(0)?, span::number_of(&row.get::<_, Vec<u8>>(1)?))))
         })
+    }
+
+    /// Whose an address of a network is: an endpoint's id, or another node's.
+    pub fn owner_of_address(&self, network: &Id, address: IpAddr) -> super::Result<Option<String>> {
+        let sql = "SELECT owner FROM leases WHERE network = ?1 AND family = ?2 AND address = ?3";
+        let key = (network.as_str(), span::family(address), span::blob(address));
+        self.look(|c| one(c, sql, key, |row| Ok(row.get(0)?)))
     }
 
     /// Frees an address. Ok if it is free.
@@ -97,7 +104,8 @@ impl Store {
             )?;
             let sql = "DELETE FROM leases WHERE NOT EXISTS
                        (SELECT 1 FROM endpoints e WHERE e.id = leases.owner AND e.network = leases.network)
-                       AND network NOT IN (SELECT id FROM taken_pools)";
+                       AND network NOT IN (SELECT id FROM taken_pools)
+                       AND NOT (owner LIKE 'node:%' AND network IN (SELECT id FROM networks))";
             let leases = run(c, sql, [])?;
             run(
                 c,
@@ -163,6 +171,7 @@ fn is_owners(c: &Connection, network: &Id, pool: &Pool, address: IpAddr, owner: 
         Some((holder, name)) if holder != owner => {
             let whose = match name {
                 Some(name) => format!("endpoint {name:?}"),
+                None if holder.starts_with(ELSEWHERE) => format!("the node {}", &holder[ELSEWHERE.len()..]),
                 None => whose(c, &subnet.to_string(), address)?,
             };
             Err(Error::Exists(format!("{address} is taken by {whose}")).into())
@@ -284,6 +293,17 @@ pub(super) fn hold(c: &Connection, address: IpAddr, endpoint: &Id) -> Result<()>
 
 pub(super) fn release_owner(c: &Connection, network: &Id, owner: &str) -> Result<()> {
     run(c, "DELETE FROM leases WHERE network = ?1 AND owner = ?2", [network.as_str(), owner])?;
+    Ok(())
+}
+
+/// Of another node's address.
+pub(super) fn set_elsewhere(c: &Connection, network: &Id, address: IpAddr, node: Option<&Name>) -> Result<()> {
+    let sql = "DELETE FROM leases WHERE network = ?1 AND family = ?2 AND address = ?3 AND owner LIKE 'node:%'";
+    run(c, sql, (network.as_str(), span::family(address), span::blob(address)))?;
+    let Some(node) = node else { return Ok(()) };
+    let sql = "INSERT OR IGNORE INTO leases (network, family, address, owner, taken) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let owner = format!("{ELSEWHERE}{node}");
+    run(c, sql, (network.as_str(), span::family(address), span::blob(address), owner, now().cast_signed()))?;
     Ok(())
 }
 

@@ -66,6 +66,9 @@ pub const SCHEMA: u32 = 7;
 /// The owner of the entries that a network's driver on this host made.
 pub const OWN: &str = "self";
 
+/// What the owners of entries and addresses begin with that are another node's: its name follows. No name has a colon.
+pub const ELSEWHERE: &str = "node:";
+
 /// Readers beyond these open a connection for one read.
 const IDLE_READERS: usize = 4;
 

@@ -132,6 +132,9 @@ pub struct Network {
     pub address_space: String,
     /// For which engine it was made.
     pub origin: Origin,
+    /// It is of global scope: what its hosts share of it is in the cluster's store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub global: bool,
     /// `network-allocate` was called for it.
     pub allocated: bool,
     /// Why it is not up; none: it is.
@@ -326,7 +329,7 @@ pub struct TableEntry {
     pub table: String,
     /// The key.
     pub key: String,
-    /// Who owns it; [`OWN`](super::OWN): the network's driver on this host.
+    /// Who owns it; [`OWN`](super::OWN): the network's driver on this host; [`ELSEWHERE`](super::ELSEWHERE) and a name: another node.
     pub owner: String,
     /// The endpoint with which it goes.
     pub endpoint: Option<Id>,
@@ -380,6 +383,7 @@ impl Network {
             other,
             address_space: String::new(),
             origin,
+            global: false,
             allocated: false,
             down: None,
             created: now(),

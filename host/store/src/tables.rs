@@ -34,6 +34,11 @@ impl Store {
         Ok(versioned(rows))
     }
 
+    /// Table and key of the entries that go with an endpoint.
+    pub fn entries_of_endpoint(&self, network: &Id, endpoint: &Id) -> super::Result<Vec<(String, String)>> {
+        self.look(|c| keys_of_endpoint(c, network, endpoint))
+    }
+
     /// The entries of a table, if they are not more than so many bytes. (A table is read as far as that.)
     pub fn entry_list(&self, network: &Id, table: &str, most: usize) -> super::Result<(Vec<TableEntry>, ListVersion)> {
         let size = |(entry, _): &(TableEntry, i64)| entry.key.len() + entry.value.len();
@@ -111,11 +116,13 @@ pub(super) fn remove(c: &Connection, network: &Id, table: &str, key: &str) -> Re
 }
 
 pub(super) fn remove_of_endpoint(c: &Connection, network: &Id, endpoint: &Id) -> Result<()> {
-    let sql = "SELECT tab, key FROM entries WHERE network = ?1 AND endpoint = ?2";
-    let keys = all(c, sql, [network.as_str(), endpoint.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    })?;
+    let keys = keys_of_endpoint(c, network, endpoint)?;
     keys.iter().try_for_each(|(table, key)| remove(c, network, table, key))
+}
+
+fn keys_of_endpoint(c: &Connection, network: &Id, endpoint: &Id) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT tab, key FROM entries WHERE network = ?1 AND endpoint = ?2";
+    all(c, sql, [network.as_str(), endpoint.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Notes what was told. An entry that was new and went while the driver was told of it has no row any more: it gets a

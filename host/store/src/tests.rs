@@ -134,6 +134,7 @@ fn network(network: &str, called: &str) -> Network {
         ipam: None,
         address_space: "LocalDefault".into(),
         origin: Origin::Native,
+        global: false,
         allocated: true,
         down: Some("no driver".into()),
         created: 1_700_000_000,

@@ -431,6 +431,7 @@ fn put_network(party: &Party, pools: &[ipnet::IpNet]) -> Vec<Write> {
         other: BTreeMap::new(),
         address_space: json!("local").to_string(),
         origin: Origin::Native,
+        global: false,
         allocated: false,
         down: None,
         created: now(),

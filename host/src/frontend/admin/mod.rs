@@ -3,7 +3,7 @@
 //! Its JSON is the serde form of [`operation`]'s types, and its OpenAPI description is made from the same types and routes.
 //!
 //! - [`router`] and [`document`]: the routes, and their description
-//! - `system`, `drivers`, `networks`, `endpoints`, `tables`: the handlers, one file per object
+//! - `system`, `drivers`, `networks`, `endpoints`, `tables`, `nodes`: the handlers, one file per object
 //! - `input`, `answer`: a request taken apart, an error put together
 
 mod answer;
@@ -13,6 +13,7 @@ mod endpoints;
 pub mod fuzzing;
 mod input;
 mod networks;
+mod nodes;
 mod system;
 mod tables;
 #[cfg(test)]
@@ -119,6 +120,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(endpoints::list_of, endpoints::attach))
         .routes(routes!(endpoints::detach))
         .routes(routes!(endpoints::detach_from))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::remove))
         .routes(routes!(tables::list))
         .routes(routes!(tables::list_of))
         .routes(routes!(tables::put, tables::remove))

@@ -314,11 +314,12 @@ async fn the_description_has_every_route_and_type() {
         .collect();
     let expected = "delete /drivers/{name}, delete /endpoints/{endpoint}, delete /networks/{network}, \
         delete /networks/{network}/endpoints/{endpoint}, delete /networks/{network}/tables/{table}/{key}, \
+        delete /nodes/{node}, \
         get /doctor, get /drivers, get /drivers/{name}, get /drivers/{name}/audit, get /drivers/{name}/component, \
         get /drivers/{name}/export, get /drivers/{name}/history, get /drivers/{name}/recordings, get /endpoints, \
         get /networks, get /networks/{network}, \
         get /networks/{network}/endpoints, get /networks/{network}/tables, get /networks/{network}/tables/{table}, \
-        get /openapi.json, get /version, post /driver-versions/gc, post /drivers, post /drivers/{name}/import, \
+        get /nodes, get /openapi.json, get /version, post /driver-versions/gc, post /drivers, post /drivers/{name}/import, \
         post /drivers/{name}/rollback, post /drivers/{name}/upgrade, \
         post /gc, post /networks, post /networks/{network}/endpoints, \
         put /drivers/{name}/grant, put /networks/{network}/tables/{table}/{key}";
@@ -344,6 +345,7 @@ async fn the_description_has_every_route_and_type() {
         "Id",
         "Kind",
         "Name",
+        "Node",
         "Network",
         "NetworkDetails",
         "Pool",

@@ -78,6 +78,7 @@ fn everything_is_found(store: &Store) {
         ipv6: false,
         options: BTreeMap::from([("k".into(), "\"v\"".into())]),
         origin: origin.clone(),
+        global: false,
         allocated: false,
         down: None,
         ..super::network(network, network)
