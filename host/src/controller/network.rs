@@ -32,10 +32,10 @@ impl Inner {
         let skip = steps.check_gateways(&options)?;
         let mut network = Network::new(id, create.name.clone(), create.driver.clone(), Origin::Native, options);
         network.address_space = ADDRESS_SPACE.into();
-        let mut calls = Vec::new();
+        let mut calls = std::mem::take(&mut steps.calls.traces);
         match &create.ipam {
             None => network.pools = self.choose_pools(&network.id, &create, skip, &self.subnets_of_cluster())?,
-            Some(ipam) => calls = self.take_pools(&mut network, &create, ipam, skip)?,
+            Some(ipam) => calls.extend(self.take_pools(&mut network, &create, ipam, skip)?),
         }
         network.asked = Some(chosen(&network.pools, &network.address_space));
         let made = allocate(&mut steps, &mut network).and_then(|()| steps.create_network(&network));
