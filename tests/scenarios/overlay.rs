@@ -148,7 +148,7 @@ fn put(daemon: &Daemon, key: &str, owner: &str, value: &str) {
 }
 
 /// Sends so many bytes by TCP; both ends have to agree on them. Answers how long that took.
-fn send(from: &Namespace, to: &Namespace, address: &str, bytes: usize) -> Duration {
+pub fn send(from: &Namespace, to: &Namespace, address: &str, bytes: usize) -> Duration {
     let (target, (sender, receiver)) = (format!("{address}:5000"), std::sync::mpsc::channel());
     let server = to.enter(move || {
         let listener = TcpListener::bind("[::]:5000").unwrap();

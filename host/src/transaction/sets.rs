@@ -1,6 +1,7 @@
 //! Sets of the network's packet rules: what a call makes of them and takes away, and what the gate sees. A set is an object, and so is each of its
 //! elements: each goes with its owner.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Transaction;
@@ -120,9 +121,8 @@ impl Transaction {
         let mut tables: BTreeMap<(Namespace, String), HashMap<NftHandle, NftCount>> = BTreeMap::new();
         for (namespace, table, _) in rules.values() {
             let place = (namespace.clone(), table.clone());
-            if !tables.contains_key(&place) {
-                let counted = self.kernel.nft_counters(namespace, table)?;
-                tables.insert(place, counted);
+            if let Entry::Vacant(entry) = tables.entry(place) {
+                entry.insert(self.kernel.nft_counters(namespace, table)?);
             }
         }
         let counted = |id: &i64| {

@@ -3,12 +3,14 @@
 //! - `networks`: names, pools and addresses are unique over hosts
 //! - `entries`: a driver's entries become events on the other hosts
 //! - `failures`: hosts that die or are cut off, etcd without a majority, a daemon that is killed at any instant
+//! - `overlay`: a driver that others hear where its containers are, and traffic between hosts
 //! - `access`: passwords, certificates, and what the daemon says that reaches no etcd
 
 mod access;
 mod entries;
 mod failures;
 mod networks;
+mod overlay;
 
 use pontoon_tests::{Daemon, Namespace};
 use serde_json::Value;
