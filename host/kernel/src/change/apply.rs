@@ -125,7 +125,7 @@ pub(crate) fn undo_for_reaping(
 
 /// What the kernel takes from links beside what it is told with these changes, and is to stay: what brings it back.
 fn kept(session: &mut Session, changes: &[Change], marks: Marks) -> Vec<Change> {
-    let links: BTreeSet<LinkKey> = changes.iter().filter_map(takes_more_from).collect();
+    let links: BTreeSet<LinkKey> = changes.iter().filter_map(|change| takes_more_from(change, None)).collect();
     // A link that is gone has nothing to keep.
     let there: Vec<Change> = links.into_iter().filter_map(|link| aside(session, &link, marks).ok()).flatten().collect();
     let told: HashSet<Change> = changes.iter().map(same_as_listed).collect();
@@ -283,7 +283,9 @@ fn routes(
         if plans.iter().any(Result::is_err) {
             plans.iter_mut().flatten().for_each(|plan| *plan = Plan::nothing());
         }
-        let links: BTreeSet<LinkKey> = changes.iter().filter_map(takes_more_from).collect();
+        let mac = |known: &Option<Answer>| link::read::seen(known.as_ref()?, marks).ok()??.info.mac;
+        let more = changes.iter().zip(&known).filter_map(|(change, known)| takes_more_from(change, mac(known)));
+        let links: BTreeSet<LinkKey> = more.collect();
         let asides = links.into_iter().map(|link| Ok((link.clone(), aside(session, &link, marks)?)));
         let asides = asides.collect::<Result<BTreeMap<_, _>, Error>>()?;
         let undo = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter()).chain(asides.values().flatten());
@@ -311,7 +313,7 @@ fn bring_back(changes: &[Change], steps: &mut [Step], mut asides: BTreeMap<LinkK
             Err(failed) => &mut failed.undo,
         };
         if !undo.is_empty()
-            && let Some(aside) = takes_more_from(change).and_then(|link| asides.remove(&link))
+            && let Some(aside) = takes_more_from(change, None).and_then(|link| asides.remove(&link))
         {
             undo.extend(aside);
         }
@@ -353,7 +355,7 @@ fn set_sysctl(session: &mut Session, change: &Change, marks: Marks, note: Note) 
     let setting = namespace::sysctl::open(session, namespace, sysctl, marks)?;
     let old = setting.value;
     let mut undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
-    if let Some(link) = takes_more_from(change) {
+    if let Some(link) = takes_more_from(change, None) {
         undo.extend(aside(session, &link, marks)?);
     }
     note(&undo)?;

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use rustix::io::Errno;
+use words::MacAddress;
 
 use crate::link::mark::Marks;
 use crate::transport::session::Session;
@@ -60,12 +61,13 @@ pub(crate) fn question(change: &Change) -> Option<Request> {
     }
 }
 
-/// The link from which the kernel takes away more with a change than that says.
-pub(crate) fn takes_more_from(change: &Change) -> Option<LinkKey> {
+/// The link from which the kernel takes away more with a change than that says. `mac`: the one that it has, if that is known.
+pub(crate) fn takes_more_from(change: &Change, mac: Option<MacAddress>) -> Option<LinkKey> {
     match change {
-        Change::SetLink(key, LinkChanges { up: Some(false), .. } | LinkChanges { mac: Some(_), .. })
+        Change::SetLink(key, LinkChanges { up: Some(false), .. })
         | Change::SetLink(key, LinkChanges { mtu: Some(..LEAST_FOR_IPV6), .. })
         | Change::RemoveAddress(key, _) => Some(key.clone()),
+        Change::SetLink(key, LinkChanges { mac: Some(new), .. }) if mac != Some(*new) => Some(key.clone()),
         Change::SetSysctl { namespace, sysctl: Sysctl::Link { index, name: "disable_ipv6", .. }, value: 1.. } => {
             Some(LinkKey { namespace: namespace.clone(), index: *index })
         }
