@@ -29,13 +29,12 @@ impl<const N: usize> Hosts<N> {
     /// A container with the addresses 10.50.0.LAST and fd50::LAST.
     fn attach(&self, host: usize, last: u8) -> Namespace {
         let container = Namespace::new(&format!("c{last}"));
-        self.put(host, last, &container);
+        self.nodes[host].ok(&self.attaching(last, &container));
         container
     }
 
-    fn put(&self, host: usize, last: u8, container: &Namespace) {
-        let addresses = format!("--ip 10.50.0.{last} --ip6 fd50::{last}");
-        self.nodes[host].ok(&format!("endpoint attach blue {} --name c{last} {addresses}", container.text()));
+    fn attaching(&self, last: u8, container: &Namespace) -> String {
+        format!("endpoint attach blue {} --name c{last} --ip 10.50.0.{last} --ip6 fd50::{last}", container.text())
     }
 
     /// What a host's kernel has of the containers of others: hosts by forwarding entries, addresses by neighbours.
@@ -92,7 +91,8 @@ fn containers_on_three_hosts_reach_each_other_whatever_dies() {
     send(&containers[2], &containers[1], "[fd50::12]", 8 << 20);
     // One that moves keeps its address, and the others follow.
     hosts.nodes[2].ok("endpoint detach blue c13");
-    hosts.put(1, 13, &containers[2]);
+    let attach = hosts.attaching(13, &containers[2]);
+    until("its address to be let go of", || hosts.nodes[1].cli(&attach).code == 0);
     all[2].0 = 1;
     let took = hosts.agree(0, &all).max(hosts.agree(2, &all));
     println!("a container moved, and the others knew within {} ms", took.as_millis());
@@ -110,10 +110,10 @@ fn containers_on_three_hosts_reach_each_other_whatever_dies() {
     reach(1, &[13]);
     let leader = hosts.etcd.leader();
     hosts.etcd.kill(leader);
-    let (late, last) = (Namespace::new("c14"), 14);
-    let attach = format!("endpoint attach blue {} --name c{last} --ip 10.50.0.{last} --ip6 fd50::{last}", late.text());
+    let late = Namespace::new("c14");
+    let attach = hosts.attaching(14, &late);
     until("another leader", || hosts.nodes[2].cli(&attach).code == 0);
-    all.push((2, last));
+    all.push((2, 14));
     hosts.agree(0, &[all[0], all[3]]);
     assert!(late.pings("10.50.0.11"));
     hosts.etcd.cut(2, false);
