@@ -191,8 +191,7 @@ const PYTHON: &[Mistake] = &[
             "app.py, line ",
         ],
     },
-    // An exception, with its place. It says what a driver gets that opens a file, for there are none; and a policy rule of a family and a
-    // route, listed with all that names them.
+    // An exception, with its place. It says a policy rule of a family and a route, listed with all that names them.
     Mistake {
         edits: &[[
             "app.py",
@@ -200,22 +199,23 @@ const PYTHON: &[Mistake] = &[
             "import ipaddress; from pontoon import routes, rules; link = links.get(name(\"simple\", network)); \
              rules.add_of_family(rules.Family.IPV6, [rules.rule(77, 78, input_link=link)]); \
              net, own = ipaddress.ip_network(\"10.77.1.128/25\"), ipaddress.ip_address(\"10.77.1.1\"); \
-             routes.add([routes.route(link, net, source=own, table=79)])
-        try:
-            open(\"/etc/passwd\")
-        except Exception as none:
-            raise ValueError(f\"out of luck: {none} {rules.list_whole()} {routes.list_whole(link)}\")  # What a network",
+             routes.add([routes.route(link, net, source=own, table=79)]); \
+             raise ValueError(f\"out of luck: {rules.list_whole()} {routes.list_whole(link)}\")  # What a network",
         ]],
         says: &[
             "delete-network",
             "ValueError: out of luck",
             "app.py, line",
             "in delete_network",
-            "a driver has no files: there is no WASI",
             "WholeRule(family=<Family.IPV6: 1>, priority=77",
             "input_link='simple-",
             "source=IpAddress_Ipv4(value=(10, 77, 1, 1)), table=79",
         ],
+    },
+    // There are no files.
+    Mistake {
+        edits: &[["app.py", "pass  # What a network", "open(\"/etc/passwd\")  # What a network"]],
+        says: &["delete-network", "a driver has no files: there is no WASI"],
     },
     // What does not compile, a function that is missing, and a part.
     Mistake { edits: &[["app.py", "def join(", "def join)"]], says: &["SyntaxError: unmatched ')' (app.py, line "] },

@@ -354,10 +354,7 @@ fn set_sysctl(session: &mut Session, change: &Change, marks: Marks, note: Note) 
     };
     let setting = namespace::sysctl::open(session, namespace, sysctl, marks)?;
     let old = setting.value;
-    let mut undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
-    if let Some(link) = takes_more_from(change, None) {
-        undo.extend(aside(session, &link, marks)?);
-    }
+    let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
     note(&undo)?;
     namespace::sysctl::set(session, namespace, sysctl, &setting, *value)?;
     Ok(Applied { outcome: Outcome::Value(old), undo })

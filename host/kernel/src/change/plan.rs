@@ -7,7 +7,7 @@ use words::MacAddress;
 use crate::link::mark::Marks;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
-use crate::{Applied, Change, Error, LinkChanges, LinkKey, Outcome, Sysctl};
+use crate::{Applied, Change, Error, LinkChanges, LinkKey, Outcome};
 use crate::{ip, link};
 
 /// IPV6_MIN_MTU.
@@ -68,9 +68,6 @@ pub(crate) fn takes_more_from(change: &Change, mac: Option<MacAddress>) -> Optio
         | Change::SetLink(key, LinkChanges { mtu: Some(..LEAST_FOR_IPV6), .. })
         | Change::RemoveAddress(key, _) => Some(key.clone()),
         Change::SetLink(key, LinkChanges { mac: Some(new), .. }) if mac != Some(*new) => Some(key.clone()),
-        Change::SetSysctl { namespace, sysctl: Sysctl::Link { index, name: "disable_ipv6", .. }, value: 1.. } => {
-            Some(LinkKey { namespace: namespace.clone(), index: *index })
-        }
         _ => None,
     }
 }
