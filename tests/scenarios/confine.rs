@@ -144,6 +144,7 @@ fn what_is_no_regular_file_holds_up_no_start() {
         let was_there = std::fs::rename(&path, &aside).is_ok();
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         let mut serve = daemon.serve();
+        serve.arg("--config").arg(daemon.file("pontoon.toml"));
         let begin = Instant::now();
         let ran = pontoon_tests::Ran::of(serve.stdin(Stdio::null()));
         assert!(begin.elapsed() < Duration::from_secs(10), "{file}: {:?}", begin.elapsed());

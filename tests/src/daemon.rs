@@ -80,7 +80,7 @@ impl Daemon {
             command.arg(format!("--{folder}")).arg(self.file(folder));
         }
         command.arg("--socket").arg(self.socket()).args(["--log", "warn"]);
-        let config = self.file("pontoon.toml");
+        let config = self.file("config.toml");
         if config.exists() {
             command.arg("--config").arg(config);
         }

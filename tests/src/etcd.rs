@@ -211,7 +211,7 @@ impl Etcd {
         if !more.contains("ttl") {
             text += "ttl = 3\n";
         }
-        std::fs::write(daemon.file("pontoon.toml"), text + more).unwrap();
+        std::fs::write(daemon.file("config.toml"), text + more).unwrap();
         daemon
     }
 

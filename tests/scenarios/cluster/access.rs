@@ -44,9 +44,9 @@ fn users_and_passwords() {
     nobody.run();
     until("a fault", || fault(&nobody).contains("does not know this user"));
     let mut outside = etcd.node("n4", 4, "");
-    let text = std::fs::read_to_string(known.file("pontoon.toml")).unwrap();
+    let text = std::fs::read_to_string(known.file("config.toml")).unwrap();
     let text = text.replace("'/test'", "'/other'").replace("node = 'n1'", "node = 'n4'");
-    std::fs::write(outside.file("pontoon.toml"), text).unwrap();
+    std::fs::write(outside.file("config.toml"), text).unwrap();
     outside.run();
     until("a fault", || fault(&outside).contains("does not let this user"));
 }
