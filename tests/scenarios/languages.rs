@@ -225,7 +225,7 @@ const PYTHON: &[Mistake] = &[
     },
     Mistake {
         edits: &[["wit/world.wit", "driver-part", "ipv6-releaser-part"]],
-        says: &["No module named 'wit_world.exports.driver'"],
+        says: &["cannot import name 'Registration' from 'pontoon'"],
     },
 ];
 

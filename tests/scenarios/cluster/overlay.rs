@@ -19,6 +19,10 @@ impl<const N: usize> Hosts<N> {
         let nodes = std::array::from_fn(|index| {
             let number = u8::try_from(index).unwrap() + 1;
             let mut node = etcd.node(&char::from(b'`' + number).to_string(), number, "");
+            // It stays on when networks go.
+            let forwarding = "net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1";
+            node.host.run(&format!("sysctl -q {forwarding}"));
+            node.host.run("ip link set cable addrgenmode none");
             node.run();
             node.ok(&format!("driver load {} --set address=192.0.2.{number}", driver("overlay").display()));
             node
