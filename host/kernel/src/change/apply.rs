@@ -12,7 +12,8 @@ use crate::nft::sets::Place;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
 use crate::{
-    Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Neighbour, Outcome, ip, namespace, nft,
+    Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Neighbour, Outcome, Sysctl, ip, namespace,
+    nft,
 };
 
 /// What changes have in common that can be sent together.
@@ -348,15 +349,19 @@ impl Together {
     }
 }
 
-fn set_sysctl(session: &mut Session, change: &Change, marks: Marks, note: Note) -> Result<Applied, Error> {
-    let Change::SetSysctl { namespace, sysctl, value } = change else {
-        return Err(Error::refused("no change of a setting"));
-    };
+fn set_sysctl(
+    session: &mut Session,
+    namespace: &Namespace,
+    sysctl: &Sysctl,
+    value: i32,
+    marks: Marks,
+    note: Note,
+) -> Result<Applied, Error> {
     let setting = namespace::sysctl::open(session, namespace, sysctl, marks)?;
     let old = setting.value;
     let undo = vec![Change::SetSysctl { namespace: namespace.clone(), sysctl: sysctl.clone(), value: old }];
     note(&undo)?;
-    namespace::sysctl::set(session, namespace, sysctl, &setting, *value)?;
+    namespace::sysctl::set(session, namespace, sysctl, &setting, value)?;
     Ok(Applied { outcome: Outcome::Value(old), undo })
 }
 
@@ -379,7 +384,9 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
             nft::sets::remove_elements(session, &kernel.tables, Place { at: namespace, table, set }, elements)
         }
         Change::RemoveNftTable { namespace, table } => nft::remove_table(session, &kernel.tables, namespace, table),
-        Change::SetSysctl { .. } => set_sysctl(session, change, kernel.marks, note),
+        Change::SetSysctl { namespace, sysctl, value } => {
+            set_sysctl(session, namespace, sysctl, *value, kernel.marks, note)
+        }
         Change::MoveLink(link, to) => link::moving::move_link(session, link, to, kernel.marks),
         Change::AddOwnName(link) => link::naming::add(session, link, kernel.marks, note),
         Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
