@@ -9,6 +9,7 @@ use crate::RT_TABLE_MAIN;
 use crate::fake::link::{Kind, Link, LinkId};
 use crate::fake::machine::{Machine, SpaceId};
 use crate::fake::route::{Entry, METRIC_OF_PREFIX6, More};
+use crate::ip::path::UNICAST;
 
 const RT_TABLE_LOCAL: u32 = 255;
 /// RTPROT_KERNEL.
@@ -106,6 +107,9 @@ impl Machine {
         if own || gateway.is_multicast() || gateway.is_unspecified() {
             return Err(Errno::INVAL);
         }
+        if !link_local && on_link {
+            self.check_on_link6(at, id, gateway)?;
+        }
         if !link_local && !on_link && self.look_up6(at, table, id, gateway) != Some(true) {
             let tables = self.tables(at, gateway.into());
             let found = tables.into_iter().find_map(|table| self.look_up6(at, table, id, gateway));
@@ -114,6 +118,19 @@ impl Machine {
             }
         }
         if matches!(link.kind, Kind::Loopback) { Err(Errno::INVAL) } else { Ok(()) }
+    }
+
+    /// ip6_route_check_nh_onlink: the main table does not lead to the gateway by other links only, but for its default route.
+    fn check_on_link6(&self, at: SpaceId, id: LinkId, gateway: Ipv6Addr) -> Result<(), Errno> {
+        let index = self.links.get(&id).ok_or(Errno::NODEV)?.index;
+        let of = |route: &Entry| (std::cmp::Reverse(route.net.prefix_len()), route.metric);
+        let fib = self.fib(at, RT_TABLE_MAIN);
+        let fitting = || fib.iter().filter(|route| route.net.contains(&IpAddr::from(gateway)));
+        let Some(best) = fitting().min_by_key(|route| of(route)) else { return Ok(()) };
+        let elsewhere = best.net.prefix_len() > 0
+            && best.more.kind == UNICAST
+            && !fitting().any(|route| of(route) == of(best) && route.is_by(id, index));
+        if elsewhere { Err(Errno::INVAL) } else { Ok(()) }
     }
 
     /// The best route through the link: whether it has no gateway; none: there is no route.

@@ -43,7 +43,7 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct More {
     /// RTN_*.
-    kind: u8,
+    pub(super) kind: u8,
     on_link: bool,
     mtu: Option<u32>,
     /// All hops, where there are several; the entry's own is the first.
@@ -57,7 +57,7 @@ impl Default for More {
 }
 
 impl Entry {
-    fn is_by(&self, id: LinkId, index: u32) -> bool {
+    pub(super) fn is_by(&self, id: LinkId, index: u32) -> bool {
         self.link == id || self.more.hops.iter().any(|hop| hop.link == index)
     }
 }

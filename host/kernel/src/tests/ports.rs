@@ -214,18 +214,6 @@ fn a_range_is_taken_whole_or_not_at_all() {
 }
 
 #[test]
-fn eight_thousand_ports_take_no_time() {
-    in_real(|world| {
-        let begin = std::time::Instant::now();
-        let taken = world.take(range(UDP, &ALL[..1], 20_000, 28_191));
-        let took = begin.elapsed();
-        assert_eq!(world.kernel.undo(&[taken]), []);
-        println!("8192 ports: {took:?}, and away: {:?}", begin.elapsed() - took);
-        assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
-    });
-}
-
-#[test]
 fn a_range_is_held_again_but_for_what_others_have_by_now() {
     in_both(|world| {
         let others = [8083, 8085].map(|port| listen(world, TCP, ALL[0], port).unwrap());
