@@ -11,7 +11,7 @@ pub fn run() {
     let Some(first) = reports.first() else { return println!("no bench has run yet: `make bench`") };
     let mut page =
         "# What the benches found\n\nMade by `make bench`. Each figure is to be read beside those of the same table: \
-                    they are of one run, in turn.\n\n"
+                    they are of one run, in turn. [Why goals are missed](../README.md).\n\n"
             .to_owned();
     writeln!(page, "{}\n\n## Goals\n\n| | goal | found | |\n| --- | --: | --: | --- |", first.machine.sentence())
         .unwrap();
