@@ -18,6 +18,7 @@ export * as neighbours from 'pontoon:driver/neighbours@0.1.1';
 export * as ports from 'pontoon:driver/ports@0.1.1';
 export * as routes from 'pontoon:driver/routes@0.1.1';
 export * as rules from 'pontoon:driver/rules@0.1.1';
+export * as shaping from 'pontoon:driver/shaping@0.1.1';
 export * as sysctls from 'pontoon:driver/sysctls@0.1.1';
 export * as tables from 'pontoon:driver/tables@0.1.1';
 export type {

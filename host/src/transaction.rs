@@ -194,8 +194,8 @@ impl Transaction {
                 return Err(Error::internal("the kernel layer did not answer with a link"));
             };
             let mut again = again::of_spec(spec, &link);
-            if self.owner.endpoint.is_some() {
-                // Who runs the container may have moved it there.
+            // Who runs the container may have moved it there; one of kind ifb leads nowhere.
+            if self.owner.endpoint.is_some() && spec.kind != LinkKind::Ifb {
                 again.iter_mut().for_each(|again| again.spec = None);
             }
             let ids = [

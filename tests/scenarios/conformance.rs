@@ -154,6 +154,13 @@ fn null_passes() {
     assert_eq!(reason, "the driver's manifest says that it is without interface");
 }
 
+/// Nor does this one, whose containers use the host's network.
+#[test]
+fn host_passes() {
+    let run = passes(&driver("host"));
+    assert!(run.ended("passed").count() > 5 && run.ended("skipped").any(|line| line["check"] == "link"));
+}
+
 #[test]
 fn the_driver_with_no_fault_passes_all() {
     let run = passes(&driver("test/faulty"));

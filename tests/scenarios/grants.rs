@@ -156,6 +156,9 @@ fn without_a_grant_every_import_outside_of_the_table_is_refused() {
         HostCall::NeighboursListForwarding,
         HostCall::RoutesList,
         HostCall::RoutesListWhole,
+        HostCall::ShapingSetRate,
+        HostCall::ShapingGetRate,
+        HostCall::ShapingRedirect,
         HostCall::NamespacesNamespaceRemove,
         HostCall::SysctlsGetLink,
         HostCall::SysctlsSetLink,
@@ -202,6 +205,11 @@ fn a_parent_is_built_on_and_not_changed() {
     let error = network("take-eth0").unwrap_err();
     assert!(error.message.contains("eth0 is not the driver's own"), "{error}");
     same_at_last(|| bench.host.dump(), &host);
+    for attack in ["slow-eth0", "receive-what-eth0-does", "send-through-eth0"] {
+        let error = network(attack).unwrap_err();
+        assert!(error.message.contains("eth0 is not the driver's own"), "{attack}: {error}");
+        same_at_last(|| bench.host.dump(), &host);
+    }
     let error = network("build-on-eth0").unwrap_err();
     assert!(error.message.contains("the driver's grant lacks permissions: changed-parents"), "{error}");
     same_at_last(|| bench.host.dump(), &host);

@@ -125,6 +125,24 @@ const ATTACKS: &[(&str, &str)] = &[
     ("answer-for-the-router", "the driver has no link eth0 there, and its grant names no such parent"),
     ("answer-for-the-host-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
     ("answer-for-nobody-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
+    // How fast links send and receive, which are others' or can't be so. Of a parent: grants::a_parent_is_built_on_and_not_changed.
+    ("slow-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("slow-the-victim", "the driver has no link victim there, and its grant names no such parent"),
+    ("slow-what-was-removed", "hb is gone: this call removed it"),
+    ("rate-of-nothing", "0 bytes a second in bursts of 32000: 1000 to 1000000000000 bytes a second"),
+    ("rate-without-end", "18446744073709551615 bytes a second in bursts of 4294967295"),
+    ("burst-of-nothing", "125000 bytes a second in bursts of 0"),
+    ("burst-that-loses-all", "bursts of 100 bytes: hb has packets of"),
+    ("rates-again-and-again", "more than 10000 host calls in one call"),
+    ("many-ifbs", "shaping.add-ifb: the driver's grant allows 20 (limits: links)"),
+    ("ifb-by-an-engines-name", "docker0 is a name that a container engine"),
+    ("ifb-by-the-victims-name", "victim is the name of another driver's link"),
+    ("receive-what-eth0-does", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("send-through-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("receive-in-a-circle", "what hi receives can't go to hj: only to one of kind ifb"),
+    ("receive-through-a-bridge", "what hx receives can't go to hb: only to one of kind ifb"),
+    ("receive-in-another-namespace", "hi is in another namespace than hb"),
+    ("slow-the-others-of-a-bridge", "its own are slow"),
     // Sets and packet rules of others, and for everybody.
     ("elements-for-a-set-of-another-network", "the network has no set \"theirs\""),
     ("look-into-a-set-of-another-network", "the network has no set \"theirs\""),
@@ -436,6 +454,23 @@ attacks! {
     answer_for_the_router: "answer-for-the-router"
     answer_for_the_host_on_the_lan: "answer-for-the-host-on-the-lan"
     answer_for_nobody_on_the_lan: "answer-for-nobody-on-the-lan"
+slow_eth0: "slow-eth0"
+    slow_the_victim: "slow-the-victim"
+    slow_what_was_removed: "slow-what-was-removed"
+    rate_of_nothing: "rate-of-nothing"
+    rate_without_end: "rate-without-end"
+    burst_of_nothing: "burst-of-nothing"
+    burst_that_loses_all: "burst-that-loses-all"
+    rates_again_and_again: "rates-again-and-again"
+    many_ifbs: "many-ifbs"
+    ifb_by_an_engines_name: "ifb-by-an-engines-name"
+    ifb_by_the_victims_name: "ifb-by-the-victims-name"
+    receive_what_eth0_does: "receive-what-eth0-does"
+    send_through_eth0: "send-through-eth0"
+    receive_in_a_circle: "receive-in-a-circle"
+    receive_through_a_bridge: "receive-through-a-bridge"
+    receive_in_another_namespace: "receive-in-another-namespace"
+    slow_the_others_of_a_bridge: "slow-the-others-of-a-bridge"
     elements_for_a_set_of_another_network: "elements-for-a-set-of-another-network"
     look_into_a_set_of_another_network: "look-into-a-set-of-another-network"
     set_by_the_name_of_a_map: "set-by-the-name-of-a-map"

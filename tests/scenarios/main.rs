@@ -3,6 +3,7 @@
 
 mod addresses;
 mod author;
+mod bandwidth;
 mod bounded;
 mod claims;
 mod cluster;

@@ -170,6 +170,20 @@ extern void __wasm_import_pontoon_driver_neighbours_add_proxies(uint8_t *, size_
 __attribute__((__import_module__("pontoon:driver/neighbours@0.1.1"), __import_name__("remove-proxies")))
 extern void __wasm_import_pontoon_driver_neighbours_remove_proxies(uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `pontoon:driver/shaping@0.1.1`
+
+__attribute__((__import_module__("pontoon:driver/shaping@0.1.1"), __import_name__("set-rate")))
+extern void __wasm_import_pontoon_driver_shaping_set_rate(int32_t, int32_t, int64_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/shaping@0.1.1"), __import_name__("get-rate")))
+extern void __wasm_import_pontoon_driver_shaping_get_rate(int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/shaping@0.1.1"), __import_name__("add-ifb")))
+extern void __wasm_import_pontoon_driver_shaping_add_ifb(int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/shaping@0.1.1"), __import_name__("redirect")))
+extern void __wasm_import_pontoon_driver_shaping_redirect(int32_t, int32_t, int32_t, uint8_t *);
+
 // Imported Functions from `pontoon:driver/nftables@0.1.1`
 
 __attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add")))
@@ -1724,6 +1738,47 @@ void pontoon_driver_neighbours_list_proxy_free(pontoon_driver_neighbours_list_pr
       pontoon_driver_neighbours_proxy_free(&list_ptr[i]);
     }
     free(list_ptr);
+  }
+}
+
+void pontoon_driver_shaping_error_free(pontoon_driver_shaping_error_t *ptr) {
+  pontoon_driver_types_error_free(ptr);
+}
+
+void pontoon_driver_shaping_option_rate_free(pontoon_driver_shaping_option_rate_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void pontoon_driver_shaping_result_void_error_free(pontoon_driver_shaping_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    pontoon_driver_shaping_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_shaping_result_option_rate_error_free(pontoon_driver_shaping_result_option_rate_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_shaping_option_rate_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_shaping_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_shaping_option_borrow_namespace_free(pontoon_driver_shaping_option_borrow_namespace_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void pontoon_driver_shaping_result_own_link_error_free(pontoon_driver_shaping_result_own_link_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    pontoon_driver_shaping_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_shaping_option_borrow_link_free(pontoon_driver_shaping_option_borrow_link_t *ptr) {
+  if (ptr->is_some) {
   }
 }
 
@@ -4818,6 +4873,239 @@ bool pontoon_driver_neighbours_remove_proxies(pontoon_driver_neighbours_list_pro
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
         (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_shaping_set_rate(pontoon_driver_shaping_borrow_link_t link, pontoon_driver_shaping_rate_t *maybe_rate, pontoon_driver_shaping_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_shaping_option_rate_t rate;
+  rate.is_some = maybe_rate != NULL;if (maybe_rate) {
+    rate.val = *maybe_rate;
+  }
+  int32_t option;
+  int64_t option1;
+  int32_t option2;
+  if ((rate).is_some) {
+    const pontoon_driver_shaping_rate_t *payload0 = &(rate).val;
+    option = 1;
+    option1 = (int64_t) ((*payload0).bytes_per_second);
+    option2 = (int32_t) ((*payload0).burst);
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_shaping_set_rate((link).__handle, option, option1, option2, ptr);
+  pontoon_driver_shaping_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option3;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option3.is_some = false;
+          break;
+        }
+        case 1: {
+          option3.is_some = true;
+          option3.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option3,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_shaping_get_rate(pontoon_driver_shaping_borrow_link_t link, pontoon_driver_shaping_option_rate_t *ret, pontoon_driver_shaping_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(24+2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_shaping_get_rate((link).__handle, ptr);
+  pontoon_driver_shaping_result_option_rate_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      pontoon_driver_shaping_option_rate_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + 8))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (pontoon_driver_shaping_rate_t) {
+            (uint64_t) (uint64_t) (*((int64_t*) (ptr + 16))),
+            (uint32_t) (uint32_t) (*((int32_t*) (ptr + 24))),
+          };
+          break;
+        }
+      }
+
+      result.val.ok = option;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (8+3*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (uint32_t) (*((int32_t*) (ptr + (12+3*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + 8)),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) },
+        (driver_option_u32_t) option0,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_shaping_add_ifb(pontoon_driver_shaping_borrow_namespace_t *maybe_namespace_, driver_string_t *name, pontoon_driver_shaping_own_link_t *ret, pontoon_driver_shaping_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_shaping_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_shaping_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_shaping_add_ifb(option, option1, (uint8_t *) (*name).ptr, (*name).len, ptr);
+  pontoon_driver_shaping_result_own_link_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_shaping_own_link_t) { *((int32_t*) (ptr + sizeof(void*))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option2,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_shaping_redirect(pontoon_driver_shaping_borrow_link_t link, pontoon_driver_shaping_borrow_link_t *maybe_through, pontoon_driver_shaping_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_shaping_option_borrow_link_t through;
+  through.is_some = maybe_through != NULL;if (maybe_through) {
+    through.val = *maybe_through;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((through).is_some) {
+    const pontoon_driver_shaping_borrow_link_t *payload0 = &(through).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_shaping_redirect((link).__handle, option, option1, ptr);
+  pontoon_driver_shaping_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option2,
       };
       break;
     }

@@ -1048,6 +1048,60 @@ typedef struct {
   size_t len;
 } pontoon_driver_neighbours_list_proxy_t;
 
+typedef pontoon_driver_types_error_t pontoon_driver_shaping_error_t;
+
+// A token bucket (tc's `tbf`). What comes faster waits, for up to 25 ms, and then is lost.
+typedef struct pontoon_driver_shaping_rate_t {
+  // Bytes (not bits) a second, 1,000 to 1,000,000,000,000.
+  uint64_t   bytes_per_second;
+  // Bytes that may go at once after a silence: at least the link's MTU and 14 for the header, or its largest packets are lost.
+  uint32_t   burst;
+} pontoon_driver_shaping_rate_t;
+
+typedef pontoon_driver_links_borrow_link_t pontoon_driver_shaping_borrow_link_t;
+
+typedef struct {
+  bool is_some;
+  pontoon_driver_shaping_rate_t val;
+} pontoon_driver_shaping_option_rate_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_shaping_error_t err;
+  } val;
+} pontoon_driver_shaping_result_void_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_shaping_option_rate_t ok;
+    pontoon_driver_shaping_error_t err;
+  } val;
+} pontoon_driver_shaping_result_option_rate_error_t;
+
+typedef pontoon_driver_namespaces_borrow_namespace_t pontoon_driver_shaping_borrow_namespace_t;
+
+typedef struct {
+  bool is_some;
+  pontoon_driver_shaping_borrow_namespace_t val;
+} pontoon_driver_shaping_option_borrow_namespace_t;
+
+typedef pontoon_driver_links_own_link_t pontoon_driver_shaping_own_link_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_shaping_own_link_t ok;
+    pontoon_driver_shaping_error_t err;
+  } val;
+} pontoon_driver_shaping_result_own_link_error_t;
+
+typedef struct {
+  bool is_some;
+  pontoon_driver_shaping_borrow_link_t val;
+} pontoon_driver_shaping_option_borrow_link_t;
+
 typedef pontoon_driver_types_error_t pontoon_driver_nftables_error_t;
 
 typedef pontoon_driver_types_ip_address_t pontoon_driver_nftables_ip_address_t;
@@ -2160,6 +2214,27 @@ extern bool pontoon_driver_neighbours_add_proxies(pontoon_driver_neighbours_list
 // - None to be expected.
 extern bool pontoon_driver_neighbours_remove_proxies(pontoon_driver_neighbours_list_proxy_t *proxies, pontoon_driver_neighbours_error_t *err);
 
+// Imported Functions from `pontoon:driver/shaping@0.1.1`
+// Limits what a link sends, or no more. On the host it stays over a restart of Pontoon. A link that moves into another namespace loses it.
+// - `already-exists`: somebody else has put a queueing discipline there.
+// - `forbidden`: a link that is not the driver's own.
+// - `invalid-argument`: a rate or burst that can't be.
+// - `not-found`: the link is gone.
+// - `not-implemented`: the kernel lacks `tbf`.
+extern bool pontoon_driver_shaping_set_rate(pontoon_driver_shaping_borrow_link_t link, pontoon_driver_shaping_rate_t *maybe_rate, pontoon_driver_shaping_error_t *err);
+// What `set-rate` set.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+extern bool pontoon_driver_shaping_get_rate(pontoon_driver_shaping_borrow_link_t link, pontoon_driver_shaping_option_rate_t *ret, pontoon_driver_shaping_error_t *err);
+// Makes a link of kind ifb, which is up: what other links receive can go through it, and so wait in its token bucket.
+// - `already-exists`, `forbidden`, `unavailable`, `not-implemented`: as with `links.add`.
+extern bool pontoon_driver_shaping_add_ifb(pontoon_driver_shaping_borrow_namespace_t *maybe_namespace_, driver_string_t *name, pontoon_driver_shaping_own_link_t *ret, pontoon_driver_shaping_error_t *err);
+// Has what a link receives go through one that `add-ifb` made, in the same namespace, before anything else sees it: what that one may send is
+// what this one receives. None: no more. When the other one is removed, this one receives nothing until this is called again. Else as `set-rate`.
+// - `already-exists`, `forbidden`, `not-found`, `not-implemented`: as with `set-rate`, of both links.
+// - `invalid-argument`: another kind of link to go through; one of kind ifb that is to; two namespaces.
+extern bool pontoon_driver_shaping_redirect(pontoon_driver_shaping_borrow_link_t link, pontoon_driver_shaping_borrow_link_t *maybe_through, pontoon_driver_shaping_error_t *err);
+
 // Imported Functions from `pontoon:driver/nftables@0.1.1`
 // Adds rules at the ends of their chains; the ids are in the same order. They belong to the endpoint or network of the call.
 // - `forbidden`: a hook with a priority that the grant does not name, or packets that are not the driver's to translate.
@@ -2644,6 +2719,20 @@ void pontoon_driver_neighbours_list_forwarding_info_free(pontoon_driver_neighbou
 void pontoon_driver_neighbours_result_list_forwarding_info_error_free(pontoon_driver_neighbours_result_list_forwarding_info_error_t *ptr);
 
 void pontoon_driver_neighbours_list_proxy_free(pontoon_driver_neighbours_list_proxy_t *ptr);
+
+void pontoon_driver_shaping_error_free(pontoon_driver_shaping_error_t *ptr);
+
+void pontoon_driver_shaping_option_rate_free(pontoon_driver_shaping_option_rate_t *ptr);
+
+void pontoon_driver_shaping_result_void_error_free(pontoon_driver_shaping_result_void_error_t *ptr);
+
+void pontoon_driver_shaping_result_option_rate_error_free(pontoon_driver_shaping_result_option_rate_error_t *ptr);
+
+void pontoon_driver_shaping_option_borrow_namespace_free(pontoon_driver_shaping_option_borrow_namespace_t *ptr);
+
+void pontoon_driver_shaping_result_own_link_error_free(pontoon_driver_shaping_result_own_link_error_t *ptr);
+
+void pontoon_driver_shaping_option_borrow_link_free(pontoon_driver_shaping_option_borrow_link_t *ptr);
 
 void pontoon_driver_nftables_error_free(pontoon_driver_nftables_error_t *ptr);
 

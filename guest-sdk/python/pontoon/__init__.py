@@ -10,7 +10,7 @@ The modules here are the host's functions: `links`, `nftables`, `addresses`, `ro
 """
 
 from wit_world import exports
-from wit_world.imports import clock, configuration, forwarding, log, namespaces, random, sysctls, tables
+from wit_world.imports import clock, configuration, forwarding, log, namespaces, random, shaping, sysctls, tables
 from wit_world.imports.capabilities import InterfaceInfo, JoinInfo, NetworkInfo, RouteType
 from wit_world.imports.types import EndpointOptions, IpamData, NetworkOptions, ObjectType, PortBinding, Scope, TableEvent, TransportPort
 
@@ -24,7 +24,7 @@ __all__ = [
     "EndpointOptions", "Err", "InterfaceInfo", "IpamData", "JoinInfo", "NetworkInfo", "NetworkOptions", "ObjectType", "Part",
     "PortBinding", "RouteType", "Scope", "TableEvent", "TransportPort", "addresses", "before_and_after", "clock",
     "configuration", "errors", "exports", "forwarding", "links", "log", "namespaces", "neighbours", "nftables", "ports", "random",
-    "routes", "rules", "store", "sysctls", "tables", "values",
+    "routes", "rules", "shaping", "store", "sysctls", "tables", "values",
 ]  # fmt: skip
 
 # Not of a world that has the part `ipam` alone.

@@ -69,6 +69,8 @@ BITS = {
     "rules.WholeRule.mark": 32,
     "rules.WholeRule.priority": 32,
     "rules.WholeRule.table": 32,
+    "shaping.Rate.burst": 32,
+    "shaping.Rate.bytes_per_second": 64,
     "sysctls.set_link.value": -32,
     "sysctls.set_namespace.value": -32,
     "sysctls.set_neighbour.value": -32,

@@ -76,7 +76,7 @@
 //!
 //! - [`driver`]: what a driver is, a trait and an export macro for each part that it can have.
 //! - [`capabilities`]: what a call is handed to work with.
-//! - [`kernel`]: links, addresses, routes, rules, neighbours, nftables, sysctls, namespaces, forwarding, ports of the host.
+//! - [`kernel`]: links, addresses, routes, rules, neighbours, shaping, nftables, sysctls, namespaces, forwarding, ports of the host.
 //! - [`state`]: the store, tables, log, clock, random bytes, configuration.
 //! - [`types`] and [`error`]: values.
 //! - `fake`: a host in memory, for a driver's unit tests; not in the component.
@@ -107,7 +107,7 @@ pub use driver::{
 };
 pub use error::{Context, Error, ErrorKind, Result};
 pub use kernel::{
-    addresses, forwarding, links, namespaces, neighbours, nftables, packets, ports, routes, rules, sysctls,
+    addresses, forwarding, links, namespaces, neighbours, nftables, packets, ports, routes, rules, shaping, sysctls,
 };
 pub use state::{clock, configuration, log, random, store, tables};
 pub use types::{

@@ -79,6 +79,11 @@ fn sentence(grant: &Grant, permission: Permission) -> String {
                 parents(grant)
             )
         }
+        Permission::Shaping => format!(
+            "limit how fast its own links send and receive, for which it makes links {}. At most {} links",
+            places(grant),
+            most(Limit::Links)
+        ),
         Permission::ParentRoutes => {
             format!(
                 "have the host send packets for {} by interfaces that are not its own, and answer for addresses there{}",
@@ -183,7 +188,7 @@ fn in_vain(grant: &Grant) -> Option<String> {
     let has = |all: &[Permission]| all.iter().any(|one| grant.permissions.contains(one));
     let idle = grant.items().into_iter().filter(|item| match item {
         Item::Permission(_) | Item::Limit(..) | Item::Pool(_) => false,
-        Item::Namespace(_) => !has(&[P::Links, P::Routing, P::PacketFilter, P::NamespaceSettings]),
+        Item::Namespace(_) => !has(&[P::Links, P::Routing, P::PacketFilter, P::NamespaceSettings, P::Shaping]),
         Item::Address(_) => !has(&[P::Links, P::Routing, P::PacketFilter]),
         Item::Route(_) => !has(&[P::Routing]),
         Item::Parent(_) => !has(&[P::Links]),

@@ -2,7 +2,7 @@
 //!
 //! - this file: one host call on one object by the words of the grant
 //! - [`view`]: what the gate looks up, and what handles stand for
-//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `rules`, `nftables`, `sets`, `settings`, `state`, `call`: all that is checked of each host call
+//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `rules`, `nftables`, `sets`, `settings`, `shaping`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
 mod entries;
@@ -13,6 +13,7 @@ pub mod paths;
 pub mod rules;
 pub mod sets;
 pub mod settings;
+pub mod shaping;
 pub mod state;
 #[cfg(test)]
 mod tests;

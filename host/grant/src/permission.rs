@@ -32,6 +32,8 @@ pub enum Permission {
     ChangedParents,
     /// Paths by a parent interface, and addresses that the host answers for there.
     ParentRoutes,
+    /// How fast its own links send and receive.
+    Shaping,
     /// nftables rules that write lines into the kernel's log.
     PacketLog,
     /// nftables rules that keep packets out of connection tracking.
@@ -87,6 +89,7 @@ impl Permission {
             H::NeighboursAdd | H::NeighboursRemove | H::NeighboursList => P::Links,
             H::NeighboursAddForwarding | H::NeighboursRemoveForwarding | H::NeighboursListForwarding => P::Links,
             H::NeighboursAddProxies | H::NeighboursRemoveProxies => P::Links,
+            H::ShapingSetRate | H::ShapingGetRate | H::ShapingAddIfb | H::ShapingRedirect => P::Shaping,
             H::NamespacesAdd | H::NamespacesGet | H::NamespacesNamespaceRemove => P::Namespaces,
             H::RoutesAdd | H::RoutesRemove | H::RoutesList | H::RoutesListWhole => P::Routing,
             H::RulesAdd | H::RulesRemove | H::RulesList | H::RulesListWhole => P::Routing,

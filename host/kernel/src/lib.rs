@@ -28,6 +28,7 @@ mod nft;
 mod packets;
 mod port;
 pub mod process;
+mod shaping;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -53,6 +54,7 @@ pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, sta
 pub use namespace::{NSFS_MAGIC, close_inherited, leave_the_host};
 pub use packets::*;
 pub use port::{HostPort, PortWish};
+pub use shaping::Rate;
 pub use transport::announcer::open_announcer;
 pub use transport::kept::Keeping;
 pub use trial::{Feature, try_features};
@@ -314,6 +316,16 @@ impl Kernel {
     /// The addresses that the host answers for on a link.
     pub fn proxies(&self, link: &LinkKey) -> Result<Vec<Proxy>, Error> {
         ip::proxy::list(&mut self.session(), link)
+    }
+
+    /// How fast a link sends at most; none: nothing of this layer's limits it.
+    pub fn rate(&self, link: &LinkKey) -> Result<Option<Rate>, Error> {
+        shaping::rate(&mut self.session(), link)
+    }
+
+    /// The link, by its ifindex, that what a link receives goes to first; 0: one that is gone.
+    pub fn redirect(&self, link: &LinkKey) -> Result<Option<u32>, Error> {
+        shaping::redirect(&mut self.session(), link)
     }
 
     /// This instance's rules. (Their mark has one byte: another instance may have the same.)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use words::{LinkName, MacAddress};
 
-use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish};
+use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish, Rate};
 
 /// Which network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,6 +96,8 @@ pub enum LinkKind {
     Vlan { parent: u32, id: u16 },
     /// A dummy.
     Dummy,
+    /// One that what others receive goes through ([`Change::Redirect`]).
+    Ifb,
 }
 
 impl LinkKind {
@@ -104,7 +106,7 @@ impl LinkKind {
         match self {
             Self::Vxlan(Vxlan { parent, .. }) => *parent,
             Self::Macvlan { parent, .. } | Self::Ipvlan { parent, .. } | Self::Vlan { parent, .. } => Some(*parent),
-            Self::Bridge | Self::Veth(_) | Self::Dummy => None,
+            Self::Bridge | Self::Veth(_) | Self::Dummy | Self::Ifb => None,
         }
     }
 }
@@ -585,6 +587,12 @@ pub enum Change {
     /// Answers [`Outcome::Value`] with the value before; undo writes it back.
     #[expect(missing_docs, reason = "the fields say it")]
     SetSysctl { namespace: Namespace, sysctl: Sysctl, value: i32 },
+    /// What a link of this instance's may send from now on; none: as fast as it can. `EEXIST`: somebody else limits it.
+    #[expect(missing_docs, reason = "the fields say it")]
+    SetRate { link: LinkKey, rate: Option<Rate> },
+    /// Has what a link of this instance's receives go first to one of kind ifb in the same namespace, by its ifindex, or no more.
+    #[expect(missing_docs, reason = "the fields say it")]
+    Redirect { link: LinkKey, to: Option<u32> },
     /// A namespace bound in the run folder, loopback up. Answers [`Outcome::Namespace`].
     AddNamespace(String),
     /// Ok if it is gone.

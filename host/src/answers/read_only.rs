@@ -39,7 +39,7 @@ fn only_reads(call: HostCall) -> bool {
     let linked = matches!(call, H::LinksGet | H::LinksList | H::LinksLinkInfo | H::AddressesList);
     let routed = matches!(call, H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole);
     let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
-    let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace);
+    let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace | H::ShapingGetRate);
     let counted = matches!(call, H::NftablesListSets | H::NftablesListElements | H::NftablesReadCounters);
     harmless || stored || placed || linked || routed || known || set || counted
 }
@@ -95,6 +95,7 @@ mod tests {
             "get-link",
             "get-neighbour",
             "get-namespace",
+            "get-rate",
         ];
         let harmless = ["log.log", "clock.now", "random.bytes", "configuration.all"];
         for call in HostCall::ALL.into_iter().filter(|call| only_reads(*call)) {

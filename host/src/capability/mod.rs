@@ -4,7 +4,7 @@
 //! - [`CallState`]: what a call has on the host's side; it answers what the driver asks
 //! - [`handle`], [`convert`]: what handles and values stand for
 //! - `capabilities`: libnetwork's call-back objects
-//! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `nftables`, `sysctls`, `forwarding`, `ports`: the kernel
+//! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `shaping`, `nftables`, `sysctls`, `forwarding`, `ports`: the kernel
 //! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
 
 mod addresses;
@@ -24,6 +24,7 @@ mod ports;
 mod random;
 mod routes;
 mod rules;
+mod shaping;
 mod state;
 pub mod store;
 mod sysctls;

@@ -76,6 +76,8 @@ impl Keeper {
                 Change::SetSysctl { namespace, sysctl, value } => {
                     self.kernel.sysctl(namespace, sysctl).is_ok_and(|now| now != *value)
                 }
+                Change::SetRate { link, rate } => self.kernel.rate(link).is_ok_and(|now| now != *rate),
+                Change::Redirect { link, to } => self.kernel.redirect(link).is_ok_and(|now| now != *to),
                 _ => false,
             };
             let mut changes: Vec<Change> = link.again.on.iter().filter(is_missing).cloned().collect();

@@ -64,6 +64,9 @@ impl Transaction {
                 let key = LinkKey { namespace: namespace.clone(), index: *index };
                 self.record_of_link(&key, |_, again| put(again, change))
             }
+            Change::SetRate { link, .. } | Change::Redirect { link, .. } => {
+                self.record_of_link(link, |_, again| put(again, change))
+            }
             _ => Ok(()),
         }
     }
@@ -127,10 +130,11 @@ fn rename(spec: &mut LinkSpec, set: &LinkChanges) {
 /// Another value of the same setting replaces the last one.
 fn put(again: Option<&mut Again>, change: &Change) {
     let Some(again) = again else { return };
-    let setting = |change: &Change| match change {
-        Change::SetSysctl { sysctl, .. } => Some(sysctl.clone()),
-        _ => None,
+    let same = |other: &Change| match (other, change) {
+        (Change::SetSysctl { sysctl: one, .. }, Change::SetSysctl { sysctl: other, .. }) => one == other,
+        (Change::SetRate { .. }, Change::SetRate { .. }) | (Change::Redirect { .. }, Change::Redirect { .. }) => true,
+        _ => other == change,
     };
-    again.on.retain(|other| other != change && (setting(other).is_none() || setting(other) != setting(change)));
+    again.on.retain(|other| !same(other));
     again.on.push(change.clone());
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::describe;
 use crate::firewall::is_hosts;
-use kernel::{Change, NftField, NftMember, NftProperty, NftRate, NftRule, NftStatement, NftVerdict, Rule, Sysctl};
+use kernel::{
+    Change, NftField, NftMember, NftProperty, NftRate, NftRule, NftStatement, NftVerdict, Rate, Rule, Sysctl,
+};
 use store::{Again, Object, Part, Thing};
 
 /// The objects of a network in lines. Settings are those that were made of links of the host; of other links only the kernel knows them.
@@ -53,6 +55,10 @@ fn settings<'a>(again: &'a Again, link: &'a str) -> impl Iterator<Item = String>
         Change::SetSysctl { sysctl: Sysctl::Link { family, name, .. }, value, .. } => {
             Some(format!("setting {family} {name} = {value} of {link}"))
         }
+        Change::SetRate { rate: Some(Rate { bytes, burst }), .. } => {
+            Some(format!("rate of {link}: {bytes} bytes a second in bursts of {burst}"))
+        }
+        Change::Redirect { to: Some(to), .. } => Some(format!("{link} receives through link {to}")),
         _ => None,
     })
 }

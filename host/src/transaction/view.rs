@@ -7,9 +7,10 @@ use super::objects::{forwards, speaks_of};
 use super::{Transaction, describe};
 use grant::gate::sets::SeenSet;
 use grant::gate::settings::Setting;
+use grant::gate::shaping::RateOf;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
-use kernel::{Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, Route, Sysctl};
+use kernel::{Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, Rate, Route, Sysctl};
 use store::{Endpoint, Object, Thing};
 use words::{Error, LinkName, MacAddress, Result};
 
@@ -68,6 +69,11 @@ impl Transaction {
             Some(other) if Some(&other.id) != self.owner.endpoint.as_ref() => Err(mac_is_taken(mac, &other)),
             _ => Ok(()),
         }
+    }
+
+    /// How fast a link may send.
+    pub fn rate(&self, link: &Granted<RateOf>) -> Result<Option<Rate>> {
+        Ok(self.kernel.rate(&link.0)?)
     }
 
     /// The value of a kernel setting.

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use pontoon_outside::ports::Published;
-use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkName, LinkSpec};
+use pontoon_sdk::links::{self, Link, LinkChanges, LinkEnd, LinkName, LinkSpec};
 use pontoon_sdk::namespaces::Namespace;
 use pontoon_sdk::store::Key;
 use pontoon_sdk::{Context, EndpointOptions, Error, InterfaceInfo, JoinInfo, MacAddress, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::bandwidth::Bandwidth;
 use crate::network::{Network, hash, remove_link};
 use crate::options;
 use crate::ports;
@@ -25,6 +26,9 @@ pub(crate) struct Endpoint {
     pub ipv6: Option<IpAddr>,
     /// The name of the link on the bridge.
     pub host_link: String,
+    /// The name of the link that what the container sends goes through, where that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ifb: Option<String>,
     /// The name of the container's link, where it was made.
     pub container_link: String,
     /// It was made in the container's namespace.
@@ -65,13 +69,17 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
         (Some(_), Some(name)) => LinkName::Exact(name.clone()),
         (Some(_), None) => LinkName::Prefix(network.interface_prefix.clone()),
     };
+    let bandwidth = Bandwidth::read(&options.generic)?;
+    let ifb = bandwidth.egress.map(|_| format!("ifb{}", &hash(endpoint)[..10]));
     let container = ContainerEnd { sandbox: sandbox.as_ref(), name, mac_address };
-    let container_link = add_pair(&network, &host_link, container).context(&host_link)?;
+    let (host_end, container_link) = add_pair(&network, &host_link, container).context(&host_link)?;
+    bandwidth.limit(&host_end, ifb.as_deref().unwrap_or_default())?;
     key.set(&Endpoint {
         mac_address,
         ipv4: info.address().map(|address| address.addr()),
         ipv6: info.address_ipv6().map(|address| address.addr()),
         host_link,
+        ifb,
         container_link,
         is_in_sandbox: sandbox.is_some(),
         interface_name,
@@ -84,7 +92,8 @@ pub(crate) fn create(network: &str, endpoint: &str, info: &InterfaceInfo, option
 pub(crate) fn delete(network: &str, endpoint: &str) -> Result<()> {
     ports::revoke(network, endpoint)?;
     let Some(old) = Endpoint::key(network, endpoint).take()? else { return Ok(()) };
-    remove_link(&old.host_link)
+    remove_link(&old.host_link)?;
+    old.ifb.as_deref().map_or(Ok(()), remove_link)
 }
 
 /// Forgets the IPv6 address: the container can't use it.
@@ -114,8 +123,8 @@ struct ContainerEnd<'a> {
     mac_address: MacAddress,
 }
 
-/// Makes the pair, one end on the bridge, and gives the name of the other back.
-fn add_pair(network: &Network, host_link: &str, container: ContainerEnd) -> Result<String> {
+/// Makes the pair, one end on the bridge, and gives that one and the name of the other back.
+fn add_pair(network: &Network, host_link: &str, container: ContainerEnd) -> Result<(Link, String)> {
     let bridge = links::get(None, &network.bridge)?;
     let host_end = LinkEnd { mtu: network.mtu, master: Some(&bridge), up: true, ..LinkEnd::named(host_link) };
     let container_end = LinkEnd {
@@ -129,5 +138,5 @@ fn add_pair(network: &Network, host_link: &str, container: ContainerEnd) -> Resu
     // A container may reach itself through a port that it publishes.
     added.link.set(&LinkChanges { hairpin: Some(true), isolated: Some(!network.icc), ..LinkChanges::default() })?;
     let peer = added.peer.ok_or_else(|| Error::internal("a pair without another end"))?;
-    Ok(peer.info()?.name)
+    Ok((added.link, peer.info()?.name))
 }

@@ -5,6 +5,7 @@
 //! - [`network`]: the bridge, its subnets, and the conflicts with other networks; its filter and translation are
 //!   [`pontoon_outside`]'s.
 //! - [`endpoint`]: the pair of links between bridge and container.
+//! - [`bandwidth`]: how fast a container sends and receives.
 //! - [`ports`]: the ports that an endpoint publishes.
 //! - [`report`]: what there is to tell of an endpoint.
 //!
@@ -16,6 +17,7 @@
 //! | `bridge/NAME` | the network that the bridge belongs to |
 //! | `endpoint/NETWORK/ENDPOINT` | [`endpoint::Endpoint`] |
 
+mod bandwidth;
 mod endpoint;
 mod network;
 mod options;

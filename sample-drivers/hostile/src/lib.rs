@@ -13,6 +13,7 @@ mod piles;
 mod ranges;
 mod raw;
 mod rules;
+mod shapes;
 mod shares;
 mod texts;
 mod ties;
@@ -55,6 +56,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         foreign::ATTACKS,
         ranges::ATTACKS,
         paths::ATTACKS,
+        shapes::ATTACKS,
         packets::ATTACKS,
         rules::ATTACKS,
         ties::ATTACKS,

@@ -9,7 +9,7 @@ use pontoon_sdk::routes::{self, Route};
 use pontoon_sdk::sysctls::{self, LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use pontoon_sdk::{
     Error, IpamData, MacAddress, NetworkInfo, ObjectType, Protocol, Result, addresses, clock, configuration,
-    forwarding, log, namespaces, nftables, ports, random, rules, store, tables,
+    forwarding, log, namespaces, nftables, ports, random, rules, shaping, store, tables,
 };
 
 /// Calls them. The answers are in the host's audit.
@@ -44,6 +44,7 @@ pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
     let _ = (routes::add_paths(None, &[]), routes::remove_paths(None, &[]));
     let _ = (neighbours::add_proxies(&[]), neighbours::remove_proxies(&[]));
     let _ = (neighbours::add_forwarding(&[]), neighbours::remove_forwarding(&[]));
+    let _ = shaping::add_ifb(None, "hi").map(drop);
     let _ = (links::get(None, "eth0").map(drop), links::list(None));
     // Without the permission, nobody has a link, and what takes one can't be called.
     if let Ok(link) = links::add_one(LinkSpec::bridge(LinkEnd::named("hb"))) {
@@ -63,6 +64,7 @@ fn with_a_link(link: &links::Link) -> Result<()> {
     let _ = neighbours::add_forwarding(&[ForwardingEntry { link, mac_address, remote: None }]);
     let _ = nftables::add(None, &[Rule::new(Chain::FORWARD, Accept).when(InputLink(link))]);
     let _ = (sysctls::get_link(link, LinkSysctl::Ipv4ProxyArp), sysctls::set_link(link, LinkSysctl::Ipv4ProxyArp, 1));
+    let _ = (shaping::get_rate(link), shaping::set_rate(link, None), shaping::redirect(link, None));
     let delay = NeighbourSysctl::Ipv4ProxyDelay;
     let _ = (sysctls::get_neighbour(link, delay), sysctls::set_neighbour(link, delay, 0));
     let host = namespaces::host();

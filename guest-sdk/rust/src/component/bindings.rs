@@ -23,6 +23,7 @@ macro_rules! part {
                     "pontoon:driver/routes@0.1.1": crate::component::bindings::imports::pontoon::driver::routes,
                     "pontoon:driver/rules@0.1.1": crate::component::bindings::imports::pontoon::driver::rules,
                     "pontoon:driver/neighbours@0.1.1": crate::component::bindings::imports::pontoon::driver::neighbours,
+                    "pontoon:driver/shaping@0.1.1": crate::component::bindings::imports::pontoon::driver::shaping,
                     "pontoon:driver/nftables@0.1.1": crate::component::bindings::imports::pontoon::driver::nftables,
                     "pontoon:driver/sysctls@0.1.1": crate::component::bindings::imports::pontoon::driver::sysctls,
                     "pontoon:driver/forwarding@0.1.1": crate::component::bindings::imports::pontoon::driver::forwarding,

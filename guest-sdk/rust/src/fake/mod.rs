@@ -122,6 +122,13 @@ pub fn proxies(link: &str) -> Vec<IpAddr> {
     of_link(link, |link| link.proxies.clone()).unwrap_or_default()
 }
 
+/// How fast a link sends at most, and the name of the one that it receives through.
+pub fn rate(link: &str) -> (Option<crate::shaping::Rate>, Option<String>) {
+    let found = of_link(link, |link| (link.rate, link.receives_through));
+    let (rate, through) = found.unwrap_or_default();
+    (rate, through.and_then(|id| state::with(|state| state.links.get(&id).map(|link| link.info.name.clone()))))
+}
+
 /// A setting of a link, if the driver set it.
 pub fn sysctl(link: &str, name: LinkSysctl) -> Option<i32> {
     of_link(link, |link| link.sysctls.get(&name).copied()).flatten()

@@ -15,6 +15,7 @@ use crate::nftables::Chain;
 use crate::packets::{Element, SetKind};
 use crate::routes::{PathName, WholeRoute};
 use crate::rules::{Family, RuleInfo};
+use crate::shaping::Rate;
 use crate::sysctls::{LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use crate::{Error, MacAddress, ObjectType, Protocol, Result, TextMap};
 
@@ -53,6 +54,8 @@ pub(super) struct Link {
     pub forwarding: Vec<ForwardingInfo>,
     pub sysctls: BTreeMap<LinkSysctl, i32>,
     pub neighbour_sysctls: BTreeMap<NeighbourSysctl, i32>,
+    pub rate: Option<Rate>,
+    pub receives_through: Option<u32>,
     pub forwards: (bool, bool),
     pub hairpin: bool,
     pub isolated: bool,
@@ -210,6 +213,8 @@ impl State {
             forwarding: Vec::new(),
             sysctls: BTreeMap::new(),
             neighbour_sysctls: BTreeMap::new(),
+            rate: None,
+            receives_through: None,
             forwards: (false, false),
             hairpin: false,
             isolated: false,

@@ -18,4 +18,5 @@ pub mod packets;
 pub mod ports;
 pub mod routes;
 pub mod rules;
+pub mod shaping;
 pub mod sysctls;

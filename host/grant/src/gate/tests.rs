@@ -5,6 +5,7 @@ mod limits;
 mod look;
 mod paths;
 mod sets;
+mod shaping;
 
 use super::*;
 use crate::{Needed, Permission};

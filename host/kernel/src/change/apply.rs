@@ -13,7 +13,7 @@ use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
 use crate::{
     Applied, Change, Error, Kernel, LinkKey, LinkSpec, MadeLinks, Namespace, Neighbour, Outcome, Sysctl, ip, namespace,
-    nft,
+    nft, shaping,
 };
 
 /// What changes have in common that can be sent together.
@@ -392,6 +392,8 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
         Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
         Change::AddProxy(proxy) => ip::proxy::add(session, proxy, kernel.marks, note),
         Change::RemoveProxy(proxy) => ip::proxy::remove(session, proxy),
+        Change::SetRate { link, rate } => shaping::set_rate(session, link, *rate, kernel.marks, note),
+        Change::Redirect { link, to } => shaping::set_redirect(session, link, *to, kernel.marks, note),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => kernel.remove_namespace(name),
         // Its errors say by themselves what they are about.

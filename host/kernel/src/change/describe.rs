@@ -40,6 +40,7 @@ impl LinkKind {
             Self::Ipvlan { .. } => "ipvlan",
             Self::Vlan { .. } => "vlan",
             Self::Dummy => "dummy",
+            Self::Ifb => crate::shaping::IFB,
         }
     }
 }
@@ -138,6 +139,10 @@ impl Display for Change {
             }
             Self::RemoveNftTable { namespace, table } => write!(f, "removing nftables table {table} {namespace}"),
             Self::SetSysctl { namespace, sysctl, value } => write!(f, "setting {sysctl} to {value} {namespace}"),
+            Self::SetRate { link, rate: Some(rate) } => write!(f, "limiting {link} to {} bytes a second", rate.bytes),
+            Self::SetRate { link, rate: None } => write!(f, "limiting {link} no more"),
+            Self::Redirect { link, to: Some(to) } => write!(f, "redirecting what {link} receives to link {to}"),
+            Self::Redirect { link, to: None } => write!(f, "redirecting what {link} receives no more"),
             Self::AddNamespace(name) => write!(f, "making network namespace {name}"),
             Self::RemoveNamespace(name) => write!(f, "removing network namespace {name}"),
             Self::TakePort(wish) => write!(f, "taking host ports {wish}"),

@@ -121,7 +121,7 @@ impl Machine {
             Kind::Vxlan(vxlan) => lower.mtu.saturating_sub(vxlan.headroom()),
             _ => lower.mtu,
         });
-        let dummy = matches!(link.kind, Kind::Dummy | Kind::Loopback);
+        let dummy = matches!(link.kind, Kind::Dummy | Kind::Ifb | Kind::Loopback);
         if !dummy && !MTUS.contains(&mtu) || most.is_some_and(|most| mtu > most) {
             return Err(Errno::INVAL);
         }

@@ -7,6 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::fake::machine::{Machine, SpaceId};
 use crate::fake::setting::LinkSettings;
+use crate::fake::shaping::Shape;
 
 /// A link of the machine, whichever namespace it is in: its index changes with that.
 pub(super) type LinkId = u64;
@@ -54,6 +55,7 @@ pub(super) struct Link {
     /// MACs that it listens to beside its own.
     pub filters: BTreeSet<Mac>,
     pub settings: LinkSettings,
+    pub shape: Shape,
 }
 
 /// An IPv4 address. The others of its subnet go with the first.
@@ -84,6 +86,7 @@ impl Default for Port {
 pub(super) enum Kind {
     Loopback,
     Dummy,
+    Ifb,
     Bridge(Bridge),
     Veth { peer: LinkId },
     Vxlan(Vxlan),
@@ -134,6 +137,7 @@ impl Kind {
         Some(match self {
             Self::Loopback => return None,
             Self::Dummy => "dummy",
+            Self::Ifb => crate::shaping::IFB,
             Self::Bridge(_) => "bridge",
             Self::Veth { .. } => "veth",
             Self::Vxlan(_) => "vxlan",
@@ -192,7 +196,7 @@ impl Machine {
     pub fn carrier(&self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return false };
         match &link.kind {
-            Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) => true,
+            Kind::Loopback | Kind::Dummy | Kind::Ifb | Kind::Vxlan(_) => true,
             Kind::Bridge(bridge) => bridge.carrier,
             Kind::Veth { peer } => link.up && self.links.get(peer).is_some_and(|peer| peer.up),
             Kind::Macvlan { lower, .. } | Kind::Ipvlan { lower, .. } | Kind::Vlan { lower, .. } => self.carrier(*lower),

@@ -6,6 +6,7 @@ use crate::fake::fields::Fields;
 use crate::fake::link::{Kind, LinkId, Port};
 use crate::fake::machine::{Machine, Reply, SpaceId};
 use crate::fake::setting::LinkSettings;
+use crate::fake::shaping::{NOBODY, Shape};
 use crate::fake::{AF_BRIDGE, AF_INET6};
 use crate::link::message::{IFLA_AF_SPEC, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE};
 use crate::link::read::{
@@ -122,7 +123,11 @@ impl Machine {
         let settings = self.spaces.get(&to).map(|space| LinkSettings::new(&space.settings)).unwrap_or_default();
         if let Some(link) = self.links.get_mut(&id) {
             (link.space, link.index, link.settings) = (to, index, settings);
+            link.shape = Shape::default();
         }
+        // Whoever sent its packets there sends them nowhere from now on (mirred_device_event).
+        let lost = self.links.values_mut().filter(|link| link.shape.to == Some(id));
+        lost.for_each(|link| link.shape.to = Some(NOBODY));
         Ok(())
     }
 

@@ -11,9 +11,10 @@ use crate::fake::nft::Nft;
 use crate::fake::route::Entry;
 use crate::fake::rule::Line;
 use crate::fake::setting::{LinkSettings, Settings};
+use crate::fake::shaping::Shape;
 use crate::transport::socket::{Answer, Message, Protocol, Request};
 use crate::{Error, NamespacePath};
-use crate::{HostPort, Namespace, ip, link, namespace};
+use crate::{HostPort, Namespace, ip, link, namespace, shaping};
 
 /// A namespace of the machine: its inode, which is never given out again, and what stands for a descriptor of it.
 pub(super) type SpaceId = u64;
@@ -167,6 +168,7 @@ impl Machine {
             proxies: BTreeSet::new(),
             filters: BTreeSet::new(),
             settings,
+            shape: Shape::default(),
         };
         self.links.insert(id, link);
         id
@@ -224,6 +226,14 @@ impl Machine {
             ip::neighbour::RTM_DELNEIGH => self.neighbour_delete(at, &request.body),
             ip::neighbour::RTM_GETNEIGH if dump => self.neighbour_list(at, &request.body),
             ip::neighbour::RTM_GETNEIGH => self.neighbour_get(at, &request.body),
+            shaping::RTM_NEWQDISC => {
+                let exclusive = request.flags & crate::transport::socket::flag::EXCL != 0;
+                self.qdisc_new(at, &request.body, exclusive)
+            }
+            shaping::RTM_DELQDISC => self.qdisc_delete(at, &request.body),
+            shaping::RTM_GETQDISC => self.qdisc_get(at, &request.body),
+            shaping::RTM_NEWTFILTER => self.filter_new(at, &request.body),
+            shaping::RTM_GETTFILTER => self.filter_list(at, &request.body),
             _ => Err(Errno::OPNOTSUPP),
         }
     }

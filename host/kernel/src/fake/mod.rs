@@ -9,7 +9,7 @@
 //!
 //! - `machine`: the namespaces, and which message goes where; `fields`: a message's attributes
 //! - `link`: what a link is; `device`: what happens to one; `removal`: its end; `bridge`: ports
-//! - `link_new` and `vxlan`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `port`: the objects
+//! - `link_new` and `vxlan`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `shaping`, `port`: the objects
 //! - `fib`: whether a gateway can be reached
 //! - `state`: all of it as text
 
@@ -32,6 +32,7 @@ mod removal;
 mod route;
 mod rule;
 mod setting;
+mod shaping;
 mod state;
 mod vxlan;
 

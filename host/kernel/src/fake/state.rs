@@ -57,6 +57,8 @@ impl Machine {
             lines.push(format!("link {name} hairpin {hairpin} isolated {isolated} learning {learning}"));
         }
         lines.push(format!("link {name} {settings:?}"));
+        lines.extend(link.shape.bucket.iter().map(|options| format!("link {name} sends {options:02x?}")));
+        lines.extend(link.shape.to.map(|to| format!("link {name} receives by {}", self.name_of(to))));
         lines.extend(link.ipv4.iter().map(|address| format!("link {name} address {}", address.net)));
         let chosen = link.ipv6.iter().filter(|net| !net.addr().is_unicast_link_local());
         lines.extend(chosen.map(|net| format!("link {name} address {net}")));
@@ -72,6 +74,7 @@ impl Machine {
         match kind {
             Kind::Loopback => "loopback".into(),
             Kind::Dummy => "dummy".into(),
+            Kind::Ifb => "ifb".into(),
             Kind::Bridge(_) => "bridge".into(),
             Kind::Veth { peer } => format!("veth with {}", self.name_of(*peer)),
             Kind::Vxlan(v) => {

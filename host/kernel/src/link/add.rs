@@ -21,7 +21,7 @@ use crate::{NewLink, NewName, Outcome, ip};
 /// The namespace whose socket the link's message goes to: where its parent is, or else its own.
 pub(crate) fn maker(spec: &LinkSpec) -> &Namespace {
     match spec.kind {
-        LinkKind::Bridge | LinkKind::Veth(_) | LinkKind::Dummy => &spec.end.namespace,
+        LinkKind::Bridge | LinkKind::Veth(_) | LinkKind::Dummy | LinkKind::Ifb => &spec.end.namespace,
         // The tunnel's packets, too, leave by the namespace that it was made from.
         LinkKind::Vxlan(_) | LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. } | LinkKind::Vlan { .. } => {
             &Namespace::Host

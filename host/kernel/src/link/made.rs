@@ -42,6 +42,7 @@ impl MadeLinks {
             Change::AddProxy(proxy) | Change::RemoveProxy(proxy) => self.keys.contains(&proxy.link),
             Change::AddNeighbour(entry) | Change::RemoveNeighbour(entry) => self.keys.contains(&entry.link),
             Change::AddForwarding(entry) | Change::RemoveForwarding(entry) => self.keys.contains(&entry.link),
+            Change::SetRate { link, .. } | Change::Redirect { link, .. } => self.keys.contains(link),
             Change::SetSysctl { namespace, sysctl: Sysctl::Link { index, .. }, .. } => {
                 self.keys.contains(&LinkKey { namespace: namespace.clone(), index: *index })
             }

@@ -18,6 +18,7 @@ mod nft_ports;
 mod nft_sets;
 mod nftables;
 mod ports;
+mod shaping;
 mod speed;
 
 use std::os::fd::{AsFd, OwnedFd};

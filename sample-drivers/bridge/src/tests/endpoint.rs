@@ -1,6 +1,7 @@
 //! Endpoints.
 
-use pontoon_sdk::ErrorKind::{AlreadyExists, NotFound};
+use pontoon_sdk::ErrorKind::{AlreadyExists, InvalidArgument, NotFound};
+use pontoon_sdk::shaping::Rate;
 use pontoon_sdk::{MacAddress, Protocol, TransportPort, fake};
 
 use super::{BRIDGE, Network, network, refused};
@@ -188,4 +189,38 @@ fn tells_what_it_knows() {
     assert_eq!(told.get("com.docker.network.endpoint.exposedports"), Some(r#"[{"Proto":6,"Port":80}]"#));
     let ports = r#"[{"Proto":6,"IP":"10.5.0.2","Port":80,"HostIP":"0.0.0.0","HostPort":8080,"HostPortEnd":8080}]"#;
     assert_eq!(told.get("com.docker.network.portmap"), Some(ports));
+}
+
+#[test]
+fn limits_what_a_container_sends_and_receives() {
+    let network = network_that_is_there();
+    let rate = |bytes_per_second, burst| Some(Rate { bytes_per_second, burst });
+    let made = |options: &[(&str, &str)]| {
+        let endpoint = network.endpoint("e");
+        options.iter().fold(endpoint, |endpoint, (key, value)| endpoint.option(key, value))
+    };
+    let ifb = "ifbaf63d84c86";
+    let both = made(&[("pontoon.bandwidth.ingress", "10mbit"), ("pontoon.bandwidth.egress", "2000000000")]);
+    both.create().unwrap();
+    assert_eq!(fake::rate(HOST_LINK), (rate(1_250_000, 65_600), Some(ifb.to_owned())));
+    assert_eq!(fake::rate(ifb).0, rate(250_000_000, 2_500_000));
+    both.delete().unwrap();
+    assert_eq!((fake::link(ifb), fake::swept()), (None, vec![]));
+    let burst = made(&[("pontoon.bandwidth.ingress", "1Gbit"), ("pontoon.bandwidth.ingress-burst", "1mb")]);
+    burst.create().unwrap();
+    assert_eq!((fake::rate(HOST_LINK), fake::link(ifb)), ((rate(125_000_000, 1 << 20), None), None));
+    burst.delete().unwrap();
+    made(&[]).create().unwrap();
+    assert_eq!(fake::rate(HOST_LINK), (None, None));
+    made(&[]).delete().unwrap();
+    for (key, value) in [
+        ("pontoon.bandwidth.ingress", "fast"),
+        ("pontoon.bandwidth.ingress", "0"),
+        ("pontoon.bandwidth.egress", "-1mbit"),
+        ("pontoon.bandwidth.egress", "99999999999gbit"),
+        ("pontoon.bandwidth.egress-burst", "64kb"),
+    ] {
+        let (kind, said) = refused(made(&[(key, value)]).create().map(drop));
+        assert!(kind == InvalidArgument && said.contains(&format!("{key}=\"{value}\"")), "{said}");
+    }
 }

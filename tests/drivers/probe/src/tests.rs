@@ -161,7 +161,7 @@ fn a_mac_is_one_endpoints() {
 }
 
 /// Errors that the table leaves out, and why.
-const LEFT_OUT: [(&str, &str, &str); 13] = [
+const LEFT_OUT: [(&str, &str, &str); 19] = [
     ("capabilities.network-info.table-event-register", "not-implemented", "the probe has a table-watcher"),
     ("capabilities.interface-info.set-mac-address", "already-exists", "a_mac_is_one_endpoints"),
     ("capabilities.join-info.add-static-route", "invalid-argument", "the SDK's types can't say it"),
@@ -169,6 +169,12 @@ const LEFT_OUT: [(&str, &str, &str); 13] = [
     ("links.link.set", "forbidden", "parents are a grant's: the host's tests of grants"),
     ("links.link.remove", "forbidden", "the same"),
     ("links.add", "not-implemented", "probe.do=kinds"),
+    ("shaping.set-rate", "already-exists", "a qdisc of somebody else: the kernel layer's tests"),
+    ("shaping.redirect", "already-exists", "the same"),
+    ("shaping.set-rate", "not-implemented", "a kernel without tbf"),
+    ("shaping.redirect", "not-implemented", "a kernel without ingress"),
+    ("shaping.add-ifb", "not-implemented", "a kernel without ifb"),
+    ("shaping.add-ifb", "forbidden", "names of engines: the host's tests of attacks"),
     ("sysctls.set-link", "not-found", "a kernel without IPv6: the host's tests"),
     ("ports.take", "not-found", "the SDK's host has every address"),
     ("ports.take-range", "unavailable", "as with take"),
@@ -194,6 +200,9 @@ const LEFT_OUT_OF_ALL: [(&str, &str, &[&str]); 5] = [
             "neighbours.add-forwarding",
             "neighbours.remove-forwarding",
             "neighbours.list-forwarding",
+            "shaping.set-rate",
+            "shaping.get-rate",
+            "shaping.redirect",
             "forwarding.allow",
             "forwarding.disallow",
         ],
@@ -233,6 +242,7 @@ const LEFT_OUT_OF_ALL: [(&str, &str, &[&str]); 5] = [
             "neighbours.add",
             "neighbours.add-forwarding",
             "neighbours.add-proxies",
+            "shaping.add-ifb",
             "nftables.add",
             "nftables.add-set",
             "nftables.add-elements",

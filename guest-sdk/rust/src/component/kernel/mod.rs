@@ -7,6 +7,7 @@ pub(crate) mod nftables;
 pub(crate) mod packets;
 pub(crate) mod routes;
 pub(crate) mod rules;
+pub(crate) mod shaping;
 pub(crate) mod sysctls;
 
 pub(crate) mod namespaces {

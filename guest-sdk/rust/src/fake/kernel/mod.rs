@@ -10,6 +10,7 @@ pub(crate) mod packets;
 pub(crate) mod ports;
 pub(crate) mod routes;
 pub(crate) mod rules;
+pub(crate) mod shaping;
 pub(crate) mod sysctls;
 
 use super::state::{self, Link};

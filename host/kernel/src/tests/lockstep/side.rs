@@ -29,7 +29,8 @@ pub struct Side<'w> {
     /// What could be undone.
     applied: Vec<Vec<Applied>>,
     /// Something was taken back. How far the real kernel came with it, a moment later or at once, is no matter of the layer's, and can be
-    /// seen for long: a link that had a carrier for a moment has got a link-local address, or has not.
+    /// seen for long: a link that had a carrier for a moment has got a link-local address, or has not, and one that had none for a moment has lost
+    /// what the host answers for there, or has not.
     pub took_back: bool,
     /// All nftables rules that were ever made, by table.
     pub handles: Vec<(String, NftHandle)>,
@@ -208,7 +209,8 @@ impl<'w> Side<'w> {
         let routes = sorted(&mut kernel.routes(key)?.iter().map(route_text));
         let neighbours = sorted(&mut kernel.neighbours(key)?.iter().map(|n| format!("{} {}", n.address, n.mac)));
         let entries = sorted(&mut kernel.forwardings(key)?.iter().map(|e| format!("{} {:?}", e.mac, e.remote)));
-        let proxies = sorted(&mut kernel.proxies(key)?.iter().map(|proxy| proxy.address.to_string()));
+        let proxies =
+            sorted(&mut kernel.proxies(key)?.iter().filter(|_| !self.took_back).map(|proxy| proxy.address.to_string()));
         let settings = SETTINGS.map(|(family, setting)| {
             let sysctl = Sysctl::Link { family, index: link.index, name: setting };
             kernel.sysctl(&key.namespace, &sysctl).map_err(|error| error.errno)
@@ -221,6 +223,7 @@ impl<'w> Side<'w> {
             format!("entries {entries:?}"),
             format!("answers for {proxies:?}"),
             format!("settings {settings:?}"),
+            format!("rate {:?} redirect {:?}", kernel.rate(key)?, kernel.redirect(key)?),
         ])
     }
 }

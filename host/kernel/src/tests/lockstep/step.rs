@@ -32,6 +32,8 @@ pub enum Step {
     NftSet(usize, String, bool),
     NftElements(usize, String, Vec<NftElement>, bool),
     Sysctl(usize, Sysctl, i32),
+    Rate(At, Option<Rate>),
+    Redirect(At, Option<u32>),
     Namespace(String, bool),
     TakePort(PortWish),
     ReleasePort(HostPort),
@@ -60,7 +62,17 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(39) {
+        match random.below(44) {
+            39..=41 => {
+                let rate = |random: &mut Random| Rate { bytes: random.pick(&[125_000, 5_000_000_000]), burst: 32_000 };
+                Self::Rate(at, add.then(|| rate(random)))
+            }
+            42..=43 => {
+                let there = side.kernel().links(&side.spaces[at.0]).unwrap_or_default();
+                let ifb = there.iter().find(|link| link.kind == "ifb" && link.mark == Mark::Owned);
+                let to = ifb.map_or(77, |link| link.index);
+                Self::Redirect(at, add.then(|| if random.one_in(6) { at.1 } else { to }))
+            }
             36 => Self::NftSet(space, random.pick(&TABLES).into(), add),
             37..=38 => {
                 let nets = ["10.0.0.0/24", "10.0.1.0/24", "10.0.9.9/32", "192.0.2.0/25"];
@@ -214,6 +226,8 @@ impl Step {
             Self::Sysctl(at, sysctl, value) => {
                 Change::SetSysctl { namespace: space(*at), sysctl: sysctl.clone(), value: *value }
             }
+            Self::Rate(at, rate) => Change::SetRate { link: side.key(*at), rate: *rate },
+            Self::Redirect(at, to) => Change::Redirect { link: side.key(*at), to: *to },
             Self::Namespace(name, true) => Change::AddNamespace(name.clone()),
             Self::Namespace(name, false) => Change::RemoveNamespace(name.clone()),
             Self::TakePort(wish) => Change::TakePort(wish.clone()),

@@ -27,8 +27,9 @@ pub fn kind(random: &mut Random, side: &Side, other: usize) -> LinkKind {
         let there = side.kernel().links(&Namespace::Host).unwrap();
         if random.one_in(8) { 77 } else { random.pick(&there).index }
     };
-    match random.below(9) {
+    match random.below(10) {
         0..=2 => LinkKind::Bridge,
+        9 => LinkKind::Ifb,
         3..=5 => LinkKind::Veth(Box::new(new_end(random, side, other))),
         6 => {
             let ipv6 = random.one_in(3);

@@ -18,7 +18,8 @@ use pontoon_sdk::routes::Route;
 use pontoon_sdk::sysctls::LinkSysctl;
 use pontoon_sdk::{
     Error, ErrorKind, InterfaceInfo, IpamData, JoinInfo, MacAddress, NetworkInfo, ObjectType, Protocol as Ip, Result,
-    StaticRoute, addresses, forwarding, neighbours, nftables, packets, ports, routes, rules, store, sysctls, tables,
+    StaticRoute, addresses, forwarding, neighbours, nftables, packets, ports, routes, rules, shaping, store, sysctls,
+    tables,
 };
 
 use super::Stage;
@@ -106,6 +107,10 @@ fn set(link: &Link, changes: &LinkChanges) -> Result<()> {
 
 fn mastered<'a>(bridge: &'a Link) -> LinkChanges<'a> {
     LinkChanges { master: Some(Master::Bridge(bridge)), ..LinkChanges::default() }
+}
+
+fn limited(link: &Link, bytes_per_second: u64, burst: u32) -> Result<()> {
+    shaping::set_rate(link, Some(shaping::Rate { bytes_per_second, burst }))
 }
 
 fn address(link: &Link, address: IpNet) -> Result<()> {
@@ -320,6 +325,19 @@ pub(crate) const ENTRIES: &[Case<Mistake>] = &[
     }),
     ("neighbours.list", NotFound, "a link that is gone", |g| neighbours::list(&g.gone).map(drop)),
     ("neighbours.list-forwarding", NotFound, "a link that is gone", |g| neighbours::list_forwarding(&g.gone).map(drop)),
+    ("shaping.set-rate", NotFound, "a link that is gone", |g| shaping::set_rate(&g.gone, None)),
+    ("shaping.set-rate", InvalidArgument, "no rate", |g| limited(&g.plain, 0, 32_000)),
+    ("shaping.set-rate", InvalidArgument, "a rate of 64 bits", |g| limited(&g.plain, u64::MAX, 32_000)),
+    ("shaping.set-rate", InvalidArgument, "a burst that no packet has room in", |g| limited(&g.plain, 125_000, 1_000)),
+    ("shaping.get-rate", NotFound, "a link that is gone", |g| shaping::get_rate(&g.gone).map(drop)),
+    ("shaping.add-ifb", AlreadyExists, "the name of another link", |g| {
+        shaping::add_ifb(None, &g.bridge.info()?.name).map(drop)
+    }),
+    ("shaping.add-ifb", InvalidArgument, "no name", |_| shaping::add_ifb(None, "").map(drop)),
+    ("shaping.redirect", NotFound, "a link that is gone", |g| shaping::redirect(&g.gone, None)),
+    ("shaping.redirect", NotFound, "through a link that is gone", |g| shaping::redirect(&g.plain, Some(&g.gone))),
+    ("shaping.redirect", InvalidArgument, "through a bridge", |g| shaping::redirect(&g.plain, Some(&g.bridge))),
+    ("shaping.redirect", InvalidArgument, "in another namespace", |g| shaping::redirect(&g.plain, Some(&g.inner))),
     ("sysctls.get-link", NotFound, "a link that is gone", |g| {
         sysctls::get_link(&g.gone, LinkSysctl::Ipv4ProxyArp).map(drop)
     }),

@@ -9,6 +9,7 @@ mod limits;
 mod links;
 mod nftables;
 mod ports;
+mod shaping;
 mod state;
 
 pub(crate) use capabilities::ABOUT_ENDPOINTS;
@@ -24,7 +25,7 @@ type Action = fn(&Stage) -> Result<()>;
 /// The actions, by name. Besides these: `network-info` in a network's options, `interface-info` in an endpoint's,
 /// `join-info` in either. A join of `limits` adds routes; `errors` goes through each
 /// of these, too.
-const ACTIONS: [(&str, Action); 17] = [
+const ACTIONS: [(&str, Action); 18] = [
     ("log", state::log),
     ("clock", state::clock),
     ("random", state::random),
@@ -38,6 +39,7 @@ const ACTIONS: [(&str, Action); 17] = [
     ("routes", kernel::routes),
     ("rules", kernel::rules),
     ("neighbours", kernel::neighbours),
+    ("shaping", shaping::shaping),
     ("nftables", nftables::nftables),
     ("sysctls", kernel::sysctls),
     ("forwarding", kernel::forwarding),
