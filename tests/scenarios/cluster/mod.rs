@@ -3,12 +3,14 @@
 //! - `networks`: names, pools and addresses are unique over hosts
 //! - `entries`: a driver's entries become events on the other hosts
 //! - `failures`: hosts that die or are cut off, etcd without a majority, a daemon that is killed at any instant
-//! - `overlay`: a driver that others hear where its containers are, and traffic between hosts
+//! - `linear`, `history`: what nodes write and read has an order, whatever fails
 //! - `access`: passwords, certificates, and what the daemon says that reaches no etcd
 
 mod access;
 mod entries;
 mod failures;
+mod history;
+mod linear;
 mod networks;
 mod overlay;
 
