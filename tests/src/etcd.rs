@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -134,21 +135,8 @@ impl Etcd {
 
     /// Asks a member; status and answer.
     pub fn say(&self, member: usize, path: &str, body: &Value) -> Option<(u16, Value)> {
-        let (path, body) = (path.to_owned(), body.to_string());
-        let answer = self.place.enter(move || {
-            let mut stream = TcpStream::connect((ADDRESS, port(member))).ok()?;
-            let _ = stream.set_read_timeout(Some(std::time::Duration::from_secs(8)));
-            // 1.0: the answer ends with the connection.
-            let head = format!("POST /v3/{path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
-            stream.write_all((head + &body).as_bytes()).ok()?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).ok()?;
-            Some(answer)
-        });
-        let answer = answer.join().unwrap()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, serde_json::from_str(body).unwrap_or_default()))
+        let (path, body) = (path.to_owned(), body.clone());
+        self.place.enter(move || say_here(member, &path, &body, Duration::from_secs(8))).join().unwrap()
     }
 
     /// All keys below the prefix, without it, and their values as text.
@@ -246,6 +234,30 @@ impl Drop for Etcd {
     fn drop(&mut self) {
         (0..self.members.len()).for_each(|member| self.kill(member));
     }
+}
+
+/// Asks a member from the namespace of this thread; status and answer.
+fn say_here(member: usize, path: &str, body: &Value, most: Duration) -> Option<(u16, Value)> {
+    let address = (ADDRESS.parse::<IpAddr>().unwrap(), port(member)).into();
+    let mut stream = TcpStream::connect_timeout(&address, most.min(Duration::from_secs(2))).ok()?;
+    let _ = stream.set_read_timeout(Some(most));
+    let body = body.to_string();
+    // 1.0: the answer ends with the connection.
+    let head = format!("POST /v3/{path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all((head + &body).as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, serde_json::from_str(body).unwrap_or_default()))
+}
+
+/// What a key has now by the word of a majority, asked for from the namespace of this thread; none: no member of so many answers.
+pub fn read_here(members: usize, key: &str) -> Option<Option<Vec<u8>>> {
+    let body = json!({ "key": STANDARD.encode(key) });
+    let say = |member| say_here(member, "kv/range", &body, Duration::from_secs(2)).filter(|(status, _)| *status == 200);
+    let (_, answer) = (0..members).find_map(say)?;
+    Some(answer["kvs"][0]["value"].as_str().map(|value| STANDARD.decode(value).unwrap()))
 }
 
 fn port(member: usize) -> u16 {

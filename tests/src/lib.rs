@@ -41,7 +41,7 @@ use std::path::PathBuf;
 pub use bench::{Bench, ForRuntimes, attach, attach_path, bridge_code, create, launcher, registers};
 pub use chart::{Axis, Line};
 pub use daemon::{Daemon, Ran};
-pub use etcd::{Etcd, PREFIX};
+pub use etcd::{Etcd, PREFIX, read_here};
 pub use fake_bench::FakeBench;
 pub use floor::Floor;
 pub use language::{LANGUAGES, with_tools};

@@ -3,12 +3,16 @@
 //! - `networks`: names, pools and addresses are unique over hosts
 //! - `entries`: a driver's entries become events on the other hosts
 //! - `failures`: hosts that die or are cut off, etcd without a majority, a daemon that is killed at any instant
-//! - `overlay`: a driver that others hear where its containers are, and traffic between hosts
+//! - `networkdb`: what libnetwork's own tables do and a replacement has to do, too
+//! - `linear`, `history`: what nodes write and read has an order, whatever fails
 //! - `access`: passwords, certificates, and what the daemon says that reaches no etcd
 
 mod access;
 mod entries;
 mod failures;
+mod history;
+mod linear;
+mod networkdb;
 mod networks;
 mod overlay;
 
