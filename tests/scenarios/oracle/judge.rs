@@ -347,7 +347,8 @@ impl Judge<'_> {
         let what = format!("the {} {}", info.kind, info.name);
         let (links, ports) = (driver.may(Permission::Links), driver.may(Permission::HostPorts));
         let changes = driver.may(Permission::ChangedParents);
-        self.must(number, links, || format!("{what} is there without the permission for links"));
+        let ifbs = info.kind == "ifb" && driver.may(Permission::Shaping);
+        self.must(number, links || ifbs, || format!("{what} is there without the permission for links"));
         if !self.owners.moved.contains(&format!("{name} {}", info.index)) {
             self.place(number, name, &what);
         }
