@@ -371,7 +371,7 @@ fn numbers_are_chosen_and_kept_apart() {
 }
 
 /// A tunnel made by hand, between two containers, as the overlay's is: a bridge, a vxlan link and static entries on each host.
-fn by_hand() -> [Namespace; 5] {
+pub fn by_hand() -> [Namespace; 5] {
     let [lan, first, second, a, b] = ["lan", "first", "second", "a", "b"].map(Namespace::new);
     lan.run("ip link add br0 type bridge");
     lan.run("ip link set br0 up");

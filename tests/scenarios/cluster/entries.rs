@@ -1,5 +1,7 @@
 //! A driver's entries become events on the other hosts: NetworkDB's behaviours that a replacement has to honour.
 
+use std::time::Instant;
+
 use pontoon_tests::{Etcd, Namespace, until};
 
 use super::{attach, create, endpoint, entries, events};
@@ -66,6 +68,7 @@ fn a_host_that_joins_is_told_of_thousands() {
     let id = a.ok("network create --scope global -d faulty --subnet 10.66.0.0/16 n").trim().to_owned();
     let many = super::rounds(300) as u64;
     let all = (0..many).map(|n| (format!("net/{id}/table/neighbours/k{n}"), format!("x\n{n}")));
+    let begin = Instant::now();
     etcd.put_all(&all.collect::<Vec<_>>());
     let heard = || {
         let driver = a.json("driver inspect faulty");
@@ -76,6 +79,8 @@ fn a_host_that_joins_is_told_of_thousands() {
     let c = Namespace::new("c");
     a.ok(&format!("endpoint attach n {}", c.text()));
     (100..=many).step_by(100).for_each(|some| until("a hundred more to be told", || heard() >= some));
+    let rate = many as f64 / begin.elapsed().as_secs_f64();
+    println!("{many} entries: {rate:.0} a second, from etcd into the driver, while an endpoint was made");
     // The driver's own entry is there, too, and is not told to it.
     assert_eq!((heard(), entries(&a, "n").len() as u64), (many, many + 1), "each once");
 }

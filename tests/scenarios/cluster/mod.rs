@@ -3,11 +3,15 @@
 //! - `networks`: names, pools and addresses are unique over hosts
 //! - `entries`: a driver's entries become events on the other hosts
 //! - `failures`: hosts that die or are cut off, etcd without a majority, a daemon that is killed at any instant
+//! - `overlay`: a driver that others hear where its containers are, and traffic between hosts
+//! - `traffic`: the same while hosts, etcd and daemons fail, and how long each host takes to agree
 //! - `networkdb`: what libnetwork's own tables do and a replacement has to do, too
 //! - `linear`, `history`: what nodes write and read has an order, whatever fails
+//! - `costs`: what many hosts cost beside one
 //! - `access`: passwords, certificates, and what the daemon says that reaches no etcd
 
 mod access;
+mod costs;
 mod entries;
 mod failures;
 mod history;
@@ -15,6 +19,7 @@ mod linear;
 mod networkdb;
 mod networks;
 mod overlay;
+mod traffic;
 
 use pontoon_tests::{Daemon, Namespace};
 use serde_json::Value;

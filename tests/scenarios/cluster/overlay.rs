@@ -8,13 +8,13 @@ use pontoon_tests::{Daemon, Etcd, Namespace, driver, same_at_last, until};
 use crate::overlay::send;
 
 /// Hosts of an etcd of three members, each with the driver: 192.0.2.1 and on.
-struct Hosts<const N: usize> {
-    etcd: Etcd,
-    nodes: [Daemon; N],
+pub struct Hosts<const N: usize> {
+    pub etcd: Etcd,
+    pub nodes: [Daemon; N],
 }
 
 impl<const N: usize> Hosts<N> {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let etcd = Etcd::start(3);
         let nodes = std::array::from_fn(|index| {
             let number = u8::try_from(index).unwrap() + 1;
@@ -31,18 +31,18 @@ impl<const N: usize> Hosts<N> {
     }
 
     /// A container with the addresses 10.50.0.LAST and fd50::LAST.
-    fn attach(&self, host: usize, last: u8) -> Namespace {
+    pub fn attach(&self, host: usize, last: u8) -> Namespace {
         let container = Namespace::new(&format!("c{last}"));
         self.nodes[host].ok(&self.attaching(last, &container));
         container
     }
 
-    fn attaching(&self, last: u8, container: &Namespace) -> String {
+    pub fn attaching(&self, last: u8, container: &Namespace) -> String {
         format!("endpoint attach blue {} --name c{last} --ip 10.50.0.{last} --ip6 fd50::{last}", container.text())
     }
 
     /// What a host's kernel has of the containers of others: hosts by forwarding entries, addresses by neighbours.
-    fn known(&self, host: usize) -> Vec<String> {
+    pub fn known(&self, host: usize) -> Vec<String> {
         let host = &self.nodes[host].host;
         let links = host.run("ip -o link show type vxlan");
         let Some(link) = links.split(": ").nth(1) else { return Vec::new() };
@@ -57,7 +57,7 @@ impl<const N: usize> Hosts<N> {
     }
 
     /// Waits until a host knows the containers with these last parts on these hosts, and no others. Answers how long that took.
-    fn agree(&self, host: usize, containers: &[(usize, u8)]) -> Duration {
+    pub fn agree(&self, host: usize, containers: &[(usize, u8)]) -> Duration {
         let begin = Instant::now();
         let mut wanted: Vec<String> = containers
             .iter()
