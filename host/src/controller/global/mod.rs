@@ -7,6 +7,7 @@
 //! - `entries`: a call's entries, before its commit
 //! - `endpoint`: an endpoint's addresses, before it is made
 //! - `network`: networks made, found, made here too, removed
+//! - `unique`: options of networks that no two of a driver have
 //! - `compare`: some keys of a network, brought together: others' changes become events here, what is this host's is put or taken back there
 //! - `node`: which nodes there are
 //!
@@ -17,6 +18,7 @@ mod endpoint;
 mod entries;
 mod network;
 mod node;
+mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
