@@ -45,8 +45,10 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use crate::cluster::Health;
 pub use crate::driver::EARLIER;
 pub use crate::driver::archive::MOST as DRIVER_FILE;
+pub use global::Underlay;
 pub(crate) use direct::{Called, Direct};
 use tokio::sync::{RwLock, watch};
 use turns::{Turn, Turns};
