@@ -48,8 +48,8 @@ use std::time::{Duration, Instant};
 pub use crate::cluster::Health;
 pub use crate::driver::EARLIER;
 pub use crate::driver::archive::MOST as DRIVER_FILE;
-pub use global::Underlay;
 pub(crate) use direct::{Called, Direct};
+pub use global::Underlay;
 use tokio::sync::{RwLock, watch};
 use turns::{Turn, Turns};
 
