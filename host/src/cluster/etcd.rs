@@ -1,9 +1,9 @@
 //! Requests to etcd, by its gateway for JSON: the client for HTTP is in the program already. It blocks: call it on a thread of one's own.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +38,8 @@ pub struct Etcd {
     /// The member that answered last.
     member: AtomicUsize,
     token: Mutex<Option<String>>,
+    /// How far the clock of the member that answered last is before this host's, in seconds; `i64::MIN`: it did not say.
+    clock: AtomicI64,
 }
 
 /// A watch.
@@ -81,13 +83,25 @@ impl Etcd {
             Agent::with_parts(config.build(), DefaultConnector::default(), access.names.clone())
         };
         let (asks, watches) = (agent(Some(ANSWER), None), agent(None, Some(SILENCE)));
-        Self { asks, watches, member: AtomicUsize::new(0), token: Mutex::default(), access }
+        Self {
+            asks,
+            watches,
+            member: AtomicUsize::new(0),
+            token: Mutex::default(),
+            clock: AtomicI64::new(i64::MIN),
+            access,
+        }
     }
 
     /// The member that is asked now.
     pub fn endpoint(&self) -> &str {
         let all = &self.access.endpoints;
         &all[self.member.load(Ordering::Relaxed) % all.len()]
+    }
+
+    /// How far the clock of the member that answered last is before this host's, in seconds; none: it did not say.
+    pub fn clock(&self) -> Option<i64> {
+        Some(self.clock.load(Ordering::Relaxed)).filter(|seconds| *seconds != i64::MIN)
     }
 
     /// All keys that begin so, as they are at one revision: a page at a time is given to `take`, until it answers false.
@@ -191,6 +205,8 @@ impl Etcd {
             request = request.header("Authorization", token);
         }
         let answer = request.send(body.to_string()).map_err(|e| Fault::unreachable(endpoint, &e))?;
+        let said = answer.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        self.clock.store(said.map_or(i64::MIN, ahead), Ordering::Relaxed);
         match answer.status().as_u16() {
             200 => Ok(answer),
             status => {
@@ -199,6 +215,15 @@ impl Etcd {
             }
         }
     }
+}
+
+/// How far a clock that shows this is before this host's, in seconds.
+fn ahead(shown: SystemTime) -> i64 {
+    let seconds = |time: SystemTime| {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    };
+    seconds(shown).saturating_sub(seconds(SystemTime::now()))
 }
 
 impl Stream {

@@ -3,6 +3,7 @@
 //! | key | value | goes with |
 //! |---|---|---|
 //! | `node/NODE` | what the node is, in JSON | the node's lease |
+//! | `drain/NODE` | since when it takes no endpoints | `node activate`, or `node rm` |
 //! | `network/NAME` | the network, in JSON | `network rm` |
 //! | `net/ID/name` | its name: while this is there, the network is | `network rm` |
 //! | `net/ID/table/TABLE/KEY` | the owner's name, a line's end, bytes | the node's lease, or its driver's word |
@@ -25,6 +26,8 @@ pub struct Keys {
 #[expect(missing_docs, reason = "the fields are the parts of the key")]
 pub enum Key<'a> {
     Node(&'a str),
+    /// Whether a node takes no endpoints.
+    Drained(&'a str),
     Network(&'a str),
     /// Whether a network is there.
     Name(&'a str),
@@ -84,6 +87,7 @@ impl Keys {
         let prefix = &self.prefix;
         match key {
             Key::Node(node) => format!("{prefix}node/{node}"),
+            Key::Drained(node) => format!("{prefix}drain/{node}"),
             Key::Network(name) => format!("{prefix}network/{name}"),
             Key::Name(network) => format!("{prefix}net/{network}/name"),
             Key::Entry { network, table, key } => format!("{prefix}net/{network}/table/{table}/{key}"),
@@ -97,6 +101,7 @@ impl Keys {
         let (kind, rest) = text.strip_prefix(&self.prefix)?.split_once('/')?;
         match kind {
             "node" => Some(Key::Node(rest)),
+            "drain" => Some(Key::Drained(rest)),
             "network" => Some(Key::Network(rest)),
             "net" => {
                 let (network, rest) = rest.split_once('/')?;
@@ -121,7 +126,7 @@ impl Keys {
 pub fn network_of<'a>(key: &Key<'a>) -> Option<&'a str> {
     match key {
         Key::Entry { network, .. } | Key::Endpoint { network, .. } | Key::Address { network, .. } => Some(network),
-        Key::Node(_) | Key::Network(_) | Key::Name(_) => None,
+        Key::Node(_) | Key::Drained(_) | Key::Network(_) | Key::Name(_) => None,
     }
 }
 
@@ -146,6 +151,7 @@ mod tests {
         let keys = Keys::new("/p");
         let all = [
             Key::Node("a"),
+            Key::Drained("a"),
             Key::Network("n"),
             Key::Name("id"),
             Key::Entry { network: "id", table: "peers", key: "a/b c" },

@@ -75,6 +75,8 @@ pub struct Health {
     pub followed: bool,
     /// The revision up to which all changes are known.
     pub revision: i64,
+    /// How far the clock of the member that answered last is before this host's, in seconds; none: it did not say.
+    pub clock: Option<i64>,
 }
 
 impl Cluster {
@@ -94,6 +96,11 @@ impl Cluster {
     /// This node's name.
     pub fn node(&self) -> &Name {
         &self.shared.access.settings.node
+    }
+
+    /// The address by which the other nodes reach this one.
+    pub fn address(&self) -> std::net::IpAddr {
+        self.shared.access.settings.address
     }
 
     /// How keys are named.
@@ -143,6 +150,7 @@ impl Cluster {
             joined: state.lease.is_some(),
             followed: state.followed,
             revision: state.mirror.revision,
+            clock: self.shared.etcd.clock(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::keys::{Key, owner};
 use super::message::{Compare, Kv, Op};
 use super::network::{SharedEndpoint, SharedNetwork};
 use super::write::OPS;
-use words::{Error, Name, Result};
+use words::{Error, Name, Result, now};
 
 /// What came of making a network.
 #[derive(Debug)]
@@ -112,6 +112,9 @@ impl Cluster {
         };
         self.shared.etcd.read_all(&keys.of_networks(), take)?;
         let gone = Compare::Absent(keys.of(&Key::Node(node.as_str())));
+        if let Some(drained) = self.mirror().get(&keys.of(&Key::Drained(node.as_str()))) {
+            own.push((keys.of(&Key::Drained(node.as_str())), drained.modified));
+        }
         // Also where it has none: whether it is there has to be known.
         for some in own.chunks(OPS).chain(own.is_empty().then_some(&[][..])) {
             let must = some.iter().map(|(key, modified)| Compare::Modified(key.clone(), *modified));
@@ -122,6 +125,25 @@ impl Cluster {
             }
         }
         Ok(Some(own.len()))
+    }
+
+    /// Whether a key is not there, as etcd has it now.
+    pub fn is_absent(&self, key: &str) -> Result<bool> {
+        Ok(self.shared.etcd.get(key)?.is_none())
+    }
+
+    /// A node takes new endpoints, or none, from now on.
+    pub fn drain(&self, node: &Name, drained: bool) -> Result<()> {
+        self.has_joined()?;
+        let key = self.shared.keys.of(&Key::Drained(node.as_str()));
+        let op = if drained { Op::Put(key, now().to_string().into_bytes(), 0) } else { Op::Delete(key) };
+        self.shared.etcd.transaction(&[], &[op], &[])?;
+        Ok(())
+    }
+
+    /// Whether a node takes no new endpoints, as far as that is known here.
+    pub fn is_drained(&self, node: &Name) -> bool {
+        self.mirror().get(&self.shared.keys.of(&Key::Drained(node.as_str()))).is_some()
     }
 
     fn puts(&self, network: &SharedNetwork) -> Result<[Op; 2]> {

@@ -33,7 +33,7 @@ impl Inner {
             Err(error) => self.remove_without_driver(network, Some(&endpoint.id), &error)?,
         };
         removed.calls.extend(self.release_addresses(network, &endpoint.id, |_| true));
-        self.unclaim(network, endpoint);
+        self.let_go(network, endpoint);
         let (network, endpoint) = (&network.name, &endpoint.name);
         tracing::info!(%network, %endpoint, "detached");
         tracing::debug!(%network, %endpoint, swept = ?removed.swept, "what the driver left to the host");

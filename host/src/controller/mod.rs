@@ -45,9 +45,11 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use crate::cluster::Health;
 pub use crate::driver::EARLIER;
 pub use crate::driver::archive::MOST as DRIVER_FILE;
 pub(crate) use direct::{Called, Direct};
+pub use global::Underlay;
 use tokio::sync::{RwLock, watch};
 use turns::{Turn, Turns};
 

@@ -6,7 +6,7 @@
 //! - `docker`: dockerd itself
 //! - `network`: the host's firewall, bridge-nf, forwarding
 //! - `kernel`: what the kernel can do, tried
-//! - `cluster`: etcd
+//! - `cluster`: etcd, the way to the other nodes
 //! - `state`: the state folder and the admin socket
 //! - `process`: what the daemon and its helpers have given up
 //! - `access`: who else can write to a path
@@ -61,7 +61,7 @@ pub async fn examine(config: &Config, daemon: Option<Daemon<'_>>) -> Vec<Finding
         findings.extend(network::exceptions(daemon.controller).await);
         findings.extend(network::closed(daemon.controller).await);
         findings.extend(network::mtu(daemon.controller).await);
-        findings.extend(cluster::look(daemon.controller));
+        findings.extend(cluster::look(daemon.controller).await);
         findings.extend(process::look());
         if daemon.controller.is_behind().unwrap_or_default() {
             let found = "its store is an older copy than the one that this machine's networks were made with, or another: what it does not know of stays";

@@ -92,7 +92,9 @@ impl Driver for Overlay {
 impl NetworkAllocator for Overlay {
     fn network_allocate(network: &str, options: &TextMap, _: &[IpamData], _: &[IpamData]) -> Result<TextMap> {
         let mut options = options.clone();
-        options.insert(options::VNI, network::choose_vni(network, options::vni(&options)?)?.to_string());
+        let vni = network::choose_vni(network, options::vni(&options)?, &options::taken(&options))?;
+        options.insert(options::VNI, vni.to_string());
+        options.insert(options::UNIQUE, options::VNI.to_owned());
         Ok(options)
     }
 

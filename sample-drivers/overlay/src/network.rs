@@ -61,7 +61,7 @@ impl Network {
         }
         let Options { address, parent, mtu } = Options::read(options)?;
         let subnet = |data: &IpamData| Some(Subnet { pool: data.pool?.trunc(), gateway: data.gateway });
-        let vni = choose_vni(network, options::vni(&options.generic)?)?;
+        let vni = choose_vni(network, options::vni(&options.generic)?, &[])?;
         vni_key(vni).set(&network.to_owned())?;
         let mut new = Self {
             address,
@@ -172,10 +172,10 @@ fn vni_key(vni: u32) -> Key<String> {
     Key::new(format!("vni/{vni}"))
 }
 
-/// The number of a network: the one that was named or, of those that no network of this host has, the first from where the network's id leads: hosts
+/// The number of a network: the one that was named or, of those that no network of this host and none of `elsewhere` has, the first from where the network's id leads: hosts
 /// that do not know of each other's networks seldom choose the same. It is the network's when it is made: should another one take it before, that is
 /// refused.
-pub(crate) fn choose_vni(network: &str, wanted: Option<u32>) -> Result<u32> {
+pub(crate) fn choose_vni(network: &str, wanted: Option<u32>, elsewhere: &[u32]) -> Result<u32> {
     let is_free = |vni: u32| vni_key(vni).get().map(|owner| owner.is_none_or(|other| other == network));
     if let Some(vni) = wanted {
         return match is_free(vni)? {
@@ -189,7 +189,7 @@ pub(crate) fn choose_vni(network: &str, wanted: Option<u32>) -> Result<u32> {
     let choices = VNIS - FIRST_VNI;
     let start = (hash(network) % u64::from(choices)) as u32;
     // A host has far fewer links than this.
-    let mut next = (0..1_000).map(|step| FIRST_VNI + (start + step) % choices);
+    let mut next = (0..1_000).map(|step| FIRST_VNI + (start + step) % choices).filter(|vni| !elsewhere.contains(vni));
     let found = next.find_map(|vni| is_free(vni).map(|free| free.then_some(vni)).transpose()).transpose()?;
     found.ok_or_else(|| Error::unavailable(format!("no {} is free: name one", options::VNI)))
 }

@@ -8,6 +8,9 @@ use pontoon_sdk::{Error, NetworkOptions, Result, TextMap, configuration};
 pub(crate) const VNI: &str = "vni";
 /// The address by which the other hosts reach this one.
 const ADDRESS: &str = "address";
+/// The host's: which options no other network of the cluster may have with the same value, and such values that others have.
+pub(crate) const UNIQUE: &str = "pontoon.unique";
+const TAKEN: &str = "pontoon.taken";
 /// The link by which this host reaches them.
 const PARENT: &str = "parent";
 const MTU: &str = "com.docker.network.driver.mtu";
@@ -52,6 +55,12 @@ pub(crate) fn vni(labels: &TextMap) -> Result<Option<u32>> {
         }
         vni => Ok(vni),
     }
+}
+
+/// Numbers that other networks of the cluster have, as `network-allocate` is told when its choice was one of them.
+pub(crate) fn taken(labels: &TextMap) -> Vec<u32> {
+    let all = labels.get(TAKEN).unwrap_or_default().split(' ');
+    all.filter_map(|one| one.strip_prefix(VNI)?.strip_prefix('=')?.parse().ok()).collect()
 }
 
 /// A label of the network, or else what the operator says of the host: an address is a host's own, and a network's labels are the same on all.

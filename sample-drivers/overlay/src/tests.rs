@@ -229,6 +229,11 @@ fn a_number_is_one_networks() {
     again.allocate().unwrap();
     let next = vni.parse::<u32>().unwrap() + 1;
     assert_eq!(again.options.generic.get("vni"), Some(next.to_string().as_str()));
+    assert_eq!(again.options.generic.get("pontoon.unique"), Some("vni"));
+    // What another host's network has: the next but one.
+    let mut third = another("blue").option("pontoon.taken", &format!("colour=1 vni={next}"));
+    third.allocate().unwrap();
+    assert_eq!(third.options.generic.get("vni"), Some((next + 1).to_string().as_str()));
     let kept = fake::call("blue", None, || store::list::<String>("vni/")).unwrap();
     assert_eq!(kept, [(vni, "red".to_owned())]);
 }

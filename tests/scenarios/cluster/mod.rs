@@ -3,6 +3,7 @@
 //! - `networks`: names, pools and addresses are unique over hosts
 //! - `entries`: a driver's entries become events on the other hosts
 //! - `failures`: hosts that die or are cut off, etcd without a majority, a daemon that is killed at any instant
+//! - `nodes`: what each node has, and nodes that take no new endpoints
 //! - `overlay`: a driver that others hear where its containers are, and traffic between hosts
 //! - `traffic`: the same while hosts, etcd and daemons fail, and how long each host takes to agree
 //! - `networkdb`: what libnetwork's own tables do and a replacement has to do, too
@@ -18,6 +19,7 @@ mod history;
 mod linear;
 mod networkdb;
 mod networks;
+mod nodes;
 mod overlay;
 mod traffic;
 
@@ -79,9 +81,14 @@ fn state(node: &Daemon, network: &str) -> Option<String> {
 
 /// How it stands with etcd, as the doctor says it: status, what was found, what helps.
 fn etcd_finding(node: &Daemon) -> String {
+    finding(node, "etcd")
+}
+
+/// What the doctor says of one check: status, what was found, what helps.
+fn finding(node: &Daemon, check: &str) -> String {
     // It exits with another code where it found a problem.
     let findings: Value = serde_json::from_str(&node.cli("--output json doctor").out).unwrap();
-    let finding = findings.as_array().unwrap().iter().find(|f| f["check"] == "etcd").cloned().unwrap_or_default();
+    let finding = findings.as_array().unwrap().iter().find(|f| f["check"] == check).cloned().unwrap_or_default();
     format!("{} {} {}", finding["status"], finding["found"], finding["advice"])
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pontoon_tests::{Daemon, Etcd, Namespace, until};
+use pontoon_tests::{Daemon, Etcd, Namespace, driver, until};
 
 use super::{attach, create, endpoint, rounds, state};
 
@@ -56,6 +56,38 @@ fn a_network_is_on_every_host_and_goes_from_every_host() {
     a.ok("network rm n");
     until("it is gone on b", || state(&b, "n").is_none());
     assert_eq!(etcd.named("net"), Vec::<String>::new(), "nothing is left");
+}
+
+/// The number of a network on the wire, which its driver says is no other network's.
+#[test]
+fn of_two_that_want_one_number_one_gets_it() {
+    let etcd = Etcd::start(1);
+    let nodes: [Daemon; 2] = std::array::from_fn(|index| {
+        let number = u8::try_from(index).unwrap() + 1;
+        let mut node = etcd.node(&format!("n{number}"), number, "");
+        node.run();
+        node.ok(&format!("driver load {} --set address=192.0.2.{number}", driver("overlay").display()));
+        node
+    });
+    let create = "network create --scope global -d overlay";
+    for round in 0..rounds(20) {
+        let vni = 100 + round;
+        let lines = ["x", "y"].map(|name| format!("{create} -o vni={vni} {name}{round}"));
+        let won = at_once(&nodes, lines);
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{vni}: {won:?}");
+        let (winner, loser) = (usize::from(won[1]), usize::from(won[0]));
+        let there = ["x", "y"][winner];
+        let refused = nodes[loser].refused(5, &format!("{create} -o vni={vni} z"));
+        let says = format!("vni=\"{vni}\" is the network {there}{round}'s, which the node n{} made", winner + 1);
+        assert!(refused.contains(&says), "{refused}");
+        nodes[loser].ok(&format!("network rm {there}{round}"));
+    }
+    // One is chosen that nobody has.
+    nodes[0].ok(&format!("{create} x"));
+    nodes[1].ok(&format!("{create} y"));
+    let vni = |name: &str| nodes[0].json(&format!("network inspect {name}"))["options"]["vni"].clone();
+    until("the other to be known", || state(&nodes[0], "y").is_some());
+    assert_ne!(vni("x"), vni("y"));
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Inner {
                 Some(owner) if !owner.starts_with(ELSEWHERE) => (owner.into_bytes(), false),
                 _ => return Ok(None),
             },
-            Key::Node(_) | Key::Network(_) | Key::Name(_) => return Ok(None),
+            Key::Node(_) | Key::Drained(_) | Key::Network(_) | Key::Name(_) => return Ok(None),
         };
         let value = Some(owned(cluster.node().as_str(), &bytes));
         Ok(Some(Wanted { key: String::new(), value, leased }))
@@ -156,7 +156,7 @@ impl Inner {
                 let node = there.map(Name::new).transpose().unwrap_or_default();
                 Ok((!same).then(|| Write::SetElsewhere { network: id(), address, node }))
             }
-            Key::Endpoint { .. } | Key::Node(_) | Key::Network(_) | Key::Name(_) => Ok(None),
+            Key::Endpoint { .. } | Key::Node(_) | Key::Drained(_) | Key::Network(_) | Key::Name(_) => Ok(None),
         }
     }
 }

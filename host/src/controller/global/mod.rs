@@ -7,8 +7,10 @@
 //! - `entries`: a call's entries, before its commit
 //! - `endpoint`: an endpoint's addresses, before it is made
 //! - `network`: networks made, found, made here too, removed
+//! - `unique`: options of networks that no two of a driver have
 //! - `compare`: some keys of a network, brought together: others' changes become events here, what is this host's is put or taken back there
-//! - `node`: which nodes there are
+//! - `node`: which nodes there are, and what each has
+//! - `underlay`: what carries the packets between them
 //!
 //! [`Controller::follow_cluster`] waits for news, and has each network compared in its turn.
 
@@ -17,6 +19,8 @@ mod endpoint;
 mod entries;
 mod network;
 mod node;
+mod underlay;
+mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,8 +31,9 @@ use tokio::task::JoinSet;
 use super::{Controller, Inner};
 use crate::cluster::{Access, Cluster, Health, News, Which};
 use operation::network::{NetworkDetails, Removed};
-use operation::node::Node;
+use operation::node::{Availability, Node, NodeDetails};
 use store::Store;
+pub use underlay::Underlay;
 use words::{Error, Id, Kind, Name, Result};
 
 /// Where the store keeps what tells this host from another of the same name, and the lease that it has.
@@ -162,6 +167,18 @@ impl Controller {
         self.plain(Inner::nodes).await
     }
 
+    /// All of one node.
+    pub async fn node(&self, name: &Name) -> Result<NodeDetails> {
+        let name = name.clone();
+        self.plain(move |inner| inner.node(&name)).await
+    }
+
+    /// Has a node take new endpoints, or none.
+    pub async fn update_node(&self, name: &Name, availability: Availability) -> Result<()> {
+        let name = name.clone();
+        self.plain(move |inner| inner.update_node(&name, availability)).await
+    }
+
     /// Forgets what a node has that never comes back.
     pub async fn remove_node(&self, name: &Name) -> Result<()> {
         let name = name.clone();
@@ -171,6 +188,11 @@ impl Controller {
     /// How it stands with etcd; none: this host is no node of a cluster.
     pub fn cluster_health(&self) -> Option<Health> {
         self.inner.cluster.as_ref().map(|cluster| cluster.health())
+    }
+
+    /// What carries packets to the other nodes; none: this host is no node of a cluster.
+    pub async fn underlay(&self) -> Result<Option<Underlay>> {
+        self.plain(Inner::underlay).await
     }
 
     /// A network of the cluster that is not made here, whole; none: it is, or there is none.

@@ -1,11 +1,14 @@
 //! Networks of global scope: made in the cluster and here, found there, made here too, removed.
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use super::super::Inner;
 use super::super::arguments::chosen;
 use super::super::lifecycle::Steps;
 use super::super::pool::overlap;
+use super::unique::{clash, with_taken, without_taken};
 use crate::cluster::{Cluster, Created, Key, Removal, SharedNetwork, Which};
 use operation::driver::Scope;
 use operation::engine::{Labels, NetworkOptions};
@@ -41,6 +44,7 @@ impl Inner {
             other: Labels::new(),
         };
         let skip = steps.check_gateways(&options)?;
+        let mut taken_options = BTreeSet::new();
         for _ in 0..TRIES {
             let (others, since) = cluster.networks()?;
             if let Some(there) = others.iter().find(|other| other.name == create.name) {
@@ -52,7 +56,7 @@ impl Inner {
             check_pools(create, &others)?;
             network.pools = self.choose_pools(id, create, skip, &subnets(&others))?;
             network.asked = Some(chosen(&network.pools, &network.address_space));
-            match self.share(cluster, &mut steps, &mut network, since) {
+            match self.share(cluster, &mut steps, &mut network, (others, since), &mut taken_options) {
                 Ok(true) => {
                     tracing::info!(network = %network.name, driver = %network.driver, "created in the cluster");
                     return Ok(CreatedNetwork { network: self.network_reply(&network)?, calls: steps.calls.traces });
@@ -67,24 +71,37 @@ impl Inner {
         Err(Error::new(Kind::Unavailable, "other nodes made networks all the time meanwhile: try again"))
     }
 
-    /// Reserves what its driver needs, puts it into the cluster, makes it here. Answers false if somebody else took its pools first.
-    fn share(&self, cluster: &Cluster, steps: &mut Steps<'_>, network: &mut Network, since: i64) -> Result<bool> {
+    /// Reserves what its driver needs, puts it into the cluster, makes it here. Answers false if others have its pools, or what its driver chose
+    /// for it alone.
+    fn share(
+        &self,
+        cluster: &Cluster,
+        steps: &mut Steps<'_>,
+        network: &mut Network,
+        (mut others, mut since): (Vec<SharedNetwork>, i64),
+        taken_options: &mut BTreeSet<String>,
+    ) -> Result<bool> {
+        let asked = network.options.clone();
         if steps.driver.allocates() {
-            network.options = steps.allocate_network(network)?;
+            network.options = with_taken(&asked, taken_options);
+            network.options = without_taken(steps.allocate_network(network)?);
             network.allocated = true;
         }
-        let (shared, mut since) = (SharedNetwork::of(network, cluster.node()), since);
+        let shared = SharedNetwork::of(network, cluster.node());
         loop {
+            if let Some(clash) = clash(network, &others) {
+                clash.note(&asked, taken_options)?;
+                return Ok(false);
+            }
             match cluster.create_network(&shared, since)? {
                 Created::Done => break,
                 Created::Exists(there) => return Err(taken(&there)),
                 Created::Newer => {
-                    let (others, now) = cluster.networks()?;
+                    (others, since) = cluster.networks()?;
                     let theirs = subnets(&others);
                     if network.pools.iter().any(|own| theirs.iter().any(|other| overlap(&own.subnet, other))) {
                         return Ok(false);
                     }
-                    since = now;
                 }
             }
         }

@@ -121,7 +121,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(endpoints::detach))
         .routes(routes!(endpoints::detach_from))
         .routes(routes!(nodes::list))
-        .routes(routes!(nodes::remove))
+        .routes(routes!(nodes::inspect, nodes::update, nodes::remove))
         .routes(routes!(tables::list))
         .routes(routes!(tables::list_of))
         .routes(routes!(tables::put, tables::remove))

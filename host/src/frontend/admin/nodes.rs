@@ -1,4 +1,4 @@
-//! `/nodes`: list, remove.
+//! `/nodes`: list, inspect, drain, remove.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 
 use super::Api;
 use super::answer::Answer;
-use super::input::Segments;
-use operation::node::Node;
+use super::input::{Given, Segments};
+use operation::node::{Node, NodeDetails, NodeUpdate};
 use words::{Error, Name};
 
 /// Lists the nodes of the cluster, also those that are gone and have something there still.
@@ -15,6 +15,27 @@ use words::{Error, Name};
     responses((status = 200, body = Vec<Node>), (status = "default", body = Error, description = "Why not.")))]
 pub async fn list(State(api): State<Api>) -> Answer<Json<Vec<Node>>> {
     Ok(Json(api.controller.nodes().await?))
+}
+
+/// Tells all of one node.
+#[utoipa::path(get, path = "/nodes/{node}", tag = "nodes", operation_id = "node",
+    params(("node" = String, Path, description = "Its name.")),
+    responses((status = 200, body = NodeDetails), (status = "default", body = Error, description = "Why not.")))]
+pub async fn inspect(State(api): State<Api>, Segments(node): Segments<Name>) -> Answer<Json<NodeDetails>> {
+    Ok(Json(api.controller.node(&node).await?))
+}
+
+/// Has a node take new endpoints, or none. What it has stays.
+#[utoipa::path(put, path = "/nodes/{node}", tag = "nodes", operation_id = "update_node",
+    params(("node" = String, Path, description = "Its name.")), request_body = NodeUpdate,
+    responses((status = 204, description = "It does."), (status = "default", body = Error, description = "Why not.")))]
+pub async fn update(
+    State(api): State<Api>,
+    Segments(node): Segments<Name>,
+    Given(update): Given<NodeUpdate>,
+) -> Answer<StatusCode> {
+    api.change(move |c| async move { c.update_node(&node, update.availability).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes away what a node has that is gone for ever: its addresses, endpoints and entries.

@@ -319,10 +319,10 @@ async fn the_description_has_every_route_and_type() {
         get /drivers/{name}/export, get /drivers/{name}/history, get /drivers/{name}/recordings, get /endpoints, \
         get /networks, get /networks/{network}, \
         get /networks/{network}/endpoints, get /networks/{network}/tables, get /networks/{network}/tables/{table}, \
-        get /nodes, get /openapi.json, get /version, post /driver-versions/gc, post /drivers, post /drivers/{name}/import, \
+        get /nodes, get /nodes/{node}, get /openapi.json, get /version, post /driver-versions/gc, post /drivers, post /drivers/{name}/import, \
         post /drivers/{name}/rollback, post /drivers/{name}/upgrade, \
         post /gc, post /networks, post /networks/{network}/endpoints, \
-        put /drivers/{name}/grant, put /networks/{network}/tables/{table}/{key}";
+        put /drivers/{name}/grant, put /networks/{network}/tables/{table}/{key}, put /nodes/{node}";
     assert_eq!(routes.into_iter().collect::<Vec<_>>().join(", "), expected);
     for name in [
         "Attach",
