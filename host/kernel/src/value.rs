@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use words::{LinkName, MacAddress};
 
-use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish};
+use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish, SetPeers};
 
 /// Which network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,6 +96,9 @@ pub enum LinkKind {
     Vlan { parent: u32, id: u16 },
     /// A dummy.
     Dummy,
+    /// A WireGuard link, on the host, that listens on a UDP port. Its private key is made when it is made, and is in the kernel alone.
+    #[expect(missing_docs, reason = "the field says it")]
+    Wireguard { port: u16 },
 }
 
 impl LinkKind {
@@ -104,7 +107,7 @@ impl LinkKind {
         match self {
             Self::Vxlan(Vxlan { parent, .. }) => *parent,
             Self::Macvlan { parent, .. } | Self::Ipvlan { parent, .. } | Self::Vlan { parent, .. } => Some(*parent),
-            Self::Bridge | Self::Veth(_) | Self::Dummy => None,
+            Self::Bridge | Self::Veth(_) | Self::Dummy | Self::Wireguard { .. } => None,
         }
     }
 }
@@ -561,6 +564,8 @@ pub enum Change {
     AddProxy(Proxy),
     /// Ok if it is gone.
     RemoveProxy(Proxy),
+    /// Peers of a WireGuard link of this instance. What they were comes back with undo.
+    SetPeers(SetPeers),
     /// Rules for one table. Answers [`Outcome::Rules`].
     #[expect(missing_docs, reason = "the fields say it")]
     AddNftRules { namespace: Namespace, table: String, rules: Vec<NftRule> },

@@ -19,9 +19,11 @@ impl Transaction {
             let is_network = match &spec.kind {
                 LinkKind::Bridge | LinkKind::Dummy => true,
                 LinkKind::Veth(_) => false,
-                LinkKind::Vxlan(_) | LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. } | LinkKind::Vlan { .. } => {
-                    continue;
-                }
+                LinkKind::Vxlan(_)
+                | LinkKind::Macvlan { .. }
+                | LinkKind::Ipvlan { .. }
+                | LinkKind::Vlan { .. }
+                | LinkKind::Wireguard { .. } => continue,
             };
             let chosen = spec.ends().find_map(|end| end.mtu);
             let mtu = match (chosen, self.mtu_of_master(spec)?) {

@@ -17,6 +17,7 @@ mod shares;
 mod texts;
 mod ties;
 mod traps;
+mod tunnels;
 mod walk;
 mod waste;
 
@@ -55,6 +56,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         foreign::ATTACKS,
         ranges::ATTACKS,
         paths::ATTACKS,
+        tunnels::ATTACKS,
         packets::ATTACKS,
         rules::ATTACKS,
         ties::ATTACKS,

@@ -11,7 +11,7 @@ pub(crate) mod capabilities;
 use bindings::imports::pontoon::driver as wit;
 
 pub(crate) use kernel::{
-    addresses, forwarding, links, namespaces, neighbours, nftables, packets, ports, routes, rules, sysctls,
+    addresses, forwarding, links, namespaces, neighbours, nftables, packets, ports, routes, rules, sysctls, wireguard,
 };
 pub(crate) use state::{clock, configuration, log, random, store, tables};
 

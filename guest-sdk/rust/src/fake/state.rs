@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::kernel::wireguard::Tunnel;
 use super::store::Tables;
 use crate::links::LinkInfo;
 use crate::log::Level;
@@ -53,6 +54,7 @@ pub(super) struct Link {
     pub forwarding: Vec<ForwardingInfo>,
     pub sysctls: BTreeMap<LinkSysctl, i32>,
     pub neighbour_sysctls: BTreeMap<NeighbourSysctl, i32>,
+    pub tunnel: Option<Tunnel>,
     pub forwards: (bool, bool),
     pub hairpin: bool,
     pub isolated: bool,
@@ -210,6 +212,7 @@ impl State {
             forwarding: Vec::new(),
             sysctls: BTreeMap::new(),
             neighbour_sysctls: BTreeMap::new(),
+            tunnel: None,
             forwards: (false, false),
             hairpin: false,
             isolated: false,

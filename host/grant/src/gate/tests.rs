@@ -5,6 +5,7 @@ mod limits;
 mod look;
 mod paths;
 mod sets;
+mod wireguard;
 
 use super::*;
 use crate::{Needed, Permission};

@@ -392,6 +392,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
         Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
         Change::AddProxy(proxy) => ip::proxy::add(session, proxy, kernel.marks, note),
         Change::RemoveProxy(proxy) => ip::proxy::remove(session, proxy),
+        Change::SetPeers(set) => link::wireguard::set(session, set, kernel.marks, note),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => kernel.remove_namespace(name),
         // Its errors say by themselves what they are about.

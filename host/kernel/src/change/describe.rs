@@ -40,6 +40,7 @@ impl LinkKind {
             Self::Ipvlan { .. } => "ipvlan",
             Self::Vlan { .. } => "vlan",
             Self::Dummy => "dummy",
+            Self::Wireguard { .. } => "wireguard",
         }
     }
 }
@@ -118,6 +119,9 @@ impl Display for Change {
             Self::RemoveForwarding(e) => write!(f, "removing forwarding entry {} from {}", e.mac, e.link),
             Self::AddProxy(proxy) => write!(f, "answering for {} on {}", proxy.address, proxy.link),
             Self::RemoveProxy(proxy) => write!(f, "answering for {} no more on {}", proxy.address, proxy.link),
+            Self::SetPeers(set) => {
+                write!(f, "setting {} and removing {} peers of {}", set.peers.len(), set.gone.len(), set.link)
+            }
             Self::AddNftRules { namespace, table, .. } => {
                 write!(f, "adding rules to nftables table {table} {namespace}")
             }

@@ -19,6 +19,7 @@ mod nft_sets;
 mod nftables;
 mod ports;
 mod speed;
+mod wireguard;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;

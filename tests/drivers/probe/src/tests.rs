@@ -161,7 +161,7 @@ fn a_mac_is_one_endpoints() {
 }
 
 /// Errors that the table leaves out, and why.
-const LEFT_OUT: [(&str, &str, &str); 13] = [
+const LEFT_OUT: [(&str, &str, &str); 18] = [
     ("capabilities.network-info.table-event-register", "not-implemented", "the probe has a table-watcher"),
     ("capabilities.interface-info.set-mac-address", "already-exists", "a_mac_is_one_endpoints"),
     ("capabilities.join-info.add-static-route", "invalid-argument", "the SDK's types can't say it"),
@@ -169,6 +169,11 @@ const LEFT_OUT: [(&str, &str, &str); 13] = [
     ("links.link.set", "forbidden", "parents are a grant's: the host's tests of grants"),
     ("links.link.remove", "forbidden", "the same"),
     ("links.add", "not-implemented", "probe.do=kinds"),
+    ("links.add-wireguard", "not-implemented", "the same"),
+    ("links.add-wireguard", "already-exists", "host/kernel/src/tests/wireguard.rs"),
+    ("links.add-wireguard", "forbidden", "host/grant/src/gate/tests/wireguard.rs"),
+    ("links.set-peers", "forbidden", "the same"),
+    ("links.set-peers", "unavailable", "the same"),
     ("sysctls.set-link", "not-found", "a kernel without IPv6: the host's tests"),
     ("ports.take", "not-found", "the SDK's host has every address"),
     ("ports.take-range", "unavailable", "as with take"),
@@ -183,6 +188,9 @@ const LEFT_OUT_OF_ALL: [(&str, &str, &[&str]); 5] = [
         "forbidden",
         "a link that is a parent, which a grant names: host/grant/src/gate/tests/calls.rs",
         &[
+            "links.read-public-key",
+            "links.remove-peers",
+            "links.list-peers",
             "addresses.remove",
             "addresses.list",
             "routes.remove",
@@ -223,6 +231,7 @@ const LEFT_OUT_OF_ALL: [(&str, &str, &[&str]); 5] = [
         "unavailable",
         "a number that a grant names: host/grant/src/gate/tests/limits.rs",
         &[
+            "links.add-wireguard",
             "namespaces.add",
             "links.add",
             "addresses.add",

@@ -8,6 +8,7 @@ pub(crate) mod packets;
 pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod sysctls;
+pub(crate) mod wireguard;
 
 pub(crate) mod namespaces {
     use crate::Result;

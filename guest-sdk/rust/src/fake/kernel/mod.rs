@@ -11,6 +11,7 @@ pub(crate) mod ports;
 pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod sysctls;
+pub(crate) mod wireguard;
 
 use super::state::{self, Link};
 use super::sys;
