@@ -64,3 +64,4 @@ mod transactions;
 mod untranslated;
 mod upgrades;
 mod variants;
+mod wireguard;
