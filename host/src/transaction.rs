@@ -11,6 +11,7 @@ mod lost;
 mod mtu;
 mod notes;
 mod objects;
+mod peers;
 mod port;
 mod removals;
 mod room;

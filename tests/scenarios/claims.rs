@@ -49,6 +49,13 @@ Such a call gets the store and no kernel
     host/grant/src/gate/tests::a_call_for_address_management_gets_the_store_alone ipam::a_pool_that_can_not_be_given_is_not
 A parent interface keeps its MAC address, MTU, queue and state
     grants::a_parent_is_built_on_and_not_changed host/grant/src/gate/tests/limits::a_link_on_a_parent_is_a_bridges_port_by_a_word_of_its_own hostile::bridge_a_vlan
+A WireGuard link's private key is made by the host and is in the kernel alone
+    host/kernel/src/link/wireguard::what_the_kernel_says_is_read_without_the_private_key
+    host/kernel/src/tests/wireguard::the_private_key_is_the_kernels_alone
+Its peers send from, and get, addresses that the grant names; its port is one of the host's, as a published one is
+    wireguard::what_a_driver_asks_of_tunnels_is_bounded hostile::tunnel_by_every_link
+    host/grant/src/gate/tests/wireguard::peers_have_networks_of_the_drivers_own
+    host/kernel/src/tests/wireguard::a_tunnels_port_is_a_port_of_the_host
 A set of addresses or ports ties no packet rule to a network, and is looked into by its own network's rules only
     hostile::rule_tied_by_a_set hostile::look_into_a_set_of_another_network hostile::elements_for_a_set_of_another_network
     host/grant/src/gate/tests/sets::a_rule_looks_into_sets_that_are_there_as_long_as_it
@@ -193,7 +200,7 @@ links of a driver, those included that the kernel has yet to delete
     hostile::many_links hostile::many_links_one_by_one bounded::the_kernel_never_holds_more_links_than_the_grant_allows
 (`addresses`, `routes`)
     hostile::many_addresses hostile::many_addresses_at_once hostile::many_routes
-neighbours and forwarding entries
+neighbours, forwarding entries and WireGuard peers
     hostile::many_neighbours hostile::neighbours_and_forwarding_entries shares::neighbours_of_several_calls
 namespaces of its own
     hostile::many_namespaces shares::namespaces_of_several_calls

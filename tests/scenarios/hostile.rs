@@ -143,6 +143,23 @@ const ATTACKS: &[(&str, &str)] = &[
     ("receive-through-a-bridge", "what hx receives can't go to hb: only to one of kind ifb"),
     ("receive-in-another-namespace", "hi is in another namespace than hb"),
     ("slow-the-others-of-a-bridge", "its own are slow"),
+    // Tunnels. With a way out: wireguard::what_a_driver_asks_of_tunnels_is_bounded.
+    ("tunnel-by-every-link", "the driver's grant lacks parents: *"),
+    ("tunnel-on-a-port-that-is-taken", "the driver's grant lacks parents: *"),
+    ("tunnel-under-a-foreign-name", "the driver's grant lacks parents: *"),
+    ("many-tunnels", "the driver's grant lacks parents: *"),
+    ("tunnel-as-a-port", "the driver's grant lacks parents: *"),
+    ("peer-for-everything", "the driver's grant lacks parents: *"),
+    ("peer-for-half-of-everything", "the driver's grant lacks parents: *"),
+    ("peer-for-the-lan", "the driver's grant lacks parents: *"),
+    ("peer-of-another-network", "the driver's grant lacks parents: *"),
+    ("peer-with-endless-networks", "the driver's grant lacks parents: *"),
+    ("peers-without-end", "the driver's grant lacks parents: *"),
+    ("peers-again-and-again", "the driver's grant lacks parents: *"),
+    ("peer-on-the-host-itself", "the driver's grant lacks parents: *"),
+    ("peer-with-its-own-key", "the driver's grant lacks parents: *"),
+    ("peers-of-another-kind", "WireGuard link"),
+    ("trap-after-a-peer", "the driver's grant lacks parents: *"),
     // Sets and packet rules of others, and for everybody.
     ("elements-for-a-set-of-another-network", "the network has no set \"theirs\""),
     ("look-into-a-set-of-another-network", "the network has no set \"theirs\""),
@@ -454,7 +471,7 @@ attacks! {
     answer_for_the_router: "answer-for-the-router"
     answer_for_the_host_on_the_lan: "answer-for-the-host-on-the-lan"
     answer_for_nobody_on_the_lan: "answer-for-nobody-on-the-lan"
-slow_eth0: "slow-eth0"
+    slow_eth0: "slow-eth0"
     slow_the_victim: "slow-the-victim"
     slow_what_was_removed: "slow-what-was-removed"
     rate_of_nothing: "rate-of-nothing"
@@ -471,6 +488,22 @@ slow_eth0: "slow-eth0"
     receive_through_a_bridge: "receive-through-a-bridge"
     receive_in_another_namespace: "receive-in-another-namespace"
     slow_the_others_of_a_bridge: "slow-the-others-of-a-bridge"
+    tunnel_by_every_link: "tunnel-by-every-link"
+    tunnel_on_a_port_that_is_taken: "tunnel-on-a-port-that-is-taken"
+    tunnel_under_a_foreign_name: "tunnel-under-a-foreign-name"
+    many_tunnels: "many-tunnels"
+    tunnel_as_a_port: "tunnel-as-a-port"
+    peer_for_everything: "peer-for-everything"
+    peer_for_half_of_everything: "peer-for-half-of-everything"
+    peer_for_the_lan: "peer-for-the-lan"
+    peer_of_another_network: "peer-of-another-network"
+    peer_with_endless_networks: "peer-with-endless-networks"
+    peers_without_end: "peers-without-end"
+    peers_again_and_again: "peers-again-and-again"
+    peer_on_the_host_itself: "peer-on-the-host-itself"
+    peer_with_its_own_key: "peer-with-its-own-key"
+    peers_of_another_kind: "peers-of-another-kind"
+    trap_after_a_peer: "trap-after-a-peer"
     elements_for_a_set_of_another_network: "elements-for-a-set-of-another-network"
     look_into_a_set_of_another_network: "look-into-a-set-of-another-network"
     set_by_the_name_of_a_map: "set-by-the-name-of-a-map"

@@ -50,6 +50,15 @@ fn probe(bench: &Bench) -> DriverDetails {
     bench.wait(bench.controller.driver(&Name::new("probe").unwrap())).unwrap()
 }
 
+/// They need a kernel that has WireGuard, which many lack, and a way out that the probe is not granted: `wireguard`, and the kernel layer's tests.
+const OF_TUNNELS: [HostCall; 5] = [
+    HostCall::LinksAddWireguard,
+    HostCall::LinksReadPublicKey,
+    HostCall::LinksSetPeers,
+    HostCall::LinksRemovePeers,
+    HostCall::LinksListPeers,
+];
+
 #[test]
 fn every_import_is_called_and_does_what_the_wit_says() {
     let bench = Bench::new();
@@ -71,8 +80,8 @@ fn every_import_is_called_and_does_what_the_wit_says() {
     assert!(c.run("ip -o -4 address").contains("192.0.2.1/24"));
     let details = probe(&bench);
     let calls = went_well(&details);
-    let missing: Vec<_> =
-        HostCall::ALL.iter().map(|c| c.name()).filter(|name| calls.get(name).is_none_or(|n| *n == 0)).collect();
+    let of_probe = HostCall::ALL.into_iter().filter(|call| !OF_TUNNELS.contains(call));
+    let missing: Vec<_> = of_probe.map(|c| c.name()).filter(|name| calls.get(name).is_none_or(|n| *n == 0)).collect();
     assert!(missing.is_empty(), "no test calls these imports with success: {missing:?}");
     for (network, endpoint) in [("n", "a"), ("given", "b"), ("none", "c")] {
         bench.wait(bench.controller.detach(Some(network), endpoint)).unwrap();

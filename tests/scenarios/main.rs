@@ -65,3 +65,4 @@ mod transactions;
 mod untranslated;
 mod upgrades;
 mod variants;
+mod wireguard;

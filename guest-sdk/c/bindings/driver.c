@@ -40,6 +40,21 @@ extern void __wasm_import_pontoon_driver_links_get(int32_t, int32_t, uint8_t *, 
 __attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("list")))
 extern void __wasm_import_pontoon_driver_links_list(int32_t, int32_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("add-wireguard")))
+extern void __wasm_import_pontoon_driver_links_add_wireguard(uint8_t *, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("read-public-key")))
+extern void __wasm_import_pontoon_driver_links_read_public_key(int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("set-peers")))
+extern void __wasm_import_pontoon_driver_links_set_peers(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("remove-peers")))
+extern void __wasm_import_pontoon_driver_links_remove_peers(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("list-peers")))
+extern void __wasm_import_pontoon_driver_links_list_peers(int32_t, uint8_t *);
+
 // Imported Functions from `pontoon:driver/capabilities@0.1.1`
 
 __attribute__((__import_module__("pontoon:driver/capabilities@0.1.1"), __import_name__("[method]network-info.table-event-register")))
@@ -1143,6 +1158,38 @@ void pontoon_driver_links_link_changes_free(pontoon_driver_links_link_changes_t 
   driver_option_bool_free(&ptr->learning);
 }
 
+void pontoon_driver_links_public_key_free(pontoon_driver_links_public_key_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    uint8_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_links_udp_endpoint_free(pontoon_driver_links_udp_endpoint_t *ptr) {
+  pontoon_driver_links_ip_address_free(&ptr->address);
+}
+
+void pontoon_driver_links_option_udp_endpoint_free(pontoon_driver_links_option_udp_endpoint_t *ptr) {
+  if (ptr->is_some) {
+    pontoon_driver_links_udp_endpoint_free(&ptr->val);
+  }
+}
+
+void driver_option_u16_free(driver_option_u16_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void pontoon_driver_links_wireguard_peer_free(pontoon_driver_links_wireguard_peer_t *ptr) {
+  pontoon_driver_links_public_key_free(&ptr->public_key);
+  pontoon_driver_links_option_udp_endpoint_free(&ptr->endpoint);
+  pontoon_driver_links_list_ip_network_free(&ptr->allowed);
+  driver_option_u16_free(&ptr->keepalive);
+}
+
 void pontoon_driver_links_result_link_info_error_free(pontoon_driver_links_result_link_info_error_t *ptr) {
   if (!ptr->is_err) {
     pontoon_driver_links_link_info_free(&ptr->val.ok);
@@ -1209,6 +1256,44 @@ void pontoon_driver_links_list_link_info_free(pontoon_driver_links_list_link_inf
 void pontoon_driver_links_result_list_link_info_error_free(pontoon_driver_links_result_list_link_info_error_t *ptr) {
   if (!ptr->is_err) {
     pontoon_driver_links_list_link_info_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_links_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_links_result_public_key_error_free(pontoon_driver_links_result_public_key_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_links_public_key_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_links_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_links_list_wireguard_peer_free(pontoon_driver_links_list_wireguard_peer_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_links_wireguard_peer_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_links_wireguard_peer_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_links_list_public_key_free(pontoon_driver_links_list_public_key_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_links_public_key_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_links_public_key_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_links_result_list_wireguard_peer_error_free(pontoon_driver_links_result_list_wireguard_peer_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_links_list_wireguard_peer_free(&ptr->val.ok);
   } else {
     pontoon_driver_links_error_free(&ptr->val.err);
   }
@@ -1827,11 +1912,6 @@ void pontoon_driver_nftables_property_free(pontoon_driver_nftables_property_t *p
 
 void pontoon_driver_nftables_condition_free(pontoon_driver_nftables_condition_t *ptr) {
   pontoon_driver_nftables_property_free(&ptr->property);
-}
-
-void driver_option_u16_free(driver_option_u16_t *ptr) {
-  if (ptr->is_some) {
-  }
 }
 
 void pontoon_driver_nftables_target_free(pontoon_driver_nftables_target_t *ptr) {
@@ -3102,6 +3182,276 @@ bool pontoon_driver_links_list(pontoon_driver_links_borrow_namespace_t *maybe_na
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
         (driver_option_u32_t) option4,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_add_wireguard(pontoon_driver_links_link_end_t *end, uint16_t port, pontoon_driver_links_own_link_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(32+7*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  if (((*end).namespace_).is_some) {
+    const pontoon_driver_links_borrow_namespace_t *payload0 = &((*end).namespace_).val;
+    *((int8_t*)(ptr + 0)) = 1;
+    *((int32_t*)(ptr + 4)) = (*payload0).__handle;
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  switch ((int32_t) ((*end).name).tag) {
+    case 0: {
+      const driver_string_t *payload1 = &((*end).name).val.exact;
+      *((int8_t*)(ptr + 8)) = 0;
+      *((size_t*)(ptr + (8+2*sizeof(void*)))) = (*payload1).len;
+      *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) (*payload1).ptr;
+      break;
+    }
+    case 1: {
+      const driver_string_t *payload2 = &((*end).name).val.prefix;
+      *((int8_t*)(ptr + 8)) = 1;
+      *((size_t*)(ptr + (8+2*sizeof(void*)))) = (*payload2).len;
+      *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+      break;
+    }
+  }
+  if (((*end).mac_address).is_some) {
+    const pontoon_driver_links_mac_address_t *payload4 = &((*end).mac_address).val;
+    *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (9+3*sizeof(void*)))) = (int32_t) ((*payload4).f0);
+    *((int8_t*)(ptr + (10+3*sizeof(void*)))) = (int32_t) ((*payload4).f1);
+    *((int8_t*)(ptr + (11+3*sizeof(void*)))) = (int32_t) ((*payload4).f2);
+    *((int8_t*)(ptr + (12+3*sizeof(void*)))) = (int32_t) ((*payload4).f3);
+    *((int8_t*)(ptr + (13+3*sizeof(void*)))) = (int32_t) ((*payload4).f4);
+    *((int8_t*)(ptr + (14+3*sizeof(void*)))) = (int32_t) ((*payload4).f5);
+  } else {
+    *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 0;
+  }
+  if (((*end).mtu).is_some) {
+    const uint32_t *payload6 = &((*end).mtu).val;
+    *((int8_t*)(ptr + (16+3*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (20+3*sizeof(void*)))) = (int32_t) (*payload6);
+  } else {
+    *((int8_t*)(ptr + (16+3*sizeof(void*)))) = 0;
+  }
+  if (((*end).master).is_some) {
+    const pontoon_driver_links_borrow_link_t *payload8 = &((*end).master).val;
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (28+3*sizeof(void*)))) = (*payload8).__handle;
+  } else {
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (32+4*sizeof(void*)))) = ((*end).addresses).len;
+  *((uint8_t **)(ptr + (32+3*sizeof(void*)))) = (uint8_t *) ((*end).addresses).ptr;
+  *((int8_t*)(ptr + (32+5*sizeof(void*)))) = (*end).up;
+  *((int16_t*)(ptr + (32+6*sizeof(void*)))) = (int32_t) (port);
+  uint8_t *ptr11 = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_add_wireguard(ptr, ptr11);
+  pontoon_driver_links_result_own_link_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr11 + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_links_own_link_t) { *((int32_t*) (ptr11 + sizeof(void*))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr11 + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr11 + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr11 + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr11 + (2*sizeof(void*))))), (*((size_t*) (ptr11 + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_read_public_key(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_public_key_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_read_public_key((link).__handle, ptr);
+  pontoon_driver_links_result_public_key_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_links_public_key_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_set_peers(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_list_wireguard_peer_t *peers, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_set_peers((link).__handle, (uint8_t *) (*peers).ptr, (*peers).len, ptr);
+  pontoon_driver_links_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_remove_peers(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_list_public_key_t *keys, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_remove_peers((link).__handle, (uint8_t *) (*keys).ptr, (*keys).len, ptr);
+  pontoon_driver_links_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_list_peers(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_list_wireguard_peer_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_list_peers((link).__handle, ptr);
+  pontoon_driver_links_result_list_wireguard_peer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_links_list_wireguard_peer_t) { (pontoon_driver_links_wireguard_peer_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option2,
       };
       break;
     }

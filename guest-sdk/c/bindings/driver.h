@@ -509,6 +509,41 @@ typedef struct pontoon_driver_links_link_changes_t {
   driver_option_bool_t   learning;
 } pontoon_driver_links_link_changes_t;
 
+// A public key of WireGuard: 32 bytes, a point of Curve25519.
+typedef struct pontoon_driver_links_public_key_t {
+  uint8_t   *ptr;
+  size_t len;
+} pontoon_driver_links_public_key_t;
+
+// Where a host is reached by UDP.
+typedef struct pontoon_driver_links_udp_endpoint_t {
+  pontoon_driver_links_ip_address_t   address;
+  // 1 to 65,535.
+  uint16_t   port;
+} pontoon_driver_links_udp_endpoint_t;
+
+typedef struct {
+  bool is_some;
+  pontoon_driver_links_udp_endpoint_t val;
+} pontoon_driver_links_option_udp_endpoint_t;
+
+typedef struct {
+  bool is_some;
+  uint16_t val;
+} driver_option_u16_t;
+
+// The other end of a tunnel of a WireGuard link.
+typedef struct pontoon_driver_links_wireguard_peer_t {
+  pontoon_driver_links_public_key_t   public_key;
+  // None: it has to send first.
+  pontoon_driver_links_option_udp_endpoint_t   endpoint;
+  // What is behind it: packets to these networks go to it, and from it come only packets of theirs. At most 1,024, each in one of the network's
+  // pools, or in a range that the grant names. What another peer of the link had of them it has no more.
+  pontoon_driver_links_list_ip_network_t   allowed;
+  // Seconds after which something is sent where nothing else was, so that a translation on the way is kept; none: nothing is.
+  driver_option_u16_t   keepalive;
+} pontoon_driver_links_wireguard_peer_t;
+
 typedef struct {
   bool is_err;
   union {
@@ -562,6 +597,32 @@ typedef struct {
     pontoon_driver_links_error_t err;
   } val;
 } pontoon_driver_links_result_list_link_info_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_links_public_key_t ok;
+    pontoon_driver_links_error_t err;
+  } val;
+} pontoon_driver_links_result_public_key_error_t;
+
+typedef struct {
+  pontoon_driver_links_wireguard_peer_t *ptr;
+  size_t len;
+} pontoon_driver_links_list_wireguard_peer_t;
+
+typedef struct {
+  pontoon_driver_links_public_key_t *ptr;
+  size_t len;
+} pontoon_driver_links_list_public_key_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_links_list_wireguard_peer_t ok;
+    pontoon_driver_links_error_t err;
+  } val;
+} pontoon_driver_links_result_list_wireguard_peer_error_t;
 
 typedef pontoon_driver_types_error_t pontoon_driver_capabilities_error_t;
 
@@ -1186,11 +1247,6 @@ typedef struct pontoon_driver_nftables_condition_t {
   // Holds where the property does not.
   bool   negated;
 } pontoon_driver_nftables_condition_t;
-
-typedef struct {
-  bool is_some;
-  uint16_t val;
-} driver_option_u16_t;
 
 // An address that packets are translated to, and a port if that changes as well.
 typedef struct pontoon_driver_nftables_target_t {
@@ -2022,6 +2078,36 @@ extern bool pontoon_driver_links_get(pontoon_driver_links_borrow_namespace_t *ma
 // The network's links there, those included that its endpoints have.
 // - `forbidden`: a namespace that the grant does not name.
 extern bool pontoon_driver_links_list(pontoon_driver_links_borrow_namespace_t *maybe_namespace_, pontoon_driver_links_list_link_info_t *ret, pontoon_driver_links_error_t *err);
+// Makes a WireGuard link in the host's namespace, which takes this UDP port on all of the host's addresses while it is up: a permission of its own
+// (`host-ports`), and so are packets by whichever link the host's routes choose (`parents` with "*"). It has a new private key, which nobody is
+// told: it is in the kernel alone, and goes with the link. When somebody else removes the link, nobody brings it back.
+// - `already-exists`: a name is taken, or the port.
+// - `forbidden`: as with `add`.
+// - `unavailable`: the driver has as many links or ports as its grant says.
+// - `not-implemented`: the kernel lacks the kind.
+// - `invalid-argument`: another namespace, a MAC address, a master; port 0.
+extern bool pontoon_driver_links_add_wireguard(pontoon_driver_links_link_end_t *end, uint16_t port, pontoon_driver_links_own_link_t *ret, pontoon_driver_links_error_t *err);
+// The public key of a WireGuard link.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `invalid-argument`: a link that is no WireGuard link.
+extern bool pontoon_driver_links_read_public_key(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_public_key_t *ret, pontoon_driver_links_error_t *err);
+// Adds peers, at most 256 at once; one with the same key becomes what is given, and its connections go on. If the call fails, what was comes back.
+// - `forbidden`: a network that is not the driver's; a link that is not its own.
+// - `not-found`: the link is gone.
+// - `unavailable`: the driver has as many as its grant says (`neighbours`, each peer counts once); more than 16,384 allowed networks of one link.
+// - `invalid-argument`: a key that is not of 32 bytes, is the link's own, or is given twice; an endpoint that no host can have; a network that
+//   two of them have; more than 1,024 networks; a link that is no WireGuard link.
+extern bool pontoon_driver_links_set_peers(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_list_wireguard_peer_t *peers, pontoon_driver_links_error_t *err);
+// Removes peers, at once; if the call fails, they come back. Ok for those that are not there, and where the link is gone.
+// - `forbidden`: a link that is not the driver's own.
+// - `invalid-argument`: a key that is not of 32 bytes; a link that is no WireGuard link.
+extern bool pontoon_driver_links_remove_peers(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_list_public_key_t *keys, pontoon_driver_links_error_t *err);
+// The peers of a link, each with the endpoint that it was heard from last.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `invalid-argument`: a link that is no WireGuard link.
+extern bool pontoon_driver_links_list_peers(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_list_wireguard_peer_t *ret, pontoon_driver_links_error_t *err);
 
 // Imported Functions from `pontoon:driver/capabilities@0.1.1`
 // Asks for `event-notify` on the entries of other owners in this table of the network, those that are there
@@ -2550,6 +2636,16 @@ void pontoon_driver_links_option_new_master_free(pontoon_driver_links_option_new
 
 void pontoon_driver_links_link_changes_free(pontoon_driver_links_link_changes_t *ptr);
 
+void pontoon_driver_links_public_key_free(pontoon_driver_links_public_key_t *ptr);
+
+void pontoon_driver_links_udp_endpoint_free(pontoon_driver_links_udp_endpoint_t *ptr);
+
+void pontoon_driver_links_option_udp_endpoint_free(pontoon_driver_links_option_udp_endpoint_t *ptr);
+
+void driver_option_u16_free(driver_option_u16_t *ptr);
+
+void pontoon_driver_links_wireguard_peer_free(pontoon_driver_links_wireguard_peer_t *ptr);
+
 void pontoon_driver_links_result_link_info_error_free(pontoon_driver_links_result_link_info_error_t *ptr);
 
 void pontoon_driver_links_result_void_error_free(pontoon_driver_links_result_void_error_t *ptr);
@@ -2565,6 +2661,14 @@ void pontoon_driver_links_result_own_link_error_free(pontoon_driver_links_result
 void pontoon_driver_links_list_link_info_free(pontoon_driver_links_list_link_info_t *ptr);
 
 void pontoon_driver_links_result_list_link_info_error_free(pontoon_driver_links_result_list_link_info_error_t *ptr);
+
+void pontoon_driver_links_result_public_key_error_free(pontoon_driver_links_result_public_key_error_t *ptr);
+
+void pontoon_driver_links_list_wireguard_peer_free(pontoon_driver_links_list_wireguard_peer_t *ptr);
+
+void pontoon_driver_links_list_public_key_free(pontoon_driver_links_list_public_key_t *ptr);
+
+void pontoon_driver_links_result_list_wireguard_peer_error_free(pontoon_driver_links_result_list_wireguard_peer_error_t *ptr);
 
 void pontoon_driver_capabilities_error_free(pontoon_driver_capabilities_error_t *ptr);
 
@@ -2743,8 +2847,6 @@ void pontoon_driver_nftables_ip_network_free(pontoon_driver_nftables_ip_network_
 void pontoon_driver_nftables_property_free(pontoon_driver_nftables_property_t *ptr);
 
 void pontoon_driver_nftables_condition_free(pontoon_driver_nftables_condition_t *ptr);
-
-void driver_option_u16_free(driver_option_u16_t *ptr);
 
 void pontoon_driver_nftables_target_free(pontoon_driver_nftables_target_t *ptr);
 

@@ -2,7 +2,7 @@
 //!
 //! - this file: one host call on one object by the words of the grant
 //! - [`view`]: what the gate looks up, and what handles stand for
-//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `rules`, `nftables`, `sets`, `settings`, `shaping`, `state`, `call`: all that is checked of each host call
+//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `wireguard`, `rules`, `nftables`, `sets`, `settings`, `shaping`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
 mod entries;
@@ -18,6 +18,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod view;
+pub mod wireguard;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;

@@ -24,7 +24,7 @@ pub enum Limit {
     Addresses,
     /// Routes through all its links.
     Routes,
-    /// Neighbours and forwarding entries of all its links.
+    /// Neighbours, forwarding entries and WireGuard peers of all its links.
     Neighbours,
     /// nftables and policy rules of all its networks, and links that forward.
     Rules,
@@ -34,7 +34,7 @@ pub enum Limit {
     SetElements,
     /// Namespaces that it made for all its networks.
     Namespaces,
-    /// Ports of the host that all its networks have taken, each counted once for each of its addresses, and vxlan links.
+    /// Ports of the host that all its networks have taken, each counted once for each of its addresses, and vxlan and WireGuard links.
     Ports,
     /// Its entries in the tables of all its networks.
     TableEntries,

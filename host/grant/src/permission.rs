@@ -80,6 +80,11 @@ impl Permission {
             H::TablesGet | H::TablesList | H::TablesPut | H::TablesRemove => P::Tables,
             H::NamespacesHost
             | H::LinksAdd
+            | H::LinksAddWireguard
+            | H::LinksReadPublicKey
+            | H::LinksSetPeers
+            | H::LinksRemovePeers
+            | H::LinksListPeers
             | H::LinksGet
             | H::LinksList
             | H::LinksLinkInfo

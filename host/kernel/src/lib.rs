@@ -4,7 +4,7 @@
 //! Everything here is synchronous and blocking (call it with `spawn_blocking`), knows nothing of drivers and policy, and keeps a sandbox's
 //! namespace open no longer than a call, or than an operation that asks for it ([`Kernel::keep`]), or it could not die.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ mod link;
 mod namespace;
 mod nft;
 mod packets;
+mod peer;
 mod port;
 pub mod process;
 mod shaping;
@@ -53,6 +54,7 @@ pub use link::made::MadeLinks;
 pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};
 pub use namespace::{NSFS_MAGIC, close_inherited, leave_the_host};
 pub use packets::*;
+pub use peer::{Peer, PublicKey, SetPeers};
 pub use port::{HostPort, PortWish};
 pub use shaping::Rate;
 pub use transport::announcer::open_announcer;
@@ -341,6 +343,11 @@ impl Kernel {
     /// The permanent forwarding entries of a link.
     pub fn forwardings(&self, link: &LinkKey) -> Result<Vec<Forwarding>, Error> {
         ip::neighbour::list_forwardings(&mut self.session(), link)
+    }
+
+    /// The public key of a WireGuard link, and its peers by theirs. `EINVAL`: it is none.
+    pub fn wireguard(&self, link: &LinkKey) -> Result<(PublicKey, BTreeMap<PublicKey, Peer>), Error> {
+        link::wireguard::read(&mut self.session(), link)
     }
 
     /// Tells everyone on a link of the host's that these addresses have this MAC: one ARP announcement or unsolicited neighbour advertisement

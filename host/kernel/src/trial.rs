@@ -32,11 +32,13 @@ pub enum Feature {
     Vlan,
     /// A dummy.
     Dummy,
+    /// A WireGuard link with a key and a port.
+    Wireguard,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Veth,
         Self::Bridge,
         Self::Nftables,
@@ -46,6 +48,7 @@ impl Feature {
         Self::Ipvlan,
         Self::Vlan,
         Self::Dummy,
+        Self::Wireguard,
     ];
 
     /// Its short name.
@@ -60,6 +63,7 @@ impl Feature {
             Self::Ipvlan => "ipvlan",
             Self::Vlan => "vlan",
             Self::Dummy => "dummy",
+            Self::Wireguard => "wireguard",
         }
     }
 }
@@ -90,6 +94,7 @@ impl Scratch {
             Feature::Sets => self.rules("sets", vec![rule(false, NftHook::Forward, &sets(), NftVerdict::Drop)]),
             Feature::Vxlan => self.link("vxlan", LinkKind::Vxlan(vxlan())).map(drop),
             Feature::Dummy => self.link("dummy", LinkKind::Dummy).map(drop),
+            Feature::Wireguard => self.link("wireguard", LinkKind::Wireguard { port: 51820 }).map(drop),
             // Each on a parent of its own: a link carries one kind only.
             Feature::Macvlan => {
                 let parent = self.pair("below-macvlan")?.key.index;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use words::{LinkName, MacAddress};
 
-use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish, Rate};
+use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish, Rate, SetPeers};
 
 /// Which network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,6 +98,9 @@ pub enum LinkKind {
     Dummy,
     /// One that what others receive goes through ([`Change::Redirect`]).
     Ifb,
+    /// A WireGuard link, on the host, that listens on a UDP port. Its private key is made when it is made, and is in the kernel alone.
+    #[expect(missing_docs, reason = "the field says it")]
+    Wireguard { port: u16 },
 }
 
 impl LinkKind {
@@ -106,7 +109,7 @@ impl LinkKind {
         match self {
             Self::Vxlan(Vxlan { parent, .. }) => *parent,
             Self::Macvlan { parent, .. } | Self::Ipvlan { parent, .. } | Self::Vlan { parent, .. } => Some(*parent),
-            Self::Bridge | Self::Veth(_) | Self::Dummy | Self::Ifb => None,
+            Self::Bridge | Self::Veth(_) | Self::Dummy | Self::Ifb | Self::Wireguard { .. } => None,
         }
     }
 }
@@ -563,6 +566,8 @@ pub enum Change {
     AddProxy(Proxy),
     /// Ok if it is gone.
     RemoveProxy(Proxy),
+    /// Peers of a WireGuard link of this instance. What they were comes back with undo.
+    SetPeers(SetPeers),
     /// Rules for one table. Answers [`Outcome::Rules`].
     #[expect(missing_docs, reason = "the fields say it")]
     AddNftRules { namespace: Namespace, table: String, rules: Vec<NftRule> },

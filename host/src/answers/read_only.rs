@@ -40,8 +40,9 @@ fn only_reads(call: HostCall) -> bool {
     let routed = matches!(call, H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole);
     let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
     let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace | H::ShapingGetRate);
+    let tunnelled = matches!(call, H::LinksReadPublicKey | H::LinksListPeers);
     let counted = matches!(call, H::NftablesListSets | H::NftablesListElements | H::NftablesReadCounters);
-    harmless || stored || placed || linked || routed || known || set || counted
+    harmless || stored || placed || linked || routed || known || set || counted || tunnelled
 }
 
 #[cfg(test)]

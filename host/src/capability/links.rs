@@ -1,8 +1,8 @@
 //! `links`: network devices.
 
 use super::handle::{self, Link, LinkHandle, NamespaceHandle};
-use super::{Answer, CallState, convert};
-use ask::{HostCall, Refusal, links as wit};
+use super::{Answer, CallState, convert, wireguard};
+use ask::{Bytes, HostCall, Refusal, links as wit};
 use grant::gate::links::{Wanted, WantedEnd, WantedKind, new_name};
 use kernel::{self, LinkInfo, LinkKey, NewLink, NewName};
 use store::Thing;
@@ -51,6 +51,26 @@ impl wit::Host for CallState {
         let own: Vec<_> = infos.iter().map(|i| (i.index, i.name.clone())).collect();
         let name_of = |index: u32| own.iter().find(|(i, _)| *i == index).map(|(_, n)| n.clone());
         Ok(infos.into_iter().map(|info| info_to_wit(info, name_of)).collect())
+    }
+
+    fn add_wireguard(&mut self, end: wit::LinkEnd, port: u16) -> Answer<LinkHandle> {
+        wireguard::add(self, end, port)
+    }
+
+    fn read_public_key(&mut self, link: LinkHandle) -> Answer<Bytes> {
+        wireguard::key(self, link)
+    }
+
+    fn set_peers(&mut self, link: LinkHandle, peers: Vec<wit::WireguardPeer>) -> Answer<()> {
+        wireguard::set(self, link, peers)
+    }
+
+    fn remove_peers(&mut self, link: LinkHandle, keys: Vec<Bytes>) -> Answer<()> {
+        wireguard::remove(self, link, keys)
+    }
+
+    fn list_peers(&mut self, link: LinkHandle) -> Answer<Vec<wit::WireguardPeer>> {
+        wireguard::list(self, link)
     }
 
     fn link_info(&mut self, this: LinkHandle) -> Answer<wit::LinkInfo> {
@@ -125,7 +145,7 @@ fn wanted(call: &CallState, spec: &wit::LinkSpec) -> Answer<Wanted> {
     Ok(Wanted { end: wanted_end(call, &spec.end)?, kind })
 }
 
-fn wanted_end(call: &CallState, end: &wit::LinkEnd) -> Answer<WantedEnd> {
+pub(super) fn wanted_end(call: &CallState, end: &wit::LinkEnd) -> Answer<WantedEnd> {
     let name = match &end.name {
         wit::LinkName::Exact(name) => NewName::Exact(convert::link_name(name)?),
         wit::LinkName::Prefix(prefix) => NewName::Prefix(convert::link_name(prefix)?),

@@ -4,7 +4,8 @@
 //! - [`CallState`]: what a call has on the host's side; it answers what the driver asks
 //! - [`handle`], [`convert`]: what handles and values stand for
 //! - `capabilities`: libnetwork's call-back objects
-//! - `namespaces`, `links`, `addresses`, `routes`, `rules`, `neighbours`, `shaping`, `nftables`, `sysctls`, `forwarding`, `ports`: the kernel
+//! - `namespaces`, `links` (`wireguard`), `addresses`, `routes`, `rules`, `neighbours`, `shaping`, `nftables`, `sysctls`, `forwarding`, `ports`:
+//!   the kernel
 //! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
 
 mod addresses;
@@ -29,6 +30,7 @@ mod state;
 pub mod store;
 mod sysctls;
 pub mod tables;
+mod wireguard;
 
 pub use state::{CallState, Facts, Interface, Join, Names, NetworkFacts, StaticRoute};
 

@@ -14,8 +14,9 @@ pub(super) fn of_spec(spec: &LinkSpec, link: &NewLink) -> Option<Again> {
     let end = LinkEnd { name: NewName::Exact(link.name.clone()), addresses: Vec::new(), ..spec.end.clone() };
     // The kernel chose a MAC that neighbours know by now.
     let end = LinkEnd { mac: end.mac.or(link.mac), ..end };
-    let is_pair = matches!(spec.kind, LinkKind::Veth(_));
-    Some(Again { spec: (!is_pair).then(|| LinkSpec { end, kind: spec.kind.clone() }), ..again })
+    // One end of a pair can't be made alone, and a WireGuard link's key, by which others know it, is gone with it.
+    let is_gone = matches!(spec.kind, LinkKind::Veth(_) | LinkKind::Wireguard { .. });
+    Some(Again { spec: (!is_gone).then(|| LinkSpec { end, kind: spec.kind.clone() }), ..again })
 }
 
 /// Of the other end of a pair.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Transaction;
 use grant::Limit;
 use grant::gate::state::{EntryWrite, StateWrite};
-use kernel::{Change, LinkEnd, LinkKey, LinkKind, LinkSpec};
+use kernel::{Change, LinkEnd, LinkKey, LinkKind, LinkSpec, PublicKey};
 use store::{self, Check, Part, Thing};
 
 /// See the module.
@@ -57,6 +57,15 @@ impl Counts {
         };
         if self.parts.insert(part, true).is_none() {
             self.add(limit, 1);
+        }
+    }
+
+    /// The other end of a tunnel on a link, which is there from now on, or is not any more.
+    pub fn note_peer(&mut self, link: i64, key: PublicKey, there: bool) {
+        let part = Part { link, kind: Part::PEER, key: key.to_string() };
+        match there {
+            true => self.put(part),
+            false => drop(self.parts.insert(part, false)),
         }
     }
 
@@ -118,7 +127,7 @@ impl Transaction {
         Ok(())
     }
 
-    fn id_of_link(&self, key: &LinkKey) -> Result<Option<i64>, store::Error> {
+    pub(super) fn id_of_link(&self, key: &LinkKey) -> Result<Option<i64>, store::Error> {
         match self.made.link(key) {
             Some(object) => Ok(Some(object.id)),
             None => Ok(self.store.owner_of_link(&key.namespace, key.index)?.map(|object| object.id)),
@@ -130,9 +139,11 @@ impl Transaction {
         for address in &end.addresses {
             self.counts.put(Part { link, kind: Part::ADDRESS, key: address.to_string() });
         }
-        if let LinkKind::Vxlan(vxlan) = &spec.kind {
-            self.counts.put(Part { link, kind: Part::PORT, key: vxlan.port.to_string() });
-        }
+        let port = match spec.kind {
+            LinkKind::Vxlan(kernel::Vxlan { port, .. }) | LinkKind::Wireguard { port } => port,
+            _ => return,
+        };
+        self.counts.put(Part { link, kind: Part::PORT, key: port.to_string() });
     }
 }
 

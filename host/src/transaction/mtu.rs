@@ -19,7 +19,7 @@ impl Transaction {
             let is_network = match &spec.kind {
                 LinkKind::Bridge | LinkKind::Dummy => true,
                 LinkKind::Veth(_) => false,
-                LinkKind::Ifb => continue,
+                LinkKind::Ifb | LinkKind::Wireguard { .. } => continue,
                 LinkKind::Vxlan(_) | LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. } | LinkKind::Vlan { .. } => {
                     continue;
                 }

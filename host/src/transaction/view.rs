@@ -10,7 +10,10 @@ use grant::gate::settings::Setting;
 use grant::gate::shaping::RateOf;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
-use kernel::{Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, Rate, Route, Sysctl};
+use kernel::{
+    Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, Peer, PublicKey, Rate, Route,
+    Sysctl,
+};
 use store::{Endpoint, Object, Thing};
 use words::{Error, LinkName, MacAddress, Result};
 
@@ -49,6 +52,11 @@ impl<'a> Look<'a> {
     /// Its neighbours.
     pub fn neighbours(self, link: &LinkKey) -> Result<Vec<Neighbour>> {
         Ok(self.kernel.neighbours(link)?)
+    }
+
+    /// Its public key and its peers, if it is a WireGuard link.
+    pub fn wireguard(self, link: &LinkKey) -> Result<(PublicKey, BTreeMap<PublicKey, Peer>)> {
+        Ok(self.kernel.wireguard(link)?)
     }
 
     /// Its forwarding entries.

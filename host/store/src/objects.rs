@@ -93,7 +93,7 @@ pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
         Limit::Links => &["Link"],
         Limit::Addresses => &[Part::ADDRESS],
         Limit::Routes => &[Part::ROUTE, "Path"],
-        Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING, "Proxy"],
+        Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING, Part::PEER, "Proxy"],
         Limit::Rules => &["NftRule", "Rule", "Forward"],
         Limit::Sets => &["NftSet"],
         Limit::SetElements => &["NftElement"],

@@ -28,7 +28,7 @@ pub(super) fn remove(c: &Connection, part: &Part) -> Result<()> {
 
 fn part(row: &Row<'_>) -> Result<Part> {
     let kind: String = row.get(1)?;
-    let kinds = [Part::ADDRESS, Part::ROUTE, Part::NEIGHBOUR, Part::FORWARDING, Part::PORT];
+    let kinds = [Part::ADDRESS, Part::ROUTE, Part::NEIGHBOUR, Part::FORWARDING, Part::PORT, Part::PEER];
     // Others may come with a newer schema, which this program does not open.
     let kind = kinds.into_iter().find(|known| *known == kind).unwrap_or("something");
     Ok(Part { link: row.get(0)?, kind, key: row.get(2)? })

@@ -465,6 +465,8 @@ impl Part {
     pub const FORWARDING: &str = "forwarding";
     /// A port of the host, that of a vxlan.
     pub const PORT: &str = "port";
+    /// The other end of a WireGuard link's tunnel.
+    pub const PEER: &str = "peer";
 }
 
 impl ListVersion {

@@ -18,6 +18,7 @@ mod shares;
 mod texts;
 mod ties;
 mod traps;
+mod tunnels;
 mod walk;
 mod waste;
 
@@ -57,6 +58,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         ranges::ATTACKS,
         paths::ATTACKS,
         shapes::ATTACKS,
+        tunnels::ATTACKS,
         packets::ATTACKS,
         rules::ATTACKS,
         ties::ATTACKS,

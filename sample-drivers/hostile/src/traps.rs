@@ -54,7 +54,7 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
 ];
 
 /// Traps if all went well up to here.
-fn trap(result: Result<()>) -> Result<()> {
+pub(crate) fn trap(result: Result<()>) -> Result<()> {
     result?;
     panic!("in the middle")
 }

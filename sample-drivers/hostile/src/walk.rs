@@ -45,6 +45,7 @@ pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
     let _ = (neighbours::add_proxies(&[]), neighbours::remove_proxies(&[]));
     let _ = (neighbours::add_forwarding(&[]), neighbours::remove_forwarding(&[]));
     let _ = shaping::add_ifb(None, "hi").map(drop);
+    let _ = links::add_wireguard(&LinkEnd::named("hw"), 51_820).map(drop);
     let _ = (links::get(None, "eth0").map(drop), links::list(None));
     // Without the permission, nobody has a link, and what takes one can't be called.
     if let Ok(link) = links::add_one(LinkSpec::bridge(LinkEnd::named("hb"))) {
@@ -57,6 +58,7 @@ fn with_a_link(link: &links::Link) -> Result<()> {
     let (address, mac_address) = ("192.0.2.1/32".parse()?, MacAddress::random());
     let _ = (link.info(), link.set(&LinkChanges::default()));
     let _ = (addresses::list(link), addresses::add(&[LinkAddress { link, address }]));
+    let _ = (link.public_key(), link.peers(), link.set_peers(&[]), link.remove_peers(&[]));
     let _ = routes::list_whole(link);
     let _ = (routes::list(link), routes::add(&[Route::new(link, address)]));
     let _ = (neighbours::list(link), neighbours::add(&[Neighbour { link, address: address.addr(), mac_address }]));

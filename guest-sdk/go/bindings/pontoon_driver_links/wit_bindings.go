@@ -326,6 +326,28 @@ type LinkChanges struct {
 	Learning witTypes.Option[bool]
 }
 
+// A public key of WireGuard: 32 bytes, a point of Curve25519.
+type PublicKey = []uint8
+
+// Where a host is reached by UDP.
+type UdpEndpoint struct {
+	Address pontoon_driver_types.IpAddress
+	// 1 to 65,535.
+	Port uint16
+}
+
+// The other end of a tunnel of a WireGuard link.
+type WireguardPeer struct {
+	PublicKey []uint8
+	// None: it has to send first.
+	Endpoint witTypes.Option[UdpEndpoint]
+	// What is behind it: packets to these networks go to it, and from it come only packets of theirs. At most 1,024, each in one of the network's
+	// pools, or in a range that the grant names. What another peer of the link had of them it has no more.
+	Allowed []pontoon_driver_types.IpNetwork
+	// Seconds after which something is sent where nothing else was, so that a translation on the way is kept; none: nothing is.
+	Keepalive witTypes.Option[uint16]
+}
+
 //go:wasmimport pontoon:driver/links@0.1.1 [method]link.info
 func wasm_import_method_link_info(arg0 int32, arg1 uintptr)
 
@@ -1193,5 +1215,486 @@ func List(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace]) witTy
 	}
 	result8 := result7
 	return result8
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 add-wireguard
+func wasm_import_add_wireguard(arg0 uintptr, arg1 uintptr)
+
+func AddWireguard(end LinkEnd, port uint16) witTypes.Result[*Link, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (32 + 7*4), 4))
+
+	switch (end).Namespace.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 0)) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).Namespace.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 0)) = int8(int32(1))
+		*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4)) = (payload).Handle()
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).Name.Tag() {
+	case LinkNameExact:
+		payload := (end).Name.Exact()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 8)) = int8(int32(0))
+		utf8 := unsafe.Pointer(unsafe.StringData(payload))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))) = uint32(uint32(len(payload)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4))) = uint32(uintptr(uintptr(utf8)))
+
+	case LinkNamePrefix:
+		payload := (end).Name.Prefix()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 8)) = int8(int32(1))
+		utf80 := unsafe.Pointer(unsafe.StringData(payload))
+		pinner.Pin(utf80)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))) = uint32(uint32(len(payload)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4))) = uint32(uintptr(uintptr(utf80)))
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).MacAddress.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 3*4))) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).MacAddress.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 3*4))) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (9 + 3*4))) = int8(int32((payload).F0))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (10 + 3*4))) = int8(int32((payload).F1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (11 + 3*4))) = int8(int32((payload).F2))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (12 + 3*4))) = int8(int32((payload).F3))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (13 + 3*4))) = int8(int32((payload).F4))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (14 + 3*4))) = int8(int32((payload).F5))
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).Mtu.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (16 + 3*4))) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).Mtu.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (16 + 3*4))) = int8(int32(1))
+		*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (20 + 3*4))) = int32(payload)
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).Master.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (24 + 3*4))) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).Master.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (24 + 3*4))) = int8(int32(1))
+		*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (28 + 3*4))) = (payload).Handle()
+
+	default:
+		panic("unreachable")
+	}
+	slice := (end).Addresses
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*20), 2)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*20)
+
+		switch (element).Address.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := (element).Address.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 3)) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := (element).Address.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), 18)) = int8(int32((element).PrefixLength))
+
+	}
+
+	*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 4*4))) = uint32(length)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 3*4))) = uint32(uintptr(uintptr(result)))
+	var result1 int32
+	if (end).Up {
+		result1 = 1
+	} else {
+		result1 = 0
+	}
+	*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 5*4))) = int8(result1)
+	*(*int16)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 6*4))) = int16(int32(port))
+	wasm_import_add_wireguard(returnArea, returnArea)
+	var result2 witTypes.Result[*Link, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result2 = witTypes.Ok[*Link, pontoon_driver_types.Error](LinkFromOwnHandle(int32(uintptr(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))))
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result2 = witTypes.Err[*Link, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result3 := result2
+	return result3
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 read-public-key
+func wasm_import_read_public_key(arg0 int32, arg1 uintptr)
+
+func ReadPublicKey(link *Link) witTypes.Result[[]uint8, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_read_public_key((link).Handle(), returnArea)
+	var result witTypes.Result[[]uint8, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		value := unsafe.Slice((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+
+		result = witTypes.Ok[[]uint8, pontoon_driver_types.Error](value)
+	case 1:
+		value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[[]uint8, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value0, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result1 := result
+	return result1
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 set-peers
+func wasm_import_set_peers(arg0 int32, arg1 uintptr, arg2 uint32, arg3 uintptr)
+
+func SetPeers(link *Link, peers []WireguardPeer) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	slice0 := peers
+	length2 := uint32(len(slice0))
+	result1 := witRuntime.Allocate(pinner, uintptr(length2*(24+5*4)), 4)
+	for index, element := range slice0 {
+		base := unsafe.Add(result1, index*(24+5*4))
+		data := unsafe.Pointer(unsafe.SliceData((element).PublicKey))
+		pinner.Pin(data)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).PublicKey)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(data)))
+
+		switch (element).Endpoint.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Endpoint.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(1))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 2*4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 + 2*4))) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 2*4))) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 2*4))) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 2*4))) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 2*4))) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 2*4))) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 2*4))) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 2*4))) = int16(int32((payload).Port))
+
+		default:
+			panic("unreachable")
+		}
+		slice := (element).Allowed
+		length := uint32(len(slice))
+		result := witRuntime.Allocate(pinner, uintptr(length*20), 2)
+		for index, element := range slice {
+			base := unsafe.Add(result, index*20)
+
+			switch (element).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (element).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 3)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (element).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 18)) = int8(int32((element).PrefixLength))
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(length)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(result)))
+
+		switch (element).Keepalive.Tag() {
+		case witTypes.OptionNone:
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 + 4*4))) = int8(int32(0))
+
+		case witTypes.OptionSome:
+			payload := (element).Keepalive.Some()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 + 4*4))) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), (26 + 4*4))) = int16(int32(payload))
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_set_peers((link).Handle(), uintptr(result1), length2, returnArea)
+	var result3 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result3 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result3 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result4 := result3
+	return result4
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 remove-peers
+func wasm_import_remove_peers(arg0 int32, arg1 uintptr, arg2 uint32, arg3 uintptr)
+
+func RemovePeers(link *Link, keys [][]uint8) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	slice := keys
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*(2*4)), 4)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*(2*4))
+		data := unsafe.Pointer(unsafe.SliceData(element))
+		pinner.Pin(data)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(data)))
+
+	}
+
+	wasm_import_remove_peers((link).Handle(), uintptr(result), length, returnArea)
+	var result0 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result0 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result0 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result1 := result0
+	return result1
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 list-peers
+func wasm_import_list_peers(arg0 int32, arg1 uintptr)
+
+func ListPeers(link *Link) witTypes.Result[[]WireguardPeer, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_list_peers((link).Handle(), returnArea)
+	var result5 witTypes.Result[[]WireguardPeer, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result2 := make([]WireguardPeer, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*(24+5*4))
+			value := unsafe.Slice((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+			var option witTypes.Option[UdpEndpoint]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4)))) {
+			case 0:
+
+				option = witTypes.None[UdpEndpoint]()
+			case 1:
+				var variant pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 + 2*4)))) {
+				case 0:
+
+					variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 + 2*4))))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 + 2*4)))))})
+
+				case 1:
+
+					variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 + 2*4))))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 + 2*4))))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 + 2*4))))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 + 2*4)))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				option = witTypes.Some[UdpEndpoint](UdpEndpoint{Address: variant, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 + 2*4)))))})
+			default:
+				panic("unreachable")
+			}
+			result := make([]pontoon_driver_types.IpNetwork, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))))
+			for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4)))); index++ {
+				base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))))), index*20)
+				var variant0 pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))) {
+				case 0:
+
+					variant0 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 3)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 5))))})
+
+				case 1:
+
+					variant0 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				result = append(result, pontoon_driver_types.IpNetwork{Address: variant0, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18))))})
+			}
+
+			var option1 witTypes.Option[uint16]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 4*4)))) {
+			case 0:
+
+				option1 = witTypes.None[uint16]()
+			case 1:
+
+				option1 = witTypes.Some[uint16](uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (26 + 4*4))))))
+			default:
+				panic("unreachable")
+			}
+
+			result2 = append(result2, WireguardPeer{PublicKey: value, Endpoint: option, Allowed: result, Keepalive: option1})
+		}
+
+		result5 = witTypes.Ok[[]WireguardPeer, pontoon_driver_types.Error](result2)
+	case 1:
+		value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option4 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option4 = witTypes.None[uint32]()
+		case 1:
+
+			option4 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result5 = witTypes.Err[[]WireguardPeer, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value3, KernelErrno: option4})
+	default:
+		panic("unreachable")
+	}
+	result6 := result5
+	return result6
 
 }

@@ -129,6 +129,11 @@ pub fn rate(link: &str) -> (Option<crate::shaping::Rate>, Option<String>) {
     (rate, through.and_then(|id| state::with(|state| state.links.get(&id).map(|link| link.info.name.clone()))))
 }
 
+/// The peers of a WireGuard link.
+pub fn peers(link: &str) -> Vec<crate::links::Peer> {
+    of_link(link, |link| link.tunnel.as_ref().map(|tunnel| tunnel.peers.clone())).flatten().unwrap_or_default()
+}
+
 /// A setting of a link, if the driver set it.
 pub fn sysctl(link: &str, name: LinkSysctl) -> Option<i32> {
     of_link(link, |link| link.sysctls.get(&name).copied()).flatten()

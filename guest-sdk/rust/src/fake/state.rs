@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::kernel::wireguard::Tunnel;
 use super::store::Tables;
 use crate::links::LinkInfo;
 use crate::log::Level;
@@ -56,6 +57,7 @@ pub(super) struct Link {
     pub neighbour_sysctls: BTreeMap<NeighbourSysctl, i32>,
     pub rate: Option<Rate>,
     pub receives_through: Option<u32>,
+    pub tunnel: Option<Tunnel>,
     pub forwards: (bool, bool),
     pub hairpin: bool,
     pub isolated: bool,
@@ -215,6 +217,7 @@ impl State {
             neighbour_sysctls: BTreeMap::new(),
             rate: None,
             receives_through: None,
+            tunnel: None,
             forwards: (false, false),
             hairpin: false,
             isolated: false,

@@ -165,7 +165,7 @@ impl Gate {
         Ok(LinkSpec { end, kind })
     }
 
-    fn end(&self, view: &impl View, end: WantedEnd, usual: Option<&str>) -> Result<LinkEnd> {
+    pub(super) fn end(&self, view: &impl View, end: WantedEnd, usual: Option<&str>) -> Result<LinkEnd> {
         let namespace = self.namespace(HostCall::LinksAdd, end.place.as_ref())?.take();
         let addresses = &end.rest.addresses;
         addresses.iter().try_for_each(|address| self.permit(HostCall::LinksAdd, Object::Address(*address)))?;

@@ -6,6 +6,7 @@ mod look;
 mod paths;
 mod sets;
 mod shaping;
+mod wireguard;
 
 use super::*;
 use crate::{Needed, Permission};

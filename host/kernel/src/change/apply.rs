@@ -394,6 +394,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
         Change::RemoveProxy(proxy) => ip::proxy::remove(session, proxy),
         Change::SetRate { link, rate } => shaping::set_rate(session, link, *rate, kernel.marks, note),
         Change::Redirect { link, to } => shaping::set_redirect(session, link, *to, kernel.marks, note),
+        Change::SetPeers(set) => link::wireguard::set(session, set, kernel.marks, note),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => kernel.remove_namespace(name),
         // Its errors say by themselves what they are about.

@@ -41,6 +41,7 @@ impl LinkKind {
             Self::Vlan { .. } => "vlan",
             Self::Dummy => "dummy",
             Self::Ifb => crate::shaping::IFB,
+            Self::Wireguard { .. } => "wireguard",
         }
     }
 }
@@ -119,6 +120,9 @@ impl Display for Change {
             Self::RemoveForwarding(e) => write!(f, "removing forwarding entry {} from {}", e.mac, e.link),
             Self::AddProxy(proxy) => write!(f, "answering for {} on {}", proxy.address, proxy.link),
             Self::RemoveProxy(proxy) => write!(f, "answering for {} no more on {}", proxy.address, proxy.link),
+            Self::SetPeers(set) => {
+                write!(f, "setting {} and removing {} peers of {}", set.peers.len(), set.gone.len(), set.link)
+            }
             Self::AddNftRules { namespace, table, .. } => {
                 write!(f, "adding rules to nftables table {table} {namespace}")
             }

@@ -37,6 +37,7 @@ impl Machine {
                 Err(Errno::ADDRINUSE)
             }
             Kind::Vlan { lower, .. } if self.links.get(&lower).is_some_and(|lower| !lower.up) => Err(Errno::NETDOWN),
+            Kind::Wireguard(ref wireguard) => self.may_listen(wireguard.port),
             _ => Ok(()),
         }
     }
@@ -80,7 +81,7 @@ impl Machine {
             return Err(Errno::ADDRNOTAVAIL);
         }
         match link.kind {
-            Kind::Ipvlan { .. } => return Err(Errno::OPNOTSUPP),
+            Kind::Ipvlan { .. } | Kind::Wireguard(_) => return Err(Errno::OPNOTSUPP),
             Kind::Macvlan { lower, mode: PASSTHRU } => self.set_mac(lower, mac)?,
             Kind::Macvlan { lower, .. } if link.up && link.mac != mac && self.is_busy(lower, mac, id) => {
                 return Err(Errno::ADDRINUSE);
@@ -121,7 +122,7 @@ impl Machine {
             Kind::Vxlan(vxlan) => lower.mtu.saturating_sub(vxlan.headroom()),
             _ => lower.mtu,
         });
-        let dummy = matches!(link.kind, Kind::Dummy | Kind::Ifb | Kind::Loopback);
+        let dummy = matches!(link.kind, Kind::Dummy | Kind::Ifb | Kind::Loopback | Kind::Wireguard(_));
         if !dummy && !MTUS.contains(&mtu) || most.is_some_and(|most| mtu > most) {
             return Err(Errno::INVAL);
         }

@@ -8,6 +8,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use crate::fake::machine::{Machine, SpaceId};
 use crate::fake::setting::LinkSettings;
 use crate::fake::shaping::Shape;
+use crate::fake::wireguard::Wireguard;
 
 /// A link of the machine, whichever namespace it is in: its index changes with that.
 pub(super) type LinkId = u64;
@@ -93,6 +94,7 @@ pub(super) enum Kind {
     Macvlan { lower: LinkId, mode: u32 },
     Ipvlan { lower: LinkId, mode: u16, flags: u16 },
     Vlan { lower: LinkId, id: u16 },
+    Wireguard(Wireguard),
 }
 
 /// What a bridge has beside its ports.
@@ -144,6 +146,7 @@ impl Kind {
             Self::Macvlan { .. } => "macvlan",
             Self::Ipvlan { .. } => "ipvlan",
             Self::Vlan { .. } => "vlan",
+            Self::Wireguard(_) => "wireguard",
         })
     }
 
@@ -196,7 +199,7 @@ impl Machine {
     pub fn carrier(&self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return false };
         match &link.kind {
-            Kind::Loopback | Kind::Dummy | Kind::Ifb | Kind::Vxlan(_) => true,
+            Kind::Loopback | Kind::Dummy | Kind::Ifb | Kind::Vxlan(_) | Kind::Wireguard(_) => true,
             Kind::Bridge(bridge) => bridge.carrier,
             Kind::Veth { peer } => link.up && self.links.get(peer).is_some_and(|peer| peer.up),
             Kind::Macvlan { lower, .. } | Kind::Ipvlan { lower, .. } | Kind::Vlan { lower, .. } => self.carrier(*lower),

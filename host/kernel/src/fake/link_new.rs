@@ -55,6 +55,7 @@ impl Machine {
                     }
                     ("dummy", _) => self.register(&end, Kind::Dummy)?,
                     ("ifb", _) => self.register(&end, Kind::Ifb)?,
+                    ("wireguard", _) => self.new_wireguard(&end)?,
                     ("vxlan", Some(data)) => self.new_vxlan(at, &end, &data)?,
                     ("macvlan", Some(data)) => self.new_macvlan(lower(self)?, &end, &data)?,
                     ("ipvlan", Some(data)) => self.new_ipvlan(lower(self)?, &end, &data)?,
@@ -103,7 +104,7 @@ impl Machine {
     /// What rtnl_newlink and rtnl_create_link check before the kind's own part.
     fn check(&self, end: &End, kind: &str) -> Result<(), Errno> {
         self.check_name(end)?;
-        if ["dummy", "ifb"].contains(&kind) || fits(end.mtu) { Ok(()) } else { Err(Errno::INVAL) }
+        if ["dummy", "ifb", "wireguard"].contains(&kind) || fits(end.mtu) { Ok(()) } else { Err(Errno::INVAL) }
     }
 
     pub fn register(&mut self, end: &End, kind: Kind) -> Result<LinkId, Errno> {

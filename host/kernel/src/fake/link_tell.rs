@@ -36,8 +36,10 @@ impl Machine {
         let mut written = Writer::after(&head)
             .put_text(IFLA_IFNAME, &link.name)
             .put(IFLA_MTU, &link.mtu.to_ne_bytes())
-            .put(IFLA_GROUP, &link.group.to_ne_bytes())
-            .put(IFLA_ADDRESS, &link.mac);
+            .put(IFLA_GROUP, &link.group.to_ne_bytes());
+        if !matches!(link.kind, Kind::Wireguard(_)) {
+            written = written.put(IFLA_ADDRESS, &link.mac);
+        }
         if let Some(master) = link.master.and_then(|master| self.links.get(&master)) {
             written = written.put(IFLA_MASTER, &master.index.to_ne_bytes());
         }

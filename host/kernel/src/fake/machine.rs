@@ -195,6 +195,7 @@ impl Machine {
     pub fn exchange(&mut self, at: SpaceId, protocol: Protocol, requests: &[Request]) -> Vec<Answer> {
         match protocol {
             Protocol::Route => requests.iter().map(|request| refusal(self.answer(at, request))).collect(),
+            Protocol::Generic => requests.iter().map(|request| refusal(self.generic(at, request))).collect(),
             Protocol::Netfilter => {
                 let Some(space) = self.spaces.get_mut(&at) else { return Vec::new() };
                 space.nft.exchange(requests).into_iter().map(refusal).collect()

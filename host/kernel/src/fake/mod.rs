@@ -9,7 +9,8 @@
 //!
 //! - `machine`: the namespaces, and which message goes where; `fields`: a message's attributes
 //! - `link`: what a link is; `device`: what happens to one; `removal`: its end; `bridge`: ports
-//! - `link_new` and `vxlan`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `shaping`, `port`: the objects
+//! - `link_new`, `vxlan` and `wireguard`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `shaping`, `port`:
+//!   the objects
 //! - `fib`: whether a gateway can be reached
 //! - `state`: all of it as text
 
@@ -35,6 +36,7 @@ mod setting;
 mod shaping;
 mod state;
 mod vxlan;
+mod wireguard;
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -155,10 +157,10 @@ impl Fake {
         let mut machine = self.lock();
         let at = machine.open(at)?;
         // Of a transaction of nftables there is all or nothing.
-        let together = if protocol == Protocol::Route { 1 } else { requests.len().max(1) };
+        let together = if protocol == Protocol::Netfilter { requests.len().max(1) } else { 1 };
         let answers = requests.chunks(together).flat_map(|requests| {
             // The two lowest bits of a message of rtnetlink's are its verb, and 2 is "get".
-            if protocol == Protocol::Netfilter || requests.iter().any(|request| request.kind & 3 != 2) {
+            if protocol != Protocol::Route || requests.iter().any(|request| request.kind & 3 != 2) {
                 self.show(&machine);
             }
             machine.exchange(at, protocol, requests)

@@ -51,7 +51,9 @@ impl Machine {
         }
         let from = HostPort { address: Ipv4Addr::UNSPECIFIED.into(), ..wanted };
         let same_number = |other: &&HostPort| (other.protocol, other.port) == (wanted.protocol, wanted.port);
-        if self.ports.range(from..).take_while(same_number).any(|other| other.clashes(&wanted)) {
+        if wanted.protocol == 17 && self.is_tunnels(wanted.port)
+            || self.ports.range(from..).take_while(same_number).any(|other| other.clashes(&wanted))
+        {
             return Err(Errno::ADDRINUSE);
         }
         self.ports.insert(wanted);

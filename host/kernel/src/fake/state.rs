@@ -85,6 +85,7 @@ impl Machine {
             Kind::Macvlan { lower, mode } => format!("macvlan {mode} on {}", on(lower)),
             Kind::Ipvlan { lower, mode, flags } => format!("ipvlan {mode} {flags} on {}", on(lower)),
             Kind::Vlan { lower, id } => format!("vlan {id} on {}", on(lower)),
+            Kind::Wireguard(w) => format!("wireguard {}", w.port),
         }
     }
 
@@ -92,6 +93,7 @@ impl Machine {
         match kind {
             Kind::Bridge(b) => b.entries.iter().map(|(mac, id)| format!("{mac:02x?} {}", self.name_of(*id))).collect(),
             Kind::Vxlan(v) => v.entries.iter().map(|(mac, remote)| format!("{mac:02x?} {remote}")).collect(),
+            Kind::Wireguard(w) => w.peers.values().map(|peer| format!("{peer:?}")).collect(),
             _ => Vec::new(),
         }
     }

@@ -23,9 +23,11 @@ pub(crate) fn maker(spec: &LinkSpec) -> &Namespace {
     match spec.kind {
         LinkKind::Bridge | LinkKind::Veth(_) | LinkKind::Dummy | LinkKind::Ifb => &spec.end.namespace,
         // The tunnel's packets, too, leave by the namespace that it was made from.
-        LinkKind::Vxlan(_) | LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. } | LinkKind::Vlan { .. } => {
-            &Namespace::Host
-        }
+        LinkKind::Vxlan(_)
+        | LinkKind::Macvlan { .. }
+        | LinkKind::Ipvlan { .. }
+        | LinkKind::Vlan { .. }
+        | LinkKind::Wireguard { .. } => &Namespace::Host,
     }
 }
 
@@ -109,18 +111,21 @@ fn finish(session: &mut Session, link: &mut Making, marks: Marks) -> Result<(), 
         (LinkKind::Veth(_), None) => return Err(malformed()),
         _ => None,
     };
-    let rest = rest(first.info.index, end, true, marks);
+    if let LinkKind::Wireguard { port } = link.spec.kind {
+        link::wireguard::prepare(session, &end.namespace, first.info.index, port)?;
+    }
+    let rest = rest(first.info.index, end, true, link.spec.comes_up_at_once(), marks);
     if rest.len() > 1 {
         link.first = Some(settle(session, &end.namespace, &rest, marks)?);
     }
     if let Some((end, index)) = peer {
-        link.peer = Some(settle(session, &end.namespace, &self::rest(index, end, false, marks), marks)?);
+        link.peer = Some(settle(session, &end.namespace, &self::rest(index, end, false, false, marks), marks)?);
     }
     Ok(())
 }
 
-/// What is left to do for an end once its index is known, and the question for what it became.
-fn rest(index: u32, end: &LinkEnd, first: bool, marks: Marks) -> Vec<Request> {
+/// What is left to do for an end once its index is known, and the question for what it became. `is_up`: it was made so.
+fn rest(index: u32, end: &LinkEnd, first: bool, is_up: bool, marks: Marks) -> Vec<Request> {
     let named = matches!(end.name, NewName::Exact(_));
     let mut requests = Vec::new();
     let before = LinkChanges {
@@ -130,7 +135,7 @@ fn rest(index: u32, end: &LinkEnd, first: bool, marks: Marks) -> Vec<Request> {
     };
     requests.extend(link::set::requests(index, &before));
     requests.extend(end.addresses.iter().map(|a| ip::address::new(index, *a, marks)));
-    if end.up && !(first && named) {
+    if end.up && !is_up {
         requests.extend(link::set::requests(index, &LinkChanges { up: Some(true), ..LinkChanges::default() }));
     }
     requests.push(by_index(index));
@@ -173,7 +178,7 @@ impl<'a> Making<'a> {
             LinkKind::Veth(peer) => Some(new(peer, link::set::pattern(&peer.name))?),
             _ => None,
         };
-        let up = self.spec.end.up && matches!(self.spec.end.name, NewName::Exact(_));
+        let up = self.spec.comes_up_at_once();
         Ok(link::message::request(&first, &self.spec.kind, peer.as_ref(), up, None, marks))
     }
 
@@ -220,6 +225,14 @@ impl<'a> Making<'a> {
 fn new_link(seen: &Seen, at: &Namespace) -> Result<NewLink, Error> {
     let key = LinkKey { namespace: at.clone(), index: seen.info.index };
     Ok(NewLink { key, name: LinkName::new(&seen.info.name)?, mac: seen.info.mac })
+}
+
+impl LinkSpec {
+    /// Whether the message that makes it sets it up: nothing has to be done before.
+    fn comes_up_at_once(&self) -> bool {
+        let is_ready = !matches!(self.kind, LinkKind::Wireguard { .. });
+        self.end.up && is_ready && matches!(self.end.name, NewName::Exact(_))
+    }
 }
 
 /// A name that nothing else has: 15 characters with the instance's id and a number that starts at random.

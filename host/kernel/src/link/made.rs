@@ -40,6 +40,7 @@ impl MadeLinks {
             Change::AddRoute(route) | Change::RemoveRoute(route) => self.keys.contains(&route.link),
             Change::AddPath(path) | Change::RemovePath(path) => path.links().any(|link| self.keys.contains(&link)),
             Change::AddProxy(proxy) | Change::RemoveProxy(proxy) => self.keys.contains(&proxy.link),
+            Change::SetPeers(set) => self.keys.contains(&set.link),
             Change::AddNeighbour(entry) | Change::RemoveNeighbour(entry) => self.keys.contains(&entry.link),
             Change::AddForwarding(entry) | Change::RemoveForwarding(entry) => self.keys.contains(&entry.link),
             Change::SetRate { link, .. } | Change::Redirect { link, .. } => self.keys.contains(link),

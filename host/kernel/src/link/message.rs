@@ -85,7 +85,7 @@ fn end(new: &NewEnd, marks: Marks) -> LinkMessage {
 
 fn data(kind: &LinkKind, peer: Option<&NewEnd>, marks: Marks) -> Option<InfoData> {
     match kind {
-        LinkKind::Bridge | LinkKind::Dummy | LinkKind::Ifb => None,
+        LinkKind::Bridge | LinkKind::Dummy | LinkKind::Ifb | LinkKind::Wireguard { .. } => None,
         LinkKind::Veth(_) => peer.map(|peer| InfoData::Veth(InfoVeth::Peer(end(peer, marks)))),
         LinkKind::Vxlan(options) => Some(InfoData::Vxlan(vxlan(options))),
         LinkKind::Macvlan { mode, .. } => Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(macvlan_mode(*mode))])),

@@ -4,6 +4,7 @@
 //! - `read`: what the kernel has; `set`: changes; `moving`: into another namespace; `naming`: what policy rules call it
 //! - `condemn`: out of everybody's way now, deleted as a group later; `made`: those that a call made
 //! - `known`: what the kernel has said of them while one operation runs
+//! - `wireguard`: keys and peers
 //! - `mark`: how a link is told to be ours
 
 pub mod add;
@@ -16,3 +17,4 @@ pub mod moving;
 pub mod naming;
 pub mod read;
 pub mod set;
+pub mod wireguard;

@@ -20,6 +20,7 @@ mod nftables;
 mod ports;
 mod shaping;
 mod speed;
+mod wireguard;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;

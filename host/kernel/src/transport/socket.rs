@@ -1,5 +1,6 @@
 //! The netlink transport: several requests go out in one datagram, and every answer is matched to its request by sequence number.
 
+use std::fmt;
 use std::time::Duration;
 
 use netlink_packet_core::Emitable;
@@ -60,10 +61,12 @@ pub(crate) enum Protocol {
     Route = 0,
     /// NETLINK_NETFILTER.
     Netfilter = 12,
+    /// NETLINK_GENERIC.
+    Generic = 16,
 }
 
-/// One message to the kernel.
-#[derive(Clone, Debug)]
+/// One message to the kernel. What it says is not shown: a WireGuard link's has its private key.
+#[derive(Clone)]
 pub(crate) struct Request {
     /// nlmsg_type.
     pub kind: u16,
@@ -119,11 +122,23 @@ fn emit(body: &impl Emitable) -> Vec<u8> {
     bytes
 }
 
-/// One message of the kernel.
-#[derive(Clone, Debug)]
+/// One message of the kernel. What it says is not shown, either.
+#[derive(Clone)]
 pub(crate) struct Message {
     /// What follows the header.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request {} with flags {:x} and {} bytes", self.kind, self.flags, self.body.len())
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message of {} bytes", self.body.len())
+    }
 }
 
 /// What the kernel said to one request: messages, or no.

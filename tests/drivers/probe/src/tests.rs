@@ -161,7 +161,7 @@ fn a_mac_is_one_endpoints() {
 }
 
 /// Errors that the table leaves out, and why.
-const LEFT_OUT: [(&str, &str, &str); 19] = [
+const LEFT_OUT: [(&str, &str, &str); 24] = [
     ("capabilities.network-info.table-event-register", "not-implemented", "the probe has a table-watcher"),
     ("capabilities.interface-info.set-mac-address", "already-exists", "a_mac_is_one_endpoints"),
     ("capabilities.join-info.add-static-route", "invalid-argument", "the SDK's types can't say it"),
@@ -175,6 +175,11 @@ const LEFT_OUT: [(&str, &str, &str); 19] = [
     ("shaping.redirect", "not-implemented", "a kernel without ingress"),
     ("shaping.add-ifb", "not-implemented", "a kernel without ifb"),
     ("shaping.add-ifb", "forbidden", "names of engines: the host's tests of attacks"),
+    ("links.add-wireguard", "not-implemented", "the same"),
+    ("links.add-wireguard", "already-exists", "host/kernel/src/tests/wireguard.rs"),
+    ("links.add-wireguard", "forbidden", "host/grant/src/gate/tests/wireguard.rs"),
+    ("links.set-peers", "forbidden", "the same"),
+    ("links.set-peers", "unavailable", "the same"),
     ("sysctls.set-link", "not-found", "a kernel without IPv6: the host's tests"),
     ("ports.take", "not-found", "the SDK's host has every address"),
     ("ports.take-range", "unavailable", "as with take"),
@@ -189,6 +194,9 @@ const LEFT_OUT_OF_ALL: [(&str, &str, &[&str]); 5] = [
         "forbidden",
         "a link that is a parent, which a grant names: host/grant/src/gate/tests/calls.rs",
         &[
+            "links.read-public-key",
+            "links.remove-peers",
+            "links.list-peers",
             "addresses.remove",
             "addresses.list",
             "routes.remove",
@@ -232,6 +240,7 @@ const LEFT_OUT_OF_ALL: [(&str, &str, &[&str]); 5] = [
         "unavailable",
         "a number that a grant names: host/grant/src/gate/tests/limits.rs",
         &[
+            "links.add-wireguard",
             "namespaces.add",
             "links.add",
             "addresses.add",

@@ -9,6 +9,7 @@ pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod shaping;
 pub(crate) mod sysctls;
+pub(crate) mod wireguard;
 
 pub(crate) mod namespaces {
     use crate::Result;

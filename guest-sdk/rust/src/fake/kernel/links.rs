@@ -87,7 +87,7 @@ fn add_spec(spec: &LinkSpec) -> Result<(Link, Option<Link>)> {
     Ok((Link(add_end(&spec.end, kind)?), None))
 }
 
-fn add_end(end: &LinkEnd, kind: &str) -> Result<u32> {
+pub(super) fn add_end(end: &LinkEnd, kind: &str) -> Result<u32> {
     let namespace = end.namespace.map_or(HOST, |namespace| namespace.0.0);
     let name = match &end.name {
         LinkName::Exact(name) => name.clone(),

@@ -12,6 +12,7 @@ pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod shaping;
 pub(crate) mod sysctls;
+pub(crate) mod wireguard;
 
 use super::state::{self, Link};
 use super::sys;

@@ -1,11 +1,13 @@
 //! Network devices.
 
 mod spec;
+mod wireguard;
 
 use crate::namespaces::Namespace;
 use crate::{Error, MacAddress, Result, sys};
 
 pub use spec::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode, VxlanOptions};
+pub use wireguard::{Peer, PublicKey, add_wireguard};
 
 /// A link: one of the driver's own, or a parent interface that its grant names.
 #[derive(Debug)]

@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use pontoon_sdk::ErrorKind::{AlreadyExists, Forbidden, InvalidArgument, NotFound, Unavailable};
 use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::ipnet::IpNet;
-use pontoon_sdk::links::{self, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, Master, VxlanOptions};
+use pontoon_sdk::links::{
+    self, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, Master, Peer, PublicKey, VxlanOptions,
+};
 use pontoon_sdk::namespaces::{self, Namespace};
 use pontoon_sdk::neighbours::{ForwardingEntry, Neighbour};
 use pontoon_sdk::nftables::Property::{
@@ -161,6 +163,10 @@ fn to(address: IpAddr) -> Target {
     Target { address, port: None }
 }
 
+fn peer() -> Peer {
+    Peer { key: PublicKey([7; 32]), endpoint: None, allowed: Vec::new(), keepalive: None }
+}
+
 const FOREIGN: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
@@ -220,6 +226,18 @@ pub(crate) const LINKS: &[Case<Mistake>] = &[
     ("links.add", InvalidArgument, "257 links", |g| {
         links::add(&vec![LinkSpec::bridge(LinkEnd::numbered(g.name("pbz"))); 257]).map(drop)
     }),
+    ("links.add-wireguard", InvalidArgument, "port 0", |g| links::add_wireguard(&g.end(), 0).map(drop)),
+    ("links.read-public-key", NotFound, "a link that is gone", |g| g.gone.public_key().map(drop)),
+    ("links.read-public-key", InvalidArgument, "a link of another kind", |g| g.plain.public_key().map(drop)),
+    ("links.set-peers", NotFound, "a link that is gone", |g| g.gone.set_peers(&[])),
+    ("links.set-peers", InvalidArgument, "a link of another kind", |g| g.plain.set_peers(&[])),
+    ("links.set-peers", InvalidArgument, "a peer twice", |g| g.plain.set_peers(&[peer(), peer()])),
+    ("links.set-peers", InvalidArgument, "an endpoint on this host", |g| {
+        g.plain.set_peers(&[Peer { endpoint: Some(([127, 0, 0, 1], 7).into()), ..peer() }])
+    }),
+    ("links.remove-peers", InvalidArgument, "a link of another kind", |g| g.plain.remove_peers(&[peer().key])),
+    ("links.list-peers", NotFound, "a link that is gone", |g| g.gone.peers().map(drop)),
+    ("links.list-peers", InvalidArgument, "a link of another kind", |g| g.plain.peers().map(drop)),
     ("links.get", NotFound, "no such name", |_| links::get(None, "nobody").map(drop)),
     ("links.get", NotFound, "a link of another namespace", |g| {
         links::get(Some(&g.inside), &g.bridge.info()?.name).map(drop)
