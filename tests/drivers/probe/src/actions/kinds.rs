@@ -64,7 +64,7 @@ fn wireguard(stage: &Stage, other: &Link) -> Result<()> {
     // Another kind of link has none.
     let refused = [
         other.public_key().map(drop),
-        other.set_peers(&[peer.clone()]),
+        other.set_peers(std::slice::from_ref(&peer)),
         other.remove_peers(&[peer.key]),
         other.peers().map(drop),
     ];
