@@ -365,7 +365,8 @@ typedef struct pontoon_driver_links_link_end_t {
   // Bytes, 68 to 65,535. None: for a bridge, a dummy or a pair that of the link by which the host's packets leave for the outside (of a
   // port, its bridge's), where that is less than 1,500, and for the rest the kernel chooses. Both ends of a pair get the same.
   driver_option_u32_t   mtu;
-  // A bridge of the driver's in the same namespace, which it becomes a port of.
+  // A bridge of the driver's in the same namespace, which it becomes a port of. The first end of a pair that is a port gets no IPv6 link-local
+  // address: nothing speaks to a port.
   pontoon_driver_links_option_borrow_link_t   master;
   // Addresses that it gets, IPv6 ones without duplicate address detection: in the network's pools, or in ranges that the grant names.
   pontoon_driver_links_list_ip_network_t   addresses;

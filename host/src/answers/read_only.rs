@@ -97,6 +97,8 @@ mod tests {
             "get-neighbour",
             "get-namespace",
             "get-rate",
+            "read-public-key",
+            "list-peers",
         ];
         let harmless = ["log.log", "clock.now", "random.bytes", "configuration.all"];
         for call in HostCall::ALL.into_iter().filter(|call| only_reads(*call)) {

@@ -8,7 +8,7 @@
 //! - `traffic`: the same while hosts, etcd and daemons fail, and how long each host takes to agree
 //! - `networkdb`: what libnetwork's own tables do and a replacement has to do, too
 //! - `linear`, `history`: what nodes write and read has an order, whatever fails
-//! - `costs`: what many hosts cost beside one
+//! - `costs`: what many hosts cost beside one; `simulation`: a hundred nodes in one process
 //! - `access`: passwords, certificates, and what the daemon says that reaches no etcd
 
 mod access;
@@ -21,6 +21,7 @@ mod networkdb;
 mod networks;
 mod nodes;
 mod overlay;
+mod simulation;
 mod traffic;
 
 use pontoon_tests::{Daemon, Namespace};

@@ -125,7 +125,8 @@ type LinkEnd struct {
 	// Bytes, 68 to 65,535. None: for a bridge, a dummy or a pair that of the link by which the host's packets leave for the outside (of a
 	// port, its bridge's), where that is less than 1,500, and for the rest the kernel chooses. Both ends of a pair get the same.
 	Mtu witTypes.Option[uint32]
-	// A bridge of the driver's in the same namespace, which it becomes a port of.
+	// A bridge of the driver's in the same namespace, which it becomes a port of. The first end of a pair that is a port gets no IPv6 link-local
+	// address: nothing speaks to a port.
 	Master witTypes.Option[*Link]
 	// Addresses that it gets, IPv6 ones without duplicate address detection: in the network's pools, or in ranges that the grant names.
 	Addresses []pontoon_driver_types.IpNetwork
