@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Namespace};
+use pontoon_tests::{Daemon, Namespace, driver};
 
 use crate::packets::address;
 
@@ -17,10 +17,13 @@ const EGRESS: &str = "-o pontoon.bandwidth.egress=10mbit";
 /// Debian's package containernetworking-plugins.
 const CNI: &str = "/usr/lib/cni/bandwidth";
 
-/// A host with the bridge driver and a network.
+/// A host with the bridge driver, which may limit links, and a network.
 fn setting() -> Daemon {
     let daemon = Daemon::start();
-    daemon.load("bridge");
+    let grant = daemon.file("bridge.toml");
+    let text = std::fs::read_to_string(driver("bridge").with_extension("grant.toml")).unwrap();
+    std::fs::write(&grant, text.replace("\"store\"]", "\"store\", \"shaping\"]")).unwrap();
+    daemon.ok(&format!("driver load {} --grant {}", driver("bridge").display(), grant.display()));
     daemon.ok("network create --subnet 10.30.0.0/24 n");
     daemon
 }
