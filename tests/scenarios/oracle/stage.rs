@@ -65,6 +65,14 @@ pub struct Stage {
     story: Vec<String>,
 }
 
+/// What a namespace is called in [`Seen`].
+fn name_of(namespace: &Namespace) -> String {
+    match namespace {
+        Namespace::At(at) => at.path.display().to_string(),
+        Namespace::Host => HOST.to_owned(),
+    }
+}
+
 impl Stage {
     pub fn new(machine: Machine) -> Self {
         let initial = machine.look_at_rest(&[], None);
@@ -122,10 +130,7 @@ impl Stage {
             policy: Arc::new(Policy::new(grant.clone(), None)),
             ranges: ranges.clone(),
         };
-        let container = match &self.machine.containers[number] {
-            Namespace::At(at) => at.path.display().to_string(),
-            Namespace::Host => HOST.to_owned(),
-        };
+        let container = name_of(&self.machine.containers[number]);
         let table = format!("{}{}", self.machine.store.tag(), party.name);
         self.write(put_network(&party, &ranges.pools));
         self.drivers.push(Driver { grant, pools: ranges.pools, chosen: Vec::new(), table, container });
@@ -305,8 +310,9 @@ impl Stage {
         let Ok(applied) = kernel.apply(&[Change::MoveLink(link.clone(), container)]) else { return };
         let Outcome::Link(new, _) = &applied[0].outcome else { panic!("no link") };
         let at = &self.drivers[number].container;
-        let names = super::seen::Space::names(&info).map(|name| format!("{HOST} is {name}"));
-        self.owners.moved.extend([format!("{at} {}", new.key.index), format!("{HOST} had {}", link.index)]);
+        let from = name_of(&link.namespace);
+        let names = super::seen::Space::names(&info).map(|name| format!("{from} is {name}"));
+        self.owners.moved.extend([format!("{at} {}", new.key.index), format!("{from} had {}", link.index)]);
         self.owners.moved.extend(names);
         self.story.push(format!("the engine of {number} moves {} away", info.name));
         let container = self.drivers[number].container.clone();
@@ -379,6 +385,7 @@ impl Hands {
             Answer::LinksAdd(added) => {
                 self.links.extend(added.iter().flat_map(|one| [Some(one.link), one.peer]).flatten().map(|link| link.0));
             }
+            Answer::ShapingAddIfb(link) => self.links.push(link.0),
             Answer::LinksGet(link) => {
                 let host = matches!(ask, Ask::LinksGet { name, .. } if OPERATORS.contains(&name.as_str()));
                 if host {
