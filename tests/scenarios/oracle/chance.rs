@@ -10,7 +10,6 @@ use ask::links::{
 use ask::namespaces::Namespace;
 use ask::neighbours::{ForwardingEntry, Neighbour, Proxy};
 use ask::nftables::{Chain, ChainType, Condition, Hook, PortRange, Property, Rule, Target, Verdict};
-use ask::shaping::Rate;
 use ask::sysctls::{LinkSysctl, NamespaceSysctl};
 use ask::types::{IpAddress, IpNetwork, IpamData, MacAddress};
 use ask::{Ask, OWN, addresses, routes, rules};
@@ -23,13 +22,12 @@ use super::seen::{SETTINGS, SWITCHES};
 
 /// Names that links get: both drivers', those of the host, and one that an engine may want.
 const NAMES: [&str; 9] = ["x0", "x1", "x2", "x3", "y0", "y1", "y2", "eth0", "docker0"];
-const PERMISSIONS: [(Permission, u8); 13] = [
+const PERMISSIONS: [(Permission, u8); 12] = [
     (Permission::Links, 97),
     (Permission::LinkSettings, 80),
     (Permission::Namespaces, 80),
     (Permission::Routing, 90),
     (Permission::PacketFilter, 92),
-    (Permission::Shaping, 70),
     (Permission::Forwarding, 80),
     (Permission::HostPorts, 70),
     (Permission::NamespaceSettings, 60),
@@ -232,7 +230,6 @@ impl Asking<'_> {
             41..=45 => Ask::RoutesAdd { routes: vec![self.route()] },
             46 | 47 => Ask::RoutesAddPaths { namespace: self.place(), paths: vec![self.path()] },
             48 => Ask::NeighboursAddProxies { proxies: vec![self.proxy()] },
-            49 if self.percent(70) => self.shape(),
             49 => Ask::RoutesRemove { routes: vec![self.route()] },
             50..=55 => Ask::RulesAdd { namespace: self.place(), rules: vec![self.policy_rule()] },
             56 => Ask::RulesRemove { namespace: self.place(), rules: vec![self.policy_rule()] },
@@ -255,18 +252,6 @@ impl Asking<'_> {
             95 => Ask::CapabilitiesInterfaceInfoSetIpAddress { this: InterfaceInfo(OWN), address: self.net() },
             96 => self.static_route(),
             _ => self.get_namespace(),
-        }
-    }
-
-    /// How fast a link sends or receives.
-    fn shape(&mut self) -> Ask {
-        match self.random.u8(..4) {
-            0 => Ask::ShapingAddIfb { namespace: self.place(), name: self.name() },
-            1 => Ask::ShapingRedirect { link: self.link(), through: self.maybe(80, Self::link) },
-            _ => {
-                let rate = Rate { bytes_per_second: self.one(&[0, 125_000, 1 << 40]), burst: self.one(&[100, 70_000]) };
-                Ask::ShapingSetRate { link: self.link(), rate: if self.percent(80) { Some(rate) } else { None } }
-            }
         }
     }
 

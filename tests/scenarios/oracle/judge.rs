@@ -271,7 +271,6 @@ impl Judge<'_> {
             }
             space.routes.iter().for_each(|route| self.route(name, route));
             space.neighbours.iter().for_each(|neighbour| self.neighbour(name, neighbour));
-            space.shaped.iter().for_each(|link| self.shaped(name, *link));
             for path in &space.paths {
                 self.somebodys(&format!("{path:?}"), |judge, number| judge.path(number, name, space, path));
             }
@@ -347,8 +346,7 @@ impl Judge<'_> {
         let what = format!("the {} {}", info.kind, info.name);
         let (links, ports) = (driver.may(Permission::Links), driver.may(Permission::HostPorts));
         let changes = driver.may(Permission::ChangedParents);
-        let ifbs = info.kind == "ifb" && driver.may(Permission::Shaping);
-        self.must(number, links || ifbs, || format!("{what} is there without the permission for links"));
+        self.must(number, links, || format!("{what} is there without the permission for links"));
         if !self.owners.moved.contains(&format!("{name} {}", info.index)) {
             self.place(number, name, &what);
         }
@@ -396,12 +394,6 @@ impl Judge<'_> {
         self.must(number, leads, || format!("a route leads to {to}, which its grant does not name"));
         let kernels = route.table.is_some_and(|table| KERNELS_TABLES.contains(&table));
         self.must(number, !kernels, || format!("the route to {to} is in table {:?}", route.table));
-    }
-
-    fn shaped(&mut self, name: &str, link: u32) {
-        let Some((number, driver)) = self.owner(name, link) else { return };
-        let may = driver.may(Permission::Shaping);
-        self.must(number, may, || format!("link {link} is slowed down without the permission for it"));
     }
 
     fn neighbour(&mut self, name: &str, neighbour: &kernel::Neighbour) {

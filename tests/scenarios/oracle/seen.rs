@@ -59,8 +59,6 @@ pub struct Space {
     pub routes: Vec<Route>,
     pub rules: Vec<Rule>,
     pub neighbours: Vec<Neighbour>,
-    /// Links whose packets wait: what they send, or what they receive.
-    pub shaped: Vec<u32>,
     /// Routes that say more, and what the host answers for, whoever's link that is on.
     pub paths: Vec<RoutePath>,
     pub proxies: Vec<Proxy>,
@@ -78,10 +76,6 @@ pub struct Space {
 /// All namespaces that were looked at.
 pub type Seen = BTreeMap<String, Space>;
 
-fn is_shaped(kernel: &Kernel, link: &LinkKey) -> bool {
-    kernel.rate(link).unwrap().is_some() || kernel.redirect(link).unwrap().is_some()
-}
-
 impl Space {
     /// What is read through the kernel crate. `settings`: these, too.
     pub fn read(kernel: &Kernel, at: Namespace, settings: bool) -> Self {
@@ -95,7 +89,6 @@ impl Space {
             connected: Vec::new(),
             routes: keys.iter().flat_map(|link| kernel.routes(link).unwrap()).collect(),
             rules: kernel.rules(&at).unwrap(),
-            shaped: keys.iter().filter(|link| is_shaped(kernel, link)).map(|link| link.index).collect(),
             neighbours: keys.iter().flat_map(|link| kernel.neighbours(link).unwrap()).collect(),
             paths: kernel.paths(&at).unwrap(),
             proxies: every.iter().flat_map(|link| kernel.proxies(link).unwrap()).collect(),

@@ -385,7 +385,6 @@ impl Hands {
             Answer::LinksAdd(added) => {
                 self.links.extend(added.iter().flat_map(|one| [Some(one.link), one.peer]).flatten().map(|link| link.0));
             }
-            Answer::ShapingAddIfb(link) => self.links.push(link.0),
             Answer::LinksGet(link) => {
                 let host = matches!(ask, Ask::LinksGet { name, .. } if OPERATORS.contains(&name.as_str()));
                 if host {
