@@ -3,8 +3,9 @@
 use super::handle::{self, Link, LinkHandle, NamespaceHandle};
 use super::{Answer, CallState, convert, wireguard};
 use ask::{Bytes, HostCall, Refusal, links as wit};
+use grant::Granted;
 use grant::gate::links::{Wanted, WantedEnd, WantedKind, new_name};
-use kernel::{self, LinkInfo, LinkKey, NewLink, NewName};
+use kernel::{self, LinkInfo, LinkKey, LinkSpec, NewLink, NewName};
 use store::Thing;
 use words::Error;
 
@@ -143,6 +144,13 @@ fn wanted(call: &CallState, spec: &wit::LinkSpec) -> Answer<Wanted> {
         wit::LinkKind::Vlan(o) => WantedKind::Vlan(link(o.parent)?, o.id),
     };
     Ok(Wanted { end: wanted_end(call, &spec.end)?, kind })
+}
+
+/// Makes the one link that was granted.
+pub(super) fn add_one(call: &mut CallState, granted: Granted<Vec<LinkSpec>>) -> Answer<LinkHandle> {
+    let made = call.transaction()?.add_links(granted)?.pop();
+    let (link, _) = made.ok_or_else(|| Error::internal("the kernel layer did not answer with a link"))?;
+    call.handles.add_link(Link { key: link.key, name: link.name, is_own: true })
 }
 
 pub(super) fn wanted_end(call: &CallState, end: &wit::LinkEnd) -> Answer<WantedEnd> {

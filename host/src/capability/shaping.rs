@@ -1,11 +1,9 @@
 //! `shaping`: how fast links send and receive.
 
 use super::handle::{self, LinkHandle, NamespaceHandle};
-use super::{Answer, CallState, convert};
+use super::{Answer, CallState, convert, links};
 use ask::Refusal;
 use ask::shaping::{Host, Rate};
-use grant::Link;
-use words::Error;
 
 /// ETH_HLEN: a packet's header, which counts beside the MTU.
 const HEADER: u32 = 14;
@@ -40,9 +38,7 @@ impl Host for CallState {
         let place = handle::namespace(self, namespace)?;
         let (gate, transaction) = self.parts()?;
         let granted = gate.add_ifb(transaction, place.as_ref(), convert::link_name(&name)?)?;
-        let made = transaction.add_links(granted)?.into_iter().next();
-        let (link, _) = made.ok_or_else(|| Error::internal("the kernel layer made no link"))?;
-        self.handles.add_link(Link { key: link.key, name: link.name, is_own: true })
+        links::add_one(self, granted)
     }
 
     fn redirect(&mut self, link: LinkHandle, through: Option<LinkHandle>) -> Answer<()> {

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use super::handle::{self, Link, LinkHandle};
+use super::handle::{self, LinkHandle};
 use super::{Answer, CallState, convert, links};
 use ask::{Bytes, Refusal, links as wit};
 use grant::gate::wireguard::WantedTunnel;
 use kernel::{Peer, PublicKey, SetPeers};
-use words::Error;
 
 /// Peers of one request.
 const PEERS: usize = 256;
@@ -23,9 +22,7 @@ pub(super) fn add(call: &mut CallState, end: wit::LinkEnd, port: u16) -> Answer<
     let wanted = WantedTunnel { end: links::wanted_end(call, &end)?, port };
     let (gate, transaction) = call.parts()?;
     let granted = gate.add_wireguard(transaction, wanted)?;
-    let made = transaction.add_links(granted)?.pop();
-    let (link, _) = made.ok_or_else(|| Error::internal("the kernel layer did not answer with a link"))?;
-    call.handles.add_link(Link { key: link.key, name: link.name, is_own: true })
+    links::add_one(call, granted)
 }
 
 pub(super) fn key(call: &mut CallState, link: LinkHandle) -> Answer<Bytes> {
