@@ -108,6 +108,9 @@ oracle: setup build drivers ## 20,000 random sequences of two drivers' host call
 vm: setup build drivers ## The kernel layer and drivers on Debian's kernel, in an emulated machine: kinds of links that a host's kernel may lack (TESTS=NAMES for some)
 	tests/vm/suite $(TESTS)
 
+lockstep: ## Random operations on the kernel in memory and the real one, SEEDS=1-2000: both answer the same
+	PONTOON_LOCKSTEP=$${SEEDS:-1-2000} $(CARGO) test $(RELEASE) -p pontoon-kernel --lib lockstep -- --nocapture
+
 fuzz: setup drivers ## Every parser of foreign bytes for TIME seconds (600), all at the same time
 	tests/fuzz/run $(TIME)
 

@@ -49,14 +49,15 @@ impl Machine {
         Err(Errno::NETUNREACH)
     }
 
-    /// RTNH_F_ONLINK: nothing but that the link is up and the gateway's address not one that means something there.
-    pub fn check_on_link4(&self, link: Option<LinkId>, gateway: Ipv4Addr) -> Result<(), Errno> {
+    /// RTNH_F_ONLINK: nothing but that the link is up, and that the gateway's address means nothing on any link of the namespace
+    /// (inet_addr_type_dev_table asks the table `local` without the link).
+    pub fn check_on_link4(&self, at: SpaceId, link: Option<LinkId>, gateway: Ipv4Addr) -> Result<(), Errno> {
         let link = link.and_then(|id| self.links.get(&id)).ok_or(Errno::NODEV)?;
-        match (link.up, local4(link, gateway)) {
-            (false, _) => Err(Errno::NETDOWN),
-            (true, Some(_)) => Err(Errno::INVAL),
-            (true, None) => Ok(()),
+        if !link.up {
+            return Err(Errno::NETDOWN);
         }
+        let has_meaning = self.links_of(at).any(|(_, link)| local4(link, gateway).is_some());
+        if has_meaning { Err(Errno::INVAL) } else { Ok(()) }
     }
 
     fn look_up4(&self, at: SpaceId, table: u32, link: Option<LinkId>, gateway: Ipv4Addr) -> Option<Found> {
