@@ -128,7 +128,9 @@ impl Etcd {
 
     /// A transaction. Asked again it must come to the same: an answer may be lost.
     pub fn transaction(&self, compare: &[Compare], success: &[Op], failure: &[Op]) -> Result<Done, Fault> {
-        self.ask("kv/txn", &transaction(compare, success, failure))
+        let (mut done, was_lost) = self.ask_and_tell::<Done>("kv/txn", &transaction(compare, success, failure))?;
+        done.was_lost = was_lost;
+        Ok(done)
     }
 
     /// A key; none: it is not there.
@@ -156,25 +158,32 @@ impl Etcd {
     pub fn watch(&self, prefix: &str, from: i64) -> Result<Stream, Fault> {
         let create = json!({ "key": text(prefix), "range_end": text(end_of(prefix)), "start_revision": from.to_string(), "progress_notify": true });
         let endpoint = self.endpoint().to_owned();
-        let answer = self.any_member(&self.watches, "watch", &json!({ "create_request": create }))?;
+        let (answer, _) = self.any_member(&self.watches, "watch", &json!({ "create_request": create }))?;
         Ok(Stream { endpoint, lines: BufReader::new(answer.into_body().into_reader()) })
     }
 
     fn ask<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Fault> {
-        let answer = self.any_member(&self.asks, path, body)?;
-        let bytes = read(answer.into_body()).map_err(|e| Fault::unreachable(self.endpoint(), &e))?;
-        serde_json::from_slice(&bytes).map_err(|e| Fault::Other(super::message::unreadable(&e.to_string()).message))
+        Ok(self.ask_and_tell(path, body)?.0)
     }
 
-    /// Asks the members in turn until one answers, and says who asks where they want to know.
-    fn any_member(&self, agent: &Agent, path: &str, body: &Value) -> Result<Response<Body>, Fault> {
+    /// Answers also whether another member was asked before, whose answer did not come: it may have done it.
+    fn ask_and_tell<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<(T, bool), Fault> {
+        let (answer, was_lost) = self.any_member(&self.asks, path, body)?;
+        let bytes = read(answer.into_body()).map_err(|e| Fault::unreachable(self.endpoint(), &e))?;
+        let read = serde_json::from_slice(&bytes);
+        Ok((read.map_err(|e| Fault::Other(super::message::unreadable(&e.to_string()).message))?, was_lost))
+    }
+
+    /// Asks the members in turn until one answers, and says who asks where they want to know. Answers whether
+    /// one was asked before that did not.
+    fn any_member(&self, agent: &Agent, path: &str, body: &Value) -> Result<(Response<Body>, bool), Fault> {
         let mut fault = Fault::Away("no member was asked".into());
         // A single one is asked twice: it may have ended a connection that was kept.
-        for _ in 0..self.access.endpoints.len().max(2) {
+        for turn in 0..self.access.endpoints.len().max(2) {
             let member = self.member.load(Ordering::Relaxed);
             fault = match self.authenticated(agent, path, body) {
                 Err(fault) if fault.is_of_one_member() => fault,
-                done => return done,
+                done => return Ok((done?, turn > 0)),
             };
             // Unless somebody else has gone on already.
             let next = member.wrapping_add(1);

@@ -97,6 +97,9 @@ pub struct Done {
     pub succeeded: bool,
     #[serde(default)]
     responses: Vec<Response>,
+    /// It was asked for before, and the answer was lost: it may have been done then.
+    #[serde(skip)]
+    pub was_lost: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -163,10 +163,12 @@ impl Cluster {
         })
     }
 
-    /// A request that failed for want of a lease: a new one is taken at once.
-    fn failed(&self, fault: Fault) -> Error {
-        if fault == Fault::NoLease {
-            self.shared.state.lock().lease = None;
+    /// A request that failed for want of its lease: a new one is taken at once, unless there is one already.
+    fn failed(&self, fault: Fault, lease: i64) -> Error {
+        let mut state = self.shared.state.lock();
+        if fault == Fault::NoLease && state.lease == Some(lease) {
+            state.lease = None;
+            drop(state);
             self.shared.state.wake();
         }
         fault.into()

@@ -52,6 +52,7 @@ impl Cluster {
             let mirror = self.mirror();
             wanted.iter().map(|one| (one, guess(self.node().as_str(), one, mirror.get(&one.key)))).collect()
         };
+        let mut was_lost = false;
         for _ in 0..TRIES {
             if todo.is_empty() {
                 return Ok(Outcome::Done);
@@ -62,10 +63,11 @@ impl Cluster {
             let ops: Vec<_> = todo.iter().map(|(one, _)| op(one, lease)).collect();
             let reads = todo.iter().map(|(one, _)| Op::Get(one.key.clone())).chain([Op::Get(name.clone())]);
             let reads: Vec<_> = reads.collect();
-            let done = self.shared.etcd.transaction(&must, &ops, &reads).map_err(|fault| self.failed(fault))?;
+            let done = self.shared.etcd.transaction(&must, &ops, &reads).map_err(|fault| self.failed(fault, lease))?;
             if done.succeeded {
                 return Ok(Outcome::Done);
             }
+            was_lost |= done.was_lost;
             let mut found = done.found()?;
             if found.len() != todo.len() + 1 {
                 return Err(Fault::Other("a transaction was answered with something else".into()).into());
@@ -78,6 +80,12 @@ impl Cluster {
                 match seen(self.node().as_str(), one, there, lease) {
                     Seen::Differs(must) => next.push((one, must)),
                     Seen::AsWanted => {}
+                    // It may have been written, and have ended with this node's lease.
+                    Seen::Taken(node) if was_lost => {
+                        let why =
+                            format!("a member of etcd did not answer, and {} is {node}'s now: try again", one.key);
+                        return Err(Error::new(Kind::Unavailable, why));
+                    }
                     Seen::Taken(node) => return Ok(Outcome::Taken { key: one.key.clone(), node }),
                 }
             }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pontoon::cluster::{Access, Cluster, Key, Outcome, Wanted, owned, owner};
@@ -170,6 +171,18 @@ impl Record {
     }
 }
 
+/// How many leases of a node end until all is seen: it is asked far more often than it can have new ones.
+fn watch_leases(cluster: Arc<Cluster>, seen: Arc<AtomicBool>) -> JoinHandle<(u8, usize)> {
+    std::thread::spawn(move || {
+        let mut leases = BTreeSet::new();
+        while !seen.load(Ordering::Relaxed) {
+            leases.extend(cluster.lease());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (cluster.node().as_str().as_bytes()[0], leases.len() - 1)
+    })
+}
+
 fn state(value: &[u8]) -> State {
     let (node, bytes) = owner(value)?;
     Some((node.as_bytes()[0], std::str::from_utf8(bytes).ok()?.parse().ok()?))
@@ -221,19 +234,16 @@ fn generation(
     failure: Failure,
 ) -> (Vec<Arc<Record>>, BTreeMap<u8, usize>) {
     let records: Vec<_> = kinds.iter().map(|kind| Record::new(*kind, number, &nodes[0])).collect();
-    let leases: Arc<Mutex<BTreeMap<u8, BTreeSet<i64>>>> = Arc::default();
+    let seen: Arc<AtomicBool> = Arc::default();
+    let watchers: Vec<_> = nodes.iter().map(|node| watch_leases(node.cluster.clone(), seen.clone())).collect();
     let mut threads = Vec::new();
     for (record, (node, client)) in
         records.iter().flat_map(|r| nodes.iter().flat_map(move |n| [0, 1].map(|c| (r, (n, c)))))
     {
-        let (record, cluster, leases) = (record.clone(), node.cluster.clone(), leases.clone());
+        let (record, cluster) = (record.clone(), node.cluster.clone());
         let mut random = fastrand::Rng::with_seed((number * 100 + threads.len()) as u64);
         threads.push(node.place.host.enter(move || {
             while !record.stop.load(Ordering::Relaxed) {
-                if let Some(lease) = cluster.lease() {
-                    let name = cluster.node().as_str().as_bytes()[0];
-                    leases.lock().unwrap().entry(name).or_default().insert(lease);
-                }
                 record.operate(&cluster, &mut random, client == 1, 3);
                 std::thread::sleep(Duration::from_millis(random.u64(1..PAUSE)));
             }
@@ -249,13 +259,8 @@ fn generation(
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     std::thread::sleep(Duration::from_millis(1_200));
     nodes.iter().for_each(Node::await_joined);
-    let mut ended = BTreeMap::new();
-    for node in nodes {
-        let (name, last) = (node.cluster.node().as_str().as_bytes()[0], node.cluster.lease().unwrap());
-        let mut all = leases.lock().unwrap().remove(&name).unwrap_or_default();
-        all.insert(last);
-        ended.insert(name, all.len() - 1);
-    }
+    seen.store(true, Ordering::Relaxed);
+    let ended = watchers.into_iter().map(|watcher| watcher.join().unwrap()).collect();
     (records, ended)
 }
 
