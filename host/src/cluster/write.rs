@@ -137,3 +137,73 @@ fn op(one: &Wanted, lease: i64) -> Op {
         None => Op::Delete(one.key.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::message::text;
+    use crate::cluster::{Access, owned};
+
+    /// A member of an etcd in which b has all keys. The first does not answer who writes `lost`.
+    fn answer(mut stream: TcpStream, is_first: bool) -> Option<()> {
+        let mut reader = BufReader::new(stream.try_clone().ok()?);
+        loop {
+            let (mut line, mut length) = (String::new(), 0);
+            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            let path = line.split(' ').nth(1)?.to_owned();
+            while line != "\r\n" {
+                line.clear();
+                reader.read_line(&mut line).ok()?;
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().ok()?;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).ok()?;
+            let asks = |what: &[u8]| String::from_utf8_lossy(&body).contains(&text(what));
+            let kv = |key: &str, value: &[u8]| json!({ "response_range": { "kvs": [{ "key": text(key), "value": text(value), "mod_revision": "3" }] } });
+            let told = match path.as_str() {
+                "/v3/lease/grant" => json!({ "ID": "7", "TTL": "60" }),
+                "/v3/kv/txn" if asks(b"/p/node/a") => json!({ "succeeded": true }),
+                "/v3/kv/txn" if is_first && asks(b"lost") => return None,
+                "/v3/kv/txn" => json!({ "responses": [kv("k", &owned("b", b"v")), kv("n", b"n")] }),
+                _ => json!({}),
+            };
+            let told = told.to_string();
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{told}", told.len()).ok()?;
+        }
+    }
+
+    fn member(is_first: bool) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || answer(stream, is_first));
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[test]
+    fn what_may_have_been_written_is_not_called_taken() {
+        let settings =
+            json!({ "endpoints": [member(true), member(false)], "prefix": "/p", "node": "a", "address": "192.0.2.1" });
+        let settings = serde_json::from_value(settings).unwrap();
+        let cluster = Cluster::start(Arc::new(Access::read(&settings).unwrap()), "i".into(), None).unwrap();
+        let write =
+            |key: &str| cluster.write("n", &[Wanted { key: key.into(), value: Some(owned("a", b"w")), leased: true }]);
+        let taken = |key: &str| Outcome::Taken { key: key.into(), node: "b".into() };
+        assert_eq!(write("k").unwrap(), taken("k"));
+        let error = write("lost").unwrap_err();
+        assert_eq!(error.kind, Kind::Unavailable);
+        assert!(error.message.contains("did not answer, and lost is b's now"), "{error}");
+        assert_eq!(write("lost").unwrap(), taken("lost"), "the other member is asked at once");
+    }
+}
