@@ -1,7 +1,8 @@
 //! The drivers whose networks lie on a link of the host's: `macvlan` and `ipvlan`. What this kernel has no links for is tested on the kernel in
 //! memory here, and by `make vm` on Debian's.
 
-use pontoon_tests::{Daemon, Namespace, command, driver, pontoon, same_at_last};
+use pontoon_tests::{Daemon, Namespace, cni, cni_addresses, command, driver, pontoon, same_at_last};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::author::ok;
@@ -89,6 +90,53 @@ fn containers_are_on_the_lan() {
         }
         same_at_last(|| daemon.host.dump(), &before);
     }
+}
+
+/// A container of the CNI plugin of this name and one of the driver's are neighbours, on links of one kind.
+fn does_as_the_cni_plugin(name: &str, mode: &str) {
+    let (daemon, lan) = on_a_lan();
+    if !daemon.host.try_run(&format!("ip link add link eth0 name probe type {name}")).status.success() {
+        println!("skipped: this kernel has no links of kind {name}");
+        return;
+    }
+    daemon.host.run("ip link del probe");
+    if name != "macvlan" {
+        daemon.load(name);
+    }
+    let before = daemon.host.dump();
+    let (ours, theirs) = (Namespace::new("ours"), Namespace::new("theirs"));
+    daemon.ok(&format!("network create -d {name} -o parent=eth0 {SUBNETS} n"));
+    daemon.ok(&format!("endpoint attach n {}", ours.text()));
+    let addresses = || cni_addresses(&[("10.9.0.200/24", "10.9.0.1"), ("fd09::200/64", "fd09::1")]);
+    let config = || json!({ "type": name, "master": "eth0", "mode": mode, "ipam": addresses() });
+    cni("ADD", &daemon.host, &theirs, config());
+    let kinds = [&ours, &theirs].map(|space| {
+        let link = space.run("ip -d link show dev eth0");
+        let (mtu, kind) = (link.split("mtu ").nth(1).unwrap(), link.split(&format!("{name} ")).nth(1).unwrap());
+        let first = |text: &str, words: usize| text.split_whitespace().take(words).collect::<Vec<_>>().join(" ");
+        (first(mtu, 1), first(kind, 2))
+    });
+    assert_eq!(kinds[0], kinds[1]);
+    for (family, other, beyond) in [("address", "10.9.0.200", "10.9.0.1"), ("address_ipv6", "fd09::200", "fd09::1")] {
+        let own = address(&daemon, "n", "ours", family);
+        assert!(ours.pings(other) && theirs.pings(&own), "{name} {family}: neighbours");
+        assert!(ours.pings(beyond) && theirs.pings(beyond) && lan.pings(&own), "{name} {family}: beyond");
+    }
+    cni("DEL", &daemon.host, &theirs, config());
+    for line in ["endpoint detach n ours", "network rm n"] {
+        daemon.ok(line);
+    }
+    same_at_last(|| daemon.host.dump(), &before);
+}
+
+#[test]
+fn macvlan_does_as_the_cni_plugin() {
+    does_as_the_cni_plugin("macvlan", "bridge");
+}
+
+#[test]
+fn ipvlan_does_as_the_cni_plugin() {
+    does_as_the_cni_plugin("ipvlan", "l2");
 }
 
 /// The driver asks for links of the operator's choice, and gets those that he names.

@@ -1,6 +1,7 @@
 //! The driver `routed`: containers that are reached by routes alone.
 
-use pontoon_tests::{Daemon, Namespace, command, driver, pontoon, same_at_last};
+use pontoon_tests::{Daemon, Namespace, cni, cni_addresses, command, driver, pontoon, same_at_last};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::author::ok;
@@ -134,5 +135,35 @@ fn other_hosts_are_reached_by_a_parent() {
     assert!(lan.pings(&address(&daemon, "near", "b", "address")));
     daemon.ok("endpoint detach near b");
     daemon.ok("network rm near");
+    same_at_last(|| left(&daemon), &before);
+}
+
+/// The CNI plugin that does the like: each container has a link to the host, which has a route to it.
+#[test]
+fn it_does_as_the_cni_plugin_ptp() {
+    let (daemon, lan) = on_a_lan();
+    lan.run("ip route add 10.5.0.0/16 via 192.0.2.2");
+    let before = left(&daemon);
+    let (ours, theirs) = (Namespace::new("ours"), Namespace::new("theirs"));
+    network(&daemon, "blue", 1, "");
+    daemon.ok(&format!("endpoint attach blue {}", ours.text()));
+    let config = || {
+        let mut addresses = cni_addresses(&[("10.5.2.2/24", "10.5.2.1")]);
+        addresses["routes"] = json!([{ "dst": "0.0.0.0/0" }]);
+        json!({ "type": "ptp", "ipam": addresses })
+    };
+    cni("ADD", &daemon.host, &theirs, config());
+    let found = address(&daemon, "blue", "ours", "address");
+    for (space, own, other) in [(&ours, found.as_str(), "10.5.2.2"), (&theirs, "10.5.2.2", &found)] {
+        assert!(space.pings("192.0.2.7") && lan.pings(own), "{own} and beyond");
+        assert!(space.pings(other), "{own} and {other}");
+        let routes = space.run("ip route");
+        assert!(routes.contains("default via "), "{routes}");
+        let routes = daemon.host.run(&format!("ip route show {own}"));
+        assert_eq!(routes.matches(" dev ").count(), 1, "{routes}");
+    }
+    cni("DEL", &daemon.host, &theirs, config());
+    daemon.ok("endpoint detach blue ours");
+    daemon.ok("network rm blue");
     same_at_last(|| left(&daemon), &before);
 }

@@ -17,6 +17,11 @@ pub struct Scene {
 impl Scene {
     /// On a bench that has nothing yet.
     pub fn of(bench: Bench) -> Self {
+        let (container, other) = (Namespace::new("container"), Namespace::new("other"));
+        for namespace in [&bench.host, &container, &other] {
+            // An address of IPv6 is there at once, not a second or two later.
+            namespace.run("sysctl -q net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
+        }
         bench.host.run("ip link add eth0 type veth peer name far0");
         bench.host.run("ip address add 192.0.2.1/24 dev eth0");
         bench.host.run("ip link set eth0 up");
@@ -26,9 +31,8 @@ impl Scene {
         let victim =
             json!({"pools": [{"subnet": "10.77.0.0/24"}], "options": {"com.docker.network.bridge.name": "victim"}});
         bench.wait(bench.controller.create_network(create("victim", "bridge", &victim))).unwrap();
-        let container = Namespace::new("container");
         bench.wait(bench.controller.attach("victim", attach(&container, &json!({})))).unwrap();
-        let scene = Self { bench, container, other: Namespace::new("other") };
+        let scene = Self { bench, container, other };
         until("the links are as they stay", || {
             let moving = ["tentative", "NO-CARRIER", "linkdown"];
             !scene.seen().iter().any(|dump| moving.iter().any(|word| dump.contains(word)))

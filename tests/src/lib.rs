@@ -17,6 +17,7 @@
 
 mod bench;
 mod chart;
+mod cni;
 mod daemon;
 mod etcd;
 mod fake_bench;
@@ -40,6 +41,7 @@ use std::path::PathBuf;
 
 pub use bench::{Bench, ForRuntimes, attach, attach_path, bridge_code, create, launcher, registers};
 pub use chart::{Axis, Line};
+pub use cni::{cni, cni_addresses};
 pub use daemon::{Daemon, Ran};
 pub use etcd::{Etcd, PREFIX, read_here};
 pub use fake_bench::FakeBench;

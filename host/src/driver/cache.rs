@@ -136,8 +136,10 @@ pub fn users_folder() -> Result<PathBuf> {
 }
 
 fn folder_in(base: &Path) -> Result<PathBuf> {
-    if !base.parent().is_some_and(Path::is_dir) {
-        return Err(Error::not_found(format!("there is no folder for {}", base.display())));
+    let above = base.parent().unwrap_or(base);
+    if !above.is_dir() {
+        let why = format!("{} is no folder: set HOME, or XDG_CACHE_HOME, to one of yours", above.display());
+        return Err(Error::not_found(why));
     }
     make_private(base)?;
     let folder = base.join("pontoon");
