@@ -7,8 +7,8 @@ RELEASE = --release --locked
 BENCH = $(CARGO) bench --locked -p pontoon-tests --bench costs --
 BENCHES ?= peers counts traffic docker start attach parts engines growth
 
-# Tests wait more than they compute: there are half as many again as processors at the same time.
-TESTS_AT_ONCE = $(shell expr $$(nproc) \* 3 / 2)
+# Tests wait more than they compute: there are twice as many as processors at the same time.
+TESTS_AT_ONCE = $(shell expr $$(nproc) \* 2)
 
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
