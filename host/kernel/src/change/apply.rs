@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
+use crate::change::above;
 use crate::change::plan::{Failed, Plan, Step, aside, conclude, plan, question, takes_more_from};
 use crate::link;
 use crate::link::mark::Marks;
@@ -266,7 +267,10 @@ fn links(session: &mut Session, changes: &[Change], marks: Marks) -> Result<Vec<
         _ => None,
     });
     let specs: Vec<&LinkSpec> = specs.collect();
-    link::add::add(session, &specs, marks)
+    let above = specs.iter().map(|spec| above::of_new(session, spec, marks)).collect::<Result<Vec<_>, Error>>()?;
+    let mut steps = link::add::add(session, &specs, marks)?;
+    above::add_to(&mut steps, above);
+    Ok(steps)
 }
 
 fn routes(
@@ -288,7 +292,13 @@ fn routes(
         let more = changes.iter().zip(&known).filter_map(|(change, known)| takes_more_from(change, mac(known)));
         let links: BTreeSet<LinkKey> = more.collect();
         let asides = links.into_iter().map(|link| Ok((link.clone(), aside(session, &link, marks)?)));
-        let asides = asides.collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let mut asides = asides.collect::<Result<BTreeMap<_, _>, Error>>()?;
+        for (change, known) in changes.iter().zip(&known) {
+            let above = above::of_change(session, change, known.as_ref(), marks)?;
+            if let Some(link) = above::shrinks(change) {
+                asides.entry(link.clone()).or_default().extend(above);
+            }
+        }
         let undo = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter()).chain(asides.values().flatten());
         note(&undo.cloned().collect::<Vec<_>>())?;
         let mut steps = send(session, at, changes, plans, how)?;
@@ -314,7 +324,8 @@ fn bring_back(changes: &[Change], steps: &mut [Step], mut asides: BTreeMap<LinkK
             Err(failed) => &mut failed.undo,
         };
         if !undo.is_empty()
-            && let Some(aside) = takes_more_from(change, None).and_then(|link| asides.remove(&link))
+            && let Some(link) = takes_more_from(change, None).or_else(|| above::shrinks(change).cloned())
+            && let Some(aside) = asides.remove(&link)
         {
             undo.extend(aside);
         }

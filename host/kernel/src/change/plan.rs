@@ -11,7 +11,7 @@ use crate::{Applied, Change, Error, LinkChanges, LinkKey, Outcome};
 use crate::{ip, link};
 
 /// IPV6_MIN_MTU.
-const LEAST_FOR_IPV6: u32 = 1280;
+pub(crate) const LEAST_FOR_IPV6: u32 = 1280;
 
 /// What makes a change of rtnetlink's that answers nothing but done.
 pub(crate) struct Plan {

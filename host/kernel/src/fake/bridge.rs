@@ -32,7 +32,7 @@ impl Machine {
         }
         let receives = |upper: &LinkId| self.links.get(upper).is_some_and(|upper| upper.kind.receives_for_parent());
         match link.kind {
-            Kind::Loopback | Kind::Wireguard(_) => return Err(Errno::INVAL),
+            ref kind if !kind.is_ethernet() => return Err(Errno::INVAL),
             _ if link.mac == [0; 6] => return Err(Errno::INVAL),
             Kind::Bridge(_) => return Err(Errno::LOOP),
             _ if self.uppers_of(id).iter().any(receives) => return Err(Errno::BUSY),

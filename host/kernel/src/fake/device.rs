@@ -120,11 +120,13 @@ impl Machine {
         }
         let most = link.kind.lower().and_then(|lower| self.links.get(&lower)).map(|lower| match &link.kind {
             Kind::Vxlan(vxlan) => lower.mtu.saturating_sub(vxlan.headroom()),
+            Kind::Ipvlan { .. } => *MTUS.end(),
             _ => lower.mtu,
         });
         let dummy = matches!(link.kind, Kind::Dummy | Kind::Ifb | Kind::Loopback | Kind::Wireguard(_));
+        let is_vlan = matches!(link.kind, Kind::Vlan { .. });
         if !dummy && !MTUS.contains(&mtu) || most.is_some_and(|most| mtu > most) {
-            return Err(Errno::INVAL);
+            return Err(if is_vlan { Errno::RANGE } else { Errno::INVAL });
         }
         if let Some(link) = self.links.get_mut(&id) {
             link.mtu_chosen = true;
@@ -153,7 +155,11 @@ impl Machine {
             _ => {}
         }
         for upper in self.uppers_of(id) {
-            let follows = |link: &Link| link.mtu > mtu && !matches!(link.kind, Kind::Vxlan(_));
+            let follows = |link: &Link| match link.kind {
+                Kind::Vxlan(_) => false,
+                Kind::Ipvlan { .. } => link.mtu != mtu,
+                _ => link.mtu > mtu,
+            };
             if self.links.get(&upper).is_some_and(follows) {
                 self.change_mtu(upper, mtu);
             }

@@ -150,6 +150,11 @@ impl Kind {
         })
     }
 
+    /// ARPHRD_ETHER: others have neither forwarding entries nor ports, and nothing lies on them that has a MAC of its own.
+    pub fn is_ethernet(&self) -> bool {
+        !matches!(self, Self::Loopback | Self::Wireguard(_))
+    }
+
     /// The link that it lies on, and goes with.
     pub fn lower(&self) -> Option<LinkId> {
         match self {

@@ -153,7 +153,7 @@ impl Machine {
         let mut others = others.iter().filter_map(|upper| self.links.get(upper)).map(|upper| &upper.kind);
         let taken = others.any(|kind| kind.receives_for_parent() && !same(kind));
         match link.kind {
-            Kind::Loopback => Err(Errno::INVAL),
+            ref kind if !kind.is_ethernet() => Err(Errno::INVAL),
             _ if taken || link.master.is_some() => Err(Errno::BUSY),
             _ => Ok(()),
         }

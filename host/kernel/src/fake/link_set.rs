@@ -123,6 +123,7 @@ impl Machine {
         let settings = self.spaces.get(&to).map(|space| LinkSettings::new(&space.settings)).unwrap_or_default();
         if let Some(link) = self.links.get_mut(&id) {
             (link.space, link.index, link.settings) = (to, index, settings);
+            link.settings.makes_no_link_local = matches!(link.kind, Kind::Wireguard(_));
             link.shape = Shape::default();
         }
         // Whoever sent its packets there sends them nowhere from now on (mirred_device_event).

@@ -44,8 +44,8 @@ impl Machine {
                 if address.is_ipv6() && (!Self::has_ipv6(link) || link.settings.disable_ipv6 != 0) {
                     return Err(Errno::INVAL);
                 }
-                // Of a loopback every IPv4 neighbour is the same one (arp_constructor).
-                let one = matches!(link.kind, Kind::Loopback) && address.is_ipv4();
+                // Of a loopback, and of what has one other end, every IPv4 neighbour is the same one (arp_constructor).
+                let one = matches!(link.kind, Kind::Loopback | Kind::Wireguard(_)) && address.is_ipv4();
                 link.neighbours.insert(if one { Ipv4Addr::UNSPECIFIED.into() } else { address }, mac);
             }
             Table::Bridge { .. } if mac == [0; 6] => return Err(Errno::INVAL),
@@ -169,7 +169,7 @@ impl Machine {
         match fields.header_byte(0) {
             AF_INET | AF_INET6 if fields.header_byte(10) & NTF_PROXY != 0 => Ok(Table::Proxies(id)),
             AF_INET | AF_INET6 => Ok(Table::Neighbours(id)),
-            AF_BRIDGE if matches!(link.kind, Kind::Loopback) => Err(Errno::INVAL),
+            AF_BRIDGE if !link.kind.is_ethernet() => Err(Errno::INVAL),
             AF_BRIDGE if fields.header_byte(10) & NTF_SELF != 0 => match link.kind {
                 Kind::Vxlan(_) => Ok(Table::Tunnel(id)),
                 // Of a bridge it would be a local entry, which nobody asks this layer for; the others refuse it.
@@ -186,7 +186,10 @@ impl Machine {
 
     fn tell_neighbour(&self, id: LinkId, address: IpAddr, mac: Mac) -> Message {
         let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
-        let written = self.header(id, family, NUD_PERMANENT, 0).put(NDA_DST, &octets(address)).put(NDA_LLADDR, &mac);
+        // Without MACs, none is told (dev->addr_len).
+        let has_macs = !matches!(self.links.get(&id).map(|link| &link.kind), Some(Kind::Wireguard(_)));
+        let mac = if has_macs { &mac[..] } else { &[] };
+        let written = self.header(id, family, NUD_PERMANENT, 0).put(NDA_DST, &octets(address)).put(NDA_LLADDR, mac);
         Message { body: written.finish() }
     }
 

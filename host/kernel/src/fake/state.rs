@@ -48,7 +48,7 @@ impl Machine {
         // A bridge's follows its ports', unless somebody chose it.
         let follows = matches!(link.kind, Kind::Bridge(_)) && !link.mac_chosen;
         let mac = if follows { "a MAC".into() } else { format!("{:02x?}", link.mac) };
-        let what = self.what(&link.kind);
+        let what = self.what(link);
         let mut lines =
             vec![format!("link {name} {what} {mac} mtu {mtu} up {} group {group:x} of {master:?}", link.up)];
         lines.extend(link.other_names.iter().map(|other| format!("link {name} is {other}")));
@@ -69,16 +69,20 @@ impl Machine {
         lines
     }
 
-    fn what(&self, kind: &Kind) -> String {
-        let on = |lower: &LinkId| self.name_of(*lower);
-        match kind {
+    fn what(&self, link: &Link) -> String {
+        let is_elsewhere = |lower: &LinkId| self.links.get(lower).is_some_and(|lower| lower.space != link.space);
+        let on = |lower: &LinkId| match is_elsewhere(lower) {
+            true => format!("{} elsewhere", self.name_of(*lower)),
+            false => self.name_of(*lower).to_owned(),
+        };
+        match &link.kind {
             Kind::Loopback => "loopback".into(),
             Kind::Dummy => "dummy".into(),
             Kind::Ifb => "ifb".into(),
             Kind::Bridge(_) => "bridge".into(),
             Kind::Veth { peer } => format!("veth with {}", self.name_of(*peer)),
             Kind::Vxlan(v) => {
-                let lower = v.lower.as_ref().map(on);
+                let lower = v.lower.map(|lower| self.name_of(lower));
                 let (local, remote) = (v.local, v.remote);
                 format!("vxlan {} {} {lower:?} {local:?} {remote:?} {} {}", v.vni, v.port, v.learning, v.proxy)
             }

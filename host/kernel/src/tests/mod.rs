@@ -6,6 +6,7 @@
 //! - [`in_real`] is for what only the real one has: packets, iptables, nft's own encoding, files that are no namespaces.
 //! - `lockstep`: random operations on both, with the same answers.
 
+mod above;
 mod changes;
 mod condemning;
 mod connections;

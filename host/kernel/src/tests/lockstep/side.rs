@@ -2,12 +2,11 @@
 
 use crate::tests::lockstep::operation::Operation;
 use crate::tests::lockstep::step::Step;
+use crate::tests::lockstep::value::packet;
 use crate::tests::lockstep::*;
 
 /// The names of nftables tables and settings that operations speak of.
 pub const TABLES: [&str; 2] = ["t1", "t2"];
-/// The set in each of them.
-pub const SET: &str = "s";
 pub const SETTINGS: [(&str, &str); 8] = [
     ("ipv4", "proxy_delay"),
     ("ipv6", "proxy_delay"),
@@ -178,9 +177,20 @@ impl<'w> Side<'w> {
                 .into_iter()
                 .map(|(handle, comment)| (handle.chain, handle.port, comment));
             told.push(format!("{table} {:?}", rules.collect::<Vec<_>>()));
-            let place = crate::nft::sets::Place { at: space, table, set: SET };
-            let bounds = crate::nft::sets::bounds(&mut kernel.session(), place)?;
-            told.push(format!("{table} {:?} {bounds:?}", kernel.nft_sets(space, table)?));
+            told.push(format!("{table} {:?}", kernel.nft_sets(space, table)?));
+            for set in packet::NAMES {
+                let place = crate::nft::sets::Place { at: space, table, set };
+                let bounds = crate::nft::sets::bounds(&mut kernel.session(), place)?;
+                told.push(format!("{table} {set} {bounds:?}"));
+            }
+            // What they have counted is another matter.
+            let mut counters: Vec<String> = kernel
+                .nft_counters(space, table)?
+                .keys()
+                .map(|rule| format!("{:?} {:?}", rule.chain, rule.port))
+                .collect();
+            counters.sort_unstable();
+            told.push(format!("{table} counts {counters:?}"));
         }
         for path in OF_NAMESPACE {
             told.push(format!("{path} {:?}", kernel.sysctl(space, &Sysctl::Namespace(path)).ok()));
@@ -215,7 +225,12 @@ impl<'w> Side<'w> {
             let sysctl = Sysctl::Link { family, index: link.index, name: setting };
             kernel.sysctl(&key.namespace, &sysctl).map_err(|error| error.errno)
         });
+        let peers = match link.kind == "wireguard" {
+            true => kernel.wireguard(key)?.1.into_values().map(|peer| format!("{peer:?}")).collect(),
+            false => Vec::new(),
+        };
         Ok(vec![
+            format!("peers {peers:?}"),
             format!("{what} {is_same} {named:?}"),
             format!("addresses {addresses:?}"),
             format!("routes {routes:?}"),

@@ -1,7 +1,7 @@
 //! Random changes, and the same change for either kernel.
 
-use crate::tests::lockstep::side::{OF_NAMESPACE, SET, SETTINGS, Side, TABLES};
-use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, path, route, rule};
+use crate::tests::lockstep::side::{OF_NAMESPACE, SETTINGS, Side, TABLES};
+use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, packet, path, route, rule, tunnel};
 use crate::tests::lockstep::*;
 
 /// A namespace's number and an index there.
@@ -29,11 +29,14 @@ pub enum Step {
     /// By their numbers in the order in which they were made.
     RemoveNftRules(usize, String, Vec<usize>),
     RemoveNftTable(usize, String),
-    NftSet(usize, String, bool),
-    NftElements(usize, String, Vec<NftElement>, bool),
+    /// Namespace, table, and the set's name.
+    NftSet(usize, String, String, bool),
+    NftElements(usize, String, String, Vec<NftElement>, bool),
     Sysctl(usize, Sysctl, i32),
     Rate(At, Option<Rate>),
     Redirect(At, Option<u32>),
+    /// Peers, and those that go.
+    Peers(At, Vec<Peer>, Vec<PublicKey>),
     Namespace(String, bool),
     TakePort(PortWish),
     ReleasePort(HostPort),
@@ -62,7 +65,7 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(44) {
+        match random.below(50) {
             39..=41 => {
                 let rate = |random: &mut Random| Rate { bytes: random.pick(&[125_000, 5_000_000_000]), burst: 32_000 };
                 Self::Rate(at, add.then(|| rate(random)))
@@ -73,11 +76,22 @@ impl Step {
                 let to = ifb.map_or(77, |link| link.index);
                 Self::Redirect(at, add.then(|| if random.one_in(6) { at.1 } else { to }))
             }
-            36 => Self::NftSet(space, random.pick(&TABLES).into(), add),
-            37..=38 => {
-                let nets = ["10.0.0.0/24", "10.0.1.0/24", "10.0.9.9/32", "192.0.2.0/25"];
-                let elements = (0..=random.below(2)).map(|_| NftElement::Network(random.text(&nets))).collect();
-                Self::NftElements(space, random.pick(&TABLES).into(), elements, add)
+            36 | 44 => Self::NftSet(space, random.pick(&TABLES).into(), random.pick(&packet::NAMES).into(), add),
+            37..=38 | 45 => {
+                let set = random.pick(&packet::NAMES);
+                let elements = packet::elements(random, set);
+                Self::NftElements(space, random.pick(&TABLES).into(), set.into(), elements, add)
+            }
+            46 if tunnel::are_there() => {
+                let end = new_end(random, side, space);
+                let spec = tunnel::spec(random, end);
+                Self::AddLink(0, 0, spec)
+            }
+            47..=49 if tunnel::are_there() => {
+                let at = tunnel::tunnel(random, side, at);
+                let peers = (0..random.below(3)).map(|_| tunnel::peer(random)).collect();
+                let gone = (0..random.below(2)).map(|_| tunnel::key(random)).collect();
+                Self::Peers(at, peers, gone)
             }
             32..=33 => Self::Path(at.0, path(random, at.1), add),
             34..=35 => Self::Proxy(at, if random.one_in(2) { random.ipv4() } else { random.ipv6() }, add),
@@ -208,19 +222,23 @@ impl Step {
                 let rules = numbers.iter().map(|number| side.handles[*number].1.clone()).collect();
                 Change::RemoveNftRules { namespace: space(*at), table: table.clone(), rules }
             }
-            Self::NftSet(at, table, add) => {
-                let (namespace, table, set, kind) = (space(*at), table.clone(), SET.into(), NftSetKind::Ipv4);
+            Self::NftSet(at, table, set, add) => {
+                let kind = packet::kind_of(set);
+                let (namespace, table, set) = (space(*at), table.clone(), set.clone());
                 match add {
                     true => Change::AddNftSet { namespace, table, set, kind },
                     false => Change::RemoveNftSet { namespace, table, set, kind },
                 }
             }
-            Self::NftElements(at, table, elements, add) => {
-                let (namespace, table, set, elements) = (space(*at), table.clone(), SET.into(), elements.clone());
+            Self::NftElements(at, table, set, elements, add) => {
+                let (namespace, table, set, elements) = (space(*at), table.clone(), set.clone(), elements.clone());
                 match add {
                     true => Change::AddNftElements { namespace, table, set, elements },
                     false => Change::RemoveNftElements { namespace, table, set, elements },
                 }
+            }
+            Self::Peers(at, peers, gone) => {
+                Change::SetPeers(SetPeers { link: side.key(*at), peers: peers.clone(), gone: gone.clone() })
             }
             Self::RemoveNftTable(at, table) => Change::RemoveNftTable { namespace: space(*at), table: table.clone() },
             Self::Sysctl(at, sysctl, value) => {

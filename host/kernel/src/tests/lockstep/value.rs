@@ -1,6 +1,9 @@
-//! Random values: ends and kinds of links, what to change of one, routes, rules.
+//! Random values: ends and kinds of links, what to change of one, routes, rules. `packet`: packet rules and sets; `tunnel`: WireGuard.
 
-use crate::tests::lockstep::side::{SET, Side};
+pub mod packet;
+pub mod tunnel;
+
+use crate::tests::lockstep::side::Side;
 use crate::tests::lockstep::*;
 
 /// Mostly a bridge, by its index.
@@ -116,10 +119,8 @@ pub fn rule(random: &mut Random) -> Rule {
 pub fn nft_rule(random: &mut Random) -> NftRule {
     let hooks = [NftHook::Prerouting, NftHook::Input, NftHook::Forward, NftHook::Output, NftHook::Postrouting];
     let (rule, _) = random.pick(&nftables::examples());
-    if random.one_in(6) {
-        let member = NftMember { field: NftField::Source, set: SET.into(), kind: NftSetKind::Ipv4 };
-        let condition = NftCondition { property: NftProperty::Member(member), negated: random.one_in(2) };
-        return NftRule { conditions: vec![condition], ..rule };
+    if random.one_in(3) {
+        return packet::composed(random);
     }
     // Mostly one that is valid where it stands.
     if random.one_in(5) {
