@@ -402,12 +402,16 @@ impl Controller {
 
     /// Removes what nothing owns, and catches up with what was put off. Alone. `known`: what the container engine knew a moment ago.
     pub async fn collect_garbage(&self, known: Option<Known>) -> Result<Collected> {
-        self.alone(move |inner| inner.collect_garbage(known.as_ref())).await
+        let work = move |inner: &Inner| {
+            let known = known.map(|known| inner.with_joined(&known)).transpose()?;
+            inner.collect_garbage(known.as_ref())
+        };
+        self.alone(work).await
     }
 
     /// Removes the endpoints of which the container engine does not know, where it knows their network. Alone. Answers what they were.
     pub async fn remove_forgotten_endpoints(&self, known: Known) -> Result<Vec<String>> {
-        self.alone(move |inner| inner.remove_forgotten_endpoints(&known)).await
+        self.alone(move |inner| inner.remove_forgotten_endpoints(&inner.with_joined(&known)?)).await
     }
 
     /// What the host's firewall is for links that forward.

@@ -8,6 +8,7 @@
 //! - `endpoint`: an endpoint's addresses, before it is made
 //! - `network`: networks made, found, made here too, removed
 //! - `unique`: options of networks that no two of a driver have
+//! - `joined`, `joined_pool`: networks that a container engine's network is one of, and their addresses
 //! - `compare`: some keys of a network, brought together: others' changes become events here, what is this host's is put or taken back there
 //! - `node`: which nodes there are, and what each has
 //! - `underlay`: what carries the packets between them
@@ -17,6 +18,8 @@
 mod compare;
 mod endpoint;
 mod entries;
+pub(super) mod joined;
+pub(super) mod joined_pool;
 mod network;
 mod node;
 mod underlay;
