@@ -1,7 +1,9 @@
 //! dockerds on several hosts, and not in a swarm: their networks are one of the cluster, by its name.
 //!
-//! What joins, what is refused, and addresses that no two hosts have.
+//! - here: what joins, what is refused, and addresses that no two hosts have
+//! - `traffic`: what fails under containers of three dockerds
 
+mod traffic;
 
 use pontoon_tests::{Etcd, Machine, driver, same_at_last, until};
 
