@@ -1,7 +1,7 @@
 //! The driver `overlay`: networks that span hosts. Here hosts are daemons in namespaces of their own, and the test carries the entries of their
 //! tables from one to the others.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pontoon_tests::{
     Daemon, Namespace, Ran, command, driver, fetch, listen_tcp, median, pontoon, same_at_last, send, until,

@@ -159,7 +159,7 @@ fn what_a_swarm_takes() {
     }
     reach(&a, "c1", &addresses(&b, "c2"));
     reach(&b, "c2", &addresses(&a, "c1"));
-    refused(&a, "service create --detach --network blue bb:1 sleep 1d", "cannot be used with services");
+    refused(&a, "service create --detach --network blue bb:1 sleep 1d", "network blue not found");
     for (machine, container) in [(&a, "c1"), (&b, "c2")] {
         machine.remove(container);
         machine.docker("network rm blue");
