@@ -142,6 +142,13 @@ impl Etcd {
         Ok(range.kvs().map_err(|e| Fault::Other(e.message))?.into_iter().next())
     }
 
+    /// The revision that is now, asked for with any key: of one member, because somebody waits for it.
+    pub fn revision(&self, key: &str) -> Result<i64, Fault> {
+        let asked = json!({ "key": text(key), "count_only": true });
+        let range: Range = self.parsed(self.authenticated(&self.keeps, "kv/range", &asked)?)?;
+        Ok(range.header.revision)
+    }
+
     /// A lease of so many seconds.
     pub fn grant(&self, seconds: u32) -> Result<i64, Fault> {
         let lease: Lease = self.ask("lease/grant", &json!({ "TTL": seconds.to_string() }))?;
