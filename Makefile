@@ -78,11 +78,11 @@ crash: setup build drivers ## Kills the daemon, its helpers and its engines in t
 replace: setup build drivers ## 100 upgrades of a driver and 20 replacements of the daemon under load: no request may fail
 	$(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios replaced::a_hundred -- --nocapture --ignored
 
-cluster: setup build drivers dockerds ## Hosts that share one etcd: 1,000 races for names, numbers and addresses, histories under 40 failures, 50 kills under traffic, what it costs
+cluster: setup build drivers dockerds ## Hosts that share one etcd: 1,000 races for names, numbers and addresses, histories under 40 failures, 50 kills under traffic of three dockerds, what it costs
 	PONTOON_CLUSTER=1000 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster::networks -- --nocapture
 	PONTOON_CLUSTER=50 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster::failures -- --nocapture
 	PONTOON_CLUSTER=40 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster::linear -- --nocapture
-	PONTOON_CLUSTER=50 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster::traffic -- --nocapture
+	PONTOON_CLUSTER=50 $(CARGO) test $(RELEASE) -p pontoon-tests --test docker cluster:: -- --nocapture --include-ignored --test-threads=1
 	PONTOON_CLUSTER=10000 $(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster::entries -- --nocapture
 	$(CARGO) test $(RELEASE) -p pontoon-tests --test scenarios cluster:: -- --nocapture --ignored --test-threads=1
 

@@ -1,5 +1,6 @@
 //! Real dockerds use Pontoon: each in a machine of its own, with the driver `pontoon-bridge` between them.
 //!
+//! - `cluster`: dockerds on several hosts have one network, whatever fails
 //! - `containers`: what users do with containers and networks
 //! - `restarts`: either daemon goes and comes back, by every signal, while containers run
 //! - `replaced`: another Pontoon takes the place of the one that runs
@@ -13,6 +14,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod chaos;
+mod cluster;
 mod containers;
 mod doctor;
 mod failures;

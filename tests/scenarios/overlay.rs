@@ -1,11 +1,11 @@
 //! The driver `overlay`: networks that span hosts. Here hosts are daemons in namespaces of their own, and the test carries the entries of their
 //! tables from one to the others.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use pontoon_tests::{Daemon, Namespace, Ran, command, driver, fetch, listen_tcp, median, pontoon, same_at_last, until};
+use pontoon_tests::{
+    Daemon, Namespace, Ran, command, driver, fetch, listen_tcp, median, pontoon, same_at_last, send, until,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -145,45 +145,6 @@ fn put(daemon: &Daemon, key: &str, owner: &str, value: &str) {
     put.env("PONTOON_SOCKET", daemon.socket()).args(["table", "put", "blue", "peers", key, "--owner", owner, value]);
     let ran = Ran::of(&mut put);
     assert_eq!(ran.code, 0, "{key} {value}: {ran:?}");
-}
-
-/// Sends so many bytes by TCP; both ends have to agree on them. Answers how long that took.
-pub fn send(from: &Namespace, to: &Namespace, address: &str, bytes: usize) -> Duration {
-    let (target, (sender, receiver)) = (format!("{address}:5000"), std::sync::mpsc::channel());
-    let server = to.enter(move || {
-        let listener = TcpListener::bind("[::]:5000").unwrap();
-        sender.send(()).unwrap();
-        let (mut stream, mut buffer, mut sum, mut count) = (listener.accept().unwrap().0, vec![0; 1 << 17], 0, 0);
-        loop {
-            match stream.read(&mut buffer).unwrap() {
-                0 => return (count, sum),
-                read => {
-                    sum = checksum(sum, &buffer[..read]);
-                    count += read;
-                }
-            }
-        }
-    });
-    receiver.recv().unwrap();
-    let client = from.enter(move || {
-        let block: Vec<u8> = (0..1_u32 << 16).map(|byte| (byte.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        let (mut stream, begin, mut sum) = (TcpStream::connect(target).unwrap(), Instant::now(), 0);
-        for _ in 0..bytes.div_ceil(block.len()) {
-            stream.write_all(&block).unwrap();
-            sum = checksum(sum, &block);
-        }
-        drop(stream);
-        (begin, sum)
-    });
-    let (begin, sent) = client.join().unwrap();
-    let (count, received) = server.join().unwrap();
-    assert!(count >= bytes && sent == received, "{address}: {count} bytes of {bytes}, {sent:x} became {received:x}");
-    begin.elapsed()
-}
-
-/// Of a stream, whatever pieces it comes in.
-fn checksum(sum: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(sum, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn containers_on_two_hosts_reach_each_other(by_ipv6: bool) {

@@ -190,7 +190,13 @@ impl Etcd {
     /// A daemon that has yet to start, with a cable to here: its address is 192.0.2.NUMBER. `more`: lines of its `[cluster]`.
     pub fn node(&self, name: &str, number: u8, more: &str) -> Daemon {
         let daemon = Daemon::stopped();
-        self.connect(&daemon, number);
+        self.connect(&daemon.host, number);
+        std::fs::write(daemon.file("config.toml"), self.settings(name, number, more)).unwrap();
+        daemon
+    }
+
+    /// The configuration of a node.
+    pub fn settings(&self, name: &str, number: u8, more: &str) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         let endpoints = (0..self.members.len()).map(|member| format!("'{scheme}://{ADDRESS}:{}'", port(member)));
         let endpoints = endpoints.collect::<Vec<_>>().join(", ");
@@ -199,8 +205,7 @@ impl Etcd {
         if !more.contains("ttl") {
             text += "ttl = 3\n";
         }
-        std::fs::write(daemon.file("config.toml"), text + more).unwrap();
-        daemon
+        text + more
     }
 
     /// Some that run, each with the probe: `a`, `b`, …
@@ -215,8 +220,8 @@ impl Etcd {
     }
 
     /// Lays the cable of a host that has a namespace anew.
-    pub fn connect(&self, daemon: &Daemon, number: u8) {
-        let (host, cable) = (&daemon.host, format!("c{number}"));
+    pub fn connect(&self, host: &Namespace, number: u8) {
+        let cable = format!("c{number}");
         let _ = self.place.try_run(&format!("ip link del {cable}"));
         self.place.run(&format!("ip link add {cable} type veth peer name cable netns {}", host.text()));
         self.place.run(&format!("ip link set {cable} master sw up"));

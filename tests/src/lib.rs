@@ -50,7 +50,7 @@ pub use language::{LANGUAGES, with_tools};
 pub use left::Left;
 pub use machine::{Machine, OLD_ENOUGH, until};
 pub use namespace::{Namespace, same_at_last};
-pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside};
+pub use packets::{Pinging, ask_udp, fetch, listen_tcp, listen_udp, outside, peers, send};
 pub use process::{KilledAtEnd, Process, Role, children, memory, processor_time, status};
 pub use program::command;
 pub use registry::{PASSWORD, Registry, Seen, USER};

@@ -1,8 +1,9 @@
 //! Packets: an outside, clients and servers, and pings that go on while something else happens.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -66,6 +67,59 @@ pub fn listen_udp(namespace: &Namespace, port: u16, answer: &'static str) {
         }
     });
     receiver.recv().unwrap();
+}
+
+/// Sends so many bytes by TCP; both ends have to agree on them. Answers how long that took.
+pub fn send(from: &Namespace, to: &Namespace, address: &str, bytes: usize) -> Duration {
+    let (target, (sender, receiver)) = (format!("{address}:5000"), std::sync::mpsc::channel());
+    let server = to.enter(move || {
+        let listener = TcpListener::bind("[::]:5000").unwrap();
+        sender.send(()).unwrap();
+        let (mut stream, mut buffer, mut sum, mut count) = (listener.accept().unwrap().0, vec![0; 1 << 17], 0, 0);
+        loop {
+            match stream.read(&mut buffer).unwrap() {
+                0 => return (count, sum),
+                read => {
+                    sum = checksum(sum, &buffer[..read]);
+                    count += read;
+                }
+            }
+        }
+    });
+    receiver.recv().unwrap();
+    let client = from.enter(move || {
+        let block: Vec<u8> = (0..1_u32 << 16).map(|byte| (byte.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let (mut stream, begin, mut sum) = (TcpStream::connect(target).unwrap(), Instant::now(), 0);
+        for _ in 0..bytes.div_ceil(block.len()) {
+            stream.write_all(&block).unwrap();
+            sum = checksum(sum, &block);
+        }
+        drop(stream);
+        (begin, sum)
+    });
+    let (begin, sent) = client.join().unwrap();
+    let (count, received) = server.join().unwrap();
+    assert!(count >= bytes && sent == received, "{address}: {count} bytes of {bytes}, {sent:x} became {received:x}");
+    begin.elapsed()
+}
+
+/// Of a stream, whatever pieces it comes in.
+fn checksum(sum: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(sum, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// What a host's kernel knows of the containers of other hosts, by the entries of its vxlan link: their hosts, and their addresses. In order.
+pub fn peers(host: &Namespace) -> Vec<String> {
+    let links = host.run("ip -o link show type vxlan");
+    let Some(link) = links.split(": ").nth(1) else { return Vec::new() };
+    let forwarding = host.run(&format!("bridge fdb show dev {link}"));
+    let forwarding = forwarding.lines().filter_map(|line| line.split(" dst ").nth(1)?.split(' ').next());
+    let neighbours = host.run(&format!("ip neighbour show nud permanent dev {link}"));
+    let neighbours = neighbours.lines().filter(|line| line.contains("lladdr"));
+    let mut known: Vec<String> =
+        forwarding.chain(neighbours.filter_map(|line| line.split(' ').next())).map(str::to_owned).collect();
+    known.sort();
+    known
 }
 
 /// Pings that go out every 10 ms until they are stopped.

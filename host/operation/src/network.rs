@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::driver::{CallTrace, Scope};
 use super::endpoint::Endpoint;
+use super::node::Peer;
 use super::origin::Origin;
 use super::table::Entry;
 use words::{Id, Name};
@@ -186,4 +187,7 @@ pub struct NetworkDetails {
     /// Verbose only: what the kernel has of it: links with what is on them, rules, namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Vec<String>>,
+    /// Verbose only, of global scope: which node has what on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Vec<Peer>>,
 }

@@ -1,5 +1,6 @@
 //! Nodes of a cluster: list, inspect, drain, remove.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,36 @@ pub struct NodeEndpoint {
     pub addresses: Vec<IpAddr>,
 }
 
+/// A node that has something on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Peer {
+    /// Its name.
+    pub node: Name,
+    /// The address by which others reach it; none: it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub address: Option<IpAddr>,
+    /// It is the host that answers.
+    pub here: bool,
+    /// Its endpoints on the network.
+    pub endpoints: Vec<PeerEndpoint>,
+}
+
+/// An endpoint of any node, and what its network's driver says of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerEndpoint {
+    /// Its id.
+    pub id: Id,
+    /// Its name.
+    pub name: Name,
+    /// Its addresses.
+    #[schema(value_type = Vec<String>)]
+    pub addresses: Vec<IpAddr>,
+    /// What the driver's `decode-table-entry` says of the entries about it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
+}
+
 /// A host of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Node {
@@ -84,4 +115,7 @@ pub struct Node {
     pub endpoints: usize,
     /// Its entries in their tables.
     pub entries: usize,
+    /// Revisions of etcd that it does not know yet; none: it is not the host that answers, or etcd does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
 }

@@ -130,6 +130,8 @@ enum Ask {
     /// Look for what stands between this machine and a working driver
     #[command(long_about = doctor::HELP)]
     Doctor(Box<Written>),
+    /// Show how much there is, and how it stands with the cluster, in numbers: OpenMetrics text, which Prometheus reads
+    Metrics,
     /// Show the versions of the command line and of the daemon
     Version,
 }
@@ -217,6 +219,7 @@ async fn run(ask: Ask, socket: Option<PathBuf>, format: Format, out: &mut dyn Wr
         Ask::Node(command) => command.run(&mut session).await,
         Ask::Gc { orphans } => system::gc(orphans, &mut session).await,
         Ask::Doctor(written) => doctor::run(Written { socket, ..*written }, &mut session).await,
+        Ask::Metrics => system::metrics(&mut session).await,
         Ask::Version => system::version(&mut session).await,
     };
     if let Err(failure) = ended {

@@ -8,6 +8,7 @@ use super::values::{lines, list, pair, short, unique, utc};
 use super::{endpoint, table as entries, trace};
 use operation::driver::Scope;
 use operation::network::{CreateNetwork, CreatedNetwork, Network, NetworkDetails, Pool, PoolUsage, Removed};
+use operation::node::{Peer, PeerEndpoint};
 use words::{Error, Name};
 
 /// Networks.
@@ -22,7 +23,7 @@ pub enum Command {
         /// The network: its name, its id or the start of its id
         #[arg(value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         network: String,
-        /// Also its table entries, explained by the driver, and what the kernel has of it
+        /// Also its table entries, explained by the driver, of global scope by node, and what the kernel has of it
         #[arg(long)]
         verbose: bool,
     },
@@ -211,6 +212,10 @@ fn show(details: &NetworkDetails) -> String {
         ("OPTIONS", lines(&network.options)),
     ]);
     text.push_str(&format!("\n{}", endpoint::rows(&details.attached)));
+    if let Some(peers) = &details.peers {
+        let rows = peers.iter().flat_map(|peer| peer.endpoints.iter().map(move |endpoint| row(peer, endpoint)));
+        text.push_str(&format!("\n{}", table(["NODE", "ADDRESS", "ENDPOINT", "ADDRESSES", "DETAILS"], rows)));
+    }
     if let Some(found) = &details.entries {
         text.push_str(&format!("\n{}", entries::rows(found)));
     }
@@ -218,6 +223,13 @@ fn show(details: &NetworkDetails) -> String {
         text.push_str(&format!("\n{}", table(["KERNEL OBJECT"], objects.iter().map(|object| [object.clone()]))));
     }
     text
+}
+
+fn row(peer: &Peer, endpoint: &PeerEndpoint) -> [String; 5] {
+    let node = if peer.here { format!("{} (here)", peer.node) } else { peer.node.to_string() };
+    let address = peer.address.map_or_else(|| "(gone)".to_owned(), |address| address.to_string());
+    let details = list(endpoint.details.iter().map(|(key, value)| format!("{key}={value}")));
+    [node, address, endpoint.name.to_string(), list(&endpoint.addresses), details]
 }
 
 fn usage(usage: &PoolUsage) -> String {

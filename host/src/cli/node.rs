@@ -70,6 +70,7 @@ fn show(details: &NodeDetails) -> String {
         ("AVAILABILITY", availability(node).to_owned()),
         ("LEASE", lease.clone().unwrap_or_default()),
         ("ENTRIES", node.entries.to_string()),
+        ("LAG", lag(node)),
     ]);
     let rows = attached.iter().flat_map(|network| {
         let name = network.name.as_ref().map_or_else(|| short(network.id.as_str()), Name::to_string);
@@ -86,6 +87,11 @@ fn address(node: &Node) -> String {
     node.address.map_or_else(|| "(gone)".to_owned(), |address| address.to_string())
 }
 
+/// Only the host that answers knows its own.
+fn lag(node: &Node) -> String {
+    node.lag.map(|lag| lag.to_string()).unwrap_or_default()
+}
+
 fn availability(node: &Node) -> &'static str {
     match node.availability {
         Availability::Active => "active",
@@ -98,7 +104,7 @@ fn rows(nodes: &[Node]) -> String {
         let name = if node.here { format!("{} (here)", node.name) } else { node.name.to_string() };
         let since = node.since.map(utc).unwrap_or_default();
         let [networks, endpoints, entries] = [node.networks, node.endpoints, node.entries].map(|n| n.to_string());
-        [name, address(node), since, availability(node).to_owned(), networks, endpoints, entries]
+        [name, address(node), since, availability(node).to_owned(), networks, endpoints, entries, lag(node)]
     });
-    table(["NAME", "ADDRESS", "SINCE", "AVAILABILITY", "NETWORKS", "ENDPOINTS", "ENTRIES"], rows)
+    table(["NAME", "ADDRESS", "SINCE", "AVAILABILITY", "NETWORKS", "ENDPOINTS", "ENTRIES", "LAG"], rows)
 }

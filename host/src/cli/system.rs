@@ -1,4 +1,4 @@
-//! `pontoon gc` and `pontoon version`.
+//! `pontoon gc`, `pontoon metrics` and `pontoon version`.
 
 use super::exit::{Failure, UNREACHABLE};
 use super::output::{Format, Session, listing, table};
@@ -19,6 +19,15 @@ pub async fn gc(orphans: bool, session: &mut Session<'_>) -> Result<(), Failure>
             ("EVENTS TOLD", collected.events.to_string()),
         ])
     })
+}
+
+/// Shows the daemon's numbers, as the text that it answers.
+pub async fn metrics(session: &mut Session<'_>) -> Result<(), Failure> {
+    let reply = session.client.get("/metrics").await?;
+    match session.format {
+        Format::Json => session.json(&serde_json::json!({ "text": reply.text() }).to_string()),
+        Format::Table => session.print(&reply.text()),
+    }
 }
 
 /// Tells the versions of the command line and, if it runs, of the daemon.

@@ -34,6 +34,8 @@ const PAGE: u32 = 250;
 pub struct Etcd {
     access: Arc<Access>,
     asks: Agent,
+    /// For what keeps the lease: another member is to be asked before it ends.
+    keeps: Agent,
     watches: Agent,
     /// The member that answered last.
     member: AtomicUsize,
@@ -83,10 +85,13 @@ impl Etcd {
             Agent::with_parts(config.build(), DefaultConnector::default(), access.names.clone())
         };
         let (asks, watches) = (agent(Some(ANSWER), None), agent(None, Some(SILENCE)));
+        let third = Duration::from_secs(u64::from(access.settings.ttl)) / 3;
+        let keeps = agent(Some(third.clamp(CONNECT, ANSWER)), None);
         Self {
             asks,
+            keeps,
             watches,
-            member: AtomicUsize::new(0),
+            member: AtomicUsize::new(first_member(access.settings.node.as_str(), access.endpoints.len())),
             token: Mutex::default(),
             clock: AtomicI64::new(i64::MIN),
             access,
@@ -128,15 +133,21 @@ impl Etcd {
 
     /// A transaction. Asked again it must come to the same: an answer may be lost.
     pub fn transaction(&self, compare: &[Compare], success: &[Op], failure: &[Op]) -> Result<Done, Fault> {
-        let (mut done, was_lost) = self.ask_and_tell::<Done>("kv/txn", &transaction(compare, success, failure))?;
-        done.was_lost = was_lost;
-        Ok(done)
+        let (answer, was_lost) = self.any_member(&self.asks, "kv/txn", &transaction(compare, success, failure))?;
+        Ok(Done { was_lost, ..self.parsed(answer)? })
     }
 
     /// A key; none: it is not there.
     pub fn get(&self, key: &str) -> Result<Option<Kv>, Fault> {
         let range: Range = self.ask("kv/range", &json!({ "key": text(key) }))?;
         Ok(range.kvs().map_err(|e| Fault::Other(e.message))?.into_iter().next())
+    }
+
+    /// The revision that is now, asked for with any key: of one member, because somebody waits for it.
+    pub fn revision(&self, key: &str) -> Result<i64, Fault> {
+        let asked = json!({ "key": text(key), "count_only": true });
+        let range: Range = self.parsed(self.authenticated(&self.keeps, "kv/range", &asked)?)?;
+        Ok(range.header.revision)
     }
 
     /// A lease of so many seconds.
@@ -147,7 +158,8 @@ impl Etcd {
 
     /// Makes a lease begin anew. Answers the seconds that it lasts; 0: it has ended.
     pub fn keep_alive(&self, lease: i64) -> Result<i64, Fault> {
-        let streamed: Streamed<Lease> = self.ask("lease/keepalive", &json!({ "ID": lease.to_string() }))?;
+        let asked = json!({ "ID": lease.to_string() });
+        let streamed: Streamed<Lease> = self.ask_by(&self.keeps, "lease/keepalive", &asked)?;
         match streamed {
             Streamed { result: Some(lease), .. } => Ok(lease.ttl),
             Streamed { error, .. } => Err(Fault::ended(self.endpoint(), &error.unwrap_or_default())),
@@ -163,15 +175,16 @@ impl Etcd {
     }
 
     fn ask<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Fault> {
-        Ok(self.ask_and_tell(path, body)?.0)
+        self.ask_by(&self.asks, path, body)
     }
 
-    /// Answers also whether another member was asked before, whose answer did not come: it may have done it.
-    fn ask_and_tell<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<(T, bool), Fault> {
-        let (answer, was_lost) = self.any_member(&self.asks, path, body)?;
+    fn ask_by<T: DeserializeOwned>(&self, agent: &Agent, path: &str, body: &Value) -> Result<T, Fault> {
+        self.parsed(self.any_member(agent, path, body)?.0)
+    }
+
+    fn parsed<T: DeserializeOwned>(&self, answer: Response<Body>) -> Result<T, Fault> {
         let bytes = read(answer.into_body()).map_err(|e| Fault::unreachable(self.endpoint(), &e))?;
-        let read = serde_json::from_slice(&bytes);
-        Ok((read.map_err(|e| Fault::Other(super::message::unreadable(&e.to_string()).message))?, was_lost))
+        serde_json::from_slice(&bytes).map_err(|e| Fault::Other(super::message::unreadable(&e.to_string()).message))
     }
 
     /// Asks the members in turn until one answers, and says who asks where they want to know. Answers whether
@@ -226,6 +239,11 @@ impl Etcd {
     }
 }
 
+/// The member that a node asks first: nodes of different names begin with different ones.
+fn first_member(node: &str, members: usize) -> usize {
+    node.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % members.max(1)
+}
+
 /// How far a clock that shows this is before this host's, in seconds.
 fn ahead(shown: SystemTime) -> i64 {
     let seconds = |time: SystemTime| {
@@ -270,4 +288,19 @@ fn read(body: Body) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("its answer has more than {BYTES} bytes")));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_begin_with_different_members() {
+        let names = (1..=30).map(|number| format!("host-{number}"));
+        let mut begun = [0; 3];
+        names.for_each(|name| begun[first_member(&name, 3)] += 1);
+        assert!(begun.iter().all(|nodes| (5..=15).contains(nodes)), "{begun:?}");
+        assert_eq!(first_member("a", 3), first_member("a", 3));
+        assert_eq!(first_member("a", 1), 0);
+    }
 }

@@ -40,6 +40,7 @@ pub fn follow(shared: &Shared) {
                 let mut state = shared.state.lock();
                 state.followed = false;
                 if !is_like(state.watch_fault.as_ref(), &fault) {
+                    state.faults += 1;
                     tracing::warn!("changes of networks of global scope are not heard: {fault}");
                 }
                 state.watch_fault = Some(fault);
@@ -107,7 +108,11 @@ fn watch(shared: &Shared, doubted: bool) -> Result<End, Fault> {
 /// One message of the watch.
 fn next(shared: &Shared, stream: &mut Stream) -> Result<Option<End>, Fault> {
     let watched = match stream.next() {
-        Err(Ended::Silent) => return Ok(Some(End::Again)),
+        Err(Ended::Silent) => {
+            let mut state = shared.state.lock();
+            state.heard = state.begun;
+            return Ok(Some(End::Again));
+        }
         Err(Ended::Fault(Fault::Compacted)) => return Ok(Some(End::ReadAll)),
         Err(Ended::Fault(fault)) => return Err(fault),
         Ok(watched) => watched,
@@ -123,6 +128,9 @@ fn next(shared: &Shared, stream: &mut Stream) -> Result<Option<End>, Fault> {
     let (revision, is_same) = (watched.header.revision, watched.header.cluster_id == state.mirror.cluster);
     if !is_same || (created && revision < state.mirror.revision) {
         return Ok(Some(End::Restored));
+    }
+    if created {
+        state.begun = revision;
     }
     state.followed = true;
     if state.watch_fault.take().is_some() {

@@ -28,6 +28,7 @@ pub fn keep(shared: &Shared) {
             }
             Err(fault) => {
                 if !is_like(state.lease_fault.as_ref(), &fault) {
+                    state.faults += 1;
                     tracing::warn!("networks of global scope stay as they are: {fault}: {}", fault.advice());
                 }
                 state.lease_fault = Some(fault);

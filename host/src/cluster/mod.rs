@@ -73,6 +73,8 @@ pub struct Health {
     pub joined: bool,
     /// All that is there was read, and is followed.
     pub followed: bool,
+    /// How often something began to be wrong, since the daemon started.
+    pub faults: u64,
     /// The revision up to which all changes are known.
     pub revision: i64,
     /// How far the clock of the member that answered last is before this host's, in seconds; none: it did not say.
@@ -149,9 +151,20 @@ impl Cluster {
             fault: state.lease_fault.clone().or_else(|| state.watch_fault.clone()),
             joined: state.lease.is_some(),
             followed: state.followed,
+            faults: state.faults,
             revision: state.mirror.revision,
             clock: self.shared.etcd.clock(),
         }
+    }
+
+    /// Revisions of etcd, as it is now, that are not known here; none: it does not answer, or did not a moment ago. Waits for its answer.
+    pub fn lag(&self) -> Option<u64> {
+        if self.health().fault.is_some() {
+            return None;
+        }
+        let now = self.shared.etcd.revision(self.shared.keys.all()).ok()?;
+        let state = self.shared.state.lock();
+        Some(u64::try_from(now - state.mirror.revision.max(state.heard)).unwrap_or(0))
     }
 
     /// The lease, or why there is none. A daemon that has just begun is given a moment.

@@ -28,6 +28,12 @@ pub struct State {
     pub lease_fault: Option<Fault>,
     /// What is wrong with the watch.
     pub watch_fault: Option<Fault>,
+    /// How often something began to be wrong.
+    pub faults: u64,
+    /// The revision at which the watch began that goes on.
+    pub begun: i64,
+    /// The revision up to which there was nothing more to hear: etcd has other keys, too, and tells of none of them.
+    pub heard: i64,
     /// What the controller has to look at; none: nothing.
     pub news: Option<News>,
     stopped: bool,

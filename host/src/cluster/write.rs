@@ -143,6 +143,7 @@ mod tests {
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use serde_json::json;
 
@@ -150,8 +151,8 @@ mod tests {
     use crate::cluster::message::text;
     use crate::cluster::{Access, owned};
 
-    /// A member of an etcd in which b has all keys. The first does not answer who writes `lost`.
-    fn answer(mut stream: TcpStream, is_first: bool) -> Option<()> {
+    /// A member of an etcd in which b has all keys. Who writes `lost` first is not answered.
+    fn answer(mut stream: TcpStream, loses: &AtomicBool) -> Option<()> {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         loop {
             let (mut line, mut length) = (String::new(), 0);
@@ -171,7 +172,7 @@ mod tests {
             let told = match path.as_str() {
                 "/v3/lease/grant" => json!({ "ID": "7", "TTL": "60" }),
                 "/v3/kv/txn" if asks(b"/p/node/a") => json!({ "succeeded": true }),
-                "/v3/kv/txn" if is_first && asks(b"lost") => return None,
+                "/v3/kv/txn" if asks(b"lost") && loses.swap(false, Ordering::Relaxed) => return None,
                 "/v3/kv/txn" => json!({ "responses": [kv("k", &owned("b", b"v")), kv("n", b"n")] }),
                 _ => json!({}),
             };
@@ -180,12 +181,14 @@ mod tests {
         }
     }
 
-    fn member(is_first: bool) -> String {
+    fn member(loses: &Arc<AtomicBool>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let loses = loses.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                std::thread::spawn(move || answer(stream, is_first));
+                let loses = loses.clone();
+                std::thread::spawn(move || answer(stream, &loses));
             }
         });
         format!("http://{address}")
@@ -193,8 +196,8 @@ mod tests {
 
     #[test]
     fn what_may_have_been_written_is_not_called_taken() {
-        let settings =
-            json!({ "endpoints": [member(true), member(false)], "prefix": "/p", "node": "a", "address": "192.0.2.1" });
+        let loses = Arc::new(AtomicBool::new(true));
+        let settings = json!({ "endpoints": [member(&loses), member(&loses)], "prefix": "/p", "node": "a", "address": "192.0.2.1" });
         let settings = serde_json::from_value(settings).unwrap();
         let cluster = Cluster::start(Arc::new(Access::read(&settings).unwrap()), "i".into(), None).unwrap();
         let write =

@@ -80,7 +80,10 @@ impl Inner {
             }
         }
         match known {
-            Some(known) => self.release_forgotten_pools(known, collected),
+            Some(known) => {
+                self.leave_forgotten(known, collected)?;
+                self.release_forgotten_pools(known, collected)
+            }
             None => Ok(()),
         }
     }

@@ -27,6 +27,7 @@ mod gateway;
 mod global;
 mod ipam;
 mod lifecycle;
+mod measured;
 mod migrate;
 mod network;
 mod pool;
@@ -50,6 +51,7 @@ pub use crate::driver::EARLIER;
 pub use crate::driver::archive::MOST as DRIVER_FILE;
 pub(crate) use direct::{Called, Direct};
 pub use global::Underlay;
+pub use measured::{Measured, MeasuredCluster};
 use tokio::sync::{RwLock, watch};
 use turns::{Turn, Turns};
 
@@ -293,7 +295,7 @@ impl Controller {
 
     /// A network, whole: by name, id, or the start of an id that only one has. Verbose: with its entries, explained by its driver.
     pub async fn network(&self, network: &str, verbose: bool) -> Result<NetworkDetails> {
-        if let Some(elsewhere) = self.details_elsewhere(network).await? {
+        if let Some(elsewhere) = self.details_elsewhere(network, verbose).await? {
             return Ok(elsewhere);
         }
         if verbose {
@@ -402,12 +404,16 @@ impl Controller {
 
     /// Removes what nothing owns, and catches up with what was put off. Alone. `known`: what the container engine knew a moment ago.
     pub async fn collect_garbage(&self, known: Option<Known>) -> Result<Collected> {
-        self.alone(move |inner| inner.collect_garbage(known.as_ref())).await
+        let work = move |inner: &Inner| {
+            let known = known.map(|known| inner.with_joined(&known)).transpose()?;
+            inner.collect_garbage(known.as_ref())
+        };
+        self.alone(work).await
     }
 
     /// Removes the endpoints of which the container engine does not know, where it knows their network. Alone. Answers what they were.
     pub async fn remove_forgotten_endpoints(&self, known: Known) -> Result<Vec<String>> {
-        self.alone(move |inner| inner.remove_forgotten_endpoints(&known)).await
+        self.alone(move |inner| inner.remove_forgotten_endpoints(&inner.with_joined(&known)?)).await
     }
 
     /// What the host's firewall is for links that forward.
@@ -428,6 +434,11 @@ impl Controller {
     /// The networks that are closed because their packet rules can't be put back, each with why.
     pub async fn closed_networks(&self) -> Result<Vec<(Name, String)>> {
         self.plain(Inner::closed_networks).await
+    }
+
+    /// How much there is, and how it stands with the cluster, in numbers.
+    pub async fn measure(&self) -> Result<Measured> {
+        self.plain(Inner::measure).await
     }
 
     /// Which Pontoon this is.

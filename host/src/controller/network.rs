@@ -161,14 +161,16 @@ impl Inner {
         let record = self.find_network(network)?;
         let attached = self.store.endpoints(Some(&record.id))?;
         let attached = attached.into_iter().map(|e| self.endpoint_reply(&record, e)).collect::<Result<Vec<_>>>()?;
-        let (mut entries, mut objects) = (None, None);
+        let (mut entries, mut objects, mut peers) = (None, None, None);
         if verbose {
-            entries = Some(self.decoded_entries(&record, None)?);
+            let decoded = self.decoded_entries(&record, None)?;
+            peers = self.peers(&record.id, &decoded).filter(|_| record.global);
+            entries = Some(decoded);
             let things = self.store.objects(&record.id, None)?;
             objects = Some(transaction::shown(&things, &self.store.parts(&record.id)?));
         }
         let usage = self.usage_of(&record);
-        Ok(NetworkDetails { network: self.network_reply(&record)?, attached, usage, entries, objects })
+        Ok(NetworkDetails { network: self.network_reply(&record)?, attached, usage, entries, objects, peers })
     }
 
     /// The MTU of the way out, and the networks with a link of their own on the host, such as a bridge, that has more.

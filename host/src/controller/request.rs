@@ -4,6 +4,8 @@
 //! An engine forgets what it asked to have removed, and tells nobody what it lost when it was killed. So removals succeed for what is
 //! not there, and remove what an earlier step left.
 
+use super::global::joined::joins;
+use super::global::joined_pool::pool_of;
 use super::lifecycle::JoinSandbox;
 use super::{Controller, Inner};
 use crate::capability;
@@ -31,7 +33,9 @@ impl Controller {
     }
 
     async fn in_turn(&self, origin: &Origin, driver: &Name, request: Request) -> Result<Reply> {
+        let (request, joined) = self.joined(request).await?;
         let network = match &request {
+            _ if joined.is_some() => joined,
             Request::ReleaseAddress { pool, address } => self.holder_of(pool.clone(), *address).await?,
             request => network_of(request).cloned(),
         };
@@ -86,9 +90,15 @@ impl Inner {
             Request::Leave(key) => asking.leave(&key),
             Request::ProgramExternalConnectivity(program) => asking.program_external_connectivity(program),
             Request::RevokeExternalConnectivity(key) => asking.revoke_external_connectivity(&key),
+            Request::RequestPool(pool) if joins(&pool.options).is_some() => self.joined_pool(&pool),
             Request::RequestPool(pool) => self.take_pool(origin, driver, pool),
+            Request::ReleasePool(pool) if pool_of(&pool).is_some() => Ok(Reply::Done),
             Request::ReleasePool(pool) => self.release_pool(&pool),
+            Request::RequestAddress(address) if pool_of(&address.pool).is_some() => self.joined_address(&address),
             Request::RequestAddress(address) => self.take_address(address),
+            Request::ReleaseAddress { pool, address } if pool_of(&pool).is_some() => {
+                self.release_joined(&pool, address)
+            }
             Request::ReleaseAddress { pool, address } => self.release_address(&pool, address),
         }
     }
@@ -118,6 +128,9 @@ impl Asking<'_> {
     }
 
     fn create_network(&self, create: CreateNetwork) -> Result<Reply> {
+        if joins(&create.options.generic).is_some() {
+            return self.inner.join_network(self.origin, self.driver, &create);
+        }
         let mut steps = self.inner.steps(self.driver)?;
         let CreateNetwork { network: id, options, ipv4, ipv6 } = create;
         let mut network = engine_network(&steps.driver, id, options, Pools { ipv4, ipv6 })?;
@@ -149,7 +162,9 @@ impl Asking<'_> {
     }
 
     fn delete_network(&self, id: &Id) -> Result<Reply> {
-        if let Some(network) = self.network(id)? {
+        if !self.inner.leave_network(id)?
+            && let Some(network) = self.network(id)?
+        {
             self.inner.forget_network(&network)?;
         }
         Ok(Reply::Done)
@@ -185,9 +200,19 @@ impl Asking<'_> {
             request: Some(request),
             ..Endpoint::new(network.id.clone(), id, name, self.origin.clone())
         };
-        let (endpoint, leases) = self.with_chosen_address(&network, endpoint)?;
-        let made = self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options, &leases)?;
-        Ok(chosen(&made))
+        let made = self.with_leases(&network, endpoint.clone()).and_then(|(endpoint, leases)| {
+            self.inner.steps(self.driver)?.create_endpoint(&network, &endpoint, &options, &leases)
+        });
+        // What was taken for it in the cluster.
+        made.inspect_err(|_| self.inner.unclaim(&network, &endpoint)).map(|made| chosen(&made))
+    }
+
+    /// An endpoint with its address, and what makes its addresses its. On a network of global scope they are its in the whole cluster.
+    fn with_leases(&self, network: &Network, endpoint: Endpoint) -> Result<(Endpoint, Vec<Write>)> {
+        match network.global {
+            true => self.inner.claim_chosen(network, &endpoint).map(|leases| (endpoint, leases)),
+            false => self.with_chosen_address(network, endpoint),
+        }
     }
 
     /// The engine has no pool for a network whose driver chose one (`update-ipam-config`): its addresses are given out here. Answers what makes
@@ -266,10 +291,11 @@ impl Asking<'_> {
         Ok(Reply::Done)
     }
 
-    /// The engine's network that this driver serves.
+    /// The engine's network that this driver serves, or one of the cluster that it joined.
     fn network(&self, id: &Id) -> Result<Option<Network>> {
-        let is_its =
-            |network: &Network| network.origin.engine() == self.origin.engine() && network.driver == *self.driver;
+        let is_its = |network: &Network| {
+            (network.origin.engine() == self.origin.engine() || network.global) && network.driver == *self.driver
+        };
         Ok(self.inner.store.network(id)?.filter(is_its))
     }
 

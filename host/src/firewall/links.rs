@@ -62,7 +62,10 @@ impl Keeper {
                 Ok(true) => drop(made.insert(link.key.index)),
                 Ok(false) => {}
                 // Its parent may be gone for good. The others come back all the same.
-                Err(error) => tracing::error!("link {} is gone and can't be made again: {error}", link.name),
+                Err(error) if self.is_recorded(link) => {
+                    tracing::error!("link {} is gone and can't be made again: {error}", link.name);
+                }
+                Err(_) => {}
             }
         }
         if !made.is_empty() {
@@ -88,7 +91,7 @@ impl Keeper {
                 differing(&link.again.set, info, |master| there.contains_key(&master))
                     .map(|set| Change::SetLink(link.key.clone(), set)),
             );
-            self.put_back(&format!("link {}", link.name), changes);
+            self.put_back(&format!("link {}", link.name), changes, |_| self.is_recorded(link));
         }
         self.restore_policy_rules(&made)
     }
@@ -105,7 +108,8 @@ impl Keeper {
             self.kernel.apply(&[Change::RemoveLink(link.key.clone())])?;
             return Ok(false);
         }
-        self.put_back(&format!("link {}", link.name), vec![Change::SetLink(link.key.clone(), link.again.set.clone())]);
+        let set = vec![Change::SetLink(link.key.clone(), link.again.set.clone())];
+        self.put_back(&format!("link {}", link.name), set, |_| self.is_recorded(link));
         tracing::warn!("link {} was gone from the kernel and is back", link.name);
         Ok(true)
     }
@@ -147,12 +151,22 @@ impl Keeper {
                 }
             }
         }
-        self.put_back("policy rules", changes);
+        let is_wanted = |change: &Change| {
+            let Change::AddRule(rule) = change else { return true };
+            let recorded = self.store.policy_rules().unwrap_or_default();
+            recorded.into_iter().filter_map(rule_of_host).any(|other| other == *rule)
+        };
+        self.put_back("policy rules", changes, is_wanted);
         Ok(())
     }
 
-    /// One that fails does not keep the others from coming back.
-    fn put_back(&self, what: &str, changes: Vec<Change>) {
+    /// Whether a link is to be there still: it may have been removed since it was looked at.
+    fn is_recorded(&self, link: &Wanted) -> bool {
+        !matches!(self.store.object(link.object), Ok(None))
+    }
+
+    /// One that fails does not keep the others from coming back. `is_wanted`: nobody has removed meanwhile what it is for.
+    fn put_back(&self, what: &str, changes: Vec<Change>, is_wanted: impl Fn(&Change) -> bool) {
         let mut done = 0;
         for change in changes {
             match self.kernel.apply(std::slice::from_ref(&change)) {
@@ -161,7 +175,8 @@ impl Keeper {
                 Err(error)
                     if matches!(change, Change::AddRoute(_))
                         && error.errno == Some(rustix::io::Errno::EXIST.raw_os_error()) => {}
-                Err(error) => tracing::error!("{what}: can't be put back: {error}"),
+                Err(error) if is_wanted(&change) => tracing::error!("{what}: can't be put back: {error}"),
+                Err(_) => {}
             }
         }
         if done > 0 {

@@ -4,12 +4,18 @@ use rusqlite::Connection;
 
 use super::Store;
 use super::batch::Durability;
-use super::query::{Result, one, run};
+use super::query::{Result, all, one, run};
 
 impl Store {
     /// A text.
     pub fn meta(&self, key: &str) -> super::Result<Option<String>> {
         self.read(|c| get(c, key))
+    }
+
+    /// The texts whose keys begin so, with their keys, in order.
+    pub fn metas(&self, prefix: &str) -> super::Result<Vec<(String, String)>> {
+        let sql = "SELECT key, value FROM meta WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
+        self.read(|c| all(c, sql, [prefix], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
     /// Makes or replaces a text.

@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use pontoon_tests::{Machine, Namespace, Timings, median, until};
+use pontoon_tests::{Machine, Namespace, Timings, median, send, until};
 
 use super::overlay::Hosts;
-use crate::overlay::{by_hand, send};
+use crate::overlay::by_hand;
 
 /// Endpoints of each kind of network.
 const ENDPOINTS: usize = 50;

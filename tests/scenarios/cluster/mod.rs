@@ -4,8 +4,8 @@
 //! - `entries`: a driver's entries become events on the other hosts
 //! - `failures`: hosts that die or are cut off, etcd without a majority, a daemon that is killed at any instant
 //! - `nodes`: what each node has, and nodes that take no new endpoints
+//! - `told`: what an operator is told: nodes by network, how far each is behind, numbers
 //! - `overlay`: a driver that others hear where its containers are, and traffic between hosts
-//! - `traffic`: the same while hosts, etcd and daemons fail, and how long each host takes to agree
 //! - `networkdb`: what libnetwork's own tables do and a replacement has to do, too
 //! - `linear`, `history`: what nodes write and read has an order, whatever fails
 //! - `costs`: what many hosts cost beside one; `simulation`: a hundred nodes in one process
@@ -22,7 +22,7 @@ mod networks;
 mod nodes;
 mod overlay;
 mod simulation;
-mod traffic;
+mod told;
 
 use pontoon_tests::{Daemon, Namespace};
 use serde_json::Value;

@@ -3,9 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use pontoon_tests::{Daemon, Etcd, Namespace, driver, same_at_last, until};
-
-use crate::overlay::send;
+use pontoon_tests::{Daemon, Etcd, Namespace, driver, peers, same_at_last, send, until};
 
 /// Hosts of an etcd of three members, each with the driver: 192.0.2.1 and on.
 pub struct Hosts<const N: usize> {
@@ -43,17 +41,7 @@ impl<const N: usize> Hosts<N> {
 
     /// What a host's kernel has of the containers of others: hosts by forwarding entries, addresses by neighbours.
     pub fn known(&self, host: usize) -> Vec<String> {
-        let host = &self.nodes[host].host;
-        let links = host.run("ip -o link show type vxlan");
-        let Some(link) = links.split(": ").nth(1) else { return Vec::new() };
-        let forwarding = host.run(&format!("bridge fdb show dev {link}"));
-        let forwarding = forwarding.lines().filter_map(|line| line.split(" dst ").nth(1)?.split(' ').next());
-        let neighbours = host.run(&format!("ip neighbour show nud permanent dev {link}"));
-        let neighbours = neighbours.lines().filter(|line| line.contains("lladdr"));
-        let mut known: Vec<String> =
-            forwarding.chain(neighbours.filter_map(|line| line.split(' ').next())).map(str::to_owned).collect();
-        known.sort();
-        known
+        peers(&self.nodes[host].host)
     }
 
     /// Waits until a host knows the containers with these last parts on these hosts, and no others. Answers how long that took.

@@ -8,8 +8,9 @@
 //! - `endpoint`: an endpoint's addresses, before it is made
 //! - `network`: networks made, found, made here too, removed
 //! - `unique`: options of networks that no two of a driver have
+//! - `joined`, `joined_pool`: networks that a container engine's network is one of, and their addresses
 //! - `compare`: some keys of a network, brought together: others' changes become events here, what is this host's is put or taken back there
-//! - `node`: which nodes there are, and what each has
+//! - `node`: which nodes there are, and what each has; `peers`: what each has on one network
 //! - `underlay`: what carries the packets between them
 //!
 //! [`Controller::follow_cluster`] waits for news, and has each network compared in its turn.
@@ -17,8 +18,11 @@
 mod compare;
 mod endpoint;
 mod entries;
+pub(super) mod joined;
+pub(super) mod joined_pool;
 mod network;
 mod node;
+mod peers;
 mod underlay;
 mod unique;
 
@@ -164,7 +168,7 @@ impl Controller {
 
     /// The nodes of the cluster.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
-        self.plain(Inner::nodes).await
+        self.plain(|inner| inner.nodes(inner.lag())).await
     }
 
     /// All of one node.
@@ -196,12 +200,12 @@ impl Controller {
     }
 
     /// A network of the cluster that is not made here, whole; none: it is, or there is none.
-    pub(super) async fn details_elsewhere(&self, network: &str) -> Result<Option<NetworkDetails>> {
+    pub(super) async fn details_elsewhere(&self, network: &str, verbose: bool) -> Result<Option<NetworkDetails>> {
         if self.inner.cluster.is_none() {
             return Ok(None);
         }
         let network = network.to_owned();
-        self.plain(move |inner| inner.details_elsewhere(&network)).await
+        self.plain(move |inner| inner.details_elsewhere(&network, verbose)).await
     }
 
     /// Removes one; none: it is made here, or there is none.

@@ -156,9 +156,10 @@ impl Inner {
     }
 
     /// One that is not made here, whole.
-    pub(in crate::controller) fn details_elsewhere(&self, text: &str) -> Result<Option<NetworkDetails>> {
+    pub(in crate::controller) fn details_elsewhere(&self, text: &str, verbose: bool) -> Result<Option<NetworkDetails>> {
         let shared = self.elsewhere(text)?;
         Ok(shared.map(|shared| NetworkDetails {
+            peers: verbose.then(|| self.peers(&shared.id, &[])).flatten(),
             network: shown(shared),
             attached: Vec::new(),
             usage: Vec::new(),

@@ -18,8 +18,13 @@ struct Has<'a> {
 }
 
 impl Inner {
-    /// All nodes that are there, or have something there.
-    pub(super) fn nodes(&self) -> Result<Vec<Node>> {
+    /// How far this node is behind etcd; see [`Cluster::lag`](crate::cluster::Cluster::lag).
+    pub(super) fn lag(&self) -> Option<u64> {
+        self.cluster.as_deref()?.lag()
+    }
+
+    /// All nodes that are there, or have something there. `lag`: this one's.
+    pub(in crate::controller) fn nodes(&self, lag: Option<u64>) -> Result<Vec<Node>> {
         let cluster = self.cluster()?;
         let (keys, mirror) = (cluster.keys(), self.known_mirror()?);
         let mut all: BTreeMap<&str, Has<'_>> = BTreeMap::new();
@@ -49,6 +54,7 @@ impl Inner {
                 networks: has.networks.len(),
                 endpoints: has.endpoints,
                 entries: has.entries,
+                lag: lag.filter(|_| name == *cluster.node()),
                 name,
             })
         });
@@ -69,7 +75,8 @@ impl Inner {
 
     /// All of one node.
     pub(super) fn node(&self, name: &Name) -> Result<NodeDetails> {
-        let node = self.nodes()?.into_iter().find(|node| node.name == *name).ok_or_else(|| unknown(name))?;
+        let nodes = self.nodes(self.lag())?;
+        let node = nodes.into_iter().find(|node| node.name == *name).ok_or_else(|| unknown(name))?;
         let (keys, mirror) = (self.cluster()?.keys(), self.known_mirror()?);
         let lease = mirror.get(&keys.of(&Key::Node(name.as_str()))).map(|kept| format!("{:x}", kept.lease));
         let (mut addresses, mut networks) = (BTreeMap::<&str, Vec<_>>::new(), BTreeMap::<&str, Vec<_>>::new());
@@ -100,7 +107,7 @@ impl Inner {
 
     /// A node takes new endpoints, or none, from now on.
     pub(super) fn update_node(&self, name: &Name, availability: Availability) -> Result<()> {
-        if !self.nodes()?.iter().any(|node| node.name == *name) {
+        if !self.nodes(None)?.iter().any(|node| node.name == *name) {
             return Err(unknown(name));
         }
         self.cluster()?.drain(name, availability == Availability::Drain)

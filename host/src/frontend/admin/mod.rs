@@ -3,7 +3,7 @@
 //! Its JSON is the serde form of [`operation`]'s types, and its OpenAPI description is made from the same types and routes.
 //!
 //! - [`router`] and [`document`]: the routes, and their description
-//! - `system`, `drivers`, `networks`, `endpoints`, `tables`, `nodes`: the handlers, one file per object
+//! - `system`, `metrics`, `drivers`, `networks`, `endpoints`, `tables`, `nodes`: the handlers, one file per object
 //! - `input`, `answer`: a request taken apart, an error put together
 
 mod answer;
@@ -12,6 +12,7 @@ mod endpoints;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod input;
+mod metrics;
 mod networks;
 mod nodes;
 mod system;
@@ -102,6 +103,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(system::openapi))
         .routes(routes!(system::gc))
         .routes(routes!(system::doctor))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(drivers::list, drivers::load))
         .routes(routes!(drivers::forget))
         .routes(routes!(drivers::inspect, drivers::remove))

@@ -32,6 +32,13 @@ fn what_was_put_comes_back_after_a_restart() {
     assert_eq!(store.meta("toob").unwrap(), None);
     store.set_meta("boot", "y").unwrap();
     assert_eq!(store.meta("boot").unwrap().as_deref(), Some("y"));
+    store.set_meta("boo%", "z").unwrap();
+    let metas =
+        |prefix: &str| store.metas(prefix).unwrap().into_iter().map(|(key, value)| key + &value).collect::<Vec<_>>();
+    assert_eq!(
+        (metas("boo"), metas("boo%"), metas("x")),
+        (vec!["boo%z".into(), "booty".into()], vec!["boo%z".into()], vec![])
+    );
     store.remove_meta("boot").unwrap();
     store.remove_meta("boot").unwrap();
     assert_eq!(store.meta("boot").unwrap(), None);
