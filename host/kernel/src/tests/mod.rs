@@ -14,6 +14,7 @@ mod known;
 mod links;
 mod lockstep;
 mod namespaces;
+mod nft_chains;
 mod nft_ports;
 mod nft_sets;
 mod nftables;

@@ -8,6 +8,9 @@ use crate::tests::lockstep::*;
 pub const TABLES: [&str; 2] = ["t1", "t2"];
 /// The set in each of them.
 pub const SET: &str = "s";
+/// The chains that there may be in each of them, behind the base chain that is here. Rules of the second lead to the first.
+pub const CHAINS: [&str; 2] = ["c1", "c2"];
+pub const BEHIND: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
 pub const SETTINGS: [(&str, &str); 8] = [
     ("ipv4", "proxy_delay"),
     ("ipv6", "proxy_delay"),
@@ -176,12 +179,15 @@ impl<'w> Side<'w> {
             let rules = kernel
                 .nft_rules(space, table)?
                 .into_iter()
-                .map(|(handle, comment)| (handle.chain, handle.port, comment));
+                .map(|(handle, comment)| (handle.chain, handle.port, handle.own, comment));
             told.push(format!("{table} {:?}", rules.collect::<Vec<_>>()));
             let place = crate::nft::sets::Place { at: space, table, set: SET };
             let bounds = crate::nft::sets::bounds(&mut kernel.session(), place)?;
             told.push(format!("{table} {:?} {bounds:?}", kernel.nft_sets(space, table)?));
         }
+        let mut chains = kernel.nft_own_chains(space)?;
+        chains.sort_unstable();
+        told.push(format!("{chains:?}"));
         for path in OF_NAMESPACE {
             told.push(format!("{path} {:?}", kernel.sysctl(space, &Sysctl::Namespace(path)).ok()));
         }

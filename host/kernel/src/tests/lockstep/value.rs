@@ -1,6 +1,6 @@
 //! Random values: ends and kinds of links, what to change of one, routes, rules.
 
-use crate::tests::lockstep::side::{SET, Side};
+use crate::tests::lockstep::side::{BEHIND, CHAINS, SET, Side};
 use crate::tests::lockstep::*;
 
 /// Mostly a bridge, by its index.
@@ -120,6 +120,14 @@ pub fn nft_rule(random: &mut Random) -> NftRule {
         let member = NftMember { field: NftField::Source, set: SET.into(), kind: NftSetKind::Ipv4 };
         let condition = NftCondition { property: NftProperty::Member(member), negated: random.one_in(2) };
         return NftRule { conditions: vec![condition], ..rule };
+    }
+    if random.one_in(5) {
+        let verdict = random.pick(&[NftVerdict::Drop, NftVerdict::Return, NftVerdict::Jump(CHAINS[0].into())]);
+        let leads = matches!(verdict, NftVerdict::Jump(_));
+        let own = if leads { CHAINS[1] } else { random.pick(&CHAINS) };
+        let into = NftVerdict::Goto(own.into());
+        let (own, verdict) = if random.one_in(2) { (None, into) } else { (Some(own.into()), verdict) };
+        return NftRule { chain: BEHIND, conditions: Vec::new(), statements: Vec::new(), own, verdict, ..rule };
     }
     // Mostly one that is valid where it stands.
     if random.one_in(5) {
