@@ -6,6 +6,7 @@
 
 mod again;
 mod assumed;
+mod chains;
 mod counts;
 mod lost;
 mod mtu;
@@ -567,6 +568,9 @@ pub fn removal(thing: &Thing) -> Option<Change> {
         Thing::NftRule { namespace, table, handle, .. } => {
             Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules: vec![handle.clone()] }
         }
+        Thing::NftChain { namespace, table, chain } => {
+            Change::RemoveNftChain { namespace: namespace.clone(), table: table.clone(), chain: chain.clone() }
+        }
         Thing::NftSet { namespace, table, name, kind } => {
             Change::RemoveNftSet { namespace: namespace.clone(), table: table.clone(), set: name.clone(), kind: *kind }
         }
@@ -596,6 +600,7 @@ pub fn describe(thing: &Thing) -> String {
         Thing::Link { name, .. } => format!("link {name}"),
         Thing::Namespace { name, .. } => format!("namespace {name}"),
         Thing::NftRule { table, handle, .. } => format!("nftables rule {} of {table}", handle.handle),
+        Thing::NftChain { table, chain, .. } => format!("nftables chain {} of {table}", chain.name),
         Thing::NftSet { table, name, .. } => format!("nftables set {name} of {table}"),
         Thing::NftElement { set, element, .. } => match element {
             NftElement::Network(net) => format!("{net} in nftables set {set}"),
@@ -612,10 +617,11 @@ pub fn describe(thing: &Thing) -> String {
     }
 }
 
-/// The removals: links for the reaper, and the rest with all nftables rules of a table in one transaction, and then all that goes from a set.
+/// The removals: links for the reaper, and the rest with all nftables rules of a table in one transaction, then the chains in which they were and
+/// those to which they led, and then all that goes from a set.
 fn merged(removals: Vec<Change>) -> (Vec<LinkKey>, Vec<Change>) {
     let mut links = Vec::new();
-    let mut sets = Vec::new();
+    let (mut chains, mut sets) = (Vec::new(), Vec::new());
     let mut in_sets: BTreeMap<(Namespace, String, String), Vec<NftElement>> = BTreeMap::new();
     let mut rules: BTreeMap<(Namespace, String), Vec<NftHandle>> = BTreeMap::new();
     let mut rest = Vec::new();
@@ -627,6 +633,7 @@ fn merged(removals: Vec<Change>) -> (Vec<LinkKey>, Vec<Change>) {
             Change::RemoveNftElements { namespace, table, set, elements } => {
                 in_sets.entry((namespace, table, set)).or_default().extend(elements)
             }
+            Change::RemoveNftChain { .. } => chains.push(change),
             Change::RemoveNftSet { .. } => sets.push(change),
             Change::RemoveLink(link) => links.push(link),
             other => rest.push(other),
@@ -645,5 +652,5 @@ fn merged(removals: Vec<Change>) -> (Vec<LinkKey>, Vec<Change>) {
         set,
         elements,
     });
-    (links, rules.chain(elements).chain(sets).chain(rest).collect())
+    (links, rules.chain(chains).chain(elements).chain(sets).chain(rest).collect())
 }

@@ -62,6 +62,11 @@ A set of addresses or ports ties no packet rule to a network, and is looked into
 Bits of marks that the grant does not name (`mark-bits`), the kernel's log (`packet-log`) and packets beside connection tracking (`untracked-packets`) are out of reach
     hostile::mark_its_packets hostile::mark_everybodys_packets hostile::log_without_leave
     host/grant/src/gate/tests/sets::a_statement_stands_where_the_kernel_can_do_it_and_the_grant_names_it
+A chain of its own is reached by its own network's rules only, each tied to it, and what its rules do is what those of its base chain may
+    hostile::jump_into_a_chain_of_another_network hostile::jump_for_everybody hostile::jump_from_another_hook
+    host/grant/src/gate/tests/chains::a_rule_of_a_chain_is_as_one_of_the_base_chain_but_for_its_tie
+Ways between chains lead in no circle
+    hostile::jump_in_a_circle hostile::jump_into_itself host/grant/src/gate/tests/chains::no_way_leads_in_a_circle_or_is_too_long
 A call that fails, traps or takes too long leaves nothing behind, and neither does a daemon that is killed
     faults::bridge faults::probe faults::every_action_of_the_probe hostile::remove_then_trap hostile::trap_after_a_link
     transactions::what_the_kernel_was_still_busy_with_when_time_was_up_is_undone
@@ -208,13 +213,16 @@ host ports, once for each address
     hostile::many_ports_of_the_hosts_choice hostile::ports_by_tunnels shares::a_driver_leaves_as_many_ports_as_it_has
 of the ephemeral ports, all drivers together
     shares::half_of_the_ephemeral_ports_stays_the_hosts
-nftables and policy rules
-    hostile::many_rules
+nftables and policy rules, chains of its own
+    hostile::many_rules hostile::a_thousand_chains
 sets of nftables rules; what is in them
     hostile::many_sets hostile::many_elements_one_by_one hostile::elements_over_many_sets
 elements of the sets of a network; its rules that write a log
     host/grant/src/gate/tests/sets::elements_are_of_their_sets_kind_apart_and_so_many hostile::log_a_flood
     host/grant/src/gate/tests/sets::a_log_says_whose_it_is_and_few_rules_write_it
+chains behind each other; rules that a packet may meet by jumps
+    host/grant/src/gate/tests/chains::no_way_leads_in_a_circle_or_is_too_long
+    host/grant/src/gate/tests/chains::ways_do_not_multiply_without_end
 table entries (`table-entries`)
     hostile::many_entries
 bytes in the store

@@ -195,6 +195,30 @@ const ATTACKS: &[(&str, &str)] = &[
     ("count-what-others-count", "nothing was counted for others' rules"),
     ("many-packet-rules", "nftables.add-packet-rules: the driver's grant allows 10 (limits: rules)"),
     ("redirect-the-hosts-ssh-and-count", "host port 22/tcp of 0.0.0.0 is not taken by this endpoint"),
+    // Chains of its own, and ways in them. With more rules: host/grant/src/gate/tests/chains.rs.
+    ("jump-into-a-chain-of-another-network", "the network has no chain \"theirs\""),
+    ("rules-for-a-chain-of-another-network", "the network has no chain \"theirs\""),
+    ("jump-into-a-base-chain", "the network has no chain \"filter-forward-0\""),
+    ("goto-a-base-chain-of-the-hosts", "the network has no chain \"filter-input-0\""),
+    ("jump-into-itself", "leads to chains that were made before it: c was not"),
+    ("jump-in-a-circle", "a rule of the chain a leads to chains that were made before it: b was not"),
+    ("jump-from-another-hook", "the chain c is behind another base chain than the rule"),
+    ("jump-for-everybody", "nothing ties the rule to the network"),
+    ("jump-for-all-but-its-own", "nothing ties the rule to the network"),
+    ("return-from-a-base-chain", "a base chain returns nowhere"),
+    ("translate-behind-a-filter", "can't happen in a chain of filter at Forward"),
+    ("redirect-the-hosts-ssh-from-a-chain", "host port 22/tcp of 0.0.0.0 is not taken by this endpoint"),
+    ("chain-at-a-hook-that-is-not-granted", "the driver's grant lacks hooks: input 0"),
+    ("chain-by-the-name-of-another-table", "a chain's name is 1 to 32 letters"),
+    ("chain-by-an-endless-name", "a chain's name is 1 to 32 letters"),
+    ("a-thousand-chains", "nftables.add-chain: the driver's grant allows 10 (limits: rules)"),
+    ("chains-again-and-again", "nftables.add-chain: the driver's grant allows 10 (limits: rules)"),
+    ("chain-kept-by-a-rule", "a rule stands in the chain c, or leads there: remove it first"),
+    ("chain-kept-by-a-jump", "a rule stands in the chain c, or leads there: remove it first"),
+    ("chain-back-in-the-same-call", "the network has a chain c until this call is done, which removes it"),
+    ("jump-into-a-chain-that-was-removed", "the network has no chain \"c\""),
+    ("log-from-a-chain", "the driver's grant lacks permissions: packet-log"),
+    ("fail-after-a-chain", "gave up with a chain in the kernel"),
     // Packet rules and settings of others.
     ("drop-everything", "nothing ties the rule to the network"),
     ("drop-another-network", "nothing ties the rule to the network"),
@@ -538,6 +562,29 @@ attacks! {
     count_what_others_count: "count-what-others-count"
     many_packet_rules: "many-packet-rules"
     redirect_the_hosts_ssh_and_count: "redirect-the-hosts-ssh-and-count"
+    jump_into_a_chain_of_another_network: "jump-into-a-chain-of-another-network"
+    rules_for_a_chain_of_another_network: "rules-for-a-chain-of-another-network"
+    jump_into_a_base_chain: "jump-into-a-base-chain"
+    goto_a_base_chain_of_the_hosts: "goto-a-base-chain-of-the-hosts"
+    jump_into_itself: "jump-into-itself"
+    jump_in_a_circle: "jump-in-a-circle"
+    jump_from_another_hook: "jump-from-another-hook"
+    jump_for_everybody: "jump-for-everybody"
+    jump_for_all_but_its_own: "jump-for-all-but-its-own"
+    return_from_a_base_chain: "return-from-a-base-chain"
+    translate_behind_a_filter: "translate-behind-a-filter"
+    redirect_the_hosts_ssh_from_a_chain: "redirect-the-hosts-ssh-from-a-chain"
+    chain_at_a_hook_that_is_not_granted: "chain-at-a-hook-that-is-not-granted"
+    chain_by_the_name_of_another_table: "chain-by-the-name-of-another-table"
+    chain_by_an_endless_name: "chain-by-an-endless-name"
+    a_thousand_chains: "a-thousand-chains"
+    chains_again_and_again: "chains-again-and-again"
+    chain_kept_by_a_rule: "chain-kept-by-a-rule"
+    chain_kept_by_a_jump: "chain-kept-by-a-jump"
+    chain_back_in_the_same_call: "chain-back-in-the-same-call"
+    jump_into_a_chain_that_was_removed: "jump-into-a-chain-that-was-removed"
+    log_from_a_chain: "log-from-a-chain"
+    fail_after_a_chain: "fail-after-a-chain"
     drop_everything: "drop-everything"
     drop_another_network: "drop-another-network"
     drop_all_but_its_own: "drop-all-but-its-own"

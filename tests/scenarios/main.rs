@@ -5,6 +5,7 @@ mod addresses;
 mod author;
 mod bandwidth;
 mod bounded;
+mod chains;
 mod claims;
 mod cluster;
 mod cold;

@@ -231,6 +231,18 @@ extern void __wasm_import_pontoon_driver_nftables_list_elements(uint8_t *, size_
 __attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-packet-rules")))
 extern void __wasm_import_pontoon_driver_nftables_add_packet_rules(int32_t, int32_t, uint8_t *, size_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-chain")))
+extern void __wasm_import_pontoon_driver_nftables_add_chain(int32_t, int32_t, uint8_t *, size_t, int32_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("remove-chain")))
+extern void __wasm_import_pontoon_driver_nftables_remove_chain(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("list-chains")))
+extern void __wasm_import_pontoon_driver_nftables_list_chains(uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-chain-rules")))
+extern void __wasm_import_pontoon_driver_nftables_add_chain_rules(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
 __attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("read-counters")))
 extern void __wasm_import_pontoon_driver_nftables_read_counters(uint8_t *, size_t, uint8_t *);
 
@@ -2030,6 +2042,14 @@ void pontoon_driver_nftables_action_free(pontoon_driver_nftables_action_t *ptr) 
       pontoon_driver_nftables_packet_log_free(&ptr->val.log);
       break;
     }
+    case 4: {
+      driver_string_free(&ptr->val.jump);
+      break;
+    }
+    case 5: {
+      driver_string_free(&ptr->val.goto_);
+      break;
+    }
   }
 }
 
@@ -2056,6 +2076,12 @@ void pontoon_driver_nftables_list_statement_free(pontoon_driver_nftables_list_st
 }
 
 void pontoon_driver_nftables_packet_rule_free(pontoon_driver_nftables_packet_rule_t *ptr) {
+  pontoon_driver_nftables_list_packet_condition_free(&ptr->conditions);
+  pontoon_driver_nftables_list_statement_free(&ptr->statements);
+  pontoon_driver_nftables_action_free(&ptr->action);
+}
+
+void pontoon_driver_nftables_chain_rule_free(pontoon_driver_nftables_chain_rule_t *ptr) {
   pontoon_driver_nftables_list_packet_condition_free(&ptr->conditions);
   pontoon_driver_nftables_list_statement_free(&ptr->statements);
   pontoon_driver_nftables_action_free(&ptr->action);
@@ -2146,6 +2172,17 @@ void pontoon_driver_nftables_list_packet_rule_free(pontoon_driver_nftables_list_
     pontoon_driver_nftables_packet_rule_t *list_ptr = ptr->ptr;
     for (size_t i = 0; i < list_len; i++) {
       pontoon_driver_nftables_packet_rule_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_list_chain_rule_free(pontoon_driver_nftables_list_chain_rule_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_chain_rule_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_chain_rule_free(&list_ptr[i]);
     }
     free(list_ptr);
   }
@@ -5910,15 +5947,15 @@ bool pontoon_driver_nftables_add_packet_rules(pontoon_driver_nftables_borrow_nam
     }
     case 1: {
       result.is_err = true;
-      driver_option_u32_t option45;
+      driver_option_u32_t option48;
       switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
         case 0: {
-          option45.is_some = false;
+          option48.is_some = false;
           break;
         }
         case 1: {
-          option45.is_some = true;
-          option45.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          option48.is_some = true;
+          option48.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
           break;
         }
       }
@@ -5926,7 +5963,193 @@ bool pontoon_driver_nftables_add_packet_rules(pontoon_driver_nftables_borrow_nam
       result.val.err = (pontoon_driver_types_error_t) {
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
-        (driver_option_u32_t) option45,
+        (driver_option_u32_t) option48,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_add_chain(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, driver_string_t *name, pontoon_driver_nftables_chain_t *base, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_nftables_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_nftables_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_add_chain(option, option1, (uint8_t *) (*name).ptr, (*name).len, (int32_t) (*base).chain_type, (int32_t) (*base).hook, (*base).priority, ptr);
+  pontoon_driver_nftables_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option2,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_remove_chain(driver_string_t *name, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_remove_chain((uint8_t *) (*name).ptr, (*name).len, ptr);
+  pontoon_driver_nftables_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_list_chains(driver_list_string_t *ret, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_list_chains(ptr);
+  pontoon_driver_nftables_result_list_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (driver_list_string_t) { (driver_string_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_add_chain_rules(driver_string_t *chain, pontoon_driver_nftables_list_chain_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_add_chain_rules((uint8_t *) (*chain).ptr, (*chain).len, (uint8_t *) (*rules).ptr, (*rules).len, ptr);
+  pontoon_driver_nftables_result_list_rule_id_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_nftables_list_rule_id_t) { (pontoon_driver_nftables_rule_id_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
       };
       break;
     }

@@ -1449,6 +1449,8 @@ typedef struct pontoon_driver_nftables_action_t {
     pontoon_driver_nftables_verdict_t     plain;
     pontoon_driver_nftables_rejection_t     reject;
     pontoon_driver_nftables_packet_log_t     log;
+    driver_string_t     jump;
+    driver_string_t     goto_;
   } val;
 } pontoon_driver_nftables_action_t;
 
@@ -1459,6 +1461,12 @@ typedef struct pontoon_driver_nftables_action_t {
 #define PONTOON_DRIVER_NFTABLES_ACTION_REJECT 2
 // It is logged and goes on to the next rule. It is a permission of its own (`packet-log`), and a network has at most 8 such rules.
 #define PONTOON_DRIVER_NFTABLES_ACTION_LOG 3
+// It goes on in a chain that `add-chain` made, and comes back to the next rule if it gets to the end there. See there which chains may be named.
+#define PONTOON_DRIVER_NFTABLES_ACTION_JUMP 4
+// The same, and it does not come back: at the end it goes on where it would have gone from the end of this rule's chain.
+#define PONTOON_DRIVER_NFTABLES_ACTION_GOTO 5
+// Back behind the rule that led here. In chains that `add-chain` made.
+#define PONTOON_DRIVER_NFTABLES_ACTION_RETURN 6
 
 typedef struct {
   pontoon_driver_nftables_packet_condition_t *ptr;
@@ -1479,6 +1487,16 @@ typedef struct pontoon_driver_nftables_packet_rule_t {
   pontoon_driver_nftables_list_statement_t   statements;
   pontoon_driver_nftables_action_t   action;
 } pontoon_driver_nftables_packet_rule_t;
+
+// A rule of a chain that `add-chain` made. It needs no tie to the network: each packet comes by a rule that has one. Whose packets a
+// `destination-nat` takes it says all the same.
+typedef struct pontoon_driver_nftables_chain_rule_t {
+  // All of them must hold; at most 16.
+  pontoon_driver_nftables_list_packet_condition_t   conditions;
+  // As in a `packet-rule` of the base chain.
+  pontoon_driver_nftables_list_statement_t   statements;
+  pontoon_driver_nftables_action_t   action;
+} pontoon_driver_nftables_chain_rule_t;
 
 typedef struct pontoon_driver_nftables_counter_t {
   uint64_t   packets;
@@ -1547,6 +1565,11 @@ typedef struct {
   pontoon_driver_nftables_packet_rule_t *ptr;
   size_t len;
 } pontoon_driver_nftables_list_packet_rule_t;
+
+typedef struct {
+  pontoon_driver_nftables_chain_rule_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_chain_rule_t;
 
 typedef struct {
   bool is_some;
@@ -2364,10 +2387,30 @@ extern bool pontoon_driver_nftables_remove_elements(driver_string_t *set, pontoo
 // - `not-found`: the network has no set of that name.
 extern bool pontoon_driver_nftables_list_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *ret, pontoon_driver_nftables_error_t *err);
 // Adds rules at the ends of their chains; the ids are in the same order. `remove` and `list` are for these, too.
-// - `forbidden`, `unavailable`, `not-found`: as with `add`; marks, a log or untracked packets that the grant does not name; a set of another
-//   endpoint's; more than 8 rules that log; no set of that name.
+// - `forbidden`, `unavailable`, `not-found`: as with `add`; marks, a log or untracked packets that the grant does not name; a set or chain of
+//   another endpoint's; more than 8 rules that log; no set or chain of that name; ways that are too many (see `add-chain-rules`).
 // - `invalid-argument`: as with `add`; a set of another kind or namespace; a statement or an action that can't stand in that chain.
 extern bool pontoon_driver_nftables_add_packet_rules(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_packet_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
+// Makes an empty chain behind a base chain, in one namespace, none: the host's. Rules lead there by `jump` and `goto`: those of the base chain,
+// and those of chains behind it that were made later, so that no way leads in a circle. What its rules may do is what those of the base chain
+// may. It belongs to the endpoint or network of the call; rules in an endpoint's, and ways there, are for calls of that endpoint. No other
+// network sees it, whatever its name.
+// - `already-exists`: the network has a chain of that name in whichever namespace, or this call has removed it.
+// - `invalid-argument`: a name that is not 1 to 32 letters, digits, `-` or `_`; a nat chain at `forward`.
+// - `forbidden`: a namespace, or a hook with a priority, that the grant does not name.
+// - `unavailable`: the driver has as many rules and chains as its grant says (`rules`).
+extern bool pontoon_driver_nftables_add_chain(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, driver_string_t *name, pontoon_driver_nftables_chain_t *base, pontoon_driver_nftables_error_t *err);
+// Removes a chain, when the call has returned ok. Ok if it is not there.
+// - `forbidden`: a rule stands in it, or leads there.
+extern bool pontoon_driver_nftables_remove_chain(driver_string_t *name, pontoon_driver_nftables_error_t *err);
+// The names of the network's chains.
+// - None to be expected.
+extern bool pontoon_driver_nftables_list_chains(driver_list_string_t *ret, pontoon_driver_nftables_error_t *err);
+// Adds rules at the end of such a chain; the ids are in the same order. `remove` and `list` are for these, too.
+// - `forbidden`, `unavailable`, `invalid-argument`: as with `add-packet-rules`; a chain of another endpoint's; a way to a chain that was not made
+//   before this one or is behind another base chain, to a ninth chain behind each other, or by which a packet may meet more than 65,536 rules.
+// - `not-found`: the network has no chain of that name, or none to which a rule leads; no set of that name; a link of a condition is gone.
+extern bool pontoon_driver_nftables_add_chain_rules(driver_string_t *chain, pontoon_driver_nftables_list_chain_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
 // What rules of the call's network have counted since they were made or, where somebody had flushed them, put back. None for an id without a counter, and for
 // those of no rule of the network.
 // - `invalid-argument`: more than 1,000 ids.
@@ -2879,6 +2922,8 @@ void pontoon_driver_nftables_list_statement_free(pontoon_driver_nftables_list_st
 
 void pontoon_driver_nftables_packet_rule_free(pontoon_driver_nftables_packet_rule_t *ptr);
 
+void pontoon_driver_nftables_chain_rule_free(pontoon_driver_nftables_chain_rule_t *ptr);
+
 void pontoon_driver_nftables_option_borrow_namespace_free(pontoon_driver_nftables_option_borrow_namespace_t *ptr);
 
 void pontoon_driver_nftables_list_rule_free(pontoon_driver_nftables_list_rule_t *ptr);
@@ -2898,6 +2943,8 @@ void pontoon_driver_nftables_list_element_free(pontoon_driver_nftables_list_elem
 void pontoon_driver_nftables_result_list_element_error_free(pontoon_driver_nftables_result_list_element_error_t *ptr);
 
 void pontoon_driver_nftables_list_packet_rule_free(pontoon_driver_nftables_list_packet_rule_t *ptr);
+
+void pontoon_driver_nftables_list_chain_rule_free(pontoon_driver_nftables_list_chain_rule_t *ptr);
 
 void pontoon_driver_nftables_option_counter_free(pontoon_driver_nftables_option_counter_t *ptr);
 

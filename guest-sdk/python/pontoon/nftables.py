@@ -9,6 +9,7 @@ from wit_world.imports.links import Link
 from wit_world.imports.namespaces import Namespace
 from wit_world.imports.nftables import (
     Chain,
+    ChainRule,
     ChainType,
     Condition,
     ConnectionStates,
@@ -193,6 +194,26 @@ def list_elements(name: str) -> builtins.list[Element]:
 def add_packet_rules(rules: Iterable[PacketRule], namespace: Namespace | None = None) -> builtins.list[int]:
     """Adds rules with more than a `Rule` has: sets, counters, limits, marks, a log."""
     return nftables.add_packet_rules(namespace, [*rules])
+
+
+def add_chain(name: str, base: Chain, namespace: Namespace | None = None) -> None:
+    """Makes an empty chain behind a base chain, which belongs to the endpoint or network of the call. `Action_Jump` and `Action_Goto` lead there."""
+    nftables.add_chain(namespace, name, base)
+
+
+def remove_chain(name: str) -> None:
+    """Removes a chain in which no rule stands, and that none leads to. Nothing to do if it is not there."""
+    nftables.remove_chain(name)
+
+
+def list_chains() -> builtins.list[str]:
+    """The names of the network's chains."""
+    return nftables.list_chains()
+
+
+def add_chain_rules(chain: str, rules: Iterable[ChainRule]) -> builtins.list[int]:
+    """Adds rules at the end of a chain that `add_chain` made, and gives their ids."""
+    return nftables.add_chain_rules(chain, [*rules])
 
 
 def read_counters(ids: Iterable[int]) -> builtins.list[Counter | None]:

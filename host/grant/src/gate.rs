@@ -5,6 +5,7 @@
 //! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `wireguard`, `rules`, `nftables`, `sets`, `settings`, `shaping`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
+pub mod chains;
 mod entries;
 pub mod links;
 mod names;

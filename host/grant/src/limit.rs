@@ -26,7 +26,7 @@ pub enum Limit {
     Routes,
     /// Neighbours, forwarding entries and WireGuard peers of all its links.
     Neighbours,
-    /// nftables and policy rules of all its networks, and links that forward.
+    /// nftables and policy rules of all its networks, chains of its own, and links that forward.
     Rules,
     /// Sets that nftables rules of all its networks look into.
     Sets,

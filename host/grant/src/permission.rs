@@ -103,6 +103,9 @@ impl Permission {
             H::NftablesAdd | H::NftablesRemove | H::NftablesList => P::PacketFilter,
             H::NftablesAddSet | H::NftablesRemoveSet | H::NftablesListSets => P::PacketFilter,
             H::NftablesAddElements | H::NftablesRemoveElements | H::NftablesListElements => P::PacketFilter,
+            H::NftablesAddChain | H::NftablesRemoveChain | H::NftablesListChains | H::NftablesAddChainRules => {
+                P::PacketFilter
+            }
             H::NftablesAddPacketRules | H::NftablesReadCounters => P::PacketFilter,
             H::SysctlsGetLink | H::SysctlsSetLink => P::LinkSettings,
             H::SysctlsGetNeighbour | H::SysctlsSetNeighbour => P::LinkSettings,

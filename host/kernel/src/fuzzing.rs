@@ -40,6 +40,7 @@ pub fn netlink(bytes: &[u8]) {
         7 => {
             let set = NftSet { name: "s".into(), kind: NftSetKind::Ipv4, elements: Vec::new() };
             drop((kernel.nft_tables(&host), kernel.nft_rules(&host, "a")));
+            drop(kernel.nft_own_chains(&host));
             drop((kernel.nft_counters(&host, "a"), kernel.has_nft_set(&host, "a", &set)));
         }
         8 => drop(kernel.dropping_chains(&host)),
@@ -58,8 +59,12 @@ fn change(kernel: &Kernel, link: &LinkKey) {
     };
     let (Some(first), Some(second)) = (end("a"), end("b")) else { return };
     let down = LinkChanges { up: Some(false), ..LinkChanges::default() };
-    let rules =
-        vec![NftHandle { chain: NftChain { hook: NftHook::Forward, priority: 0, nat: false }, port: None, handle: 1 }];
+    let rules = vec![NftHandle {
+        chain: NftChain { hook: NftHook::Forward, priority: 0, nat: false },
+        port: None,
+        own: None,
+        handle: 1,
+    }];
     let _ = kernel.apply(&[
         Change::AddLink(LinkSpec { end: first, kind: LinkKind::Veth(Box::new(second)) }),
         Change::SetLink(link.clone(), down),

@@ -385,6 +385,11 @@ impl Kernel {
         nft::rules(&mut self.session(), namespace, None)
     }
 
+    /// The own chains of all tables of family inet, each with its table.
+    pub fn nft_own_chains(&self, namespace: &Namespace) -> Result<Vec<(String, NftOwnChain)>, Error> {
+        nft::own::all(&mut self.session(), namespace)
+    }
+
     /// The names of the sets of a table.
     pub fn nft_sets(&self, namespace: &Namespace, table: &str) -> Result<Vec<String>, Error> {
         nft::sets::names(&mut self.session(), namespace, table)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::NftRule;
+use crate::{NftChain, NftHandle, NftRule};
 
 /// What is in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,11 +81,29 @@ pub struct NftSet {
     pub elements: Vec<NftElement>,
 }
 
+/// A chain that rules lead to, behind a base chain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NftOwnChain {
+    /// Whose packets come there.
+    pub base: NftChain,
+    /// Its name behind that of its base chain.
+    pub name: String,
+}
+
+impl NftOwnChain {
+    /// The one that a rule is in.
+    pub(crate) fn of(rule: &NftHandle) -> Option<Self> {
+        Some(Self { base: rule.chain, name: rule.own.clone()? })
+    }
+}
+
 /// A table as it is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct NftTable<'a> {
     /// Its name.
     pub name: &'a str,
+    /// Its own chains.
+    pub chains: &'a [NftOwnChain],
     /// Its sets.
     pub sets: &'a [NftSet],
     /// Its rules.

@@ -173,6 +173,7 @@ fn rule(nat: bool, hook: NftHook, properties: &[NftProperty], verdict: NftVerdic
         conditions,
         statements: Vec::new(),
         verdict,
+        own: None,
         comment: String::new(),
     }
 }

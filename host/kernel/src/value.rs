@@ -10,7 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use words::{LinkName, MacAddress};
 
-use crate::{HostPort, NftElement, NftMember, NftRejection, NftSetKind, NftStatement, PortWish, Rate, SetPeers};
+use crate::{
+    HostPort, NftElement, NftMember, NftOwnChain, NftRejection, NftSetKind, NftStatement, PortWish, Rate, SetPeers,
+};
 
 /// Which network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -344,6 +346,9 @@ pub struct NftRule {
     pub statements: Vec<NftStatement>,
     /// What happens at last.
     pub verdict: NftVerdict,
+    /// The name of the own chain behind that chain in which it stands; none: it stands in the base chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<String>,
     /// The comment (NFTA_RULE_USERDATA, at most 128 bytes): who made it.
     pub comment: String,
 }
@@ -440,6 +445,12 @@ pub enum NftVerdict {
     /// log with a prefix, at most so many lines in a second; then on to the next rule
     #[expect(missing_docs, reason = "the names say it")]
     Log { prefix: String, rate: u32 },
+    /// jump to an own chain behind the same base chain, by its name
+    Jump(String),
+    /// goto
+    Goto(String),
+    /// return
+    Return,
 }
 
 /// A rule that is there.
@@ -470,6 +481,9 @@ pub struct NftHandle {
     /// The port in whose chain it is, to which the base chain leads; none: it is in the base chain itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<NftPort>,
+    /// The name of the own chain behind the base chain in which it is; none: it is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<String>,
     /// The kernel's handle in its table.
     pub handle: u64,
 }
@@ -574,6 +588,12 @@ pub enum Change {
     /// Removes rules, chains that are empty then, and the table if all are. Ok for what is gone.
     #[expect(missing_docs, reason = "the fields say it")]
     RemoveNftRules { namespace: Namespace, table: String, rules: Vec<NftHandle> },
+    /// An empty chain in a table, which is made with it. Rules of its base chain lead there. `EEXIST`: there is one.
+    #[expect(missing_docs, reason = "the fields say it")]
+    AddNftChain { namespace: Namespace, table: String, chain: NftOwnChain },
+    /// Removes a chain, and the table if nothing else is in it. Ok if it is gone. `EBUSY`: a rule stands in it, or leads there.
+    #[expect(missing_docs, reason = "the fields say it")]
+    RemoveNftChain { namespace: Namespace, table: String, chain: NftOwnChain },
     /// An empty set in a table, which is made with it.
     #[expect(missing_docs, reason = "the fields say it")]
     AddNftSet { namespace: Namespace, table: String, set: String, kind: NftSetKind },

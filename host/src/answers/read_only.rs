@@ -41,7 +41,8 @@ fn only_reads(call: HostCall) -> bool {
     let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
     let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace | H::ShapingGetRate);
     let tunnelled = matches!(call, H::LinksReadPublicKey | H::LinksListPeers);
-    let counted = matches!(call, H::NftablesListSets | H::NftablesListElements | H::NftablesReadCounters);
+    let counted =
+        matches!(call, H::NftablesListSets | H::NftablesListChains | H::NftablesListElements | H::NftablesReadCounters);
     harmless || stored || placed || linked || routed || known || set || counted || tunnelled
 }
 
@@ -88,6 +89,7 @@ mod tests {
             "list-forwarding",
             "list-whole",
             "list-sets",
+            "list-chains",
             "list-elements",
             "read-counters",
             "info",

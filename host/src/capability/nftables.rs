@@ -90,6 +90,39 @@ impl wit::Host for CallState {
         Ok(ids.into_iter().map(i64::cast_unsigned).collect())
     }
 
+    fn add_chain(&mut self, namespace: Option<NamespaceHandle>, name: String, base: wit::Chain) -> Answer<()> {
+        let place = handle::namespace(self, namespace)?;
+        let table = self.network()?.nft_table.clone();
+        let (gate, transaction) = self.parts()?;
+        let chain = gate.add_chain(transaction, place.as_ref(), &table, name, chain(&base))?;
+        Ok(transaction.add_chain(chain)?)
+    }
+
+    fn remove_chain(&mut self, name: String) -> Answer<()> {
+        let (gate, transaction) = self.parts()?;
+        Ok(transaction.remove_chain(gate.remove_chain(transaction, name)?)?)
+    }
+
+    fn list_chains(&mut self) -> Answer<Vec<String>> {
+        Ok(self.transaction()?.chain_names()?)
+    }
+
+    fn add_chain_rules(&mut self, chain: String, rules: Vec<wit::ChainRule>) -> Answer<Vec<u64>> {
+        check_length(&rules)?;
+        let (gate, transaction) = self.parts()?;
+        let own = gate.chain(transaction, &chain)?;
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rules =
+            rules.iter().map(|rule| packets::wanted_behind(self, own.base, rule)).collect::<Answer<Vec<_>>>()?;
+        let table = self.network()?.nft_table.clone();
+        let (gate, transaction) = self.parts()?;
+        let rules = gate.add_chain_rules(transaction, &table, own, rules)?;
+        let ids = transaction.add_nft_rules(rules)?;
+        Ok(ids.into_iter().map(i64::cast_unsigned).collect())
+    }
+
     fn read_counters(&mut self, ids: Vec<u64>) -> Answer<Vec<Option<wit::Counter>>> {
         check_length(&ids)?;
         let ids: Vec<i64> = ids.into_iter().map(u64::cast_signed).collect();

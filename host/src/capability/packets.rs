@@ -3,7 +3,9 @@
 use super::{Answer, CallState, convert, nftables};
 use ask::{Refusal, nftables as wit};
 use grant::gate::nftables::{WantedCondition, WantedNftRule, WantedProperty};
-use kernel::{NftElement, NftField, NftProperty, NftRate, NftRejection, NftSetKind, NftStatement, NftVerdict};
+use kernel::{
+    NftChain, NftElement, NftField, NftProperty, NftRate, NftRejection, NftSetKind, NftStatement, NftVerdict,
+};
 
 /// Statements of one rule.
 const STATEMENTS: usize = 8;
@@ -44,17 +46,33 @@ pub(super) fn shown(element: NftElement) -> wit::Element {
 }
 
 pub(super) fn wanted(call: &CallState, rule: &wit::PacketRule) -> Answer<WantedNftRule> {
-    nftables::check_count(rule.conditions.len())?;
-    if rule.statements.len() > STATEMENTS {
+    let wit::PacketRule { chain, conditions, statements, action } = rule;
+    rule_in(call, nftables::chain(chain), conditions, statements, action)
+}
+
+/// A rule of a chain of the network's own, as one of its base chain.
+pub(super) fn wanted_behind(call: &CallState, base: NftChain, rule: &wit::ChainRule) -> Answer<WantedNftRule> {
+    rule_in(call, base, &rule.conditions, &rule.statements, &rule.action)
+}
+
+fn rule_in(
+    call: &CallState,
+    chain: NftChain,
+    conditions: &[wit::PacketCondition],
+    statements: &[wit::Statement],
+    does: &wit::Action,
+) -> Answer<WantedNftRule> {
+    nftables::check_count(conditions.len())?;
+    if statements.len() > STATEMENTS {
         return Err(Refusal::invalid(format!("a rule has at most {STATEMENTS} statements")));
     }
-    let conditions = rule.conditions.iter().map(|given| condition(call, given)).collect::<Answer<Vec<_>>>()?;
+    let conditions = conditions.iter().map(|given| condition(call, given)).collect::<Answer<Vec<_>>>()?;
     nftables::check_ports(&conditions)?;
-    let statements = rule.statements.iter().map(statement).collect::<Answer<Vec<_>>>()?;
+    let statements = statements.iter().map(statement).collect::<Answer<Vec<_>>>()?;
     if statements.iter().filter(|statement| **statement == NftStatement::Counter).count() > 1 {
         return Err(Refusal::invalid("a rule has one counter"));
     }
-    let verdict = action(&rule.action)?;
+    let verdict = action(does)?;
     let writes_tcp = statements.iter().any(|statement| matches!(statement, NftStatement::ClampSegments(_)))
         || verdict == NftVerdict::Reject(NftRejection::TcpReset);
     if writes_tcp && !has_protocol(&conditions, &[TCP]) {
@@ -62,7 +80,7 @@ pub(super) fn wanted(call: &CallState, rule: &wit::PacketRule) -> Answer<WantedN
             "a segment's size and a reset are for packets of TCP: the rule needs that protocol",
         ));
     }
-    Ok(WantedNftRule { chain: nftables::chain(&rule.chain), conditions, statements, verdict })
+    Ok(WantedNftRule { chain, conditions, statements, verdict })
 }
 
 fn has_protocol(conditions: &[WantedCondition], any: &[u8]) -> bool {
@@ -164,6 +182,9 @@ fn action(action: &wit::Action) -> Answer<NftVerdict> {
             }
             NftVerdict::Log { prefix: log.prefix.clone(), rate: log.rate }
         }
+        wit::Action::Jump(to) => NftVerdict::Jump(to.clone()),
+        wit::Action::Goto(to) => NftVerdict::Goto(to.clone()),
+        wit::Action::Return => NftVerdict::Return,
     })
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
-use kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, NftSetKind, Outcome};
+use kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, NftOwnChain, NftSetKind, Outcome};
 use operation::engine::Known;
 use operation::table::Collected;
 use store::{Batch, Durability, Endpoint, Network, Object, Thing, Write};
@@ -243,6 +243,7 @@ impl Inner {
         let mut strays = Vec::new();
         let (prefix, host) = (self.nft_prefix(), crate::firewall::table(&self.store));
         // The host's own table is no object of a call; `Firewall::sync` sees to it.
+        let chains = self.kernel.nft_own_chains(namespace)?;
         let is_ours = |table: &String| table.starts_with(&prefix) && *table != host;
         for table in self.kernel.nft_tables(namespace)?.into_iter().filter(is_ours) {
             let owned: Vec<&NftHandle> = objects
@@ -263,7 +264,14 @@ impl Inner {
                     _ => None,
                 })
                 .collect();
-            if owned.is_empty() && sets.is_empty() {
+            let own_chains: BTreeSet<&NftOwnChain> = objects
+                .iter()
+                .filter_map(|o| match &o.thing {
+                    Thing::NftChain { namespace: n, table: t, chain } if n == namespace && *t == table => Some(chain),
+                    _ => None,
+                })
+                .collect();
+            if owned.is_empty() && sets.is_empty() && own_chains.is_empty() {
                 let name = format!("nftables table {table}");
                 strays.push((Change::RemoveNftTable { namespace: namespace.clone(), table }, name));
                 continue;
@@ -276,6 +284,12 @@ impl Inner {
                 strays
                     .push((Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules }, name));
             }
+            let of_table = chains.iter().filter(|(of, chain)| *of == table && !own_chains.contains(chain));
+            strays.extend(of_table.map(|(_, chain)| {
+                let (namespace, table, chain) = (namespace.clone(), table.clone(), chain.clone());
+                let name = format!("nftables chain {} of {table}", chain.name);
+                (Change::RemoveNftChain { namespace, table, chain }, name)
+            }));
             // A note of a set that goes could not be done while such a rule looked into it. (What kind it is of, only undo would need.)
             let there = self.kernel.nft_sets(namespace, &table)?;
             for set in there.into_iter().filter(|set| !sets.contains(set.as_str())) {
@@ -304,9 +318,10 @@ impl Inner {
 /// The namespaces in which this instance has made something.
 fn namespaces(objects: &[Object], endpoints: &[Endpoint]) -> BTreeSet<Namespace> {
     let of_objects = objects.iter().filter_map(|o| match &o.thing {
-        Thing::Link { namespace, .. } | Thing::NftRule { namespace, .. } | Thing::NftSet { namespace, .. } => {
-            Some(namespace.clone())
-        }
+        Thing::Link { namespace, .. }
+        | Thing::NftRule { namespace, .. }
+        | Thing::NftChain { namespace, .. }
+        | Thing::NftSet { namespace, .. } => Some(namespace.clone()),
         Thing::Namespace { path, .. } => Some(Namespace::At(path.clone())),
         _ => None,
     });

@@ -158,7 +158,7 @@ impl Keeper {
             not(NftProperty::Connection(ANSWERS)),
             not(NftProperty::DestinationTranslated),
         ];
-        NftRule { chain: GUARD, conditions, statements: Vec::new(), verdict: NftVerdict::Drop, comment }
+        NftRule { chain: GUARD, conditions, statements: Vec::new(), verdict: NftVerdict::Drop, own: None, comment }
     }
 }
 
@@ -172,7 +172,7 @@ fn between(closed: &Closed, tag: &str) -> Vec<NftRule> {
             is(NftProperty::OutputLinks(links.clone())),
         ];
         let comment = comment(tag, if ipv4 { "closed-4" } else { "closed-6" }, links);
-        NftRule { chain: GUARD, conditions, statements: Vec::new(), verdict: NftVerdict::Drop, comment }
+        NftRule { chain: GUARD, conditions, statements: Vec::new(), verdict: NftVerdict::Drop, own: None, comment }
     };
     [(true, &closed.ipv4), (false, &closed.ipv6)].into_iter().filter(|(_, links)| !links.is_empty()).map(rule).collect()
 }

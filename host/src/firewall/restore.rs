@@ -1,6 +1,6 @@
 //! Puts the networks' own packet rules back after somebody flushed them: `nft flush ruleset`, a reload of a firewall, a table that is deleted.
 //!
-//! A table that lacks a rule or a set of the store is made anew with all of them, in one step. Its rules have other handles then, so these go into the
+//! A table that lacks a rule, a chain or a set of the store is made anew with all of them, in one step. Its rules have other handles then, so these go into the
 //! store. A call that runs meanwhile has read the old ones, or made rules that the store did not have yet: it sees by
 //! [`Firewall::rounds`](super::Firewall::rounds) that this was going on, and has it done again at its end.
 
@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::Keeper;
 use super::connections::translated;
-use kernel::{Change, Namespace, NftHandle, NftRule, NftSet, NftTable, Stale};
+use kernel::{Change, Namespace, NftHandle, NftOwnChain, NftRule, NftSet, NftTable, Stale};
 use store::{Batch, Durability, Object, Thing, Write};
 use words::Id;
 
@@ -20,6 +20,7 @@ const TRIES: usize = 5;
 #[derive(Default)]
 struct Wanted {
     rules: Vec<(Object, NftHandle, NftRule)>,
+    chains: Vec<NftOwnChain>,
     sets: Vec<NftSet>,
     /// Whose it is.
     network: Option<Id>,
@@ -51,12 +52,16 @@ impl Keeper {
         let mut there: HashMap<(String, NftHandle), String> = HashMap::new();
         let found = if tables.is_empty() { Vec::new() } else { self.kernel.all_nft_rules(&Namespace::Host)? };
         there.extend(found.into_iter().map(|rule| ((rule.table, rule.handle), rule.comment)));
+        let has_chains = tables.values().any(|wanted| !wanted.chains.is_empty());
+        let chains = if has_chains { self.kernel.nft_own_chains(&Namespace::Host)? } else { Vec::new() };
+        let chains: HashSet<(String, NftOwnChain)> = chains.into_iter().collect();
         let mut whole = HashSet::new();
         for (table, wanted) in &tables {
             let is_there = |(_, handle, rule): &(_, NftHandle, NftRule)| {
                 there.get(&(table.clone(), handle.clone())) == Some(&rule.comment)
             };
-            if wanted.rules.iter().all(is_there) && self.has_sets(table, &wanted.sets)? {
+            let has_chains = wanted.chains.iter().all(|chain| chains.contains(&(table.clone(), chain.clone())));
+            if has_chains && wanted.rules.iter().all(is_there) && self.has_sets(table, &wanted.sets)? {
                 whole.insert(table.clone());
             }
         }
@@ -85,8 +90,7 @@ impl Keeper {
         let rules: Vec<Vec<NftRule>> =
             tables.iter().map(|(_, wanted)| wanted.rules.iter().map(|(_, _, rule)| rule.clone()).collect()).collect();
         let zipped = tables.iter().zip(&rules);
-        let named: Vec<NftTable> =
-            zipped.map(|((name, wanted), rules)| NftTable { name, sets: &wanted.sets, rules }).collect();
+        let named: Vec<NftTable> = zipped.map(|((name, wanted), rules)| table_of(name, wanted, rules)).collect();
         let handles = self.kernel.replace_nft_tables(&Namespace::Host, &named)?.into_iter().flatten();
         let objects = || tables.iter().flat_map(|(_, wanted)| &wanted.rules).map(|(object, ..)| object);
         let writes = objects().zip(handles).map(|(object, handle)| with_handle(object.clone(), handle)).collect();
@@ -99,6 +103,7 @@ impl Keeper {
             tracing::warn!(
                 rules = wanted.rules.len(),
                 sets = wanted.sets.len(),
+                chains = wanted.chains.len(),
                 "the packet rules of {table} were gone from the kernel and are back"
             );
         }
@@ -141,6 +146,13 @@ impl Keeper {
                 _ => {}
             }
         }
+        for object in self.store.nft_chains()? {
+            if let Thing::NftChain { namespace: Namespace::Host, table, chain } = object.thing {
+                let wanted = tables.entry(table).or_default();
+                wanted.network.get_or_insert(object.network);
+                wanted.chains.push(chain);
+            }
+        }
         for object in self.store.nft_sets()? {
             match object.thing {
                 Thing::NftSet { namespace: Namespace::Host, table, name, kind } => {
@@ -160,6 +172,10 @@ impl Keeper {
         tables.retain(|table, _| !older.contains(table));
         Ok(tables)
     }
+}
+
+fn table_of<'a>(name: &'a str, wanted: &'a Wanted, rules: &'a [NftRule]) -> NftTable<'a> {
+    NftTable { name, chains: &wanted.chains, sets: &wanted.sets, rules }
 }
 
 fn with_handle(mut object: Object, new: NftHandle) -> Write {

@@ -24,7 +24,7 @@ impl Counts {
     pub fn add_thing(&mut self, thing: &Thing) {
         let limit = match thing {
             Thing::Link { .. } => Limit::Links,
-            Thing::NftRule { .. } | Thing::Rule(_) | Thing::Forward { .. } => Limit::Rules,
+            Thing::NftRule { .. } | Thing::NftChain { .. } | Thing::Rule(_) | Thing::Forward { .. } => Limit::Rules,
             Thing::NftSet { .. } => Limit::Sets,
             Thing::NftElement { .. } => Limit::SetElements,
             Thing::Namespace { .. } => Limit::Namespaces,

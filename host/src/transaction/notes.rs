@@ -26,14 +26,15 @@ pub(super) fn before(
 pub(super) fn unmarked(removals: &[Change]) -> Vec<Change> {
     let unmarked = |change: &&Change| {
         use Change::{
-            RemoveAddress, RemoveForwarding, RemoveNeighbour, RemoveNftElements, RemoveNftSet, RemovePath, RemoveProxy,
-            RemoveRoute, RemoveRule,
+            RemoveAddress, RemoveForwarding, RemoveNeighbour, RemoveNftChain, RemoveNftElements, RemoveNftSet,
+            RemovePath, RemoveProxy, RemoveRoute, RemoveRule,
         };
         matches!(
             change,
             RemoveAddress(..)
                 | RemoveForwarding(..)
                 | RemoveNeighbour(..)
+                | RemoveNftChain { .. }
                 | RemoveNftElements { .. }
                 | RemoveNftSet { .. }
                 | RemovePath(..)

@@ -39,7 +39,7 @@ pub(super) fn full(message: String) -> Error {
 fn objects(change: &Change) -> usize {
     match change {
         Change::AddNftRules { rules, .. } => rules.len(),
-        Change::AddNftSet { .. } => 1,
+        Change::AddNftSet { .. } | Change::AddNftChain { .. } => 1,
         Change::AddNftElements { elements, .. } => elements.len(),
         Change::AddLink(spec) => spec.links(),
         Change::AddPath(_) | Change::AddProxy(_) => 1,

@@ -103,6 +103,9 @@ fn of_packets(rule: &NftRule, names: &BTreeMap<u32, &str>) -> String {
         NftVerdict::Proceed => "go on".to_owned(),
         NftVerdict::Reject(rejection) => format!("reject {rejection:?}"),
         NftVerdict::Log { prefix, rate } => format!("log {prefix:?}, {rate} a second"),
+        NftVerdict::Jump(to) => format!("jump {to}"),
+        NftVerdict::Goto(to) => format!("goto {to}"),
+        NftVerdict::Return => "return".to_owned(),
     };
     let statements = rule.statements.iter().map(|statement| match statement {
         NftStatement::Counter => "counter".to_owned(),
@@ -117,7 +120,8 @@ fn of_packets(rule: &NftRule, names: &BTreeMap<u32, &str>) -> String {
     });
     let hook = format!("{:?}", rule.chain.hook).to_lowercase();
     let all: Vec<_> = conditions.chain(statements).chain([verdict]).collect();
-    format!("{hook} {}: {}", rule.chain.priority, all.join(" "))
+    let own = rule.own.as_ref().map(|own| format!(" chain {own}")).unwrap_or_default();
+    format!("{hook} {}{own}: {}", rule.chain.priority, all.join(" "))
 }
 
 fn part(field: NftField) -> &'static str {
@@ -171,9 +175,9 @@ mod tests {
         let is = |property, negated| NftCondition { property, negated };
         let chain = NftChain { nat: false, hook: NftHook::Forward, priority: -1 };
         let conditions = vec![is(NftProperty::InputLink(7), false), is(NftProperty::OutputLinks(vec![7, 9]), true)];
-        let rule =
-            NftRule { chain, conditions, statements: Vec::new(), verdict: NftVerdict::Drop, comment: String::new() };
-        let handle = NftHandle { chain, port: None, handle: 3 };
+        let (statements, verdict, own) = (Vec::new(), NftVerdict::Jump("inner".into()), Some("outer".into()));
+        let rule = NftRule { chain, conditions, statements, verdict, own, comment: String::new() };
+        let handle = NftHandle { chain, port: None, own: None, handle: 3 };
         let (table, rule) = ("t".to_owned(), Some(rule));
         let packets = Thing::NftRule { namespace: Namespace::Host, table, handle, rule, port: None };
         let policy = Thing::Rule(Rule {
@@ -201,7 +205,7 @@ mod tests {
             "route to 0.0.0.0/0 through blue",
             "port 4789/udp of blue",
             "setting ipv6 accept_ra = 0 of blue",
-            "nftables rule 3 of t: forward -1: iif blue not oif {blue, link 9} drop",
+            "nftables rule 3 of t: forward -1 chain outer: iif blue not oif {blue, link 9} jump inner",
             "rule 100 for table 5: from 10.0.0.0/24 iif blue mark 0x1/0xf",
         ];
         assert_eq!(shown(&[object(1, link), object(2, packets), object(3, policy)], &parts), expected);

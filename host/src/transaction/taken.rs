@@ -143,6 +143,7 @@ impl Transaction {
             match &other.thing {
                 Thing::Link { namespace, .. } if *namespace == inside => links.extend(other.thing.link()),
                 Thing::NftRule { namespace, .. }
+                | Thing::NftChain { namespace, .. }
                 | Thing::NftSet { namespace, .. }
                 | Thing::NftElement { namespace, .. }
                 | Thing::Path(RoutePath { namespace, .. })

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 
 use super::objects::{forwards, speaks_of};
 use super::{Transaction, describe};
+use grant::gate::chains::{SeenChain, Ways};
 use grant::gate::sets::SeenSet;
 use grant::gate::settings::Setting;
 use grant::gate::shaping::RateOf;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
 use kernel::{
-    Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, Peer, PublicKey, Rate, Route,
-    Sysctl,
+    Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, NftChain, Peer, PublicKey, Rate,
+    Route, Sysctl,
 };
 use store::{Endpoint, Object, Thing};
 use words::{Error, LinkName, MacAddress, Result};
@@ -194,6 +195,14 @@ impl View for Transaction {
 
     fn sets(&self) -> Result<Vec<SeenSet>> {
         self.seen_sets()
+    }
+
+    fn chains(&self) -> Result<Vec<SeenChain>> {
+        self.seen_chains()
+    }
+
+    fn ways(&self, namespace: &Namespace, base: NftChain) -> Result<Ways> {
+        self.ways_of_base(namespace, base)
     }
 
     fn logging_rules(&self) -> Result<usize> {

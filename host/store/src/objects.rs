@@ -73,6 +73,12 @@ impl Store {
         self.read(|c| all(c, sql, [], object))
     }
 
+    /// The chains of all networks that packet rules lead to, in the order in which they were made.
+    pub fn nft_chains(&self) -> super::Result<Vec<Object>> {
+        let sql = "SELECT id, record FROM objects WHERE kind = 'NftChain' ORDER BY id";
+        self.read(|c| all(c, sql, [], object))
+    }
+
     /// The link with this ifindex in a namespace. Namespaces are told apart by inode: one namespace can be bound at
     /// many paths. After a namespace died its inode can come again, so the newest object counts.
     pub fn owner_of_link(&self, namespace: &Namespace, index: u32) -> super::Result<Option<Object>> {
@@ -94,7 +100,7 @@ pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
         Limit::Addresses => &[Part::ADDRESS],
         Limit::Routes => &[Part::ROUTE, "Path"],
         Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING, Part::PEER, "Proxy"],
-        Limit::Rules => &["NftRule", "Rule", "Forward"],
+        Limit::Rules => &["NftRule", "NftChain", "Rule", "Forward"],
         Limit::Sets => &["NftSet"],
         Limit::SetElements => &["NftElement"],
         Limit::Namespaces => &["Namespace"],

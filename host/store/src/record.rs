@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::query::Result;
 use grant::Grant;
 use kernel::{
-    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftElement, NftHandle, NftRule,
-    NftSetKind, Proxy, Route, RoutePath, Rule,
+    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftElement, NftHandle, NftOwnChain,
+    NftRule, NftSetKind, Proxy, Route, RoutePath, Rule,
 };
 use operation::driver::{AddressManagement, Scope, Source};
 use operation::endpoint::PortBinding;
@@ -266,6 +266,8 @@ pub enum Thing {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<HostPort>,
     },
+    /// A chain that packet rules lead to.
+    NftChain { namespace: Namespace, table: String, chain: NftOwnChain },
     /// A set that packet rules look into.
     NftSet { namespace: Namespace, table: String, name: String, kind: NftSetKind },
     /// What is in one.
@@ -442,6 +444,7 @@ impl Thing {
             Self::Link { .. } => "Link",
             Self::Namespace { .. } => "Namespace",
             Self::NftRule { .. } => "NftRule",
+            Self::NftChain { .. } => "NftChain",
             Self::NftSet { .. } => "NftSet",
             Self::NftElement { .. } => "NftElement",
             Self::Route(_) => "Route",

@@ -4,6 +4,7 @@
 //! An attack that the host refuses answers the host's error. One that goes through answers ok, and then the test fails.
 
 mod amounts;
+mod chains;
 mod foreign;
 mod heaps;
 mod join;
@@ -60,6 +61,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         shapes::ATTACKS,
         tunnels::ATTACKS,
         packets::ATTACKS,
+        chains::ATTACKS,
         rules::ATTACKS,
         ties::ATTACKS,
         texts::ATTACKS,

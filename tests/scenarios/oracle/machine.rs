@@ -207,6 +207,7 @@ fn operate(kernel: &Kernel) {
         conditions: vec![NftCondition { property: NftProperty::InputLink(eth0.index), negated: false }],
         statements: Vec::new(),
         verdict: NftVerdict::Drop,
+        own: None,
         comment: "the operator's".into(),
     };
     let mac = MacAddress([2, 0, 0, 0, 1, 1]);

@@ -546,6 +546,12 @@ const (
 	ActionReject uint8 = 2
 	// It is logged and goes on to the next rule. It is a permission of its own (`packet-log`), and a network has at most 8 such rules.
 	ActionLog uint8 = 3
+	// It goes on in a chain that `add-chain` made, and comes back to the next rule if it gets to the end there. See there which chains may be named.
+	ActionJump uint8 = 4
+	// The same, and it does not come back: at the end it goes on where it would have gone from the end of this rule's chain.
+	ActionGoto uint8 = 5
+	// Back behind the rule that led here. In chains that `add-chain` made.
+	ActionReturn uint8 = 6
 )
 
 type Action struct {
@@ -575,6 +581,18 @@ func (self Action) Log() PacketLog {
 	}
 	return self.value.(PacketLog)
 }
+func (self Action) Jump() string {
+	if self.tag != ActionJump {
+		panic("tag mismatch")
+	}
+	return self.value.(string)
+}
+func (self Action) Goto() string {
+	if self.tag != ActionGoto {
+		panic("tag mismatch")
+	}
+	return self.value.(string)
+}
 
 func MakeActionProceed() Action {
 	return Action{ActionProceed, nil}
@@ -588,6 +606,15 @@ func MakeActionReject(value Rejection) Action {
 func MakeActionLog(value PacketLog) Action {
 	return Action{ActionLog, value}
 }
+func MakeActionJump(value string) Action {
+	return Action{ActionJump, value}
+}
+func MakeActionGoto(value string) Action {
+	return Action{ActionGoto, value}
+}
+func MakeActionReturn() Action {
+	return Action{ActionReturn, nil}
+}
 
 // A rule with more than a `rule` has. Both stand in the same chains, and have ids of one kind. What is more in it ties no rule to the network.
 type PacketRule struct {
@@ -595,6 +622,16 @@ type PacketRule struct {
 	// All of them must hold; at most 16.
 	Conditions []PacketCondition
 	// At most 8. In `nat` chains, `counter` and `limit` only.
+	Statements []Statement
+	Action     Action
+}
+
+// A rule of a chain that `add-chain` made. It needs no tie to the network: each packet comes by a rule that has one. Whose packets a
+// `destination-nat` takes it says all the same.
+type ChainRule struct {
+	// All of them must hold; at most 16.
+	Conditions []PacketCondition
+	// As in a `packet-rule` of the base chain.
 	Statements []Statement
 	Action     Action
 }
@@ -1392,11 +1429,11 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 	default:
 		panic("unreachable")
 	}
-	slice7 := rules
-	length9 := uint32(len(slice7))
-	result8 := witRuntime.Allocate(pinner, uintptr(length9*(32+5*4)), 4)
-	for index, element := range slice7 {
-		base := unsafe.Add(result8, index*(32+5*4))
+	slice9 := rules
+	length11 := uint32(len(slice9))
+	result10 := witRuntime.Allocate(pinner, uintptr(length11*(32+5*4)), 4)
+	for index, element := range slice9 {
+		base := unsafe.Add(result10, index*(32+5*4))
 		*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(((element).Chain).ChainType))
 		*(*int8)(unsafe.Add(unsafe.Pointer(base), 1)) = int8(int32(((element).Chain).Hook))
 		*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = ((element).Chain).Priority
@@ -1743,44 +1780,620 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf86)))
 			*(*int32)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int32((payload).Rate)
 
+		case ActionJump:
+			payload := (element).Action.Jump()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(4))
+			utf87 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf87)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf87)))
+
+		case ActionGoto:
+			payload := (element).Action.Goto()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(5))
+			utf88 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf88)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf88)))
+
+		case ActionReturn:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(6))
+
 		default:
 			panic("unreachable")
 		}
 
 	}
 
-	wasm_import_add_packet_rules(option, option0, uintptr(result8), length9, returnArea)
-	var result12 witTypes.Result[[]uint64, pontoon_driver_types.Error]
+	wasm_import_add_packet_rules(option, option0, uintptr(result10), length11, returnArea)
+	var result14 witTypes.Result[[]uint64, pontoon_driver_types.Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:
-		result10 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		result12 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
 		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
 			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*8)
 
-			result10 = append(result10, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
+			result12 = append(result12, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
 		}
 
-		result12 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result10)
+		result14 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result12)
 	case 1:
 		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
-		var option11 witTypes.Option[uint32]
+		var option13 witTypes.Option[uint32]
 		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
 		case 0:
 
-			option11 = witTypes.None[uint32]()
+			option13 = witTypes.None[uint32]()
 		case 1:
 
-			option11 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+			option13 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
 		default:
 			panic("unreachable")
 		}
 
-		result12 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option11})
+		result14 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option13})
 	default:
 		panic("unreachable")
 	}
-	result13 := result12
-	return result13
+	result15 := result14
+	return result15
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 add-chain
+func wasm_import_add_chain(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 int32, arg5 int32, arg6 int32, arg7 uintptr)
+
+func AddChain(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], name string, base Chain) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	utf8 := unsafe.Pointer(unsafe.StringData(name))
+	pinner.Pin(utf8)
+	wasm_import_add_chain(option, option0, uintptr(utf8), uint32(len(name)), int32((base).ChainType), int32((base).Hook), (base).Priority, returnArea)
+	var result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option1 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option1 = witTypes.None[uint32]()
+		case 1:
+
+			option1 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option1})
+	default:
+		panic("unreachable")
+	}
+	result2 := result
+	return result2
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 remove-chain
+func wasm_import_remove_chain(arg0 uintptr, arg1 uint32, arg2 uintptr)
+
+func RemoveChain(name string) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	utf8 := unsafe.Pointer(unsafe.StringData(name))
+	pinner.Pin(utf8)
+	wasm_import_remove_chain(uintptr(utf8), uint32(len(name)), returnArea)
+	var result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result0 := result
+	return result0
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 list-chains
+func wasm_import_list_chains(arg0 uintptr)
+
+func ListChains() witTypes.Result[[]string, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_list_chains(returnArea)
+	var result1 witTypes.Result[[]string, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result := make([]string, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*(2*4))
+			value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+
+			result = append(result, value)
+		}
+
+		result1 = witTypes.Ok[[]string, pontoon_driver_types.Error](result)
+	case 1:
+		value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result1 = witTypes.Err[[]string, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value0, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result2 := result1
+	return result2
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 add-chain-rules
+func wasm_import_add_chain_rules(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 uintptr)
+
+func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	utf8 := unsafe.Pointer(unsafe.StringData(chain))
+	pinner.Pin(utf8)
+	slice9 := rules
+	length11 := uint32(len(slice9))
+	result10 := witRuntime.Allocate(pinner, uintptr(length11*(24+5*4)), 4)
+	for index, element := range slice9 {
+		base := unsafe.Add(result10, index*(24+5*4))
+		slice := (element).Conditions
+		length := uint32(len(slice))
+		result1 := witRuntime.Allocate(pinner, uintptr(length*(24+2*4)), 4)
+		for index, element := range slice {
+			base := unsafe.Add(result1, index*(24+2*4))
+
+			switch (element).Property.Tag() {
+			case PacketPropertyPlain:
+				payload := (element).Property.Plain()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+				switch payload.Tag() {
+				case PropertyInputLink:
+					payload := payload.InputLink()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+					*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = (payload).Handle()
+
+				case PropertyOutputLink:
+					payload := payload.OutputLink()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+					*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = (payload).Handle()
+
+				case PropertySource:
+					payload := payload.Source()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(2))
+
+					switch (payload).Address.Tag() {
+					case pontoon_driver_types.IpAddressIpv4:
+						payload := (payload).Address.Ipv4()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int8(int32((payload).F0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 1*4))) = int8(int32((payload).F1))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int8(int32((payload).F2))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 + 1*4))) = int8(int32((payload).F3))
+
+					case pontoon_driver_types.IpAddressIpv6:
+						payload := (payload).Address.Ipv6()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).F0))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int16(int32((payload).F1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 1*4))) = int16(int32((payload).F2))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 1*4))) = int16(int32((payload).F3))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 1*4))) = int16(int32((payload).F4))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int16(int32((payload).F5))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 1*4))) = int16(int32((payload).F6))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 1*4))) = int16(int32((payload).F7))
+
+					default:
+						panic("unreachable")
+					}
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 + 1*4))) = int8(int32((payload).PrefixLength))
+
+				case PropertyDestination:
+					payload := payload.Destination()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(3))
+
+					switch (payload).Address.Tag() {
+					case pontoon_driver_types.IpAddressIpv4:
+						payload := (payload).Address.Ipv4()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int8(int32((payload).F0))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 1*4))) = int8(int32((payload).F1))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int8(int32((payload).F2))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 + 1*4))) = int8(int32((payload).F3))
+
+					case pontoon_driver_types.IpAddressIpv6:
+						payload := (payload).Address.Ipv6()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).F0))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int16(int32((payload).F1))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 1*4))) = int16(int32((payload).F2))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 1*4))) = int16(int32((payload).F3))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 1*4))) = int16(int32((payload).F4))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = int16(int32((payload).F5))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 1*4))) = int16(int32((payload).F6))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 1*4))) = int16(int32((payload).F7))
+
+					default:
+						panic("unreachable")
+					}
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 + 1*4))) = int8(int32((payload).PrefixLength))
+
+				case PropertyDestinationLocal:
+
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(4))
+
+				case PropertyProtocol:
+					payload := payload.Protocol()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(5))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(payload))
+
+				case PropertySourcePort:
+					payload := payload.SourcePort()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int16(int32((payload).First))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).Last))
+
+				case PropertyDestinationPort:
+					payload := payload.DestinationPort()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(7))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int16(int32((payload).First))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 1*4))) = int16(int32((payload).Last))
+
+				case PropertyConnection:
+					payload := payload.Connection()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(8))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32(payload))
+
+				case PropertyDestinationTranslated:
+
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(9))
+
+				default:
+					panic("unreachable")
+				}
+
+			case PacketPropertyMember:
+				payload := (element).Property.Member()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Field))
+				utf80 := unsafe.Pointer(unsafe.StringData((payload).Set))
+				pinner.Pin(utf80)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((payload).Set)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf80)))
+
+			case PacketPropertyMark:
+				payload := (element).Property.Mark()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Value)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int32((payload).Mask)
+
+			case PacketPropertyTcpFlags:
+				payload := (element).Property.TcpFlags()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Set))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 1*4))) = int8(int32((payload).Mask))
+
+			case PacketPropertyIcmpType:
+				payload := (element).Property.IcmpType()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(payload))
+
+			default:
+				panic("unreachable")
+			}
+			var result int32
+			if (element).Negated {
+				result = 1
+			} else {
+				result = 0
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = int8(result)
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(length)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(result1)))
+		slice3 := (element).Statements
+		length5 := uint32(len(slice3))
+		result4 := witRuntime.Allocate(pinner, uintptr(length5*20), 4)
+		for index, element := range slice3 {
+			base := unsafe.Add(result4, index*20)
+
+			switch element.Tag() {
+			case StatementCounter:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+			case StatementLimit:
+				payload := element.Limit()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Amount)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Unit))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Burst)
+				var result2 int32
+				if (payload).Over {
+					result2 = 1
+				} else {
+					result2 = 0
+				}
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(result2)
+
+			case StatementSetMark:
+				payload := element.SetMark()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Value)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Mask)
+
+			case StatementClampSegmentSize:
+				payload := element.ClampSegmentSize()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+
+				switch payload.Tag() {
+				case SegmentSizeRoute:
+
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+
+				case SegmentSizeExact:
+					payload := payload.Exact()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			case StatementUntrack:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+
+			default:
+				panic("unreachable")
+			}
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length5)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result4)))
+
+		switch (element).Action.Tag() {
+		case ActionProceed:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(0))
+
+		case ActionPlain:
+			payload := (element).Action.Plain()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(1))
+
+			switch payload.Tag() {
+			case VerdictAccept:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = int8(int32(0))
+
+			case VerdictDrop:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = int8(int32(1))
+
+			case VerdictMasquerade:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = int8(int32(2))
+
+			case VerdictSourceNat:
+				payload := payload.SourceNat()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = int8(int32(3))
+
+				switch (payload).Address.Tag() {
+				case pontoon_driver_types.IpAddressIpv4:
+					payload := (payload).Address.Ipv4()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 5*4))) = int8(int32(0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 5*4))) = int8(int32((payload).F0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 + 5*4))) = int8(int32((payload).F1))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 5*4))) = int8(int32((payload).F2))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 5*4))) = int8(int32((payload).F3))
+
+				case pontoon_driver_types.IpAddressIpv6:
+					payload := (payload).Address.Ipv6()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 5*4))) = int16(int32((payload).F0))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 5*4))) = int16(int32((payload).F1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int16(int32((payload).F2))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int16(int32((payload).F3))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int16(int32((payload).F4))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int16(int32((payload).F5))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int16(int32((payload).F6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 5*4))) = int16(int32((payload).F7))
+
+				default:
+					panic("unreachable")
+				}
+
+				switch (payload).Port.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Port.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (22 + 5*4))) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			case VerdictDestinationNat:
+				payload := payload.DestinationNat()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = int8(int32(4))
+
+				switch (payload).Address.Tag() {
+				case pontoon_driver_types.IpAddressIpv4:
+					payload := (payload).Address.Ipv4()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 5*4))) = int8(int32(0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 5*4))) = int8(int32((payload).F0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 + 5*4))) = int8(int32((payload).F1))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 5*4))) = int8(int32((payload).F2))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 5*4))) = int8(int32((payload).F3))
+
+				case pontoon_driver_types.IpAddressIpv6:
+					payload := (payload).Address.Ipv6()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 5*4))) = int16(int32((payload).F0))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 5*4))) = int16(int32((payload).F1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int16(int32((payload).F2))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int16(int32((payload).F3))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int16(int32((payload).F4))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int16(int32((payload).F5))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int16(int32((payload).F6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 5*4))) = int16(int32((payload).F7))
+
+				default:
+					panic("unreachable")
+				}
+
+				switch (payload).Port.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Port.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (22 + 5*4))) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			default:
+				panic("unreachable")
+			}
+
+		case ActionReject:
+			payload := (element).Action.Reject()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = int8(int32(payload))
+
+		case ActionLog:
+			payload := (element).Action.Log()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(3))
+			utf86 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+			pinner.Pin(utf86)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Prefix)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf86)))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = int32((payload).Rate)
+
+		case ActionJump:
+			payload := (element).Action.Jump()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(4))
+			utf87 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf87)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf87)))
+
+		case ActionGoto:
+			payload := (element).Action.Goto()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(5))
+			utf88 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf88)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf88)))
+
+		case ActionReturn:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(6))
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_add_chain_rules(uintptr(utf8), uint32(len(chain)), uintptr(result10), length11, returnArea)
+	var result13 witTypes.Result[[]uint64, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result12 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*8)
+
+			result12 = append(result12, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
+		}
+
+		result13 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result12)
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result13 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result14 := result13
+	return result14
 
 }
 

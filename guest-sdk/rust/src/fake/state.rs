@@ -88,6 +88,18 @@ pub(super) struct PacketRule {
     pub text: String,
     /// The sets that it looks into.
     pub sets: Vec<String>,
+    /// The chains that it stands in, and leads to.
+    pub chains: Vec<String>,
+}
+
+/// A chain behind a base chain.
+#[derive(Clone, Debug)]
+pub(super) struct MadeChain {
+    pub owner: Owner,
+    pub namespace: u32,
+    pub base: Chain,
+    /// The later it was made, the greater.
+    pub number: u32,
 }
 
 /// A set, and who added what.
@@ -142,6 +154,8 @@ pub(super) struct State {
     pub packet_rules: BTreeMap<u64, PacketRule>,
     /// By network and name.
     pub sets: BTreeMap<(String, String), MadeSet>,
+    /// By network and name.
+    pub chains: BTreeMap<(String, String), MadeChain>,
     pub policy_rules: Vec<PolicyRule>,
     pub paths: Vec<MadePath>,
     /// Those that are taken; without owner: by another program.
@@ -301,6 +315,8 @@ impl State {
         }
         let packet_rules = self.packet_rules.extract_if(.., |_, rule| is_owned(&rule.owner));
         self.swept.extend(packet_rules.map(|(_, rule)| format!("rule {}", rule.text)));
+        let chains = self.chains.extract_if(.., |_, chain| is_owned(&chain.owner));
+        self.swept.extend(chains.map(|((_, name), _)| format!("chain {name}")));
         self.sets.values_mut().for_each(|set| set.elements.retain(|(owner, _)| !is_owned(owner)));
         let sets = self.sets.extract_if(.., |_, set| is_owned(&set.owner));
         self.swept.extend(sets.map(|((_, name), _)| format!("set {name}")));

@@ -9,6 +9,7 @@
 //! else is to be expected stands at the function.
 
 pub mod addresses;
+pub mod chains;
 pub mod forwarding;
 pub mod links;
 pub mod namespaces;

@@ -168,6 +168,12 @@ pub enum Action<'a> {
     /// It is logged with a prefix of 1 to 32 printable characters, up to 10 lines a second, and goes on. A permission of its own (`packet-log`).
     #[expect(missing_docs, reason = "the names say it")]
     Log { prefix: &'a str, rate: u32 },
+    /// It goes on in a chain that [`chains::add`](crate::chains::add) made, and comes back to the next rule if it gets to the end there.
+    Jump(&'a str),
+    /// The same, and it does not come back: at the end it goes on where it would have gone from the end of this rule's chain.
+    Goto(&'a str),
+    /// Back behind the rule that led here. In such chains only.
+    Return,
 }
 
 impl From<Verdict> for Action<'_> {

@@ -8,6 +8,7 @@ use kernel::{
 };
 use words::{Error, Kind, Result};
 
+use super::chains::{Around, led_to};
 use super::sets::SeenSet;
 use super::view::all_owned;
 use super::{Gate, Granted, Link, Object, Place, Tie, View};
@@ -96,7 +97,25 @@ impl Gate {
         rules: Vec<WantedNftRule>,
     ) -> Result<Granted<NftRules>> {
         let namespace = self.namespace(call, place)?.take();
+        let chains = if rules.iter().any(|rule| led_to(rule).is_some()) { view.chains()? } else { Vec::new() };
+        self.rules_in(call, view, namespace, table, Around { chains, own: None }, rules)
+    }
+
+    /// Rules in base chains, or in an own one.
+    pub(super) fn rules_in(
+        &self,
+        call: HostCall,
+        view: &mut impl View,
+        namespace: Namespace,
+        table: &str,
+        around: Around,
+        rules: Vec<WantedNftRule>,
+    ) -> Result<Granted<NftRules>> {
         self.check_holding(view, call, Limit::Rules, rules.len())?;
+        rules.iter().try_for_each(|rule| self.check_way(call, &namespace, &around, rule))?;
+        if !around.chains.is_empty() {
+            self.check_ways(call, view, &namespace, &around, &rules)?;
+        }
         let conditions = rules.iter().flat_map(|rule| &rule.conditions);
         let links = conditions.filter_map(|condition| match &condition.property {
             WantedProperty::InputLink(link) | WantedProperty::OutputLink(link) => Some(link),
@@ -106,7 +125,8 @@ impl Gate {
         all_owned(view, links.filter(|link| link.is_own))?;
         let looks = |given: &WantedCondition| matches!(given.property, WantedProperty::Member(..));
         let sets = if rules.iter().flat_map(|rule| &rule.conditions).any(looks) { view.sets()? } else { Vec::new() };
-        let one = |rule| self.nft_rule(call, view, &namespace, &sets, rule);
+        let own = around.own.as_ref().map(|chain| chain.name.as_str());
+        let one = |rule| self.nft_rule(call, view, (&namespace, own), &sets, rule);
         let rules = rules.into_iter().map(one).collect::<Result<_>>()?;
         self.grant(call, NftRules { namespace, table: table.to_owned(), rules })
     }
@@ -133,7 +153,7 @@ impl Gate {
         &self,
         call: HostCall,
         view: &impl View,
-        namespace: &Namespace,
+        (namespace, own): (&Namespace, Option<&str>),
         sets: &[SeenSet],
         rule: WantedNftRule,
     ) -> Result<(NftRule, Option<HostPort>)> {
@@ -171,12 +191,15 @@ impl Gate {
             port = held(view, &conditions)?;
             ties.extend(port.map(|_| Tie::Port));
         }
-        // What is wrong is the rule.
-        let tied = self.permit(call, Object::Rule(&ties));
-        tied.map_err(|e| Error::invalid(e.message))?;
+        // What is wrong is the rule. To an own chain packets come by rules that are tied.
+        if own.is_none() {
+            let tied = self.permit(call, Object::Rule(&ties));
+            tied.map_err(|e| Error::invalid(e.message))?;
+        }
         let owner = self.about.endpoint.as_ref().or(self.about.network.as_ref()).map_or("", |id| id.as_str());
         let comment = format!("{} {owner}", self.about.driver).chars().take(100).collect();
-        Ok((NftRule { chain, conditions, statements, verdict, comment }, port))
+        let own = own.map(str::to_owned);
+        Ok((NftRule { chain, conditions, statements, verdict, own, comment }, port))
     }
 
     /// Whose packets a rule sends elsewhere: those that come in by the driver's own link, those to addresses of the network's pools, or those to
@@ -257,7 +280,7 @@ fn is_as_masquerade(view: &impl View, chain: NftChain, source: IpAddr) -> Result
     Ok(leaves && view.check_pool(source.into()).is_ok() && view.is_hosts_address(source)?)
 }
 
-fn hook(hook: NftHook) -> Hook {
+pub(super) fn hook(hook: NftHook) -> Hook {
     match hook {
         NftHook::Prerouting => Hook::Prerouting,
         NftHook::Input => Hook::Input,
@@ -304,6 +327,7 @@ fn condition(
 fn check_verdict(chain: NftChain, verdict: &NftVerdict) -> Result<()> {
     let fits = match verdict {
         NftVerdict::Accept | NftVerdict::Proceed | NftVerdict::Log { .. } => true,
+        NftVerdict::Jump(_) | NftVerdict::Goto(_) | NftVerdict::Return => true,
         // Not before routing, where the way back is not known.
         NftVerdict::Reject(_) => {
             !chain.nat && matches!(chain.hook, NftHook::Input | NftHook::Forward | NftHook::Output)

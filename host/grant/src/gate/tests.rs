@@ -1,6 +1,7 @@
 //! Every object against words that allow it and words that don't; then each host call against a host in a table.
 
 mod calls;
+mod chains;
 mod limits;
 mod look;
 mod paths;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kernel::{HostPort, LinkKey, Namespace, Sysctl};
+use kernel::{HostPort, LinkKey, Namespace, NftChain, Sysctl};
 use words::{Error, LinkName, Result};
 
+use crate::gate::chains::{SeenChain, Ways};
 use crate::gate::sets::SeenSet;
 use crate::{Limit, NamespaceKind};
 
@@ -79,6 +80,12 @@ pub trait View {
 
     /// The sets of the network at hand, with those that this call removes.
     fn sets(&self) -> Result<Vec<SeenSet>>;
+
+    /// The chains of the network's own in the order in which they were made, with those that this call removes.
+    fn chains(&self) -> Result<Vec<SeenChain>>;
+
+    /// Where the rules of a base chain of the network's lead, those included that this call removes.
+    fn ways(&self, namespace: &Namespace, base: NftChain) -> Result<Ways>;
 
     /// How many rules of the network at hand write a log.
     fn logging_rules(&self) -> Result<usize>;

@@ -253,6 +253,7 @@ impl Change {
                 | Self::RemoveForwarding(..)
                 | Self::RemoveProxy(..)
                 | Self::RemoveNftRules { .. }
+                | Self::RemoveNftChain { .. }
                 | Self::RemoveNftSet { .. }
                 | Self::RemoveNftElements { .. }
                 | Self::RemoveNftTable { .. }
@@ -381,6 +382,12 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
         Change::AddNftRules { namespace, table, rules } => nft::add(session, &kernel.tables, namespace, table, rules),
         Change::RemoveNftRules { namespace, table, rules } => {
             nft::remove(session, &kernel.tables, namespace, table, rules)
+        }
+        Change::AddNftChain { namespace, table, chain } => {
+            nft::own::add(session, &kernel.tables, namespace, table, chain, note)
+        }
+        Change::RemoveNftChain { namespace, table, chain } => {
+            nft::own::remove(session, &kernel.tables, namespace, table, chain)
         }
         Change::AddNftSet { namespace, table, set, kind } => {
             nft::sets::add(session, &kernel.tables, Place { at: namespace, table, set }, *kind, note)

@@ -129,6 +129,12 @@ impl Display for Change {
             Self::RemoveNftRules { namespace, table, .. } => {
                 write!(f, "removing rules from nftables table {table} {namespace}")
             }
+            Self::AddNftChain { namespace, table, chain } => {
+                write!(f, "adding chain {} to nftables table {table} {namespace}", chain.name)
+            }
+            Self::RemoveNftChain { namespace, table, chain } => {
+                write!(f, "removing chain {} from nftables table {table} {namespace}", chain.name)
+            }
             Self::AddNftSet { namespace, table, set, .. } => {
                 write!(f, "adding set {set} to nftables table {table} {namespace}")
             }

@@ -51,6 +51,8 @@ pub(super) struct Rule {
     pub handle: u64,
     pub expressions: Vec<u8>,
     pub userdata: Vec<u8>,
+    /// The chains that it leads to.
+    pub to: Vec<String>,
 }
 
 impl Nft {
@@ -108,7 +110,7 @@ impl Nft {
             kind => {
                 let table = position.and_then(|at| self.tables.get_mut(at)).ok_or(Errno::NOENT)?;
                 match kind {
-                    m::NFT_MSG_NEWCHAIN => table.new_chain(&fields),
+                    m::NFT_MSG_NEWCHAIN => table.new_chain(&fields, request.flags & flag::EXCL != 0),
                     m::NFT_MSG_DELCHAIN => table.delete_chain(&fields, request.flags & flag::NOT_RECURSIVE == 0),
                     m::NFT_MSG_NEWRULE => table.new_rule(&fields, request.flags & flag::ECHO != 0),
                     m::NFT_MSG_NEWSET => table.new_set(&fields),

@@ -5,7 +5,10 @@ use rustix::io::Errno;
 use crate::fake::fields::Fields;
 use crate::fake::machine::Reply;
 use crate::fake::nft::{Chain, Map, Rule, Table, inet};
-use crate::nft::expression::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LOOKUP_SET, NFTA_NAT_TYPE, SET};
+use crate::nft::expression::{
+    NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_LOOKUP_SET, NFTA_NAT_TYPE,
+    NFTA_VERDICT_CHAIN, SET,
+};
 use crate::nft::message as m;
 use crate::transport::attribute::{Writer, attributes, big_long, big_number};
 use crate::transport::socket::Message;
@@ -20,6 +23,8 @@ const REJECT_HOOKS: u32 = 0b01111;
 const ROUTE_HOOKS: u32 = 0b11100;
 /// NF_IP_PRI_CONNTRACK: translation comes after it.
 const PRIORITY_CONNTRACK: i32 = -200;
+/// NFT_JUMP_STACK_SIZE: chains behind each other, the base chain included.
+const JUMPS: usize = 16;
 
 impl Table {
     pub fn chain(&self, fields: &Fields) -> Result<&Chain, Errno> {
@@ -32,8 +37,12 @@ impl Table {
         self.chains.iter().find(|chain| chain.name == name).ok_or(Errno::NOENT)
     }
 
-    pub fn new_chain(&mut self, fields: &Fields) -> Reply {
+    /// `only_new`: an error if it is there.
+    pub fn new_chain(&mut self, fields: &Fields, only_new: bool) -> Reply {
         let name = fields.text(m::NFTA_CHAIN_NAME).ok_or(Errno::INVAL)?;
+        if only_new && self.chain(fields).is_ok() {
+            return Err(Errno::EXIST);
+        }
         let Some(at) = fields.nested(m::NFTA_CHAIN_HOOK, 0)? else {
             if self.chains.iter().all(|chain| chain.name != name) {
                 self.last_handle += 1;
@@ -75,12 +84,17 @@ impl Table {
         self.check(chain, expressions)?;
         let userdata = fields.get(m::NFTA_RULE_USERDATA).unwrap_or_default().to_vec();
         let handle = self.last_handle + 1;
-        let rule = Rule { handle, expressions: expressions.to_vec(), userdata };
+        let to: Vec<String> = led_to(expressions).collect();
+        let leads = !to.is_empty();
+        let rule = Rule { handle, expressions: expressions.to_vec(), userdata, to };
         let told = rule.tell(self, chain);
-        let name = chain.name.clone();
+        let (name, is_behind) = (chain.name.clone(), leads || self.led_to(&chain.name) > 0);
         let chain = self.chains.iter_mut().find(|chain| chain.name == name).ok_or(Errno::NOENT)?;
         chain.rules.push(rule);
         self.last_handle = handle;
+        if is_behind {
+            self.check_ways()?;
+        }
         Ok(if echo { vec![told] } else { Vec::new() })
     }
 
@@ -111,9 +125,34 @@ impl Table {
         chains.flat_map(|chain| chain.rules.iter().map(|rule| rule.tell(self, chain))).collect()
     }
 
-    /// How many elements of maps lead to a chain.
+    /// How many rules lead to a chain.
+    fn led_to(&self, chain: &str) -> usize {
+        let rules = self.chains.iter().flat_map(|chain| &chain.rules);
+        rules.flat_map(|rule| &rule.to).filter(|to| *to == chain).count()
+    }
+
+    /// How many elements of maps and rules lead to a chain.
     fn ways_to(&self, chain: &str) -> usize {
-        self.maps.iter().flat_map(|map| map.elements.values()).filter(|to| *to == chain).count()
+        self.led_to(chain) + self.maps.iter().flat_map(|map| map.elements.values()).filter(|to| *to == chain).count()
+    }
+
+    /// What rules that others lead to do has to fit where these stand, and no way is too long.
+    fn check_ways(&self) -> Result<(), Errno> {
+        self.chains.iter().filter(|base| base.hook.is_some()).try_for_each(|base| self.check_way(base, base, 0))
+    }
+
+    fn check_way(&self, base: &Chain, chain: &Chain, depth: usize) -> Result<(), Errno> {
+        if depth == JUMPS {
+            return Err(Errno::MLINK);
+        }
+        for rule in &chain.rules {
+            check(base, &rule.expressions)?;
+            for to in &rule.to {
+                let to = self.chains.iter().find(|chain| chain.name == *to).ok_or(Errno::NOENT)?;
+                self.check_way(base, to, depth + 1)?;
+            }
+        }
+        Ok(())
     }
 
     /// Translation is for chains of its own kind, each form of it at its hooks. A chain that others lead to has theirs.
@@ -121,6 +160,12 @@ impl Table {
         let is_there = |name: &String| name == SET || self.maps.iter().any(|map| map.name == *name);
         if !looked_into(expressions).all(|name| is_there(&name)) {
             return Err(Errno::NOENT);
+        }
+        for to in led_to(expressions) {
+            let to = self.chains.iter().find(|chain| chain.name == to).ok_or(Errno::NOENT)?;
+            if to.hook.is_some() {
+                return Err(Errno::OPNOTSUPP);
+            }
         }
         let Some(base) = self.base_of(chain) else { return Ok(()) };
         check(base, expressions)
@@ -174,6 +219,16 @@ fn looked_into(expressions: &[u8]) -> impl Iterator<Item = String> {
         let fields = Fields::after(expression, 0).ok()?;
         fields.text(NFTA_EXPR_NAME).filter(|name| name == "lookup")?;
         fields.nested(NFTA_EXPR_DATA, 0).ok().flatten()?.text(NFTA_LOOKUP_SET)
+    })
+}
+
+/// The chains that a rule leads to.
+fn led_to(expressions: &[u8]) -> impl Iterator<Item = String> {
+    attributes(expressions).flatten().filter_map(|(_, expression)| {
+        let fields = Fields::after(expression, 0).ok()?;
+        fields.text(NFTA_EXPR_NAME).filter(|name| name == "immediate")?;
+        let data = fields.nested(NFTA_EXPR_DATA, 0).ok().flatten()?.nested(NFTA_IMMEDIATE_DATA, 0).ok().flatten()?;
+        data.nested(NFTA_DATA_VERDICT, 0).ok().flatten()?.text(NFTA_VERDICT_CHAIN)
     })
 }
 

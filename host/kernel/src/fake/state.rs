@@ -114,6 +114,8 @@ fn lines_of_nft(nft: &Nft) -> Vec<String> {
                 format!("nft {} {} {} {:02x?}", table.name, chain.name, super::nft::remark(rule), rule.expressions)
             })
         });
+        let behind = table.chains.iter().filter(|chain| chain.hook.is_none());
+        let behind = behind.map(|chain| format!("nft {} chain {}", table.name, chain.name));
         let maps = table.maps.iter().flat_map(|map| {
             std::iter::once(format!("nft {} map {}", table.name, map.name)).chain(map.elements.iter().map(
                 |(key, to)| match map.is_set {
@@ -122,7 +124,7 @@ fn lines_of_nft(nft: &Nft) -> Vec<String> {
                 },
             ))
         });
-        std::iter::once(format!("nft {}", table.name)).chain(maps).chain(chains).collect::<Vec<_>>()
+        std::iter::once(format!("nft {}", table.name)).chain(behind).chain(maps).chain(chains).collect::<Vec<_>>()
     };
     nft.tables.iter().flat_map(of_table).collect()
 }

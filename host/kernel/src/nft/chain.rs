@@ -1,7 +1,7 @@
 //! Chains and their names: base chains, such as `nat-prerouting-dstnat` and `filter-forward-0`, and behind them the chains of ports, such as
-//! `nat-prerouting-dstnat/tcp-80`.
+//! `nat-prerouting-dstnat/tcp-80`, and a driver's own, such as `filter-forward-0/own/policy`.
 
-use crate::{NftChain, NftHook, NftPort};
+use crate::{NftChain, NftHandle, NftHook, NftOwnChain, NftPort};
 
 /// The priorities that nft has names for (and none for 0, which is only `filter` in filter chains).
 const PRIORITIES: [(&str, i32); 5] =
@@ -18,6 +18,8 @@ const HOOKS: [(&str, NftHook); 5] = [
 const PROTOCOLS: [(&str, u8); 3] = [("tcp", 6), ("udp", 17), ("sctp", 132)];
 /// What the map of a base chain is called behind its name.
 const MAP: &str = "ports";
+/// What stands between a base chain's name and that of an own chain.
+const OWN: &str = "/own/";
 
 /// NF_INET_* (linux/netfilter.h).
 pub(super) fn hook_number(hook: NftHook) -> u32 {
@@ -53,6 +55,30 @@ pub(super) fn name_of(chain: NftChain, port: Option<NftPort>) -> String {
     }
 }
 
+/// The name of an own chain behind a base chain.
+pub(super) fn own_name(base: NftChain, name: &str) -> String {
+    format!("{}{OWN}{name}", self::name(base))
+}
+
+/// The own chain of a name; none where the name is not one that [`own_name`] makes.
+pub(super) fn own(text: &str) -> Option<NftOwnChain> {
+    let (base, name) = text.split_once(OWN)?;
+    Some(NftOwnChain { base: parse(base)?, name: name.to_owned() })
+}
+
+/// The name of the chain in which a rule is.
+pub(super) fn name_of_place(chain: NftChain, port: Option<NftPort>, own: Option<&str>) -> String {
+    own.map_or_else(|| name_of(chain, port), |own| own_name(chain, own))
+}
+
+/// Where in the chains that are made here a rule is, its handle not known yet; none where the chain's name is not one that [`name_of_place`] makes.
+pub(super) fn place_of_rule(text: &str) -> Option<NftHandle> {
+    if let Some(NftOwnChain { base, name }) = own(text) {
+        return Some(NftHandle { chain: base, port: None, own: Some(name), handle: 0 });
+    }
+    place(text).map(|(chain, port)| NftHandle { chain, port, own: None, handle: 0 })
+}
+
 /// The name of the map that leads from a base chain to those of its ports.
 pub(super) fn map_name(chain: NftChain) -> String {
     format!("{}/{MAP}", name(chain))
@@ -64,7 +90,7 @@ pub(super) fn of_map(text: &str) -> Option<NftChain> {
 }
 
 /// The chain of a name; none where the name is not one that [`name_of`] makes.
-pub(super) fn place(text: &str) -> Option<(NftChain, Option<NftPort>)> {
+fn place(text: &str) -> Option<(NftChain, Option<NftPort>)> {
     let Some((base, of_port)) = text.split_once('/') else { return Some((parse(text)?, None)) };
     let (protocol, port) = of_port.split_once('-')?;
     let named = PROTOCOLS.iter().find(|(name, _)| *name == protocol).map(|(_, number)| *number);
@@ -106,6 +132,10 @@ mod tests {
             assert_eq!(place(text).map(|(chain, port)| name_of(chain, port)).as_deref(), Some(text));
             assert_eq!((parse(text), of_map(text)), (None, None));
         }
+        let text = "filter-input--10/own/a-80";
+        let found = place_of_rule(text).unwrap();
+        assert_eq!(name_of_place(found.chain, found.port, found.own.as_deref()), text);
+        assert_eq!((parse(text), of_map(text), place(text), own("x/own/a")), (None, None, None, None));
         let others = ["filter-forward", "nat-prerouting--100", "filter-forward-+0", "x-forward-0", "filter-x-0", ""];
         assert!(others.iter().all(|text| parse(text).is_none()));
         let others = ["x/tcp-80", "filter-forward-0/tcp-080", "filter-forward-0/6-80", "filter-forward-0/tcp-65536"];

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::nft::chain;
 use crate::transport::attribute::Writer;
-use crate::{NftCondition, NftField, NftMember, NftProperty, NftRule, NftSetKind, NftVerdict};
+use crate::{NftChain, NftCondition, NftField, NftMember, NftProperty, NftRule, NftSetKind, NftVerdict};
 
 pub(in super::super) const NFTA_LIST_ELEM: u16 = 1;
 pub(in super::super) const NFTA_EXPR_NAME: u16 = 1;
@@ -17,7 +18,7 @@ pub(in super::super) const NFTA_LOOKUP_SET: u16 = 1;
 pub(in super::super) const NFTA_DATA_VALUE: u16 = 1;
 pub(in super::super) const NFTA_DATA_VERDICT: u16 = 2;
 pub(super) const NFTA_VERDICT_CODE: u16 = 1;
-pub(super) const NFTA_IMMEDIATE_DATA: u16 = 2;
+pub(in super::super) const NFTA_IMMEDIATE_DATA: u16 = 2;
 pub(super) const NFTA_CMP_OP: u16 = 2;
 pub(super) const NFTA_CMP_DATA: u16 = 3;
 pub(in super::super) const NFTA_VERDICT_CHAIN: u16 = 2;
@@ -74,7 +75,7 @@ pub(super) fn list(rule: &NftRule, first_set: u32) -> Writer {
     let empty = Expressions { next_set: first_set, ..Expressions::default() };
     let mut list = rule.conditions.iter().fold(empty, Expressions::condition);
     list = rule.statements.iter().fold(list, Expressions::statement);
-    list = list.verdict(&rule.verdict);
+    list = list.verdict(rule.chain, &rule.verdict);
     list.written
 }
 
@@ -119,7 +120,8 @@ impl Expressions {
         }
     }
 
-    fn verdict(self, verdict: &NftVerdict) -> Self {
+    /// `base`: what own chains are behind.
+    fn verdict(self, base: NftChain, verdict: &NftVerdict) -> Self {
         match verdict {
             NftVerdict::Accept => self.code(NF_ACCEPT),
             NftVerdict::Drop => self.code(NF_DROP),
@@ -129,6 +131,9 @@ impl Expressions {
             NftVerdict::Proceed => self,
             NftVerdict::Reject(rejection) => self.reject(*rejection),
             NftVerdict::Log { prefix, rate } => self.log(prefix, *rate),
+            NftVerdict::Jump(to) => self.lead(NFT_JUMP, &chain::own_name(base, to)),
+            NftVerdict::Goto(to) => self.lead(NFT_GOTO, &chain::own_name(base, to)),
+            NftVerdict::Return => self.code(NFT_RETURN),
         }
     }
 
@@ -249,6 +254,12 @@ impl Expressions {
         let verdict = Writer::default().put_big(NFTA_VERDICT_CODE, code);
         let data = Writer::default().nest(NFTA_DATA_VERDICT, verdict);
         self.add("immediate", Writer::default().put_big(1, NFT_REG_VERDICT).nest(2, data))
+    }
+
+    fn lead(self, code: u32, chain: &str) -> Self {
+        let verdict = Writer::default().put_big(NFTA_VERDICT_CODE, code).put_text(NFTA_VERDICT_CHAIN, chain);
+        let data = Writer::default().nest(NFTA_DATA_VERDICT, verdict);
+        self.add("immediate", Writer::default().put_big(1, NFT_REG_VERDICT).nest(NFTA_IMMEDIATE_DATA, data))
     }
 
     fn translate(self, kind: u32, address: IpAddr, port: Option<u16>) -> Self {

@@ -52,7 +52,7 @@ pub(super) fn new_rule(table: &str, chain: NftChain) -> Request {
         .meta(NFT_META_L4PROTO)
         .add("payload", port)
         .add("lookup", lookup.put_big(3, NFT_REG_VERDICT));
-    let body = m::rule_body(table, chain, None)
+    let body = m::rule_body(table, chain)
         .nest(m::NFTA_RULE_EXPRESSIONS, expressions.written)
         .put(m::NFTA_RULE_USERDATA, &m::with_comment(LEADS));
     m::one(m::NFT_MSG_NEWRULE, flag::CREATE | m::NLM_F_APPEND | flag::ECHO, body)

@@ -4,7 +4,7 @@ use crate::nft::ports::Ports;
 use crate::nft::{NFPROTO_INET, chain, expression};
 use crate::transport::attribute::Writer;
 use crate::transport::socket::{Request, flag};
-use crate::{Error, NftChain, NftHandle, NftPort, NftRule};
+use crate::{Error, NftChain, NftHandle, NftOwnChain, NftPort, NftRule};
 
 /// `struct nfgenmsg`.
 pub(in super::super) const HEADER: usize = 4;
@@ -143,6 +143,11 @@ pub(super) fn list_chains() -> Request {
     all(NFT_MSG_GETCHAIN, Writer::after(&[0; HEADER]))
 }
 
+/// Asks for all chains of family inet.
+pub(super) fn list_inet_chains() -> Request {
+    all(NFT_MSG_GETCHAIN, inet())
+}
+
 /// Asks for the generation, which every change of the namespace's rules raises.
 pub(in super::super) fn get_generation() -> Request {
     one(NFT_MSG_GETGEN, 0, inet())
@@ -163,6 +168,20 @@ pub(super) fn new_chain(table: &str, chain: NftChain) -> Request {
 /// Makes the chain of a port. Ok if it is there.
 pub(super) fn new_port_chain(table: &str, chain: NftChain, port: NftPort) -> Request {
     one(NFT_MSG_NEWCHAIN, flag::CREATE, chain_body(table, chain, Some(port)))
+}
+
+/// Makes an own chain. An error if it is there.
+pub(super) fn new_own_chain(table: &str, chain: &NftOwnChain) -> Request {
+    one(NFT_MSG_NEWCHAIN, flag::CREATE | flag::EXCL, own_chain_body(table, chain))
+}
+
+/// Removes an own chain in which no rule is, and that none leads to.
+pub(super) fn delete_own_chain(table: &str, chain: &NftOwnChain) -> Request {
+    one(NFT_MSG_DELCHAIN, flag::NOT_RECURSIVE, own_chain_body(table, chain))
+}
+
+fn own_chain_body(table: &str, NftOwnChain { base, name }: &NftOwnChain) -> Writer {
+    inet().put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::own_name(*base, name))
 }
 
 /// Removes an empty chain that nothing leads to.
@@ -202,12 +221,13 @@ pub(super) fn new_rule(table: &str, rule: &NftRule, port: Option<NftPort>, first
     }
     let mut userdata = with_comment(&rule.comment);
     if port.is_none()
+        && rule.own.is_none()
         && let Some(ports) = Ports::of(rule)
     {
         userdata.extend([PORTS, 5, ports.protocol]);
         userdata.extend([ports.first.to_be_bytes(), ports.last.to_be_bytes()].concat());
     }
-    let body = rule_body(table, rule.chain, port)
+    let body = body_in(table, &chain::name_of_place(rule.chain, port, rule.own.as_deref()))
         .nest(NFTA_RULE_EXPRESSIONS, expression::list(rule, first_set))
         .put(NFTA_RULE_USERDATA, &userdata);
     Ok(one(NFT_MSG_NEWRULE, flag::CREATE | NLM_F_APPEND | flag::ECHO, body))
@@ -225,7 +245,8 @@ pub(super) fn delete_rule(table: &str, rule: &NftHandle) -> Request {
 }
 
 fn handle_body(table: &str, rule: &NftHandle) -> Writer {
-    rule_body(table, rule.chain, rule.port).put(NFTA_RULE_HANDLE, &rule.handle.to_be_bytes())
+    body_in(table, &chain::name_of_place(rule.chain, rule.port, rule.own.as_deref()))
+        .put(NFTA_RULE_HANDLE, &rule.handle.to_be_bytes())
 }
 
 /// Asks for all rules of all families.
@@ -238,8 +259,12 @@ pub(super) fn list_rules(table: Option<&str>) -> Request {
     all(NFT_MSG_GETRULE, table.into_iter().fold(inet(), |body, table| body.put_text(NFTA_RULE_TABLE, table)))
 }
 
-pub(super) fn rule_body(table: &str, chain: NftChain, port: Option<NftPort>) -> Writer {
-    inet().put_text(NFTA_RULE_TABLE, table).put_text(NFTA_RULE_CHAIN, &chain::name_of(chain, port))
+pub(super) fn rule_body(table: &str, chain: NftChain) -> Writer {
+    body_in(table, &chain::name(chain))
+}
+
+fn body_in(table: &str, chain: &str) -> Writer {
+    inet().put_text(NFTA_RULE_TABLE, table).put_text(NFTA_RULE_CHAIN, chain)
 }
 
 /// The comment in a rule's user data.

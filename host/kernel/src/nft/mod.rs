@@ -7,6 +7,7 @@ pub(super) mod expression;
 mod iptables;
 pub(super) mod map;
 pub(super) mod message;
+pub(super) mod own;
 mod ports;
 mod removal;
 pub(super) mod sets;
@@ -104,7 +105,7 @@ fn replace_in_parts(
 /// With its sets: an element is a quarter of a condition.
 fn cost_of_table(table: &NftTable) -> (usize, usize) {
     let (rules, conditions) = cost(table.rules);
-    (rules, conditions + table.sets.iter().map(|set| 1 + set.elements.len() / 4).sum::<usize>())
+    (rules + table.chains.len(), conditions + table.sets.iter().map(|set| 1 + set.elements.len() / 4).sum::<usize>())
 }
 
 /// Of a transaction: rules, and conditions.
@@ -135,9 +136,10 @@ fn replace(
         known.forget(name);
         batch.requests.extend([message::new_table(name), message::delete_table(name)]);
     }
-    let mut made: Vec<Table> = tables.iter().map(Table::with_sets_of).collect();
+    let mut made: Vec<Table> = tables.iter().map(Table::to_be).collect();
     for (table, made) in tables.iter().zip(&made) {
         batch.put_sets(table);
+        batch.put_own_chains(table);
         batch.put(table.name, table.rules, made)?;
     }
     let answers = transaction(session, at, batch.requests, None)?;
@@ -212,20 +214,32 @@ impl Batch {
         }
     }
 
-    /// A table, its chains and its rules, as far as they aren't there.
+    /// A new table's own chains, which rules lead to.
+    fn put_own_chains(&mut self, table: &NftTable) {
+        if !table.chains.is_empty() {
+            self.requests.push(message::new_table(table.name));
+        }
+        self.requests.extend(table.chains.iter().map(|chain| message::new_own_chain(table.name, chain)));
+    }
+
+    /// A table, its chains and its rules, as far as they aren't there. Own chains are.
     fn put(&mut self, name: &str, rules: &[NftRule], table: &Table) -> Result<(), Error> {
-        let mut chains: Vec<NftChain> = rules.iter().map(|rule| rule.chain).collect();
+        let in_bases = rules.iter().filter(|rule| rule.own.is_none());
+        let mut chains: Vec<NftChain> = in_bases.map(|rule| rule.chain).collect();
         chains.sort_unstable();
         chains.dedup();
         self.requests.push(message::new_table(name));
         self.requests.extend(chains.iter().map(|chain| message::new_chain(name, *chain)));
         let mut new: BTreeMap<NftChain, Grown> = BTreeMap::new();
         for rule in rules {
-            let base = table.bases.get(&rule.chain);
-            let grown = new.entry(rule.chain).or_insert_with(|| Grown::of(base));
-            let port = grown.place(rule, base);
-            if let Some(port) = port {
-                self.lead(name, rule.chain, port, grown, base);
+            let mut port = None;
+            if rule.own.is_none() {
+                let base = table.bases.get(&rule.chain);
+                let grown = new.entry(rule.chain).or_insert_with(|| Grown::of(base));
+                port = grown.place(rule, base);
+                if let Some(port) = port {
+                    self.lead(name, rule.chain, port, grown, base);
+                }
             }
             let first = self.set;
             for links in rule.conditions.iter().filter_map(expression::set) {
@@ -283,7 +297,7 @@ impl Grown {
     fn place(&mut self, rule: &NftRule, base: Option<&Base>) -> Option<NftPort> {
         let ports = Ports::of(rule);
         let mut behind = base.into_iter().flat_map(Base::behind).chain(self.behind.iter().copied());
-        let port = ports.and_then(Ports::one);
+        let port = Ports::of_chain(rule);
         let port = port.filter(|port| behind.all(|other| other.is_some_and(|other| !other.has(*port))));
         if port.is_none() && self.leads {
             self.behind.push(ports);
@@ -310,7 +324,8 @@ fn note(
         (base.has_map, base.leads) = (true, Some(echoed(*position)?));
     }
     let each = rules.iter().zip(places).map(|(rule, (position, port))| {
-        let handle = NftHandle { chain: rule.chain, port: *port, handle: echoed(*position)? };
+        let (chain, port, own) = (rule.chain, *port, rule.own.clone());
+        let handle = NftHandle { chain, port, own, handle: echoed(*position)? };
         table.note(rule, &handle);
         Ok(handle)
     });
@@ -363,15 +378,15 @@ pub(super) fn rules(session: &mut Session, at: &Namespace, table: Option<&str>) 
     let (mut found, mut leading) = (Vec::new(), HashSet::new());
     for message in list(session, at, "nftables rules", message::list_rules(table))? {
         let name = text(find(&message, message::NFTA_RULE_CHAIN)?);
-        let Some((chain, port)) = chain::place(&name) else { continue };
+        let Some(place) = chain::place_of_rule(&name) else { continue };
         let table = text(find(&message, message::NFTA_RULE_TABLE)?);
         let handle = big_long(find(&message, message::NFTA_RULE_HANDLE)?)?;
         let userdata = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_USERDATA)?.unwrap_or_default();
         if map::leads(userdata) {
-            leading.insert((table, chain));
+            leading.insert((table, place.chain));
             continue;
         }
-        found.push(FoundRule { table, handle: NftHandle { chain, port, handle }, comment: message::comment(userdata) });
+        found.push(FoundRule { table, handle: NftHandle { handle, ..place }, comment: message::comment(userdata) });
     }
     // A rule of a port that nothing leads to any more is as good as gone.
     found.retain(|rule| rule.handle.port.is_none() || leading.contains(&(rule.table.clone(), rule.handle.chain)));

@@ -8,9 +8,10 @@
 //! a port was added. A later one belongs behind all rules of the base chain; it may go through the map only if no rule behind that one can
 //! meet its packets: each is for other ports. Where one isn't, the new rule stands at the base chain's end, like all others.
 //!
-//! A port's chain goes with its last rule, and the map with its last port.
+//! A port's chain goes with its last rule, and the map with its last port. A rule that leads away for good stands in the base chain: from a port's
+//! chain it would come back to the rules behind the map.
 
-use crate::{NftCondition, NftPort, NftProperty, NftRule};
+use crate::{NftCondition, NftPort, NftProperty, NftRule, NftVerdict};
 
 /// The packets that a rule is for: of a protocol, to a range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +37,14 @@ impl Ports {
         Some(Self { protocol: protocol?, first, last })
     }
 
+    /// The port in whose chain a rule may stand.
+    pub fn of_chain(rule: &NftRule) -> Option<NftPort> {
+        let stays = !matches!(rule.verdict, NftVerdict::Goto(_) | NftVerdict::Return);
+        Self::of(rule).and_then(Self::one).filter(|_| stays)
+    }
+
     /// The port, if it is one.
-    pub fn one(self) -> Option<NftPort> {
+    fn one(self) -> Option<NftPort> {
         (self.first == self.last).then_some(NftPort { protocol: self.protocol, port: self.first })
     }
 

@@ -9,7 +9,7 @@ use crate::nft::table::{Held, Table};
 use crate::nft::{RULES_PER_CHANGE, TRIES, Tables, first_refusal, map, message, transaction};
 use crate::transport::session::Session;
 use crate::transport::socket::Request;
-use crate::{Applied, Error, Namespace, NftChain, NftHandle, Outcome};
+use crate::{Applied, Error, Namespace, NftChain, NftHandle, NftOwnChain, Outcome};
 
 /// Removes rules. Ok for what is gone.
 pub(in super::super) fn remove(
@@ -35,11 +35,14 @@ fn remove_some(
     name: &str,
     rules: &[&NftHandle],
 ) -> Result<(), Error> {
-    let mut tidies = true;
+    let (mut tidies, mut lists) = (true, false);
     for _ in 0..TRIES {
         let mut table = known.take(session, at, name)?;
         if !table.is_fresh && !rules.iter().all(|rule| table.has(rule)) {
             table = Table::read(session, at, name)?;
+        }
+        if lists {
+            table.read_own_chains(session, at, name)?;
         }
         let batch = without(&mut table, name, rules, tidies);
         if batch.is_empty() {
@@ -57,8 +60,11 @@ fn remove_some(
             }
             // It is not as it was known to be.
             Some((_, refusal)) if refusal.is(&[Errno::NOENT]) => {}
-            // Somebody else has something in what would be empty.
-            Some((_, refusal)) if refusal.is(&[Errno::BUSY]) => tidies &= !table.is_fresh,
+            // An own chain without rules may be there. Or somebody else has something in what would be empty.
+            Some((_, refusal)) if refusal.is(&[Errno::BUSY]) => {
+                tidies &= !lists;
+                lists = true;
+            }
             Some((_, refusal)) => return Err(Error::kernel("the rules", refusal)),
         }
     }
@@ -71,9 +77,14 @@ fn without(table: &mut Table, name: &str, rules: &[&NftHandle], tidies: bool) ->
     let mut bases: Vec<NftChain> = Vec::new();
     for rule in rules.iter().filter(|rule| table.has(rule)) {
         batch.push(message::delete_rule(name, rule));
-        bases.push(rule.chain);
+        bases.extend(rule.own.is_none().then_some(rule.chain));
     }
     for rule in rules {
+        // An own chain stays when it is empty.
+        if let Some(own) = NftOwnChain::of(rule) {
+            table.owns.get_mut(&own).map(|rules| rules.remove(&rule.handle));
+            continue;
+        }
         let Some(base) = table.bases.get_mut(&rule.chain) else { continue };
         let Some(port) = rule.port else {
             base.rules.remove(&rule.handle);
@@ -93,7 +104,7 @@ fn without(table: &mut Table, name: &str, rules: &[&NftHandle], tidies: bool) ->
     for chain in bases.into_iter().filter(|_| tidies) {
         let Some(base) = table.bases.get_mut(&chain).filter(|base| base.ports.is_empty()) else { continue };
         if let Some(handle) = base.leads.take() {
-            batch.push(message::delete_rule(name, &NftHandle { chain, port: None, handle }));
+            batch.push(message::delete_rule(name, &NftHandle { chain, port: None, own: None, handle }));
         }
         if std::mem::take(&mut base.has_map) {
             batch.push(map::delete(name, chain));

@@ -118,11 +118,11 @@ pub(in super::super) fn counters(
 ) -> Result<HashMap<NftHandle, NftCount>, Error> {
     let mut counts = HashMap::new();
     for message in ask(session, at, "nftables rules", message::list_rules(Some(table)))? {
-        let Some((chain, port)) = chain::place(&text(find(&message, message::NFTA_RULE_CHAIN)?)) else { continue };
+        let Some(place) = chain::place_of_rule(&text(find(&message, message::NFTA_RULE_CHAIN)?)) else { continue };
         let handle = big_long(find(&message, message::NFTA_RULE_HANDLE)?)?;
         let expressions = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_EXPRESSIONS)?;
         if let Some(count) = counted(expressions.unwrap_or_default())? {
-            counts.insert(NftHandle { chain, port, handle }, count);
+            counts.insert(NftHandle { handle, ..place }, count);
         }
     }
     Ok(counts)

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::nft::ports::Ports;
-use crate::nft::{chain, find, list, map, message, sets};
+use crate::nft::{chain, find, list, map, message, own, sets};
 use crate::transport::attribute::{after, attributes, big_long, text};
 use crate::transport::session::Session;
 use crate::transport::socket::Message;
-use crate::{Error, Namespace, NftChain, NftHandle, NftPort, NftRule, NftTable};
+use crate::{Error, Namespace, NftChain, NftHandle, NftOwnChain, NftPort, NftRule, NftTable};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub(super) struct Held<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub bases: BTreeMap<NftChain, Base>,
+    /// Own chains, as far as they were made here or have rules, with the handles of these.
+    pub owns: BTreeMap<NftOwnChain, BTreeSet<u64>>,
     /// The names of sets that rules look into.
     pub sets: BTreeSet<String>,
     /// It was read just now: a refusal is no mistake of what is known.
@@ -118,10 +120,22 @@ impl Table {
         Ok(table)
     }
 
+    /// Adds own chains without rules, which are not read with the others: the kernel tells those of all tables.
+    pub fn read_own_chains(&mut self, session: &mut Session, at: &Namespace, name: &str) -> Result<(), Error> {
+        for (_, chain) in own::all(session, at)?.into_iter().filter(|(table, _)| table == name) {
+            self.owns.entry(chain).or_default();
+        }
+        Ok(())
+    }
+
     fn read_rule(&mut self, message: &Message) -> Result<(), Error> {
         let name = text(find(message, message::NFTA_RULE_CHAIN)?);
-        let Some((chain, port)) = chain::place(&name) else { return Ok(()) };
+        let Some(NftHandle { chain, port, own, .. }) = chain::place_of_rule(&name) else { return Ok(()) };
         let handle = big_long(find(message, message::NFTA_RULE_HANDLE)?)?;
+        if let Some(name) = own {
+            self.owns.entry(NftOwnChain { base: chain, name }).or_default().insert(handle);
+            return Ok(());
+        }
         let userdata = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_USERDATA)?.unwrap_or_default();
         let base = self.bases.entry(chain).or_default();
         match port {
@@ -132,18 +146,22 @@ impl Table {
         Ok(())
     }
 
-    /// Of a table that is to be made, what its rules look into.
-    pub fn with_sets_of(table: &NftTable) -> Self {
-        Self { sets: table.sets.iter().map(|set| set.name.clone()).collect(), ..Self::default() }
+    /// Of a table that is to be made, what its rules look into and lead to.
+    pub fn to_be(table: &NftTable) -> Self {
+        let owns = table.chains.iter().map(|chain| (chain.clone(), BTreeSet::new())).collect();
+        Self { sets: table.sets.iter().map(|set| set.name.clone()).collect(), owns, ..Self::default() }
     }
 
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.bases.is_empty() && self.sets.is_empty()
+        self.bases.is_empty() && self.sets.is_empty() && self.owns.is_empty()
     }
 
     /// Whether a rule is in it.
     pub fn has(&self, rule: &NftHandle) -> bool {
+        if let Some(own) = NftOwnChain::of(rule) {
+            return self.owns.get(&own).is_some_and(|rules| rules.contains(&rule.handle));
+        }
         let Some(base) = self.bases.get(&rule.chain) else { return false };
         match rule.port {
             Some(port) => base.ports.get(&port).is_some_and(|port| port.rules.contains(&rule.handle)),
@@ -153,6 +171,10 @@ impl Table {
 
     /// Notes a rule that is in it now.
     pub fn note(&mut self, rule: &NftRule, handle: &NftHandle) {
+        if let Some(own) = NftOwnChain::of(handle) {
+            self.owns.entry(own).or_default().insert(handle.handle);
+            return;
+        }
         let base = self.bases.entry(handle.chain).or_default();
         match handle.port {
             Some(port) => {

@@ -15,6 +15,7 @@ mod known;
 mod links;
 mod lockstep;
 mod namespaces;
+mod nft_chains;
 mod nft_ports;
 mod nft_sets;
 mod nftables;

@@ -91,7 +91,7 @@ fn a_rule_stays_behind_those_that_it_could_overtake() {
         let rules = [accept_at(1, 100), drop_at(80, 80), drop_at(200, 300), accept_at(80, 80), accept_at(250, 250)];
         let anew = world
             .kernel
-            .replace_nft_tables(&Namespace::Host, &[NftTable { name: "u", sets: &[], rules: &rules }])
+            .replace_nft_tables(&Namespace::Host, &[NftTable { name: "u", chains: &[], sets: &[], rules: &rules }])
             .unwrap();
         assert_eq!(ports(&anew[0]), expected[..5]);
         assert_eq!(ports(&handles(&world.one(add("u", rules.to_vec())))), [None; 5]);

@@ -106,7 +106,7 @@ fn a_table_is_made_anew_with_its_sets() {
             [is(NftProperty::Protocol(6)), not(member(NftField::DestinationPort, "many", NftSetKind::Ports))];
         let rules = vec![rule(OUT, &conditions, NftVerdict::Accept); 2];
         for rules in [&rules[..], &[]] {
-            let anew = NftTable { name: "t", sets: &sets, rules };
+            let anew = NftTable { name: "t", chains: &[], sets: &sets, rules };
             let made = world.kernel.replace_nft_tables(&Namespace::Host, &[anew]).unwrap();
             assert_eq!(made[0].len(), rules.len());
             assert!(holds(world, "many", &elements) && holds(world, "six", &sets[1].elements));

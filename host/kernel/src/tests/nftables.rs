@@ -20,7 +20,8 @@ pub fn not(property: NftProperty) -> NftCondition {
 }
 
 pub fn rule(chain: NftChain, conditions: &[NftCondition], verdict: NftVerdict) -> NftRule {
-    NftRule { chain, conditions: conditions.to_vec(), statements: Vec::new(), verdict, comment: "n1/e2".into() }
+    let (conditions, comment) = (conditions.to_vec(), "n1/e2".into());
+    NftRule { chain, conditions, statements: Vec::new(), verdict, own: None, comment }
 }
 
 pub fn add(table: &str, rules: Vec<NftRule>) -> Change {
@@ -373,7 +374,8 @@ fn tables_are_made_anew_in_one_step() {
         let (few, most, many) = (rules(2), rules(999), rules(1500));
         let steps = |tables: &[(&str, &[NftRule])]| {
             let before = generation();
-            let named: Vec<_> = tables.iter().map(|(name, rules)| NftTable { name, sets: &[], rules }).collect();
+            let named: Vec<_> =
+                tables.iter().map(|(name, rules)| NftTable { name, chains: &[], sets: &[], rules }).collect();
             let made = world.kernel.replace_nft_tables(&Namespace::Host, &named).unwrap();
             for ((table, rules), made) in tables.iter().zip(&made) {
                 let there = world.kernel.nft_rules(&Namespace::Host, table).unwrap();

@@ -1,6 +1,7 @@
 //! The kernel's interfaces.
 
 pub(crate) mod addresses;
+pub(crate) mod chains;
 pub(crate) mod links;
 pub(crate) mod neighbours;
 pub(crate) mod nftables;

@@ -82,6 +82,9 @@ impl From<Action<'_>> for wit::Action {
             Action::Plain(verdict) => Self::Plain(verdict.into()),
             Action::Reject(rejection) => Self::Reject(rejection.into()),
             Action::Log { prefix, rate } => Self::Log(wit::PacketLog { prefix: prefix.to_owned(), rate }),
+            Action::Jump(to) => Self::Jump(to.to_owned()),
+            Action::Goto(to) => Self::Goto(to.to_owned()),
+            Action::Return => Self::Return,
         }
     }
 }

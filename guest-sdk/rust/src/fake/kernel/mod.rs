@@ -1,6 +1,7 @@
 //! The kernel in memory.
 
 pub(crate) mod addresses;
+pub(crate) mod chains;
 pub(crate) mod forwarding;
 pub(crate) mod links;
 pub(crate) mod namespaces;

@@ -14,23 +14,36 @@ use crate::nftables::{
 use crate::{Error, Protocol, Result};
 
 pub(crate) fn add(namespace: Option<&Namespace>, rules: &[Rule]) -> Result<Vec<RuleId>> {
-    let add_one = |rule: &Rule| add_more(namespace, rule, (String::new(), None), Vec::new());
+    let at = namespace.map_or(HOST, |namespace| namespace.0);
+    let add_one = |rule: &Rule| add_more(at, rule, More::default());
     all_or_nothing(rules, || rules.iter().map(add_one).collect())
 }
 
-/// Adds a rule with more in it: in words, before its verdict and in place of it.
-pub(super) fn add_more(
-    namespace: Option<&Namespace>,
-    rule: &Rule,
-    (more, action): (String, Option<String>),
-    sets: Vec<String>,
-) -> Result<RuleId> {
-    check_conditions(rule, namespace.map_or(HOST, |namespace| namespace.0))?;
+/// What a rule has beside that.
+#[derive(Default)]
+pub(super) struct More {
+    /// In words, before its verdict.
+    pub before: String,
+    /// In words, in place of it.
+    pub action: Option<String>,
+    pub sets: Vec<String>,
+    /// The chain of the network's own that it stands in.
+    pub own: Option<String>,
+    /// The one that it leads to.
+    pub to: Option<String>,
+}
+
+/// Adds a rule with more in it.
+pub(super) fn add_more(at: u32, rule: &Rule, more: More) -> Result<RuleId> {
+    let More { before, action, sets, own, to } = more;
+    check_conditions(rule, at)?;
     state::with(|state| {
-        check(state, rule)?;
+        check(state, rule, own.is_none())?;
         let verdict = action.unwrap_or_else(|| format!(" {}", verdict_text(rule.verdict)));
-        let (id, text) = (u64::from(state.next()), text(state, rule)? + &more + &verdict);
-        state.packet_rules.insert(id, PacketRule { owner: state.owner.clone(), chain: rule.chain, text, sets });
+        let place = own.as_ref().map(|own| format!("chain {own} of ")).unwrap_or_default();
+        let (id, text) = (u64::from(state.next()), place + &text(state, rule)? + &before + &verdict);
+        let (owner, chains) = (state.owner.clone(), own.into_iter().chain(to).collect());
+        state.packet_rules.insert(id, PacketRule { owner, chain: rule.chain, text, sets, chains });
         Ok(RuleId(id))
     })
 }
@@ -51,7 +64,7 @@ pub(crate) fn list() -> Result<Vec<RuleId>> {
     }))
 }
 
-fn check(state: &State, rule: &Rule) -> Result<()> {
+fn check(state: &State, rule: &Rule, needs_tie: bool) -> Result<()> {
     let Chain { chain_type, hook, .. } = rule.chain;
     let fits = match rule.verdict {
         Verdict::Accept => hook != Hook::Forward || chain_type == ChainType::Filter,
@@ -71,7 +84,7 @@ fn check(state: &State, rule: &Rule) -> Result<()> {
     {
         return Err(Error::forbidden(format!("{} lies in none of the network's pools", target.address)));
     }
-    if !is_tied(state, rule) {
+    if needs_tie && !is_tied(state, rule) {
         return Err(Error::invalid_argument("a rule that is not tied to the network"));
     }
     if let Verdict::DestinationNat(target) = rule.verdict

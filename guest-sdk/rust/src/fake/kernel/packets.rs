@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::nftables::More;
 use super::{all_or_nothing, check_length};
 use crate::fake::state::{self, HOST, MadeSet};
 use crate::fake::sys::Namespace;
@@ -128,15 +129,19 @@ pub(crate) fn list_elements(set: &str) -> Result<Vec<Element>> {
 pub(crate) fn add(namespace: Option<&Namespace>, rules: &[PacketRule]) -> Result<Vec<RuleId>> {
     all_or_nothing(rules, || {
         let at = namespace.map_or(HOST, |namespace| namespace.0);
-        let one = |rule: &PacketRule| {
-            check_length(&rule.conditions, 16)?;
-            check_length(&rule.statements, 8)?;
-            let protocol = check_conditions(rule, at)?;
-            check_statements(rule, protocol)?;
-            super::nftables::add_more(namespace, &plain(rule), more(rule)?, sets(rule))
-        };
-        rules.iter().map(one).collect()
+        rules.iter().map(|rule| add_one(at, rule, None)).collect()
     })
+}
+
+/// A rule of a base chain, or of an own one behind it.
+pub(super) fn add_one(at: u32, rule: &PacketRule, own: Option<&str>) -> Result<RuleId> {
+    check_length(&rule.conditions, 16)?;
+    check_length(&rule.statements, 8)?;
+    let protocol = check_conditions(rule, at)?;
+    check_statements(rule, protocol)?;
+    let to = super::chains::led_to(rule, at, own)?;
+    let ((before, action), own) = (more(rule)?, own.map(str::to_owned));
+    super::nftables::add_more(at, &plain(rule), More { before, action, sets: sets(rule), own, to })
 }
 
 pub(crate) fn counters(ids: &[RuleId]) -> Result<Vec<Option<Counter>>> {
@@ -160,7 +165,7 @@ fn plain<'a>(rule: &PacketRule<'a>) -> Rule<'a> {
     let verdict = match rule.action {
         Action::Plain(verdict) => verdict,
         Action::Reject(_) => Verdict::Drop,
-        Action::Proceed | Action::Log { .. } => Verdict::Accept,
+        Action::Proceed | Action::Log { .. } | Action::Jump(_) | Action::Goto(_) | Action::Return => Verdict::Accept,
     };
     Rule { chain: rule.chain, conditions: rule.conditions.iter().filter_map(of_condition).collect(), verdict }
 }
@@ -294,6 +299,9 @@ fn more(rule: &PacketRule) -> Result<(String, Option<String>)> {
         Action::Proceed => Some(String::new()),
         Action::Reject(rejection) => Some(format!(" reject {rejection:?}")),
         Action::Log { prefix, .. } => Some(format!(" log {prefix:?}")),
+        Action::Jump(to) => Some(format!(" jump {to}")),
+        Action::Goto(to) => Some(format!(" goto {to}")),
+        Action::Return => Some(" return".to_owned()),
     };
     Ok((text, action))
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use kernel::{HostPort, LinkKey, Namespace, NamespacePath, Sysctl};
+use kernel::{HostPort, LinkKey, Namespace, NamespacePath, NftChain, Sysctl};
 use words::{LinkName, Result};
 
+use crate::gate::chains::{SeenChain, Ways};
 use crate::gate::sets::SeenSet;
 use crate::gate::view::{Link, Place, View};
 use crate::{Limit, NamespaceKind};
@@ -33,6 +34,8 @@ pub struct Table {
     pub routers: Vec<IpAddr>,
     pub reached: Vec<ipnet::IpNet>,
     pub sets: Vec<SeenSet>,
+    pub chains: Vec<SeenChain>,
+    pub base: Ways,
     pub logging: usize,
 }
 
@@ -58,6 +61,8 @@ impl Default for Table {
             routers: Vec::new(),
             reached: Vec::new(),
             sets: Vec::new(),
+            chains: Vec::new(),
+            base: Ways::default(),
             logging: 0,
         }
     }
@@ -163,6 +168,14 @@ impl View for Table {
 
     fn sets(&self) -> Result<Vec<SeenSet>> {
         Ok(self.sets.clone())
+    }
+
+    fn chains(&self) -> Result<Vec<SeenChain>> {
+        Ok(self.chains.clone())
+    }
+
+    fn ways(&self, _: &Namespace, _: NftChain) -> Result<Ways> {
+        Ok(self.base.clone())
     }
 
     fn logging_rules(&self) -> Result<usize> {

@@ -7,6 +7,9 @@ use crate::tests::lockstep::*;
 
 /// The names of nftables tables and settings that operations speak of.
 pub const TABLES: [&str; 2] = ["t1", "t2"];
+/// The chains that there may be in each of them, behind the base chain that is here. Rules of the second lead to the first.
+pub const CHAINS: [&str; 2] = ["c1", "c2"];
+pub const BEHIND: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
 pub const SETTINGS: [(&str, &str); 8] = [
     ("ipv4", "proxy_delay"),
     ("ipv6", "proxy_delay"),
@@ -175,7 +178,7 @@ impl<'w> Side<'w> {
             let rules = kernel
                 .nft_rules(space, table)?
                 .into_iter()
-                .map(|(handle, comment)| (handle.chain, handle.port, comment));
+                .map(|(handle, comment)| (handle.chain, handle.port, handle.own, comment));
             told.push(format!("{table} {:?}", rules.collect::<Vec<_>>()));
             told.push(format!("{table} {:?}", kernel.nft_sets(space, table)?));
             for set in packet::NAMES {
@@ -192,6 +195,9 @@ impl<'w> Side<'w> {
             counters.sort_unstable();
             told.push(format!("{table} counts {counters:?}"));
         }
+        let mut chains = kernel.nft_own_chains(space)?;
+        chains.sort_unstable();
+        told.push(format!("{chains:?}"));
         for path in OF_NAMESPACE {
             told.push(format!("{path} {:?}", kernel.sysctl(space, &Sysctl::Namespace(path)).ok()));
         }

@@ -1,6 +1,6 @@
 //! Random changes, and the same change for either kernel.
 
-use crate::tests::lockstep::side::{OF_NAMESPACE, SETTINGS, Side, TABLES};
+use crate::tests::lockstep::side::{BEHIND, CHAINS, OF_NAMESPACE, SETTINGS, Side, TABLES};
 use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, packet, path, route, rule, tunnel};
 use crate::tests::lockstep::*;
 
@@ -29,6 +29,7 @@ pub enum Step {
     /// By their numbers in the order in which they were made.
     RemoveNftRules(usize, String, Vec<usize>),
     RemoveNftTable(usize, String),
+    NftChain(usize, String, String, bool),
     /// Namespace, table, and the set's name.
     NftSet(usize, String, String, bool),
     NftElements(usize, String, String, Vec<NftElement>, bool),
@@ -65,7 +66,11 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(50) {
+        match random.below(52) {
+            50..=51 => {
+                let (table, chain) = (random.pick(&TABLES).into(), random.pick(&CHAINS).into());
+                Self::NftChain(space, table, chain, add)
+            }
             39..=41 => {
                 let rate = |random: &mut Random| Rate { bytes: random.pick(&[125_000, 5_000_000_000]), burst: 32_000 };
                 Self::Rate(at, add.then(|| rate(random)))
@@ -221,6 +226,14 @@ impl Step {
             Self::RemoveNftRules(at, table, numbers) => {
                 let rules = numbers.iter().map(|number| side.handles[*number].1.clone()).collect();
                 Change::RemoveNftRules { namespace: space(*at), table: table.clone(), rules }
+            }
+            Self::NftChain(at, table, name, add) => {
+                let chain = NftOwnChain { base: BEHIND, name: name.clone() };
+                let (namespace, table) = (space(*at), table.clone());
+                match add {
+                    true => Change::AddNftChain { namespace, table, chain },
+                    false => Change::RemoveNftChain { namespace, table, chain },
+                }
             }
             Self::NftSet(at, table, set, add) => {
                 let kind = packet::kind_of(set);

@@ -3,7 +3,7 @@
 pub mod packet;
 pub mod tunnel;
 
-use crate::tests::lockstep::side::Side;
+use crate::tests::lockstep::side::{BEHIND, CHAINS, Side};
 use crate::tests::lockstep::*;
 
 /// Mostly a bridge, by its index.
@@ -121,6 +121,14 @@ pub fn nft_rule(random: &mut Random) -> NftRule {
     let (rule, _) = random.pick(&nftables::examples());
     if random.one_in(3) {
         return packet::composed(random);
+    }
+    if random.one_in(5) {
+        let verdict = random.pick(&[NftVerdict::Drop, NftVerdict::Return, NftVerdict::Jump(CHAINS[0].into())]);
+        let leads = matches!(verdict, NftVerdict::Jump(_));
+        let own = if leads { CHAINS[1] } else { random.pick(&CHAINS) };
+        let into = NftVerdict::Goto(own.into());
+        let (own, verdict) = if random.one_in(2) { (None, into) } else { (Some(own.into()), verdict) };
+        return NftRule { chain: BEHIND, conditions: Vec::new(), statements: Vec::new(), own, verdict, ..rule };
     }
     // Mostly one that is valid where it stands.
     if random.one_in(5) {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use pontoon_sdk::ErrorKind::{AlreadyExists, Forbidden, InvalidArgument, NotFound, Unavailable};
 use pontoon_sdk::addresses::LinkAddress;
+use pontoon_sdk::chains::ChainRule;
 use pontoon_sdk::ipnet::IpNet;
 use pontoon_sdk::links::{
     self, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, Master, Peer, PublicKey, VxlanOptions,
@@ -20,8 +21,8 @@ use pontoon_sdk::routes::Route;
 use pontoon_sdk::sysctls::LinkSysctl;
 use pontoon_sdk::{
     Error, ErrorKind, InterfaceInfo, IpamData, JoinInfo, MacAddress, NetworkInfo, ObjectType, Protocol as Ip, Result,
-    StaticRoute, addresses, forwarding, neighbours, nftables, packets, ports, routes, rules, shaping, store, sysctls,
-    tables,
+    StaticRoute, addresses, chains, forwarding, neighbours, nftables, packets, ports, routes, rules, shaping, store,
+    sysctls, tables,
 };
 
 use super::Stage;
@@ -461,6 +462,32 @@ pub(crate) const PACKETS: &[Case<Mistake>] = &[
         packets::add_elements(&name, &[net("192.0.2.0/24")?.into()])
     }),
     ("nftables.list-elements", NotFound, "no such set", |_| packets::list_elements("none").map(drop)),
+    ("nftables.add-chain", AlreadyExists, "a name twice", |g| {
+        chains::add(None, &g.name("pbc"), Chain::FORWARD)?;
+        chains::add(None, &g.name("pbc"), Chain::FORWARD)
+    }),
+    ("nftables.add-chain", InvalidArgument, "a name with a slash", |_| chains::add(None, "a/b", Chain::FORWARD)),
+    ("nftables.add-chain", InvalidArgument, "translation of what is forwarded", |g| {
+        chains::add(None, &g.name("pbf"), Chain::nat(Hook::Forward, 0))
+    }),
+    ("nftables.remove-chain", Forbidden, "a chain with a rule in it", |g| {
+        let name = g.name("pbr");
+        chains::add(None, &name, Chain::FORWARD)?;
+        chains::add_rules(&name, &[ChainRule::new(Action::Proceed)])?;
+        chains::remove(&name)
+    }),
+    ("nftables.add-chain-rules", NotFound, "no such chain", |_| chains::add_rules("none", &[]).map(drop)),
+    ("nftables.add-chain-rules", InvalidArgument, "a way to a chain that was made later", |g| {
+        let (first, second) = (g.name("pb1"), g.name("pb2"));
+        chains::add(None, &first, Chain::FORWARD)?;
+        chains::add(None, &second, Chain::FORWARD)?;
+        chains::add_rules(&first, &[ChainRule::new(Action::Jump(&second))]).map(drop)
+    }),
+    ("nftables.add-chain-rules", Forbidden, "a new destination of nobody's", |g| {
+        let name = g.name("pbn");
+        chains::add(None, &name, Chain::NAT_PREROUTING)?;
+        chains::add_rules(&name, &[ChainRule::new(Verdict::DestinationNat(to(FOREIGN)))]).map(drop)
+    }),
     ("nftables.add-packet-rules", Forbidden, "a new destination of nobody's", |g| {
         let nat = PacketRule::new(Chain::NAT_PREROUTING, Verdict::DestinationNat(to(FOREIGN)));
         packet_rule(nat.when(InputLink(&g.bridge)).and(Statement::Counter))

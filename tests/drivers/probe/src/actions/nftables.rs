@@ -40,6 +40,7 @@ pub(super) fn nftables(stage: &Stage) -> Result<()> {
         add(Some(&namespace), &[Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(pool))])?;
     }
     packets(stage, &bridge)?;
+    chains(stage, &bridge)?;
     mistakes(&bridge)
 }
 
@@ -79,6 +80,30 @@ fn packets(stage: &Stage, bridge: &Link) -> Result<()> {
     packets::remove_set(of_ports)?;
     packets::remove_set(of_ports)?;
     same(packets::list_sets()?.contains(of_ports), false, "nftables.list-sets after remove")
+}
+
+/// Leaves a chain behind, with a rule in it and one that leads there.
+fn chains(stage: &Stage, bridge: &Link) -> Result<()> {
+    use pontoon_sdk::chains::{self, ChainRule};
+    use pontoon_sdk::packets::{self, Action, PacketRule, Statement};
+
+    let owner = if stage.is_endpoints() { "endpoint" } else { "network" };
+    let names = ["inner", "outer"].map(|name| format!("{name}-{owner}-{}", stage.link_name("")));
+    let [inner, outer] = &names;
+    names.iter().try_for_each(|name| chains::add(None, name, Chain::FORWARD))?;
+    let there = chains::list()?;
+    same(names.iter().all(|name| there.contains(name)), true, "nftables.list-chains has both")?;
+    let counted = ChainRule::new(Action::Return).when(Protocol(Ip::UDP)).and(Statement::Counter);
+    let left = chains::add_rules(inner, &[counted, ChainRule::new(Drop).when(Protocol(Ip::SCTP))])?;
+    let ids = chains::add_rules(outer, &[ChainRule::new(Action::Jump(inner)).unless(OutputLink(bridge))])?;
+    let lead = |action| PacketRule::new(Chain::FORWARD, action).when(InputLink(bridge));
+    let ways = packets::add(None, &[lead(Action::Goto(outer)), lead(Action::Jump(inner))])?;
+    same(left.len(), 2, "the number of ids from nftables.add-chain-rules")?;
+    refused(chains::remove(outer), Forbidden, "nftables.remove-chain of one that a rule leads to")?;
+    remove(&[&ids[..], &ways[..1]].concat())?;
+    chains::remove(outer)?;
+    chains::remove(outer)?;
+    same(chains::list()?.contains(outer), false, "nftables.list-chains after remove")
 }
 
 fn filters(bridge: &Link) -> [Rule<'_>; 4] {

@@ -44,7 +44,7 @@ pub fn composed(random: &mut Random) -> NftRule {
     conditions
         .extend((0..random.below(3)).map(|_| NftCondition { property: property(random), negated: random.one_in(3) }));
     let statements = (0..random.below(3)).map(|_| statement(random)).collect();
-    NftRule { chain, conditions, statements, verdict: verdict(random), comment: "n2/e3".into() }
+    NftRule { chain, own: None, conditions, statements, verdict: verdict(random), comment: "n2/e3".into() }
 }
 
 fn property(random: &mut Random) -> NftProperty {
