@@ -49,13 +49,14 @@ impl Machine {
         Err(Errno::NETUNREACH)
     }
 
-    /// RTNH_F_ONLINK: nothing but that the link is up and the gateway's address not one that means something there.
-    pub fn check_on_link4(&self, link: Option<LinkId>, gateway: Ipv4Addr) -> Result<(), Errno> {
+    /// RTNH_F_ONLINK: nothing but that the link is up and the gateway's address not one that means something to this host, by whichever link
+    /// (inet_addr_type_dev_table).
+    pub fn check_on_link4(&self, at: SpaceId, link: Option<LinkId>, gateway: Ipv4Addr) -> Result<(), Errno> {
         let link = link.and_then(|id| self.links.get(&id)).ok_or(Errno::NODEV)?;
-        match (link.up, local4(link, gateway)) {
-            (false, _) => Err(Errno::NETDOWN),
-            (true, Some(_)) => Err(Errno::INVAL),
-            (true, None) => Ok(()),
+        match link.up {
+            false => Err(Errno::NETDOWN),
+            true if self.links_of(at).any(|(_, own)| local4(own, gateway).is_some()) => Err(Errno::INVAL),
+            true => Ok(()),
         }
     }
 

@@ -110,7 +110,7 @@ impl Machine {
     fn check4(&self, at: SpaceId, asked: &Asked) -> Result<LinkId, Errno> {
         let link = asked.index.and_then(|index| self.by_index(at, index));
         match asked.gateway {
-            Some(IpAddr::V4(gateway)) if asked.more.on_link => self.check_on_link4(link, gateway)?,
+            Some(IpAddr::V4(gateway)) if asked.more.on_link => self.check_on_link4(at, link, gateway)?,
             Some(IpAddr::V4(gateway)) => self.check_gateway4(at, asked.table, link, gateway)?,
             Some(IpAddr::V6(gateway)) => {
                 self.check_gateway6(at, asked.table, link, (Some(gateway), asked.more.on_link))?;
