@@ -41,6 +41,7 @@ mod migration;
 mod mistakes;
 mod moving;
 mod options;
+mod options_of_links;
 mod oracle;
 mod overlay;
 mod packets;

@@ -7,6 +7,7 @@ mod amounts;
 mod foreign;
 mod heaps;
 mod join;
+mod options;
 mod packets;
 mod paths;
 mod piles;
@@ -57,6 +58,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         foreign::ATTACKS,
         ranges::ATTACKS,
         paths::ATTACKS,
+        options::ATTACKS,
         shapes::ATTACKS,
         tunnels::ATTACKS,
         packets::ATTACKS,

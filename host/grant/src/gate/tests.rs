@@ -3,6 +3,7 @@
 mod calls;
 mod limits;
 mod look;
+mod options;
 mod paths;
 mod sets;
 mod shaping;

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::change::plan::{Failed, Plan, Step, aside, conclude, plan, question, takes_more_from};
 use crate::link;
 use crate::link::mark::Marks;
+use crate::link::options::{leaves_bridge, of_port};
 use crate::nft::sets::Place;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
@@ -288,7 +289,10 @@ fn routes(
         let more = changes.iter().zip(&known).filter_map(|(change, known)| takes_more_from(change, mac(known)));
         let links: BTreeSet<LinkKey> = more.collect();
         let asides = links.into_iter().map(|link| Ok((link.clone(), aside(session, &link, marks)?)));
-        let asides = asides.collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let mut asides = asides.collect::<Result<BTreeMap<_, Vec<_>>, Error>>()?;
+        for link in changes.iter().filter_map(leaves_bridge) {
+            asides.entry(link.clone()).or_default().extend(of_port(session, link, marks)?);
+        }
         let undo = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter()).chain(asides.values().flatten());
         note(&undo.cloned().collect::<Vec<_>>())?;
         let mut steps = send(session, at, changes, plans, how)?;
@@ -314,7 +318,8 @@ fn bring_back(changes: &[Change], steps: &mut [Step], mut asides: BTreeMap<LinkK
             Err(failed) => &mut failed.undo,
         };
         if !undo.is_empty()
-            && let Some(aside) = takes_more_from(change, None).and_then(|link| asides.remove(&link))
+            && let Some(link) = takes_more_from(change, None).or_else(|| leaves_bridge(change).cloned())
+            && let Some(aside) = asides.remove(&link)
         {
             undo.extend(aside);
         }
@@ -343,7 +348,11 @@ fn send(
 impl Together {
     /// Refusals that are none.
     fn fine(self, change: &Change) -> &'static [Errno] {
-        use Change::{AddAddress, AddPath, AddProxy, AddRoute, AddRule};
+        use Change::{AddAddress, AddPath, AddProxy, AddRoute, AddRule, SetOptions};
+        // A port whose bridge went first has nothing left of it.
+        if self == Self::TakingBack && matches!(change, SetOptions { .. }) {
+            return &[Errno::INVAL, Errno::NODEV];
+        }
         let adds = matches!(change, AddAddress(..) | AddRoute(..) | AddPath(..) | AddRule(..) | AddProxy(..));
         if self == Self::TakingBack && adds { &[Errno::EXIST] } else { &[] }
     }
@@ -394,6 +403,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
         Change::RemoveProxy(proxy) => ip::proxy::remove(session, proxy),
         Change::SetRate { link, rate } => shaping::set_rate(session, link, *rate, kernel.marks, note),
         Change::Redirect { link, to } => shaping::set_redirect(session, link, *to, kernel.marks, note),
+        Change::SetOptions { link, options } => link::options::set(session, link, options, kernel.marks, note),
         Change::SetPeers(set) => link::wireguard::set(session, set, kernel.marks, note),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => kernel.remove_namespace(name),

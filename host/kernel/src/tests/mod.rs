@@ -17,6 +17,7 @@ mod namespaces;
 mod nft_ports;
 mod nft_sets;
 mod nftables;
+mod options;
 mod ports;
 mod shaping;
 mod speed;

@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod links;
 pub(crate) mod neighbours;
 pub(crate) mod nftables;
+pub(crate) mod options;
 pub(crate) mod packets;
 pub(crate) mod routes;
 pub(crate) mod rules;

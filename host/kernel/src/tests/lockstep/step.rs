@@ -1,7 +1,7 @@
 //! Random changes, and the same change for either kernel.
 
 use crate::tests::lockstep::side::{OF_NAMESPACE, SET, SETTINGS, Side, TABLES};
-use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, path, route, rule};
+use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, options, path, route, rule};
 use crate::tests::lockstep::*;
 
 /// A namespace's number and an index there.
@@ -34,6 +34,7 @@ pub enum Step {
     Sysctl(usize, Sysctl, i32),
     Rate(At, Option<Rate>),
     Redirect(At, Option<u32>),
+    Options(At, LinkOptions),
     Namespace(String, bool),
     TakePort(PortWish),
     ReleasePort(HostPort),
@@ -62,7 +63,8 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(44) {
+        match random.below(48) {
+            44..=47 => Self::Options(at, options(random)),
             39..=41 => {
                 let rate = |random: &mut Random| Rate { bytes: random.pick(&[125_000, 5_000_000_000]), burst: 32_000 };
                 Self::Rate(at, add.then(|| rate(random)))
@@ -228,6 +230,7 @@ impl Step {
             }
             Self::Rate(at, rate) => Change::SetRate { link: side.key(*at), rate: *rate },
             Self::Redirect(at, to) => Change::Redirect { link: side.key(*at), to: *to },
+            Self::Options(at, options) => Change::SetOptions { link: side.key(*at), options: options.clone() },
             Self::Namespace(name, true) => Change::AddNamespace(name.clone()),
             Self::Namespace(name, false) => Change::RemoveNamespace(name.clone()),
             Self::TakePort(wish) => Change::TakePort(wish.clone()),
