@@ -151,6 +151,13 @@ fn without_a_grant_every_import_outside_of_the_table_is_refused() {
         HostCall::LinksLinkInfo,
         HostCall::LinksLinkSet,
         HostCall::LinksLinkRemove,
+        HostCall::LinksAddMacvtap,
+        HostCall::LinksSetBridge,
+        HostCall::LinksGetBridge,
+        HostCall::LinksSetPort,
+        HostCall::LinksGetPort,
+        HostCall::LinksSetProperties,
+        HostCall::LinksGetProperties,
         HostCall::LinksReadPublicKey,
         HostCall::LinksSetPeers,
         HostCall::LinksRemovePeers,
@@ -209,19 +216,25 @@ fn a_parent_is_built_on_and_not_changed() {
     let error = network("take-eth0").unwrap_err();
     assert!(error.message.contains("eth0 is not the driver's own"), "{error}");
     same_at_last(|| bench.host.dump(), &host);
-    for attack in ["slow-eth0", "receive-what-eth0-does", "send-through-eth0"] {
+    for attack in ["slow-eth0", "receive-what-eth0-does", "send-through-eth0", "listen-on-eth0", "filter-on-eth0"] {
         let error = network(attack).unwrap_err();
         assert!(error.message.contains("eth0 is not the driver's own"), "{attack}: {error}");
         same_at_last(|| bench.host.dump(), &host);
     }
-    let error = network("build-on-eth0").unwrap_err();
-    assert!(error.message.contains("the driver's grant lacks permissions: changed-parents"), "{error}");
-    same_at_last(|| bench.host.dump(), &host);
+    for attack in ["build-on-eth0", "tap-on-eth0", "listen-by-a-link-on-eth0"] {
+        let error = network(attack).unwrap_err();
+        assert!(error.message.contains("the driver's grant lacks permissions: changed-parents"), "{error}");
+        same_at_last(|| bench.host.dump(), &host);
+    }
     let mut grant = bench.wait(bench.controller.driver(&name)).unwrap().grant;
     grant.permissions.insert(Permission::ChangedParents);
     bench.wait(bench.controller.set_grant(&name, grant)).unwrap();
     network("build-on-eth0").unwrap();
     assert!(bench.host.run("ip -d link show hm").contains("macvlan mode passthru"), "{}", bench.host.dump());
+    bench.wait(bench.controller.remove_network("h")).unwrap();
+    same_at_last(|| bench.host.dump(), &host);
+    network("listen-by-a-link-on-eth0").unwrap();
+    assert!(bench.host.run("ip -d link show hm").contains("PROMISC"), "{}", bench.host.dump());
     bench.wait(bench.controller.remove_network("h")).unwrap();
     same_at_last(|| bench.host.dump(), &host);
 }

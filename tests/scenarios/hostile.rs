@@ -125,6 +125,30 @@ const ATTACKS: &[(&str, &str)] = &[
     ("answer-for-the-router", "the driver has no link eth0 there, and its grant names no such parent"),
     ("answer-for-the-host-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
     ("answer-for-nobody-on-the-lan", "the driver has no link eth0 there, and its grant names no such parent"),
+    // Bridges, ports and properties. By a link on a parent: grants::a_parent_is_built_on_and_not_changed.
+    ("listen-on-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("listen-on-the-victim", "the driver has no link victim there, and its grant names no such parent"),
+    ("listen-by-a-link-on-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("tap-on-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("tap-under-the-victims-name", "victim is the name of another driver's link"),
+    ("tap-as-a-port", "the driver's grant lacks permissions: changed-parents"),
+    ("listen-on-what-was-removed", "hb is gone: this call removed it"),
+    ("forget-at-once-on-the-victim", "the driver has no link victim there, and its grant names no such parent"),
+    ("filter-on-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("flood-the-victims-port", "the driver has no link victim there, and its grant names no such parent"),
+    ("a-bridge-that-is-none", "hx is no bridge"),
+    ("a-port-that-is-none", "hb is no port of a bridge"),
+    ("remember-for-ever", "an ageing time of 4294967295 s: 0 to 1000000"),
+    ("queue-without-end", "a queue of 4294967295 packets: 1 to 16384"),
+    ("queue-of-nothing", "a queue of 0 packets: 1 to 16384"),
+    ("vlans-without-end", "at most 1024 VLANs; these are 1025"),
+    ("vlan-of-13-bits", "4097 is no VLAN id: 1 to 4094"),
+    ("vlan-0", "0 is no VLAN id: 1 to 4094"),
+    ("vlan-that-is-kept-for-the-kernel", "4095 is no VLAN id: 1 to 4094"),
+    ("vlan-twice", "VLAN 7 is given twice"),
+    ("two-default-vlans", "two are the default one"),
+    ("options-again-and-again", "more than 10000 host calls in one call"),
+    ("trap-after-options", "create-network trapped"),
     // How fast links send and receive, which are others' or can't be so. Of a parent: grants::a_parent_is_built_on_and_not_changed.
     ("slow-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
     ("slow-the-victim", "the driver has no link victim there, and its grant names no such parent"),
@@ -495,6 +519,29 @@ attacks! {
     answer_for_the_router: "answer-for-the-router"
     answer_for_the_host_on_the_lan: "answer-for-the-host-on-the-lan"
     answer_for_nobody_on_the_lan: "answer-for-nobody-on-the-lan"
+    listen_on_eth0: "listen-on-eth0"
+    listen_on_the_victim: "listen-on-the-victim"
+    listen_by_a_link_on_eth0: "listen-by-a-link-on-eth0"
+    tap_on_eth0: "tap-on-eth0"
+    tap_under_the_victims_name: "tap-under-the-victims-name"
+    tap_as_a_port: "tap-as-a-port"
+    listen_on_what_was_removed: "listen-on-what-was-removed"
+    forget_at_once_on_the_victim: "forget-at-once-on-the-victim"
+    filter_on_eth0: "filter-on-eth0"
+    flood_the_victims_port: "flood-the-victims-port"
+    a_bridge_that_is_none: "a-bridge-that-is-none"
+    a_port_that_is_none: "a-port-that-is-none"
+    remember_for_ever: "remember-for-ever"
+    queue_without_end: "queue-without-end"
+    queue_of_nothing: "queue-of-nothing"
+    vlans_without_end: "vlans-without-end"
+    vlan_of_13_bits: "vlan-of-13-bits"
+    vlan_0: "vlan-0"
+    vlan_that_is_kept_for_the_kernel: "vlan-that-is-kept-for-the-kernel"
+    vlan_twice: "vlan-twice"
+    two_default_vlans: "two-default-vlans"
+    options_again_and_again: "options-again-and-again"
+    trap_after_options: "trap-after-options"
     slow_eth0: "slow-eth0"
     slow_the_victim: "slow-the-victim"
     slow_what_was_removed: "slow-what-was-removed"

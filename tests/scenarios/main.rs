@@ -42,6 +42,7 @@ mod migration;
 mod mistakes;
 mod moving;
 mod options;
+mod options_of_links;
 mod oracle;
 mod overlay;
 mod packets;

@@ -40,6 +40,27 @@ extern void __wasm_import_pontoon_driver_links_get(int32_t, int32_t, uint8_t *, 
 __attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("list")))
 extern void __wasm_import_pontoon_driver_links_list(int32_t, int32_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("add-macvtap")))
+extern void __wasm_import_pontoon_driver_links_add_macvtap(uint8_t *, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("set-bridge")))
+extern void __wasm_import_pontoon_driver_links_set_bridge(int32_t, int32_t, int32_t, int32_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("get-bridge")))
+extern void __wasm_import_pontoon_driver_links_get_bridge(int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("set-port")))
+extern void __wasm_import_pontoon_driver_links_set_port(int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("get-port")))
+extern void __wasm_import_pontoon_driver_links_get_port(int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("set-properties")))
+extern void __wasm_import_pontoon_driver_links_set_properties(int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("get-properties")))
+extern void __wasm_import_pontoon_driver_links_get_properties(int32_t, uint8_t *);
+
 __attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("add-wireguard")))
 extern void __wasm_import_pontoon_driver_links_add_wireguard(uint8_t *, uint8_t *);
 
@@ -1170,6 +1191,43 @@ void pontoon_driver_links_link_changes_free(pontoon_driver_links_link_changes_t 
   driver_option_bool_free(&ptr->learning);
 }
 
+void pontoon_driver_links_list_bridge_vlan_free(pontoon_driver_links_list_bridge_vlan_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_links_bridge_vlan_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_links_option_list_bridge_vlan_free(pontoon_driver_links_option_list_bridge_vlan_t *ptr) {
+  if (ptr->is_some) {
+    pontoon_driver_links_list_bridge_vlan_free(&ptr->val);
+  }
+}
+
+void pontoon_driver_links_bridge_options_free(pontoon_driver_links_bridge_options_t *ptr) {
+  driver_option_bool_free(&ptr->vlan_filtering);
+  pontoon_driver_links_option_list_bridge_vlan_free(&ptr->vlans);
+  driver_option_bool_free(&ptr->multicast_snooping);
+  driver_option_bool_free(&ptr->multicast_querier);
+  driver_option_u32_free(&ptr->ageing);
+}
+
+void pontoon_driver_links_port_options_free(pontoon_driver_links_port_options_t *ptr) {
+  driver_option_bool_free(&ptr->unicast_flood);
+  driver_option_bool_free(&ptr->multicast_flood);
+  driver_option_bool_free(&ptr->broadcast_flood);
+  pontoon_driver_links_option_list_bridge_vlan_free(&ptr->vlans);
+}
+
+void pontoon_driver_links_link_properties_free(pontoon_driver_links_link_properties_t *ptr) {
+  driver_option_u32_free(&ptr->queue_length);
+  driver_option_bool_free(&ptr->promiscuous);
+  driver_option_bool_free(&ptr->all_multicast);
+}
+
 void pontoon_driver_links_public_key_free(pontoon_driver_links_public_key_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -1268,6 +1326,30 @@ void pontoon_driver_links_list_link_info_free(pontoon_driver_links_list_link_inf
 void pontoon_driver_links_result_list_link_info_error_free(pontoon_driver_links_result_list_link_info_error_t *ptr) {
   if (!ptr->is_err) {
     pontoon_driver_links_list_link_info_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_links_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_links_result_bridge_options_error_free(pontoon_driver_links_result_bridge_options_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_links_bridge_options_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_links_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_links_result_port_options_error_free(pontoon_driver_links_result_port_options_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_links_port_options_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_links_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_links_result_link_properties_error_free(pontoon_driver_links_result_link_properties_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_links_link_properties_free(&ptr->val.ok);
   } else {
     pontoon_driver_links_error_free(&ptr->val.err);
   }
@@ -3219,6 +3301,651 @@ bool pontoon_driver_links_list(pontoon_driver_links_borrow_namespace_t *maybe_na
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
         (driver_option_u32_t) option4,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_add_macvtap(pontoon_driver_links_link_end_t *end, pontoon_driver_links_macvlan_options_t *options, pontoon_driver_links_own_link_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(40+6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  if (((*end).namespace_).is_some) {
+    const pontoon_driver_links_borrow_namespace_t *payload0 = &((*end).namespace_).val;
+    *((int8_t*)(ptr + 0)) = 1;
+    *((int32_t*)(ptr + 4)) = (*payload0).__handle;
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  switch ((int32_t) ((*end).name).tag) {
+    case 0: {
+      const driver_string_t *payload1 = &((*end).name).val.exact;
+      *((int8_t*)(ptr + 8)) = 0;
+      *((size_t*)(ptr + (8+2*sizeof(void*)))) = (*payload1).len;
+      *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) (*payload1).ptr;
+      break;
+    }
+    case 1: {
+      const driver_string_t *payload2 = &((*end).name).val.prefix;
+      *((int8_t*)(ptr + 8)) = 1;
+      *((size_t*)(ptr + (8+2*sizeof(void*)))) = (*payload2).len;
+      *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+      break;
+    }
+  }
+  if (((*end).mac_address).is_some) {
+    const pontoon_driver_links_mac_address_t *payload4 = &((*end).mac_address).val;
+    *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (9+3*sizeof(void*)))) = (int32_t) ((*payload4).f0);
+    *((int8_t*)(ptr + (10+3*sizeof(void*)))) = (int32_t) ((*payload4).f1);
+    *((int8_t*)(ptr + (11+3*sizeof(void*)))) = (int32_t) ((*payload4).f2);
+    *((int8_t*)(ptr + (12+3*sizeof(void*)))) = (int32_t) ((*payload4).f3);
+    *((int8_t*)(ptr + (13+3*sizeof(void*)))) = (int32_t) ((*payload4).f4);
+    *((int8_t*)(ptr + (14+3*sizeof(void*)))) = (int32_t) ((*payload4).f5);
+  } else {
+    *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 0;
+  }
+  if (((*end).mtu).is_some) {
+    const uint32_t *payload6 = &((*end).mtu).val;
+    *((int8_t*)(ptr + (16+3*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (20+3*sizeof(void*)))) = (int32_t) (*payload6);
+  } else {
+    *((int8_t*)(ptr + (16+3*sizeof(void*)))) = 0;
+  }
+  if (((*end).master).is_some) {
+    const pontoon_driver_links_borrow_link_t *payload8 = &((*end).master).val;
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (28+3*sizeof(void*)))) = (*payload8).__handle;
+  } else {
+    *((int8_t*)(ptr + (24+3*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (32+4*sizeof(void*)))) = ((*end).addresses).len;
+  *((uint8_t **)(ptr + (32+3*sizeof(void*)))) = (uint8_t *) ((*end).addresses).ptr;
+  *((int8_t*)(ptr + (32+5*sizeof(void*)))) = (*end).up;
+  *((int32_t*)(ptr + (32+6*sizeof(void*)))) = ((*options).parent).__handle;
+  *((int8_t*)(ptr + (36+6*sizeof(void*)))) = (int32_t) (*options).mode;
+  uint8_t *ptr11 = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_add_macvtap(ptr, ptr11);
+  pontoon_driver_links_result_own_link_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr11 + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_links_own_link_t) { *((int32_t*) (ptr11 + sizeof(void*))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr11 + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr11 + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr11 + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr11 + (2*sizeof(void*))))), (*((size_t*) (ptr11 + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_set_bridge(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_bridge_options_t *options, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  int32_t option;
+  int32_t option1;
+  if (((*options).vlan_filtering).is_some) {
+    const bool *payload0 = &((*options).vlan_filtering).val;
+    option = 1;
+    option1 = *payload0;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  int32_t option4;
+  uint8_t * option5;
+  size_t option6;
+  if (((*options).vlans).is_some) {
+    const pontoon_driver_links_list_bridge_vlan_t *payload3 = &((*options).vlans).val;
+    option4 = 1;
+    option5 = (uint8_t *) (*payload3).ptr;
+    option6 = (*payload3).len;
+  } else {
+    option4 = 0;
+    option5 = 0;
+    option6 = 0;
+  }
+  int32_t option9;
+  int32_t option10;
+  if (((*options).multicast_snooping).is_some) {
+    const bool *payload8 = &((*options).multicast_snooping).val;
+    option9 = 1;
+    option10 = *payload8;
+  } else {
+    option9 = 0;
+    option10 = 0;
+  }
+  int32_t option13;
+  int32_t option14;
+  if (((*options).multicast_querier).is_some) {
+    const bool *payload12 = &((*options).multicast_querier).val;
+    option13 = 1;
+    option14 = *payload12;
+  } else {
+    option13 = 0;
+    option14 = 0;
+  }
+  int32_t option17;
+  int32_t option18;
+  if (((*options).ageing).is_some) {
+    const uint32_t *payload16 = &((*options).ageing).val;
+    option17 = 1;
+    option18 = (int32_t) (*payload16);
+  } else {
+    option17 = 0;
+    option18 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_set_bridge((link).__handle, option, option1, option4, option5, option6, option9, option10, option13, option14, option17, option18, ptr);
+  pontoon_driver_links_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option19;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option19.is_some = false;
+          break;
+        }
+        case 1: {
+          option19.is_some = true;
+          option19.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option19,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_get_bridge(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_bridge_options_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_get_bridge((link).__handle, ptr);
+  pontoon_driver_links_result_bridge_options_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      driver_option_bool_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (int32_t) *((uint8_t*) (ptr + (1+1*sizeof(void*))));
+          break;
+        }
+      }
+      pontoon_driver_links_option_list_bridge_vlan_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (2*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (pontoon_driver_links_list_bridge_vlan_t) { (pontoon_driver_links_bridge_vlan_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) };
+          break;
+        }
+      }
+      driver_option_bool_t option1;
+      switch ((int32_t) *((uint8_t*) (ptr + (5*sizeof(void*))))) {
+        case 0: {
+          option1.is_some = false;
+          break;
+        }
+        case 1: {
+          option1.is_some = true;
+          option1.val = (int32_t) *((uint8_t*) (ptr + (1+5*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_bool_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (2+5*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (int32_t) *((uint8_t*) (ptr + (3+5*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_u32_t option3;
+      switch ((int32_t) *((uint8_t*) (ptr + (4+5*sizeof(void*))))) {
+        case 0: {
+          option3.is_some = false;
+          break;
+        }
+        case 1: {
+          option3.is_some = true;
+          option3.val = (uint32_t) (*((int32_t*) (ptr + (8+5*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.ok = (pontoon_driver_links_bridge_options_t) {
+        (driver_option_bool_t) option,
+        (pontoon_driver_links_option_list_bridge_vlan_t) option0,
+        (driver_option_bool_t) option1,
+        (driver_option_bool_t) option2,
+        (driver_option_u32_t) option3,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option4;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option4.is_some = false;
+          break;
+        }
+        case 1: {
+          option4.is_some = true;
+          option4.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option4,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_set_port(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_port_options_t *options, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  int32_t option;
+  int32_t option1;
+  if (((*options).unicast_flood).is_some) {
+    const bool *payload0 = &((*options).unicast_flood).val;
+    option = 1;
+    option1 = *payload0;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  int32_t option4;
+  int32_t option5;
+  if (((*options).multicast_flood).is_some) {
+    const bool *payload3 = &((*options).multicast_flood).val;
+    option4 = 1;
+    option5 = *payload3;
+  } else {
+    option4 = 0;
+    option5 = 0;
+  }
+  int32_t option8;
+  int32_t option9;
+  if (((*options).broadcast_flood).is_some) {
+    const bool *payload7 = &((*options).broadcast_flood).val;
+    option8 = 1;
+    option9 = *payload7;
+  } else {
+    option8 = 0;
+    option9 = 0;
+  }
+  int32_t option12;
+  uint8_t * option13;
+  size_t option14;
+  if (((*options).vlans).is_some) {
+    const pontoon_driver_links_list_bridge_vlan_t *payload11 = &((*options).vlans).val;
+    option12 = 1;
+    option13 = (uint8_t *) (*payload11).ptr;
+    option14 = (*payload11).len;
+  } else {
+    option12 = 0;
+    option13 = 0;
+    option14 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_set_port((link).__handle, option, option1, option4, option5, option8, option9, option12, option13, option14, ptr);
+  pontoon_driver_links_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option15;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option15.is_some = false;
+          break;
+        }
+        case 1: {
+          option15.is_some = true;
+          option15.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option15,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_get_port(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_port_options_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_get_port((link).__handle, ptr);
+  pontoon_driver_links_result_port_options_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      driver_option_bool_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (int32_t) *((uint8_t*) (ptr + (1+1*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_bool_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (2+1*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (int32_t) *((uint8_t*) (ptr + (3+1*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_bool_t option1;
+      switch ((int32_t) *((uint8_t*) (ptr + (4+1*sizeof(void*))))) {
+        case 0: {
+          option1.is_some = false;
+          break;
+        }
+        case 1: {
+          option1.is_some = true;
+          option1.val = (int32_t) *((uint8_t*) (ptr + (5+1*sizeof(void*))));
+          break;
+        }
+      }
+      pontoon_driver_links_option_list_bridge_vlan_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (8+1*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (pontoon_driver_links_list_bridge_vlan_t) { (pontoon_driver_links_bridge_vlan_t*)(*((uint8_t **) (ptr + (8+2*sizeof(void*))))), (*((size_t*) (ptr + (8+3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.ok = (pontoon_driver_links_port_options_t) {
+        (driver_option_bool_t) option,
+        (driver_option_bool_t) option0,
+        (driver_option_bool_t) option1,
+        (pontoon_driver_links_option_list_bridge_vlan_t) option2,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option3;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option3.is_some = false;
+          break;
+        }
+        case 1: {
+          option3.is_some = true;
+          option3.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option3,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_set_properties(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_link_properties_t *properties, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  int32_t option;
+  int32_t option1;
+  if (((*properties).queue_length).is_some) {
+    const uint32_t *payload0 = &((*properties).queue_length).val;
+    option = 1;
+    option1 = (int32_t) (*payload0);
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  int32_t option4;
+  int32_t option5;
+  if (((*properties).promiscuous).is_some) {
+    const bool *payload3 = &((*properties).promiscuous).val;
+    option4 = 1;
+    option5 = *payload3;
+  } else {
+    option4 = 0;
+    option5 = 0;
+  }
+  int32_t option8;
+  int32_t option9;
+  if (((*properties).all_multicast).is_some) {
+    const bool *payload7 = &((*properties).all_multicast).val;
+    option8 = 1;
+    option9 = *payload7;
+  } else {
+    option8 = 0;
+    option9 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_set_properties((link).__handle, option, option1, option4, option5, option8, option9, ptr);
+  pontoon_driver_links_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option10;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option10.is_some = false;
+          break;
+        }
+        case 1: {
+          option10.is_some = true;
+          option10.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option10,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_get_properties(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_link_properties_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_get_properties((link).__handle, ptr);
+  pontoon_driver_links_result_link_properties_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+1*sizeof(void*)))));
+          break;
+        }
+      }
+      driver_option_bool_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (8+1*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (int32_t) *((uint8_t*) (ptr + (9+1*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_bool_t option1;
+      switch ((int32_t) *((uint8_t*) (ptr + (10+1*sizeof(void*))))) {
+        case 0: {
+          option1.is_some = false;
+          break;
+        }
+        case 1: {
+          option1.is_some = true;
+          option1.val = (int32_t) *((uint8_t*) (ptr + (11+1*sizeof(void*))));
+          break;
+        }
+      }
+
+      result.val.ok = (pontoon_driver_links_link_properties_t) {
+        (driver_option_u32_t) option,
+        (driver_option_bool_t) option0,
+        (driver_option_bool_t) option1,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option2,
       };
       break;
     }

@@ -510,6 +510,65 @@ typedef struct pontoon_driver_links_link_changes_t {
   driver_option_bool_t   learning;
 } pontoon_driver_links_link_changes_t;
 
+// A VLAN of a bridge's port, or of the bridge itself.
+typedef struct pontoon_driver_links_bridge_vlan_t {
+  // 1 to 4094.
+  uint16_t   id;
+  // Packets that come in without a tag are of it. At most one of a link's VLANs is.
+  bool   default_;
+  // Its packets go out without a tag.
+  bool   untagged;
+} pontoon_driver_links_bridge_vlan_t;
+
+typedef struct {
+  pontoon_driver_links_bridge_vlan_t *ptr;
+  size_t len;
+} pontoon_driver_links_list_bridge_vlan_t;
+
+typedef struct {
+  bool is_some;
+  pontoon_driver_links_list_bridge_vlan_t val;
+} pontoon_driver_links_option_list_bridge_vlan_t;
+
+// How a bridge passes packets on. What to change; none: leave it. As an answer, none: this kernel doesn't have it.
+typedef struct pontoon_driver_links_bridge_options_t {
+  // A port takes in and gives out only packets of VLANs that it has. Off at first.
+  driver_option_bool_t   vlan_filtering;
+  // The VLANs of the bridge itself, in which the host sends and receives by it, in place of those that it had: at most 1,024. At first VLAN 1,
+  // as default and untagged.
+  pontoon_driver_links_option_list_bridge_vlan_t   vlans;
+  // Give multicast only to ports behind which somebody asked for it. On at first.
+  driver_option_bool_t   multicast_snooping;
+  // Ask who wants multicast, where no router does. Off at first.
+  driver_option_bool_t   multicast_querier;
+  // Seconds after which it forgets behind which port an address is, 0 to 1,000,000. 300 at first.
+  driver_option_u32_t   ageing;
+} pontoon_driver_links_bridge_options_t;
+
+// How a bridge passes packets on to one of its ports, and from it. (`link-changes` has `hairpin`, `isolated` and `learning`.) None: as with
+// `bridge-options`. A port that leaves its bridge loses all of it.
+typedef struct pontoon_driver_links_port_options_t {
+  // Give it packets for addresses that the bridge doesn't know. On at first.
+  driver_option_bool_t   unicast_flood;
+  // Give it multicast of which the bridge doesn't know who wants it. On at first.
+  driver_option_bool_t   multicast_flood;
+  // Give it broadcasts. On at first.
+  driver_option_bool_t   broadcast_flood;
+  // Its VLANs, as with `bridge-options`.
+  pontoon_driver_links_option_list_bridge_vlan_t   vlans;
+} pontoon_driver_links_port_options_t;
+
+// Properties of any link. What to change; none: leave it.
+typedef struct pontoon_driver_links_link_properties_t {
+  // Packets that wait to be sent, at most, 1 to 16,384. 1,000 for most kinds at first.
+  driver_option_u32_t   queue_length;
+  // Take in packets that are for others (IFF_PROMISC). Of a macvlan, ipvlan or vlan, whose parent then does, too, a permission of its own
+  // (`changed-parents`).
+  driver_option_bool_t   promiscuous;
+  // Take in all multicast (IFF_ALLMULTI). The same.
+  driver_option_bool_t   all_multicast;
+} pontoon_driver_links_link_properties_t;
+
 // A public key of WireGuard: 32 bytes, a point of Curve25519.
 typedef struct pontoon_driver_links_public_key_t {
   uint8_t   *ptr;
@@ -598,6 +657,30 @@ typedef struct {
     pontoon_driver_links_error_t err;
   } val;
 } pontoon_driver_links_result_list_link_info_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_links_bridge_options_t ok;
+    pontoon_driver_links_error_t err;
+  } val;
+} pontoon_driver_links_result_bridge_options_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_links_port_options_t ok;
+    pontoon_driver_links_error_t err;
+  } val;
+} pontoon_driver_links_result_port_options_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_links_link_properties_t ok;
+    pontoon_driver_links_error_t err;
+  } val;
+} pontoon_driver_links_result_link_properties_error_t;
 
 typedef struct {
   bool is_err;
@@ -2102,6 +2185,41 @@ extern bool pontoon_driver_links_get(pontoon_driver_links_borrow_namespace_t *ma
 // The network's links there, those included that its endpoints have.
 // - `forbidden`: a namespace that the grant does not name.
 extern bool pontoon_driver_links_list(pontoon_driver_links_borrow_namespace_t *maybe_namespace_, pontoon_driver_links_list_link_info_t *ret, pontoon_driver_links_error_t *err);
+// Makes a macvtap: a macvlan whose packets a program of the host's reads and writes, such as a virtual machine's monitor, by the file /dev/tapN
+// there, where N is the link's index (`ip link`). It is nobody's port. Else as `add` with the kind macvlan.
+// - `already-exists`, `forbidden`, `not-found`, `unavailable`, `not-implemented`: as with `add`.
+// - `invalid-argument`: a parent in another namespace than the host's.
+extern bool pontoon_driver_links_add_macvtap(pontoon_driver_links_link_end_t *end, pontoon_driver_links_macvlan_options_t *options, pontoon_driver_links_own_link_t *ret, pontoon_driver_links_error_t *err);
+// Changes how a bridge passes packets on, back to what it was if the call fails. On the host it is set again when somebody else removes the
+// bridge and it comes back.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `not-implemented`: VLANs, on a kernel without.
+// - `invalid-argument`: a link that is no bridge; a time that is too long; a VLAN that can't be, or is given twice; two defaults; too many.
+extern bool pontoon_driver_links_set_bridge(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_bridge_options_t *options, pontoon_driver_links_error_t *err);
+// How a bridge passes packets on.
+// - `forbidden`, `not-found`: as with `set-bridge`.
+// - `invalid-argument`: a link that is no bridge.
+extern bool pontoon_driver_links_get_bridge(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_bridge_options_t *ret, pontoon_driver_links_error_t *err);
+// Changes how a bridge's port does. Else as `set-bridge`.
+// - `forbidden`: a link that is not the driver's own, or whose bridge is not.
+// - `not-found`, `not-implemented`: as with `set-bridge`.
+// - `invalid-argument`: a link that is no port of a bridge; VLANs as with `set-bridge`.
+extern bool pontoon_driver_links_set_port(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_port_options_t *options, pontoon_driver_links_error_t *err);
+// How a bridge passes packets on to this port.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `invalid-argument`: a link that is no port of a bridge.
+extern bool pontoon_driver_links_get_port(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_port_options_t *ret, pontoon_driver_links_error_t *err);
+// Changes properties of any link. Else as `set-bridge`.
+// - `forbidden`: a link that is not the driver's own; what its parent would do, too, without the permission.
+// - `not-found`: the link is gone.
+// - `invalid-argument`: a queue that is too long, or none.
+extern bool pontoon_driver_links_set_properties(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_link_properties_t *properties, pontoon_driver_links_error_t *err);
+// Properties of any link.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+extern bool pontoon_driver_links_get_properties(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_link_properties_t *ret, pontoon_driver_links_error_t *err);
 // Makes a WireGuard link in the host's namespace, which takes this UDP port on all of the host's addresses while it is up: a permission of its own
 // (`host-ports`), and so are packets by whichever link the host's routes choose (`parents` with "*"). It has a new private key, which nobody is
 // told: it is in the kernel alone, and goes with the link. When somebody else removes the link, nobody brings it back.
@@ -2680,6 +2798,16 @@ void pontoon_driver_links_option_new_master_free(pontoon_driver_links_option_new
 
 void pontoon_driver_links_link_changes_free(pontoon_driver_links_link_changes_t *ptr);
 
+void pontoon_driver_links_list_bridge_vlan_free(pontoon_driver_links_list_bridge_vlan_t *ptr);
+
+void pontoon_driver_links_option_list_bridge_vlan_free(pontoon_driver_links_option_list_bridge_vlan_t *ptr);
+
+void pontoon_driver_links_bridge_options_free(pontoon_driver_links_bridge_options_t *ptr);
+
+void pontoon_driver_links_port_options_free(pontoon_driver_links_port_options_t *ptr);
+
+void pontoon_driver_links_link_properties_free(pontoon_driver_links_link_properties_t *ptr);
+
 void pontoon_driver_links_public_key_free(pontoon_driver_links_public_key_t *ptr);
 
 void pontoon_driver_links_udp_endpoint_free(pontoon_driver_links_udp_endpoint_t *ptr);
@@ -2705,6 +2833,12 @@ void pontoon_driver_links_result_own_link_error_free(pontoon_driver_links_result
 void pontoon_driver_links_list_link_info_free(pontoon_driver_links_list_link_info_t *ptr);
 
 void pontoon_driver_links_result_list_link_info_error_free(pontoon_driver_links_result_list_link_info_error_t *ptr);
+
+void pontoon_driver_links_result_bridge_options_error_free(pontoon_driver_links_result_bridge_options_error_t *ptr);
+
+void pontoon_driver_links_result_port_options_error_free(pontoon_driver_links_result_port_options_error_t *ptr);
+
+void pontoon_driver_links_result_link_properties_error_free(pontoon_driver_links_result_link_properties_error_t *ptr);
 
 void pontoon_driver_links_result_public_key_error_free(pontoon_driver_links_result_public_key_error_t *ptr);
 

@@ -2,7 +2,7 @@
 //!
 //! - this file: one host call on one object by the words of the grant
 //! - [`view`]: what the gate looks up, and what handles stand for
-//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `wireguard`, `rules`, `nftables`, `sets`, `settings`, `shaping`, `state`, `call`: all that is checked of each host call
+//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `wireguard`, `rules`, `nftables`, `sets`, `settings`, `shaping`, `options`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
 pub mod chains;
@@ -10,6 +10,7 @@ mod entries;
 pub mod links;
 mod names;
 pub mod nftables;
+pub mod options;
 pub mod paths;
 pub mod rules;
 pub mod sets;

@@ -28,7 +28,7 @@ pub enum Permission {
     /// Kernel settings of a whole namespace.
     NamespaceSettings,
     /// A parent interface that a link changes: a macvlan in passthru mode takes over its MAC address and makes it promiscuous, and so does each
-    /// link on a parent that is a bridge's port.
+    /// link on a parent that is a bridge's port, or takes in the packets of others.
     ChangedParents,
     /// Paths by a parent interface, and addresses that the host answers for there.
     ParentRoutes,
@@ -81,6 +81,13 @@ impl Permission {
             H::NamespacesHost
             | H::LinksAdd
             | H::LinksAddWireguard
+            | H::LinksAddMacvtap
+            | H::LinksSetBridge
+            | H::LinksGetBridge
+            | H::LinksSetPort
+            | H::LinksGetPort
+            | H::LinksSetProperties
+            | H::LinksGetProperties
             | H::LinksReadPublicKey
             | H::LinksSetPeers
             | H::LinksRemovePeers

@@ -25,6 +25,7 @@ mod iptables;
 mod link;
 mod namespace;
 mod nft;
+mod options;
 mod packets;
 mod peer;
 mod port;
@@ -53,6 +54,7 @@ pub use link::known::KnownLinks;
 pub use link::made::MadeLinks;
 pub use namespace::keyholder::{SUBCOMMAND as KEYHOLDER, hold_keys, identify, start_keyholder};
 pub use namespace::{NSFS_MAGIC, close_inherited, leave_the_host};
+pub use options::{BridgeVlan, LinkOption, LinkOptions};
 pub use packets::*;
 pub use peer::{Peer, PublicKey, SetPeers};
 pub use port::{HostPort, PortWish};
@@ -328,6 +330,12 @@ impl Kernel {
     /// The link, by its ifindex, that what a link receives goes to first; 0: one that is gone.
     pub fn redirect(&self, link: &LinkKey) -> Result<Option<u32>, Error> {
         shaping::redirect(&mut self.session(), link)
+    }
+
+    /// What a link has of the properties that [`Change::SetOptions`] sets, and its VLANs if it is a bridge or a bridge's port; nothing of one that is
+    /// gone.
+    pub fn options(&self, link: &LinkKey) -> Result<LinkOptions, Error> {
+        link::options::options(&mut self.session(), link, self.marks)
     }
 
     /// This instance's rules. (Their mark has one byte: another instance may have the same.)

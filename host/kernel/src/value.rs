@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use words::{LinkName, MacAddress};
 
 use crate::{
-    HostPort, NftElement, NftMember, NftOwnChain, NftRejection, NftSetKind, NftStatement, PortWish, Rate, SetPeers,
+    HostPort, LinkOptions, NftElement, NftMember, NftOwnChain, NftRejection, NftSetKind, NftStatement, PortWish, Rate,
+    SetPeers,
 };
 
 /// Which network namespace.
@@ -90,6 +91,9 @@ pub enum LinkKind {
     /// A macvlan on `parent` (an ifindex of the host's namespace).
     #[expect(missing_docs, reason = "the fields say it")]
     Macvlan { parent: u32, mode: MacvlanMode },
+    /// A macvlan whose packets a program of the host's reads and writes, by the file `/dev/tapN`, where N is its index.
+    #[expect(missing_docs, reason = "the fields say it")]
+    Macvtap { parent: u32, mode: MacvlanMode },
     /// An ipvlan on `parent`.
     #[expect(missing_docs, reason = "the fields say it")]
     Ipvlan { parent: u32, mode: IpvlanMode, flag: IpvlanFlag },
@@ -110,7 +114,10 @@ impl LinkKind {
     pub fn parent(&self) -> Option<u32> {
         match self {
             Self::Vxlan(Vxlan { parent, .. }) => *parent,
-            Self::Macvlan { parent, .. } | Self::Ipvlan { parent, .. } | Self::Vlan { parent, .. } => Some(*parent),
+            Self::Macvlan { parent, .. }
+            | Self::Macvtap { parent, .. }
+            | Self::Ipvlan { parent, .. }
+            | Self::Vlan { parent, .. } => Some(*parent),
             Self::Bridge | Self::Veth(_) | Self::Dummy | Self::Ifb | Self::Wireguard { .. } => None,
         }
     }
@@ -618,6 +625,9 @@ pub enum Change {
     /// Has what a link of this instance's receives go first to one of kind ifb in the same namespace, by its ifindex, or no more.
     #[expect(missing_docs, reason = "the fields say it")]
     Redirect { link: LinkKey, to: Option<u32> },
+    /// Properties of a link of this instance's; of a port whose bridge is this instance's, too. What they were comes back with undo.
+    #[expect(missing_docs, reason = "the fields say it")]
+    SetOptions { link: LinkKey, options: LinkOptions },
     /// A namespace bound in the run folder, loopback up. Answers [`Outcome::Namespace`].
     AddNamespace(String),
     /// Ok if it is gone.

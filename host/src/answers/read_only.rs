@@ -40,10 +40,11 @@ fn only_reads(call: HostCall) -> bool {
     let routed = matches!(call, H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole);
     let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
     let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace | H::ShapingGetRate);
+    let kept = matches!(call, H::LinksGetBridge | H::LinksGetPort | H::LinksGetProperties);
     let tunnelled = matches!(call, H::LinksReadPublicKey | H::LinksListPeers);
     let counted =
         matches!(call, H::NftablesListSets | H::NftablesListChains | H::NftablesListElements | H::NftablesReadCounters);
-    harmless || stored || placed || linked || routed || known || set || counted || tunnelled
+    harmless || stored || placed || linked || routed || known || set || counted || kept || tunnelled
 }
 
 #[cfg(test)]
@@ -99,6 +100,9 @@ mod tests {
             "get-neighbour",
             "get-namespace",
             "get-rate",
+            "get-bridge",
+            "get-port",
+            "get-properties",
             "read-public-key",
             "list-peers",
         ];

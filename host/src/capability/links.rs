@@ -1,7 +1,7 @@
 //! `links`: network devices.
 
 use super::handle::{self, Link, LinkHandle, NamespaceHandle};
-use super::{Answer, CallState, convert, wireguard};
+use super::{Answer, CallState, convert, options, wireguard};
 use ask::{Bytes, HostCall, Refusal, links as wit};
 use grant::Granted;
 use grant::gate::links::{Wanted, WantedEnd, WantedKind, new_name};
@@ -52,6 +52,39 @@ impl wit::Host for CallState {
         let own: Vec<_> = infos.iter().map(|i| (i.index, i.name.clone())).collect();
         let name_of = |index: u32| own.iter().find(|(i, _)| *i == index).map(|(_, n)| n.clone());
         Ok(infos.into_iter().map(|info| info_to_wit(info, name_of)).collect())
+    }
+
+    fn add_macvtap(&mut self, end: wit::LinkEnd, options: wit::MacvlanOptions) -> Answer<LinkHandle> {
+        let parent = self.handles.link(options.parent)?.clone();
+        let kind = WantedKind::Macvtap(parent, macvlan_mode(options.mode));
+        let wanted = Wanted { end: wanted_end(self, &end)?, kind };
+        let (gate, transaction) = self.parts()?;
+        let granted = gate.add_macvtap(transaction, wanted)?;
+        add_one(self, granted)
+    }
+
+    fn set_bridge(&mut self, link: LinkHandle, wanted: wit::BridgeOptions) -> Answer<()> {
+        options::set_bridge(self, link, wanted)
+    }
+
+    fn get_bridge(&mut self, link: LinkHandle) -> Answer<wit::BridgeOptions> {
+        options::get_bridge(self, link)
+    }
+
+    fn set_port(&mut self, link: LinkHandle, wanted: wit::PortOptions) -> Answer<()> {
+        options::set_port(self, link, wanted)
+    }
+
+    fn get_port(&mut self, link: LinkHandle) -> Answer<wit::PortOptions> {
+        options::get_port(self, link)
+    }
+
+    fn set_properties(&mut self, link: LinkHandle, wanted: wit::LinkProperties) -> Answer<()> {
+        options::set_properties(self, link, wanted)
+    }
+
+    fn get_properties(&mut self, link: LinkHandle) -> Answer<wit::LinkProperties> {
+        options::get_properties(self, link)
     }
 
     fn add_wireguard(&mut self, end: wit::LinkEnd, port: u16) -> Answer<LinkHandle> {

@@ -4,7 +4,7 @@
 //! - [`CallState`]: what a call has on the host's side; it answers what the driver asks
 //! - [`handle`], [`convert`]: what handles and values stand for
 //! - `capabilities`: libnetwork's call-back objects
-//! - `namespaces`, `links` (`wireguard`), `addresses`, `routes`, `rules`, `neighbours`, `shaping`, `nftables`, `sysctls`, `forwarding`, `ports`:
+//! - `namespaces`, `links` (`options`, `wireguard`), `addresses`, `routes`, `rules`, `neighbours`, `shaping`, `nftables`, `sysctls`, `forwarding`, `ports`:
 //!   the kernel
 //! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
 
@@ -20,6 +20,7 @@ mod log;
 mod namespaces;
 mod neighbours;
 mod nftables;
+mod options;
 mod packets;
 mod ports;
 mod random;

@@ -92,6 +92,7 @@ impl Keeper {
                     .map(|set| Change::SetLink(link.key.clone(), set)),
             );
             self.put_back(&format!("link {}", link.name), changes, |_| self.is_recorded(link));
+            self.put_back(&format!("link {}", link.name), self.lost_options(link), |_| self.is_recorded(link));
         }
         self.restore_policy_rules(&made)
     }
@@ -112,6 +113,16 @@ impl Keeper {
         self.put_back(&format!("link {}", link.name), set, |_| self.is_recorded(link));
         tracing::warn!("link {} was gone from the kernel and is back", link.name);
         Ok(true)
+    }
+
+    /// Properties that are otherwise by now. Those of a port are there again once it is one.
+    fn lost_options(&self, link: &Wanted) -> Vec<Change> {
+        let lost = |change: &Change| {
+            let Change::SetOptions { link, options } = change else { return None };
+            let options = options.differing(&self.kernel.options(link).ok()?);
+            (!options.is_empty()).then(|| Change::SetOptions { link: link.clone(), options })
+        };
+        link.again.on.iter().filter_map(lost).collect()
     }
 
     /// The route to a link's subnet, which the kernel made with its address, where a flush took it: an address of the subnet is not reached by

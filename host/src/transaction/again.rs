@@ -2,7 +2,9 @@
 //! `firewall::links`.
 
 use grant::gate::links::new_name;
-use kernel::{Change, LinkChanges, LinkEnd, LinkKey, LinkKind, LinkSpec, Namespace, NewLink, NewName, Sysctl};
+use kernel::{
+    Change, LinkChanges, LinkEnd, LinkKey, LinkKind, LinkOptions, LinkSpec, Namespace, NewLink, NewName, Sysctl,
+};
 use store::{self, Again, Object, Thing};
 use words::LinkName;
 
@@ -50,6 +52,9 @@ impl Transaction {
                     }
                     if let Some(again) = again {
                         merge(&mut again.set, set);
+                        if set.master.is_some() {
+                            leave_bridge(again);
+                        }
                         again.spec.iter_mut().for_each(|spec| rename(spec, set));
                     }
                 })
@@ -68,6 +73,11 @@ impl Transaction {
             Change::SetRate { link, .. } | Change::Redirect { link, .. } => {
                 self.record_of_link(link, |_, again| put(again, change))
             }
+            Change::SetOptions { link, options } => self.record_of_link(link, |_, again| {
+                if let Some(again) = again {
+                    put_options(again, link, options);
+                }
+            }),
             _ => Ok(()),
         }
     }
@@ -125,6 +135,27 @@ fn merge(into: &mut LinkChanges, new: &LinkChanges) {
 fn rename(spec: &mut LinkSpec, set: &LinkChanges) {
     if let Some(name) = new_name(set) {
         spec.end.name = NewName::Exact(name.clone());
+    }
+}
+
+/// Properties are kept together.
+fn put_options(again: &mut Again, link: &LinkKey, options: &LinkOptions) {
+    let there = again.on.iter_mut().find_map(|change| match change {
+        Change::SetOptions { options, .. } => Some(options),
+        _ => None,
+    });
+    match there {
+        Some(there) => there.merge(options),
+        None => again.on.push(Change::SetOptions { link: link.clone(), options: options.clone() }),
+    }
+}
+
+/// What the kernel forgets of a port then is not put back. (A bridge is no port.)
+fn leave_bridge(again: &mut Again) {
+    for change in &mut again.on {
+        if let Change::SetOptions { options, .. } = change {
+            options.leave_bridge();
+        }
     }
 }
 

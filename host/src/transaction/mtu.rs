@@ -20,7 +20,11 @@ impl Transaction {
                 LinkKind::Bridge | LinkKind::Dummy => true,
                 LinkKind::Veth(_) => false,
                 LinkKind::Ifb | LinkKind::Wireguard { .. } => continue,
-                LinkKind::Vxlan(_) | LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. } | LinkKind::Vlan { .. } => {
+                LinkKind::Vxlan(_)
+                | LinkKind::Macvlan { .. }
+                | LinkKind::Macvtap { .. }
+                | LinkKind::Ipvlan { .. }
+                | LinkKind::Vlan { .. } => {
                     continue;
                 }
             };

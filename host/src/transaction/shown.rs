@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::describe;
 use crate::firewall::is_hosts;
 use kernel::{
-    Change, NftField, NftMember, NftProperty, NftRate, NftRule, NftStatement, NftVerdict, Rate, Rule, Sysctl,
+    BridgeVlan, Change, LinkOptions, NftField, NftMember, NftProperty, NftRate, NftRule, NftStatement, NftVerdict,
+    Rate, Rule, Sysctl,
 };
 use store::{Again, Object, Part, Thing};
 
@@ -58,9 +59,22 @@ fn settings<'a>(again: &'a Again, link: &'a str) -> impl Iterator<Item = String>
         Change::SetRate { rate: Some(Rate { bytes, burst }), .. } => {
             Some(format!("rate of {link}: {bytes} bytes a second in bursts of {burst}"))
         }
+        Change::SetOptions { options, .. } if !options.is_empty() => Some(of_options(options, link)),
         Change::Redirect { to: Some(to), .. } => Some(format!("{link} receives through link {to}")),
         _ => None,
     })
+}
+
+fn of_options(options: &LinkOptions, link: &str) -> String {
+    let set = options.set.iter().map(|(option, value)| format!("{} {value}", option.name()));
+    let vlan = |vlan: &BridgeVlan| {
+        let default = if vlan.default { " by default" } else { "" };
+        let untagged = if vlan.untagged { " untagged" } else { "" };
+        format!("{}{default}{untagged}", vlan.id)
+    };
+    let vlans =
+        options.vlans.iter().map(|all| format!("VLANs {}", all.iter().map(vlan).collect::<Vec<_>>().join(", ")));
+    format!("{link}: {}", set.chain(vlans).collect::<Vec<_>>().join(", "))
 }
 
 /// Conditions and verdict, much as `nft` writes them. A link that is not the network's own has its number.

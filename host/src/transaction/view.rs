@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use super::objects::{forwards, speaks_of};
 use super::{Transaction, describe};
 use grant::gate::chains::{SeenChain, Ways};
+use grant::gate::options::OptionsOf;
 use grant::gate::sets::SeenSet;
 use grant::gate::settings::Setting;
 use grant::gate::shaping::RateOf;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
 use kernel::{
-    Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, Namespace, Neighbour, NftChain, Peer, PublicKey, Rate,
-    Route, Sysctl,
+    Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, LinkOptions, Namespace, Neighbour, NftChain, Peer,
+    PublicKey, Rate, Route, Sysctl,
 };
 use store::{Endpoint, Object, Thing};
 use words::{Error, LinkName, MacAddress, Result};
@@ -85,6 +86,11 @@ impl Transaction {
         Ok(self.kernel.rate(&link.0)?)
     }
 
+    /// What a link has of properties.
+    pub fn options(&self, link: &Granted<OptionsOf>) -> Result<LinkOptions> {
+        Ok(self.kernel.options(&link.0)?)
+    }
+
     /// The value of a kernel setting.
     pub fn setting(&self, setting: &Granted<Setting>) -> Result<i32> {
         Ok(self.kernel.sysctl(&setting.namespace, &setting.sysctl)?)
@@ -109,8 +115,13 @@ impl View for Transaction {
     }
 
     fn has_parent(&self, link: &LinkKey) -> Result<bool> {
-        let on_parents = ["macvlan", "ipvlan", "vlan"];
+        let on_parents = ["macvlan", "macvtap", "ipvlan", "vlan"];
         Ok(self.link(link)?.is_some_and(|info| on_parents.contains(&info.kind.as_str())))
+    }
+
+    fn master(&self, link: &LinkKey) -> Result<Option<LinkKey>> {
+        let master = self.link(link)?.and_then(|info| info.master);
+        Ok(master.map(|index| LinkKey { namespace: link.namespace.clone(), index }))
     }
 
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {

@@ -8,6 +8,7 @@ mod chains;
 mod foreign;
 mod heaps;
 mod join;
+mod options;
 mod packets;
 mod paths;
 mod piles;
@@ -58,6 +59,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         foreign::ATTACKS,
         ranges::ATTACKS,
         paths::ATTACKS,
+        options::ATTACKS,
         shapes::ATTACKS,
         tunnels::ATTACKS,
         packets::ATTACKS,

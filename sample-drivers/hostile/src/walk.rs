@@ -1,7 +1,7 @@
 //! Every import, one after the other, whatever the host answers: under a small grant the host's audit says what was refused.
 
 use pontoon_sdk::addresses::LinkAddress;
-use pontoon_sdk::links::{self, LinkChanges, LinkEnd, LinkSpec};
+use pontoon_sdk::links::{self, BridgeOptions, LinkChanges, LinkEnd, LinkSpec, MacvlanMode, PortOptions, Properties};
 use pontoon_sdk::neighbours::{self, ForwardingEntry, Neighbour};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
 use pontoon_sdk::packets::{self, SetKind};
@@ -60,6 +60,10 @@ fn with_a_link(link: &links::Link) -> Result<()> {
     let _ = (link.info(), link.set(&LinkChanges::default()));
     let _ = (addresses::list(link), addresses::add(&[LinkAddress { link, address }]));
     let _ = (link.public_key(), link.peers(), link.set_peers(&[]), link.remove_peers(&[]));
+    let _ = links::add_macvtap(&LinkEnd::named("ht"), link, MacvlanMode::Bridge).map(drop);
+    let _ = (link.bridge_options().map(drop), link.set_bridge(&BridgeOptions::default()));
+    let _ = (link.port_options().map(drop), link.set_port(&PortOptions::default()));
+    let _ = (link.properties().map(drop), link.set_properties(&Properties::default()));
     let _ = routes::list_whole(link);
     let _ = (routes::list(link), routes::add(&[Route::new(link, address)]));
     let _ = (neighbours::list(link), neighbours::add(&[Neighbour { link, address: address.addr(), mac_address }]));

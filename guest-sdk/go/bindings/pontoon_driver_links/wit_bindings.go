@@ -327,6 +327,55 @@ type LinkChanges struct {
 	Learning witTypes.Option[bool]
 }
 
+// A VLAN of a bridge's port, or of the bridge itself.
+type BridgeVlan struct {
+	// 1 to 4094.
+	Id uint16
+	// Packets that come in without a tag are of it. At most one of a link's VLANs is.
+	Default bool
+	// Its packets go out without a tag.
+	Untagged bool
+}
+
+// How a bridge passes packets on. What to change; none: leave it. As an answer, none: this kernel doesn't have it.
+type BridgeOptions struct {
+	// A port takes in and gives out only packets of VLANs that it has. Off at first.
+	VlanFiltering witTypes.Option[bool]
+	// The VLANs of the bridge itself, in which the host sends and receives by it, in place of those that it had: at most 1,024. At first VLAN 1,
+	// as default and untagged.
+	Vlans witTypes.Option[[]BridgeVlan]
+	// Give multicast only to ports behind which somebody asked for it. On at first.
+	MulticastSnooping witTypes.Option[bool]
+	// Ask who wants multicast, where no router does. Off at first.
+	MulticastQuerier witTypes.Option[bool]
+	// Seconds after which it forgets behind which port an address is, 0 to 1,000,000. 300 at first.
+	Ageing witTypes.Option[uint32]
+}
+
+// How a bridge passes packets on to one of its ports, and from it. (`link-changes` has `hairpin`, `isolated` and `learning`.) None: as with
+// `bridge-options`. A port that leaves its bridge loses all of it.
+type PortOptions struct {
+	// Give it packets for addresses that the bridge doesn't know. On at first.
+	UnicastFlood witTypes.Option[bool]
+	// Give it multicast of which the bridge doesn't know who wants it. On at first.
+	MulticastFlood witTypes.Option[bool]
+	// Give it broadcasts. On at first.
+	BroadcastFlood witTypes.Option[bool]
+	// Its VLANs, as with `bridge-options`.
+	Vlans witTypes.Option[[]BridgeVlan]
+}
+
+// Properties of any link. What to change; none: leave it.
+type LinkProperties struct {
+	// Packets that wait to be sent, at most, 1 to 16,384. 1,000 for most kinds at first.
+	QueueLength witTypes.Option[uint32]
+	// Take in packets that are for others (IFF_PROMISC). Of a macvlan, ipvlan or vlan, whose parent then does, too, a permission of its own
+	// (`changed-parents`).
+	Promiscuous witTypes.Option[bool]
+	// Take in all multicast (IFF_ALLMULTI). The same.
+	AllMulticast witTypes.Option[bool]
+}
+
 // A public key of WireGuard: 32 bytes, a point of Curve25519.
 type PublicKey = []uint8
 
@@ -1216,6 +1265,810 @@ func List(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace]) witTy
 	}
 	result8 := result7
 	return result8
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 add-macvtap
+func wasm_import_add_macvtap(arg0 uintptr, arg1 uintptr)
+
+func AddMacvtap(end LinkEnd, options MacvlanOptions) witTypes.Result[*Link, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (40 + 6*4), 4))
+
+	switch (end).Namespace.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 0)) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).Namespace.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 0)) = int8(int32(1))
+		*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4)) = (payload).Handle()
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).Name.Tag() {
+	case LinkNameExact:
+		payload := (end).Name.Exact()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 8)) = int8(int32(0))
+		utf8 := unsafe.Pointer(unsafe.StringData(payload))
+		pinner.Pin(utf8)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))) = uint32(uint32(len(payload)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4))) = uint32(uintptr(uintptr(utf8)))
+
+	case LinkNamePrefix:
+		payload := (end).Name.Prefix()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), 8)) = int8(int32(1))
+		utf80 := unsafe.Pointer(unsafe.StringData(payload))
+		pinner.Pin(utf80)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))) = uint32(uint32(len(payload)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4))) = uint32(uintptr(uintptr(utf80)))
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).MacAddress.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 3*4))) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).MacAddress.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 3*4))) = int8(int32(1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (9 + 3*4))) = int8(int32((payload).F0))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (10 + 3*4))) = int8(int32((payload).F1))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (11 + 3*4))) = int8(int32((payload).F2))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (12 + 3*4))) = int8(int32((payload).F3))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (13 + 3*4))) = int8(int32((payload).F4))
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (14 + 3*4))) = int8(int32((payload).F5))
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).Mtu.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (16 + 3*4))) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).Mtu.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (16 + 3*4))) = int8(int32(1))
+		*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (20 + 3*4))) = int32(payload)
+
+	default:
+		panic("unreachable")
+	}
+
+	switch (end).Master.Tag() {
+	case witTypes.OptionNone:
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (24 + 3*4))) = int8(int32(0))
+
+	case witTypes.OptionSome:
+		payload := (end).Master.Some()
+		*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (24 + 3*4))) = int8(int32(1))
+		*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (28 + 3*4))) = (payload).Handle()
+
+	default:
+		panic("unreachable")
+	}
+	slice := (end).Addresses
+	length := uint32(len(slice))
+	result := witRuntime.Allocate(pinner, uintptr(length*20), 2)
+	for index, element := range slice {
+		base := unsafe.Add(result, index*20)
+
+		switch (element).Address.Tag() {
+		case pontoon_driver_types.IpAddressIpv4:
+			payload := (element).Address.Ipv4()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32((payload).F0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 3)) = int8(int32((payload).F1))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F3))
+
+		case pontoon_driver_types.IpAddressIpv6:
+			payload := (element).Address.Ipv6()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).F0))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F1))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F2))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F3))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F4))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F5))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F6))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F7))
+
+		default:
+			panic("unreachable")
+		}
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), 18)) = int8(int32((element).PrefixLength))
+
+	}
+
+	*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 4*4))) = uint32(length)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 3*4))) = uint32(uintptr(uintptr(result)))
+	var result1 int32
+	if (end).Up {
+		result1 = 1
+	} else {
+		result1 = 0
+	}
+	*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 5*4))) = int8(result1)
+	*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (32 + 6*4))) = ((options).Parent).Handle()
+	*(*int8)(unsafe.Add(unsafe.Pointer(returnArea), (36 + 6*4))) = int8(int32((options).Mode))
+	wasm_import_add_macvtap(returnArea, returnArea)
+	var result2 witTypes.Result[*Link, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result2 = witTypes.Ok[*Link, pontoon_driver_types.Error](LinkFromOwnHandle(int32(uintptr(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))))
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result2 = witTypes.Err[*Link, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result3 := result2
+	return result3
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 set-bridge
+func wasm_import_set_bridge(arg0 int32, arg1 int32, arg2 int32, arg3 int32, arg4 uintptr, arg5 uint32, arg6 int32, arg7 int32, arg8 int32, arg9 int32, arg10 int32, arg11 int32, arg12 uintptr)
+
+func SetBridge(link *Link, options BridgeOptions) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch (options).VlanFiltering.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := (options).VlanFiltering.Some()
+		var result int32
+		if payload {
+			result = 1
+		} else {
+			result = 0
+		}
+
+		option = int32(1)
+		option0 = result
+	default:
+		panic("unreachable")
+	}
+	var option4 int32
+	var option5 uintptr
+	var option6 uint32
+	switch (options).Vlans.Tag() {
+	case witTypes.OptionNone:
+
+		option4 = int32(0)
+		option5 = 0
+		option6 = 0
+	case witTypes.OptionSome:
+		payload := (options).Vlans.Some()
+		slice := payload
+		length := uint32(len(slice))
+		result3 := witRuntime.Allocate(pinner, uintptr(length*4), 2)
+		for index, element := range slice {
+			base := unsafe.Add(result3, index*4)
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 0)) = int16(int32((element).Id))
+			var result1 int32
+			if (element).Default {
+				result1 = 1
+			} else {
+				result1 = 0
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(result1)
+			var result2 int32
+			if (element).Untagged {
+				result2 = 1
+			} else {
+				result2 = 0
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 3)) = int8(result2)
+
+		}
+
+		option4 = int32(1)
+		option5 = uintptr(result3)
+		option6 = length
+	default:
+		panic("unreachable")
+	}
+	var option8 int32
+	var option9 int32
+	switch (options).MulticastSnooping.Tag() {
+	case witTypes.OptionNone:
+
+		option8 = int32(0)
+		option9 = 0
+	case witTypes.OptionSome:
+		payload := (options).MulticastSnooping.Some()
+		var result7 int32
+		if payload {
+			result7 = 1
+		} else {
+			result7 = 0
+		}
+
+		option8 = int32(1)
+		option9 = result7
+	default:
+		panic("unreachable")
+	}
+	var option11 int32
+	var option12 int32
+	switch (options).MulticastQuerier.Tag() {
+	case witTypes.OptionNone:
+
+		option11 = int32(0)
+		option12 = 0
+	case witTypes.OptionSome:
+		payload := (options).MulticastQuerier.Some()
+		var result10 int32
+		if payload {
+			result10 = 1
+		} else {
+			result10 = 0
+		}
+
+		option11 = int32(1)
+		option12 = result10
+	default:
+		panic("unreachable")
+	}
+	var option13 int32
+	var option14 int32
+	switch (options).Ageing.Tag() {
+	case witTypes.OptionNone:
+
+		option13 = int32(0)
+		option14 = 0
+	case witTypes.OptionSome:
+		payload := (options).Ageing.Some()
+
+		option13 = int32(1)
+		option14 = int32(payload)
+	default:
+		panic("unreachable")
+	}
+	wasm_import_set_bridge((link).Handle(), option, option0, option4, option5, option6, option8, option9, option11, option12, option13, option14, returnArea)
+	var result16 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result16 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option15 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option15 = witTypes.None[uint32]()
+		case 1:
+
+			option15 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result16 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option15})
+	default:
+		panic("unreachable")
+	}
+	result17 := result16
+	return result17
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 get-bridge
+func wasm_import_get_bridge(arg0 int32, arg1 uintptr)
+
+func GetBridge(link *Link) witTypes.Result[BridgeOptions, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 6*4), 4))
+	wasm_import_get_bridge((link).Handle(), returnArea)
+	var result5 witTypes.Result[BridgeOptions, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		var option witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
+		case 0:
+
+			option = witTypes.None[bool]()
+		case 1:
+
+			option = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (1 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option0 witTypes.Option[[]BridgeVlan]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))) {
+		case 0:
+
+			option0 = witTypes.None[[]BridgeVlan]()
+		case 1:
+			result := make([]BridgeVlan, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4))))
+			for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))); index++ {
+				base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))), index*4)
+
+				result = append(result, BridgeVlan{Id: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)))), Default: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2))) != 0), Untagged: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 3))) != 0)})
+			}
+
+			option0 = witTypes.Some[[]BridgeVlan](result)
+		default:
+			panic("unreachable")
+		}
+		var option1 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (5 * 4)))) {
+		case 0:
+
+			option1 = witTypes.None[bool]()
+		case 1:
+
+			option1 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (1 + 5*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option2 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 + 5*4)))) {
+		case 0:
+
+			option2 = witTypes.None[bool]()
+		case 1:
+
+			option2 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 + 5*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option3 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 5*4)))) {
+		case 0:
+
+			option3 = witTypes.None[uint32]()
+		case 1:
+
+			option3 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 5*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result5 = witTypes.Ok[BridgeOptions, pontoon_driver_types.Error](BridgeOptions{VlanFiltering: option, Vlans: option0, MulticastSnooping: option1, MulticastQuerier: option2, Ageing: option3})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option4 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option4 = witTypes.None[uint32]()
+		case 1:
+
+			option4 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result5 = witTypes.Err[BridgeOptions, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option4})
+	default:
+		panic("unreachable")
+	}
+	result6 := result5
+	return result6
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 set-port
+func wasm_import_set_port(arg0 int32, arg1 int32, arg2 int32, arg3 int32, arg4 int32, arg5 int32, arg6 int32, arg7 int32, arg8 uintptr, arg9 uint32, arg10 uintptr)
+
+func SetPort(link *Link, options PortOptions) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch (options).UnicastFlood.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := (options).UnicastFlood.Some()
+		var result int32
+		if payload {
+			result = 1
+		} else {
+			result = 0
+		}
+
+		option = int32(1)
+		option0 = result
+	default:
+		panic("unreachable")
+	}
+	var option2 int32
+	var option3 int32
+	switch (options).MulticastFlood.Tag() {
+	case witTypes.OptionNone:
+
+		option2 = int32(0)
+		option3 = 0
+	case witTypes.OptionSome:
+		payload := (options).MulticastFlood.Some()
+		var result1 int32
+		if payload {
+			result1 = 1
+		} else {
+			result1 = 0
+		}
+
+		option2 = int32(1)
+		option3 = result1
+	default:
+		panic("unreachable")
+	}
+	var option5 int32
+	var option6 int32
+	switch (options).BroadcastFlood.Tag() {
+	case witTypes.OptionNone:
+
+		option5 = int32(0)
+		option6 = 0
+	case witTypes.OptionSome:
+		payload := (options).BroadcastFlood.Some()
+		var result4 int32
+		if payload {
+			result4 = 1
+		} else {
+			result4 = 0
+		}
+
+		option5 = int32(1)
+		option6 = result4
+	default:
+		panic("unreachable")
+	}
+	var option10 int32
+	var option11 uintptr
+	var option12 uint32
+	switch (options).Vlans.Tag() {
+	case witTypes.OptionNone:
+
+		option10 = int32(0)
+		option11 = 0
+		option12 = 0
+	case witTypes.OptionSome:
+		payload := (options).Vlans.Some()
+		slice := payload
+		length := uint32(len(slice))
+		result9 := witRuntime.Allocate(pinner, uintptr(length*4), 2)
+		for index, element := range slice {
+			base := unsafe.Add(result9, index*4)
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 0)) = int16(int32((element).Id))
+			var result7 int32
+			if (element).Default {
+				result7 = 1
+			} else {
+				result7 = 0
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(result7)
+			var result8 int32
+			if (element).Untagged {
+				result8 = 1
+			} else {
+				result8 = 0
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 3)) = int8(result8)
+
+		}
+
+		option10 = int32(1)
+		option11 = uintptr(result9)
+		option12 = length
+	default:
+		panic("unreachable")
+	}
+	wasm_import_set_port((link).Handle(), option, option0, option2, option3, option5, option6, option10, option11, option12, returnArea)
+	var result14 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result14 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option13 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option13 = witTypes.None[uint32]()
+		case 1:
+
+			option13 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result14 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option13})
+	default:
+		panic("unreachable")
+	}
+	result15 := result14
+	return result15
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 get-port
+func wasm_import_get_port(arg0 int32, arg1 uintptr)
+
+func GetPort(link *Link) witTypes.Result[PortOptions, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_get_port((link).Handle(), returnArea)
+	var result4 witTypes.Result[PortOptions, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		var option witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
+		case 0:
+
+			option = witTypes.None[bool]()
+		case 1:
+
+			option = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (1 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option0 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 + 1*4)))) {
+		case 0:
+
+			option0 = witTypes.None[bool]()
+		case 1:
+
+			option0 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option1 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 1*4)))) {
+		case 0:
+
+			option1 = witTypes.None[bool]()
+		case 1:
+
+			option1 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (5 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option2 witTypes.Option[[]BridgeVlan]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4)))) {
+		case 0:
+
+			option2 = witTypes.None[[]BridgeVlan]()
+		case 1:
+			result := make([]BridgeVlan, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 3*4))))
+			for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 3*4)))); index++ {
+				base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))))), index*4)
+
+				result = append(result, BridgeVlan{Id: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)))), Default: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2))) != 0), Untagged: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 3))) != 0)})
+			}
+
+			option2 = witTypes.Some[[]BridgeVlan](result)
+		default:
+			panic("unreachable")
+		}
+
+		result4 = witTypes.Ok[PortOptions, pontoon_driver_types.Error](PortOptions{UnicastFlood: option, MulticastFlood: option0, BroadcastFlood: option1, Vlans: option2})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option3 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option3 = witTypes.None[uint32]()
+		case 1:
+
+			option3 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result4 = witTypes.Err[PortOptions, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option3})
+	default:
+		panic("unreachable")
+	}
+	result5 := result4
+	return result5
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 set-properties
+func wasm_import_set_properties(arg0 int32, arg1 int32, arg2 int32, arg3 int32, arg4 int32, arg5 int32, arg6 int32, arg7 uintptr)
+
+func SetProperties(link *Link, properties LinkProperties) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch (properties).QueueLength.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := (properties).QueueLength.Some()
+
+		option = int32(1)
+		option0 = int32(payload)
+	default:
+		panic("unreachable")
+	}
+	var option1 int32
+	var option2 int32
+	switch (properties).Promiscuous.Tag() {
+	case witTypes.OptionNone:
+
+		option1 = int32(0)
+		option2 = 0
+	case witTypes.OptionSome:
+		payload := (properties).Promiscuous.Some()
+		var result int32
+		if payload {
+			result = 1
+		} else {
+			result = 0
+		}
+
+		option1 = int32(1)
+		option2 = result
+	default:
+		panic("unreachable")
+	}
+	var option4 int32
+	var option5 int32
+	switch (properties).AllMulticast.Tag() {
+	case witTypes.OptionNone:
+
+		option4 = int32(0)
+		option5 = 0
+	case witTypes.OptionSome:
+		payload := (properties).AllMulticast.Some()
+		var result3 int32
+		if payload {
+			result3 = 1
+		} else {
+			result3 = 0
+		}
+
+		option4 = int32(1)
+		option5 = result3
+	default:
+		panic("unreachable")
+	}
+	wasm_import_set_properties((link).Handle(), option, option0, option1, option2, option4, option5, returnArea)
+	var result7 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result7 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option6 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option6 = witTypes.None[uint32]()
+		case 1:
+
+			option6 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result7 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option6})
+	default:
+		panic("unreachable")
+	}
+	result8 := result7
+	return result8
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 get-properties
+func wasm_import_get_properties(arg0 int32, arg1 uintptr)
+
+func GetProperties(link *Link) witTypes.Result[LinkProperties, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_get_properties((link).Handle(), returnArea)
+	var result witTypes.Result[LinkProperties, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 1*4)))))
+		default:
+			panic("unreachable")
+		}
+		var option0 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4)))) {
+		case 0:
+
+			option0 = witTypes.None[bool]()
+		case 1:
+
+			option0 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (9 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option1 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (10 + 1*4)))) {
+		case 0:
+
+			option1 = witTypes.None[bool]()
+		case 1:
+
+			option1 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (11 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Ok[LinkProperties, pontoon_driver_types.Error](LinkProperties{QueueLength: option, Promiscuous: option0, AllMulticast: option1})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option2 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option2 = witTypes.None[uint32]()
+		case 1:
+
+			option2 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[LinkProperties, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option2})
+	default:
+		panic("unreachable")
+	}
+	result3 := result
+	return result3
 
 }
 

@@ -112,6 +112,13 @@ pub fn port(link: &str) -> Option<(bool, bool, bool)> {
     of_link(link, |link| (link.hairpin, link.isolated, link.learning))
 }
 
+/// How a link passes packets on as a bridge and is passed packets as a port, and its properties.
+pub fn options(
+    link: &str,
+) -> Option<(crate::links::BridgeOptions, crate::links::PortOptions, crate::links::Properties)> {
+    of_link(link, |link| (link.options.bridge.clone(), link.options.port.clone(), link.options.properties.clone()))
+}
+
 /// The destinations of the driver's paths.
 pub fn paths() -> Vec<IpNet> {
     state::with(|state| state.paths.iter().map(|path| path.name.destination).collect())

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::kernel::options::Options;
 use super::kernel::wireguard::Tunnel;
 use super::store::Tables;
 use crate::links::LinkInfo;
@@ -58,6 +59,7 @@ pub(super) struct Link {
     pub rate: Option<Rate>,
     pub receives_through: Option<u32>,
     pub tunnel: Option<Tunnel>,
+    pub options: Options,
     pub forwards: (bool, bool),
     pub hairpin: bool,
     pub isolated: bool,
@@ -232,6 +234,7 @@ impl State {
             rate: None,
             receives_through: None,
             tunnel: None,
+            options: Options::default(),
             forwards: (false, false),
             hairpin: false,
             isolated: false,

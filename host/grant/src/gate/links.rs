@@ -36,6 +36,7 @@ pub enum WantedKind {
     Veth(Box<WantedEnd>),
     Vxlan(Option<Link>, Vxlan),
     Macvlan(Link, MacvlanMode),
+    Macvtap(Link, MacvlanMode),
     Ipvlan(Link, IpvlanMode, IpvlanFlag),
     Vlan(Link, u16),
 }
@@ -112,8 +113,16 @@ impl Gate {
 
     /// `links.add`
     pub fn add_links(&self, view: &mut impl View, links: Vec<Wanted>) -> Result<Granted<Vec<LinkSpec>>> {
+        self.new_links(HostCall::LinksAdd, view, links)
+    }
+
+    /// `links.add-macvtap`
+    pub fn add_macvtap(&self, view: &mut impl View, link: Wanted) -> Result<Granted<Vec<LinkSpec>>> {
+        self.new_links(HostCall::LinksAddMacvtap, view, vec![link])
+    }
+
+    fn new_links(&self, call: HostCall, view: &mut impl View, links: Vec<Wanted>) -> Result<Granted<Vec<LinkSpec>>> {
         let specs = links.into_iter().map(|link| self.spec(view, link)).collect::<Result<Vec<_>>>()?;
-        let call = HostCall::LinksAdd;
         self.check_holding(view, call, Limit::Links, specs.iter().map(LinkSpec::links).sum())?;
         let addresses = specs.iter().flat_map(LinkSpec::ends).map(|end| end.addresses.len());
         self.check_holding(view, call, Limit::Addresses, addresses.sum())?;
@@ -134,10 +143,14 @@ impl Gate {
             WantedKind::Vxlan(..) => {
                 also(Permission::HostPorts, "a vxlan takes a UDP port on all of the host's addresses")?
             }
-            WantedKind::Macvlan(..) | WantedKind::Ipvlan(..) | WantedKind::Vlan(..) if is_port => {
+            WantedKind::Macvlan(..) | WantedKind::Macvtap(..) | WantedKind::Ipvlan(..) | WantedKind::Vlan(..)
+                if is_port =>
+            {
                 also(Permission::ChangedParents, BRIDGED)?
             }
-            WantedKind::Macvlan(parent, MacvlanMode::Passthru) if !parent.is_own => {
+            WantedKind::Macvlan(parent, MacvlanMode::Passthru) | WantedKind::Macvtap(parent, MacvlanMode::Passthru)
+                if !parent.is_own =>
+            {
                 also(
                     Permission::ChangedParents,
                     "in passthru mode a macvlan changes its parent's MAC address and flags",
@@ -157,6 +170,7 @@ impl Gate {
                 LinkKind::Vxlan(Vxlan { parent: None, ..vxlan })
             }
             WantedKind::Macvlan(parent, mode) => LinkKind::Macvlan { parent: self.parent(view, &parent)?, mode },
+            WantedKind::Macvtap(parent, mode) => LinkKind::Macvtap { parent: self.parent(view, &parent)?, mode },
             WantedKind::Ipvlan(parent, mode, flag) => {
                 LinkKind::Ipvlan { parent: self.parent(view, &parent)?, mode, flag }
             }

@@ -4,6 +4,7 @@ mod calls;
 mod chains;
 mod limits;
 mod look;
+mod options;
 mod paths;
 mod sets;
 mod shaping;

@@ -48,6 +48,9 @@ pub trait View {
     /// Whether the link is a macvlan, ipvlan or vlan, on a parent.
     fn has_parent(&self, link: &LinkKey) -> Result<bool>;
 
+    /// The bridge that the link is a port of, whoever's that is.
+    fn master(&self, link: &LinkKey) -> Result<Option<LinkKey>>;
+
     /// Whether the link belongs to the endpoint at hand.
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool>;
 

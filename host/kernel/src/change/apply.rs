@@ -9,6 +9,7 @@ use crate::change::above;
 use crate::change::plan::{Failed, Plan, Step, aside, conclude, plan, question, takes_more_from};
 use crate::link;
 use crate::link::mark::Marks;
+use crate::link::options::{leaves_bridge, of_port};
 use crate::nft::sets::Place;
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
@@ -293,12 +294,15 @@ fn routes(
         let more = changes.iter().zip(&known).filter_map(|(change, known)| takes_more_from(change, mac(known)));
         let links: BTreeSet<LinkKey> = more.collect();
         let asides = links.into_iter().map(|link| Ok((link.clone(), aside(session, &link, marks)?)));
-        let mut asides = asides.collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let mut asides = asides.collect::<Result<BTreeMap<_, Vec<_>>, Error>>()?;
         for (change, known) in changes.iter().zip(&known) {
             let above = above::of_change(session, change, known.as_ref(), marks)?;
             if let Some(link) = above::shrinks(change) {
                 asides.entry(link.clone()).or_default().extend(above);
             }
+        }
+        for link in changes.iter().filter_map(leaves_bridge) {
+            asides.entry(link.clone()).or_default().extend(of_port(session, link, marks)?);
         }
         let undo = plans.iter().rev().flatten().flat_map(|plan| plan.undo.iter()).chain(asides.values().flatten());
         note(&undo.cloned().collect::<Vec<_>>())?;
@@ -325,7 +329,8 @@ fn bring_back(changes: &[Change], steps: &mut [Step], mut asides: BTreeMap<LinkK
             Err(failed) => &mut failed.undo,
         };
         if !undo.is_empty()
-            && let Some(link) = takes_more_from(change, None).or_else(|| above::shrinks(change).cloned())
+            && let Some(link) =
+                takes_more_from(change, None).or_else(|| above::shrinks(change).or(leaves_bridge(change)).cloned())
             && let Some(aside) = asides.remove(&link)
         {
             undo.extend(aside);
@@ -355,7 +360,11 @@ fn send(
 impl Together {
     /// Refusals that are none.
     fn fine(self, change: &Change) -> &'static [Errno] {
-        use Change::{AddAddress, AddPath, AddProxy, AddRoute, AddRule};
+        use Change::{AddAddress, AddPath, AddProxy, AddRoute, AddRule, SetOptions};
+        // A port whose bridge went first has nothing left of it.
+        if self == Self::TakingBack && matches!(change, SetOptions { .. }) {
+            return &[Errno::INVAL, Errno::NODEV];
+        }
         let adds = matches!(change, AddAddress(..) | AddRoute(..) | AddPath(..) | AddRule(..) | AddProxy(..));
         if self == Self::TakingBack && adds { &[Errno::EXIST] } else { &[] }
     }
@@ -412,6 +421,7 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
         Change::RemoveProxy(proxy) => ip::proxy::remove(session, proxy),
         Change::SetRate { link, rate } => shaping::set_rate(session, link, *rate, kernel.marks, note),
         Change::Redirect { link, to } => shaping::set_redirect(session, link, *to, kernel.marks, note),
+        Change::SetOptions { link, options } => link::options::set(session, link, options, kernel.marks, note),
         Change::SetPeers(set) => link::wireguard::set(session, set, kernel.marks, note),
         Change::AddNamespace(name) => kernel.add_namespace(name),
         Change::RemoveNamespace(name) => kernel.remove_namespace(name),

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use crate::fake::link::{Kind, LinkId, Port};
+use crate::fake::link::{Kind, LinkId, MTUS, Port};
 use crate::fake::machine::Machine;
 
 impl Machine {
@@ -35,6 +35,8 @@ impl Machine {
             ref kind if !kind.is_ethernet() => return Err(Errno::INVAL),
             _ if link.mac == [0; 6] => return Err(Errno::INVAL),
             Kind::Bridge(_) => return Err(Errno::LOOP),
+            // It takes its own packets (netdev_rx_handler_register).
+            Kind::Macvlan { tap: true, .. } => return Err(Errno::BUSY),
             _ if self.uppers_of(id).iter().any(receives) => return Err(Errno::BUSY),
             _ if self.is_below(bridge, id) => return Err(Errno::BUSY),
             _ => {}
@@ -42,6 +44,7 @@ impl Machine {
         let mac = link.mac;
         if let Some(link) = self.links.get_mut(&id) {
             (link.master, link.port) = (Some(bridge), Port::default());
+            link.options.join();
         }
         if let Some(Kind::Bridge(bridge)) = self.links.get_mut(&bridge).map(|link| &mut link.kind) {
             bridge.entries.remove(&mac);
@@ -54,6 +57,7 @@ impl Machine {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(master) = link.master.take() else { return };
         link.port = Port::default();
+        link.options.leave();
         if let Some(Kind::Bridge(bridge)) = self.links.get_mut(&master).map(|link| &mut link.kind) {
             bridge.entries.retain(|_, port| *port != id);
         }
@@ -79,7 +83,9 @@ impl Machine {
     fn recalculate_mtu(&mut self, bridge: LinkId) {
         let ports = self.ports_of(bridge).into_iter().filter_map(|port| self.links.get(&port));
         let least = ports.map(|port| port.mtu).min().unwrap_or(1500);
-        if self.links.get(&bridge).is_some_and(|link| !link.mtu_chosen && link.mtu != least) {
+        // What no bridge can have is refused (br_mtu_auto_adjust).
+        let fits = MTUS.contains(&least);
+        if fits && self.links.get(&bridge).is_some_and(|link| !link.mtu_chosen && link.mtu != least) {
             self.change_mtu(bridge, least);
         }
     }

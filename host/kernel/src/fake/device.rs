@@ -33,7 +33,7 @@ impl Machine {
         let Some(link) = self.links.get(&id) else { return Err(Errno::NODEV) };
         match link.kind {
             Kind::Macvlan { .. } | Kind::Vlan { .. } if !is_unicast(link.mac) => Err(Errno::ADDRNOTAVAIL),
-            Kind::Macvlan { lower, mode } if mode != PASSTHRU && self.is_busy(lower, link.mac, id) => {
+            Kind::Macvlan { lower, mode, .. } if mode != PASSTHRU && self.is_busy(lower, link.mac, id) => {
                 Err(Errno::ADDRINUSE)
             }
             Kind::Vlan { lower, .. } if self.links.get(&lower).is_some_and(|lower| !lower.up) => Err(Errno::NETDOWN),
@@ -82,7 +82,7 @@ impl Machine {
         }
         match link.kind {
             Kind::Ipvlan { .. } | Kind::Wireguard(_) => return Err(Errno::OPNOTSUPP),
-            Kind::Macvlan { lower, mode: PASSTHRU } => self.set_mac(lower, mac)?,
+            Kind::Macvlan { lower, mode: PASSTHRU, .. } => self.set_mac(lower, mac)?,
             Kind::Macvlan { lower, .. } if link.up && link.mac != mac && self.is_busy(lower, mac, id) => {
                 return Err(Errno::ADDRINUSE);
             }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::fake::machine::{Machine, SpaceId};
+use crate::fake::options::Options;
 use crate::fake::setting::LinkSettings;
 use crate::fake::shaping::Shape;
 use crate::fake::wireguard::Wireguard;
@@ -57,6 +58,7 @@ pub(super) struct Link {
     pub filters: BTreeSet<Mac>,
     pub settings: LinkSettings,
     pub shape: Shape,
+    pub options: Options,
 }
 
 /// An IPv4 address. The others of its subnet go with the first.
@@ -91,7 +93,7 @@ pub(super) enum Kind {
     Bridge(Bridge),
     Veth { peer: LinkId },
     Vxlan(Vxlan),
-    Macvlan { lower: LinkId, mode: u32 },
+    Macvlan { lower: LinkId, mode: u32, tap: bool },
     Ipvlan { lower: LinkId, mode: u16, flags: u16 },
     Vlan { lower: LinkId, id: u16 },
     Wireguard(Wireguard),
@@ -143,6 +145,7 @@ impl Kind {
             Self::Bridge(_) => "bridge",
             Self::Veth { .. } => "veth",
             Self::Vxlan(_) => "vxlan",
+            Self::Macvlan { tap: true, .. } => "macvtap",
             Self::Macvlan { .. } => "macvlan",
             Self::Ipvlan { .. } => "ipvlan",
             Self::Vlan { .. } => "vlan",

@@ -57,7 +57,9 @@ impl Machine {
                     ("ifb", _) => self.register(&end, Kind::Ifb)?,
                     ("wireguard", _) => self.new_wireguard(&end)?,
                     ("vxlan", Some(data)) => self.new_vxlan(at, &end, &data)?,
-                    ("macvlan", Some(data)) => self.new_macvlan(lower(self)?, &end, &data)?,
+                    ("macvlan" | "macvtap", Some(data)) => {
+                        self.new_macvlan(lower(self)?, &end, &data, kind == "macvtap")?
+                    }
                     ("ipvlan", Some(data)) => self.new_ipvlan(lower(self)?, &end, &data)?,
                     ("vlan", Some(data)) => self.new_vlan(lower(self)?, &end, &data)?,
                     _ => return Err(Errno::OPNOTSUPP),
@@ -159,7 +161,7 @@ impl Machine {
         }
     }
 
-    fn new_macvlan(&mut self, lower: LinkId, end: &End, data: &Fields) -> Result<LinkId, Errno> {
+    fn new_macvlan(&mut self, lower: LinkId, end: &End, data: &Fields, tap: bool) -> Result<LinkId, Errno> {
         let mode = data.number(FIRST)?.unwrap_or(2);
         // One on another lies on that one's parent.
         let lower = match self.links.get(&lower).map(|link| &link.kind) {
@@ -175,7 +177,7 @@ impl Machine {
         if modes.contains(&PASSTHRU) || mode == PASSTHRU && !modes.is_empty() {
             return Err(Errno::INVAL);
         }
-        let id = self.on_parent(lower, end, Kind::Macvlan { lower, mode })?;
+        let id = self.on_parent(lower, end, Kind::Macvlan { lower, mode, tap })?;
         let mac = self.links.get(&lower).map(|link| link.mac);
         if let (Some(link), Some(mac), PASSTHRU) = (self.links.get_mut(&id), mac, mode) {
             link.mac = mac;

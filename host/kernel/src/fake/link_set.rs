@@ -9,12 +9,12 @@ use crate::fake::setting::LinkSettings;
 use crate::fake::shaping::{NOBODY, Shape};
 use crate::fake::{AF_BRIDGE, AF_INET6};
 use crate::link::message::{IFLA_AF_SPEC, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE};
+use crate::link::options::IFLA_PROTINFO;
 use crate::link::read::{
     HEADER, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE, IFLA_GROUP,
     IFLA_IFNAME, IFLA_MASTER, IFLA_MTU,
 };
 
-const IFLA_PROTINFO: u16 = 12;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
@@ -62,6 +62,7 @@ impl Machine {
         if let Some(master) = fields.number(IFLA_MASTER)? {
             self.set_master(id, master)?;
         }
+        self.links.get_mut(&id).ok_or(Errno::NODEV)?.options.set_any(fields)?;
         fields.nested(IFLA_AF_SPEC, 0)?.map_or(Ok(()), |spec| self.set_of_ipv6(id, &spec))
     }
 
@@ -98,6 +99,7 @@ impl Machine {
             learning: flag(IFLA_BRPORT_LEARNING, learning),
             forwarding,
         };
+        link.options.set_port(&set);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use crate::fake::fields::Fields;
 use crate::fake::link::{Kind, Link, LinkId};
 use crate::fake::machine::{Machine, Reply, SpaceId};
+use crate::link::options::{BRIDGE, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_TXQLEN};
 use crate::link::read::{
     HEADER, IFF_RUNNING, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE,
     IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO,
@@ -31,12 +32,14 @@ impl Machine {
     }
 
     fn tell(&self, id: LinkId, link: &Link) -> Message {
-        let flags = if link.up { IFF_UP } else { 0 } | if self.running(id) { IFF_RUNNING } else { 0 };
+        let flags =
+            link.options.flags() | if link.up { IFF_UP } else { 0 } | if self.running(id) { IFF_RUNNING } else { 0 };
         let head = [[0; 4], link.index.to_ne_bytes(), flags.to_ne_bytes(), [0; 4]].concat();
         let mut written = Writer::after(&head)
             .put_text(IFLA_IFNAME, &link.name)
             .put(IFLA_MTU, &link.mtu.to_ne_bytes())
-            .put(IFLA_GROUP, &link.group.to_ne_bytes());
+            .put(IFLA_GROUP, &link.group.to_ne_bytes())
+            .put(IFLA_TXQLEN, &link.options.queue().to_ne_bytes());
         if !matches!(link.kind, Kind::Wireguard(_)) {
             written = written.put(IFLA_ADDRESS, &link.mac);
         }
@@ -53,8 +56,11 @@ impl Machine {
         }
         if let Some(kind) = link.kind.name() {
             let mut info = Writer::default().put_text(IFLA_INFO_KIND, kind);
+            if let Kind::Bridge(_) = link.kind {
+                info = info.nest(IFLA_INFO_DATA, link.options.tell(Writer::default(), false));
+            }
             if link.master.is_some() {
-                info = info.nest(IFLA_INFO_SLAVE_DATA, port(link));
+                info = info.put_text(IFLA_INFO_SLAVE_KIND, BRIDGE).nest(IFLA_INFO_SLAVE_DATA, port(link));
             }
             written = written.nest(IFLA_LINKINFO, info);
         }
@@ -73,8 +79,9 @@ impl Machine {
 }
 
 fn port(link: &Link) -> Writer {
-    Writer::default()
+    let port = Writer::default()
         .put(IFLA_BRPORT_MODE, &[link.port.hairpin.into()])
         .put(IFLA_BRPORT_ISOLATED, &[link.port.isolated.into()])
-        .put(IFLA_BRPORT_LEARNING, &[link.port.learning.into()])
+        .put(IFLA_BRPORT_LEARNING, &[link.port.learning.into()]);
+    link.options.tell(port, true)
 }

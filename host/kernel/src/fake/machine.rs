@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::error::Refusal;
 use crate::fake::link::{Kind, LOOPBACK, Link, LinkId, Port};
 use crate::fake::nft::Nft;
+use crate::fake::options::Options;
 use crate::fake::route::Entry;
 use crate::fake::rule::Line;
 use crate::fake::setting::{LinkSettings, Settings};
@@ -146,6 +147,7 @@ impl Machine {
         let (id, index) = (self.next_link, self.next_index(space));
         self.next_link += 1;
         let settings = self.spaces.get(&space).map(|space| LinkSettings::new(&space.settings)).unwrap_or_default();
+        let options = Options::new(&kind);
         let link = Link {
             space,
             index,
@@ -169,6 +171,7 @@ impl Machine {
             filters: BTreeSet::new(),
             settings,
             shape: Shape::default(),
+            options,
         };
         self.links.insert(id, link);
         id
@@ -206,6 +209,9 @@ impl Machine {
     fn answer(&mut self, at: SpaceId, request: &Request) -> Reply {
         let dump = request.flags & crate::transport::socket::flag::DUMP == crate::transport::socket::flag::DUMP;
         match request.kind {
+            link::message::RTM_NEWLINK if request.flags & crate::transport::socket::flag::CREATE == 0 => {
+                self.link_change(at, &request.body)
+            }
             link::message::RTM_NEWLINK => self.link_new(at, &request.body),
             link::set::RTM_SETLINK => self.link_set(at, &request.body),
             link::set::RTM_DELLINK => self.link_delete(at, &request.body),
@@ -227,6 +233,10 @@ impl Machine {
             ip::neighbour::RTM_DELNEIGH => self.neighbour_delete(at, &request.body),
             ip::neighbour::RTM_GETNEIGH if dump => self.neighbour_list(at, &request.body),
             ip::neighbour::RTM_GETNEIGH => self.neighbour_get(at, &request.body),
+            link::options::RTM_NEWVLAN | link::options::RTM_DELVLAN => {
+                self.vlan_change(at, &request.body, request.kind)
+            }
+            link::options::RTM_GETVLAN => self.vlan_list(at, &request.body),
             shaping::RTM_NEWQDISC => {
                 let exclusive = request.flags & crate::transport::socket::flag::EXCL != 0;
                 self.qdisc_new(at, &request.body, exclusive)

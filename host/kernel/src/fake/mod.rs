@@ -9,7 +9,7 @@
 //!
 //! - `machine`: the namespaces, and which message goes where; `fields`: a message's attributes
 //! - `link`: what a link is; `device`: what happens to one; `removal`: its end; `bridge`: ports
-//! - `link_new`, `vxlan` and `wireguard`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `shaping`, `port`:
+//! - `link_new`, `vxlan` and `wireguard`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `shaping`, `options`, `port`:
 //!   the objects
 //! - `fib`: whether a gateway can be reached
 //! - `state`: all of it as text
@@ -28,6 +28,7 @@ mod neighbour;
 mod nft;
 mod nft_map;
 mod nft_table;
+mod options;
 mod port;
 mod removal;
 mod route;

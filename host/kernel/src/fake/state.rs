@@ -56,6 +56,7 @@ impl Machine {
             let (hairpin, isolated, learning) = (port.hairpin, port.isolated, port.learning);
             lines.push(format!("link {name} hairpin {hairpin} isolated {isolated} learning {learning}"));
         }
+        lines.extend(link.options.lines(name, &link.kind));
         lines.push(format!("link {name} {settings:?}"));
         lines.extend(link.shape.bucket.iter().map(|options| format!("link {name} sends {options:02x?}")));
         lines.extend(link.shape.to.map(|to| format!("link {name} receives by {}", self.name_of(to))));
@@ -86,7 +87,9 @@ impl Machine {
                 let (local, remote) = (v.local, v.remote);
                 format!("vxlan {} {} {lower:?} {local:?} {remote:?} {} {}", v.vni, v.port, v.learning, v.proxy)
             }
-            Kind::Macvlan { lower, mode } => format!("macvlan {mode} on {}", on(lower)),
+            Kind::Macvlan { lower, mode, tap } => {
+                format!("{} {mode} on {}", if *tap { "macvtap" } else { "macvlan" }, on(lower))
+            }
             Kind::Ipvlan { lower, mode, flags } => format!("ipvlan {mode} {flags} on {}", on(lower)),
             Kind::Vlan { lower, id } => format!("vlan {id} on {}", on(lower)),
             Kind::Wireguard(w) => format!("wireguard {}", w.port),

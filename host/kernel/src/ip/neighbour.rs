@@ -1,5 +1,6 @@
 //! Permanent neighbour entries, and forwarding entries of bridge ports and vxlan links (RTM_*NEIGH, linux/neighbour.h).
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use netlink_packet_route::AddressFamily;
@@ -161,7 +162,9 @@ fn forwarding_before(entry: &Forwarding, known: Option<&Answer>) -> Result<Optio
 /// The permanent forwarding entries of a link, without those of its own MAC.
 pub(crate) fn list_forwardings(session: &mut Session, key: &LinkKey) -> Result<Vec<Forwarding>, Error> {
     let entries = entries(session, key, AddressFamily::Bridge)?;
-    Ok(entries.filter_map(|e| forwarding(&e, key)).collect())
+    // Where its bridge has VLANs, there is one for each of the port's beside the one without.
+    let mut seen = HashSet::new();
+    Ok(entries.filter_map(|e| forwarding(&e, key)).filter(|found| seen.insert((found.mac, found.remote))).collect())
 }
 
 /// What was added: at a tunnel with a remote, at a bridge's port static. A bridge shows the port's own MAC as permanent, and every link the

@@ -25,6 +25,7 @@ pub(crate) fn maker(spec: &LinkSpec) -> &Namespace {
         // The tunnel's packets, too, leave by the namespace that it was made from.
         LinkKind::Vxlan(_)
         | LinkKind::Macvlan { .. }
+        | LinkKind::Macvtap { .. }
         | LinkKind::Ipvlan { .. }
         | LinkKind::Vlan { .. }
         | LinkKind::Wireguard { .. } => &Namespace::Host,

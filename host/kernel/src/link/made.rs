@@ -43,7 +43,9 @@ impl MadeLinks {
             Change::SetPeers(set) => self.keys.contains(&set.link),
             Change::AddNeighbour(entry) | Change::RemoveNeighbour(entry) => self.keys.contains(&entry.link),
             Change::AddForwarding(entry) | Change::RemoveForwarding(entry) => self.keys.contains(&entry.link),
-            Change::SetRate { link, .. } | Change::Redirect { link, .. } => self.keys.contains(link),
+            Change::SetRate { link, .. } | Change::Redirect { link, .. } | Change::SetOptions { link, .. } => {
+                self.keys.contains(link)
+            }
             Change::SetSysctl { namespace, sysctl: Sysctl::Link { index, .. }, .. } => {
                 self.keys.contains(&LinkKey { namespace: namespace.clone(), index: *index })
             }

@@ -46,9 +46,10 @@ pub(crate) fn request(
     let mut message = end(first, marks);
     message.header.index = index.unwrap_or_default();
     let parent = match kind {
-        LinkKind::Macvlan { parent, .. } | LinkKind::Ipvlan { parent, .. } | LinkKind::Vlan { parent, .. } => {
-            Some(*parent)
-        }
+        LinkKind::Macvlan { parent, .. }
+        | LinkKind::Macvtap { parent, .. }
+        | LinkKind::Ipvlan { parent, .. }
+        | LinkKind::Vlan { parent, .. } => Some(*parent),
         _ => None,
     };
     message.attributes.extend(parent.map(LinkAttribute::Link));
@@ -88,7 +89,10 @@ fn data(kind: &LinkKind, peer: Option<&NewEnd>, marks: Marks) -> Option<InfoData
         LinkKind::Bridge | LinkKind::Dummy | LinkKind::Ifb | LinkKind::Wireguard { .. } => None,
         LinkKind::Veth(_) => peer.map(|peer| InfoData::Veth(InfoVeth::Peer(end(peer, marks)))),
         LinkKind::Vxlan(options) => Some(InfoData::Vxlan(vxlan(options))),
-        LinkKind::Macvlan { mode, .. } => Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(macvlan_mode(*mode))])),
+        // They have the same data.
+        LinkKind::Macvlan { mode, .. } | LinkKind::Macvtap { mode, .. } => {
+            Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(macvlan_mode(*mode))]))
+        }
         LinkKind::Ipvlan { mode, flag, .. } => {
             Some(InfoData::IpVlan(vec![InfoIpVlan::Mode(ipvlan_mode(*mode)), InfoIpVlan::Flags(ipvlan_flags(*flag))]))
         }

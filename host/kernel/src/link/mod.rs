@@ -5,6 +5,7 @@
 //! - `condemn`: out of everybody's way now, deleted as a group later; `made`: those that a call made
 //! - `known`: what the kernel has said of them while one operation runs
 //! - `wireguard`: keys and peers
+//! - `options`: how a bridge and its ports pass packets on, their VLANs, and properties of any link
 //! - `mark`: how a link is told to be ours
 
 pub mod add;
@@ -15,6 +16,7 @@ pub mod mark;
 pub mod message;
 pub mod moving;
 pub mod naming;
+pub mod options;
 pub mod read;
 pub mod set;
 pub mod wireguard;

@@ -78,6 +78,7 @@ fn every_kind_in_a_sandbox() {
         in_a_sandbox(world, vxlan(77));
         for mode in [MacvlanMode::Private, MacvlanMode::Vepa, MacvlanMode::Bridge, MacvlanMode::Passthru] {
             in_a_sandbox(world, LinkKind::Macvlan { parent, mode });
+            in_a_sandbox(world, LinkKind::Macvtap { parent, mode });
         }
         for (mode, flag) in [
             (IpvlanMode::L2, IpvlanFlag::Bridge),

@@ -19,6 +19,7 @@ mod nft_chains;
 mod nft_ports;
 mod nft_sets;
 mod nftables;
+mod options;
 mod ports;
 mod shaping;
 mod speed;

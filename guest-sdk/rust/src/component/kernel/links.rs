@@ -117,6 +117,10 @@ pub(crate) fn add(links: &[LinkSpec]) -> Result<Vec<(Link, Option<Link>)>> {
     Ok(added.into_iter().map(|added| (added.link, added.peer)).collect())
 }
 
+pub(crate) fn add_macvtap(end: &LinkEnd, parent: &Link, mode: MacvlanMode) -> Result<Link> {
+    Ok(wit::add_macvtap(&end.into(), &wit::MacvlanOptions { parent, mode: mode.into() })?)
+}
+
 pub(crate) fn get(namespace: Option<&Namespace>, name: &str) -> Result<Link> {
     Ok(wit::get(namespace, name)?)
 }

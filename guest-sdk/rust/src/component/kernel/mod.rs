@@ -5,6 +5,7 @@ pub(crate) mod chains;
 pub(crate) mod links;
 pub(crate) mod neighbours;
 pub(crate) mod nftables;
+pub(crate) mod options;
 pub(crate) mod packets;
 pub(crate) mod routes;
 pub(crate) mod rules;

@@ -1,9 +1,10 @@
 //! Network devices.
 
+use super::options::Options;
 use super::{addresses, all_or_nothing, check_length, check_place, with_link};
 use crate::fake::state::{self, HOST, State};
 use crate::fake::sys::{Link, Namespace};
-use crate::links::{LinkChanges, LinkEnd, LinkInfo, LinkKind, LinkName, LinkSpec, Master};
+use crate::links::{LinkChanges, LinkEnd, LinkInfo, LinkKind, LinkName, LinkSpec, MacvlanMode, Master};
 use crate::{Error, Result};
 
 /// The kernel's dev_valid_name, and printable ASCII only.
@@ -39,6 +40,9 @@ pub(crate) fn set(link: &Link, changes: &LinkChanges) -> Result<()> {
         link.info.mac_address = changes.mac_address.or(link.info.mac_address);
         link.info.mtu = mtu.unwrap_or(link.info.mtu);
         link.info.up = changes.up.unwrap_or(link.info.up);
+        if changes.master.is_some() {
+            link.options.port = Options::default().port;
+        }
         match changes.master {
             Some(Master::Nothing) => link.master = None,
             Some(Master::Bridge(bridge)) => link.master = Some(bridge.0.0),
@@ -85,6 +89,11 @@ fn add_spec(spec: &LinkSpec) -> Result<(Link, Option<Link>)> {
         LinkKind::Dummy => "dummy",
     };
     Ok((Link(add_end(&spec.end, kind)?), None))
+}
+
+pub(crate) fn add_macvtap(end: &LinkEnd, parent: &Link, _: MacvlanMode) -> Result<Link> {
+    check_place(parent, HOST)?;
+    add_end(end, "macvtap").map(Link)
 }
 
 pub(super) fn add_end(end: &LinkEnd, kind: &str) -> Result<u32> {

@@ -7,6 +7,7 @@ pub(crate) mod links;
 pub(crate) mod namespaces;
 pub(crate) mod neighbours;
 pub(crate) mod nftables;
+pub(crate) mod options;
 pub(crate) mod packets;
 pub(crate) mod ports;
 pub(crate) mod routes;

@@ -1,11 +1,13 @@
 //! Network devices.
 
+mod options;
 mod spec;
 mod wireguard;
 
 use crate::namespaces::Namespace;
 use crate::{Error, MacAddress, Result, sys};
 
+pub use options::{BridgeOptions, BridgeVlan, PortOptions, Properties};
 pub use spec::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode, VxlanOptions};
 pub use wireguard::{Peer, PublicKey, add_wireguard};
 
@@ -112,6 +114,14 @@ pub fn add(links: &[LinkSpec]) -> Result<Vec<AddedLink>> {
 /// As [`add`].
 pub fn add_one(link: LinkSpec) -> Result<AddedLink> {
     add(&[link])?.pop().ok_or_else(|| Error::internal("links.add gave nothing back"))
+}
+
+/// Makes a macvtap: a macvlan whose packets a program of the host's has, by the file `/dev/tapN`, where N is the link's index.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_macvtap(end: &LinkEnd, parent: &Link, mode: MacvlanMode) -> Result<Link> {
+    sys::links::add_macvtap(end, &parent.0, mode).map(Link)
 }
 
 /// A link by its name.

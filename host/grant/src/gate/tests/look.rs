@@ -17,6 +17,8 @@ pub struct Table {
     pub foreign: BTreeMap<u32, &'static str>,
     pub removed: Vec<u32>,
     pub on_parents: Vec<u32>,
+    /// Bridges, by their ports.
+    pub masters: BTreeMap<u32, u32>,
     pub endpoints: Vec<u32>,
     /// As many of whatever is asked for.
     pub holds: u64,
@@ -46,6 +48,7 @@ impl Default for Table {
             foreign: [(9, "eth0")].into(),
             removed: Vec::new(),
             on_parents: Vec::new(),
+            masters: BTreeMap::new(),
             endpoints: vec![2],
             holds: 0,
             left: 1_000,
@@ -115,6 +118,10 @@ impl View for Table {
 
     fn has_parent(&self, link: &LinkKey) -> Result<bool> {
         Ok(self.on_parents.contains(&link.index))
+    }
+
+    fn master(&self, link: &LinkKey) -> Result<Option<LinkKey>> {
+        Ok(self.masters.get(&link.index).map(|master| key(*master)))
     }
 
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {

@@ -245,6 +245,8 @@ impl<'w> Side<'w> {
             format!("answers for {proxies:?}"),
             format!("settings {settings:?}"),
             format!("rate {:?} redirect {:?}", kernel.rate(key)?, kernel.redirect(key)?),
+            // Many a kernel lacks VLANs.
+            format!("options {:?}", kernel.options(key)?.set),
         ])
     }
 }

@@ -1,7 +1,7 @@
 //! Random changes, and the same change for either kernel.
 
 use crate::tests::lockstep::side::{BEHIND, CHAINS, OF_NAMESPACE, SETTINGS, Side, TABLES};
-use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, packet, path, route, rule, tunnel};
+use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, options, packet, path, route, rule, tunnel};
 use crate::tests::lockstep::*;
 
 /// A namespace's number and an index there.
@@ -38,6 +38,7 @@ pub enum Step {
     Redirect(At, Option<u32>),
     /// Peers, and those that go.
     Peers(At, Vec<Peer>, Vec<PublicKey>),
+    Options(At, LinkOptions),
     Namespace(String, bool),
     TakePort(PortWish),
     ReleasePort(HostPort),
@@ -66,11 +67,12 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(52) {
+        match random.below(56) {
             50..=51 => {
                 let (table, chain) = (random.pick(&TABLES).into(), random.pick(&CHAINS).into());
                 Self::NftChain(space, table, chain, add)
             }
+            52..=55 => Self::Options(at, options(random)),
             39..=41 => {
                 let rate = |random: &mut Random| Rate { bytes: random.pick(&[125_000, 5_000_000_000]), burst: 32_000 };
                 Self::Rate(at, add.then(|| rate(random)))
@@ -259,6 +261,7 @@ impl Step {
             }
             Self::Rate(at, rate) => Change::SetRate { link: side.key(*at), rate: *rate },
             Self::Redirect(at, to) => Change::Redirect { link: side.key(*at), to: *to },
+            Self::Options(at, options) => Change::SetOptions { link: side.key(*at), options: options.clone() },
             Self::Namespace(name, true) => Change::AddNamespace(name.clone()),
             Self::Namespace(name, false) => Change::RemoveNamespace(name.clone()),
             Self::TakePort(wish) => Change::TakePort(wish.clone()),

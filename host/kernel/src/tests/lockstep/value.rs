@@ -30,8 +30,12 @@ pub fn kind(random: &mut Random, side: &Side, other: usize) -> LinkKind {
         let there = side.kernel().links(&Namespace::Host).unwrap();
         if random.one_in(8) { 77 } else { random.pick(&there).index }
     };
-    match random.below(10) {
+    match random.below(11) {
         0..=2 => LinkKind::Bridge,
+        10 => LinkKind::Macvtap {
+            parent: parent(random),
+            mode: random.pick(&[MacvlanMode::Private, MacvlanMode::Bridge]),
+        },
         9 => LinkKind::Ifb,
         3..=5 => LinkKind::Veth(Box::new(new_end(random, side, other))),
         6 => {
@@ -151,4 +155,23 @@ pub fn changes(random: &mut Random, side: &Side, space: usize) -> LinkChanges {
         isolated: rare(random).then(|| random.one_in(2)),
         learning: rare(random).then(|| random.one_in(2)),
     }
+}
+
+/// Some of one sort, or of several, which no link has. VLAN filtering is for kernels that have it.
+pub fn options(random: &mut Random) -> LinkOptions {
+    use LinkOption::*;
+    let sorts: [&[LinkOption]; 4] = [
+        &[MulticastSnooping, MulticastQuerier, Ageing],
+        &[UnicastFlood, MulticastFlood, BroadcastFlood],
+        &[QueueLength, Promiscuous, AllMulticast],
+        &[Ageing, UnicastFlood, Promiscuous],
+    ];
+    let sort = random.pick(&sorts);
+    let value = |random: &mut Random, option: LinkOption| match option {
+        Ageing => random.pick(&[0, 6_000, 30_000]),
+        QueueLength => random.pick(&[1, 500, 1000]),
+        _ => random.below(2) as u32,
+    };
+    let some: Vec<LinkOption> = sort.iter().filter(|_| !random.one_in(3)).copied().collect();
+    LinkOptions { set: some.into_iter().map(|option| (option, value(random, option))).collect(), vlans: None }
 }

@@ -8,7 +8,8 @@ use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::chains::ChainRule;
 use pontoon_sdk::ipnet::IpNet;
 use pontoon_sdk::links::{
-    self, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, Master, Peer, PublicKey, VxlanOptions,
+    self, BridgeOptions, BridgeVlan, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode, Master,
+    Peer, PortOptions, Properties, PublicKey, VxlanOptions,
 };
 use pontoon_sdk::namespaces::{self, Namespace};
 use pontoon_sdk::neighbours::{ForwardingEntry, Neighbour};
@@ -114,6 +115,14 @@ fn mastered<'a>(bridge: &'a Link) -> LinkChanges<'a> {
 
 fn limited(link: &Link, bytes_per_second: u64, burst: u32) -> Result<()> {
     shaping::set_rate(link, Some(shaping::Rate { bytes_per_second, burst }))
+}
+
+fn tap(name: &str, parent: &Link) -> Result<()> {
+    links::add_macvtap(&LinkEnd::named(name), parent, MacvlanMode::Bridge).map(drop)
+}
+
+fn aged(seconds: u32) -> BridgeOptions {
+    BridgeOptions { ageing: Some(seconds), ..BridgeOptions::default() }
 }
 
 fn address(link: &Link, address: IpNet) -> Result<()> {
@@ -227,6 +236,32 @@ pub(crate) const LINKS: &[Case<Mistake>] = &[
     ("links.add", InvalidArgument, "257 links", |g| {
         links::add(&vec![LinkSpec::bridge(LinkEnd::numbered(g.name("pbz"))); 257]).map(drop)
     }),
+    ("links.add-macvtap", AlreadyExists, "the name of another link", |g| tap(&g.bridge.info()?.name, &g.plain)),
+    ("links.add-macvtap", InvalidArgument, "a parent in another namespace", |g| tap(&g.name("pbz"), &g.inner)),
+    ("links.add-macvtap", NotFound, "a parent that is gone", |g| tap(&g.name("pbz"), &g.gone)),
+    ("links.add-macvtap", Forbidden, "an address of nobody's", |g| {
+        let end = LinkEnd { addresses: vec![net("198.51.100.1/24")?], ..g.end() };
+        links::add_macvtap(&end, &g.plain, MacvlanMode::Bridge).map(drop)
+    }),
+    ("links.set-bridge", NotFound, "a link that is gone", |g| g.gone.set_bridge(&BridgeOptions::default())),
+    ("links.set-bridge", InvalidArgument, "a link that is no bridge", |g| g.plain.set_bridge(&aged(1))),
+    ("links.set-bridge", InvalidArgument, "an ageing time of 32 bits", |g| g.bridge.set_bridge(&aged(u32::MAX))),
+    ("links.get-bridge", NotFound, "a link that is gone", |g| g.gone.bridge_options().map(drop)),
+    ("links.get-bridge", InvalidArgument, "a link that is no bridge", |g| g.plain.bridge_options().map(drop)),
+    ("links.set-port", NotFound, "a link that is gone", |g| g.gone.set_port(&PortOptions::default())),
+    ("links.set-port", InvalidArgument, "a link that is no port", |g| {
+        g.plain.set_port(&PortOptions { unicast_flood: Some(false), ..PortOptions::default() })
+    }),
+    ("links.set-port", InvalidArgument, "VLAN 4095", |g| {
+        g.plain.set_port(&PortOptions { vlans: Some(vec![BridgeVlan::tagged(4095)]), ..PortOptions::default() })
+    }),
+    ("links.get-port", NotFound, "a link that is gone", |g| g.gone.port_options().map(drop)),
+    ("links.get-port", InvalidArgument, "a link that is no port", |g| g.plain.port_options().map(drop)),
+    ("links.set-properties", NotFound, "a link that is gone", |g| g.gone.set_properties(&Properties::default())),
+    ("links.set-properties", InvalidArgument, "a queue of 16,385 packets", |g| {
+        g.plain.set_properties(&Properties { queue_length: Some(16_385), ..Properties::default() })
+    }),
+    ("links.get-properties", NotFound, "a link that is gone", |g| g.gone.properties().map(drop)),
     ("links.add-wireguard", InvalidArgument, "port 0", |g| links::add_wireguard(&g.end(), 0).map(drop)),
     ("links.read-public-key", NotFound, "a link that is gone", |g| g.gone.public_key().map(drop)),
     ("links.read-public-key", InvalidArgument, "a link of another kind", |g| g.plain.public_key().map(drop)),

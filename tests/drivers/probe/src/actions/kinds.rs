@@ -35,6 +35,8 @@ pub(super) fn kinds(stage: &Stage) -> Result<()> {
     for (kind, spec) in kinds {
         try_kind(stage, kind, spec)?;
     }
+    let end = LinkEnd::named(stage.link_name("pbtap"));
+    tried("macvtap", links::add_macvtap(&end, &parent, MacvlanMode::Bridge))?;
     // A parent is macvlan's or ipvlan's, never both, and what is removed goes when the call has ended.
     let ipvlan = LinkKind::Ipvlan { parent: &second, mode: IpvlanMode::L3, flag: IpvlanFlag::Private };
     try_kind(stage, "ipvlan", ipvlan)?;
@@ -74,12 +76,16 @@ fn wireguard(stage: &Stage, other: &Link) -> Result<()> {
 
 fn try_kind(stage: &Stage, name: &str, kind: LinkKind) -> Result<()> {
     let end = LinkEnd::named(stage.link_name(&format!("pb{}", &name[..3])));
-    match links::add_one(LinkSpec { end, kind }) {
+    tried(name, links::add_one(LinkSpec { end, kind }).map(|added| added.link))
+}
+
+fn tried(name: &str, made: Result<Link>) -> Result<()> {
+    match made {
         Err(error) if error.kind == ErrorKind::NotImplemented => {
             log::info(format!("this kernel has no {name}: {error}"))
         }
         added => {
-            let link = added?.link;
+            let link = added?;
             same(link.info()?.kind.as_str(), name, "the kind of a link")?;
             link.remove()?;
         }

@@ -8,6 +8,7 @@ mod kinds;
 mod limits;
 mod links;
 mod nftables;
+mod options;
 mod ports;
 mod shaping;
 mod state;
@@ -25,7 +26,7 @@ type Action = fn(&Stage) -> Result<()>;
 /// The actions, by name. Besides these: `network-info` in a network's options, `interface-info` in an endpoint's,
 /// `join-info` in either. A join of `limits` adds routes; `errors` goes through each
 /// of these, too.
-const ACTIONS: [(&str, Action); 18] = [
+const ACTIONS: [(&str, Action); 19] = [
     ("log", state::log),
     ("clock", state::clock),
     ("random", state::random),
@@ -39,6 +40,7 @@ const ACTIONS: [(&str, Action); 18] = [
     ("routes", kernel::routes),
     ("rules", kernel::rules),
     ("neighbours", kernel::neighbours),
+    ("options", options::options),
     ("shaping", shaping::shaping),
     ("nftables", nftables::nftables),
     ("sysctls", kernel::sysctls),
