@@ -63,20 +63,28 @@ impl Nft {
     }
 
     fn transaction(&mut self, requests: &[Request]) -> Vec<Reply> {
-        let mut replies: Vec<Reply> = vec![Ok(Vec::new()); requests.len()];
         let begin = requests.first().map(|first| Fields::after(&first.body, m::HEADER));
         let wanted = begin.and_then(Result::ok).and_then(|fields| fields.get(m::NFNL_BATCH_GENID).map(big_number));
         if let Some(Ok(wanted)) = wanted
             && wanted != self.generation
         {
+            let mut replies: Vec<Reply> = vec![Ok(Vec::new()); requests.len()];
             replies[0] = Err(Errno::from_raw_os_error(ERESTART));
             return replies;
         }
-        let mut after = self.clone();
-        for (reply, request) in replies.iter_mut().zip(requests).skip(1) {
-            if request.kind != m::NFNL_MSG_BATCH_END {
-                *reply = after.change(request);
-            }
+        let tried = |validates: bool| {
+            let mut after = self.clone();
+            let change = |request: &Request| match request.kind {
+                m::NFNL_MSG_BATCH_BEGIN | m::NFNL_MSG_BATCH_END => Ok(Vec::new()),
+                _ => after.change(request, validates),
+            };
+            let replies: Vec<Reply> = requests.iter().map(change).collect();
+            (after, replies)
+        };
+        // Where rules fit is looked at when all else is right: then the kernel goes through the batch once more (NFT_VALIDATE_DO).
+        let (mut after, mut replies) = tried(false);
+        if replies.iter().all(Result::is_ok) {
+            (after, replies) = tried(true);
         }
         if replies.iter().all(Result::is_ok) {
             after.generation = self.generation.wrapping_add(1);
@@ -85,7 +93,7 @@ impl Nft {
         replies
     }
 
-    fn change(&mut self, request: &Request) -> Reply {
+    fn change(&mut self, request: &Request, validates: bool) -> Reply {
         let fields = Fields::after(&request.body, m::HEADER)?;
         let name = fields.text(m::NFTA_TABLE_NAME).ok_or(Errno::INVAL)?;
         let inet = fields.header_byte(0) == NFPROTO_INET;
@@ -112,7 +120,7 @@ impl Nft {
                 match kind {
                     m::NFT_MSG_NEWCHAIN => table.new_chain(&fields, request.flags & flag::EXCL != 0),
                     m::NFT_MSG_DELCHAIN => table.delete_chain(&fields, request.flags & flag::NOT_RECURSIVE == 0),
-                    m::NFT_MSG_NEWRULE => table.new_rule(&fields, request.flags & flag::ECHO != 0),
+                    m::NFT_MSG_NEWRULE => table.new_rule(&fields, request.flags & flag::ECHO != 0, validates),
                     m::NFT_MSG_NEWSET => table.new_set(&fields),
                     m::NFT_MSG_DELSET => table.delete_set(&fields),
                     m::NFT_MSG_NEWSETELEM => table.new_elements(&fields, request.flags & flag::EXCL != 0),

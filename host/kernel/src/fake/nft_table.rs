@@ -78,10 +78,14 @@ impl Table {
         Ok(Vec::new())
     }
 
-    pub fn new_rule(&mut self, fields: &Fields, echo: bool) -> Reply {
+    /// `validates`: what it does has to fit where it stands.
+    pub fn new_rule(&mut self, fields: &Fields, echo: bool, validates: bool) -> Reply {
         let expressions = fields.get(m::NFTA_RULE_EXPRESSIONS).unwrap_or_default();
         let chain = self.rule_chain(fields)?;
-        self.check(chain, expressions)?;
+        self.check_names(expressions)?;
+        if validates && let Some(base) = self.base_of(chain) {
+            check(base, expressions)?;
+        }
         let userdata = fields.get(m::NFTA_RULE_USERDATA).unwrap_or_default().to_vec();
         let handle = self.last_handle + 1;
         let to: Vec<String> = led_to(expressions).collect();
@@ -92,7 +96,7 @@ impl Table {
         let chain = self.chains.iter_mut().find(|chain| chain.name == name).ok_or(Errno::NOENT)?;
         chain.rules.push(rule);
         self.last_handle = handle;
-        if is_behind {
+        if validates && is_behind {
             self.check_ways()?;
         }
         Ok(if echo { vec![told] } else { Vec::new() })
@@ -155,8 +159,8 @@ impl Table {
         Ok(())
     }
 
-    /// Translation is for chains of its own kind, each form of it at its hooks. A chain that others lead to has theirs.
-    fn check(&self, chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
+    /// Sets and chains that a rule names are there, and it leads to no base chain.
+    fn check_names(&self, expressions: &[u8]) -> Result<(), Errno> {
         let is_there = |name: &String| name == SET || self.maps.iter().any(|map| map.name == *name);
         if !looked_into(expressions).all(|name| is_there(&name)) {
             return Err(Errno::NOENT);
@@ -167,8 +171,7 @@ impl Table {
                 return Err(Errno::OPNOTSUPP);
             }
         }
-        let Some(base) = self.base_of(chain) else { return Ok(()) };
-        check(base, expressions)
+        Ok(())
     }
 
     fn base_of<'a>(&'a self, chain: &'a Chain) -> Option<&'a Chain> {
@@ -232,6 +235,7 @@ fn led_to(expressions: &[u8]) -> impl Iterator<Item = String> {
     })
 }
 
+/// Translation is for chains of its own kind, each form of it at its hooks. A chain that others lead to has theirs.
 fn check(chain: &Chain, expressions: &[u8]) -> Result<(), Errno> {
     for expression in attributes(expressions) {
         let (_, expression) = expression.map_err(|_| Errno::INVAL)?;
