@@ -79,9 +79,10 @@ fn a_chain_stays_with_its_rules_and_with_those_that_lead_there() {
         world.one(made("a"));
         let empty = world.dump();
         let led = handles(&world.one(add("t", leads())));
-        world.other(2).apply(&[remove("t", led)]).unwrap();
+        let other = world.other(2);
+        other.apply(&[remove("t", led)]).unwrap();
         world.same(&empty, "the chain went with the last rule, or something is left");
-        world.one(gone("a"));
+        other.apply(&[gone("a")]).unwrap();
         world.same(&before, "something is left");
     });
 }
