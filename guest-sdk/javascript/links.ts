@@ -1,10 +1,15 @@
 /** Links: `addBridge({ name: 'br0', up: true })`. */
 
 import * as host from 'pontoon:driver/links@0.1.1';
-import type { IpvlanFlag, IpvlanMode, Link, LinkEnd as WitEnd, LinkInfo, LinkKind, MacvlanMode, VxlanOptions } from 'pontoon:driver/links@0.1.1';
+import type {
+  IpvlanFlag, IpvlanMode, Link, LinkEnd as WitEnd, LinkInfo, LinkKind, MacvlanMode, VxlanOptions,
+} from 'pontoon:driver/links@0.1.1';
 import type { Namespace } from 'pontoon:driver/namespaces@0.1.1';
 
-export type { IpvlanFlag, IpvlanMode, Link, LinkChanges, LinkInfo, MacvlanMode, NewMaster, VxlanOptions } from 'pontoon:driver/links@0.1.1';
+export type {
+  IpvlanFlag, IpvlanMode, Link, LinkChanges, LinkInfo, MacvlanMode, NewMaster, PublicKey, VxlanOptions, WireguardPeer,
+} from 'pontoon:driver/links@0.1.1';
+export { listPeers, readPublicKey, removePeers, setPeers } from 'pontoon:driver/links@0.1.1';
 
 /** One end of a new link. Everything but the name may be left out. Without a name, the kernel adds the lowest free number to the prefix. */
 export type LinkEnd = Partial<Omit<WitEnd, 'name'>> & ({ name: string; prefix?: string } | { name?: string; prefix: string });
@@ -43,6 +48,11 @@ export function addVlan(end: LinkEnd, parent: Link, id: number): Link {
 /** Makes a link that leads nowhere. */
 export function addDummy(end: LinkEnd): Link {
   return add(end, { tag: 'dummy' }).link;
+}
+
+/** Makes a WireGuard link on the host, with a new private key, which nobody is told. While it is up, it has this UDP port. */
+export function addWireguard(end: LinkEnd, port: number): Link {
+  return host.addWireguard(wit(end), port);
 }
 
 /** A link of this driver's, or on the host a parent interface, by name; without a namespace, on the host. */

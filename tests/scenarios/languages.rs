@@ -50,7 +50,8 @@ const GO: &[Mistake] = &[
         ]],
         says: &["delete-network", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
     },
-    // No mistake: a policy rule of a family and a route are listed with all that names them.
+    // No mistake: a policy rule of a family and a route are listed with all that names them; a link is slowed down, a packet rule looks into a
+    // set and counts, a tunnel has a peer.
     Mistake {
         edits: &[
             [
@@ -62,7 +63,15 @@ const GO: &[Mistake] = &[
                  to, own := netip.MustParsePrefix(\"10.77.1.128/25\"), netip.MustParseAddr(\"10.77.1.1\"); \
                  second := pontoon.AddRoutes(pontoon.Route{Link: link, Destination: to, Source: own, Table: 79}); \
                  rules, _ := pontoon.ListWholePolicyRules(nil); routes, _ := pontoon.ListWholeRoutes(link); \
-                 return fmt.Errorf(\"%v %v %+v %+v\", first, second, rules, routes) // What a network",
+                 third := link.SetRate(&pontoon.Rate{BytesPerSecond: 125000, Burst: 9000}); rate, _ := link.Rate(); \
+                 pontoon.AddSet(\"s\", pontoon.SetOfIPv4, nil); pontoon.AddElements(\"s\", pontoon.Element{Network: to}); \
+                 packets := pontoon.NewPacketRule(pontoon.Forward, pontoon.Then(pontoon.Drop)).And(pontoon.Count). \
+                 When(pontoon.Plain(pontoon.InputLink(link)), pontoon.InSet(pontoon.FieldSource, \"s\")); \
+                 ids, fourth := pontoon.AddPacketRules([]pontoon.PacketRule{packets}, nil); counts, _ := pontoon.ReadCounters(ids); \
+                 wg, fifth := pontoon.AddWireguard(pontoon.LinkEnd{Name: \"blue-wg\", Up: true}, 51820); \
+                 sixth := wg.SetPeers(pontoon.Peer{Allowed: []netip.Prefix{to}}); peers, _ := wg.Peers(); \
+                 return fmt.Errorf(\"%v %v %+v %+v; %v %+v; %v %+v; %v %v %v\", first, second, rules, routes, third, *rate, \
+                 fourth, counts[0].Some(), fifth, sixth, peers[0].Key) // What a network",
             ],
             ["main.go", "\"net\"\n", "\"net\"\n\t\"net/netip\"\n"],
         ],
@@ -71,6 +80,7 @@ const GO: &[Mistake] = &[
             "<nil> <nil> [{PolicyRule:{Priority:77",
             "Family:1 InputLinkName:simple-",
             "Source:10.77.1.1 Table:79",
+            "<nil> {BytesPerSecond:125000 Burst:9000}; <nil> {Packets:0 Bytes:0}; <nil> <nil> AAAA",
         ],
     },
     // A function that is missing, and a part.
@@ -139,6 +149,27 @@ const C: &[Mistake] = &[
         ]],
         says: &["delete-network", OTHER_BUILD],
     },
+    // No mistake: a link is slowed down, and a packet rule counts.
+    Mistake {
+        edits: &[[
+            "driver.c",
+            "return true; /* What a network",
+            "pontoon_link link; pontoon_driver_shaping_rate_t rate = {125000, 9000}; pontoon_driver_shaping_option_rate_t has; \
+             if (!pontoon_get_link(name(\"simple\", network), NULL, &link, err) || \
+             !pontoon_driver_shaping_set_rate(link, &rate, err) || !pontoon_driver_shaping_get_rate(link, &has, err)) return false; \
+             pontoon_driver_nftables_packet_condition_t by = {.property = {.val.plain = pontoon_input_link(link).property}}; \
+             pontoon_driver_nftables_statement_t count = {.tag = PONTOON_DRIVER_NFTABLES_STATEMENT_COUNTER}; \
+             pontoon_driver_nftables_action_t drop = {PONTOON_DRIVER_NFTABLES_ACTION_PLAIN, {.plain = PONTOON_DROP}}; \
+             pontoon_driver_nftables_packet_rule_t rule = {PONTOON_FORWARD, {&by, 1}, {&count, 1}, drop}; \
+             pontoon_driver_nftables_list_packet_rule_t rules = {&rule, 1}; pontoon_rule_ids ids; \
+             pontoon_driver_nftables_list_option_counter_t counts; \
+             if (!pontoon_driver_nftables_add_packet_rules(NULL, &rules, &ids, err) || \
+             !pontoon_driver_nftables_read_counters(&ids, &counts, err)) return false; \
+             return has.val.burst == 9000 && counts.ptr[0].is_some && \
+             pontoon_fail(err, PONTOON_DRIVER_TYPES_ERROR_KIND_INTERNAL, \"slowed down and counted\"); /* What a network",
+        ]],
+        says: &["delete-network", "slowed down and counted"],
+    },
     // A function that is missing, and a part.
     Mistake {
         edits: &[["driver.c", "driver_leave(", "driver_left("]],
@@ -191,7 +222,8 @@ const PYTHON: &[Mistake] = &[
             "app.py, line ",
         ],
     },
-    // An exception, with its place. It says a policy rule of a family and a route, listed with all that names them.
+    // An exception, with its place. It says a policy rule of a family and a route, listed with all that names them, and what a link's rate, a
+    // packet rule and a tunnel are.
     Mistake {
         edits: &[[
             "app.py",
@@ -200,7 +232,14 @@ const PYTHON: &[Mistake] = &[
              rules.add_of_family(rules.Family.IPV6, [rules.rule(77, 78, input_link=link)]); \
              net, own = ipaddress.ip_network(\"10.77.1.128/25\"), ipaddress.ip_address(\"10.77.1.1\"); \
              routes.add([routes.route(link, net, source=own, table=79)]); \
-             raise ValueError(f\"out of luck: {rules.list_whole()} {routes.list_whole(link)}\")  # What a network",
+             from pontoon import nftables, shaping; shaping.set_rate(link, shaping.Rate(125000, 9000)); \
+             nftables.add_set(\"s\", nftables.SetKind.IPV4); nftables.add_elements(\"s\", [nftables.element(net)]); \
+             packets = nftables.PacketRule(nftables.FORWARD, nftables.DROP).and_(nftables.COUNTER); \
+             packets = packets.when(nftables.input_link(link), nftables.in_set(\"s\", nftables.PacketField.SOURCE)); \
+             counts = nftables.read_counters(nftables.add_packet_rules([packets])); \
+             wg = links.add_wireguard(links.end(\"blue-wg\", up=True), 51820); links.set_peers(wg, [links.peer(bytes(32), [net])]); \
+             more = f\"{shaping.get_rate(link)} {counts} {len(links.list_peers(wg))} {len(links.read_public_key(wg))}\"; \
+             raise ValueError(f\"out of luck: {rules.list_whole()} {routes.list_whole(link)} {more}\")  # What a network",
         ]],
         says: &[
             "delete-network",
@@ -210,6 +249,7 @@ const PYTHON: &[Mistake] = &[
             "WholeRule(family=<Family.IPV6: 1>, priority=77",
             "input_link='simple-",
             "source=IpAddress_Ipv4(value=(10, 77, 1, 1)), table=79",
+            "Rate(bytes_per_second=125000, burst=9000) [Counter(packets=0, bytes=0)] 1 32",
         ],
     },
     // There are no files.
@@ -231,7 +271,7 @@ const PYTHON: &[Mistake] = &[
 
 const JAVASCRIPT: &[Mistake] = &[
     Mistake { edits: &[["wit", "@0.1.1", "@0.2.0"], ["sdk", "@0.1.1", "@0.2.0"]], says: OTHER_VERSION.says },
-    // What is thrown, with its place; it says what another build of the driver stored.
+    // What is thrown, with its place; it says what another build of the driver stored, and what a link's rate, a packet rule and a tunnel are.
     Mistake {
         edits: &[
             [
@@ -241,11 +281,29 @@ const JAVASCRIPT: &[Mistake] = &[
                  try { key.get(); } catch (error) { said += error; } }; \
                  const [one, two, none] = [new store.Key('k', 1), new store.Key('k', 2), new store.Key('k')]; \
                  one.set(7); read(two); read(none); none.set(7); read(two); \
+                 const link = links.get(name('simple', _network)); \
+                 shaping.setRate(link, { bytesPerSecond: 125000n, burst: 9000 }); \
+                 const net = { address: values.parse('10.77.1.128')!, prefixLength: 25 }; \
+                 nftables.addSet('s', 'ipv4'); nftables.addElements('s', nftables.element(net)); \
+                 const packets = new nftables.PacketRule(nftables.FORWARD, nftables.lastly(nftables.DROP)).and(nftables.COUNTER) \
+                 .when(nftables.plain(nftables.inputLink(link)), nftables.inSet('s', 'source')); \
+                 const [count] = nftables.readCounters(nftables.addPacketRules([packets])); \
+                 const wg = links.addWireguard({ name: 'blue-wg', up: true }, 51820); \
+                 links.setPeers(wg, [{ publicKey: new Uint8Array(32), allowed: [net] }]); \
+                 said += `; ${shaping.getRate(link)!.burst} ${count!.packets} ${links.listPeers(wg).length}`; \
                  throw new RangeError(`out of luck: ${said}`); // What a network",
             ],
-            ["driver.ts", "registration, values", "registration, store, values"],
+            ["driver.ts", "registration, values", "nftables, registration, shaping, store, values"],
         ],
-        says: &["delete-network", "RangeError: out of luck", "driver.js", OTHER_BUILD, NO_VERSION_WANTED, NO_VERSION],
+        says: &[
+            "delete-network",
+            "RangeError: out of luck",
+            "driver.js",
+            OTHER_BUILD,
+            NO_VERSION_WANTED,
+            NO_VERSION,
+            "; 9000 0 1",
+        ],
     },
     // Nothing is built of what has the wrong types: a function that is missing, a part, a value.
     Mistake {

@@ -2,7 +2,7 @@
 
 import builtins
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from wit_world.imports import links
 from wit_world.imports.links import (
@@ -28,16 +28,19 @@ from wit_world.imports.links import (
     MacvlanOptions,
     NewMaster_Bridge,
     NewMaster_Nothing,
+    UdpEndpoint,
     VlanOptions,
     VxlanOptions,
+    WireguardPeer,
 )
 from wit_world.imports.namespaces import Namespace
 
-from .values import MacAddress, wit_network, wit_option
+from .values import MacAddress, wit_address, wit_network, wit_option
 
 __all__ = [
     "IpvlanFlag", "IpvlanMode", "Link", "LinkChanges", "LinkEnd", "LinkInfo", "MacvlanMode", "NewMaster_Bridge", "NewMaster_Nothing",
-    "add_bridge", "add_dummy", "add_ipvlan", "add_macvlan", "add_veth", "add_vlan", "add_vxlan", "changes", "end", "get", "list",
+    "WireguardPeer", "add_bridge", "add_dummy", "add_ipvlan", "add_macvlan", "add_veth", "add_vlan", "add_vxlan", "add_wireguard", "changes", "end",
+    "get", "list", "list_peers", "peer", "read_public_key", "remove_peers", "set_peers",
 ]  # fmt: skip
 
 
@@ -107,6 +110,43 @@ def add_vlan(end: LinkEnd, parent: Link, id: int) -> Link:
 def add_dummy(end: LinkEnd) -> Link:
     """Makes a link that leads nowhere."""
     return _add(end, LinkKind_Dummy())
+
+
+def add_wireguard(end: LinkEnd, port: int) -> Link:
+    """Makes a WireGuard link on the host, with a new private key, which nobody is told. While it is up, it has this UDP port."""
+    return links.add_wireguard(end, port)
+
+
+def read_public_key(link: Link) -> bytes:
+    """The public key of a WireGuard link."""
+    return links.read_public_key(link)
+
+
+def peer(
+    public_key: bytes,
+    allowed: Iterable[IPv4Network | IPv6Network] = (),
+    *,
+    endpoint: tuple[IPv4Address | IPv6Address, int] | None = None,
+    keepalive: int | None = None,
+) -> WireguardPeer:
+    """The other end of a tunnel. Without an endpoint, it has to send first."""
+    known = None if endpoint is None else UdpEndpoint(wit_address(endpoint[0]), endpoint[1])
+    return WireguardPeer(public_key, known, [wit_network(network) for network in allowed], keepalive)
+
+
+def set_peers(link: Link, peers: Iterable[WireguardPeer]) -> None:
+    """Adds peers of a WireGuard link, at most 256; one with the same key becomes what is given."""
+    links.set_peers(link, [*peers])
+
+
+def remove_peers(link: Link, keys: Iterable[bytes]) -> None:
+    """Removes peers. Nothing to do for those that are not there."""
+    links.remove_peers(link, [*keys])
+
+
+def list_peers(link: Link) -> builtins.list[WireguardPeer]:
+    """The peers of a WireGuard link, each with the endpoint that it was heard from last."""
+    return links.list_peers(link)
 
 
 def get(name: str, namespace: Namespace | None = None) -> Link:

@@ -8,6 +8,11 @@ from wit_world.imports import nftables
 from wit_world.imports.links import Link
 from wit_world.imports.namespaces import Namespace
 from wit_world.imports.nftables import (
+    Action,
+    Action_Log,
+    Action_Plain,
+    Action_Proceed,
+    Action_Reject,
     Chain,
     ChainRule,
     ChainType,
@@ -18,7 +23,17 @@ from wit_world.imports.nftables import (
     Element_Network,
     Element_Ports,
     Hook,
-    PacketRule,
+    MarkBits,
+    Member,
+    PacketCondition,
+    PacketField,
+    PacketLog,
+    PacketProperty,
+    PacketProperty_IcmpType,
+    PacketProperty_Mark,
+    PacketProperty_Member,
+    PacketProperty_Plain,
+    PacketProperty_TcpFlags,
     PortRange,
     Property,
     Property_Connection,
@@ -31,8 +46,21 @@ from wit_world.imports.nftables import (
     Property_Protocol,
     Property_Source,
     Property_SourcePort,
+    Rate,
+    RateUnit,
+    Rejection,
+    SegmentSize_Exact,
+    SegmentSize_Route,
     SetKind,
+    Statement,
+    Statement_ClampSegmentSize,
+    Statement_Counter,
+    Statement_Limit,
+    Statement_SetMark,
+    Statement_Untrack,
     Target,
+    TcpFlags,
+    TcpFlagsMatch,
     Verdict,
     Verdict_Accept,
     Verdict_DestinationNat,
@@ -84,6 +112,97 @@ class Rule(nftables.Rule):
     def unless(self, *properties: Property) -> "Rule":
         """The rule where these properties must not hold."""
         return Rule(self.chain, self.verdict, [*self.conditions, *(Condition(one, True) for one in properties)])
+
+
+class PacketRule(nftables.PacketRule):
+    """A rule with more than a `Rule` has: `PacketRule(FORWARD, PROCEED).when(input_link(bridge), in_set("hosts", PacketField.SOURCE)).and_(COUNTER)`.
+    Its action may be a verdict, its properties those of a `Rule`."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        action: Action | Verdict,
+        conditions: Iterable[PacketCondition] = (),
+        statements: Iterable[Statement] = (),
+    ) -> None:
+        own = isinstance(action, (Action_Proceed, Action_Plain, Action_Reject, Action_Log))
+        super().__init__(chain, [*conditions], [*statements], action if own else Action_Plain(action))
+
+    def when(self, *properties: PacketProperty | Property) -> "PacketRule":
+        """The rule where these properties must hold, too."""
+        return self._with(properties, False)
+
+    def unless(self, *properties: PacketProperty | Property) -> "PacketRule":
+        """The rule where these properties must not hold."""
+        return self._with(properties, True)
+
+    def and_(self, *statements: Statement) -> "PacketRule":
+        """The rule that does these, too, in this order."""
+        return PacketRule(self.chain, self.action, self.conditions, [*self.statements, *statements])
+
+    def _with(self, properties: Iterable[PacketProperty | Property], negated: bool) -> "PacketRule":
+        more = [PacketCondition(_packet_property(one), negated) for one in properties]
+        return PacketRule(self.chain, self.action, [*self.conditions, *more], self.statements)
+
+
+_OF_PACKETS = (PacketProperty_Plain, PacketProperty_Member, PacketProperty_Mark, PacketProperty_TcpFlags, PacketProperty_IcmpType)
+
+
+def _packet_property(given: PacketProperty | Property) -> PacketProperty:
+    return given if isinstance(given, _OF_PACKETS) else PacketProperty_Plain(given)
+
+
+def in_set(name: str, field: PacketField) -> PacketProperty:
+    """A set has this part of the packet in it. One of ports needs a `protocol` before it in the rule, as `destination_port` does."""
+    return PacketProperty_Member(Member(field, name))
+
+
+def mark(value: int, mask: int) -> PacketProperty:
+    """Of the packet's mark, the bits of the mask are these."""
+    return PacketProperty_Mark(MarkBits(value, mask))
+
+
+def tcp_flags(those: TcpFlags, mask: TcpFlags) -> PacketProperty:
+    """Of the flags in the mask, those are set and no others. Needs a `protocol` of TCP before it in the rule."""
+    return PacketProperty_TcpFlags(TcpFlagsMatch(those, mask))
+
+
+def icmp_type(number: int) -> PacketProperty:
+    """The type of an ICMP message. Needs a `protocol` of ICMP or ICMPv6 before it in the rule."""
+    return PacketProperty_IcmpType(number)
+
+
+COUNTER = Statement_Counter()
+"""Counts packets and bytes: see `read_counters`. Once in a rule."""
+UNTRACK = Statement_Untrack()
+"""The packet is in no connection. It is a permission of its own."""
+PROCEED = Action_Proceed()
+"""It goes on to the next rule."""
+
+
+def limit(amount: int, burst: int, unit: RateUnit = RateUnit.PACKETS, *, over: bool = False) -> Statement:
+    """The rule goes on for packets up to so many a second, and ends for the rest; with `over` the other way round."""
+    return Statement_Limit(Rate(amount, unit, burst, over))
+
+
+def set_mark(value: int, mask: int) -> Statement:
+    """Sets bits of the packet's mark. The grant names them."""
+    return Statement_SetMark(MarkBits(value, mask))
+
+
+def clamp_segment_size(size: int | None = None) -> Statement:
+    """Makes the largest segment that a TCP connection is told no larger than this; without a size, than the MTU of the route allows."""
+    return Statement_ClampSegmentSize(SegmentSize_Route() if size is None else SegmentSize_Exact(size))
+
+
+def reject(rejection: Rejection) -> Action:
+    """It is dropped, and its sender is told."""
+    return Action_Reject(rejection)
+
+
+def log_packets(prefix: str, rate: int) -> Action:
+    """It is logged, at most so many a second, and goes on. It is a permission of its own."""
+    return Action_Log(PacketLog(prefix, rate))
 
 
 def input_link(link: Link) -> Property:
@@ -191,7 +310,7 @@ def list_elements(name: str) -> builtins.list[Element]:
     return nftables.list_elements(name)
 
 
-def add_packet_rules(rules: Iterable[PacketRule], namespace: Namespace | None = None) -> builtins.list[int]:
+def add_packet_rules(rules: Iterable[nftables.PacketRule], namespace: Namespace | None = None) -> builtins.list[int]:
     """Adds rules with more than a `Rule` has: sets, counters, limits, marks, a log."""
     return nftables.add_packet_rules(namespace, [*rules])
 

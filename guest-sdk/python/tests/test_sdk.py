@@ -182,6 +182,24 @@ class Helpers(unittest.TestCase):
         self.assertEqual((second.conditions[2].property.value.last, second.verdict), (80, nftables.DROP))
 
 
+    def test_packet_rules_are_put_together(self) -> None:
+        link = Link.__new__(Link)
+        rule = nftables.PacketRule(nftables.FORWARD, nftables.DROP).when(nftables.input_link(link), nftables.mark(1, 3))
+        rule = rule.unless(nftables.in_set("s", nftables.PacketField.SOURCE)).and_(nftables.COUNTER, nftables.limit(10, 5))
+        self.assertEqual([condition.negated for condition in rule.conditions], [False, False, True])
+        self.assertEqual((rule.action.value, len(rule.statements)), (nftables.DROP, 2))
+        self.assertEqual(nftables.PacketRule(nftables.FORWARD, nftables.PROCEED).action, nftables.PROCEED)
+        # They are of the interface's types.
+        with mock.patch.object(nftables.nftables, "add_packet_rules") as add:
+            nftables.add_packet_rules([rule])
+        checked.check(list[nftables.nftables.PacketRule])(add.call_args.args[1])
+
+    def test_peers_are_the_interfaces(self) -> None:
+        peer = links.peer(bytes(32), [ip_network("10.9.0.0/24")], endpoint=(ip_address("192.0.2.1"), 51820))
+        checked.check(links.WireguardPeer)(peer)
+        self.assertEqual(peer.endpoint.port, 51820)
+
+
 class Store(unittest.TestCase):
     """On a store in memory."""
 

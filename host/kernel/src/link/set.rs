@@ -15,6 +15,9 @@ use crate::{Change, Error, LinkChanges, LinkKey, LinkName, Mark, NewName};
 pub(crate) const RTM_DELLINK: u16 = 17;
 pub(crate) const RTM_SETLINK: u16 = 19;
 
+/// Kinds whose MAC nobody can change: to write the old one again is refused, too, and with it the rest of an undo.
+const FIXED_MACS: [&str; 2] = ["ipvlan", "wireguard"];
+
 /// Changes what is given.
 pub(crate) fn set(key: &LinkKey, changes: &LinkChanges, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     let old = must(known, key, marks)?;
@@ -108,7 +111,7 @@ fn previous(changes: &LinkChanges, old: &Seen) -> Result<LinkChanges, Error> {
     let port = |wanted: Option<bool>, was: Option<bool>| wanted.and(was);
     Ok(LinkChanges {
         name,
-        mac: changes.mac.and(old.info.mac),
+        mac: changes.mac.and(old.info.mac).filter(|_| !FIXED_MACS.contains(&old.info.kind.as_str())),
         mtu: changes.mtu.map(|_| old.info.mtu),
         up: changes.up.map(|_| old.info.up),
         master: changes.master.map(|_| old.info.master.unwrap_or(0)),

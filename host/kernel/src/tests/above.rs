@@ -110,3 +110,18 @@ fn each_kind_follows_in_its_own_way() {
         }
     });
 }
+
+#[test]
+fn a_change_that_is_refused_for_its_mac_leaves_the_link_up() {
+    let world = World::new(Some(Fake::new()));
+    let bridge = world.link(bridge("br0", &[])).0.key;
+    let kind = LinkKind::Ipvlan { parent: bridge.index, mode: IpvlanMode::L2, flag: IpvlanFlag::Bridge };
+    let upper = world.link(LinkSpec { end: end(&Namespace::Host, "u0"), kind }).0.key;
+    let before = world.dump();
+    let name = Some(NewName::Exact(name("u1")));
+    let mac = Some(MacAddress([2, 0, 0, 0, 0, 7]));
+    let changes = LinkChanges { name, mac, up: Some(false), ..LinkChanges::default() };
+    let error = world.fails(&[Change::SetLink(upper, changes)]);
+    assert!(error.errno == Some(95) && !error.message.contains("not all undone"), "{error}");
+    world.same(&before, "a change that is refused");
+}
