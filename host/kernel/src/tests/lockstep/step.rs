@@ -119,10 +119,10 @@ impl Step {
             20..=21 => Self::Rule(space, rule(random), add),
             22 => Self::Neighbour(at, if random.one_in(2) { random.ipv4() } else { random.ipv6() }, random.mac(), add),
             23 => {
-                // A remote is for tunnels; of a bridge itself it would make an entry of another kind.
+                // A remote is for tunnels; of a bridge itself, which may come in the same batch, it would make an entry of another kind.
                 let key = side.key(at);
-                let is_bridge = side.kernel().link(&key).ok().flatten().is_some_and(|link| link.kind == "bridge");
-                let remote = if is_bridge { None } else { random.maybe(Random::ipv4) };
+                let may_be_bridge = side.kernel().link(&key).ok().flatten().is_none_or(|link| link.kind == "bridge");
+                let remote = if may_be_bridge { None } else { random.maybe(Random::ipv4) };
                 let mac = MacAddress([2, 0, 0, 0, 9, random.below(3) as u8]);
                 Self::Forwarding(at, mac, remote, add)
             }
