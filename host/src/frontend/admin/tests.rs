@@ -316,7 +316,7 @@ async fn the_description_has_every_route_and_type() {
         delete /networks/{network}/endpoints/{endpoint}, delete /networks/{network}/tables/{table}/{key}, \
         delete /nodes/{node}, \
         get /doctor, get /drivers, get /drivers/{name}, get /drivers/{name}/audit, get /drivers/{name}/component, \
-        get /drivers/{name}/export, get /drivers/{name}/history, get /drivers/{name}/recordings, get /endpoints, \
+        get /drivers/{name}/export, get /drivers/{name}/history, get /drivers/{name}/recordings, get /endpoints, get /metrics, \
         get /networks, get /networks/{network}, \
         get /networks/{network}/endpoints, get /networks/{network}/tables, get /networks/{network}/tables/{table}, \
         get /nodes, get /nodes/{node}, get /openapi.json, get /version, post /driver-versions/gc, post /drivers, post /drivers/{name}/import, \
