@@ -14,7 +14,7 @@ use ask::sysctls::{LinkSysctl, NamespaceSysctl};
 use ask::types::{IpAddress, IpNetwork, IpamData, MacAddress};
 use ask::{Ask, OWN, addresses, routes, rules};
 use fastrand::Rng;
-use grant::{Grant, Limit, NamespaceKind, Permission, Range, Sysctl};
+use grant::{Grant, Limit, MarkBits, NamespaceKind, Permission, Range, Sysctl};
 use ipnet::IpNet;
 use pontoon::capability::convert;
 
@@ -22,25 +22,28 @@ use super::seen::{SETTINGS, SWITCHES};
 
 /// Names that links get: both drivers', those of the host, and one that an engine may want.
 const NAMES: [&str; 9] = ["x0", "x1", "x2", "x3", "y0", "y1", "y2", "eth0", "docker0"];
-const PERMISSIONS: [(Permission, u8); 12] = [
+const PERMISSIONS: [(Permission, u8); 15] = [
     (Permission::Links, 97),
     (Permission::LinkSettings, 80),
     (Permission::Namespaces, 80),
     (Permission::Routing, 90),
     (Permission::PacketFilter, 92),
+    (Permission::Shaping, 70),
     (Permission::Forwarding, 80),
     (Permission::HostPorts, 70),
     (Permission::NamespaceSettings, 60),
     (Permission::ChangedParents, 25),
     (Permission::ParentRoutes, 40),
+    (Permission::PacketLog, 50),
+    (Permission::UntrackedPackets, 50),
     (Permission::Store, 50),
     (Permission::Tables, 50),
 ];
 const HOOKS: [(grant::Hook, Hook, &[i32]); 5] = [
-    (grant::Hook::Prerouting, Hook::Prerouting, &[-100, 0]),
+    (grant::Hook::Prerouting, Hook::Prerouting, &[-100, 0, -300]),
     (grant::Hook::Input, Hook::Input, &[0, 100]),
     (grant::Hook::Forward, Hook::Forward, &[0, 10]),
-    (grant::Hook::Output, Hook::Output, &[-100, 0]),
+    (grant::Hook::Output, Hook::Output, &[-100, 0, -300]),
     (grant::Hook::Postrouting, Hook::Postrouting, &[100, 0]),
 ];
 
@@ -101,6 +104,9 @@ pub fn grant(random: &mut Rng, ranges: &Ranges) -> Grant {
         let at = priorities.iter().copied().filter(|_| percent(random, 90)).collect();
         grant.hooks.insert(hook, at);
     }
+    if percent(random, 50) {
+        grant.mark_bits = MarkBits(0xff00);
+    }
     if percent(random, 30) {
         grant.limits.extend([(Limit::Links, random.u64(1..8)), (Limit::Rules, random.u64(1..6))]);
     }
@@ -141,24 +147,24 @@ pub struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn percent(&mut self, of: u8) -> bool {
+    pub(super) fn percent(&mut self, of: u8) -> bool {
         percent(self.random, of)
     }
 
-    fn one<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(super) fn one<T: Clone>(&mut self, of: &[T]) -> T {
         one(self.random, of)
     }
 
-    fn net(&mut self) -> IpNetwork {
+    pub(super) fn net(&mut self) -> IpNetwork {
         convert::network_to_wit(net(self.random, self.ranges, false))
     }
 
-    fn address(&mut self) -> IpAddress {
+    pub(super) fn address(&mut self) -> IpAddress {
         self.net().address
     }
 
     /// One that the call has; seldom one that it has not.
-    fn link(&mut self) -> Link {
+    pub(super) fn link(&mut self) -> Link {
         if self.hands.links.is_empty() || self.percent(4) {
             return self.parent();
         }
@@ -176,11 +182,11 @@ impl Asking<'_> {
         Namespace(if known { one(self.random, &self.hands.namespaces) } else { self.random.u32(..9) })
     }
 
-    fn place(&mut self) -> Option<Namespace> {
+    pub(super) fn place(&mut self) -> Option<Namespace> {
         (!self.hands.namespaces.is_empty() && self.percent(30)).then(|| self.namespace())
     }
 
-    fn name(&mut self) -> String {
+    pub(super) fn name(&mut self) -> String {
         self.one(&NAMES).to_owned()
     }
 
@@ -188,16 +194,16 @@ impl Asking<'_> {
         (2, 0, 0, 0, 9, self.random.u8(..4))
     }
 
-    fn maybe<T>(&mut self, often: u8, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(super) fn maybe<T>(&mut self, often: u8, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.percent(often).then(|| value(self))
     }
 
-    fn port(&mut self) -> u16 {
+    pub(super) fn port(&mut self) -> u16 {
         self.one(&[53, 80, 8080])
     }
 
     /// A number of some things.
-    fn some<T>(&mut self, most: usize, mut value: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub(super) fn some<T>(&mut self, most: usize, mut value: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let count = self.random.usize(..=most);
         (0..count).map(|_| value(self)).collect()
     }
@@ -219,6 +225,9 @@ impl Asking<'_> {
         }
         if !self.hands.ports.is_empty() && self.percent(25) {
             return if self.percent(70) { self.publish() } else { self.release() };
+        }
+        if self.percent(12) {
+            return self.newer();
         }
         match self.random.u8(..100) {
             0..=13 => self.add_link(),
@@ -305,7 +314,7 @@ impl Asking<'_> {
         }
     }
 
-    fn end(&mut self) -> LinkEnd {
+    pub(super) fn end(&mut self) -> LinkEnd {
         LinkEnd {
             namespace: self.place(),
             name: match self.percent(90) {
@@ -444,7 +453,7 @@ impl Asking<'_> {
     }
 
     /// Any, or one that publishes a port.
-    fn packet_rule(&mut self) -> Rule {
+    pub(super) fn packet_rule(&mut self) -> Rule {
         let (_, hook, priorities) = self.one(&HOOKS);
         let nat = self.percent(50) && hook != Hook::Forward;
         let chain_type = if nat { ChainType::Nat } else { ChainType::Filter };
@@ -525,10 +534,14 @@ impl Asking<'_> {
 
 /// The links that a packet rule speaks of.
 pub fn links_of(rule: &Rule) -> impl Iterator<Item = Link> {
-    rule.conditions.iter().filter_map(|condition| match condition.property {
-        Property::InputLink(link) | Property::OutputLink(link) => Some(link),
+    rule.conditions.iter().filter_map(|condition| link_of(&condition.property))
+}
+
+pub fn link_of(property: &Property) -> Option<Link> {
+    match property {
+        Property::InputLink(link) | Property::OutputLink(link) => Some(*link),
         _ => None,
-    })
+    }
 }
 
 fn unchanged() -> LinkChanges {

@@ -271,6 +271,7 @@ impl Judge<'_> {
             }
             space.routes.iter().for_each(|route| self.route(name, route));
             space.neighbours.iter().for_each(|neighbour| self.neighbour(name, neighbour));
+            space.shaped.iter().for_each(|link| self.shaped(name, *link));
             for path in &space.paths {
                 self.somebodys(&format!("{path:?}"), |judge, number| judge.path(number, name, space, path));
             }
@@ -346,7 +347,8 @@ impl Judge<'_> {
         let what = format!("the {} {}", info.kind, info.name);
         let (links, ports) = (driver.may(Permission::Links), driver.may(Permission::HostPorts));
         let changes = driver.may(Permission::ChangedParents);
-        self.must(number, links, || format!("{what} is there without the permission for links"));
+        let ifbs = info.kind == "ifb" && driver.may(Permission::Shaping);
+        self.must(number, links || ifbs, || format!("{what} is there without the permission for links"));
         if !self.owners.moved.contains(&format!("{name} {}", info.index)) {
             self.place(number, name, &what);
         }
@@ -359,14 +361,20 @@ impl Judge<'_> {
                 format!("{what} takes a UDP port of the host without the permission for ports")
             });
         }
+        if let Some(behind) = space.tunnels.get(&info.index) {
+            self.tunnel(number, &what, behind);
+        }
         if !["vxlan", "macvlan", "ipvlan", "vlan"].contains(&info.kind.as_str()) {
             return;
         }
         let host = &self.seen[HOST].links;
         let by_name =
             space.under_tunnels.get(&info.index).and_then(|name| host.values().find(|info| is_called(info, name)));
-        let under = by_name.or(info.parent.filter(|_| info.kind != "vxlan").and_then(|parent| host.get(&parent)));
-        let own = under.is_some_and(|under| self.owners.of_link(HOST, under.index) == Some(number));
+        // By an index, it is of the link's own namespace, or else of the host.
+        let is_here = info.kind != "vxlan" && !space.on_others.contains(&info.index);
+        let (at, there) = if is_here { (name, &space.links) } else { (HOST, host) };
+        let under = by_name.or(info.parent.filter(|_| info.kind != "vxlan").and_then(|parent| there.get(&parent)));
+        let own = under.is_some_and(|under| self.owners.of_link(at, under.index) == Some(number));
         let parent = under.map(|under| under.name.as_str());
         let away = info.parent.is_some_and(|parent| self.owners.moved.contains(&format!("{HOST} had {parent}")));
         let named = own || away && parent.is_none() || self.drivers[number].has_parent(parent.unwrap_or("*"));
@@ -374,6 +382,16 @@ impl Judge<'_> {
         let known = !own && (!away || parent.is_some());
         let changed = known && space.passthru.contains(&info.index);
         self.must(number, !changed || changes, || format!("{what} changes its parent {parent:?}"));
+    }
+
+    /// A WireGuard link takes a port of the host's, sends by any link, and has what is behind it come and go as if it were there.
+    fn tunnel(&mut self, number: usize, what: &str, behind: &[IpNet]) {
+        let driver = &self.drivers[number];
+        let (ports, any) = (driver.may(Permission::HostPorts), driver.has_parent("*"));
+        let strange = behind.iter().find(|net| !driver.reaches(**net));
+        self.must(number, ports, || format!("{what} takes a UDP port of the host without the permission for ports"));
+        self.must(number, any, || format!("{what} sends by any link, and its grant does not name all"));
+        self.must(number, strange.is_none(), || format!("{what} leads to {strange:?}, which is not its own"));
     }
 
     fn address(&mut self, name: &str, space: &Space, index: u32, address: IpNet) {
@@ -394,6 +412,12 @@ impl Judge<'_> {
         self.must(number, leads, || format!("a route leads to {to}, which its grant does not name"));
         let kernels = route.table.is_some_and(|table| KERNELS_TABLES.contains(&table));
         self.must(number, !kernels, || format!("the route to {to} is in table {:?}", route.table));
+    }
+
+    fn shaped(&mut self, name: &str, link: u32) {
+        let Some((number, driver)) = self.owner(name, link) else { return };
+        let may = driver.may(Permission::Shaping);
+        self.must(number, may, || format!("link {link} is slowed down without the permission for it"));
     }
 
     fn neighbour(&mut self, name: &str, neighbour: &kernel::Neighbour) {

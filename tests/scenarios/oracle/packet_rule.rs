@@ -138,10 +138,9 @@ impl PacketRule {
                     tests.push(matched(part));
                 }
                 (key, part) if key == "mangle" && part["key"]["meta"]["key"] == "mark" => {
-                    let [kept, set] = [&part["value"]["|"][0]["&"][1], &part["value"]["|"][1]].map(Value::as_u64);
-                    // All of them, where it is said otherwise.
-                    let [kept, set] = [kept.unwrap_or(0), set.unwrap_or(u64::from(u32::MAX))];
-                    beside.marks = !u32::try_from(kept).unwrap() | u32::try_from(set).unwrap();
+                    let [none, all] = [0, u32::MAX].map(|mark| evaluated(&part["value"], mark));
+                    // A bit that stays is what it was, whatever that is. All are set, where it is said otherwise.
+                    beside.marks |= none.zip(all).map_or(u32::MAX, |(none, all)| none | !all);
                 }
                 (key, _) if key == "log" => beside.logs = true,
                 (key, _) if key == "notrack" => beside.untracks = true,
@@ -157,9 +156,21 @@ impl PacketRule {
             tests,
             deed,
             beside,
-            text: format!("{} {} {}", rule["table"], rule["chain"], rule["expr"]),
+            text: format!("{} {} {}", rule["table"], rule["chain"], uncounted(&rule["expr"])),
         }
     }
+}
+
+/// Without what counters say, which packets change.
+fn uncounted(expressions: &Value) -> Value {
+    let mut all = expressions.clone();
+    for part in all.as_array_mut().into_iter().flatten() {
+        part.as_object_mut()
+            .and_then(|part| part.get_mut("counter"))
+            .into_iter()
+            .for_each(|count| *count = Value::Null);
+    }
+    all
 }
 
 /// The base chain of a chain: `nat-prerouting-dstnat/tcp-80` is behind `nat-prerouting-dstnat`.
@@ -179,14 +190,35 @@ fn number_of(priority: &str) -> i32 {
     }
 }
 
+/// What an expression of nft's makes of a mark; none: nobody knows.
+fn evaluated(value: &Value, mark: u32) -> Option<u32> {
+    if let Some(number) = value.as_u64() {
+        return u32::try_from(number).ok();
+    }
+    let (key, of) = value.as_object()?.iter().next()?;
+    let mut parts = of.as_array().into_iter().flatten().map(|part| evaluated(part, mark));
+    match key.as_str() {
+        "meta" if of["key"] == "mark" => Some(mark),
+        "&" => parts.try_fold(u32::MAX, |all, part| Some(all & part?)),
+        "|" => parts.try_fold(0, |all, part| Some(all | part?)),
+        "^" => parts.try_fold(0, |all, part| Some(all ^ part?)),
+        _ => None,
+    }
+}
+
 /// One `match` of nft's JSON.
 fn matched(part: &Value) -> (Test, bool) {
     let (left, right) = (&part["left"], &part["right"]);
+    let meta = left["meta"]["key"].as_str().unwrap_or_default();
     let link = || match right {
         Value::Number(index) => Named::ByIndex(u32::try_from(index.as_u64().unwrap()).unwrap()),
-        name => Named::ByName(name.as_str().unwrap_or_default().to_owned()),
+        name => {
+            let name = name.as_str().unwrap_or_default();
+            // The index of a link that is gone has no name, and nft writes it as one.
+            let index = name.parse().ok().filter(|_| ["iif", "oif"].contains(&meta));
+            index.map_or_else(|| Named::ByName(name.to_owned()), Named::ByIndex)
+        }
     };
-    let meta = left["meta"]["key"].as_str().unwrap_or_default();
     let field = left["payload"]["field"].as_str().unwrap_or_default();
     let test = match (meta, field) {
         ("iifname" | "iif", _) => Test::In(link()),
@@ -253,7 +285,7 @@ impl Registers {
             match name.as_str() {
                 "meta" if part(data, 3).is_some() => {
                     let kept = self.mask.as_ref().and_then(|mask| mask.as_slice().try_into().ok());
-                    beside.marks = !kept.map_or(0, u32::from_ne_bytes);
+                    beside.marks |= !kept.map_or(0, u32::from_ne_bytes);
                 }
                 "log" => beside.logs = true,
                 "notrack" => beside.untracks = true,

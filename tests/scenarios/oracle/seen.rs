@@ -1,7 +1,7 @@
 //! What a machine has: its namespaces with links, addresses, routes, rules, neighbours, packet rules and settings, each as a value to judge, and
 //! all of it as lines to compare. Read through the kernel crate, and beside that from a fake machine's text, or from `ip` and `nft`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ipnet::IpNet;
@@ -59,6 +59,8 @@ pub struct Space {
     pub routes: Vec<Route>,
     pub rules: Vec<Rule>,
     pub neighbours: Vec<Neighbour>,
+    /// Links whose packets wait: what they send, or what they receive.
+    pub shaped: Vec<u32>,
     /// Routes that say more, and what the host answers for, whoever's link that is on.
     pub paths: Vec<RoutePath>,
     pub proxies: Vec<Proxy>,
@@ -69,12 +71,25 @@ pub struct Space {
     pub passthru: Vec<u32>,
     /// What tunnels are built on: a link of the host's, by name or, as `ip` does it, by index (`if7`).
     pub under_tunnels: BTreeMap<u32, String>,
+    /// Links on one of another namespace.
+    pub on_others: BTreeSet<u32>,
+    /// What is behind each tunnel.
+    pub tunnels: BTreeMap<u32, Vec<IpNet>>,
     /// Each with how often it is there.
     pub lines: BTreeMap<(About, String), usize>,
 }
 
 /// All namespaces that were looked at.
 pub type Seen = BTreeMap<String, Space>;
+
+fn is_shaped(kernel: &Kernel, link: &LinkKey) -> bool {
+    kernel.rate(link).unwrap().is_some() || kernel.redirect(link).unwrap().is_some()
+}
+
+fn behind(kernel: &Kernel, at: &Namespace, info: &LinkInfo) -> (u32, Vec<IpNet>) {
+    let peers = kernel.wireguard(&LinkKey { namespace: at.clone(), index: info.index }).unwrap().1;
+    (info.index, peers.into_values().flat_map(|peer| peer.allowed).collect())
+}
 
 impl Space {
     /// What is read through the kernel crate. `settings`: these, too.
@@ -89,12 +104,19 @@ impl Space {
             connected: Vec::new(),
             routes: keys.iter().flat_map(|link| kernel.routes(link).unwrap()).collect(),
             rules: kernel.rules(&at).unwrap(),
+            shaped: keys.iter().filter(|link| is_shaped(kernel, link)).map(|link| link.index).collect(),
             neighbours: keys.iter().flat_map(|link| kernel.neighbours(link).unwrap()).collect(),
             paths: kernel.paths(&at).unwrap(),
             proxies: every.iter().flat_map(|link| kernel.proxies(link).unwrap()).collect(),
             packet_rules: Vec::new(),
             passthru: Vec::new(),
             under_tunnels: BTreeMap::new(),
+            on_others: BTreeSet::new(),
+            tunnels: links
+                .values()
+                .filter(|info| info.kind == "wireguard")
+                .map(|info| behind(kernel, &at, info))
+                .collect(),
             settings: if settings { read_settings(kernel, &at, &links) } else { BTreeMap::new() },
             lines: BTreeMap::new(),
             links,
@@ -143,6 +165,7 @@ impl Space {
         };
         if let About::Link(index) = about {
             self.passthru.extend(line.contains(" macvlan 8 on ").then_some(index));
+            self.on_others.extend(line.contains(" elsewhere ").then_some(index));
             let under = line.split_once(" vxlan ").and_then(|(_, rest)| rest.split('"').nth(1));
             self.under_tunnels.extend(under.filter(|_| line.contains(" Some(\"")).map(|name| (index, name.to_owned())));
         }
@@ -202,6 +225,7 @@ impl Space {
             |name: &str| self.links.values().find(|info| info.name == name).map(|info| format!("if{}", info.index));
         let under = under.map(|name| here(name).unwrap_or_else(|| name.to_owned()));
         self.under_tunnels.extend(under.map(|name| (index, name)));
+        self.on_others.extend((!link["link_index"].is_null()).then_some(index));
         self.passthru.extend((link["linkinfo"]["info_data"]["mode"] == "passthru").then_some(index));
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use ask::nftables::PacketProperty;
 use ask::{Answer, Answers, Ask, Refusal};
 use fastrand::Rng;
 use grant::Policy;
@@ -374,6 +375,13 @@ impl Hands {
     fn take(&mut self, ask: &Ask, answer: &Answer) -> bool {
         match ask {
             Ask::NftablesAdd { rules, .. } => self.named.extend(rules.iter().flat_map(chance::links_of)),
+            Ask::NftablesAddPacketRules { rules, .. } => {
+                let conditions = rules.iter().flat_map(|rule| &rule.conditions);
+                self.named.extend(conditions.filter_map(|condition| match &condition.property {
+                    PacketProperty::Plain(property) => chance::link_of(property),
+                    _ => None,
+                }));
+            }
             Ask::RulesAdd { rules, .. } => self.named.extend(rules.iter().filter_map(|rule| rule.input_link)),
             Ask::ForwardingAllow { link, .. } => self.named.push(*link),
             Ask::PortsTake { protocol, addresses, first, .. } => {
@@ -385,6 +393,7 @@ impl Hands {
             Answer::LinksAdd(added) => {
                 self.links.extend(added.iter().flat_map(|one| [Some(one.link), one.peer]).flatten().map(|link| link.0));
             }
+            Answer::ShapingAddIfb(link) | Answer::LinksAddWireguard(link) => self.links.push(link.0),
             Answer::LinksGet(link) => {
                 let host = matches!(ask, Ask::LinksGet { name, .. } if OPERATORS.contains(&name.as_str()));
                 if host {
@@ -403,7 +412,7 @@ impl Hands {
                 self.namespaces.extend(found.map(|found| found.0));
                 return true;
             }
-            Answer::NftablesAdd(ids) => self.rules.extend(ids),
+            Answer::NftablesAdd(ids) | Answer::NftablesAddPacketRules(ids) => self.rules.extend(ids),
             _ => {}
         }
         false
@@ -411,11 +420,10 @@ impl Hands {
 }
 
 /// What the kernel takes from a driver's own link and nothing gives back: neighbours with a MAC, which a bridge's ports change, too, and with
-/// a link that goes `down` routes and IPv6 addresses. A link on another keeps the MTU that it had to
-/// follow, and a bridge that of its ports.
+/// a link that goes `down` routes and IPv6 addresses. A bridge keeps the MTU that it got once.
 fn is_forgotten(line: &str, down: bool) -> bool {
     let with_it = down && [" address ", "route "].iter().any(|what| line.contains(what));
-    let follows = line.contains(" mtu 1") && (down && line.contains(" on ") || line.contains(" bridge "));
+    let follows = line.contains(" mtu 1") && line.contains(" bridge ");
     line.starts_with('-') && (line.contains(" has ") || with_it) || follows
 }
 

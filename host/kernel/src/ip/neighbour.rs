@@ -63,8 +63,9 @@ pub(crate) fn add(neighbour: &Neighbour, known: Option<&Answer>, marks: Marks) -
 
 /// Removes the neighbour of an address.
 pub(crate) fn remove(neighbour: &Neighbour, known: Option<&Answer>) -> Result<Plan, Error> {
-    let Some(old) = before(neighbour, known)? else { return Ok(Plan::nothing()) };
-    Ok(Plan::remove(deletion(neighbour), GONE, Change::AddNeighbour(old)))
+    // What comes before it in the same list may make one where there is none yet.
+    let undo = before(neighbour, known)?.map(Change::AddNeighbour).into_iter().collect();
+    Ok(Plan { requests: vec![deletion(neighbour)], undo, gone: GONE })
 }
 
 /// The message that removes what there is of an address.

@@ -125,3 +125,19 @@ fn a_change_that_is_refused_for_its_mac_leaves_the_link_up() {
     assert!(error.errno == Some(95) && !error.message.contains("not all undone"), "{error}");
     world.same(&before, "a change that is refused");
 }
+
+/// The undo of the second brings back what the first has made, which then has to go.
+#[test]
+fn a_neighbour_that_was_made_before_a_new_mac_goes_with_undo() {
+    in_both(|world| {
+        let bridge = world.link(bridge("br0", &["10.9.0.1/24"])).0.key;
+        let before = world.settled();
+        let mac = MacAddress([2, 0, 0, 0, 0, 7]);
+        let neighbour = Neighbour { link: bridge.clone(), address: "10.9.0.7".parse().unwrap(), mac };
+        let changes = LinkChanges { mac: Some(mac), ..LinkChanges::default() };
+        let applied =
+            [Change::AddNeighbour(neighbour), Change::SetLink(bridge, changes)].map(|change| world.one(change));
+        assert_eq!(world.kernel.undo(&applied), []);
+        world.same(&before, "a neighbour is left");
+    });
+}
