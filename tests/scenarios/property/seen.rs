@@ -58,8 +58,8 @@ fn in_kernel(state: &str) -> Counts {
         let kind = match line.split(' ').collect::<Vec<_>>()[..] {
             ["#", path] if path.contains("/run/netns/") => "namespaces",
             ["link", ..] if line.contains(" group ") && !line.contains(" group 0 ") => "links",
-            // The host's own table is no object of a call, nor is what leads to the rules of a port.
-            ["nft", _, "map", ..] => continue,
+            // The host's own table is no object of a call, nor are chains, and what leads to the rules of a port.
+            ["nft", _, "map" | "chain", ..] => continue,
             ["nft", _, _, "rules", "for", "one", "port", ..] => continue,
             ["nft", table, _, ..] if !table.ends_with("-host") => "nftables rules",
             ["rule", ..] => "routing rules",

@@ -139,13 +139,17 @@ mod tests {
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk");
         let folders = [
             (Language::Rust, "rust/src"),
-            (Language::Go, "go/bindings"),
-            (Language::Go, "go/exports"),
-            (Language::C, "c/bindings"),
+            (Language::Go, "go"),
+            (Language::C, "c"),
+            (Language::Python, "python/pontoon"),
+            (Language::Javascript, "javascript"),
         ];
+        let sources = ["rs", "go", "s", "c", "h", "py", "ts"];
+        let is_source =
+            |path: &Path| path.extension().is_some_and(|extension| sources.iter().any(|source| extension == *source));
         for (language, folder) in folders {
             let has: BTreeSet<_> = language.project().map(|file| file.text).collect();
-            for (path, text) in texts(&sdk.join(folder)) {
+            for (path, text) in texts(&sdk.join(folder)).into_iter().filter(|(path, _)| is_source(path)) {
                 assert!(has.contains(text.as_str()), "{} is missing: add it to files.rs", path.display());
             }
         }
