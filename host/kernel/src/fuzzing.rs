@@ -29,7 +29,7 @@ pub fn netlink(bytes: &[u8]) {
     let config = Config { host: fake.into(), instance: 1, run_folder: Path::new("/nonexistent").into() };
     let Ok(kernel) = Kernel::new(config) else { return };
     let (host, link) = (Namespace::Host, LinkKey { namespace: Namespace::Host, index: 1 });
-    match choice % 12 {
+    match choice % 17 {
         0 => drop(kernel.links(&host)),
         1 => drop(LinkName::new("a").map(|name| kernel.link_by_name(&host, &name))),
         2 => drop(kernel.all_addresses(&host)),
@@ -46,8 +46,38 @@ pub fn netlink(bytes: &[u8]) {
         8 => drop(kernel.dropping_chains(&host)),
         9 => drop(kernel.iptables(IptablesFamily::Ipv4)),
         10 => drop((kernel.condemn(&[link]), kernel.reap(&host))),
-        _ => change(&kernel, &link),
+        11 => change(&kernel, &link),
+        12 => drop((kernel.rate(&link), kernel.redirect(&link))),
+        13 => drop(kernel.wireguard(&link)),
+        14 => drop((kernel.paths(&host), kernel.proxies(&link))),
+        15 => change_shape(&kernel, &link),
+        _ => change_more(&kernel, &link),
     }
+}
+
+/// How fast a link sends and receives, which is asked for before it is changed.
+fn change_shape(kernel: &Kernel, link: &LinkKey) {
+    let rate = Some(Rate { bytes: 125_000, burst: 2_000 });
+    let small = LinkChanges { mtu: Some(1_000), ..LinkChanges::default() };
+    let _ = kernel.apply(&[Change::SetRate { link: link.clone(), rate }]);
+    let _ = kernel.apply(&[Change::Redirect { link: link.clone(), to: Some(2) }]);
+    let _ = kernel.apply(&[Change::SetLink(link.clone(), small)]);
+}
+
+/// Peers, and sets with their elements.
+fn change_more(kernel: &Kernel, link: &LinkKey) {
+    let (namespace, table, set) = (link.namespace.clone(), "a".to_owned(), "s".to_owned());
+    let elements = vec![NftElement::Ports(80, 90)];
+    let _ = kernel.apply(&[Change::SetPeers(SetPeers { link: link.clone(), peers: Vec::new(), gone: Vec::new() })]);
+    let _ = kernel.apply(&[
+        Change::AddNftSet {
+            namespace: namespace.clone(),
+            table: table.clone(),
+            set: set.clone(),
+            kind: NftSetKind::Ports,
+        },
+        Change::RemoveNftElements { namespace, table, set, elements },
+    ]);
 }
 
 fn change(kernel: &Kernel, link: &LinkKey) {
