@@ -13,7 +13,7 @@ TESTS_AT_ONCE = $(shell expr $$(nproc) \* 2)
 # A line for each step, with its time; what the step said is in a file.
 STEP = @tests/stage
 
-.PHONY: cluster replace help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench soak bench-beside bench-languages bindings hour kinds lint deny clean
+.PHONY: cluster lockstep replace help build drivers bridge languages freeze wit setup dockerds begin demo-plan demo test mutate crash chaos hosts reboots hostile property oracle vm fuzz bench soak bench-beside bench-languages bindings hour kinds lint deny clean
 # One step after the other: cargo and the tests use all cores themselves.
 .NOTPARALLEL:
 
