@@ -134,7 +134,9 @@ impl Etcd {
     /// A transaction. Asked again it must come to the same: an answer may be lost.
     pub fn transaction(&self, compare: &[Compare], success: &[Op], failure: &[Op]) -> Result<Done, Fault> {
         let (answer, was_lost) = self.any_member(&self.asks, "kv/txn", &transaction(compare, success, failure))?;
-        Ok(Done { was_lost, ..self.parsed(answer)? })
+        let mut done: Done = self.parsed(answer)?;
+        done.was_lost = was_lost;
+        Ok(done)
     }
 
     /// A key; none: it is not there.

@@ -96,14 +96,14 @@ pub struct Done {
     #[serde(default)]
     pub succeeded: bool,
     #[serde(default)]
-    pub(super) responses: Vec<Response>,
+    responses: Vec<Response>,
     /// It was asked for before, and the answer was lost: it may have been done then.
     #[serde(skip)]
     pub was_lost: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Response {
+struct Response {
     response_range: Option<Range>,
 }
 

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 use kernel::{Namespace, NftChain, NftHook, NftOwnChain, NftVerdict};
 use words::{Error, Id, Kind, Result};
 
+use super::names::{NAME, is_word};
 use super::nftables::{NftRules, WantedNftRule, hook};
 use super::{Gate, Granted, Object, Place, View};
 use crate::{HostCall, Limit};
 
-/// Bytes of a chain's name.
-const NAME: usize = 32;
 /// Chains behind each other. The kernel takes 15 (NFT_JUMP_STACK_SIZE), with that of a port and the base chain.
 const DEPTH: usize = 8;
 /// Rules that one packet may meet in a base chain and behind it. The kernel walks all ways when a rule is added that leads somewhere.
@@ -89,8 +88,7 @@ impl Gate {
     ) -> Result<Granted<NewChain>> {
         let call = HostCall::NftablesAddChain;
         let namespace = self.namespace(call, place)?.take();
-        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) {
+        if !is_word(&name) {
             return Err(Error::invalid(format!("a chain's name is 1 to {NAME} letters, digits, '-' or '_'")));
         }
         if base.nat && base.hook == NftHook::Forward {

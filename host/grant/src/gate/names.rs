@@ -1,9 +1,12 @@
-//! The names that a driver's links may have.
+//! The names that a driver's links, sets and chains may have.
 
 use kernel::{NewName, OWN_NAMES};
 use words::{Error, LinkName, Result};
 
 use super::View;
+
+/// Bytes of the name of a set or a chain.
+pub(super) const NAME: usize = 32;
 
 /// Names that everybody knows before there is a link of them: those of engines, and of interfaces that a host may get tomorrow. Whoever has one
 /// gets the addresses, rules and ports that are kept for it: dockerd takes a bridge `docker0` that it finds for its own. A `*` stands for the
@@ -59,6 +62,12 @@ const OTHERS: &[&str] = &[
     "wl*",
     "ww*",
 ];
+
+/// Whether a set or a chain can have this name.
+pub(super) fn is_word(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=NAME).contains(&name.len()) && name.bytes().all(word)
+}
 
 /// Refuses a name that is, or may become, another's. `on_host`: elsewhere there are no others. `usual` is what everybody calls this very link.
 pub(super) fn check(view: &impl View, name: &NewName, on_host: bool, usual: Option<&str>) -> Result<()> {

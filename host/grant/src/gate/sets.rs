@@ -7,11 +7,10 @@ use kernel::{
 };
 use words::{Error, Id, Kind, Result};
 
+use super::names::{NAME, is_word};
 use super::{Gate, Granted, Object, Place, View};
 use crate::{HostCall, Limit, MarkBits, Permission};
 
-/// Bytes of a set's name.
-const NAME: usize = 32;
 /// Elements of all sets of a network: a table that others flushed is put back in one transaction.
 pub const ELEMENTS: usize = 8_192;
 /// Rules of a network that write into the kernel's log, which all programs of the host share.
@@ -81,9 +80,8 @@ impl Gate {
     ) -> Result<Granted<NewSet>> {
         let call = HostCall::NftablesAddSet;
         let namespace = self.namespace(call, place)?.take();
-        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         // The kernel's own names begin with `_`.
-        if !(1..=NAME).contains(&name.len()) || !name.bytes().all(word) || name.starts_with('_') {
+        if !is_word(&name) || name.starts_with('_') {
             let why = format!("a set's name is 1 to {NAME} letters, digits, '-' or '_', with no '_' at its beginning");
             return Err(Error::invalid(why));
         }
