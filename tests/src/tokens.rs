@@ -78,10 +78,12 @@ impl Tokens {
         let value = |name: &str| query.split('&').filter_map(|one| one.split_once('=')).find(|(key, _)| *key == name);
         assert_eq!(value("service").unwrap().1, "test");
         let scope = decoded(value("scope").unwrap().1);
-        self.asked.lock().unwrap().push(format!("{user} {scope}"));
         let [kind, name, actions] = scope.split(':').collect::<Vec<_>>()[..] else { panic!("{scope} is no scope") };
-        let may = |action: &&str| user == USER || (name.starts_with(PUBLIC) && *action == "pull");
-        let actions: Vec<_> = actions.split(',').filter(may).collect();
+        let mut actions: Vec<_> = actions.split(',').collect();
+        // The registry names them in another order each time: it keeps them in a map of Go's.
+        actions.sort_unstable();
+        self.asked.lock().unwrap().push(format!("{user} {kind}:{name}:{}", actions.join(",")));
+        actions.retain(|action| user == USER || (name.starts_with(PUBLIC) && *action == "pull"));
         let token = self.signed(user, &json!([{ "type": kind, "name": name, "actions": actions }]));
         (200, json!({ "token": token, "expires_in": 60 }).to_string())
     }
