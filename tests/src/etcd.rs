@@ -93,6 +93,13 @@ impl Etcd {
         }
     }
 
+    /// Has a member hang, which takes connections and answers nothing, or go on.
+    pub fn hang(&self, member: usize, hangs: bool) {
+        let pid = rustix::process::Pid::from_child(self.members[member].as_ref().unwrap());
+        let signal = if hangs { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// The members that run.
     pub fn running(&self) -> Vec<usize> {
         (0..self.members.len()).filter(|member| self.members[*member].is_some()).collect()

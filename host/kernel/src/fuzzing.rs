@@ -43,7 +43,11 @@ pub fn netlink(bytes: &[u8]) {
             drop(kernel.nft_own_chains(&host));
             drop((kernel.nft_counters(&host, "a"), kernel.has_nft_set(&host, "a", &set)));
         }
-        8 => drop(kernel.dropping_chains(&host)),
+        8 if *choice < 128 => drop(kernel.dropping_chains(&host, &Packet::Forwarded)),
+        8 => {
+            let packet = Packet::Udp { link: "a".into(), index: 1, ipv6: false, port: 4789 };
+            drop(kernel.dropping_chains(&host, &packet));
+        }
         9 => drop(kernel.iptables(IptablesFamily::Ipv4)),
         10 => drop((kernel.condemn(&[link]), kernel.reap(&host))),
         11 => change(&kernel, &link),

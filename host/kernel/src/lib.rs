@@ -439,9 +439,9 @@ impl Kernel {
         nft::keep_echoes_out(&mut self.session(), &Namespace::Host, table, self.link_group(), wanted)
     }
 
-    /// The base chains of nftables, in whose table ever, that drop what a link that they have no rule for begins to send by another one.
-    pub fn dropping_chains(&self, namespace: &Namespace) -> Result<Vec<DroppingChain>, Error> {
-        nft::dropping(&mut self.session(), namespace)
+    /// The base chains of nftables, in whose table ever, that certainly drop a packet.
+    pub fn dropping_chains(&self, namespace: &Namespace, packet: &Packet) -> Result<Vec<DroppingChain>, Error> {
+        nft::dropping(&mut self.session(), namespace, packet)
     }
 
     /// What stands in the way of forwarding in the table `filter` of iptables-nft on the host.

@@ -471,7 +471,25 @@ pub struct FoundRule {
     pub comment: String,
 }
 
-/// A base chain that drops what is forwarded.
+/// A packet that is followed through the host's packet rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packet {
+    /// It begins a connection from a container, and is forwarded: it came in by a bridge that no rule names, and nothing has translated its destination.
+    Forwarded,
+    /// UDP to this host, from another one.
+    Udp {
+        /// The name of the link that it comes in by.
+        link: String,
+        /// The ifindex of that.
+        index: u32,
+        /// IPv6 instead of IPv4.
+        ipv6: bool,
+        /// Where it goes to.
+        port: u16,
+    },
+}
+
+/// A base chain that drops a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DroppingChain {
     /// `FAMILY TABLE CHAIN`, as nft has them.

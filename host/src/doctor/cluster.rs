@@ -1,5 +1,6 @@
 //! How a node stands with etcd and with the other nodes, as the daemon sees it.
 
+use super::network::drops;
 use super::unknown;
 use crate::controller::{Controller, Health, Underlay};
 use operation::finding::Finding;
@@ -50,7 +51,7 @@ fn clock(ahead: i64) -> Finding {
 }
 
 fn underlay(found: &Underlay) -> Vec<Finding> {
-    let Underlay { address, link, wide, port_is_taken } = found;
+    let Underlay { address, link, wide, port_is_taken, dropping } = found;
     let way = match link {
         None => Finding::problem(
             "underlay",
@@ -74,5 +75,30 @@ fn underlay(found: &Underlay) -> Vec<Finding> {
         ),
         false => Finding::ok("VXLAN port", "UDP port 4789 is VXLAN's, or free"),
     };
-    vec![way, port]
+    let name = link.as_ref().map_or("", |(name, _)| name);
+    let closed = dropping.iter().map(|chain| {
+        let found = format!("{} what other nodes send to UDP port 4789 by {name}", drops(chain));
+        Finding::warning("VXLAN firewall", found, let_in(&chain.chain, name))
+    });
+    [way, port].into_iter().chain(closed).collect()
+}
+
+/// What opens the port: where the rules are kept, by the program that keeps them.
+fn let_in(chain: &str, link: &str) -> String {
+    match chain.split(' ').collect::<Vec<_>>()[..] {
+        [_, "firewalld", _] => {
+            "firewall-cmd --permanent --zone=ZONE --add-port=4789/udp, then firewall-cmd --reload, where ZONE has the link".into()
+        }
+        [family @ ("ip" | "ip6"), "filter", "INPUT"] => {
+            let program = if family == "ip" { "iptables" } else { "ip6tables" };
+            format!(
+                "let it in where the rules are kept (with ufw: ufw allow in on {link} to any port 4789 proto udp): \
+                 {program} -I INPUT -i {link} -p udp --dport 4789 -j ACCEPT"
+            )
+        }
+        _ => format!(
+            "let it in, and where the rules are kept (/etc/nftables.conf): \
+             nft insert rule {chain} iifname {link} udp dport 4789 accept"
+        ),
+    }
 }

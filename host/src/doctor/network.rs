@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::unknown;
 use crate::controller::Controller;
 use crate::firewall::{self, Exceptions, Found};
-use kernel::{Config, DroppingChain, Error, IptablesFamily, Kernel, Namespace, Sysctl};
+use kernel::{Config, DroppingChain, Error, IptablesFamily, Kernel, Namespace, Packet, Sysctl};
 use operation::finding::Finding;
 
 /// A change of the firewall by others is mended after half a second at most.
@@ -41,7 +41,8 @@ fn version(family: IptablesFamily) -> &'static str {
 
 fn firewalls(kernel: &Kernel) -> Vec<Finding> {
     let host = Namespace::Host;
-    let seen = kernel.nft_tables(&host).and_then(|tables| Ok((tables, kernel.dropping_chains(&host)?)));
+    let seen =
+        kernel.nft_tables(&host).and_then(|tables| Ok((tables, kernel.dropping_chains(&host, &Packet::Forwarded)?)));
     match seen {
         // The rest would be refused as well.
         Err(error) => vec![unknown("firewall", &error, error.errno)],
@@ -102,15 +103,16 @@ fn others(tables: &[String], chains: Vec<DroppingChain>) -> Vec<Finding> {
     chains.iter().map(strict).chain(firewalld).collect()
 }
 
-fn dropping(DroppingChain { chain, rule_in }: &DroppingChain) -> String {
+fn dropping(found: &DroppingChain) -> String {
+    format!("{} what is forwarded", drops(found))
+}
+
+/// Which chain drops, and by what.
+pub(super) fn drops(DroppingChain { chain, rule_in }: &DroppingChain) -> String {
     match rule_in {
-        None => format!("the chain {chain} drops by its policy what is forwarded"),
-        Some(name) if chain.ends_with(&format!(" {name}")) => {
-            format!("the chain {chain} drops or rejects by a rule what is forwarded")
-        }
-        Some(name) => {
-            format!("the chain {chain} drops or rejects by a rule of {name}, where it leads, what is forwarded")
-        }
+        None => format!("the chain {chain} drops by its policy"),
+        Some(name) if chain.ends_with(&format!(" {name}")) => format!("the chain {chain} drops or rejects by a rule"),
+        Some(name) => format!("the chain {chain} drops or rejects by a rule of {name}, where it leads,"),
     }
 }
 

@@ -117,6 +117,26 @@ fn etcd_without_a_leader_or_a_majority() {
     assert_eq!(keys_of(&etcd, "a", "/table/"), 1);
 }
 
+/// Whichever it is, another one is asked before the lease ends.
+#[test]
+fn a_member_that_hangs() {
+    let etcd = Etcd::start(3);
+    let [a] = etcd.nodes();
+    create(&a, "n");
+    let lease = a.json("node inspect a")["lease"].clone();
+    for member in 0..3 {
+        etcd.hang(member, true);
+        // The lease has three seconds.
+        std::thread::sleep(Duration::from_secs(4));
+        let space = Namespace::new(&format!("c{member}"));
+        until("an endpoint is made", || a.cli(&attaching("n", &space, &format!("c{member}"))).code == 0);
+        etcd.hang(member, false);
+        assert_eq!(a.json("node inspect a")["lease"], lease, "member {member}");
+        etcd.await_leader();
+    }
+    assert_eq!(keys_of(&etcd, "a", "/endpoint/"), 3);
+}
+
 /// What a crash between etcd's transaction and the commit here leaves: it is taken back, at once where the daemon runs.
 #[test]
 fn what_is_there_and_not_here_is_taken_back() {

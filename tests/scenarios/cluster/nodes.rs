@@ -80,6 +80,14 @@ fn what_stands_between_nodes_is_said() {
     node.ok("network create --scope global -d overlay blue");
     assert!(finding(&node, "VXLAN port").starts_with("\"ok\""), "a VXLAN link has it");
     assert!(finding(&node, "underlay").starts_with("\"ok\""));
+    node.host.run("nft add table inet a");
+    node.host.run("nft add chain inet a in { type filter hook input priority 0 ; policy drop ; }");
+    let dropped = finding(&node, "VXLAN firewall");
+    let says = "the chain inet a in drops by its policy what other nodes send to UDP port 4789 by cable";
+    let advice = "nft insert rule inet a in iifname cable udp dport 4789 accept";
+    assert!(dropped.contains(says) && dropped.contains(advice), "{dropped}");
+    node.host.run(advice);
+    assert_eq!(finding(&node, "VXLAN firewall"), "null null null");
     node.host.run("ip link set cable mtu 1400");
     let wide = finding(&node, "underlay");
     assert!(wide.starts_with("\"warning\"") && wide.contains("wrapped packets of blue are larger"), "{wide}");

@@ -39,14 +39,14 @@ pub(super) const NFT_META_OIFNAME: u32 = 7;
 pub(super) const NFT_META_NFPROTO: u32 = 15;
 pub(super) const NFT_META_L4PROTO: u32 = 16;
 pub(super) const NFT_META_IIFGROUP: u32 = 21;
-const NFT_LOOKUP_F_INV: u32 = 1;
+pub(super) const NFT_LOOKUP_F_INV: u32 = 1;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
-const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
+pub(super) const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 pub(super) const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
-const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
-const NFTA_FIB_F_DADDR: u32 = 2;
-const RTN_LOCAL: u32 = 2;
+pub(super) const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
+pub(super) const NFTA_FIB_F_DADDR: u32 = 2;
+pub(super) const RTN_LOCAL: u32 = 2;
 pub(super) const NFT_CT_STATE: u32 = 0;
 pub(super) const NFT_CT_STATUS: u32 = 2;
 /// linux/netfilter/nf_conntrack_common.h.
@@ -60,7 +60,9 @@ pub(super) const NF_ACCEPT: u32 = 1;
 pub(super) enum Test {
     Equal = 0,
     Unequal = 1,
+    Less = 2,
     AtMost = 3,
+    More = 4,
     AtLeast = 5,
 }
 

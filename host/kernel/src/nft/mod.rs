@@ -4,6 +4,7 @@ mod chain;
 mod dropping;
 mod echo;
 pub(super) mod expression;
+mod followed;
 mod iptables;
 pub(super) mod map;
 pub(super) mod message;

@@ -156,7 +156,7 @@ fn does(rule: NftRule, statements: &[NftStatement]) -> NftRule {
 #[test]
 fn chains_that_drop_what_is_forwarded() {
     in_real(|world| {
-        let dropping = || world.kernel.dropping_chains(&Namespace::Host).unwrap();
+        let dropping = || world.kernel.dropping_chains(&Namespace::Host, &Packet::Forwarded).unwrap();
         assert_eq!(dropping(), []);
         sh("nft add table inet a; nft add table ip6 b; nft add table bridge c
             nft 'add chain inet a x { type filter hook forward priority 5; policy drop; }'
@@ -196,6 +196,11 @@ const RULES: &[(&str, Option<&str>)] = &[
     ("jump open; drop", Some("f")),
     ("goto open; drop", None),
     ("tcp dport 25 jump zones", None),
+    ("ct state { established, related } accept; ct state invalid drop; reject", Some("f")),
+    ("ct state vmap { established : accept, new : drop }", Some("f")),
+    ("ct state vmap { established : drop, new : accept }; drop", None),
+    ("iifname { \"lan0\", \"lan1\" } accept; drop", Some("f")),
+    ("iifname vmap { \"lan0\" : accept }; iifname != { \"lan0\" } jump zones", Some("public")),
 ];
 
 #[test]
@@ -225,10 +230,109 @@ type filter hook forward priority 10
 }}
 END"
             ));
-            let found = world.kernel.dropping_chains(&Namespace::Host).unwrap();
+            let found = world.kernel.dropping_chains(&Namespace::Host, &Packet::Forwarded).unwrap();
             let expected = by.map(|chain| DroppingChain { chain: "inet a f".into(), rule_in: Some(chain.into()) });
             assert_eq!(found, Vec::from_iter(expected), "{rules}");
         }
+    });
+}
+
+/// Rules of a chain at the hook input that accepts or drops by its policy, and whether UDP to port 4789, by IPv4 from the link `cable`, gets by for
+/// certain or perhaps.
+const INCOMING: &[(&str, &str, bool)] = &[
+    ("accept", "", true),
+    ("drop", "", false),
+    ("drop", "udp dport 4789 accept", true),
+    ("drop", "udp dport 4790 accept; tcp dport 4789 accept; ip6 nexthdr udp udp dport 4789 accept", false),
+    ("drop", "iifname cable udp dport { 53, 4789 } accept", true),
+    ("drop", "udp dport { 53, 4000-4788 } accept", false),
+    ("drop", "udp dport { 53, 4000-4789 } accept", true),
+    ("drop", "udp dport 4000-5000 accept", true),
+    ("drop", "udp dport != 4000-5000 accept; udp dport > 4789 accept; udp dport < 4789 accept", false),
+    ("drop", "meta l4proto { tcp, icmp } accept; ip protocol tcp accept", false),
+    ("drop", "meta l4proto . th dport { udp . 4789 } accept", true),
+    ("drop", "iifname lo accept; ct state { established, related } accept; ct status dnat accept", false),
+    ("drop", "ct state vmap { established : accept, related : accept, invalid : drop }", false),
+    ("drop", "ip saddr 192.0.2.0/24 accept", true),
+    ("drop", "ip saddr 192.0.2.0/24 jump some", false),
+    ("drop", "ip saddr 192.0.2.0/24 jump open", true),
+    ("drop", "iifname vmap { cable : jump open, lan0 : drop }", true),
+    ("drop", "iifname vmap { cable : jump some, lan0 : accept }", false),
+    ("drop", "ip saddr vmap { 192.0.2.0/24 : accept }", true),
+    ("drop", "udp dport vmap { 53 : accept, 4789 : jump some }", false),
+    ("drop", "fib daddr type local jump open", true),
+    ("drop", "fib daddr type != local jump open", false),
+    ("accept", "udp dport 4789 drop", false),
+    ("accept", "ip saddr 192.0.2.0/24 drop", true),
+    ("accept", "ip saddr 192.0.2.0/24 accept; drop", true),
+    ("accept", "jump some; drop", false),
+    ("accept", "iif cable jump some; reject", false),
+    ("accept", "goto some; drop", true),
+    ("accept", "ct state new limit rate 5/second accept; drop", true),
+    ("accept", "fib daddr type local return; drop", true),
+];
+
+/// Arguments of iptables, in the same way.
+const BY_IPTABLES: &[(&str, bool)] = &[
+    ("-i cable -p udp --dport 4789 -j ACCEPT", true),
+    ("-p udp --dport 4780:4790 -j ACCEPT", true),
+    ("-p udp --sport 67 --dport 68 -j ACCEPT", false),
+    ("-p udp --sport 67 --dport 4789 -j ACCEPT", true),
+    ("-p udp ! --dport 4789 -j ACCEPT", false),
+    ("-p udp -m multiport --dports 53,4780:4790 -j ACCEPT", true),
+    ("-p udp -m multiport --dports 53,4780:4788,4790 -j ACCEPT", false),
+    ("-p tcp --dport 4789 -j ACCEPT", false),
+    ("-p icmp -j ACCEPT", false),
+    ("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", false),
+    ("-m conntrack --ctstate NEW -j ACCEPT", true),
+    ("-m state --state RELATED,ESTABLISHED -j ACCEPT", false),
+    ("-m addrtype --dst-type LOCAL -j ACCEPT", true),
+    ("-m addrtype ! --dst-type LOCAL -j ACCEPT", false),
+    ("-m addrtype --dst-type MULTICAST -j ACCEPT", false),
+    ("-i lo -j ACCEPT", false),
+    ("-s 192.0.2.0/24 -j ACCEPT", true),
+    ("-m comment --comment all -j ACCEPT", true),
+];
+
+#[test]
+fn chains_that_drop_what_comes_in() {
+    in_real(|world| {
+        sh("ip link add cable type veth peer name other");
+        let name = LinkName::new("cable").unwrap();
+        let index = world.kernel.link_by_name(&Namespace::Host, &name).unwrap().unwrap().index;
+        let packet = Packet::Udp { link: "cable".into(), index, ipv6: false, port: 4789 };
+        let gets_by = || world.kernel.dropping_chains(&Namespace::Host, &packet).unwrap().is_empty();
+        for (policy, rules, expected) in INCOMING {
+            let rules = rules.replace("; ", "\n");
+            sh(&format!(
+                "nft -f - <<'END'
+add table inet a
+delete table inet a
+table inet a {{
+chain some {{
+tcp dport 22 accept
+ct state established accept
+}}
+chain open {{
+udp dport 4789 accept
+}}
+chain in {{
+type filter hook input priority 0; policy {policy}
+{rules}
+}}
+}}
+END"
+            ));
+            assert_eq!(gets_by(), *expected, "{rules}, else {policy}");
+        }
+        sh("nft delete table inet a; iptables-nft -P INPUT DROP");
+        for (rule, expected) in BY_IPTABLES {
+            sh(&format!("iptables-nft -F INPUT; iptables-nft -A INPUT {rule}"));
+            assert_eq!(gets_by(), *expected, "{rule}");
+        }
+        let by_policy = DroppingChain { chain: "ip filter INPUT".into(), rule_in: None };
+        sh("iptables-nft -F INPUT");
+        assert_eq!(world.kernel.dropping_chains(&Namespace::Host, &packet).unwrap(), [by_policy]);
     });
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::Inner;
-use kernel::{LinkKey, Namespace};
+use kernel::{DroppingChain, LinkKey, Namespace, Packet};
 use store::Thing;
 use words::Result;
 
@@ -23,6 +23,8 @@ pub struct Underlay {
     pub wide: Vec<String>,
     /// Something that is no VXLAN link has VXLAN's port.
     pub port_is_taken: bool,
+    /// Base chains that drop what other nodes send to that port.
+    pub dropping: Vec<DroppingChain>,
 }
 
 impl Inner {
@@ -34,6 +36,16 @@ impl Inner {
         let all = self.kernel.all_addresses(&Namespace::Host)?;
         let index = all.iter().find(|(_, net)| net.addr() == address).map(|(index, _)| *index);
         let link = index.and_then(|index| links.iter().find(|link| link.index == index));
+        let packet = link.map(|link| Packet::Udp {
+            link: link.name.clone(),
+            index: link.index,
+            ipv6: address.is_ipv6(),
+            port: PORT,
+        });
+        let dropping = match packet {
+            Some(packet) => self.kernel.dropping_chains(&Namespace::Host, &packet)?,
+            None => Vec::new(),
+        };
         let link = link.map(|link| (link.name.clone(), link.mtu));
         let headers = if address.is_ipv4() { HEADERS[0] } else { HEADERS[1] };
         let mut wide = Vec::new();
@@ -45,7 +57,7 @@ impl Inner {
             }
         }
         let port_is_taken = is_bound(PORT) && !links.iter().any(|link| link.kind == "vxlan");
-        Ok(Some(Underlay { address, link, wide, port_is_taken }))
+        Ok(Some(Underlay { address, link, wide, port_is_taken, dropping }))
     }
 
     /// The largest MTU of a network's VXLAN links on the host.

@@ -173,7 +173,11 @@ impl<'w> Side<'w> {
         let mut paths: Vec<String> = kernel.paths(space)?.iter().map(path_text).collect();
         paths.sort_unstable();
         told.push(format!("paths {paths:?}"));
-        told.push(format!("tables {:?} {:?}", kernel.nft_tables(space)?, kernel.dropping_chains(space)?));
+        told.push(format!(
+            "tables {:?} {:?}",
+            kernel.nft_tables(space)?,
+            kernel.dropping_chains(space, &Packet::Forwarded)?
+        ));
         for table in TABLES {
             let rules = kernel
                 .nft_rules(space, table)?
