@@ -41,13 +41,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The log is cut back to this size when it starts over: more is the rest of a burst.
 pub(super) const LOG_BYTES: u32 = 8 << 20;
 
-/// Makes the folder if it is not there, and takes it until the file that is returned is dropped.
-pub(super) fn lock(folder: &Path) -> Result<File> {
+/// A folder that no other process has.
+#[derive(Debug)]
+pub(super) struct Lock(pub(super) File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone leaves the lock with a process that another thread has just forked, until that begins its program.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Makes the folder if it is not there, and takes it.
+pub(super) fn lock(folder: &Path) -> Result<Lock> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| Error::io(folder, &e))?;
     let path = folder.join("lock");
     let file = words::file::open_own(&path).map_err(|e| Error::io(&path, &e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Busy { path: folder.to_owned() }),
         Err(TryLockError::Error(e)) => Err(Error::io(&path, &e)),
     }

@@ -42,7 +42,6 @@ mod taken_pools;
 mod tests;
 mod witness;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
@@ -89,7 +88,7 @@ pub struct Store {
     claims: claims::Claims,
     known: Mutex<known::Known>,
     witness: OnceLock<witness::Witness>,
-    _lock: File,
+    _lock: file::Lock,
 }
 
 #[derive(Debug)]

@@ -107,6 +107,17 @@ fn one_daemon_has_the_folder() {
     assert_eq!(Store::open(&folder.0).unwrap().meta("a").unwrap().as_deref(), Some("b"));
 }
 
+/// As a process does that is about to begin another program.
+#[test]
+fn a_folder_is_let_go_of_although_a_fork_has_its_lock() {
+    let folder = Folder::new();
+    let lock = file::lock(&folder.0).unwrap();
+    let copy = lock.0.try_clone().unwrap();
+    drop(lock);
+    assert!(Store::open(&folder.0).is_ok());
+    drop(copy);
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let folder = Folder::new();
