@@ -13,15 +13,33 @@ const (
 	SetOfIPv4  = SetKind(pontoon_driver_nftables.SetKindIpv4)
 	SetOfIPv6  = SetKind(pontoon_driver_nftables.SetKindIpv6)
 	SetOfPorts = SetKind(pontoon_driver_nftables.SetKindPorts)
+	// Maps: from ports of the host to addresses and ports, for DestinationNATBy, and from networks to marks, for SetMarkBy.
+	MapOfIPv4HostPorts = SetKind(pontoon_driver_nftables.SetKindIpv4HostPorts)
+	MapOfIPv6HostPorts = SetKind(pontoon_driver_nftables.SetKindIpv6HostPorts)
+	MapOfIPv4Marks     = SetKind(pontoon_driver_nftables.SetKindIpv4Marks)
+	MapOfIPv6Marks     = SetKind(pontoon_driver_nftables.SetKindIpv6Marks)
 )
 
-// Element of a set: a network, or where that is left out the ports from First to Last.
+// Element of a set: a network, or where that is left out the ports from First to Last. Of a map: a Protocol's port First, which leads To there,
+// or a Network and its Mark.
 type Element struct {
 	Network     netip.Prefix
 	First, Last uint16
+	Protocol    uint8
+	To          netip.AddrPort
+	Mark        *uint32
 }
 
 func (e Element) wit() pontoon_driver_nftables.Element {
+	if e.To.IsValid() {
+		return pontoon_driver_nftables.MakeElementHostPort(pontoon_driver_nftables.HostPortTarget{
+			Protocol: e.Protocol, Port: e.First, Address: witAddress(e.To.Addr()), TargetPort: e.To.Port(),
+		})
+	}
+	if e.Mark != nil {
+		mark := pontoon_driver_nftables.NetworkMark{Network: witNetwork(e.Network), Mark: *e.Mark}
+		return pontoon_driver_nftables.MakeElementMark(mark)
+	}
 	if e.Network.IsValid() {
 		return pontoon_driver_nftables.MakeElementNetwork(witNetwork(e.Network))
 	}
@@ -29,8 +47,16 @@ func (e Element) wit() pontoon_driver_nftables.Element {
 }
 
 func fromElement(element pontoon_driver_nftables.Element) Element {
-	if element.Tag() == pontoon_driver_nftables.ElementNetwork {
+	switch element.Tag() {
+	case pontoon_driver_nftables.ElementNetwork:
 		return Element{Network: fromNetwork(element.Network())}
+	case pontoon_driver_nftables.ElementHostPort:
+		port := element.HostPort()
+		to := netip.AddrPortFrom(fromAddress(port.Address), port.TargetPort)
+		return Element{Protocol: port.Protocol, First: port.Port, Last: port.Port, To: to}
+	case pontoon_driver_nftables.ElementMark:
+		mark := element.Mark()
+		return Element{Network: fromNetwork(mark.Network), Mark: &mark.Mark}
 	}
 	ports := element.Ports()
 	return Element{First: ports.First, Last: ports.Last}
@@ -152,6 +178,12 @@ func SetMark(value, mask uint32) Statement {
 	return Statement{pontoon_driver_nftables.MakeStatementSetMark(pontoon_driver_nftables.MarkBits{Value: value, Mask: mask})}
 }
 
+// SetMarkBy: the packet's mark becomes what a map of marks has for the address, where it has no other bits than the mask's. The grant names those.
+func SetMarkBy(field PacketField, table string, mask uint32) Statement {
+	lookup := pontoon_driver_nftables.MarkLookup{Field: uint8(field), Set: table, Mask: mask}
+	return Statement{pontoon_driver_nftables.MakeStatementSetMarkBy(lookup)}
+}
+
 // ClampSegmentSize makes the largest segment that a TCP connection is told no larger than so many bytes; 0: than the MTU of the route allows.
 func ClampSegmentSize(size uint16) Statement {
 	most := pontoon_driver_nftables.MakeSegmentSizeRoute()
@@ -188,6 +220,11 @@ func Then(verdict Verdict) Action {
 // Reject drops the packet and tells its sender.
 func Reject(rejection Rejection) Action {
 	return Action{pontoon_driver_nftables.MakeActionReject(uint8(rejection))}
+}
+
+// DestinationNATBy: what comes to a port of the host that this map has goes where it says.
+func DestinationNATBy(table string) Action {
+	return Action{pontoon_driver_nftables.MakeActionDestinationNatBy(table)}
 }
 
 // LogPackets writes a line into the kernel's log, at most so many a second, and the packet goes on. It is a permission of its own.

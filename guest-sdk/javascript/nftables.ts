@@ -102,6 +102,13 @@ export const element = (network: IpNetwork): Element => ({ tag: 'network', val: 
 /** An element of a set of ports. */
 export const portsElement = (first: number, last = first): Element => ({ tag: 'ports', val: { first, last } });
 
+/** An element of a map of the host's ports: what comes to this port goes there. */
+export const hostPortElement = (protocol: number, port: number, address: IpAddress, targetPort: number): Element => ({
+  tag: 'host-port', val: { protocol, port, address, targetPort },
+});
+/** An element of a map of marks. */
+export const markElement = (network: IpNetwork, mark: number): Element => ({ tag: 'mark', val: { network, mark } });
+
 /** Makes an empty set, which belongs to the endpoint or network of the call. */
 export function addSet(name: string, kind: SetKind, namespace?: Namespace): void {
   host.addSet(namespace, name, kind);
@@ -149,6 +156,8 @@ export const UNTRACK: Statement = { tag: 'untrack' };
 export const limit = (rate: Rate): Statement => ({ tag: 'limit', val: rate });
 /** Sets bits of the packet's mark. The grant names them. */
 export const setMark = (value: number, mask: number): Statement => ({ tag: 'set-mark', val: { value, mask } });
+/** The packet's mark becomes what a map of marks has for the address, where it has no other bits than the mask's. The grant names those. */
+export const setMarkBy = (field: PacketField, map: string, mask: number): Statement => ({ tag: 'set-mark-by', val: { field, set: map, mask } });
 /** Makes the largest segment that a TCP connection is told no larger than this; without a size, than the MTU of the route allows. */
 export const clampSegmentSize = (size?: number): Statement => ({
   tag: 'clamp-segment-size', val: size === undefined ? { tag: 'route' } : { tag: 'exact', val: size },
@@ -162,6 +171,8 @@ export const lastly = (verdict: Verdict): Action => ({ tag: 'plain', val: verdic
 export const reject = (rejection: Rejection): Action => ({ tag: 'reject', val: rejection });
 /** It is logged, at most so many a second, and goes on. It is a permission of its own. */
 export const logPackets = (prefix: string, rate: number): Action => ({ tag: 'log', val: { prefix, rate } });
+/** What comes to a port of the host that this map has goes where it says. */
+export const destinationNatBy = (map: string): Action => ({ tag: 'destination-nat-by', val: map });
 
 /** A property that a `Rule` has, too. */
 export const plain = (property: Property): PacketProperty => ({ tag: 'plain', val: property });

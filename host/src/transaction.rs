@@ -605,6 +605,10 @@ pub fn describe(thing: &Thing) -> String {
         Thing::NftElement { set, element, .. } => match element {
             NftElement::Network(net) => format!("{net} in nftables set {set}"),
             NftElement::Ports(first, last) => format!("ports {first}-{last} in nftables set {set}"),
+            NftElement::HostPort { protocol, port, to } => {
+                format!("port {port} of protocol {protocol} to {to} in nftables map {set}")
+            }
+            NftElement::Mark(net, mark) => format!("mark {mark:#x} of {net} in nftables map {set}"),
         },
         Thing::Route(route) => format!("route to {}", route.destination),
         Thing::Path(path) => format!("path to {}", path.destination),

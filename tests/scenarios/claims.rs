@@ -62,6 +62,14 @@ A set of addresses or ports ties no packet rule to a network, and is looked into
 Bits of marks that the grant does not name (`mark-bits`), the kernel's log (`packet-log`) and packets beside connection tracking (`untracked-packets`) are out of reach
     hostile::mark_its_packets hostile::mark_everybodys_packets hostile::log_without_leave
     host/grant/src/gate/tests/sets::a_statement_stands_where_the_kernel_can_do_it_and_the_grant_names_it
+What comes to a port of the host a map sends on only where the element's owner has taken that port, and into the network
+    hostile::map_the_hosts_ssh hostile::map_a_port_to_the_host hostile::release_a_mapped_port
+    host/grant/src/gate/tests/maps::a_port_in_a_map_is_taken_and_leads_into_the_network
+A map sets bits of marks that the grant names
+    hostile::map_to_marks_that_are_not_granted host/grant/src/gate/tests/maps::a_mark_in_a_map_has_granted_bits_only
+A rule for what passes bridges is for a link of its own, whatever addresses it names beside it
+    hostile::drop_all_frames hostile::drop_frames_of_addresses hostile::drop_frames_of_a_mac hostile::drop_frames_of_the_victims_port
+    host/grant/src/gate/tests/frames::a_rule_for_frames_is_for_an_own_port
 A chain of its own is reached by its own network's rules only, each tied to it, and what its rules do is what those of its base chain may
     hostile::jump_into_a_chain_of_another_network hostile::jump_for_everybody hostile::jump_from_another_hook
     host/grant/src/gate/tests/chains::a_rule_of_a_chain_is_as_one_of_the_base_chain_but_for_its_tie

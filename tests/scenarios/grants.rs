@@ -310,6 +310,7 @@ fn marks_and_a_log_are_granted_by_words_of_their_own() {
     bench.wait(bench.controller.set_grant(&name, grant)).unwrap();
     for (attack, says) in [
         ("mark-its-packets", "meta mark set meta mark & 0xffff05ff | 0x00000500"),
+        ("map-to-marks-that-are-not-granted", "10.78.0.0/24 : 0x00000100"),
         ("log-without-leave", "limit rate 1/second log prefix \"pontoon hostile: h \""),
     ] {
         network(attack).unwrap();

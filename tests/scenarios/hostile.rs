@@ -219,6 +219,28 @@ const ATTACKS: &[(&str, &str)] = &[
     ("count-what-others-count", "nothing was counted for others' rules"),
     ("many-packet-rules", "nftables.add-packet-rules: the driver's grant allows 10 (limits: rules)"),
     ("redirect-the-hosts-ssh-and-count", "host port 22/tcp of 0.0.0.0 is not taken by this endpoint"),
+    // Maps: host/grant/src/gate/tests/maps.rs has the rest.
+    ("map-a-port-to-the-host", "192.0.2.1 lies in none of the network's pools"),
+    ("map-a-port-to-a-loopback-address", "127.0.0.1 lies in none of the network's pools"),
+    ("map-a-port-to-another-network", "10.250.0.9 lies in none of the network's pools"),
+    ("map-the-hosts-ssh", "host port 22/tcp of 0.0.0.0 is not taken by this endpoint"),
+    ("map-a-port-of-another-protocol", "host port 20070/udp of 0.0.0.0 is not taken by this endpoint"),
+    ("map-a-port-of-one-address-for-all", "host port 20070/tcp of 0.0.0.0 is not taken by this endpoint"),
+    ("release-a-mapped-port", "a packet rule still sends elsewhere what comes there"),
+    ("map-by-the-name-of-a-set", "the network has a set m already"),
+    ("set-for-a-map", "m does not lead there: it is of Ports"),
+    ("map-for-a-set", "Source is not what the set m has: Marks4"),
+    ("map-of-another-network", "the network has no set \"theirs\""),
+    ("map-of-a-port-chain", "the network has no set \"nat-prerouting-dstnat/ports\""),
+    ("map-in-a-filter-chain", "can't happen in a chain of filter at Forward"),
+    ("map-to-marks-that-are-not-granted", "lacks mark-bits: 0x00000100"),
+    ("mark-all-bits-by-a-map", "lacks mark-bits: 0xffffffff"),
+    ("mark-everybodys-packets-by-a-map", "nothing ties the rule to the network"),
+    ("mark-by-a-port", "SourcePort is not what the map m has: addresses"),
+    ("a-port-twice-in-a-map", "overlaps with"),
+    ("elements-of-a-map-without-end", "nftables.add-elements: the driver's grant allows 10 (limits: set-elements)"),
+    ("remove-a-map-in-use", "a rule looks into the set m: remove it first"),
+    ("fail-after-a-map", "gave up with a map in the kernel"),
     // Chains of its own, and ways in them. With more rules: host/grant/src/gate/tests/chains.rs.
     ("jump-into-a-chain-of-another-network", "the network has no chain \"theirs\""),
     ("rules-for-a-chain-of-another-network", "the network has no chain \"theirs\""),
@@ -243,6 +265,26 @@ const ATTACKS: &[(&str, &str)] = &[
     ("jump-into-a-chain-that-was-removed", "the network has no chain \"c\""),
     ("log-from-a-chain", "the driver's grant lacks permissions: packet-log"),
     ("fail-after-a-chain", "gave up with a chain in the kernel"),
+    // Rules for what passes bridges.
+    ("drop-all-frames", "nothing ties the rule to the network: for frames, one of its links"),
+    ("drop-frames-of-addresses", "nothing ties the rule to the network: for frames, one of its links"),
+    ("drop-frames-of-a-mac", "nothing ties the rule to the network: for frames, one of its links"),
+    ("drop-all-frames-but-its-own", "nothing ties the rule to the network: for frames, one of its links"),
+    ("drop-frames-of-eth0", "eth0"),
+    ("drop-frames-of-the-victims-port", "victim"),
+    ("drop-frames-of-what-was-removed", "hb is gone"),
+    ("frames-at-a-hook-that-is-not-granted", "lacks hooks: prerouting -300"),
+    ("translate-frames", "can't happen to a frame"),
+    ("reject-frames", "can't happen to a frame"),
+    ("jump-from-frames", "can't happen to a frame"),
+    ("frames-by-their-connection", "is nothing that a bridge knows of a frame"),
+    ("frames-for-the-host", "is nothing that a bridge knows of a frame"),
+    ("frames-of-a-set", "is nothing that a bridge knows of a frame"),
+    ("mark-frames", "lacks mark-bits: 0x0000ff00"),
+    ("untrack-frames", "can't be done to a frame"),
+    ("log-frames", "lacks permissions: packet-log"),
+    ("many-frame-rules", "nftables.add-frame-rules: the driver's grant allows 10 (limits: rules)"),
+    ("fail-after-a-frame-rule", "gave up with a rule at a bridge"),
     // Packet rules and settings of others.
     ("drop-everything", "nothing ties the rule to the network"),
     ("drop-another-network", "nothing ties the rule to the network"),
@@ -609,6 +651,27 @@ attacks! {
     count_what_others_count: "count-what-others-count"
     many_packet_rules: "many-packet-rules"
     redirect_the_hosts_ssh_and_count: "redirect-the-hosts-ssh-and-count"
+    map_a_port_to_the_host: "map-a-port-to-the-host"
+    map_a_port_to_a_loopback_address: "map-a-port-to-a-loopback-address"
+    map_a_port_to_another_network: "map-a-port-to-another-network"
+    map_the_hosts_ssh: "map-the-hosts-ssh"
+    map_a_port_of_another_protocol: "map-a-port-of-another-protocol"
+    map_a_port_of_one_address_for_all: "map-a-port-of-one-address-for-all"
+    release_a_mapped_port: "release-a-mapped-port"
+    map_by_the_name_of_a_set: "map-by-the-name-of-a-set"
+    set_for_a_map: "set-for-a-map"
+    map_for_a_set: "map-for-a-set"
+    map_of_another_network: "map-of-another-network"
+    map_of_a_port_chain: "map-of-a-port-chain"
+    map_in_a_filter_chain: "map-in-a-filter-chain"
+    map_to_marks_that_are_not_granted: "map-to-marks-that-are-not-granted"
+    mark_all_bits_by_a_map: "mark-all-bits-by-a-map"
+    mark_everybodys_packets_by_a_map: "mark-everybodys-packets-by-a-map"
+    mark_by_a_port: "mark-by-a-port"
+    a_port_twice_in_a_map: "a-port-twice-in-a-map"
+    elements_of_a_map_without_end: "elements-of-a-map-without-end"
+    remove_a_map_in_use: "remove-a-map-in-use"
+    fail_after_a_map: "fail-after-a-map"
     jump_into_a_chain_of_another_network: "jump-into-a-chain-of-another-network"
     rules_for_a_chain_of_another_network: "rules-for-a-chain-of-another-network"
     jump_into_a_base_chain: "jump-into-a-base-chain"
@@ -632,6 +695,25 @@ attacks! {
     jump_into_a_chain_that_was_removed: "jump-into-a-chain-that-was-removed"
     log_from_a_chain: "log-from-a-chain"
     fail_after_a_chain: "fail-after-a-chain"
+    drop_all_frames: "drop-all-frames"
+    drop_frames_of_addresses: "drop-frames-of-addresses"
+    drop_frames_of_a_mac: "drop-frames-of-a-mac"
+    drop_all_frames_but_its_own: "drop-all-frames-but-its-own"
+    drop_frames_of_eth0: "drop-frames-of-eth0"
+    drop_frames_of_the_victims_port: "drop-frames-of-the-victims-port"
+    drop_frames_of_what_was_removed: "drop-frames-of-what-was-removed"
+    frames_at_a_hook_that_is_not_granted: "frames-at-a-hook-that-is-not-granted"
+    translate_frames: "translate-frames"
+    reject_frames: "reject-frames"
+    jump_from_frames: "jump-from-frames"
+    frames_by_their_connection: "frames-by-their-connection"
+    frames_for_the_host: "frames-for-the-host"
+    frames_of_a_set: "frames-of-a-set"
+    mark_frames: "mark-frames"
+    untrack_frames: "untrack-frames"
+    log_frames: "log-frames"
+    many_frame_rules: "many-frame-rules"
+    fail_after_a_frame_rule: "fail-after-a-frame-rule"
     drop_everything: "drop-everything"
     drop_another_network: "drop-another-network"
     drop_all_but_its_own: "drop-all-but-its-own"

@@ -65,13 +65,15 @@ const GO: &[Mistake] = &[
                  rules, _ := pontoon.ListWholePolicyRules(nil); routes, _ := pontoon.ListWholeRoutes(link); \
                  third := link.SetRate(&pontoon.Rate{BytesPerSecond: 125000, Burst: 9000}); rate, _ := link.Rate(); \
                  pontoon.AddSet(\"s\", pontoon.SetOfIPv4, nil); pontoon.AddElements(\"s\", pontoon.Element{Network: to}); \
+                 pontoon.AddSet(\"m\", pontoon.MapOfIPv4HostPorts, nil); leads := pontoon.Element{Protocol: 6, First: 4299, To: netip.AddrPortFrom(own, 80)}; \
+                 seventh := pontoon.AddElements(\"m\", leads); _, _ = pontoon.DestinationNATBy(\"m\"), pontoon.SetMarkBy(pontoon.FieldSource, \"m\", 1); \
                  packets := pontoon.NewPacketRule(pontoon.Forward, pontoon.Then(pontoon.Drop)).And(pontoon.Count). \
                  When(pontoon.Plain(pontoon.InputLink(link)), pontoon.InSet(pontoon.FieldSource, \"s\")); \
                  ids, fourth := pontoon.AddPacketRules([]pontoon.PacketRule{packets}, nil); counts, _ := pontoon.ReadCounters(ids); \
                  wg, fifth := pontoon.AddWireguard(pontoon.LinkEnd{Name: \"blue-wg\", Up: true}, 51820); \
                  sixth := wg.SetPeers(pontoon.Peer{Allowed: []netip.Prefix{to}}); peers, _ := wg.Peers(); \
-                 return fmt.Errorf(\"%v %v %+v %+v; %v %+v; %v %+v; %v %v %v\", first, second, rules, routes, third, *rate, \
-                 fourth, counts[0].Some(), fifth, sixth, peers[0].Key) // What a network",
+                 return fmt.Errorf(\"%v %v %+v %+v; %v %+v; %v %+v; %v %v %v %v\", first, second, rules, routes, third, *rate, \
+                 fourth, counts[0].Some(), fifth, sixth, peers[0].Key, seventh) // What a network",
             ],
             ["main.go", "\"net\"\n", "\"net\"\n\t\"net/netip\"\n"],
         ],
@@ -81,6 +83,7 @@ const GO: &[Mistake] = &[
             "Family:1 InputLinkName:simple-",
             "Source:10.77.1.1 Table:79",
             "<nil> {BytesPerSecond:125000 Burst:9000}; <nil> {Packets:0 Bytes:0}; <nil> <nil> AAAA",
+            "host port 4299/tcp of 0.0.0.0 is not taken by this endpoint",
         ],
     },
     // A function that is missing, and a part.
@@ -234,6 +237,8 @@ const PYTHON: &[Mistake] = &[
              routes.add([routes.route(link, net, source=own, table=79)]); \
              from pontoon import nftables, shaping; shaping.set_rate(link, shaping.Rate(125000, 9000)); \
              nftables.add_set(\"s\", nftables.SetKind.IPV4); nftables.add_elements(\"s\", [nftables.element(net)]); \
+             nftables.add_set(\"m\", nftables.SetKind.IPV4_HOST_PORTS); nftables.remove_elements(\"m\", [nftables.host_port_element(6, 80, own, 80)]); \
+             (nftables.mark_element(net, 1), nftables.set_mark_by(nftables.PacketField.SOURCE, \"m\", 1), nftables.destination_nat_by(\"m\")); \
              packets = nftables.PacketRule(nftables.FORWARD, nftables.DROP).and_(nftables.COUNTER); \
              packets = packets.when(nftables.input_link(link), nftables.in_set(\"s\", nftables.PacketField.SOURCE)); \
              counts = nftables.read_counters(nftables.add_packet_rules([packets])); \
@@ -285,6 +290,8 @@ const JAVASCRIPT: &[Mistake] = &[
                  shaping.setRate(link, { bytesPerSecond: 125000n, burst: 9000 }); \
                  const net = { address: values.parse('10.77.1.128')!, prefixLength: 25 }; \
                  nftables.addSet('s', 'ipv4'); nftables.addElements('s', nftables.element(net)); \
+                 nftables.addSet('m', 'ipv4-host-ports'); nftables.removeElements('m', nftables.hostPortElement(6, 80, net.address, 80)); \
+                 void [nftables.markElement(net, 1), nftables.setMarkBy('source', 'm', 1), nftables.destinationNatBy('m')]; \
                  const packets = new nftables.PacketRule(nftables.FORWARD, nftables.lastly(nftables.DROP)).and(nftables.COUNTER) \
                  .when(nftables.plain(nftables.inputLink(link)), nftables.inSet('s', 'source')); \
                  const [count] = nftables.readCounters(nftables.addPacketRules([packets])); \

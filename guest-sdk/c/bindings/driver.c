@@ -264,6 +264,9 @@ extern void __wasm_import_pontoon_driver_nftables_list_chains(uint8_t *);
 __attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-chain-rules")))
 extern void __wasm_import_pontoon_driver_nftables_add_chain_rules(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("add-frame-rules")))
+extern void __wasm_import_pontoon_driver_nftables_add_frame_rules(int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
 __attribute__((__import_module__("pontoon:driver/nftables@0.1.1"), __import_name__("read-counters")))
 extern void __wasm_import_pontoon_driver_nftables_read_counters(uint8_t *, size_t, uint8_t *);
 
@@ -2042,6 +2045,14 @@ void pontoon_driver_nftables_rule_free(pontoon_driver_nftables_rule_t *ptr) {
   pontoon_driver_nftables_verdict_free(&ptr->verdict);
 }
 
+void pontoon_driver_nftables_host_port_target_free(pontoon_driver_nftables_host_port_target_t *ptr) {
+  pontoon_driver_nftables_ip_address_free(&ptr->address);
+}
+
+void pontoon_driver_nftables_network_mark_free(pontoon_driver_nftables_network_mark_t *ptr) {
+  pontoon_driver_nftables_ip_network_free(&ptr->network);
+}
+
 void pontoon_driver_nftables_element_free(pontoon_driver_nftables_element_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 0: {
@@ -2049,6 +2060,14 @@ void pontoon_driver_nftables_element_free(pontoon_driver_nftables_element_t *ptr
       break;
     }
     case 1: {
+      break;
+    }
+    case 2: {
+      pontoon_driver_nftables_host_port_target_free(&ptr->val.host_port);
+      break;
+    }
+    case 3: {
+      pontoon_driver_nftables_network_mark_free(&ptr->val.mark);
       break;
     }
   }
@@ -2092,6 +2111,10 @@ void pontoon_driver_nftables_segment_size_free(pontoon_driver_nftables_segment_s
   }
 }
 
+void pontoon_driver_nftables_mark_lookup_free(pontoon_driver_nftables_mark_lookup_t *ptr) {
+  driver_string_free(&ptr->set);
+}
+
 void pontoon_driver_nftables_statement_free(pontoon_driver_nftables_statement_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
@@ -2101,6 +2124,10 @@ void pontoon_driver_nftables_statement_free(pontoon_driver_nftables_statement_t 
       break;
     }
     case 3: {
+      pontoon_driver_nftables_mark_lookup_free(&ptr->val.set_mark_by);
+      break;
+    }
+    case 4: {
       pontoon_driver_nftables_segment_size_free(&ptr->val.clamp_segment_size);
       break;
     }
@@ -2130,6 +2157,10 @@ void pontoon_driver_nftables_action_free(pontoon_driver_nftables_action_t *ptr) 
     }
     case 5: {
       driver_string_free(&ptr->val.goto_);
+      break;
+    }
+    case 7: {
+      driver_string_free(&ptr->val.destination_nat_by);
       break;
     }
   }
@@ -2165,6 +2196,45 @@ void pontoon_driver_nftables_packet_rule_free(pontoon_driver_nftables_packet_rul
 
 void pontoon_driver_nftables_chain_rule_free(pontoon_driver_nftables_chain_rule_t *ptr) {
   pontoon_driver_nftables_list_packet_condition_free(&ptr->conditions);
+  pontoon_driver_nftables_list_statement_free(&ptr->statements);
+  pontoon_driver_nftables_action_free(&ptr->action);
+}
+
+void pontoon_driver_nftables_frame_property_free(pontoon_driver_nftables_frame_property_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      pontoon_driver_nftables_packet_property_free(&ptr->val.packet);
+      break;
+    }
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      break;
+    }
+  }
+}
+
+void pontoon_driver_nftables_frame_condition_free(pontoon_driver_nftables_frame_condition_t *ptr) {
+  pontoon_driver_nftables_frame_property_free(&ptr->property);
+}
+
+void pontoon_driver_nftables_list_frame_condition_free(pontoon_driver_nftables_list_frame_condition_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_frame_condition_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_frame_condition_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_frame_rule_free(pontoon_driver_nftables_frame_rule_t *ptr) {
+  pontoon_driver_nftables_list_frame_condition_free(&ptr->conditions);
   pontoon_driver_nftables_list_statement_free(&ptr->statements);
   pontoon_driver_nftables_action_free(&ptr->action);
 }
@@ -2265,6 +2335,17 @@ void pontoon_driver_nftables_list_chain_rule_free(pontoon_driver_nftables_list_c
     pontoon_driver_nftables_chain_rule_t *list_ptr = ptr->ptr;
     for (size_t i = 0; i < list_len; i++) {
       pontoon_driver_nftables_chain_rule_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void pontoon_driver_nftables_list_frame_rule_free(pontoon_driver_nftables_list_frame_rule_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    pontoon_driver_nftables_frame_rule_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      pontoon_driver_nftables_frame_rule_free(&list_ptr[i]);
     }
     free(list_ptr);
   }
@@ -6674,15 +6755,15 @@ bool pontoon_driver_nftables_add_packet_rules(pontoon_driver_nftables_borrow_nam
     }
     case 1: {
       result.is_err = true;
-      driver_option_u32_t option48;
+      driver_option_u32_t option50;
       switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
         case 0: {
-          option48.is_some = false;
+          option50.is_some = false;
           break;
         }
         case 1: {
-          option48.is_some = true;
-          option48.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          option50.is_some = true;
+          option50.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
           break;
         }
       }
@@ -6690,7 +6771,7 @@ bool pontoon_driver_nftables_add_packet_rules(pontoon_driver_nftables_borrow_nam
       result.val.err = (pontoon_driver_types_error_t) {
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
-        (driver_option_u32_t) option48,
+        (driver_option_u32_t) option50,
       };
       break;
     }
@@ -6877,6 +6958,64 @@ bool pontoon_driver_nftables_add_chain_rules(driver_string_t *chain, pontoon_dri
         (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
         (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
         (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_nftables_add_frame_rules(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_frame_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  pontoon_driver_nftables_option_borrow_namespace_t namespace_;
+  namespace_.is_some = maybe_namespace_ != NULL;if (maybe_namespace_) {
+    namespace_.val = *maybe_namespace_;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((namespace_).is_some) {
+    const pontoon_driver_nftables_borrow_namespace_t *payload0 = &(namespace_).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_nftables_add_frame_rules(option, option1, (uint8_t *) (*rules).ptr, (*rules).len, ptr);
+  pontoon_driver_nftables_result_list_rule_id_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (pontoon_driver_nftables_list_rule_id_t) { (pontoon_driver_nftables_rule_id_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option54;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option54.is_some = false;
+          break;
+        }
+        case 1: {
+          option54.is_some = true;
+          option54.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option54,
       };
       break;
     }

@@ -1253,6 +1253,8 @@ typedef pontoon_driver_types_ip_address_t pontoon_driver_nftables_ip_address_t;
 
 typedef pontoon_driver_types_ip_network_t pontoon_driver_nftables_ip_network_t;
 
+typedef pontoon_driver_types_mac_address_t pontoon_driver_nftables_mac_address_t;
+
 // `filter` chains have the verdicts `accept` and `drop`. `nat` chains see only the first packet of a connection and have `accept` and the
 // translations: `masquerade` and `source-nat` at `postrouting` (`source-nat` also at `input`), `destination-nat` at `prerouting` and `output`.
 // They have no `drop`, and there are none at `forward`.
@@ -1374,18 +1376,43 @@ typedef struct pontoon_driver_nftables_rule_t {
 // keep it as text.)
 typedef uint64_t pontoon_driver_nftables_rule_id_t;
 
-// What is in a set.
+// What is in a set. The last four are maps: what is in them leads to something, which a rule does (`destination-nat-by`, `set-mark-by`).
 typedef uint8_t pontoon_driver_nftables_set_kind_t;
 
 #define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV4 0
 #define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV6 1
 #define PONTOON_DRIVER_NFTABLES_SET_KIND_PORTS 2
+// From ports of the host to IPv4 addresses and ports.
+#define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV4_HOST_PORTS 3
+#define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV6_HOST_PORTS 4
+// From IPv4 addresses to packets' marks.
+#define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV4_MARKS 5
+#define PONTOON_DRIVER_NFTABLES_SET_KIND_IPV6_MARKS 6
+
+// Where packets go that come to a port of the host's, on every address of the target's family.
+typedef struct pontoon_driver_nftables_host_port_target_t {
+  // TCP 6, UDP 17 or SCTP 132.
+  uint8_t   protocol;
+  // One that `ports.take` or `take-range` gave to the call's owner, on every address (0.0.0.0 or ::).
+  uint16_t   port;
+  // In one of the network's pools, as with `destination-nat`.
+  pontoon_driver_nftables_ip_address_t   address;
+  uint16_t   target_port;
+} pontoon_driver_nftables_host_port_target_t;
+
+typedef struct pontoon_driver_nftables_network_mark_t {
+  pontoon_driver_nftables_ip_network_t   network;
+  // Of bits that the grant names (`mark-bits`).
+  uint32_t   mark;
+} pontoon_driver_nftables_network_mark_t;
 
 typedef struct pontoon_driver_nftables_element_t {
   uint8_t tag;
   union {
     pontoon_driver_nftables_ip_network_t     network;
     pontoon_driver_nftables_port_range_t     ports;
+    pontoon_driver_nftables_host_port_target_t     host_port;
+    pontoon_driver_nftables_network_mark_t     mark;
   } val;
 } pontoon_driver_nftables_element_t;
 
@@ -1393,8 +1420,12 @@ typedef struct pontoon_driver_nftables_element_t {
 #define PONTOON_DRIVER_NFTABLES_ELEMENT_NETWORK 0
 // Of a set of ports.
 #define PONTOON_DRIVER_NFTABLES_ELEMENT_PORTS 1
+// Of a map of the host's ports.
+#define PONTOON_DRIVER_NFTABLES_ELEMENT_HOST_PORT 2
+// Of a map of marks of that family.
+#define PONTOON_DRIVER_NFTABLES_ELEMENT_MARK 3
 
-// Which part of a packet a set is looked into for.
+// Which part of a packet a set or a map is looked into for.
 typedef uint8_t pontoon_driver_nftables_packet_field_t;
 
 #define PONTOON_DRIVER_NFTABLES_PACKET_FIELD_SOURCE 0
@@ -1486,12 +1517,23 @@ typedef struct pontoon_driver_nftables_segment_size_t {
 // Bytes, 536 to 65,495.
 #define PONTOON_DRIVER_NFTABLES_SEGMENT_SIZE_EXACT 1
 
+// A mark from a map.
+typedef struct pontoon_driver_nftables_mark_lookup_t {
+  // An address.
+  pontoon_driver_nftables_packet_field_t   field;
+  // A map of marks, of the network's or of the same endpoint's, in the rule's namespace.
+  driver_string_t   set;
+  // The bits that the packet's mark may have before. The grant names them (`mark-bits`).
+  uint32_t   mask;
+} pontoon_driver_nftables_mark_lookup_t;
+
 // What a rule does before its action, in order.
 typedef struct pontoon_driver_nftables_statement_t {
   uint8_t tag;
   union {
     pontoon_driver_nftables_rate_t     limit;
     pontoon_driver_nftables_mark_bits_t     set_mark;
+    pontoon_driver_nftables_mark_lookup_t     set_mark_by;
     pontoon_driver_nftables_segment_size_t     clamp_segment_size;
   } val;
 } pontoon_driver_nftables_statement_t;
@@ -1502,11 +1544,14 @@ typedef struct pontoon_driver_nftables_statement_t {
 #define PONTOON_DRIVER_NFTABLES_STATEMENT_LIMIT 1
 // Sets bits of the packet's mark. The grant names them (`mark-bits`).
 #define PONTOON_DRIVER_NFTABLES_STATEMENT_SET_MARK 2
+// The packet's mark becomes what the map has for the address. The rule ends where it has nothing, and where the mark has other bits than the
+// mask's, which would be lost.
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_SET_MARK_BY 3
 // Needs a `protocol` of TCP. `route` at `forward`, `output` and `postrouting`.
-#define PONTOON_DRIVER_NFTABLES_STATEMENT_CLAMP_SEGMENT_SIZE 3
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_CLAMP_SEGMENT_SIZE 4
 // The packet is in no connection: nothing translates it. Before connection tracking only: at `prerouting` or `output`, with a priority below
 // -200. It is a permission of its own (`untracked-packets`).
-#define PONTOON_DRIVER_NFTABLES_STATEMENT_UNTRACK 4
+#define PONTOON_DRIVER_NFTABLES_STATEMENT_UNTRACK 5
 
 // What the sender of a packet is told.
 typedef uint8_t pontoon_driver_nftables_rejection_t;
@@ -1534,6 +1579,7 @@ typedef struct pontoon_driver_nftables_action_t {
     pontoon_driver_nftables_packet_log_t     log;
     driver_string_t     jump;
     driver_string_t     goto_;
+    driver_string_t     destination_nat_by;
   } val;
 } pontoon_driver_nftables_action_t;
 
@@ -1550,6 +1596,9 @@ typedef struct pontoon_driver_nftables_action_t {
 #define PONTOON_DRIVER_NFTABLES_ACTION_GOTO 5
 // Back behind the rule that led here. In chains that `add-chain` made.
 #define PONTOON_DRIVER_NFTABLES_ACTION_RETURN 6
+// What comes to a port of the host that the map of this name has goes where it says (`destination-nat`), and the rest to the next rule.
+// The map is the network's or the same endpoint's, of the host's ports, in the rule's namespace. It ties the rule to the network.
+#define PONTOON_DRIVER_NFTABLES_ACTION_DESTINATION_NAT_BY 7
 
 typedef struct {
   pontoon_driver_nftables_packet_condition_t *ptr;
@@ -1580,6 +1629,48 @@ typedef struct pontoon_driver_nftables_chain_rule_t {
   pontoon_driver_nftables_list_statement_t   statements;
   pontoon_driver_nftables_action_t   action;
 } pontoon_driver_nftables_chain_rule_t;
+
+// A property of what a bridge passes on.
+typedef struct pontoon_driver_nftables_frame_property_t {
+  uint8_t tag;
+  union {
+    pontoon_driver_nftables_packet_property_t     packet;
+    pontoon_driver_nftables_mac_address_t     ether_source;
+    pontoon_driver_nftables_mac_address_t     ether_destination;
+    uint16_t     ether_type;
+  } val;
+} pontoon_driver_nftables_frame_property_t;
+
+// One of a packet, without sets, `destination-local`, `connection` and `destination-translated`.
+#define PONTOON_DRIVER_NFTABLES_FRAME_PROPERTY_PACKET 0
+#define PONTOON_DRIVER_NFTABLES_FRAME_PROPERTY_ETHER_SOURCE 1
+#define PONTOON_DRIVER_NFTABLES_FRAME_PROPERTY_ETHER_DESTINATION 2
+// IPv4 0x0800, ARP 0x0806, IPv6 0x86dd.
+#define PONTOON_DRIVER_NFTABLES_FRAME_PROPERTY_ETHER_TYPE 3
+
+typedef struct pontoon_driver_nftables_frame_condition_t {
+  pontoon_driver_nftables_frame_property_t   property;
+  // Holds where the property does not.
+  bool   negated;
+} pontoon_driver_nftables_frame_condition_t;
+
+typedef struct {
+  pontoon_driver_nftables_frame_condition_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_frame_condition_t;
+
+// A rule for what comes to bridges and passes from port to port (family bridge), where `packet-rule`s see nothing of it.
+typedef struct pontoon_driver_nftables_frame_rule_t {
+  pontoon_driver_nftables_hook_t   hook;
+  // The lower, the sooner; br_netfilter's is 0, and -300 comes before it.
+  int32_t   priority;
+  // All of them must hold; at most 16. One is an `input-link` or `output-link` of the driver's own: the port that it is about.
+  pontoon_driver_nftables_list_frame_condition_t   conditions;
+  // At most 8: `counter`, `limit`, `set-mark`.
+  pontoon_driver_nftables_list_statement_t   statements;
+  // `proceed`, `accept`, `drop` or `log`.
+  pontoon_driver_nftables_action_t   action;
+} pontoon_driver_nftables_frame_rule_t;
 
 typedef struct pontoon_driver_nftables_counter_t {
   uint64_t   packets;
@@ -1653,6 +1744,11 @@ typedef struct {
   pontoon_driver_nftables_chain_rule_t *ptr;
   size_t len;
 } pontoon_driver_nftables_list_chain_rule_t;
+
+typedef struct {
+  pontoon_driver_nftables_frame_rule_t *ptr;
+  size_t len;
+} pontoon_driver_nftables_list_frame_rule_t;
 
 typedef struct {
   bool is_some;
@@ -2495,7 +2591,8 @@ extern bool pontoon_driver_nftables_list_sets(driver_list_string_t *ret, pontoon
 // Adds to a set. What is added belongs to the endpoint or network of the call, and goes with it.
 // - `not-found`: the network has no set of that name.
 // - `already-exists`: one of them overlaps with what is in the set, or with another one.
-// - `invalid-argument`: an element of another kind.
+// - `invalid-argument`: an element of another kind; a protocol without ports, or port 0.
+// - `forbidden`: a port that the call's owner has not taken, an address in none of the network's pools, bits of marks that the grant does not name.
 // - `unavailable`: the driver has as many as its grant says (`set-elements`), or the network's sets have 8,192.
 extern bool pontoon_driver_nftables_add_elements(driver_string_t *set, pontoon_driver_nftables_list_element_t *elements, pontoon_driver_nftables_error_t *err);
 // Removes from a set, when the call has returned ok. Ok for what is not in it, and where there is no such set.
@@ -2529,6 +2626,11 @@ extern bool pontoon_driver_nftables_list_chains(driver_list_string_t *ret, ponto
 //   before this one or is behind another base chain, to a ninth chain behind each other, or by which a packet may meet more than 65,536 rules.
 // - `not-found`: the network has no chain of that name, or none to which a rule leads; no set of that name; a link of a condition is gone.
 extern bool pontoon_driver_nftables_add_chain_rules(driver_string_t *chain, pontoon_driver_nftables_list_chain_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
+// Adds rules at the ends of their chains; the ids are in the same order. `remove`, `list` and `read-counters` are for these, too.
+// - `forbidden`, `unavailable`, `not-found`: as with `add-packet-rules`.
+// - `invalid-argument`: as with `add-packet-rules`; no condition that names a link of the driver's own; a condition, a statement or an action that
+//   a bridge has not.
+extern bool pontoon_driver_nftables_add_frame_rules(pontoon_driver_nftables_borrow_namespace_t *maybe_namespace_, pontoon_driver_nftables_list_frame_rule_t *rules, pontoon_driver_nftables_list_rule_id_t *ret, pontoon_driver_nftables_error_t *err);
 // What rules of the call's network have counted since they were made or, where somebody had flushed them, put back. None for an id without a counter, and for
 // those of no rule of the network.
 // - `invalid-argument`: more than 1,000 ids.
@@ -3034,6 +3136,10 @@ void pontoon_driver_nftables_list_condition_free(pontoon_driver_nftables_list_co
 
 void pontoon_driver_nftables_rule_free(pontoon_driver_nftables_rule_t *ptr);
 
+void pontoon_driver_nftables_host_port_target_free(pontoon_driver_nftables_host_port_target_t *ptr);
+
+void pontoon_driver_nftables_network_mark_free(pontoon_driver_nftables_network_mark_t *ptr);
+
 void pontoon_driver_nftables_element_free(pontoon_driver_nftables_element_t *ptr);
 
 void pontoon_driver_nftables_member_free(pontoon_driver_nftables_member_t *ptr);
@@ -3043,6 +3149,8 @@ void pontoon_driver_nftables_packet_property_free(pontoon_driver_nftables_packet
 void pontoon_driver_nftables_packet_condition_free(pontoon_driver_nftables_packet_condition_t *ptr);
 
 void pontoon_driver_nftables_segment_size_free(pontoon_driver_nftables_segment_size_t *ptr);
+
+void pontoon_driver_nftables_mark_lookup_free(pontoon_driver_nftables_mark_lookup_t *ptr);
 
 void pontoon_driver_nftables_statement_free(pontoon_driver_nftables_statement_t *ptr);
 
@@ -3057,6 +3165,14 @@ void pontoon_driver_nftables_list_statement_free(pontoon_driver_nftables_list_st
 void pontoon_driver_nftables_packet_rule_free(pontoon_driver_nftables_packet_rule_t *ptr);
 
 void pontoon_driver_nftables_chain_rule_free(pontoon_driver_nftables_chain_rule_t *ptr);
+
+void pontoon_driver_nftables_frame_property_free(pontoon_driver_nftables_frame_property_t *ptr);
+
+void pontoon_driver_nftables_frame_condition_free(pontoon_driver_nftables_frame_condition_t *ptr);
+
+void pontoon_driver_nftables_list_frame_condition_free(pontoon_driver_nftables_list_frame_condition_t *ptr);
+
+void pontoon_driver_nftables_frame_rule_free(pontoon_driver_nftables_frame_rule_t *ptr);
 
 void pontoon_driver_nftables_option_borrow_namespace_free(pontoon_driver_nftables_option_borrow_namespace_t *ptr);
 
@@ -3079,6 +3195,8 @@ void pontoon_driver_nftables_result_list_element_error_free(pontoon_driver_nftab
 void pontoon_driver_nftables_list_packet_rule_free(pontoon_driver_nftables_list_packet_rule_t *ptr);
 
 void pontoon_driver_nftables_list_chain_rule_free(pontoon_driver_nftables_list_chain_rule_t *ptr);
+
+void pontoon_driver_nftables_list_frame_rule_free(pontoon_driver_nftables_list_frame_rule_t *ptr);
 
 void pontoon_driver_nftables_option_counter_free(pontoon_driver_nftables_option_counter_t *ptr);
 

@@ -9,6 +9,7 @@ from wit_world.imports.links import Link
 from wit_world.imports.namespaces import Namespace
 from wit_world.imports.nftables import (
     Action,
+    Action_DestinationNatBy,
     Action_Log,
     Action_Plain,
     Action_Proceed,
@@ -20,11 +21,16 @@ from wit_world.imports.nftables import (
     ConnectionStates,
     Counter,
     Element,
+    Element_HostPort,
+    Element_Mark,
     Element_Network,
     Element_Ports,
     Hook,
+    HostPortTarget,
     MarkBits,
+    MarkLookup,
     Member,
+    NetworkMark,
     PacketCondition,
     PacketField,
     PacketLog,
@@ -57,6 +63,7 @@ from wit_world.imports.nftables import (
     Statement_Counter,
     Statement_Limit,
     Statement_SetMark,
+    Statement_SetMarkBy,
     Statement_Untrack,
     Target,
     TcpFlags,
@@ -125,8 +132,8 @@ class PacketRule(nftables.PacketRule):
         conditions: Iterable[PacketCondition] = (),
         statements: Iterable[Statement] = (),
     ) -> None:
-        own = isinstance(action, (Action_Proceed, Action_Plain, Action_Reject, Action_Log))
-        super().__init__(chain, [*conditions], [*statements], action if own else Action_Plain(action))
+        verdicts = (Verdict_Accept, Verdict_Drop, Verdict_Masquerade, Verdict_SourceNat, Verdict_DestinationNat)
+        super().__init__(chain, [*conditions], [*statements], Action_Plain(action) if isinstance(action, verdicts) else action)
 
     def when(self, *properties: PacketProperty | Property) -> "PacketRule":
         """The rule where these properties must hold, too."""
@@ -190,6 +197,11 @@ def set_mark(value: int, mask: int) -> Statement:
     return Statement_SetMark(MarkBits(value, mask))
 
 
+def set_mark_by(field: PacketField, map: str, mask: int) -> Statement:
+    """The packet's mark becomes what a map of marks has for the address, where it has no other bits than the mask's. The grant names those."""
+    return Statement_SetMarkBy(MarkLookup(field, map, mask))
+
+
 def clamp_segment_size(size: int | None = None) -> Statement:
     """Makes the largest segment that a TCP connection is told no larger than this; without a size, than the MTU of the route allows."""
     return Statement_ClampSegmentSize(SegmentSize_Route() if size is None else SegmentSize_Exact(size))
@@ -203,6 +215,11 @@ def reject(rejection: Rejection) -> Action:
 def log_packets(prefix: str, rate: int) -> Action:
     """It is logged, at most so many a second, and goes on. It is a permission of its own."""
     return Action_Log(PacketLog(prefix, rate))
+
+
+def destination_nat_by(map: str) -> Action:
+    """What comes to a port of the host that this map has goes where it says."""
+    return Action_DestinationNatBy(map)
 
 
 def input_link(link: Link) -> Property:
@@ -278,6 +295,16 @@ def element(network: IPv4Network | IPv6Network | IPv4Address | IPv6Address) -> E
 def ports_element(first: int, last: int | None = None) -> Element:
     """An element of a set of ports."""
     return Element_Ports(PortRange(first, first if last is None else last))
+
+
+def host_port_element(protocol: int, port: int, address: IPv4Address | IPv6Address, target_port: int) -> Element:
+    """An element of a map of the host's ports: what comes to this port goes there."""
+    return Element_HostPort(HostPortTarget(protocol, port, wit_address(address), target_port))
+
+
+def mark_element(network: IPv4Network | IPv6Network | IPv4Address | IPv6Address, mark: int) -> Element:
+    """An element of a map of marks."""
+    return Element_Mark(NetworkMark(wit_network(network), mark))
 
 
 def add_set(name: str, kind: SetKind, namespace: Namespace | None = None) -> None:

@@ -107,8 +107,8 @@ pub use driver::{
 };
 pub use error::{Context, Error, ErrorKind, Result};
 pub use kernel::{
-    addresses, chains, forwarding, links, namespaces, neighbours, nftables, packets, ports, routes, rules, shaping,
-    sysctls,
+    addresses, chains, forwarding, frames, links, namespaces, neighbours, nftables, packets, ports, routes, rules,
+    shaping, sysctls,
 };
 pub use state::{clock, configuration, log, random, store, tables};
 pub use types::{

@@ -7,7 +7,9 @@
 pub mod call;
 pub mod chains;
 mod entries;
+pub mod frames;
 pub mod links;
+mod maps;
 mod names;
 pub mod nftables;
 pub mod options;

@@ -113,7 +113,7 @@ impl Permission {
             H::NftablesAddChain | H::NftablesRemoveChain | H::NftablesListChains | H::NftablesAddChainRules => {
                 P::PacketFilter
             }
-            H::NftablesAddPacketRules | H::NftablesReadCounters => P::PacketFilter,
+            H::NftablesAddPacketRules | H::NftablesReadCounters | H::NftablesAddFrameRules => P::PacketFilter,
             H::SysctlsGetLink | H::SysctlsSetLink => P::LinkSettings,
             H::SysctlsGetNeighbour | H::SysctlsSetNeighbour => P::LinkSettings,
             H::SysctlsGetNamespace | H::SysctlsSetNamespace => P::NamespaceSettings,

@@ -71,7 +71,8 @@ fn change_shape(kernel: &Kernel, link: &LinkKey) {
 /// Peers, and sets with their elements.
 fn change_more(kernel: &Kernel, link: &LinkKey) {
     let (namespace, table, set) = (link.namespace.clone(), "a".to_owned(), "s".to_owned());
-    let elements = vec![NftElement::Ports(80, 90)];
+    let to = std::net::SocketAddr::from(([10, 0, 0, 2], 80));
+    let elements = vec![NftElement::Ports(80, 90), NftElement::HostPort { protocol: 6, port: 80, to }];
     let _ = kernel.apply(&[Change::SetPeers(SetPeers { link: link.clone(), peers: Vec::new(), gone: Vec::new() })]);
     let _ = kernel.apply(&[
         Change::AddNftSet {

@@ -410,8 +410,9 @@ impl Kernel {
             return Ok(false);
         }
         let there = nft::sets::bounds(&mut session, nft::sets::Place { at: namespace, table, set: &set.name })?;
-        let wanted: BTreeSet<Vec<u8>> = set.elements.iter().map(|element| element.bounds().0).collect();
-        Ok(there.into_iter().filter(|(_, is_end)| !is_end).map(|(value, _)| value).collect::<BTreeSet<_>>() == wanted)
+        let wanted: BTreeSet<_> = set.elements.iter().map(|element| (element.bounds().0, element.value())).collect();
+        let there = there.into_iter().filter(|bound| !bound.is_end).map(|bound| (bound.key, bound.value));
+        Ok(there.collect::<BTreeSet<_>>() == wanted)
     }
 
     /// What the rules of a table have counted that have a counter.

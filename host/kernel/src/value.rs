@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use words::{LinkName, MacAddress};
 
 use crate::{
-    HostPort, LinkOptions, NftElement, NftMember, NftOwnChain, NftRejection, NftSetKind, NftStatement, PortWish, Rate,
-    SetPeers,
+    HostPort, LinkOptions, NftElement, NftMap, NftMember, NftOwnChain, NftRejection, NftSetKind, NftStatement,
+    PortWish, Rate, SetPeers,
 };
 
 /// Which network namespace.
@@ -341,7 +341,10 @@ pub struct Forwarding {
     pub remote: Option<IpAddr>,
 }
 
-/// An nftables rule in a table of family inet. Table and chain are made with it and go with their last rule.
+/// What the name of a table of family bridge ends with. Its rules are for what passes bridges; one of any other name is of family inet.
+pub const FRAMES: &str = "-frames";
+
+/// An nftables rule in a table of family inet, or bridge ([`FRAMES`]). Table and chain are made with it and go with their last rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NftRule {
     /// Its base chain.
@@ -430,6 +433,12 @@ pub enum NftProperty {
     TcpFlags { set: u8, mask: u8 },
     /// icmp type, or icmpv6 type.
     IcmpType(u8),
+    /// ether saddr, in tables of [`FRAMES`].
+    EtherSource(MacAddress),
+    /// ether daddr, in tables of [`FRAMES`].
+    EtherDestination(MacAddress),
+    /// meta protocol: an EtherType, in tables of [`FRAMES`].
+    EtherType(u16),
 }
 
 /// What happens to a packet.
@@ -445,6 +454,8 @@ pub enum NftVerdict {
     SourceNat(IpAddr, Option<u16>),
     /// dnat to an address, and a port
     DestinationNat(IpAddr, Option<u16>),
+    /// dnat to what a map of the host's ports has for the packet's; none there: on to the next rule
+    DestinationNatBy(NftMap),
     /// No verdict: on to the next rule
     Proceed,
     /// reject
@@ -719,6 +730,23 @@ pub fn index_of_own_name(name: &LinkName) -> Option<u32> {
 }
 
 impl NftRule {
+    /// The names of the sets that it looks into, and of the maps that it looks up.
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        let members = self.conditions.iter().filter_map(|condition| match &condition.property {
+            NftProperty::Member(member) => Some(member.set.as_str()),
+            _ => None,
+        });
+        let marks = self.statements.iter().filter_map(|statement| match statement {
+            NftStatement::SetMarkBy { map, .. } => Some(map.name.as_str()),
+            _ => None,
+        });
+        let by = match &self.verdict {
+            NftVerdict::DestinationNatBy(map) => Some(map.name.as_str()),
+            _ => None,
+        };
+        members.chain(marks).chain(by)
+    }
+
     /// The links without which it holds for no packet, by their indexes in its namespace.
     pub fn needed_links(&self) -> Vec<u32> {
         let needed = |condition: &NftCondition| match condition {

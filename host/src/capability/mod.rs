@@ -14,6 +14,7 @@ mod clock;
 mod configuration;
 pub mod convert;
 mod forwarding;
+mod frames;
 pub mod handle;
 mod links;
 mod log;

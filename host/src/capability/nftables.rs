@@ -1,7 +1,7 @@
 //! `nftables`: rules and sets in a table of the network's own.
 
 use super::handle::NamespaceHandle;
-use super::{Answer, CallState, check_length, convert, handle, packets};
+use super::{Answer, CallState, check_length, convert, frames, handle, packets};
 use ask::{Refusal, nftables as wit};
 use grant::gate::nftables::{WantedCondition, WantedNftRule, WantedProperty};
 use kernel::{NftChain, NftCount, NftHook, NftProperty, NftVerdict};
@@ -123,6 +123,20 @@ impl wit::Host for CallState {
         Ok(ids.into_iter().map(i64::cast_unsigned).collect())
     }
 
+    fn add_frame_rules(&mut self, namespace: Option<NamespaceHandle>, rules: Vec<wit::FrameRule>) -> Answer<Vec<u64>> {
+        check_length(&rules)?;
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let place = handle::namespace(self, namespace)?;
+        let rules = rules.iter().map(|rule| frames::wanted(self, rule)).collect::<Answer<Vec<_>>>()?;
+        let table = format!("{}{}", self.network()?.nft_table, kernel::FRAMES);
+        let (gate, transaction) = self.parts()?;
+        let rules = gate.add_frame_rules(transaction, place.as_ref(), &table, rules)?;
+        let ids = transaction.add_nft_rules(rules)?;
+        Ok(ids.into_iter().map(i64::cast_unsigned).collect())
+    }
+
     fn read_counters(&mut self, ids: Vec<u64>) -> Answer<Vec<Option<wit::Counter>>> {
         check_length(&ids)?;
         let ids: Vec<i64> = ids.into_iter().map(u64::cast_signed).collect();
@@ -154,14 +168,18 @@ pub(super) fn check_count(conditions: usize) -> Answer<()> {
 }
 
 pub(super) fn chain(chain: &wit::Chain) -> NftChain {
-    let hook = match chain.hook {
+    let nat = matches!(chain.chain_type, wit::ChainType::Nat);
+    NftChain { nat, hook: hook(&chain.hook), priority: chain.priority }
+}
+
+pub(super) fn hook(hook: &wit::Hook) -> NftHook {
+    match hook {
         wit::Hook::Prerouting => NftHook::Prerouting,
         wit::Hook::Input => NftHook::Input,
         wit::Hook::Forward => NftHook::Forward,
         wit::Hook::Output => NftHook::Output,
         wit::Hook::Postrouting => NftHook::Postrouting,
-    };
-    NftChain { nat: matches!(chain.chain_type, wit::ChainType::Nat), hook, priority: chain.priority }
+    }
 }
 
 fn condition(call: &CallState, condition: &wit::Condition) -> Answer<WantedCondition> {

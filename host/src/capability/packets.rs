@@ -1,11 +1,15 @@
 //! `nftables`: the words of sets and packet rules as the gate and the kernel layer have them, with values that can be used.
 
+use std::net::SocketAddr;
+
 use super::{Answer, CallState, convert, nftables};
 use ask::{Refusal, nftables as wit};
 use grant::gate::nftables::{WantedCondition, WantedNftRule, WantedProperty};
 use kernel::{
-    NftChain, NftElement, NftField, NftProperty, NftRate, NftRejection, NftSetKind, NftStatement, NftVerdict,
+    NftChain, NftElement, NftField, NftMap, NftProperty, NftRate, NftRejection, NftSetKind, NftStatement, NftVerdict,
 };
+
+// The kind of a map in what is wanted is the gate's to say.
 
 /// Statements of one rule.
 const STATEMENTS: usize = 8;
@@ -25,6 +29,10 @@ pub(super) fn kind(kind: &wit::SetKind) -> NftSetKind {
         wit::SetKind::Ipv4 => NftSetKind::Ipv4,
         wit::SetKind::Ipv6 => NftSetKind::Ipv6,
         wit::SetKind::Ports => NftSetKind::Ports,
+        wit::SetKind::Ipv4HostPorts => NftSetKind::HostPorts4,
+        wit::SetKind::Ipv6HostPorts => NftSetKind::HostPorts6,
+        wit::SetKind::Ipv4Marks => NftSetKind::Marks4,
+        wit::SetKind::Ipv6Marks => NftSetKind::Marks6,
     }
 }
 
@@ -35,6 +43,18 @@ pub(super) fn element(element: &wit::Element) -> Answer<NftElement> {
         wit::Element::Ports(range) => {
             Err(Refusal::invalid(format!("{}-{} is no range of ports", range.first, range.last)))
         }
+        wit::Element::HostPort(wit::HostPortTarget { protocol, port, address, target_port }) => {
+            if !nftables::WITH_PORTS.contains(protocol) || *port == 0 || *target_port == 0 {
+                return Err(Refusal::invalid(format!(
+                    "port {port} of protocol {protocol} to port {target_port}: ports are 1 to 65535, of TCP, UDP or SCTP"
+                )));
+            }
+            let to = SocketAddr::new(convert::address(*address), *target_port);
+            Ok(NftElement::HostPort { protocol: *protocol, port: *port, to })
+        }
+        wit::Element::Mark(wit::NetworkMark { network, mark }) => {
+            Ok(NftElement::Mark(convert::network(*network)?.trunc(), *mark))
+        }
     }
 }
 
@@ -42,6 +62,15 @@ pub(super) fn shown(element: NftElement) -> wit::Element {
     match element {
         NftElement::Network(net) => wit::Element::Network(convert::network_to_wit(net)),
         NftElement::Ports(first, last) => wit::Element::Ports(wit::PortRange { first, last }),
+        NftElement::HostPort { protocol, port, to } => wit::Element::HostPort(wit::HostPortTarget {
+            protocol,
+            port,
+            address: convert::address_to_wit(to.ip()),
+            target_port: to.port(),
+        }),
+        NftElement::Mark(net, mark) => {
+            wit::Element::Mark(wit::NetworkMark { network: convert::network_to_wit(net), mark })
+        }
     }
 }
 
@@ -63,10 +92,20 @@ fn rule_in(
     does: &wit::Action,
 ) -> Answer<WantedNftRule> {
     nftables::check_count(conditions.len())?;
+    let conditions = conditions.iter().map(|given| condition(call, given)).collect::<Answer<Vec<_>>>()?;
+    rule_of(chain, conditions, statements, does)
+}
+
+/// A rule with these conditions.
+pub(super) fn rule_of(
+    chain: NftChain,
+    conditions: Vec<WantedCondition>,
+    statements: &[wit::Statement],
+    does: &wit::Action,
+) -> Answer<WantedNftRule> {
     if statements.len() > STATEMENTS {
         return Err(Refusal::invalid(format!("a rule has at most {STATEMENTS} statements")));
     }
-    let conditions = conditions.iter().map(|given| condition(call, given)).collect::<Answer<Vec<_>>>()?;
     nftables::check_ports(&conditions)?;
     let statements = statements.iter().map(statement).collect::<Answer<Vec<_>>>()?;
     if statements.iter().filter(|statement| **statement == NftStatement::Counter).count() > 1 {
@@ -90,8 +129,12 @@ fn has_protocol(conditions: &[WantedCondition], any: &[u8]) -> bool {
 }
 
 fn condition(call: &CallState, given: &wit::PacketCondition) -> Answer<WantedCondition> {
+    Ok(WantedCondition { property: property(call, &given.property)?, negated: given.negated })
+}
+
+pub(super) fn property(call: &CallState, property: &wit::PacketProperty) -> Answer<WantedProperty> {
     use WantedProperty::Other;
-    let property = match &given.property {
+    Ok(match property {
         wit::PacketProperty::Plain(property) => nftables::property(call, property)?,
         wit::PacketProperty::Member(member) => WantedProperty::Member(field(&member.field), member.set.clone()),
         wit::PacketProperty::Mark(mark) => {
@@ -106,8 +149,7 @@ fn condition(call: &CallState, given: &wit::PacketCondition) -> Answer<WantedCon
             Other(NftProperty::TcpFlags { set, mask })
         }
         wit::PacketProperty::IcmpType(number) => Other(NftProperty::IcmpType(*number)),
-    };
-    Ok(WantedCondition { property, negated: given.negated })
+    })
 }
 
 fn field(field: &wit::PacketField) -> NftField {
@@ -150,6 +192,11 @@ fn statement(statement: &wit::Statement) -> Answer<NftStatement> {
             check_mark(mark)?;
             NftStatement::SetMark { value: mark.value, mask: mark.mask }
         }
+        wit::Statement::SetMarkBy(lookup) => NftStatement::SetMarkBy {
+            field: field(&lookup.field),
+            map: NftMap { name: lookup.set.clone(), kind: NftSetKind::Marks4 },
+            mask: lookup.mask,
+        },
         wit::Statement::ClampSegmentSize(wit::SegmentSize::Route) => NftStatement::ClampSegments(None),
         wit::Statement::ClampSegmentSize(wit::SegmentSize::Exact(size)) if SEGMENTS.contains(size) => {
             NftStatement::ClampSegments(Some(*size))
@@ -185,6 +232,9 @@ fn action(action: &wit::Action) -> Answer<NftVerdict> {
         wit::Action::Jump(to) => NftVerdict::Jump(to.clone()),
         wit::Action::Goto(to) => NftVerdict::Goto(to.clone()),
         wit::Action::Return => NftVerdict::Return,
+        wit::Action::DestinationNatBy(map) => {
+            NftVerdict::DestinationNatBy(NftMap { name: map.clone(), kind: NftSetKind::HostPorts4 })
+        }
     })
 }
 

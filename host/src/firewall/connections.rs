@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Keeper;
-use kernel::{HostPort, NftVerdict, Stale, StalePort};
+use kernel::{HostPort, NftElement, NftVerdict, Stale, StalePort};
 use store::Thing;
 
 /// How long the thread waits for more: an operation that takes a port from an endpoint mostly removes this, too.
@@ -93,9 +93,12 @@ fn work(keeper: &Keeper) {
     }
 }
 
-/// The port of the host whose packets a rule sends elsewhere: one that its owner holds. What comes in by the driver's own link is no matter of
-/// the host's.
+/// The port of the host whose packets a rule, or what is in a map, sends elsewhere: one that its owner holds. What comes in by the driver's own
+/// link is no matter of the host's.
 pub fn translated(thing: &Thing) -> Option<StalePort> {
+    if let Thing::NftElement { element: NftElement::HostPort { protocol, port, to }, .. } = thing {
+        return Some(StalePort { protocol: *protocol, ports: (*port, *port), host: None, target: to.ip() });
+    }
     let Thing::NftRule { rule: Some(rule), port: Some(HostPort { protocol, port, more, address }), .. } = thing else {
         return None;
     };

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::Transaction;
 use grant::Granted;
 use grant::gate::sets::{GoneElements, GoneSet, NewElements, NewSet, SeenSet, no_set};
-use kernel::{Change, Namespace, NftCount, NftElement, NftHandle, NftProperty, NftRule, NftVerdict};
+use kernel::{Change, Namespace, NftCount, NftElement, NftHandle, NftVerdict};
 use store::{self, Thing};
 
 impl Transaction {
@@ -66,7 +66,7 @@ impl Transaction {
         for object in self.there()? {
             match &object.thing {
                 Thing::NftElement { set, element, .. } => elements.entry(set).or_default().push(*element),
-                Thing::NftRule { rule: Some(rule), .. } => used.extend(looked_into(rule)),
+                Thing::NftRule { rule: Some(rule), .. } => used.extend(rule.sets()),
                 _ => {}
             }
         }
@@ -131,11 +131,4 @@ impl Transaction {
         };
         Ok(ids.iter().map(counted).collect())
     }
-}
-
-fn looked_into(rule: &NftRule) -> impl Iterator<Item = &str> {
-    rule.conditions.iter().filter_map(|condition| match &condition.property {
-        NftProperty::Member(member) => Some(member.set.as_str()),
-        _ => None,
-    })
 }

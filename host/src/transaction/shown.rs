@@ -101,6 +101,9 @@ fn of_packets(rule: &NftRule, names: &BTreeMap<u32, &str>) -> String {
             NftProperty::Mark { value, mask } => format!("mark {value:#x}/{mask:#x}"),
             NftProperty::TcpFlags { set, mask } => format!("tcp flags {set:#x}/{mask:#x}"),
             NftProperty::IcmpType(number) => format!("icmp type {number}"),
+            NftProperty::EtherSource(mac) => format!("ether saddr {mac}"),
+            NftProperty::EtherDestination(mac) => format!("ether daddr {mac}"),
+            NftProperty::EtherType(number) => format!("ether type {number:#06x}"),
         };
         if condition.negated { format!("not {text}") } else { text }
     });
@@ -114,6 +117,7 @@ fn of_packets(rule: &NftRule, names: &BTreeMap<u32, &str>) -> String {
         NftVerdict::Masquerade => "masquerade".to_owned(),
         NftVerdict::SourceNat(address, port) => format!("snat to {}", to(address, port)),
         NftVerdict::DestinationNat(address, port) => format!("dnat to {}", to(address, port)),
+        NftVerdict::DestinationNatBy(map) => format!("dnat by @{}", map.name),
         NftVerdict::Proceed => "go on".to_owned(),
         NftVerdict::Reject(rejection) => format!("reject {rejection:?}"),
         NftVerdict::Log { prefix, rate } => format!("log {prefix:?}, {rate} a second"),
@@ -128,6 +132,9 @@ fn of_packets(rule: &NftRule, names: &BTreeMap<u32, &str>) -> String {
             format!("limit {how}{amount} {unit} a second")
         }
         NftStatement::SetMark { value, mask } => format!("set mark {value:#x}/{mask:#x}"),
+        NftStatement::SetMarkBy { field, map, mask } => {
+            format!("set mark {mask:#x} by {} @{}", part(*field), map.name)
+        }
         NftStatement::ClampSegments(Some(size)) => format!("clamp segments to {size}"),
         NftStatement::ClampSegments(None) => "clamp segments to the route".to_owned(),
         NftStatement::Untrack => "untrack".to_owned(),

@@ -199,6 +199,7 @@ impl View for Transaction {
         let ports =
             self.there()?.filter(|object| object.endpoint == self.owner.endpoint).filter_map(|o| match o.thing {
                 Thing::NftRule { port, .. } => port,
+                Thing::NftElement { element, .. } => element.host_port(),
                 _ => None,
             });
         Ok(ports.collect())

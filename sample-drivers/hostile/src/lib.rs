@@ -6,8 +6,10 @@
 mod amounts;
 mod chains;
 mod foreign;
+mod frames;
 mod heaps;
 mod join;
+mod maps;
 mod options;
 mod packets;
 mod paths;
@@ -63,7 +65,9 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         shapes::ATTACKS,
         tunnels::ATTACKS,
         packets::ATTACKS,
+        maps::ATTACKS,
         chains::ATTACKS,
+        frames::ATTACKS,
         rules::ATTACKS,
         ties::ATTACKS,
         texts::ATTACKS,

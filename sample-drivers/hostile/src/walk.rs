@@ -9,7 +9,7 @@ use pontoon_sdk::routes::{self, Route};
 use pontoon_sdk::sysctls::{self, LinkSysctl, NamespaceSysctl, NeighbourSysctl};
 use pontoon_sdk::{
     Error, IpamData, MacAddress, NetworkInfo, ObjectType, Protocol, Result, addresses, chains, clock, configuration,
-    forwarding, log, namespaces, nftables, ports, random, rules, shaping, store, tables,
+    forwarding, frames, log, namespaces, nftables, ports, random, rules, shaping, store, tables,
 };
 
 /// Calls them. The answers are in the host's audit.
@@ -32,6 +32,7 @@ pub(crate) fn walk(info: &NetworkInfo) -> Result<()> {
     let _ = (packets::add_set(None, "s", SetKind::Ports), packets::list_sets(), packets::remove_set("s"));
     let _ = (packets::add_elements("s", &[]), packets::list_elements("s"), packets::remove_elements("s", &[]));
     let _ = (packets::add(None, &[]), packets::counters(&[]));
+    let _ = frames::add(None, &[]);
     let _ = (chains::add(None, "c", Chain::FORWARD), chains::list(), chains::add_rules("c", &[]), chains::remove("c"));
     let (source, destination, input_link, mark) = (Some("192.0.2.0/24".parse()?), None, None, None);
     let rule = [rules::Rule { priority: 7, source, destination, input_link, mark, table: 9 }];

@@ -10,6 +10,7 @@ use kernel::{HostPort, LinkInfo, Mark, Proxy, RoutePath, Way};
 use pontoon::capability::CallState;
 
 use super::machine::Machine;
+use super::mapped::{Leads, Mapped};
 use super::packet_rule::{Deed, Named, PacketRule, Test};
 use super::seen::{About, HOST, Seen, Space};
 
@@ -286,6 +287,11 @@ impl Judge<'_> {
                     None => {}
                 }
             }
+            for mapped in &space.mapped {
+                if let Some(number) = drivers.iter().position(|driver| driver.table == mapped.table) {
+                    self.mapped(number, mapped);
+                }
+            }
         }
         self.complaints
     }
@@ -539,9 +545,10 @@ impl Judge<'_> {
         let (to_own, from_own) = match rule.deed {
             Deed::Destination(to) => (driver.reaches_host(to), true),
             Deed::Source(to) => (true, driver.reaches_host(to)),
-            Deed::Plain => (true, true),
+            Deed::Plain | Deed::ByMap => (true, true),
         };
         let tied = tied || matches!(rule.deed, Deed::Destination(to) if driver.reaches(to.into()));
+        let tied = tied || rule.deed == Deed::ByMap;
         let redirects = match rule.deed {
             Deed::Destination(to) => self.may_redirect(number, rule, to, &own),
             _ => true,
@@ -560,6 +567,24 @@ impl Judge<'_> {
         self.must(number, tracks, || format!("it keeps packets untracked without the permission: {text}"));
         if let Some(link) = stranger {
             self.complain(number, format!("{link:?} is not its own, or not there: {text}"));
+        }
+    }
+
+    /// What an element of a map does is what a rule may: packets go to own addresses only, those of a port that is held, and marks are granted.
+    fn mapped(&mut self, number: usize, mapped: &Mapped) {
+        let (driver, text) = (&self.drivers[number], &mapped.text);
+        match mapped.leads {
+            Leads::Port(protocol, port, to) => {
+                let address = if to.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
+                let held = self.machine.is_held(HostPort { protocol, port, more: 0, address });
+                let (own, may) = (driver.reaches_host(to), driver.may(Permission::HostPorts) && held);
+                self.must(number, own, || format!("it sends packets to an address that is not its own: {text}"));
+                self.must(number, may, || format!("it takes packets that are somebody else's: {text}"));
+            }
+            Leads::Mark(mark) => {
+                let granted = mark & !driver.grant.mark_bits.0 == 0;
+                self.must(number, granted, || format!("it sets bits of marks that its grant does not name: {text}"));
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! - `machine`: a host with what an operator has on it; `stage`: drivers and their calls on it
 //! - `chance`: random grants and host calls; `newer`: those of 0.1.1
-//! - `seen`: what the machine has; `packet_rule`: a packet rule of it
+//! - `seen`: what the machine has; `packet_rule`: a packet rule of it; `mapped`: what is in maps
 //! - `judge`: the oracle
 //!
 //! A sequence is known by its seed: `PONTOON_ORACLE=SEED` repeats one, `SEED-SEED` many, `PONTOON_ORACLE_REAL` those on the real kernel.
@@ -24,6 +24,7 @@
 mod chance;
 mod judge;
 mod machine;
+mod mapped;
 mod newer;
 mod packet_rule;
 mod seen;

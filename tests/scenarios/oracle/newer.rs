@@ -2,15 +2,16 @@
 
 use ask::links::{LinkEnd, LinkName, UdpEndpoint, WireguardPeer};
 use ask::nftables::{
-    Action, Condition, Element, MarkBits, Member, PacketCondition, PacketField, PacketLog, PacketProperty, PacketRule,
-    PortRange, Property, Rate, RateUnit, Rejection, Rule, SegmentSize, SetKind, Statement, TcpFlags, TcpFlagsMatch,
+    Action, Chain, ChainType, Condition, Element, Hook, HostPortTarget, MarkBits, MarkLookup, Member, NetworkMark,
+    PacketCondition, PacketField, PacketLog, PacketProperty, PacketRule, PortRange, Property, Rate, RateUnit,
+    Rejection, Rule, SegmentSize, SetKind, Statement, TcpFlags, TcpFlagsMatch,
 };
 use ask::types::{IpAddress, IpNetwork};
 use ask::{Ask, Bytes, shaping};
 
 use super::chance::Asking;
 
-const SETS: [&str; 3] = ["s", "t", "p"];
+const SETS: [&str; 5] = ["s", "t", "p", "m", "k"];
 /// What a peer's key can be.
 const KEYS: [u8; 3] = [1, 2, 3];
 const TCP: u8 = 6;
@@ -47,9 +48,11 @@ impl Asking<'_> {
         let set = self.set_name();
         match self.random.u8(..8) {
             0..=2 => {
-                // The last is of ports, mostly.
+                // Mostly as their names say.
                 let kind = match (set.as_str(), self.percent(90)) {
                     ("p", true) => SetKind::Ports,
+                    ("m", true) => SetKind::Ipv4HostPorts,
+                    ("k", true) => SetKind::Ipv4Marks,
                     (_, true) => SetKind::Ipv4,
                     (_, false) => SetKind::Ipv6,
                 };
@@ -64,6 +67,11 @@ impl Asking<'_> {
     fn elements(&mut self, set: &str) -> Vec<Element> {
         match set {
             "p" => self.some(2, |a| Element::Ports(PortRange { first: a.port(), last: 9_000 })),
+            "m" => self.some(2, |a| {
+                let (protocol, port, address) = (a.one(&[6, 17]), a.port(), a.net().address);
+                Element::HostPort(HostPortTarget { protocol, port, address, target_port: 80 })
+            }),
+            "k" => self.some(2, |a| Element::Mark(NetworkMark { network: a.net(), mark: a.one(&[0x100, 0x200, 1]) })),
             _ => self.some(2, |a| Element::Network(a.net())),
         }
     }
@@ -75,6 +83,12 @@ impl Asking<'_> {
             |Condition { property, negated }| PacketCondition { property: PacketProperty::Plain(property), negated };
         let mut all: Vec<_> = conditions.into_iter().map(plain).collect();
         all.extend(self.more_conditions());
+        if self.percent(10) {
+            let chain =
+                Chain { chain_type: ChainType::Nat, hook: self.one(&[Hook::Prerouting, Hook::Output]), priority: -100 };
+            let action = Action::DestinationNatBy(if self.percent(80) { "m".to_owned() } else { self.set_name() });
+            return PacketRule { chain, conditions: all, statements: Vec::new(), action };
+        }
         let action = match self.random.u8(..10) {
             0 => Action::Proceed,
             1 => Action::Reject(self.one(&[Rejection::PortUnreachable, Rejection::TcpReset])),
@@ -108,7 +122,11 @@ impl Asking<'_> {
 
     fn statement(&mut self) -> Statement {
         let mark = |value, mask| Statement::SetMark(MarkBits { value, mask });
-        match self.random.u8(..7) {
+        match self.random.u8(..8) {
+            7 => {
+                let field = self.one(&[PacketField::Source, PacketField::Destination]);
+                Statement::SetMarkBy(MarkLookup { field, set: "k".into(), mask: self.one(&[0, 0x300, u32::MAX]) })
+            }
             0 | 1 => Statement::Counter,
             2 => Statement::Limit(Rate { amount: 10, unit: RateUnit::Packets, burst: 5, over: self.percent(50) }),
             3 => self.one(&[mark(0x100, 0x300), mark(0, 0xff00), mark(0xff00, 0xff00)]),

@@ -60,6 +60,8 @@ pub enum Deed {
     Plain,
     Source(IpAddr),
     Destination(IpAddr),
+    /// Where a map says: its elements are judged one by one.
+    ByMap,
 }
 
 /// The comment of a rule that leads to those of one port each, and does nothing else.
@@ -126,6 +128,7 @@ impl PacketRule {
         };
         let chain = chains.iter().find(same).map_or(&Value::Null, |chain| *chain);
         let (mut tests, mut deed, mut beside) = (Vec::new(), Deed::Plain, Beside::default());
+        let mut lost = u32::MAX;
         for part in rule["expr"].as_array().unwrap() {
             let address = |part: &Value| part["addr"].as_str().unwrap().parse().unwrap();
             match part.as_object().unwrap().iter().next().unwrap() {
@@ -136,7 +139,12 @@ impl PacketRule {
                         implied.map(|_| (Test::Protocol(protocol(&part["left"]["payload"]["protocol"])), false)),
                     );
                     tests.push(matched(part));
+                    // What a mark from a map takes away, at most.
+                    if part["left"]["&"][0]["meta"]["key"] == "mark" && part["right"] == 0 && part["op"] == "==" {
+                        lost = part["left"]["&"][1].as_u64().map_or(lost, |mask| !u32::try_from(mask).unwrap());
+                    }
                 }
+                (key, part) if key == "mangle" && part["value"]["map"].is_object() => beside.marks |= lost,
                 (key, part) if key == "mangle" && part["key"]["meta"]["key"] == "mark" => {
                     let [none, all] = [0, u32::MAX].map(|mark| evaluated(&part["value"], mark));
                     // A bit that stays is what it was, whatever that is. All are set, where it is said otherwise.
@@ -145,6 +153,7 @@ impl PacketRule {
                 (key, _) if key == "log" => beside.logs = true,
                 (key, _) if key == "notrack" => beside.untracks = true,
                 (key, part) if key == "snat" => deed = Deed::Source(address(part)),
+                (key, part) if key == "dnat" && part["addr"].is_object() => deed = Deed::ByMap,
                 (key, part) if key == "dnat" => deed = Deed::Destination(address(part)),
                 _ => {}
             }
@@ -233,7 +242,7 @@ fn matched(part: &Value) -> (Test, bool) {
     (test, part["op"] != "==" && part["op"] != "in")
 }
 
-fn protocol(value: &Value) -> u8 {
+pub fn protocol(value: &Value) -> u8 {
     match value.as_str() {
         Some("tcp") => 6,
         Some("udp") => 17,
@@ -274,6 +283,10 @@ struct Registers {
     /// The last value that was put into a register for a translation.
     value: Vec<u8>,
     ipv6: bool,
+    /// The bits of marks that others may have where the rule goes on; none: all.
+    spared: Option<u32>,
+    /// A map was looked up.
+    mapped: bool,
 }
 
 impl Registers {
@@ -283,6 +296,8 @@ impl Registers {
             let (name, data) = (text_of(element, 1), part(element, 2).unwrap_or_default());
             let number = |kind| part(data, kind).map_or(0, big);
             match name.as_str() {
+                "lookup" => self.mapped |= part(data, 3).is_some(),
+                "meta" if part(data, 3).is_some() && self.mapped => beside.marks |= self.spared.unwrap_or(u32::MAX),
                 "meta" if part(data, 3).is_some() => {
                     let kept = self.mask.as_ref().and_then(|mask| mask.as_slice().try_into().ok());
                     beside.marks |= !kept.map_or(0, u32::from_ne_bytes);
@@ -298,6 +313,7 @@ impl Registers {
                 "range" => tests.push((Test::Other, true)),
                 "immediate" => self.value.extend(part(data, 2).and_then(|v| part(v, 1)).unwrap_or_default()),
                 "nat" if number(1) == 0 => deed = Deed::Source(address_of(&self.value)),
+                "nat" if self.mapped => deed = Deed::ByMap,
                 "nat" => deed = Deed::Destination(address_of(&self.value)),
                 _ => {}
             }
@@ -313,6 +329,9 @@ impl Registers {
     fn compared(&mut self, how: u32, value: &[u8]) -> Option<(Test, bool)> {
         let name = || Named::ByName(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned());
         let index = || Named::ByIndex(u32::from_ne_bytes(value.try_into().unwrap()));
+        if let (Loaded::Meta(3), Some(mask), [0, 0, 0, 0], 0) = (&self.loaded, &self.mask, value, how) {
+            self.spared = Some(!u32::from_ne_bytes(mask.as_slice().try_into().unwrap()));
+        }
         let test = match self.loaded {
             Loaded::Meta(4) => Test::In(index()),
             Loaded::Meta(5) => Test::Out(index()),

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use kernel::{Fake, Kernel, LinkInfo, LinkKey, Mark, Namespace, Neighbour, Proxy, Route, RoutePath, Rule, Sysctl};
 use serde_json::{Deserializer, Value};
 
+use super::mapped::Mapped;
 use super::packet_rule::{LEADS, PacketRule};
 
 /// The namespace that Pontoon works in, among the paths of others.
@@ -65,6 +66,8 @@ pub struct Space {
     pub paths: Vec<RoutePath>,
     pub proxies: Vec<Proxy>,
     pub packet_rules: Vec<PacketRule>,
+    /// What is in maps.
+    pub mapped: Vec<Mapped>,
     /// Of a link, or of the namespace.
     pub settings: BTreeMap<(Option<u32>, &'static str), i32>,
     /// The macvlans that take all of their parent's packets, and its MAC.
@@ -109,6 +112,7 @@ impl Space {
             paths: kernel.paths(&at).unwrap(),
             proxies: every.iter().flat_map(|link| kernel.proxies(link).unwrap()).collect(),
             packet_rules: Vec::new(),
+            mapped: Vec::new(),
             passthru: Vec::new(),
             under_tunnels: BTreeMap::new(),
             on_others: BTreeSet::new(),
@@ -170,6 +174,7 @@ impl Space {
             self.under_tunnels.extend(under.filter(|_| line.contains(" Some(\"")).map(|name| (index, name.to_owned())));
         }
         self.packet_rules.extend(PacketRule::of_fake(line));
+        self.mapped.extend(Mapped::of_fake(line));
         let own = matches!(about, About::Link(index) if self.is_own(index));
         // A bridge's MAC follows its ports', until somebody chooses one: then it stays, also when that is undone.
         let line = match line.split_once(" bridge ").zip(line.split_once(" mtu ")).filter(|_| own) {
@@ -265,7 +270,14 @@ impl Space {
                         self.packet_rules.push(rule);
                     }
                 }
-                _ => self.note(About::Table(table), format!("nft {kind} {plain}")),
+                _ => {
+                    if kind == "map" {
+                        self.mapped.extend(Mapped::of_real(what));
+                    }
+                    // In no certain order.
+                    plain["elem"].as_array_mut().into_iter().for_each(|all| all.sort_by_key(Value::to_string));
+                    self.note(About::Table(table), format!("nft {kind} {plain}"));
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ import (
 type Error = pontoon_driver_types.Error
 type IpAddress = pontoon_driver_types.IpAddress
 type IpNetwork = pontoon_driver_types.IpNetwork
+type MacAddress = witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8]
 type Link = pontoon_driver_links.Link
 type Namespace = pontoon_driver_namespaces.Namespace
 
@@ -255,16 +256,43 @@ const (
 	SetKindIpv4  uint8 = 0
 	SetKindIpv6  uint8 = 1
 	SetKindPorts uint8 = 2
+	// From ports of the host to IPv4 addresses and ports.
+	SetKindIpv4HostPorts uint8 = 3
+	SetKindIpv6HostPorts uint8 = 4
+	// From IPv4 addresses to packets' marks.
+	SetKindIpv4Marks uint8 = 5
+	SetKindIpv6Marks uint8 = 6
 )
 
-// What is in a set.
+// What is in a set. The last four are maps: what is in them leads to something, which a rule does (`destination-nat-by`, `set-mark-by`).
 type SetKind = uint8
+
+// Where packets go that come to a port of the host's, on every address of the target's family.
+type HostPortTarget struct {
+	// TCP 6, UDP 17 or SCTP 132.
+	Protocol uint8
+	// One that `ports.take` or `take-range` gave to the call's owner, on every address (0.0.0.0 or ::).
+	Port uint16
+	// In one of the network's pools, as with `destination-nat`.
+	Address    pontoon_driver_types.IpAddress
+	TargetPort uint16
+}
+
+type NetworkMark struct {
+	Network pontoon_driver_types.IpNetwork
+	// Of bits that the grant names (`mark-bits`).
+	Mark uint32
+}
 
 const (
 	// Of a set of that family. One address is a network of its full length.
 	ElementNetwork uint8 = 0
 	// Of a set of ports.
 	ElementPorts uint8 = 1
+	// Of a map of the host's ports.
+	ElementHostPort uint8 = 2
+	// Of a map of marks of that family.
+	ElementMark uint8 = 3
 )
 
 type Element struct {
@@ -288,12 +316,30 @@ func (self Element) Ports() PortRange {
 	}
 	return self.value.(PortRange)
 }
+func (self Element) HostPort() HostPortTarget {
+	if self.tag != ElementHostPort {
+		panic("tag mismatch")
+	}
+	return self.value.(HostPortTarget)
+}
+func (self Element) Mark() NetworkMark {
+	if self.tag != ElementMark {
+		panic("tag mismatch")
+	}
+	return self.value.(NetworkMark)
+}
 
 func MakeElementNetwork(value pontoon_driver_types.IpNetwork) Element {
 	return Element{ElementNetwork, value}
 }
 func MakeElementPorts(value PortRange) Element {
 	return Element{ElementPorts, value}
+}
+func MakeElementHostPort(value HostPortTarget) Element {
+	return Element{ElementHostPort, value}
+}
+func MakeElementMark(value NetworkMark) Element {
+	return Element{ElementMark, value}
 }
 
 const (
@@ -303,7 +349,7 @@ const (
 	PacketFieldDestinationPort uint8 = 3
 )
 
-// Which part of a packet a set is looked into for.
+// Which part of a packet a set or a map is looked into for.
 type PacketField = uint8
 
 // A set has a part of the packet in it.
@@ -459,6 +505,16 @@ func MakeSegmentSizeExact(value uint16) SegmentSize {
 	return SegmentSize{SegmentSizeExact, value}
 }
 
+// A mark from a map.
+type MarkLookup struct {
+	// An address.
+	Field PacketField
+	// A map of marks, of the network's or of the same endpoint's, in the rule's namespace.
+	Set string
+	// The bits that the packet's mark may have before. The grant names them (`mark-bits`).
+	Mask uint32
+}
+
 const (
 	// Counts packets and bytes: see `read-counters`. Once in a rule.
 	StatementCounter uint8 = 0
@@ -466,11 +522,14 @@ const (
 	StatementLimit uint8 = 1
 	// Sets bits of the packet's mark. The grant names them (`mark-bits`).
 	StatementSetMark uint8 = 2
+	// The packet's mark becomes what the map has for the address. The rule ends where it has nothing, and where the mark has other bits than the
+	// mask's, which would be lost.
+	StatementSetMarkBy uint8 = 3
 	// Needs a `protocol` of TCP. `route` at `forward`, `output` and `postrouting`.
-	StatementClampSegmentSize uint8 = 3
+	StatementClampSegmentSize uint8 = 4
 	// The packet is in no connection: nothing translates it. Before connection tracking only: at `prerouting` or `output`, with a priority below
 	// -200. It is a permission of its own (`untracked-packets`).
-	StatementUntrack uint8 = 4
+	StatementUntrack uint8 = 5
 )
 
 // What a rule does before its action, in order.
@@ -495,6 +554,12 @@ func (self Statement) SetMark() MarkBits {
 	}
 	return self.value.(MarkBits)
 }
+func (self Statement) SetMarkBy() MarkLookup {
+	if self.tag != StatementSetMarkBy {
+		panic("tag mismatch")
+	}
+	return self.value.(MarkLookup)
+}
 func (self Statement) ClampSegmentSize() SegmentSize {
 	if self.tag != StatementClampSegmentSize {
 		panic("tag mismatch")
@@ -510,6 +575,9 @@ func MakeStatementLimit(value Rate) Statement {
 }
 func MakeStatementSetMark(value MarkBits) Statement {
 	return Statement{StatementSetMark, value}
+}
+func MakeStatementSetMarkBy(value MarkLookup) Statement {
+	return Statement{StatementSetMarkBy, value}
 }
 func MakeStatementClampSegmentSize(value SegmentSize) Statement {
 	return Statement{StatementClampSegmentSize, value}
@@ -552,6 +620,9 @@ const (
 	ActionGoto uint8 = 5
 	// Back behind the rule that led here. In chains that `add-chain` made.
 	ActionReturn uint8 = 6
+	// What comes to a port of the host that the map of this name has goes where it says (`destination-nat`), and the rest to the next rule.
+	// The map is the network's or the same endpoint's, of the host's ports, in the rule's namespace. It ties the rule to the network.
+	ActionDestinationNatBy uint8 = 7
 )
 
 type Action struct {
@@ -593,6 +664,12 @@ func (self Action) Goto() string {
 	}
 	return self.value.(string)
 }
+func (self Action) DestinationNatBy() string {
+	if self.tag != ActionDestinationNatBy {
+		panic("tag mismatch")
+	}
+	return self.value.(string)
+}
 
 func MakeActionProceed() Action {
 	return Action{ActionProceed, nil}
@@ -615,6 +692,9 @@ func MakeActionGoto(value string) Action {
 func MakeActionReturn() Action {
 	return Action{ActionReturn, nil}
 }
+func MakeActionDestinationNatBy(value string) Action {
+	return Action{ActionDestinationNatBy, value}
+}
 
 // A rule with more than a `rule` has. Both stand in the same chains, and have ids of one kind. What is more in it ties no rule to the network.
 type PacketRule struct {
@@ -634,6 +714,82 @@ type ChainRule struct {
 	// As in a `packet-rule` of the base chain.
 	Statements []Statement
 	Action     Action
+}
+
+const (
+	// One of a packet, without sets, `destination-local`, `connection` and `destination-translated`.
+	FramePropertyPacket           uint8 = 0
+	FramePropertyEtherSource      uint8 = 1
+	FramePropertyEtherDestination uint8 = 2
+	// IPv4 0x0800, ARP 0x0806, IPv6 0x86dd.
+	FramePropertyEtherType uint8 = 3
+)
+
+// A property of what a bridge passes on.
+type FrameProperty struct {
+	tag   uint8
+	value any
+}
+
+func (self FrameProperty) Tag() uint8 {
+	return self.tag
+}
+
+func (self FrameProperty) Packet() PacketProperty {
+	if self.tag != FramePropertyPacket {
+		panic("tag mismatch")
+	}
+	return self.value.(PacketProperty)
+}
+func (self FrameProperty) EtherSource() witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8] {
+	if self.tag != FramePropertyEtherSource {
+		panic("tag mismatch")
+	}
+	return self.value.(witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8])
+}
+func (self FrameProperty) EtherDestination() witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8] {
+	if self.tag != FramePropertyEtherDestination {
+		panic("tag mismatch")
+	}
+	return self.value.(witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8])
+}
+func (self FrameProperty) EtherType() uint16 {
+	if self.tag != FramePropertyEtherType {
+		panic("tag mismatch")
+	}
+	return self.value.(uint16)
+}
+
+func MakeFramePropertyPacket(value PacketProperty) FrameProperty {
+	return FrameProperty{FramePropertyPacket, value}
+}
+func MakeFramePropertyEtherSource(value witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8]) FrameProperty {
+	return FrameProperty{FramePropertyEtherSource, value}
+}
+func MakeFramePropertyEtherDestination(value witTypes.Tuple6[uint8, uint8, uint8, uint8, uint8, uint8]) FrameProperty {
+	return FrameProperty{FramePropertyEtherDestination, value}
+}
+func MakeFramePropertyEtherType(value uint16) FrameProperty {
+	return FrameProperty{FramePropertyEtherType, value}
+}
+
+type FrameCondition struct {
+	Property FrameProperty
+	// Holds where the property does not.
+	Negated bool
+}
+
+// A rule for what comes to bridges and passes from port to port (family bridge), where `packet-rule`s see nothing of it.
+type FrameRule struct {
+	Hook Hook
+	// The lower, the sooner; br_netfilter's is 0, and -300 comes before it.
+	Priority int32
+	// All of them must hold; at most 16. One is an `input-link` or `output-link` of the driver's own: the port that it is about.
+	Conditions []FrameCondition
+	// At most 8: `counter`, `limit`, `set-mark`.
+	Statements []Statement
+	// `proceed`, `accept`, `drop` or `log`.
+	Action Action
 }
 
 type Counter struct {
@@ -1171,9 +1327,9 @@ func AddElements(set string, elements []Element) witTypes.Result[witTypes.Unit, 
 	pinner.Pin(utf8)
 	slice := elements
 	length := uint32(len(slice))
-	result := witRuntime.Allocate(pinner, uintptr(length*22), 2)
+	result := witRuntime.Allocate(pinner, uintptr(length*28), 4)
 	for index, element := range slice {
-		base := unsafe.Add(result, index*22)
+		base := unsafe.Add(result, index*28)
 
 		switch element.Tag() {
 		case ElementNetwork:
@@ -1183,34 +1339,97 @@ func AddElements(set string, elements []Element) witTypes.Result[witTypes.Unit, 
 			switch (payload).Address.Tag() {
 			case pontoon_driver_types.IpAddressIpv4:
 				payload := (payload).Address.Ipv4()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(0))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F0))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F1))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F2))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F3))
 
 			case pontoon_driver_types.IpAddressIpv6:
 				payload := (payload).Address.Ipv6()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(1))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F0))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F1))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F2))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F3))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F4))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F5))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F6))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F7))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F7))
 
 			default:
 				panic("unreachable")
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), 20)) = int8(int32((payload).PrefixLength))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 22)) = int8(int32((payload).PrefixLength))
 
 		case ElementPorts:
 			payload := element.Ports()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).First))
-			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).Last))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).First))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).Last))
+
+		case ElementHostPort:
+			payload := element.HostPort()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Protocol))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).Port))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 10)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 11)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 12)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 13)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 22)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 24)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 26)) = int16(int32((payload).TargetPort))
+
+		case ElementMark:
+			payload := element.Mark()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+
+			switch ((payload).Network).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := ((payload).Network).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := ((payload).Network).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 22)) = int8(int32(((payload).Network).PrefixLength))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 24)) = int32((payload).Mark)
 
 		default:
 			panic("unreachable")
@@ -1259,9 +1478,9 @@ func RemoveElements(set string, elements []Element) witTypes.Result[witTypes.Uni
 	pinner.Pin(utf8)
 	slice := elements
 	length := uint32(len(slice))
-	result := witRuntime.Allocate(pinner, uintptr(length*22), 2)
+	result := witRuntime.Allocate(pinner, uintptr(length*28), 4)
 	for index, element := range slice {
-		base := unsafe.Add(result, index*22)
+		base := unsafe.Add(result, index*28)
 
 		switch element.Tag() {
 		case ElementNetwork:
@@ -1271,34 +1490,97 @@ func RemoveElements(set string, elements []Element) witTypes.Result[witTypes.Uni
 			switch (payload).Address.Tag() {
 			case pontoon_driver_types.IpAddressIpv4:
 				payload := (payload).Address.Ipv4()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(0))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F0))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 5)) = int8(int32((payload).F1))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F2))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F3))
 
 			case pontoon_driver_types.IpAddressIpv6:
 				payload := (payload).Address.Ipv6()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 2)) = int8(int32(1))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).F0))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F1))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F2))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F3))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F4))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F5))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F6))
-				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F7))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F7))
 
 			default:
 				panic("unreachable")
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), 20)) = int8(int32((payload).PrefixLength))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 22)) = int8(int32((payload).PrefixLength))
 
 		case ElementPorts:
 			payload := element.Ports()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-			*(*int16)(unsafe.Add(unsafe.Pointer(base), 2)) = int16(int32((payload).First))
-			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).Last))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32((payload).First))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).Last))
+
+		case ElementHostPort:
+			payload := element.HostPort()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Protocol))
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).Port))
+
+			switch (payload).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := (payload).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 10)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 11)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 12)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 13)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := (payload).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 22)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 24)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int16)(unsafe.Add(unsafe.Pointer(base), 26)) = int16(int32((payload).TargetPort))
+
+		case ElementMark:
+			payload := element.Mark()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+
+			switch ((payload).Network).Address.Tag() {
+			case pontoon_driver_types.IpAddressIpv4:
+				payload := ((payload).Network).Address.Ipv4()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 6)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 7)) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 9)) = int8(int32((payload).F3))
+
+			case pontoon_driver_types.IpAddressIpv6:
+				payload := ((payload).Network).Address.Ipv6()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32((payload).F0))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 8)) = int16(int32((payload).F1))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 10)) = int16(int32((payload).F2))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 12)) = int16(int32((payload).F3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 14)) = int16(int32((payload).F4))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 16)) = int16(int32((payload).F5))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 18)) = int16(int32((payload).F6))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 20)) = int16(int32((payload).F7))
+
+			default:
+				panic("unreachable")
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), 22)) = int8(int32(((payload).Network).PrefixLength))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), 24)) = int32((payload).Mark)
 
 		default:
 			panic("unreachable")
@@ -1346,43 +1628,77 @@ func ListElements(set string) witTypes.Result[[]Element, pontoon_driver_types.Er
 	utf8 := unsafe.Pointer(unsafe.StringData(set))
 	pinner.Pin(utf8)
 	wasm_import_list_elements(uintptr(utf8), uint32(len(set)), returnArea)
-	var result1 witTypes.Result[[]Element, pontoon_driver_types.Error]
+	var result3 witTypes.Result[[]Element, pontoon_driver_types.Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:
 		result := make([]Element, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
 		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
-			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*22)
-			var variant0 Element
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*28)
+			var variant2 Element
 			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))) {
 			case 0:
 				var variant pontoon_driver_types.IpAddress
-				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2))) {
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))) {
 				case 0:
 
-					variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 5)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 7))))})
+					variant = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 7)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 9))))})
 
 				case 1:
 
-					variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18))))})
+					variant = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 20))))})
 
 				default:
 					panic("unreachable")
 				}
 
-				variant0 = MakeElementNetwork(pontoon_driver_types.IpNetwork{Address: variant, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 20))))})
+				variant2 = MakeElementNetwork(pontoon_driver_types.IpNetwork{Address: variant, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 22))))})
 
 			case 1:
 
-				variant0 = MakeElementPorts(PortRange{First: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 2)))), Last: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))))})
+				variant2 = MakeElementPorts(PortRange{First: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), Last: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6))))})
+
+			case 2:
+				var variant0 pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8))) {
+				case 0:
+
+					variant0 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 11)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 13))))})
+
+				case 1:
+
+					variant0 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 20)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 22)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				variant2 = MakeElementHostPort(HostPortTarget{Protocol: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))), Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), Address: variant0, TargetPort: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 26))))})
+
+			case 3:
+				var variant1 pontoon_driver_types.IpAddress
+				switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))) {
+				case 0:
+
+					variant1 = pontoon_driver_types.MakeIpAddressIpv4(witTypes.Tuple4[uint8, uint8, uint8, uint8]{F0: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F1: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 7)))), F2: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F3: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 9))))})
+
+				case 1:
+
+					variant1 = pontoon_driver_types.MakeIpAddressIpv6(witTypes.Tuple8[uint16, uint16, uint16, uint16, uint16, uint16, uint16, uint16]{F0: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 6)))), F1: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), F2: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 10)))), F3: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 12)))), F4: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 14)))), F5: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)))), F6: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 18)))), F7: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 20))))})
+
+				default:
+					panic("unreachable")
+				}
+
+				variant2 = MakeElementMark(NetworkMark{Network: pontoon_driver_types.IpNetwork{Address: variant1, PrefixLength: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 22))))}, Mark: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 24)))})
 
 			default:
 				panic("unreachable")
 			}
 
-			result = append(result, variant0)
+			result = append(result, variant2)
 		}
 
-		result1 = witTypes.Ok[[]Element, pontoon_driver_types.Error](result)
+		result3 = witTypes.Ok[[]Element, pontoon_driver_types.Error](result)
 	case 1:
 		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 		var option witTypes.Option[uint32]
@@ -1397,12 +1713,12 @@ func ListElements(set string) witTypes.Result[[]Element, pontoon_driver_types.Er
 			panic("unreachable")
 		}
 
-		result1 = witTypes.Err[[]Element, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+		result3 = witTypes.Err[[]Element, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
 	default:
 		panic("unreachable")
 	}
-	result2 := result1
-	return result2
+	result4 := result3
+	return result4
 
 }
 
@@ -1429,11 +1745,11 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 	default:
 		panic("unreachable")
 	}
-	slice9 := rules
-	length11 := uint32(len(slice9))
-	result10 := witRuntime.Allocate(pinner, uintptr(length11*(32+5*4)), 4)
-	for index, element := range slice9 {
-		base := unsafe.Add(result10, index*(32+5*4))
+	slice11 := rules
+	length13 := uint32(len(slice11))
+	result12 := witRuntime.Allocate(pinner, uintptr(length13*(32+5*4)), 4)
+	for index, element := range slice11 {
+		base := unsafe.Add(result12, index*(32+5*4))
 		*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(((element).Chain).ChainType))
 		*(*int8)(unsafe.Add(unsafe.Pointer(base), 1)) = int8(int32(((element).Chain).Hook))
 		*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = ((element).Chain).Priority
@@ -1594,11 +1910,11 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(length)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(result1)))
-		slice3 := (element).Statements
-		length5 := uint32(len(slice3))
-		result4 := witRuntime.Allocate(pinner, uintptr(length5*20), 4)
-		for index, element := range slice3 {
-			base := unsafe.Add(result4, index*20)
+		slice4 := (element).Statements
+		length6 := uint32(len(slice4))
+		result5 := witRuntime.Allocate(pinner, uintptr(length6*(5*4)), 4)
+		for index, element := range slice4 {
+			base := unsafe.Add(result5, index*(5*4))
 
 			switch element.Tag() {
 			case StatementCounter:
@@ -1609,25 +1925,35 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 				payload := element.Limit()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Amount)
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Unit))
-				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Burst)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32((payload).Unit))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int32((payload).Burst)
 				var result2 int32
 				if (payload).Over {
 					result2 = 1
 				} else {
 					result2 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(result2)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 + 1*4))) = int8(result2)
 
 			case StatementSetMark:
 				payload := element.SetMark()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Value)
-				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Mask)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int32((payload).Mask)
+
+			case StatementSetMarkBy:
+				payload := element.SetMarkBy()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Field))
+				utf83 := unsafe.Pointer(unsafe.StringData((payload).Set))
+				pinner.Pin(utf83)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((payload).Set)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf83)))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int32((payload).Mask)
 
 			case StatementClampSegmentSize:
 				payload := element.ClampSegmentSize()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
 
 				switch payload.Tag() {
 				case SegmentSizeRoute:
@@ -1637,7 +1963,7 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 				case SegmentSizeExact:
 					payload := payload.Exact()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
-					*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32(payload))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (2 + 1*4))) = int16(int32(payload))
 
 				default:
 					panic("unreachable")
@@ -1645,7 +1971,7 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 
 			case StatementUntrack:
 
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
 
 			default:
 				panic("unreachable")
@@ -1653,8 +1979,8 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length5)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result4)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length6)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result5)))
 
 		switch (element).Action.Tag() {
 		case ActionProceed:
@@ -1774,70 +2100,78 @@ func AddPacketRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespa
 		case ActionLog:
 			payload := (element).Action.Log()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(3))
-			utf86 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-			pinner.Pin(utf86)
+			utf87 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+			pinner.Pin(utf87)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len((payload).Prefix)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf86)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf87)))
 			*(*int32)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int32((payload).Rate)
 
 		case ActionJump:
 			payload := (element).Action.Jump()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(4))
-			utf87 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf87)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf87)))
-
-		case ActionGoto:
-			payload := (element).Action.Goto()
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(5))
 			utf88 := unsafe.Pointer(unsafe.StringData(payload))
 			pinner.Pin(utf88)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf88)))
 
+		case ActionGoto:
+			payload := (element).Action.Goto()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(5))
+			utf89 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf89)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf89)))
+
 		case ActionReturn:
 
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(6))
 
+		case ActionDestinationNatBy:
+			payload := (element).Action.DestinationNatBy()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(7))
+			utf810 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf810)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf810)))
+
 		default:
 			panic("unreachable")
 		}
 
 	}
 
-	wasm_import_add_packet_rules(option, option0, uintptr(result10), length11, returnArea)
-	var result14 witTypes.Result[[]uint64, pontoon_driver_types.Error]
+	wasm_import_add_packet_rules(option, option0, uintptr(result12), length13, returnArea)
+	var result16 witTypes.Result[[]uint64, pontoon_driver_types.Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:
-		result12 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		result14 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
 		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
 			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*8)
 
-			result12 = append(result12, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
+			result14 = append(result14, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
 		}
 
-		result14 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result12)
+		result16 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result14)
 	case 1:
 		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
-		var option13 witTypes.Option[uint32]
+		var option15 witTypes.Option[uint32]
 		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
 		case 0:
 
-			option13 = witTypes.None[uint32]()
+			option15 = witTypes.None[uint32]()
 		case 1:
 
-			option13 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+			option15 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
 		default:
 			panic("unreachable")
 		}
 
-		result14 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option13})
+		result16 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option15})
 	default:
 		panic("unreachable")
 	}
-	result15 := result14
-	return result15
+	result17 := result16
+	return result17
 
 }
 
@@ -1988,11 +2322,11 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
 	utf8 := unsafe.Pointer(unsafe.StringData(chain))
 	pinner.Pin(utf8)
-	slice9 := rules
-	length11 := uint32(len(slice9))
-	result10 := witRuntime.Allocate(pinner, uintptr(length11*(24+5*4)), 4)
-	for index, element := range slice9 {
-		base := unsafe.Add(result10, index*(24+5*4))
+	slice11 := rules
+	length13 := uint32(len(slice11))
+	result12 := witRuntime.Allocate(pinner, uintptr(length13*(24+5*4)), 4)
+	for index, element := range slice11 {
+		base := unsafe.Add(result12, index*(24+5*4))
 		slice := (element).Conditions
 		length := uint32(len(slice))
 		result1 := witRuntime.Allocate(pinner, uintptr(length*(24+2*4)), 4)
@@ -2150,11 +2484,11 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(length)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(result1)))
-		slice3 := (element).Statements
-		length5 := uint32(len(slice3))
-		result4 := witRuntime.Allocate(pinner, uintptr(length5*20), 4)
-		for index, element := range slice3 {
-			base := unsafe.Add(result4, index*20)
+		slice4 := (element).Statements
+		length6 := uint32(len(slice4))
+		result5 := witRuntime.Allocate(pinner, uintptr(length6*(5*4)), 4)
+		for index, element := range slice4 {
+			base := unsafe.Add(result5, index*(5*4))
 
 			switch element.Tag() {
 			case StatementCounter:
@@ -2165,25 +2499,35 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 				payload := element.Limit()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Amount)
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Unit))
-				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Burst)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32((payload).Unit))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int32((payload).Burst)
 				var result2 int32
 				if (payload).Over {
 					result2 = 1
 				} else {
 					result2 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(result2)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 + 1*4))) = int8(result2)
 
 			case StatementSetMark:
 				payload := element.SetMark()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Value)
-				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Mask)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int32((payload).Mask)
+
+			case StatementSetMarkBy:
+				payload := element.SetMarkBy()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Field))
+				utf83 := unsafe.Pointer(unsafe.StringData((payload).Set))
+				pinner.Pin(utf83)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((payload).Set)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf83)))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int32((payload).Mask)
 
 			case StatementClampSegmentSize:
 				payload := element.ClampSegmentSize()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
 
 				switch payload.Tag() {
 				case SegmentSizeRoute:
@@ -2193,7 +2537,7 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 				case SegmentSizeExact:
 					payload := payload.Exact()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
-					*(*int16)(unsafe.Add(unsafe.Pointer(base), 6)) = int16(int32(payload))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (2 + 1*4))) = int16(int32(payload))
 
 				default:
 					panic("unreachable")
@@ -2201,7 +2545,7 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 
 			case StatementUntrack:
 
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
 
 			default:
 				panic("unreachable")
@@ -2209,8 +2553,8 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length5)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result4)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length6)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result5)))
 
 		switch (element).Action.Tag() {
 		case ActionProceed:
@@ -2330,31 +2674,39 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 		case ActionLog:
 			payload := (element).Action.Log()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(3))
-			utf86 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-			pinner.Pin(utf86)
+			utf87 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+			pinner.Pin(utf87)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Prefix)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf86)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf87)))
 			*(*int32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = int32((payload).Rate)
 
 		case ActionJump:
 			payload := (element).Action.Jump()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(4))
-			utf87 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf87)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf87)))
-
-		case ActionGoto:
-			payload := (element).Action.Goto()
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(5))
 			utf88 := unsafe.Pointer(unsafe.StringData(payload))
 			pinner.Pin(utf88)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len(payload)))
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf88)))
 
+		case ActionGoto:
+			payload := (element).Action.Goto()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(5))
+			utf89 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf89)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf89)))
+
 		case ActionReturn:
 
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(6))
+
+		case ActionDestinationNatBy:
+			payload := (element).Action.DestinationNatBy()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(7))
+			utf810 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf810)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf810)))
 
 		default:
 			panic("unreachable")
@@ -2362,18 +2714,18 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 
 	}
 
-	wasm_import_add_chain_rules(uintptr(utf8), uint32(len(chain)), uintptr(result10), length11, returnArea)
-	var result13 witTypes.Result[[]uint64, pontoon_driver_types.Error]
+	wasm_import_add_chain_rules(uintptr(utf8), uint32(len(chain)), uintptr(result12), length13, returnArea)
+	var result15 witTypes.Result[[]uint64, pontoon_driver_types.Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:
-		result12 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		result14 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
 		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
 			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*8)
 
-			result12 = append(result12, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
+			result14 = append(result14, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
 		}
 
-		result13 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result12)
+		result15 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result14)
 	case 1:
 		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 		var option witTypes.Option[uint32]
@@ -2388,12 +2740,498 @@ func AddChainRules(chain string, rules []ChainRule) witTypes.Result[[]uint64, po
 			panic("unreachable")
 		}
 
-		result13 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+		result15 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
 	default:
 		panic("unreachable")
 	}
-	result14 := result13
-	return result14
+	result16 := result15
+	return result16
+
+}
+
+//go:wasmimport pontoon:driver/nftables@0.1.1 add-frame-rules
+func wasm_import_add_frame_rules(arg0 int32, arg1 int32, arg2 uintptr, arg3 uint32, arg4 uintptr)
+
+func AddFrameRules(namespace witTypes.Option[*pontoon_driver_namespaces.Namespace], rules []FrameRule) witTypes.Result[[]uint64, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch namespace.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := namespace.Some()
+
+		option = int32(1)
+		option0 = (payload).Handle()
+	default:
+		panic("unreachable")
+	}
+	slice11 := rules
+	length13 := uint32(len(slice11))
+	result12 := witRuntime.Allocate(pinner, uintptr(length13*(32+5*4)), 4)
+	for index, element := range slice11 {
+		base := unsafe.Add(result12, index*(32+5*4))
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Hook))
+		*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = (element).Priority
+		slice := (element).Conditions
+		length := uint32(len(slice))
+		result1 := witRuntime.Allocate(pinner, uintptr(length*(24+3*4)), 4)
+		for index, element := range slice {
+			base := unsafe.Add(result1, index*(24+3*4))
+
+			switch (element).Property.Tag() {
+			case FramePropertyPacket:
+				payload := (element).Property.Packet()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+				switch payload.Tag() {
+				case PacketPropertyPlain:
+					payload := payload.Plain()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+
+					switch payload.Tag() {
+					case PropertyInputLink:
+						payload := payload.InputLink()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(0))
+						*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = (payload).Handle()
+
+					case PropertyOutputLink:
+						payload := payload.OutputLink()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(1))
+						*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = (payload).Handle()
+
+					case PropertySource:
+						payload := payload.Source()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
+
+						switch (payload).Address.Tag() {
+						case pontoon_driver_types.IpAddressIpv4:
+							payload := (payload).Address.Ipv4()
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32(0))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int8(int32((payload).F0))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 2*4))) = int8(int32((payload).F1))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int8(int32((payload).F2))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 + 2*4))) = int8(int32((payload).F3))
+
+						case pontoon_driver_types.IpAddressIpv6:
+							payload := (payload).Address.Ipv6()
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32(1))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int16(int32((payload).F0))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int16(int32((payload).F1))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 2*4))) = int16(int32((payload).F2))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 2*4))) = int16(int32((payload).F3))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 2*4))) = int16(int32((payload).F4))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = int16(int32((payload).F5))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 2*4))) = int16(int32((payload).F6))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 2*4))) = int16(int32((payload).F7))
+
+						default:
+							panic("unreachable")
+						}
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 + 2*4))) = int8(int32((payload).PrefixLength))
+
+					case PropertyDestination:
+						payload := payload.Destination()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(3))
+
+						switch (payload).Address.Tag() {
+						case pontoon_driver_types.IpAddressIpv4:
+							payload := (payload).Address.Ipv4()
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32(0))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int8(int32((payload).F0))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (7 + 2*4))) = int8(int32((payload).F1))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int8(int32((payload).F2))
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 + 2*4))) = int8(int32((payload).F3))
+
+						case pontoon_driver_types.IpAddressIpv6:
+							payload := (payload).Address.Ipv6()
+							*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32(1))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int16(int32((payload).F0))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int16(int32((payload).F1))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (10 + 2*4))) = int16(int32((payload).F2))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 2*4))) = int16(int32((payload).F3))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 2*4))) = int16(int32((payload).F4))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = int16(int32((payload).F5))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 2*4))) = int16(int32((payload).F6))
+							*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 2*4))) = int16(int32((payload).F7))
+
+						default:
+							panic("unreachable")
+						}
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 + 2*4))) = int8(int32((payload).PrefixLength))
+
+					case PropertyDestinationLocal:
+
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(4))
+
+					case PropertyProtocol:
+						payload := payload.Protocol()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(5))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32(payload))
+
+					case PropertySourcePort:
+						payload := payload.SourcePort()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(6))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int16(int32((payload).First))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int16(int32((payload).Last))
+
+					case PropertyDestinationPort:
+						payload := payload.DestinationPort()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(7))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int16(int32((payload).First))
+						*(*int16)(unsafe.Add(unsafe.Pointer(base), (6 + 2*4))) = int16(int32((payload).Last))
+
+					case PropertyConnection:
+						payload := payload.Connection()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(8))
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int8(int32(payload))
+
+					case PropertyDestinationTranslated:
+
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(9))
+
+					default:
+						panic("unreachable")
+					}
+
+				case PacketPropertyMember:
+					payload := payload.Member()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32((payload).Field))
+					utf8 := unsafe.Pointer(unsafe.StringData((payload).Set))
+					pinner.Pin(utf8)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Set)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8)))
+
+				case PacketPropertyMark:
+					payload := payload.Mark()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(2))
+					*(*int32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int32((payload).Value)
+					*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 2*4))) = int32((payload).Mask)
+
+				case PacketPropertyTcpFlags:
+					payload := payload.TcpFlags()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(3))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32((payload).Set))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 2*4))) = int8(int32((payload).Mask))
+
+				case PacketPropertyIcmpType:
+					payload := payload.IcmpType()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(4))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			case FramePropertyEtherSource:
+				payload := (element).Property.EtherSource()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 1*4))) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 1*4))) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 + 1*4))) = int8(int32((payload).F3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32((payload).F4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 + 1*4))) = int8(int32((payload).F5))
+
+			case FramePropertyEtherDestination:
+				payload := (element).Property.EtherDestination()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).F0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 1*4))) = int8(int32((payload).F1))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 + 1*4))) = int8(int32((payload).F2))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 + 1*4))) = int8(int32((payload).F3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32((payload).F4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (5 + 1*4))) = int8(int32((payload).F5))
+
+			case FramePropertyEtherType:
+				payload := (element).Property.EtherType()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int16)(unsafe.Add(unsafe.Pointer(base), 4)) = int16(int32(payload))
+
+			default:
+				panic("unreachable")
+			}
+			var result int32
+			if (element).Negated {
+				result = 1
+			} else {
+				result = 0
+			}
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = int8(result)
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(length)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(result1)))
+		slice4 := (element).Statements
+		length6 := uint32(len(slice4))
+		result5 := witRuntime.Allocate(pinner, uintptr(length6*(5*4)), 4)
+		for index, element := range slice4 {
+			base := unsafe.Add(result5, index*(5*4))
+
+			switch element.Tag() {
+			case StatementCounter:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+			case StatementLimit:
+				payload := element.Limit()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Amount)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int8(int32((payload).Unit))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = int32((payload).Burst)
+				var result2 int32
+				if (payload).Over {
+					result2 = 1
+				} else {
+					result2 = 0
+				}
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 + 1*4))) = int8(result2)
+
+			case StatementSetMark:
+				payload := element.SetMark()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((payload).Value)
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 + 1*4))) = int32((payload).Mask)
+
+			case StatementSetMarkBy:
+				payload := element.SetMarkBy()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32((payload).Field))
+				utf83 := unsafe.Pointer(unsafe.StringData((payload).Set))
+				pinner.Pin(utf83)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((payload).Set)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf83)))
+				*(*int32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int32((payload).Mask)
+
+			case StatementClampSegmentSize:
+				payload := element.ClampSegmentSize()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+
+				switch payload.Tag() {
+				case SegmentSizeRoute:
+
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(0))
+
+				case SegmentSizeExact:
+					payload := payload.Exact()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 4)) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (2 + 1*4))) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			case StatementUntrack:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+
+			default:
+				panic("unreachable")
+			}
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length6)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result5)))
+
+		switch (element).Action.Tag() {
+		case ActionProceed:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(0))
+
+		case ActionPlain:
+			payload := (element).Action.Plain()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(1))
+
+			switch payload.Tag() {
+			case VerdictAccept:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(0))
+
+			case VerdictDrop:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(1))
+
+			case VerdictMasquerade:
+
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(2))
+
+			case VerdictSourceNat:
+				payload := payload.SourceNat()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(3))
+
+				switch (payload).Address.Tag() {
+				case pontoon_driver_types.IpAddressIpv4:
+					payload := (payload).Address.Ipv4()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int8(int32((payload).F0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (13 + 5*4))) = int8(int32((payload).F1))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int8(int32((payload).F2))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (15 + 5*4))) = int8(int32((payload).F3))
+
+				case pontoon_driver_types.IpAddressIpv6:
+					payload := (payload).Address.Ipv6()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int16(int32((payload).F0))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int16(int32((payload).F1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int16(int32((payload).F2))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 5*4))) = int16(int32((payload).F3))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int16(int32((payload).F4))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (22 + 5*4))) = int16(int32((payload).F5))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (24 + 5*4))) = int16(int32((payload).F6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (26 + 5*4))) = int16(int32((payload).F7))
+
+				default:
+					panic("unreachable")
+				}
+
+				switch (payload).Port.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Port.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (30 + 5*4))) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			case VerdictDestinationNat:
+				payload := payload.DestinationNat()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(4))
+
+				switch (payload).Address.Tag() {
+				case pontoon_driver_types.IpAddressIpv4:
+					payload := (payload).Address.Ipv4()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int8(int32((payload).F0))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (13 + 5*4))) = int8(int32((payload).F1))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int8(int32((payload).F2))
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (15 + 5*4))) = int8(int32((payload).F3))
+
+				case pontoon_driver_types.IpAddressIpv6:
+					payload := (payload).Address.Ipv6()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (10 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (12 + 5*4))) = int16(int32((payload).F0))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (14 + 5*4))) = int16(int32((payload).F1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int16(int32((payload).F2))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (18 + 5*4))) = int16(int32((payload).F3))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (20 + 5*4))) = int16(int32((payload).F4))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (22 + 5*4))) = int16(int32((payload).F5))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (24 + 5*4))) = int16(int32((payload).F6))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (26 + 5*4))) = int16(int32((payload).F7))
+
+				default:
+					panic("unreachable")
+				}
+
+				switch (payload).Port.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Port.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (28 + 5*4))) = int8(int32(1))
+					*(*int16)(unsafe.Add(unsafe.Pointer(base), (30 + 5*4))) = int16(int32(payload))
+
+				default:
+					panic("unreachable")
+				}
+
+			default:
+				panic("unreachable")
+			}
+
+		case ActionReject:
+			payload := (element).Action.Reject()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(2))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(payload))
+
+		case ActionLog:
+			payload := (element).Action.Log()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(3))
+			utf87 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+			pinner.Pin(utf87)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len((payload).Prefix)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf87)))
+			*(*int32)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int32((payload).Rate)
+
+		case ActionJump:
+			payload := (element).Action.Jump()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(4))
+			utf88 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf88)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf88)))
+
+		case ActionGoto:
+			payload := (element).Action.Goto()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(5))
+			utf89 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf89)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf89)))
+
+		case ActionReturn:
+
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(6))
+
+		case ActionDestinationNatBy:
+			payload := (element).Action.DestinationNatBy()
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(7))
+			utf810 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf810)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf810)))
+
+		default:
+			panic("unreachable")
+		}
+
+	}
+
+	wasm_import_add_frame_rules(option, option0, uintptr(result12), length13, returnArea)
+	var result16 witTypes.Result[[]uint64, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		result14 := make([]uint64, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), index*8)
+
+			result14 = append(result14, uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 0))))
+		}
+
+		result16 = witTypes.Ok[[]uint64, pontoon_driver_types.Error](result14)
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option15 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option15 = witTypes.None[uint32]()
+		case 1:
+
+			option15 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result16 = witTypes.Err[[]uint64, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option15})
+	default:
+		panic("unreachable")
+	}
+	result17 := result16
+	return result17
 
 }
 

@@ -11,8 +11,8 @@ pub(crate) mod capabilities;
 use bindings::imports::pontoon::driver as wit;
 
 pub(crate) use kernel::{
-    addresses, chains, forwarding, links, namespaces, neighbours, nftables, options, packets, ports, routes, rules,
-    shaping, sysctls, wireguard,
+    addresses, chains, forwarding, frames, links, namespaces, neighbours, nftables, options, packets, ports, routes,
+    rules, shaping, sysctls, wireguard,
 };
 pub(crate) use state::{clock, configuration, log, random, store, tables};
 

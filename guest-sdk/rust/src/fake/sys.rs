@@ -5,8 +5,8 @@ use super::capabilities::{InterfaceCall, JoinCall, NetworkCall};
 pub(crate) use super::capabilities;
 pub(crate) use super::capabilities::InterfaceNameInfo;
 pub(crate) use super::kernel::{
-    addresses, chains, forwarding, links, namespaces, neighbours, nftables, options, packets, ports, routes, rules,
-    shaping, sysctls, wireguard,
+    addresses, chains, forwarding, frames, links, namespaces, neighbours, nftables, options, packets, ports, routes,
+    rules, shaping, sysctls, wireguard,
 };
 pub(crate) use super::store::entries as store;
 pub(crate) use super::store::{clock, configuration, log, random, tables};

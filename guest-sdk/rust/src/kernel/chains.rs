@@ -15,7 +15,7 @@ pub struct ChainRule<'a> {
     /// All of them must hold; at most 16.
     pub conditions: Vec<Condition<'a>>,
     /// In order; at most 8.
-    pub statements: Vec<Statement>,
+    pub statements: Vec<Statement<'a>>,
     /// What happens then.
     pub action: Action<'a>,
 }
@@ -42,7 +42,7 @@ impl<'a> ChainRule<'a> {
 
     /// And then this is done.
     #[must_use]
-    pub fn and(mut self, statement: Statement) -> Self {
+    pub fn and(mut self, statement: Statement<'a>) -> Self {
         self.statements.push(statement);
         self
     }

@@ -11,6 +11,7 @@
 pub mod addresses;
 pub mod chains;
 pub mod forwarding;
+pub mod frames;
 pub mod links;
 pub mod namespaces;
 pub mod neighbours;

@@ -1,13 +1,15 @@
-//! Sets, and packet rules with more than a rule of [`nftables`](crate::nftables) has. Both kinds of rules stand in the same chains, and
+//! Sets and maps, and packet rules with more than a rule of [`nftables`](crate::nftables) has. Both kinds of rules stand in the same chains, and
 //! [`nftables::remove`](crate::nftables::remove) and [`nftables::list`](crate::nftables::list) are for both.
 //!
 //! Each rule has to be tied to the network as one of `nftables`: what is more in it ties it to nothing.
+
+use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
 use crate::namespaces::Namespace;
 use crate::nftables::{self, Chain, PortRange, RuleId, Verdict};
-use crate::{Result, sys};
+use crate::{Protocol, Result, sys};
 
 /// What is in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +20,14 @@ pub enum SetKind {
     Ipv6,
     /// Ranges of ports.
     Ports,
+    /// A map, for [`Action::DestinationNatBy`]: from ports of the host to IPv4 addresses and ports.
+    Ipv4HostPorts,
+    /// The same to IPv6 addresses.
+    Ipv6HostPorts,
+    /// A map, for [`Statement::SetMarkBy`]: from IPv4 networks to marks.
+    Ipv4Marks,
+    /// From IPv6 networks to marks.
+    Ipv6Marks,
 }
 
 /// An element of a set.
@@ -27,6 +37,13 @@ pub enum Element {
     Network(IpNet),
     /// Ports.
     Ports(PortRange),
+    /// Of a map: what comes to this port on every address of the host goes there. The port is one that the call's owner has taken, the address one of
+    /// the network's.
+    #[expect(missing_docs, reason = "the names say it")]
+    HostPort { protocol: Protocol, port: u16, to: SocketAddr },
+    /// Of a map: the mark of what comes from there or goes there, of bits that the grant names.
+    #[expect(missing_docs, reason = "the names say it")]
+    Mark { network: IpNet, mark: u32 },
 }
 
 impl From<IpNet> for Element {
@@ -130,13 +147,17 @@ pub struct Rate {
 
 /// What a rule does before its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statement {
+pub enum Statement<'a> {
     /// Counts packets and bytes: see [`counters`]. Once in a rule.
     Counter,
     /// The rule goes on for packets up to this rate, and ends for the rest.
     Limit(Rate),
     /// Sets bits of the packet's mark. The grant names them (`mark-bits`).
     SetMark(MarkBits),
+    /// The packet's mark becomes what a map has for its source or destination. The rule ends where that has nothing, and where the mark has other bits
+    /// than the mask's. The grant names those (`mark-bits`).
+    #[expect(missing_docs, reason = "the names say it")]
+    SetMarkBy { field: Field, map: &'a str, mask: u32 },
     /// Makes the largest segment that a TCP connection is told smaller: bytes, 536 to 65,495, or what fits the route. Needs a protocol of TCP.
     ClampSegmentSize(Option<u16>),
     /// The packet is in no connection, and nothing translates it. A permission of its own (`untracked-packets`).
@@ -174,6 +195,8 @@ pub enum Action<'a> {
     Goto(&'a str),
     /// Back behind the rule that led here. In such chains only.
     Return,
+    /// What comes to a port of the host that this map has goes where it says, and the rest to the next rule.
+    DestinationNatBy(&'a str),
 }
 
 impl From<Verdict> for Action<'_> {
@@ -190,7 +213,7 @@ pub struct PacketRule<'a> {
     /// All of them must hold; at most 16.
     pub conditions: Vec<Condition<'a>>,
     /// In order; at most 8.
-    pub statements: Vec<Statement>,
+    pub statements: Vec<Statement<'a>>,
     /// What happens then.
     pub action: Action<'a>,
 }
@@ -217,7 +240,7 @@ impl<'a> PacketRule<'a> {
 
     /// And then this is done.
     #[must_use]
-    pub fn and(mut self, statement: Statement) -> Self {
+    pub fn and(mut self, statement: Statement<'a>) -> Self {
         self.statements.push(statement);
         self
     }
@@ -260,6 +283,7 @@ pub fn list_sets() -> Result<Vec<String>> {
 ///
 /// # Errors
 /// `NotFound`: there is no such set. `AlreadyExists`: one overlaps with what is in the set. `InvalidArgument`: an element of another kind.
+/// `Forbidden`: a port that is not taken, an address that is not the network's, a mark that is not granted.
 /// `Unavailable`: the driver has as many as its grant says, or the network's sets have 8,192.
 pub fn add_elements(set: &str, elements: &[Element]) -> Result<()> {
     sys::packets::add_elements(set, elements)

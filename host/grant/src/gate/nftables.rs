@@ -9,6 +9,7 @@ use kernel::{
 use words::{Error, Kind, Result};
 
 use super::chains::{Around, led_to};
+use super::maps::looks;
 use super::sets::SeenSet;
 use super::view::all_owned;
 use super::{Gate, Granted, Link, Object, Place, Tie, View};
@@ -26,6 +27,7 @@ const INVALID: u32 = 1;
 pub struct WantedNftRule {
     pub chain: NftChain,
     pub conditions: Vec<WantedCondition>,
+    /// Of maps in these two, the names count: what is in them the gate looks up.
     pub statements: Vec<NftStatement>,
     pub verdict: NftVerdict,
 }
@@ -88,7 +90,7 @@ impl Gate {
         self.rules_of(call, view, place, table, rules)
     }
 
-    fn rules_of(
+    pub(super) fn rules_of(
         &self,
         call: HostCall,
         view: &mut impl View,
@@ -123,8 +125,7 @@ impl Gate {
         });
         // A parent interface can stand in a condition, too.
         all_owned(view, links.filter(|link| link.is_own))?;
-        let looks = |given: &WantedCondition| matches!(given.property, WantedProperty::Member(..));
-        let sets = if rules.iter().flat_map(|rule| &rule.conditions).any(looks) { view.sets()? } else { Vec::new() };
+        let sets = if rules.iter().any(looks) { view.sets()? } else { Vec::new() };
         let own = around.own.as_ref().map(|chain| chain.name.as_str());
         let one = |rule| self.nft_rule(call, view, (&namespace, own), &sets, rule);
         let rules = rules.into_iter().map(one).collect::<Result<_>>()?;
@@ -168,6 +169,9 @@ impl Gate {
             _ => condition(view, namespace, given, &mut parents),
         });
         let mut conditions = conditions.collect::<Result<Vec<_>>>()?;
+        let statements = statements.into_iter().map(|statement| self.mapped(sets, namespace, statement));
+        let statements = statements.collect::<Result<Vec<_>>>()?;
+        let verdict = self.mapped_verdict(sets, namespace, verdict)?;
         check_verdict(chain, &verdict)?;
         self.check_statements(call, chain, &statements)?;
         let mut port = None;
@@ -335,7 +339,9 @@ fn check_verdict(chain: NftChain, verdict: &NftVerdict) -> Result<()> {
         NftVerdict::Drop => !chain.nat,
         NftVerdict::Masquerade => chain.nat && chain.hook == NftHook::Postrouting,
         NftVerdict::SourceNat(..) => chain.nat && matches!(chain.hook, NftHook::Postrouting | NftHook::Input),
-        NftVerdict::DestinationNat(..) => chain.nat && matches!(chain.hook, NftHook::Prerouting | NftHook::Output),
+        NftVerdict::DestinationNat(..) | NftVerdict::DestinationNatBy(_) => {
+            chain.nat && matches!(chain.hook, NftHook::Prerouting | NftHook::Output)
+        }
     };
     if !fits {
         return Err(Error::invalid(format!(
@@ -364,6 +370,8 @@ fn ties(conditions: &[NftCondition], parents: &[u32], verdict: &NftVerdict) -> V
     };
     let of_verdict = match verdict {
         NftVerdict::DestinationNat(to, _) => Some(Tie::Range((*to).into())),
+        // Each element is for a port that its owner has taken.
+        NftVerdict::DestinationNatBy(_) => Some(Tie::Port),
         _ => None,
     };
     conditions.iter().filter_map(of_condition).chain(of_verdict).collect()

@@ -126,6 +126,7 @@ impl Gate {
             return Err(self.refused(call, Kind::Unavailable, &why));
         }
         check_overlap(&set.elements, &elements)?;
+        elements.iter().try_for_each(|element| self.check_value(view, *element))?;
         self.check_holding(view, call, Limit::SetElements, elements.len())?;
         self.grant(call, NewElements { namespace, table: table.to_owned(), set: name, elements })
     }
@@ -143,19 +144,25 @@ impl Gate {
         field: NftField,
         name: String,
     ) -> Result<NftProperty> {
+        let kind = self.kind_of(sets, namespace, &name)?;
+        let of_ports = matches!(field, NftField::SourcePort | NftField::DestinationPort);
+        if kind.is_map() || of_ports != (kind == NftSetKind::Ports) {
+            return Err(Error::invalid(format!("{field:?} is not what the set {name} has: {kind:?}")));
+        }
+        Ok(NftProperty::Member(NftMember { field, set: name, kind }))
+    }
+
+    /// What is in a set that a rule may look into.
+    pub(super) fn kind_of(&self, sets: &[SeenSet], namespace: &Namespace, name: &str) -> Result<NftSetKind> {
         let call = HostCall::NftablesAddPacketRules;
-        let set = there(sets, &name)?;
+        let set = there(sets, name)?;
         if set.namespace != *namespace {
             return Err(Error::invalid(format!("the set {name} is in another namespace than the rule")));
         }
         if set.endpoint.is_some() && set.endpoint != self.about.endpoint {
             return Err(self.refused(call, Kind::Forbidden, &format!("the set {name} is another endpoint's")));
         }
-        let of_ports = matches!(field, NftField::SourcePort | NftField::DestinationPort);
-        if of_ports != (set.kind == NftSetKind::Ports) {
-            return Err(Error::invalid(format!("{field:?} is not what the set {name} has: {:?}", set.kind)));
-        }
-        Ok(NftProperty::Member(NftMember { field, set: name, kind: set.kind }))
+        Ok(set.kind)
     }
 
     /// What needs a word of the grant's beside the hook, and what the kernel can't do there.
@@ -163,7 +170,8 @@ impl Gate {
         for statement in statements {
             let fits = match statement {
                 NftStatement::Counter | NftStatement::Limit(_) => true,
-                NftStatement::SetMark { .. } | NftStatement::ClampSegments(Some(_)) => !chain.nat,
+                NftStatement::SetMark { .. } | NftStatement::SetMarkBy { .. } => !chain.nat,
+                NftStatement::ClampSegments(Some(_)) => !chain.nat,
                 NftStatement::ClampSegments(None) => {
                     !chain.nat && matches!(chain.hook, NftHook::Forward | NftHook::Output | NftHook::Postrouting)
                 }
@@ -180,7 +188,9 @@ impl Gate {
                 )));
             }
             match statement {
-                NftStatement::SetMark { mask, .. } => self.permit(call, Object::MarkBits(MarkBits(*mask)))?,
+                NftStatement::SetMark { mask, .. } | NftStatement::SetMarkBy { mask, .. } => {
+                    self.permit(call, Object::MarkBits(MarkBits(*mask)))?;
+                }
                 NftStatement::Untrack => {
                     let why = "packets in no connection pass by what others say of connections";
                     self.permit(call, Object::Also(Permission::UntrackedPackets, why))?;

@@ -2,8 +2,10 @@
 
 mod calls;
 mod chains;
+mod frames;
 mod limits;
 mod look;
+mod maps;
 mod options;
 mod paths;
 mod sets;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::fake::fields::Fields;
 use crate::fake::machine::Reply;
 use crate::fake::nft_table::handle;
-use crate::nft::{NFPROTO_INET, message as m};
+use crate::nft::{NFPROTO_BRIDGE, NFPROTO_INET, message as m};
 use crate::transport::attribute::{Writer, big_number};
 use crate::transport::socket::{Message, Request, flag};
 
@@ -22,18 +22,35 @@ pub(super) struct Nft {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Table {
+    pub family: u8,
     pub name: String,
     pub last_handle: u64,
     pub chains: Vec<Chain>,
     pub maps: Vec<Map>,
 }
 
-/// A map to chains: by their names, for each key as it came. Or a set: its keys with a byte for their flags behind them, and no names.
+/// A map to chains: by their names, for each key as it came. Or a set, or a map to values: its keys with a byte for their flags behind them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Map {
     pub name: String,
     pub is_set: bool,
-    pub elements: BTreeMap<Vec<u8>, String>,
+    /// Bytes of a key and, in a map to values, of one.
+    pub bytes: (usize, usize),
+    pub elements: BTreeMap<Vec<u8>, To>,
+}
+
+/// Where an element leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum To {
+    Nowhere,
+    Chain(String),
+    Value(Vec<u8>),
+}
+
+impl To {
+    pub fn is(&self, name: &str) -> bool {
+        matches!(self, Self::Chain(chain) if chain == name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -96,13 +113,13 @@ impl Nft {
     fn change(&mut self, request: &Request, validates: bool) -> Reply {
         let fields = Fields::after(&request.body, m::HEADER)?;
         let name = fields.text(m::NFTA_TABLE_NAME).ok_or(Errno::INVAL)?;
-        let inet = fields.header_byte(0) == NFPROTO_INET;
-        let position = self.tables.iter().position(|table| inet && table.name == name);
+        let family = fields.header_byte(0);
+        let position = self.tables.iter().position(|table| table.family == family && table.name == name);
         match request.kind & 0xff {
-            m::NFT_MSG_NEWTABLE if !inet => Err(Errno::OPNOTSUPP),
+            m::NFT_MSG_NEWTABLE if ![NFPROTO_INET, NFPROTO_BRIDGE].contains(&family) => Err(Errno::OPNOTSUPP),
             m::NFT_MSG_NEWTABLE => {
                 if position.is_none() {
-                    self.tables.push(Table { name, last_handle: 0, chains: Vec::new(), maps: Vec::new() });
+                    self.tables.push(Table { family, name, last_handle: 0, chains: Vec::new(), maps: Vec::new() });
                 }
                 Ok(Vec::new())
             }
@@ -134,21 +151,23 @@ impl Nft {
 
     fn ask(&self, request: &Request) -> Reply {
         let fields = Fields::after(&request.body, m::HEADER)?;
-        let table =
-            |name: &str| self.tables.iter().find(|table| fields.header_byte(0) == NFPROTO_INET && table.name == name);
+        let family = fields.header_byte(0);
+        let table = |name: &str| self.tables.iter().find(|table| table.family == family && table.name == name);
+        // None: of all.
+        let all = || self.tables.iter().filter(|table| family == 0 || table.family == family);
         let named = || table(&fields.text(m::NFTA_TABLE_NAME).unwrap_or_default()).ok_or(Errno::NOENT);
         let dump = request.flags & flag::DUMP == flag::DUMP;
         match request.kind & 0xff {
             m::NFT_MSG_GETGEN => Ok(vec![Message { body: inet().put_big(m::NFTA_GEN_ID, self.generation).finish() }]),
-            m::NFT_MSG_GETTABLE if dump => Ok(self.tables.iter().map(Table::tell).collect()),
+            m::NFT_MSG_GETTABLE if dump => Ok(all().map(Table::tell).collect()),
             m::NFT_MSG_GETTABLE => Ok(vec![named()?.tell()]),
-            m::NFT_MSG_GETCHAIN if dump => Ok(self.tables.iter().flat_map(Table::tell_chains).collect()),
+            m::NFT_MSG_GETCHAIN if dump => Ok(all().flat_map(Table::tell_chains).collect()),
             m::NFT_MSG_GETCHAIN => {
                 let table = named()?;
                 table.chain(&fields).map(|chain| vec![chain.tell(table)])
             }
             m::NFT_MSG_GETRULE if dump && fields.text(m::NFTA_RULE_TABLE).is_none() => {
-                Ok(self.tables.iter().flat_map(Table::tell_rules).collect())
+                Ok(all().flat_map(Table::tell_rules).collect())
             }
             m::NFT_MSG_GETRULE if dump => {
                 let chain = fields.text(m::NFTA_RULE_CHAIN);
@@ -168,7 +187,11 @@ impl Nft {
 }
 
 pub(super) fn inet() -> Writer {
-    Writer::after(&[NFPROTO_INET, 0, 0, 0])
+    of(NFPROTO_INET)
+}
+
+pub(super) fn of(family: u8) -> Writer {
+    Writer::after(&[family, 0, 0, 0])
 }
 
 /// The comment of a rule's user data, for people.

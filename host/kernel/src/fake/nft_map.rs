@@ -1,4 +1,4 @@
-//! Maps of an nftables table, which lead to its chains. What is in an anonymous set is part of what its rule tests.
+//! Sets and maps of an nftables table. What is in an anonymous set is part of what its rule tests.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use rustix::io::Errno;
 
 use crate::fake::fields::Fields;
 use crate::fake::machine::Reply;
-use crate::fake::nft::{Map, Table, inet};
+use crate::fake::nft::{Map, Table, To, inet};
 use crate::fake::nft_table::looks_into;
 use crate::nft::expression::{NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_LIST_ELEM, NFTA_VERDICT_CHAIN};
-use crate::nft::map::{NFTA_SET_DATA_TYPE, NFTA_SET_ELEM_DATA};
+use crate::nft::map::{NFTA_SET_DATA_LEN, NFTA_SET_DATA_TYPE, NFTA_SET_ELEM_DATA, VERDICT};
 use crate::nft::message as m;
-use crate::nft::sets::NFTA_SET_ELEM_FLAGS;
+use crate::nft::sets::{END, NFTA_SET_ELEM_FLAGS};
 use crate::transport::attribute::{Writer, attributes, big_number};
 use crate::transport::socket::Message;
 
@@ -35,8 +35,10 @@ impl Table {
             return Err(Errno::EXIST);
         }
         self.last_handle += 1;
-        let is_set = fields.get(NFTA_SET_DATA_TYPE).is_none();
-        self.maps.push(Map { name, is_set, elements: BTreeMap::new() });
+        let number = |kind| fields.get(kind).map(big_number).and_then(Result::ok);
+        let is_set = number(NFTA_SET_DATA_TYPE) != Some(VERDICT);
+        let bytes = [m::NFTA_SET_KEY_LEN, NFTA_SET_DATA_LEN].map(|kind| number(kind).unwrap_or(0) as usize);
+        self.maps.push(Map { name, is_set, bytes: bytes.into(), elements: BTreeMap::new() });
         Ok(Vec::new())
     }
 
@@ -66,8 +68,8 @@ impl Table {
                 return Err(Errno::NOENT);
             }
             let map = self.map_mut(fields)?;
-            let there = map.elements.entry(key(&element)?).or_insert_with(|| chain.clone());
-            if *there != chain {
+            let there = map.elements.entry(key(&element)?).or_insert_with(|| To::Chain(chain.clone()));
+            if !there.is(&chain) {
                 return Err(Errno::BUSY);
             }
         }
@@ -77,7 +79,10 @@ impl Table {
     /// That intervals overlap in part is not looked at: nobody here asks for it.
     fn new_members(&mut self, fields: &Fields, only_new: bool) -> Reply {
         for element in elements(fields)? {
-            let there = self.map_mut(fields)?.elements.insert(member(&element)?, String::new());
+            let map = self.map_mut(fields)?;
+            let (key, to) = (member(&element)?, value(&element)?);
+            map.check(&key, &to)?;
+            let there = map.elements.insert(key, to);
             if there.is_some() && only_new {
                 return Err(Errno::EXIST);
             }
@@ -89,6 +94,9 @@ impl Table {
         for element in elements(fields)? {
             let map = self.map_mut(fields)?;
             let key = if map.is_set { member(&element)? } else { key(&element)? };
+            if map.is_set && key.len() != map.bytes.0 + 1 {
+                return Err(Errno::INVAL);
+            }
             map.elements.remove(&key).ok_or(Errno::NOENT)?;
         }
         Ok(Vec::new())
@@ -109,6 +117,16 @@ impl Table {
 }
 
 impl Map {
+    /// Keys and values have their lengths; only the end of an interval leads nowhere in a map.
+    fn check(&self, key: &[u8], to: &To) -> Result<(), Errno> {
+        let is_end = key.last().is_some_and(|flags| u32::from(*flags) & END != 0);
+        let fits = match to {
+            To::Value(value) => !is_end && value.len() == self.bytes.1,
+            _ => is_end || self.bytes.1 == 0,
+        };
+        if fits && key.len() == self.bytes.0 + 1 { Ok(()) } else { Err(Errno::INVAL) }
+    }
+
     /// In several messages: one attribute has at most 65,535 bytes.
     pub fn tell_elements(&self) -> Vec<Message> {
         let keys: Vec<&Vec<u8>> = self.elements.keys().collect();
@@ -121,9 +139,13 @@ impl Map {
                 Some((flags, value)) if self.is_set => (value, *flags),
                 _ => (key.as_slice(), 0),
             };
-            let key = Writer::default().nest(m::NFTA_SET_ELEM_KEY, Writer::default().put(NFTA_DATA_VALUE, value));
-            let key = if flags == 0 { key } else { key.put_big(NFTA_SET_ELEM_FLAGS, flags.into()) };
-            list.nest(NFTA_LIST_ELEM, key)
+            let told = Writer::default().nest(m::NFTA_SET_ELEM_KEY, Writer::default().put(NFTA_DATA_VALUE, value));
+            let element = if flags == 0 { told } else { told.put_big(NFTA_SET_ELEM_FLAGS, flags.into()) };
+            let element = match self.elements.get(key) {
+                Some(To::Value(to)) => element.nest(NFTA_SET_ELEM_DATA, Writer::default().put(NFTA_DATA_VALUE, to)),
+                _ => element,
+            };
+            list.nest(NFTA_LIST_ELEM, element)
         };
         let elements = keys.iter().fold(Writer::default(), |list, key| tell(list, key));
         let written = inet().put_text(m::NFTA_SET_NAME, &self.name);
@@ -142,6 +164,12 @@ fn elements<'a>(fields: &Fields<'a>) -> Result<Vec<Fields<'a>>, Errno> {
 fn member(element: &Fields) -> Result<Vec<u8>, Errno> {
     let flags = element.get(NFTA_SET_ELEM_FLAGS).map(big_number).and_then(Result::ok).unwrap_or(0);
     Ok([key(element)?, vec![flags as u8]].concat())
+}
+
+/// What an element of a set or a map to values leads to.
+fn value(element: &Fields) -> Result<To, Errno> {
+    let Some(data) = element.nested(NFTA_SET_ELEM_DATA, 0)? else { return Ok(To::Nowhere) };
+    data.must(NFTA_DATA_VALUE).map(|value| To::Value(value.to_vec()))
 }
 
 fn key(element: &Fields) -> Result<Vec<u8>, Errno> {

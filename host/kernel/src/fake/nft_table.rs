@@ -4,7 +4,7 @@ use rustix::io::Errno;
 
 use crate::fake::fields::Fields;
 use crate::fake::machine::Reply;
-use crate::fake::nft::{Chain, Map, Rule, Table, inet};
+use crate::fake::nft::{Chain, Map, Rule, Table, of};
 use crate::nft::expression::{
     NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_LOOKUP_SET, NFTA_NAT_TYPE,
     NFTA_VERDICT_CHAIN, SET,
@@ -112,7 +112,9 @@ impl Table {
 
     pub fn tell(&self) -> Message {
         let used = u32::try_from(self.chains.len() + self.maps.len()).unwrap_or(u32::MAX);
-        Message { body: inet().put_text(m::NFTA_TABLE_NAME, &self.name).put_big(m::NFTA_TABLE_USE, used).finish() }
+        Message {
+            body: of(self.family).put_text(m::NFTA_TABLE_NAME, &self.name).put_big(m::NFTA_TABLE_USE, used).finish(),
+        }
     }
 
     pub fn tell_chains(&self) -> Vec<Message> {
@@ -137,7 +139,7 @@ impl Table {
 
     /// How many elements of maps and rules lead to a chain.
     fn ways_to(&self, chain: &str) -> usize {
-        self.led_to(chain) + self.maps.iter().flat_map(|map| map.elements.values()).filter(|to| *to == chain).count()
+        self.led_to(chain) + self.maps.iter().flat_map(|map| map.elements.values()).filter(|to| to.is(chain)).count()
     }
 
     /// What rules that others lead to do has to fit where these stand, and no way is too long.
@@ -178,7 +180,7 @@ impl Table {
         if chain.hook.is_some() {
             return Some(chain);
         }
-        let leads = |map: &&Map| map.elements.values().any(|to| *to == chain.name);
+        let leads = |map: &&Map| map.elements.values().any(|to| to.is(&chain.name));
         let looks = |base: &&Chain, map: &Map| base.rules.iter().any(|rule| looks_into(&rule.expressions, &map.name));
         let maps: Vec<&Map> = self.maps.iter().filter(leads).collect();
         self.chains.iter().find(|base| maps.iter().any(|map| looks(base, map)))
@@ -188,7 +190,8 @@ impl Table {
 impl Chain {
     pub fn tell(&self, table: &Table) -> Message {
         let used = u32::try_from(self.rules.len() + table.ways_to(&self.name)).unwrap_or(u32::MAX);
-        let written = inet().put_text(m::NFTA_CHAIN_TABLE, &table.name).put_text(m::NFTA_CHAIN_NAME, &self.name);
+        let written =
+            of(table.family).put_text(m::NFTA_CHAIN_TABLE, &table.name).put_text(m::NFTA_CHAIN_NAME, &self.name);
         let written = match self.hook {
             Some(hook) => written
                 .nest(m::NFTA_CHAIN_HOOK, Writer::default().put_big(m::NFTA_HOOK_HOOKNUM, hook))
@@ -201,7 +204,7 @@ impl Chain {
 
 impl Rule {
     pub fn tell(&self, table: &Table, chain: &Chain) -> Message {
-        let written = inet()
+        let written = of(table.family)
             .put_text(m::NFTA_RULE_TABLE, &table.name)
             .put_text(m::NFTA_RULE_CHAIN, &chain.name)
             .put(m::NFTA_RULE_HANDLE, &self.handle.to_be_bytes())

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::fake::link::{Kind, Link, LinkId};
 use crate::fake::machine::{Machine, SpaceId};
-use crate::fake::nft::{Nft, Table};
+use crate::fake::nft::{Nft, Table, To};
 
 impl Machine {
     /// See [`Fake::state`](super::Fake::state).
@@ -121,9 +121,13 @@ fn lines_of_nft(nft: &Nft) -> Vec<String> {
         let behind = behind.map(|chain| format!("nft {} chain {}", table.name, chain.name));
         let maps = table.maps.iter().flat_map(|map| {
             std::iter::once(format!("nft {} map {}", table.name, map.name)).chain(map.elements.iter().map(
-                |(key, to)| match map.is_set {
-                    true => format!("nft {} map {} has {key:02x?}", table.name, map.name).replace(" [", " {"),
-                    false => format!("nft {} map {} leads to {to}", table.name, map.name),
+                |(key, to)| match to {
+                    To::Nowhere => format!("nft {} map {} has {key:02x?}", table.name, map.name).replace(" [", " {"),
+                    To::Chain(to) => format!("nft {} map {} leads to {to}", table.name, map.name),
+                    To::Value(to) => {
+                        let text = format!("nft {} map {} leads from {key:02x?} to {to:02x?}", table.name, map.name);
+                        text.replace(" [", " {").replace(']', "}")
+                    }
                 },
             ))
         });

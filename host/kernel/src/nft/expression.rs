@@ -40,8 +40,13 @@ pub(super) const NFT_META_NFPROTO: u32 = 15;
 pub(super) const NFT_META_L4PROTO: u32 = 16;
 pub(super) const NFT_META_IIFGROUP: u32 = 21;
 pub(super) const NFT_LOOKUP_F_INV: u32 = 1;
-const NFPROTO_IPV4: u8 = 2;
-const NFPROTO_IPV6: u8 = 10;
+pub(super) const NFPROTO_IPV4: u8 = 2;
+pub(super) const NFPROTO_IPV6: u8 = 10;
+const NFT_META_PROTOCOL: u32 = 1;
+/// linux/if_ether.h.
+const ETH_P_IP: u16 = 0x0800;
+const ETH_P_IPV6: u16 = 0x86dd;
+const NFT_PAYLOAD_LL_HEADER: u32 = 0;
 pub(super) const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 pub(super) const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 pub(super) const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
@@ -52,7 +57,7 @@ pub(super) const NFT_CT_STATUS: u32 = 2;
 /// linux/netfilter/nf_conntrack_common.h.
 const IPS_DST_NAT: u32 = 1 << 5;
 const NFT_NAT_SNAT: u32 = 0;
-const NFT_NAT_DNAT: u32 = 1;
+pub(super) const NFT_NAT_DNAT: u32 = 1;
 const NF_DROP: u32 = 0;
 pub(super) const NF_ACCEPT: u32 = 1;
 /// NFT_CMP_* and, with the same numbers, NFT_RANGE_*.
@@ -72,9 +77,9 @@ impl Test {
     }
 }
 
-/// A rule's expressions (the value of NFTA_RULE_EXPRESSIONS). Its first set has this number in the transaction.
-pub(super) fn list(rule: &NftRule, first_set: u32) -> Writer {
-    let empty = Expressions { next_set: first_set, ..Expressions::default() };
+/// A rule's expressions (the value of NFTA_RULE_EXPRESSIONS), in family inet or, `of_frames`, bridge. Its first set has this number in the transaction.
+pub(super) fn list(rule: &NftRule, of_frames: bool, first_set: u32) -> Writer {
+    let empty = Expressions { next_set: first_set, of_frames, ..Expressions::default() };
     let mut list = rule.conditions.iter().fold(empty, Expressions::condition);
     list = rule.statements.iter().fold(list, Expressions::statement);
     list = list.verdict(rule.chain, &rule.verdict);
@@ -90,6 +95,8 @@ pub(super) struct Expressions {
     family: Option<u8>,
     /// The number of the next condition that looks into a set.
     next_set: u32,
+    /// In family bridge, which knows the family of what is in a frame by its EtherType.
+    of_frames: bool,
 }
 
 impl Expressions {
@@ -109,7 +116,7 @@ impl Expressions {
             NftProperty::OutputLinks(_) => self.meta(NFT_META_OIF).lookup(condition.negated),
             NftProperty::Source(network) => self.address(*network, Side::Source, condition.negated),
             NftProperty::Destination(network) => self.address(*network, Side::Destination, condition.negated),
-            NftProperty::DestinationLocal => self.destination_type().compare(equal, &RTN_LOCAL.to_ne_bytes()),
+            NftProperty::DestinationLocal => self.destination_local(condition.negated),
             NftProperty::Protocol(number) => self.meta(NFT_META_L4PROTO).compare(equal, &[*number]),
             NftProperty::SourcePort(first, last) => self.port(0, *first, *last, condition.negated),
             NftProperty::DestinationPort(first, last) => self.port(2, *first, *last, condition.negated),
@@ -119,6 +126,9 @@ impl Expressions {
             NftProperty::Mark { value, mask } => self.mark(*value, *mask, condition.negated),
             NftProperty::TcpFlags { set, mask } => self.tcp_flags(*set, *mask, condition.negated),
             NftProperty::IcmpType(number) => self.icmp_type(*number, condition.negated),
+            NftProperty::EtherSource(mac) => self.payload(NFT_PAYLOAD_LL_HEADER, 6, 6).compare(equal, &mac.0),
+            NftProperty::EtherDestination(mac) => self.payload(NFT_PAYLOAD_LL_HEADER, 0, 6).compare(equal, &mac.0),
+            NftProperty::EtherType(number) => self.meta(NFT_META_PROTOCOL).compare(equal, &number.to_be_bytes()),
         }
     }
 
@@ -130,6 +140,7 @@ impl Expressions {
             NftVerdict::Masquerade => self.add("masq", Writer::default()),
             NftVerdict::SourceNat(address, port) => self.translate(NFT_NAT_SNAT, *address, *port),
             NftVerdict::DestinationNat(address, port) => self.translate(NFT_NAT_DNAT, *address, *port),
+            NftVerdict::DestinationNatBy(map) => self.translate_by(map),
             NftVerdict::Proceed => self,
             NftVerdict::Reject(rejection) => self.reject(*rejection),
             NftVerdict::Log { prefix, rate } => self.log(prefix, *rate),
@@ -150,11 +161,11 @@ impl Expressions {
         self.add("payload", data)
     }
 
-    /// `fib daddr type`.
-    fn destination_type(self) -> Self {
+    /// `fib daddr type local`.
+    pub fn destination_local(self, negated: bool) -> Self {
         let data =
             Writer::default().put_big(1, REGISTER).put_big(2, NFT_FIB_RESULT_ADDRTYPE).put_big(3, NFTA_FIB_F_DADDR);
-        self.add("fib", data)
+        self.add("fib", data).compare(Test::equal(negated), &RTN_LOCAL.to_ne_bytes())
     }
 
     /// `cmp TEST reg 1 VALUE`.
@@ -172,22 +183,27 @@ impl Expressions {
 
     /// The part of a packet, and `lookup reg 1 set NAME`, a set of the table's.
     fn member(self, member: &NftMember, negated: bool) -> Self {
-        let this = match member.kind {
-            NftSetKind::Ipv4 => self.only(NFPROTO_IPV4),
-            NftSetKind::Ipv6 => self.only(NFPROTO_IPV6),
-            NftSetKind::Ports => self,
-        };
-        let (base, offset) = match (member.field, member.kind) {
-            (NftField::SourcePort, _) => (NFT_PAYLOAD_TRANSPORT_HEADER, 0),
-            (NftField::DestinationPort, _) => (NFT_PAYLOAD_TRANSPORT_HEADER, 2),
-            (NftField::Source, NftSetKind::Ipv6) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Source.offset6()),
-            (NftField::Source, _) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Source.offset4()),
-            (NftField::Destination, NftSetKind::Ipv6) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Destination.offset6()),
-            (NftField::Destination, _) => (NFT_PAYLOAD_NETWORK_HEADER, Side::Destination.offset4()),
-        };
         let flags = if negated { NFT_LOOKUP_F_INV } else { 0 };
         let data = Writer::default().put_text(NFTA_LOOKUP_SET, &member.set).put_big(2, REGISTER).put_big(5, flags);
-        this.payload(base, offset, member.kind.bytes() as u32).add("lookup", data)
+        self.part(member.field, member.kind).add("lookup", data)
+    }
+
+    /// The part of a packet that a set of this kind has.
+    pub fn part(self, field: NftField, kind: NftSetKind) -> Self {
+        let is_ipv6 = matches!(kind, NftSetKind::Ipv6 | NftSetKind::Marks6);
+        let this = match kind {
+            NftSetKind::Ports => self,
+            _ => self.only(if is_ipv6 { NFPROTO_IPV6 } else { NFPROTO_IPV4 }),
+        };
+        let (base, offset) = match field {
+            NftField::SourcePort => (NFT_PAYLOAD_TRANSPORT_HEADER, 0),
+            NftField::DestinationPort => (NFT_PAYLOAD_TRANSPORT_HEADER, 2),
+            NftField::Source if is_ipv6 => (NFT_PAYLOAD_NETWORK_HEADER, Side::Source.offset6()),
+            NftField::Source => (NFT_PAYLOAD_NETWORK_HEADER, Side::Source.offset4()),
+            NftField::Destination if is_ipv6 => (NFT_PAYLOAD_NETWORK_HEADER, Side::Destination.offset6()),
+            NftField::Destination => (NFT_PAYLOAD_NETWORK_HEADER, Side::Destination.offset4()),
+        };
+        this.payload(base, offset, kind.bytes() as u32)
     }
 
     /// `immediate reg 1 VALUE`.
@@ -224,11 +240,15 @@ impl Expressions {
         this.compare(Test::equal(negated), &address[..length])
     }
 
-    fn only(self, family: u8) -> Self {
+    pub fn only(self, family: u8) -> Self {
         if self.family == Some(family) {
             return self;
         }
-        let this = self.meta(NFT_META_NFPROTO).compare(Test::Equal, &[family]);
+        let this = match (self.of_frames, family) {
+            (false, _) => self.meta(NFT_META_NFPROTO).compare(Test::Equal, &[family]),
+            (true, NFPROTO_IPV4) => self.meta(NFT_META_PROTOCOL).compare(Test::Equal, &ETH_P_IP.to_be_bytes()),
+            (true, _) => self.meta(NFT_META_PROTOCOL).compare(Test::Equal, &ETH_P_IPV6.to_be_bytes()),
+        };
         Self { family: Some(family), ..this }
     }
 

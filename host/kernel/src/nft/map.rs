@@ -11,19 +11,19 @@ use crate::{Error, NftChain, NftPort};
 
 /// The comment of the rule that looks into the map.
 pub(super) const LEADS: &str = "rules for one port";
-const NFT_SET_MAP: u32 = 8;
+pub(super) const NFT_SET_MAP: u32 = 8;
 pub(in super::super) const NFTA_SET_DATA_TYPE: u16 = 6;
-const NFTA_SET_DATA_LEN: u16 = 7;
+pub(in super::super) const NFTA_SET_DATA_LEN: u16 = 7;
 /// NFT_DATA_VERDICT; what is in the data is the kernel's `struct nft_verdict`.
-const VERDICT: u32 = 0xffff_ff00;
+pub(in super::super) const VERDICT: u32 = 0xffff_ff00;
 /// How nft prints the keys: its types inet_proto and inet_service, six bits each.
-const KEY_TYPE: u32 = 12 << 6 | 13;
+pub(super) const KEY_TYPE: u32 = 12 << 6 | 13;
 const KEY_BYTES: u32 = 8;
 pub(in super::super) const NFTA_SET_ELEM_DATA: u16 = 2;
 /// The second four bytes of what the first register has (NFT_REG32_01).
-const BEHIND_IT: u32 = 9;
+pub(super) const BEHIND_IT: u32 = 9;
 /// Where TCP, UDP and SCTP have the destination's port, and how long it is.
-const DESTINATION_PORT: (u32, u32) = (2, 2);
+pub(super) const DESTINATION_PORT: (u32, u32) = (2, 2);
 
 /// Makes a map. An error if it is there. `id`: its number in the transaction.
 pub(super) fn new(table: &str, chain: NftChain, id: u32) -> Request {
@@ -99,7 +99,7 @@ fn elements(table: &str, chain: NftChain, element: Writer) -> Writer {
 
 /// Asks for all sets and maps of a table.
 pub(super) fn list(table: &str) -> Request {
-    m::all(m::NFT_MSG_GETSET, m::inet().put_text(m::NFTA_SET_TABLE, table))
+    m::all(m::NFT_MSG_GETSET, m::of(table).put_text(m::NFTA_SET_TABLE, table))
 }
 
 /// Asks for all that is in a map.
@@ -108,5 +108,5 @@ pub(super) fn list_elements(table: &str, chain: NftChain) -> Request {
 }
 
 fn body(table: &str, chain: NftChain) -> Writer {
-    m::inet().put_text(m::NFTA_SET_TABLE, table).put_text(m::NFTA_SET_NAME, &chain::map_name(chain))
+    m::of(table).put_text(m::NFTA_SET_TABLE, table).put_text(m::NFTA_SET_NAME, &chain::map_name(chain))
 }

@@ -1,10 +1,10 @@
 //! The messages of nftables: batches, tables, chains and rules (linux/netfilter/nf_tables.h, nfnetlink.h).
 
 use crate::nft::ports::Ports;
-use crate::nft::{NFPROTO_INET, chain, expression};
+use crate::nft::{NFPROTO_BRIDGE, NFPROTO_INET, chain, expression};
 use crate::transport::attribute::Writer;
 use crate::transport::socket::{Request, flag};
-use crate::{Error, NftChain, NftHandle, NftOwnChain, NftPort, NftRule};
+use crate::{Error, FRAMES, NftChain, NftHandle, NftOwnChain, NftPort, NftRule};
 
 /// `struct nfgenmsg`.
 pub(in super::super) const HEADER: usize = 4;
@@ -44,7 +44,7 @@ pub(in super::super) const NFTA_SET_TABLE: u16 = 1;
 pub(in super::super) const NFTA_SET_NAME: u16 = 2;
 pub(in super::super) const NFTA_SET_FLAGS: u16 = 3;
 pub(super) const NFTA_SET_KEY_TYPE: u16 = 4;
-pub(super) const NFTA_SET_KEY_LEN: u16 = 5;
+pub(in super::super) const NFTA_SET_KEY_LEN: u16 = 5;
 pub(super) const NFTA_SET_DESC: u16 = 9;
 pub(super) const NFTA_SET_ID: u16 = 10;
 pub(super) const NFTA_SET_TIMEOUT: u16 = 11;
@@ -101,6 +101,15 @@ pub(super) fn inet() -> Writer {
     Writer::after(&[NFPROTO_INET, 0, 0, 0])
 }
 
+fn bridge() -> Writer {
+    Writer::after(&[NFPROTO_BRIDGE, 0, 0, 0])
+}
+
+/// Of the family that a table has by its name.
+pub(super) fn of(table: &str) -> Writer {
+    if table.ends_with(FRAMES) { bridge() } else { inet() }
+}
+
 /// A change, or a question about one object.
 pub(super) fn one(kind: u16, flags: u16, body: Writer) -> Request {
     let kind = NFT_SUBSYSTEM << 8 | kind;
@@ -115,27 +124,27 @@ pub(super) fn all(kind: u16, body: Writer) -> Request {
 
 /// Makes a table. Ok if it is there.
 pub(super) fn new_table(table: &str) -> Request {
-    one(NFT_MSG_NEWTABLE, flag::CREATE, inet().put_text(NFTA_TABLE_NAME, table))
+    one(NFT_MSG_NEWTABLE, flag::CREATE, of(table).put_text(NFTA_TABLE_NAME, table))
 }
 
 /// Removes a table with all in it.
 pub(super) fn delete_table(table: &str) -> Request {
-    one(NFT_MSG_DELTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
+    one(NFT_MSG_DELTABLE, 0, of(table).put_text(NFTA_TABLE_NAME, table))
 }
 
 /// Removes a table in which there is nothing.
 pub(super) fn delete_empty_table(table: &str) -> Request {
-    one(NFT_MSG_DELTABLE, flag::NOT_RECURSIVE, inet().put_text(NFTA_TABLE_NAME, table))
+    one(NFT_MSG_DELTABLE, flag::NOT_RECURSIVE, of(table).put_text(NFTA_TABLE_NAME, table))
 }
 
 /// Asks for a table.
 pub(super) fn get_table(table: &str) -> Request {
-    one(NFT_MSG_GETTABLE, 0, inet().put_text(NFTA_TABLE_NAME, table))
+    one(NFT_MSG_GETTABLE, 0, of(table).put_text(NFTA_TABLE_NAME, table))
 }
 
-/// Asks for all tables of family inet.
-pub(super) fn list_tables() -> Request {
-    all(NFT_MSG_GETTABLE, inet())
+/// Asks for all tables of family inet, and of family bridge.
+pub(super) fn list_tables() -> [Request; 2] {
+    [inet(), bridge()].map(|family| all(NFT_MSG_GETTABLE, family))
 }
 
 /// Asks for all chains of all families.
@@ -181,7 +190,7 @@ pub(super) fn delete_own_chain(table: &str, chain: &NftOwnChain) -> Request {
 }
 
 fn own_chain_body(table: &str, NftOwnChain { base, name }: &NftOwnChain) -> Writer {
-    inet().put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::own_name(*base, name))
+    of(table).put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::own_name(*base, name))
 }
 
 /// Removes an empty chain that nothing leads to.
@@ -190,12 +199,12 @@ pub(super) fn delete_chain(table: &str, chain: NftChain, port: Option<NftPort>) 
 }
 
 fn chain_body(table: &str, chain: NftChain, port: Option<NftPort>) -> Writer {
-    inet().put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::name_of(chain, port))
+    of(table).put_text(NFTA_CHAIN_TABLE, table).put_text(NFTA_CHAIN_NAME, &chain::name_of(chain, port))
 }
 
 /// Makes an anonymous set of links, which goes with the rule that looks into it.
 pub(super) fn new_set(table: &str, id: u32, links: &[u32]) -> [Request; 2] {
-    let body = || inet().put_text(NFTA_SET_TABLE, table).put_text(NFTA_SET_NAME, expression::SET);
+    let body = || of(table).put_text(NFTA_SET_TABLE, table).put_text(NFTA_SET_NAME, expression::SET);
     let size = Writer::default().put_big(NFTA_SET_DESC_SIZE, u32::try_from(links.len()).unwrap_or(u32::MAX));
     let set = body()
         .put_big(NFTA_SET_FLAGS, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT)
@@ -228,7 +237,7 @@ pub(super) fn new_rule(table: &str, rule: &NftRule, port: Option<NftPort>, first
         userdata.extend([ports.first.to_be_bytes(), ports.last.to_be_bytes()].concat());
     }
     let body = body_in(table, &chain::name_of_place(rule.chain, port, rule.own.as_deref()))
-        .nest(NFTA_RULE_EXPRESSIONS, expression::list(rule, first_set))
+        .nest(NFTA_RULE_EXPRESSIONS, expression::list(rule, table.ends_with(FRAMES), first_set))
         .put(NFTA_RULE_USERDATA, &userdata);
     Ok(one(NFT_MSG_NEWRULE, flag::CREATE | NLM_F_APPEND | flag::ECHO, body))
 }
@@ -260,9 +269,14 @@ pub(super) fn list_elements(family: u8, table: &str, set: &str) -> Request {
     all(NFT_MSG_GETSETELEM, body)
 }
 
-/// Asks for all rules of a table, or of all tables of family inet.
-pub(super) fn list_rules(table: Option<&str>) -> Request {
-    all(NFT_MSG_GETRULE, table.into_iter().fold(inet(), |body, table| body.put_text(NFTA_RULE_TABLE, table)))
+/// Asks for all rules of a table.
+pub(super) fn list_rules(table: &str) -> Request {
+    all(NFT_MSG_GETRULE, of(table).put_text(NFTA_RULE_TABLE, table))
+}
+
+/// Asks for all rules of all tables of family inet, and of family bridge.
+pub(super) fn list_rules_of_families() -> [Request; 2] {
+    [inet(), bridge()].map(|family| all(NFT_MSG_GETRULE, family))
 }
 
 pub(super) fn rule_body(table: &str, chain: NftChain) -> Writer {
@@ -270,7 +284,7 @@ pub(super) fn rule_body(table: &str, chain: NftChain) -> Writer {
 }
 
 fn body_in(table: &str, chain: &str) -> Writer {
-    inet().put_text(NFTA_RULE_TABLE, table).put_text(NFTA_RULE_CHAIN, chain)
+    of(table).put_text(NFTA_RULE_TABLE, table).put_text(NFTA_RULE_CHAIN, chain)
 }
 
 /// The comment in a rule's user data.

@@ -14,6 +14,7 @@ mod removal;
 pub(super) mod sets;
 mod statement;
 mod table;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -23,7 +24,9 @@ use crate::error::Refusal;
 use crate::transport::attribute::{after, big_long, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Protocol, Request, malformed};
-use crate::{Applied, Change, Error, FoundRule, Namespace, NftChain, NftHandle, NftPort, NftRule, NftTable, Outcome};
+use crate::{
+    Applied, Change, Error, FRAMES, FoundRule, Namespace, NftChain, NftHandle, NftPort, NftRule, NftTable, Outcome,
+};
 
 pub(super) use dropping::dropping;
 pub(super) use echo::keep_echoes_out;
@@ -368,16 +371,30 @@ pub(super) fn remove_table(
     }
 }
 
-/// The names of the tables of family inet.
+/// The names of the tables of family inet, and of those of family bridge that [`FRAMES`](crate::FRAMES) ends.
 pub(super) fn tables(session: &mut Session, at: &Namespace) -> Result<Vec<String>, Error> {
-    let messages = list(session, at, "nftables tables", message::list_tables())?;
-    messages.iter().map(|m| find(m, message::NFTA_TABLE_NAME).map(text)).collect()
+    let mut all = Vec::new();
+    for (question, of_frames) in message::list_tables().into_iter().zip([false, true]) {
+        for message in list(session, at, "nftables tables", question)? {
+            all.extend(
+                Some(text(find(&message, message::NFTA_TABLE_NAME)?))
+                    .filter(|name| name.ends_with(FRAMES) == of_frames),
+            );
+        }
+    }
+    Ok(all)
 }
 
-/// The rules of a table, or of all of family inet, in the chains that [`add`] makes: with their table and their comment.
+/// The rules of a table, or of all of families inet and bridge, in the chains that [`add`] makes: with their table and their comment.
 pub(super) fn rules(session: &mut Session, at: &Namespace, table: Option<&str>) -> Result<Vec<FoundRule>, Error> {
     let (mut found, mut leading) = (Vec::new(), HashSet::new());
-    for message in list(session, at, "nftables rules", message::list_rules(table))? {
+    let questions =
+        table.map_or_else(|| message::list_rules_of_families().into(), |table| vec![message::list_rules(table)]);
+    let mut messages = Vec::new();
+    for question in questions {
+        messages.extend(list(session, at, "nftables rules", question)?);
+    }
+    for message in messages {
         let name = text(find(&message, message::NFTA_RULE_CHAIN)?);
         let Some(place) = chain::place_of_rule(&name) else { continue };
         let table = text(find(&message, message::NFTA_RULE_TABLE)?);

@@ -1,4 +1,4 @@
-//! Named sets: what rules look into, and what changes without them. An element is an interval: its first value, and with a mark the one behind its
+//! Named sets and maps: what rules look into, and what changes without them. An element is an interval: its first value, and with a mark the one behind its
 //! last, as nft has it (NFT_SET_INTERVAL). So single values and ranges are in sets of one kind.
 
 use std::collections::BTreeSet;
@@ -7,25 +7,30 @@ use rustix::io::Errno;
 
 use crate::change::apply::Note;
 use crate::nft::expression::{NFTA_DATA_VALUE, NFTA_LIST_ELEM};
+use crate::nft::map::NFTA_SET_ELEM_DATA;
+use crate::nft::values::Form;
 use crate::nft::{TRIES, Tables, find, first_refusal, list, message as m, transaction};
 use crate::transport::attribute::{Writer, after, attributes, big_number, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Request, flag, malformed};
 use crate::{Applied, Change, Error, Namespace, NftElement, NftSet, NftSetKind, Outcome};
 
-const NFT_SET_INTERVAL: u32 = 4;
 pub(in super::super) const NFTA_SET_ELEM_FLAGS: u16 = 3;
 /// NFT_SET_ELEM_INTERVAL_END.
 pub(in super::super) const END: u32 = 1;
-/// nft's types ipv4_addr, ipv6_addr and inet_service.
-const TYPES: [u32; 3] = [7, 8, 13];
-/// NFTNL_UDATA_SET_KEYBYTEORDER, of four bytes: big-endian.
-const BIG_ENDIAN: [u8; 6] = [0, 4, 2, 0, 0, 0];
-/// A list of elements is one attribute, of 65,535 bytes at most; an element has up to 80, with its end.
+/// A list of elements is one attribute, of 65,535 bytes at most; an element has up to 80, with its end, or with what it leads to.
 const ELEMENTS_PER_MESSAGE: usize = 500;
 
-/// A value in a set, and whether it is the end of an interval.
-pub type Bound = (Vec<u8>, bool);
+/// A value in a set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bound {
+    /// Its bytes.
+    pub key: Vec<u8>,
+    /// What it leads to, in a map.
+    pub value: Vec<u8>,
+    /// It is the end of an interval.
+    pub is_end: bool,
+}
 
 /// What names a set.
 #[derive(Clone, Copy)]
@@ -143,8 +148,9 @@ pub(in super::super) fn remove_elements(
                 return Ok(Applied { outcome: Outcome::Done, undo });
             }
             Some((_, refusal)) if refusal.is(&[Errno::NOENT]) => {
-                let there: BTreeSet<Bound> = bounds(session, place)?.into_iter().collect();
-                elements.retain(|element| there.contains(&(element.bounds().0, false)));
+                let there = bounds(session, place)?.into_iter().filter(|bound| !bound.is_end);
+                let there: BTreeSet<Vec<u8>> = there.map(|bound| bound.key).collect();
+                elements.retain(|element| there.contains(&element.bounds().0));
             }
             Some((_, refusal)) => {
                 return Err(Error::kernel(format_args!("elements of the set {}", place.set), refusal));
@@ -163,7 +169,7 @@ pub(super) fn whole(table: &str, set: &NftSet, id: u32) -> Vec<Request> {
 
 /// The names of a table's sets.
 pub(in super::super) fn names(session: &mut Session, at: &Namespace, table: &str) -> Result<Vec<String>, Error> {
-    let question = m::all(m::NFT_MSG_GETSET, m::inet().put_text(m::NFTA_SET_TABLE, table));
+    let question = m::all(m::NFT_MSG_GETSET, m::of(table).put_text(m::NFTA_SET_TABLE, table));
     let all = list(session, at, "nftables sets", question)?;
     let names = all.iter().map(|message| find(message, m::NFTA_SET_NAME).map(text));
     Ok(names.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|name| is_set(name)).collect())
@@ -189,21 +195,16 @@ pub(in super::super) fn bounds(session: &mut Session, place: Place) -> Result<Ve
 
 fn bound(element: &[u8]) -> Result<Bound, Error> {
     let key = attributes(element).find(m::NFTA_SET_ELEM_KEY)?.ok_or_else(malformed)?;
-    let value = attributes(key).find(NFTA_DATA_VALUE)?.ok_or_else(malformed)?;
+    let key = attributes(key).find(NFTA_DATA_VALUE)?.ok_or_else(malformed)?.to_vec();
+    let data = attributes(element).find(NFTA_SET_ELEM_DATA)?.unwrap_or_default();
+    let value = attributes(data).find(NFTA_DATA_VALUE)?.unwrap_or_default().to_vec();
     let flags = attributes(element).find(NFTA_SET_ELEM_FLAGS)?.map_or(Ok(0), big_number)?;
-    Ok((value.to_vec(), flags & END != 0))
+    Ok(Bound { key, value, is_end: flags & END != 0 })
 }
 
 /// Makes a set; an error if it is there. `id`: its number in the transaction.
 fn new(table: &str, set: &str, kind: NftSetKind, id: u32) -> Request {
-    let bytes = u32::try_from(kind.bytes()).unwrap_or(u32::MAX);
-    let body = body(table, set)
-        .put_big(m::NFTA_SET_FLAGS, NFT_SET_INTERVAL)
-        .put_big(m::NFTA_SET_KEY_TYPE, TYPES[kind as usize])
-        .put_big(m::NFTA_SET_KEY_LEN, bytes)
-        .put_big(m::NFTA_SET_ID, id)
-        .put(m::NFTA_SET_USERDATA, &BIG_ENDIAN);
-    m::one(m::NFT_MSG_NEWSET, flag::CREATE | flag::EXCL, body)
+    m::one(m::NFT_MSG_NEWSET, flag::CREATE | flag::EXCL, Form::of(kind).put(body(table, set), id))
 }
 
 fn delete(table: &str, set: &str) -> Request {
@@ -218,7 +219,9 @@ fn messages(kind: u16, flags: u16, table: &str, set: &str, elements: &[NftElemen
     let message = |some: &[NftElement]| {
         let written = some.iter().fold(Writer::default(), |list, element| {
             let (first, end) = element.bounds();
-            let list = list.nest(NFTA_LIST_ELEM, key(&first));
+            // What goes, goes by its key.
+            let value = if kind == m::NFT_MSG_NEWSETELEM { element.value() } else { Vec::new() };
+            let list = list.nest(NFTA_LIST_ELEM, leading(key(&first), &value));
             match end {
                 Some(end) => list.nest(NFTA_LIST_ELEM, key(&end).put_big(NFTA_SET_ELEM_FLAGS, END)),
                 None => list,
@@ -233,6 +236,13 @@ fn key(value: &[u8]) -> Writer {
     Writer::default().nest(m::NFTA_SET_ELEM_KEY, Writer::default().put(NFTA_DATA_VALUE, value))
 }
 
+fn leading(key: Writer, value: &[u8]) -> Writer {
+    match value {
+        [] => key,
+        value => key.nest(NFTA_SET_ELEM_DATA, Writer::default().put(NFTA_DATA_VALUE, value)),
+    }
+}
+
 fn body(table: &str, set: &str) -> Writer {
-    m::inet().put_text(m::NFTA_SET_TABLE, table).put_text(m::NFTA_SET_NAME, set)
+    m::of(table).put_text(m::NFTA_SET_TABLE, table).put_text(m::NFTA_SET_NAME, set)
 }

@@ -10,7 +10,7 @@ use crate::transport::attribute::{Writer, after, attributes, big_long, text};
 use crate::transport::session::Session;
 use crate::{Error, Namespace, NftCount, NftHandle, NftRate, NftRejection, NftStatement};
 
-const NFT_META_MARK: u32 = 3;
+pub(super) const NFT_META_MARK: u32 = 3;
 /// Where TCP has its flags.
 const TCP_FLAGS: u32 = 13;
 const NFT_RT_TCPMSS: u32 = 3;
@@ -48,15 +48,16 @@ impl Expressions {
 
     /// A statement.
     pub fn statement(self, statement: &NftStatement) -> Self {
-        match *statement {
+        match statement {
             NftStatement::Counter => {
                 let none = 0u64.to_be_bytes();
                 let counter = Writer::default().put(NFTA_COUNTER_BYTES, &none).put(NFTA_COUNTER_PACKETS, &none);
                 self.add("counter", counter)
             }
-            NftStatement::Limit(rate) => self.limit(rate),
-            NftStatement::SetMark { value, mask } => self.set_mark(value, mask),
-            NftStatement::ClampSegments(size) => self.clamp_segments(size),
+            NftStatement::Limit(rate) => self.limit(*rate),
+            NftStatement::SetMark { value, mask } => self.set_mark(*value, *mask),
+            NftStatement::SetMarkBy { field, map, mask } => self.set_mark_by(*field, map, *mask),
+            NftStatement::ClampSegments(size) => self.clamp_segments(*size),
             NftStatement::Untrack => self.add("notrack", Writer::default()),
         }
     }
@@ -117,7 +118,7 @@ pub(in super::super) fn counters(
     table: &str,
 ) -> Result<HashMap<NftHandle, NftCount>, Error> {
     let mut counts = HashMap::new();
-    for message in ask(session, at, "nftables rules", message::list_rules(Some(table)))? {
+    for message in ask(session, at, "nftables rules", message::list_rules(table))? {
         let Some(place) = chain::place_of_rule(&text(find(&message, message::NFTA_RULE_CHAIN)?)) else { continue };
         let handle = big_long(find(&message, message::NFTA_RULE_HANDLE)?)?;
         let expressions = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_EXPRESSIONS)?;

@@ -99,7 +99,7 @@ impl Table {
     /// As it is in the kernel.
     pub fn read(session: &mut Session, at: &Namespace, name: &str) -> Result<Self, Error> {
         let mut table = Self { is_fresh: true, ..Self::default() };
-        for message in list(session, at, "nftables rules", message::list_rules(Some(name)))? {
+        for message in list(session, at, "nftables rules", message::list_rules(name))? {
             table.read_rule(&message)?;
         }
         for message in list(session, at, "nftables maps", map::list(name))? {

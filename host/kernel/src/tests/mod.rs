@@ -16,6 +16,8 @@ mod links;
 mod lockstep;
 mod namespaces;
 mod nft_chains;
+mod nft_frames;
+mod nft_maps;
 mod nft_ports;
 mod nft_sets;
 mod nftables;

@@ -5,11 +5,11 @@ use crate::tests::*;
 
 const OUT: NftChain = NftChain { nat: false, hook: NftHook::Output, priority: 0 };
 
-fn set(name: &str, kind: NftSetKind) -> Change {
+pub fn set(name: &str, kind: NftSetKind) -> Change {
     Change::AddNftSet { namespace: Namespace::Host, table: "t".into(), set: name.into(), kind }
 }
 
-fn no_set(name: &str, kind: NftSetKind) -> Change {
+pub fn no_set(name: &str, kind: NftSetKind) -> Change {
     Change::RemoveNftSet { namespace: Namespace::Host, table: "t".into(), set: name.into(), kind }
 }
 
@@ -17,12 +17,12 @@ fn networks(texts: &[&str]) -> Vec<NftElement> {
     texts.iter().map(|text| NftElement::Network(text.parse().unwrap())).collect()
 }
 
-fn put(name: &str, elements: &[NftElement]) -> Change {
+pub fn put(name: &str, elements: &[NftElement]) -> Change {
     let (namespace, table, set) = (Namespace::Host, "t".into(), name.into());
     Change::AddNftElements { namespace, table, set, elements: elements.to_vec() }
 }
 
-fn take(name: &str, elements: &[NftElement]) -> Change {
+pub fn take(name: &str, elements: &[NftElement]) -> Change {
     let (namespace, table, set) = (Namespace::Host, "t".into(), name.into());
     Change::RemoveNftElements { namespace, table, set, elements: elements.to_vec() }
 }
@@ -31,7 +31,7 @@ fn member(field: NftField, name: &str, kind: NftSetKind) -> NftProperty {
     NftProperty::Member(NftMember { field, set: name.into(), kind })
 }
 
-fn holds(world: &World, name: &str, elements: &[NftElement]) -> bool {
+pub fn holds(world: &World, name: &str, elements: &[NftElement]) -> bool {
     // The kind is not looked at.
     let set = NftSet { name: name.into(), kind: NftSetKind::Ports, elements: elements.to_vec() };
     world.kernel.has_nft_set(&Namespace::Host, "t", &set).unwrap()

@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod chains;
+pub(crate) mod frames;
 pub(crate) mod links;
 pub(crate) mod neighbours;
 pub(crate) mod nftables;

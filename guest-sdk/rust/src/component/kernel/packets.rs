@@ -1,6 +1,7 @@
 //! Sets, and packet rules with more in them.
 
-use crate::Result;
+use std::net::SocketAddr;
+
 use crate::component::Namespace;
 use crate::component::convert::{all, same_cases};
 use crate::component::wit::nftables as wit;
@@ -9,8 +10,9 @@ use crate::packets::{
     Action, Condition, Counter, Element, Field, MarkBits, PacketRule, Property, Rate, RateUnit, Rejection, SetKind,
     Statement, TcpFlags,
 };
+use crate::{Protocol, Result};
 
-same_cases!(SetKind, wit::SetKind, Ipv4, Ipv6, Ports);
+same_cases!(SetKind, wit::SetKind, Ipv4, Ipv6, Ports, Ipv4HostPorts, Ipv6HostPorts, Ipv4Marks, Ipv6Marks);
 same_cases!(Field, wit::PacketField, Source, Destination, SourcePort, DestinationPort);
 same_cases!(RateUnit, wit::RateUnit, Packets, Bytes);
 same_cases!(Rejection, wit::Rejection, PortUnreachable, HostUnreachable, Prohibited, TcpReset);
@@ -20,6 +22,13 @@ impl From<&Element> for wit::Element {
         match *element {
             Element::Network(network) => Self::Network(network.into()),
             Element::Ports(range) => Self::Ports(range.into()),
+            Element::HostPort { protocol, port, to } => Self::HostPort(wit::HostPortTarget {
+                protocol: protocol.0,
+                port,
+                address: to.ip().into(),
+                target_port: to.port(),
+            }),
+            Element::Mark { network, mark } => Self::Mark(wit::NetworkMark { network: network.into(), mark }),
         }
     }
 }
@@ -60,7 +69,7 @@ impl<'a> From<&Condition<'a>> for wit::PacketCondition<'a> {
     }
 }
 
-impl From<&Statement> for wit::Statement {
+impl From<&Statement<'_>> for wit::Statement {
     fn from(statement: &Statement) -> Self {
         match *statement {
             Statement::Counter => Self::Counter,
@@ -68,6 +77,9 @@ impl From<&Statement> for wit::Statement {
                 Self::Limit(wit::Rate { amount, unit: unit.into(), burst, over })
             }
             Statement::SetMark(mark) => Self::SetMark(mark.into()),
+            Statement::SetMarkBy { field, map, mask } => {
+                Self::SetMarkBy(wit::MarkLookup { field: field.into(), set: map.to_owned(), mask })
+            }
             Statement::ClampSegmentSize(None) => Self::ClampSegmentSize(wit::SegmentSize::Route),
             Statement::ClampSegmentSize(Some(size)) => Self::ClampSegmentSize(wit::SegmentSize::Exact(size)),
             Statement::Untrack => Self::Untrack,
@@ -85,6 +97,7 @@ impl From<Action<'_>> for wit::Action {
             Action::Jump(to) => Self::Jump(to.to_owned()),
             Action::Goto(to) => Self::Goto(to.to_owned()),
             Action::Return => Self::Return,
+            Action::DestinationNatBy(map) => Self::DestinationNatBy(map.to_owned()),
         }
     }
 }
@@ -124,6 +137,11 @@ pub(crate) fn list_elements(set: &str) -> Result<Vec<Element>> {
     let told = |element| match element {
         wit::Element::Network(network) => Element::Network(network.into()),
         wit::Element::Ports(wit::PortRange { first, last }) => Element::Ports(PortRange { first, last }),
+        wit::Element::HostPort(wit::HostPortTarget { protocol, port, address, target_port }) => {
+            let to = SocketAddr::new(address.into(), target_port);
+            Element::HostPort { protocol: Protocol(protocol), port, to }
+        }
+        wit::Element::Mark(wit::NetworkMark { network, mark }) => Element::Mark { network: network.into(), mark },
     };
     Ok(wit::list_elements(set)?.into_iter().map(told).collect())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 pub(crate) mod chains;
 pub(crate) mod forwarding;
+pub(crate) mod frames;
 pub(crate) mod links;
 pub(crate) mod namespaces;
 pub(crate) mod neighbours;

@@ -31,14 +31,16 @@ pub(super) struct More {
     pub own: Option<String>,
     /// The one that it leads to.
     pub to: Option<String>,
+    /// A map says whose packets it takes.
+    pub is_tied: bool,
 }
 
 /// Adds a rule with more in it.
 pub(super) fn add_more(at: u32, rule: &Rule, more: More) -> Result<RuleId> {
-    let More { before, action, sets, own, to } = more;
+    let More { before, action, sets, own, to, is_tied } = more;
     check_conditions(rule, at)?;
     state::with(|state| {
-        check(state, rule, own.is_none())?;
+        check(state, rule, own.is_none() && !is_tied)?;
         let verdict = action.unwrap_or_else(|| format!(" {}", verdict_text(rule.verdict)));
         let place = own.as_ref().map(|own| format!("chain {own} of ")).unwrap_or_default();
         let (id, text) = (u64::from(state.next()), place + &text(state, rule)? + &before + &verdict);

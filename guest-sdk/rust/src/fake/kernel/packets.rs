@@ -1,6 +1,7 @@
 //! Sets, and packet rules with more in them: checked, and told as text.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::nftables::More;
 use super::{all_or_nothing, check_length};
@@ -65,7 +66,31 @@ fn kind(element: &Element) -> SetKind {
         Element::Network(network) if network.addr().is_ipv4() => SetKind::Ipv4,
         Element::Network(_) => SetKind::Ipv6,
         Element::Ports(_) => SetKind::Ports,
+        Element::HostPort { to, .. } if to.is_ipv4() => SetKind::Ipv4HostPorts,
+        Element::HostPort { .. } => SetKind::Ipv6HostPorts,
+        Element::Mark { network, .. } if network.addr().is_ipv4() => SetKind::Ipv4Marks,
+        Element::Mark { .. } => SetKind::Ipv6Marks,
     }
+}
+
+/// An element of a map sends packets to the network's addresses only, and those of a port that its owner has taken.
+fn check_value(element: &Element) -> Result<()> {
+    let Element::HostPort { protocol, port, to } = element else { return Ok(()) };
+    let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+    state::with(|state| {
+        if !state.is_in_pools(to.ip().into()) {
+            return Err(Error::forbidden(format!("{} lies in none of the network's pools", to.ip())));
+        }
+        let owner = Some(state.owner.clone());
+        let is_own = state.ports.iter().any(|(held, has)| {
+            let is_it = held.protocol == *protocol && (held.first..=held.last).contains(port);
+            is_it && held.address == any && *has == owner
+        });
+        match is_own {
+            true => Ok(()),
+            false => Err(Error::forbidden(format!("host port {port}/{protocol} is not taken: see ports.take"))),
+        }
+    })
 }
 
 fn same_place(one: &Element, other: &Element) -> bool {
@@ -74,6 +99,13 @@ fn same_place(one: &Element, other: &Element) -> bool {
             one.contains(&other.trunc()) || other.contains(&one.trunc())
         }
         (Element::Ports(one), Element::Ports(other)) => one.first <= other.last && other.first <= one.last,
+        (
+            Element::HostPort { protocol, port, .. },
+            Element::HostPort { protocol: its_protocol, port: its_port, .. },
+        ) => protocol == its_protocol && port == its_port,
+        (Element::Mark { network: one, .. }, Element::Mark { network: other, .. }) => {
+            one.contains(&other.trunc()) || other.contains(&one.trunc())
+        }
         _ => false,
     }
 }
@@ -81,7 +113,18 @@ fn same_place(one: &Element, other: &Element) -> bool {
 fn whole(element: &Element) -> Element {
     match element {
         Element::Network(network) => Element::Network(network.trunc()),
-        Element::Ports(range) => Element::Ports(*range),
+        Element::Mark { network, mark } => Element::Mark { network: network.trunc(), mark: *mark },
+        Element::Ports(_) | Element::HostPort { .. } => *element,
+    }
+}
+
+fn can_be(element: &Element) -> bool {
+    match element {
+        Element::Ports(range) => range.first <= range.last,
+        Element::HostPort { protocol, port, to } => {
+            [Protocol::TCP, Protocol::UDP, Protocol::SCTP].contains(protocol) && *port > 0 && to.port() > 0
+        }
+        Element::Network(_) | Element::Mark { .. } => true,
     }
 }
 
@@ -97,7 +140,7 @@ pub(crate) fn add_elements(set: &str, elements: &[Element]) -> Result<()> {
                 return Err(Error::unavailable(format!("the sets of a network have at most {ELEMENTS} elements")));
             }
             for element in elements {
-                if kind(element) != made.kind || matches!(element, Element::Ports(range) if range.first > range.last) {
+                if kind(element) != made.kind || !can_be(element) {
                     return Err(Error::invalid_argument(format!("{element:?} can't be in the set {set}")));
                 }
                 if made.elements.iter().any(|(_, other)| same_place(other, element)) {
@@ -106,7 +149,8 @@ pub(crate) fn add_elements(set: &str, elements: &[Element]) -> Result<()> {
                 made.elements.push((owner.clone(), whole(element)));
             }
             Ok(())
-        })
+        })?;
+        elements.iter().try_for_each(check_value)
     })
 }
 
@@ -133,15 +177,27 @@ pub(crate) fn add(namespace: Option<&Namespace>, rules: &[PacketRule]) -> Result
     })
 }
 
+/// A rule for frames, as far as it is one for packets; `ether`: what more it asks, in words.
+pub(super) fn add_frame(at: u32, rule: &PacketRule, ether: &str) -> Result<RuleId> {
+    check_length(&rule.statements, 8)?;
+    let protocol = check_conditions(rule, at)?;
+    check_statements(rule, protocol)?;
+    let (before, action) = more(rule)?;
+    let before = format!(" bridge{ether}{before}");
+    super::nftables::add_more(at, &plain(rule), More { before, action, ..More::default() })
+}
+
 /// A rule of a base chain, or of an own one behind it.
 pub(super) fn add_one(at: u32, rule: &PacketRule, own: Option<&str>) -> Result<RuleId> {
     check_length(&rule.conditions, 16)?;
     check_length(&rule.statements, 8)?;
     let protocol = check_conditions(rule, at)?;
     check_statements(rule, protocol)?;
+    check_maps(rule, at)?;
     let to = super::chains::led_to(rule, at, own)?;
     let ((before, action), own) = (more(rule)?, own.map(str::to_owned));
-    super::nftables::add_more(at, &plain(rule), More { before, action, sets: sets(rule), own, to })
+    let is_tied = matches!(rule.action, Action::DestinationNatBy(_));
+    super::nftables::add_more(at, &plain(rule), More { before, action, sets: sets(rule), own, to, is_tied })
 }
 
 pub(crate) fn counters(ids: &[RuleId]) -> Result<Vec<Option<Counter>>> {
@@ -166,6 +222,7 @@ fn plain<'a>(rule: &PacketRule<'a>) -> Rule<'a> {
         Action::Plain(verdict) => verdict,
         Action::Reject(_) => Verdict::Drop,
         Action::Proceed | Action::Log { .. } | Action::Jump(_) | Action::Goto(_) | Action::Return => Verdict::Accept,
+        Action::DestinationNatBy(_) => Verdict::Accept,
     };
     Rule { chain: rule.chain, conditions: rule.conditions.iter().filter_map(of_condition).collect(), verdict }
 }
@@ -175,7 +232,45 @@ fn sets(rule: &PacketRule) -> Vec<String> {
         Property::Member { set, .. } => Some(set.to_owned()),
         _ => None,
     };
-    rule.conditions.iter().filter_map(of_condition).collect()
+    let in_conditions = rule.conditions.iter().filter_map(of_condition);
+    in_conditions.chain(maps(rule).map(|(map, _)| map.to_owned())).collect()
+}
+
+/// The maps that a rule looks up, and whether each is of the host's ports and not of marks.
+fn maps<'a>(rule: &PacketRule<'a>) -> impl Iterator<Item = (&'a str, bool)> {
+    let of_statement = |statement: &Statement<'a>| match *statement {
+        Statement::SetMarkBy { map, .. } => Some((map, false)),
+        _ => None,
+    };
+    let by = match rule.action {
+        Action::DestinationNatBy(map) => Some((map, true)),
+        _ => None,
+    };
+    rule.statements.iter().filter_map(of_statement).chain(by).collect::<Vec<_>>().into_iter()
+}
+
+fn check_maps(rule: &PacketRule, at: u32) -> Result<()> {
+    maps(rule).try_for_each(|(map, of_ports)| {
+        check_set(map, at, |kind| match kind {
+            SetKind::Ipv4HostPorts | SetKind::Ipv6HostPorts => of_ports,
+            SetKind::Ipv4Marks | SetKind::Ipv6Marks => !of_ports,
+            SetKind::Ipv4 | SetKind::Ipv6 | SetKind::Ports => false,
+        })
+    })
+}
+
+/// A rule may look into a set that fits.
+fn check_set(set: &str, at: u32, fits: impl FnOnce(SetKind) -> bool) -> Result<()> {
+    let owner = state::with(|state| state.owner.clone());
+    with_set(set, |made| {
+        if made.namespace != at || !fits(made.kind) {
+            return Err(Error::invalid_argument(format!("a set of another namespace or kind: {set}")));
+        }
+        match made.owner.endpoint.is_none() || made.owner == owner {
+            true => Ok(()),
+            false => Err(Error::forbidden(format!("the set {set} is another endpoint's"))),
+        }
+    })
 }
 
 /// Answers the protocol that the rule is for.
@@ -193,15 +288,10 @@ fn check_conditions(rule: &PacketRule, at: u32) -> Result<Option<Protocol>> {
                 if of_ports {
                     needs(&[Protocol::TCP, Protocol::UDP, Protocol::SCTP])?;
                 }
-                let owner = state::with(|state| state.owner.clone());
-                with_set(set, |made| {
-                    if made.namespace != at || of_ports != (made.kind == SetKind::Ports) {
-                        return Err(Error::invalid_argument(format!("a set of another namespace or kind: {set}")));
-                    }
-                    match made.owner.endpoint.is_none() || made.owner == owner {
-                        true => Ok(()),
-                        false => Err(Error::forbidden(format!("the set {set} is another endpoint's"))),
-                    }
+                check_set(set, at, |kind| match kind {
+                    SetKind::Ports => of_ports,
+                    SetKind::Ipv4 | SetKind::Ipv6 => !of_ports,
+                    _ => false,
                 })?;
             }
             Property::TcpFlags { .. } => needs(&[Protocol::TCP])?,
@@ -228,6 +318,10 @@ fn check_statements(rule: &PacketRule, protocol: Option<Protocol>) -> Result<()>
             Statement::Counter | Statement::Limit(_) => {}
             _ if is_nat => return invalid("a statement that can't stand in a nat chain"),
             Statement::SetMark(mark) => check_mark(*mark)?,
+            Statement::SetMarkBy { field: Field::SourcePort | Field::DestinationPort, .. } => {
+                return invalid("a mark by a port");
+            }
+            Statement::SetMarkBy { .. } => {}
             Statement::ClampSegmentSize(_) if protocol != Some(Protocol::TCP) => {
                 return invalid("a segment without tcp");
             }
@@ -239,6 +333,9 @@ fn check_statements(rule: &PacketRule, protocol: Option<Protocol>) -> Result<()>
     match rule.action {
         Action::Reject(_) if is_nat || matches!(rule.chain.hook, Hook::Prerouting | Hook::Postrouting) => {
             invalid("nothing is rejected there")
+        }
+        Action::DestinationNatBy(_) if !is_nat || !matches!(rule.chain.hook, Hook::Prerouting | Hook::Output) => {
+            invalid("nothing is sent elsewhere there")
         }
         Action::Reject(Rejection::TcpReset) if protocol != Some(Protocol::TCP) => invalid("a reset without tcp"),
         Action::Log { prefix, rate } => {
@@ -266,15 +363,7 @@ fn more(rule: &PacketRule) -> Result<(String, Option<String>)> {
         let not = if *negated { "!= " } else { "" };
         match property {
             Property::Plain(_) => Ok(()),
-            Property::Member { field, set } => {
-                let field = match field {
-                    Field::Source => "saddr",
-                    Field::Destination => "daddr",
-                    Field::SourcePort => "sport",
-                    Field::DestinationPort => "dport",
-                };
-                write!(text, " {field} {not}@{set}")
-            }
+            Property::Member { field, set } => write!(text, " {} {not}@{set}", part(*field)),
             Property::Mark(MarkBits { value, mask }) => write!(text, " mark {not}{value:#x}/{mask:#x}"),
             Property::TcpFlags { set, mask } => write!(text, " tcp flags {not}{set:?} / {mask:?}"),
             Property::IcmpType(number) => write!(text, " icmp type {not}{number}"),
@@ -289,6 +378,9 @@ fn more(rule: &PacketRule) -> Result<(String, Option<String>)> {
                 write!(text, " limit rate {over}{} {unit}/second", rate.amount)
             }
             Statement::SetMark(MarkBits { value, mask }) => write!(text, " mark set {value:#x}/{mask:#x}"),
+            Statement::SetMarkBy { field, map, mask } => {
+                write!(text, " mark set {} map @{map} where mark & !{mask:#x} == 0", part(*field))
+            }
             Statement::ClampSegmentSize(None) => write!(text, " maxseg size set rt mtu"),
             Statement::ClampSegmentSize(Some(size)) => write!(text, " maxseg size set {size}"),
             Statement::Untrack => write!(text, " notrack"),
@@ -302,6 +394,16 @@ fn more(rule: &PacketRule) -> Result<(String, Option<String>)> {
         Action::Jump(to) => Some(format!(" jump {to}")),
         Action::Goto(to) => Some(format!(" goto {to}")),
         Action::Return => Some(" return".to_owned()),
+        Action::DestinationNatBy(map) => Some(format!(" dnat to l4proto . dport map @{map}")),
     };
     Ok((text, action))
+}
+
+fn part(field: Field) -> &'static str {
+    match field {
+        Field::Source => "saddr",
+        Field::Destination => "daddr",
+        Field::SourcePort => "sport",
+        Field::DestinationPort => "dport",
+    }
 }

@@ -172,19 +172,19 @@ fn a_statement_stands_where_the_kernel_can_do_it_and_the_grant_names_it() {
         add(&super::gate(&WORDS.replace('$', "").replace("mark-bits = '0x0000ff00'\n", "")), view, Forward, 0, mark(1)),
         "mark-bits",
     );
-    let route = NftStatement::ClampSegments(None);
+    let route = || NftStatement::ClampSegments(None);
     for hook in [Forward, Output, Postrouting] {
-        assert!(add(&gate, view, hook, 0, route).is_ok());
+        assert!(add(&gate, view, hook, 0, route()).is_ok());
     }
-    no(add(&gate, view, Prerouting, 0, route), "ClampSegments(None) can't stand in a filter chain at Prerouting 0");
-    no(add(&gate, view, Input, 0, route), "can't stand");
+    no(add(&gate, view, Prerouting, 0, route()), "ClampSegments(None) can't stand in a filter chain at Prerouting 0");
+    no(add(&gate, view, Input, 0, route()), "can't stand");
     assert!(add(&gate, view, Input, 0, NftStatement::ClampSegments(Some(1200))).is_ok());
-    let untrack = NftStatement::Untrack;
-    assert!(add(&gate, view, Prerouting, -300, untrack).is_ok());
-    assert!(add(&gate, view, Output, -300, untrack).is_ok());
-    no(add(&gate, view, Prerouting, -200, untrack), "can't stand");
-    no(add(&gate, view, Forward, -300, untrack), "can't stand");
-    no(add(&with(""), view, Prerouting, -300, untrack), "lacks permissions: untracked-packets");
+    let untrack = || NftStatement::Untrack;
+    assert!(add(&gate, view, Prerouting, -300, untrack()).is_ok());
+    assert!(add(&gate, view, Output, -300, untrack()).is_ok());
+    no(add(&gate, view, Prerouting, -200, untrack()), "can't stand");
+    no(add(&gate, view, Forward, -300, untrack()), "can't stand");
+    no(add(&with(""), view, Prerouting, -300, untrack()), "lacks permissions: untracked-packets");
     let in_nat = |statement| {
         let mut rule = at(Postrouting, 0, vec![statement], NftVerdict::Masquerade);
         rule.chain.nat = true;
@@ -194,7 +194,7 @@ fn a_statement_stands_where_the_kernel_can_do_it_and_the_grant_names_it() {
     for statement in [NftStatement::Counter, NftStatement::Limit(rate)] {
         assert!(gate.add_packet_rules(view, None, "t", in_nat(statement)).is_ok());
     }
-    for statement in [mark(0x100), route, NftStatement::ClampSegments(Some(1200)), untrack] {
+    for statement in [mark(0x100), route(), NftStatement::ClampSegments(Some(1200)), untrack()] {
         no(gate.add_packet_rules(view, None, "t", in_nat(statement)), "can't stand in a nat chain");
     }
 }

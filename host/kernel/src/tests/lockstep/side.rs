@@ -7,6 +7,8 @@ use crate::tests::lockstep::*;
 
 /// The names of nftables tables and settings that operations speak of.
 pub const TABLES: [&str; 2] = ["t1", "t2"];
+/// One of family bridge.
+pub const OF_FRAMES: &str = "t-frames";
 /// The chains that there may be in each of them, behind the base chain that is here. Rules of the second lead to the first.
 pub const CHAINS: [&str; 2] = ["c1", "c2"];
 pub const BEHIND: NftChain = NftChain { nat: false, hook: NftHook::Forward, priority: 0 };
@@ -178,7 +180,7 @@ impl<'w> Side<'w> {
             kernel.nft_tables(space)?,
             kernel.dropping_chains(space, &Packet::Forwarded)?
         ));
-        for table in TABLES {
+        for table in TABLES.into_iter().chain([OF_FRAMES]) {
             let rules = kernel
                 .nft_rules(space, table)?
                 .into_iter()

@@ -1,6 +1,6 @@
 //! Random changes, and the same change for either kernel.
 
-use crate::tests::lockstep::side::{BEHIND, CHAINS, OF_NAMESPACE, SETTINGS, Side, TABLES};
+use crate::tests::lockstep::side::{BEHIND, CHAINS, OF_FRAMES, OF_NAMESPACE, SETTINGS, Side, TABLES};
 use crate::tests::lockstep::value::{changes, kind, new_end, nft_rule, options, packet, path, route, rule, tunnel};
 use crate::tests::lockstep::*;
 
@@ -67,7 +67,11 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(56) {
+        match random.below(58) {
+            56..=57 => {
+                let rules = (0..random.below(3)).map(|_| packet::of_frames(random)).collect();
+                Self::AddNftRules(space, OF_FRAMES.into(), rules)
+            }
             50..=51 => {
                 let (table, chain) = (random.pick(&TABLES).into(), random.pick(&CHAINS).into());
                 Self::NftChain(space, table, chain, add)
@@ -172,7 +176,8 @@ impl Step {
             4 => Self::Rule(space, rule(random), false),
             5 if !side.handles.is_empty() => {
                 let numbers = (0..=random.below(3)).map(|_| random.below(side.handles.len())).collect();
-                Self::RemoveNftRules(space, random.pick(&TABLES).into(), numbers)
+                let table = if random.one_in(4) { OF_FRAMES } else { random.pick(&TABLES) };
+                Self::RemoveNftRules(space, table.into(), numbers)
             }
             6 => Self::Neighbour(at, random.ipv4(), random.mac(), false),
             _ => Self::RemoveNftTable(space, random.pick(&TABLES).into()),

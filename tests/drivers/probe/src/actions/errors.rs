@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use pontoon_sdk::ErrorKind::{AlreadyExists, Forbidden, InvalidArgument, NotFound, Unavailable};
 use pontoon_sdk::addresses::LinkAddress;
 use pontoon_sdk::chains::ChainRule;
+use pontoon_sdk::frames::{self, FrameRule};
 use pontoon_sdk::ipnet::IpNet;
 use pontoon_sdk::links::{
     self, BridgeOptions, BridgeVlan, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode, Master,
@@ -159,6 +160,15 @@ fn make_set(given: &Given, prefix: &str, kind: SetKind) -> Result<()> {
 
 fn packet_rule(rule: PacketRule) -> Result<()> {
     packets::add(None, &[rule]).map(drop)
+}
+
+/// A map of the host's ports, of the pool's family.
+fn map_of(g: &Given) -> SetKind {
+    if g.pool.addr().is_ipv4() { SetKind::Ipv4HostPorts } else { SetKind::Ipv6HostPorts }
+}
+
+fn frame_rule(rule: FrameRule) -> Result<()> {
+    frames::add(None, &[rule]).map(drop)
 }
 
 fn of_bridge<'a>(given: &'a Given) -> PacketRule<'a> {
@@ -496,7 +506,62 @@ pub(crate) const PACKETS: &[Case<Mistake>] = &[
         packets::add_set(None, &name, SetKind::Ports)?;
         packets::add_elements(&name, &[net("192.0.2.0/24")?.into()])
     }),
+    ("nftables.add-elements", InvalidArgument, "a protocol without ports in a map", |g| {
+        let name = g.name("pbi");
+        packets::add_set(None, &name, map_of(g))?;
+        let to = (g.own(), 80).into();
+        packets::add_elements(&name, &[packets::Element::HostPort { protocol: Ip::ICMP, port: 1, to }])
+    }),
+    ("nftables.add-elements", Forbidden, "a port that is not taken", |g| {
+        let name = g.name("pbm");
+        packets::add_set(None, &name, map_of(g))?;
+        let to = (g.own(), 80).into();
+        packets::add_elements(&name, &[packets::Element::HostPort { protocol: Ip::TCP, port: 4299, to }])
+    }),
+    ("nftables.add-elements", AlreadyExists, "a port twice in a map", |g| {
+        let name = g.name("pbw");
+        packets::add_set(None, &name, map_of(g))?;
+        let to = |port| packets::Element::HostPort { protocol: Ip::TCP, port: 4299, to: (g.own(), port).into() };
+        packets::add_elements(&name, &[to(80), to(81)])
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "a set where a map is looked up", |g| {
+        let name = g.name("pbq");
+        packets::add_set(None, &name, SetKind::Ports)?;
+        packet_rule(PacketRule::new(Chain::NAT_PREROUTING, Action::DestinationNatBy(&name)))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "a map where a set is looked into", |g| {
+        let name = g.name("pby");
+        packets::add_set(None, &name, SetKind::Ipv4Marks)?;
+        packet_rule(of_bridge(g).when(packets::Property::Member { field: Field::Source, set: &name }))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "a mark by a port", |g| {
+        let name = g.name("pbv");
+        packets::add_set(None, &name, SetKind::Ipv4Marks)?;
+        packet_rule(of_bridge(g).and(Statement::SetMarkBy { field: Field::SourcePort, map: &name, mask: 0 }))
+    }),
+    ("nftables.add-packet-rules", InvalidArgument, "a map in a filter chain", |g| {
+        let name = g.name("pbt");
+        packets::add_set(None, &name, map_of(g))?;
+        packet_rule(PacketRule::new(Chain::FORWARD, Action::DestinationNatBy(&name)).when(InputLink(&g.bridge)))
+    }),
     ("nftables.list-elements", NotFound, "no such set", |_| packets::list_elements("none").map(drop)),
+    ("nftables.add-frame-rules", InvalidArgument, "no link of its own", |g| {
+        frame_rule(FrameRule::new(Hook::Forward, 0, Verdict::Drop).when(Source(g.pool)))
+    }),
+    ("nftables.add-frame-rules", InvalidArgument, "a translation at a bridge", |g| {
+        frame_rule(FrameRule::new(Hook::Forward, 0, Verdict::Masquerade).when(InputLink(&g.bridge)))
+    }),
+    ("nftables.add-frame-rules", InvalidArgument, "a connection at a bridge", |g| {
+        let rule = FrameRule::new(Hook::Forward, 0, Verdict::Drop).when(InputLink(&g.bridge));
+        frame_rule(rule.when(DestinationLocal))
+    }),
+    ("nftables.add-frame-rules", InvalidArgument, "segments at a bridge", |g| {
+        let rule = FrameRule::new(Hook::Forward, 0, Verdict::Drop).when(InputLink(&g.bridge)).when(Protocol(Ip::TCP));
+        frame_rule(rule.and(Statement::ClampSegmentSize(None)))
+    }),
+    ("nftables.add-frame-rules", NotFound, "a link that is gone", |g| {
+        frame_rule(FrameRule::new(Hook::Forward, 0, Verdict::Drop).when(InputLink(&g.gone)))
+    }),
     ("nftables.add-chain", AlreadyExists, "a name twice", |g| {
         chains::add(None, &g.name("pbc"), Chain::FORWARD)?;
         chains::add(None, &g.name("pbc"), Chain::FORWARD)

@@ -40,7 +40,9 @@ pub(super) fn nftables(stage: &Stage) -> Result<()> {
         add(Some(&namespace), &[Rule::new(Chain::NAT_POSTROUTING, Masquerade).when(Source(pool))])?;
     }
     packets(stage, &bridge)?;
+    maps(stage)?;
     chains(stage, &bridge)?;
+    frames(&bridge)?;
     mistakes(&bridge)
 }
 
@@ -82,6 +84,40 @@ fn packets(stage: &Stage, bridge: &Link) -> Result<()> {
     same(packets::list_sets()?.contains(of_ports), false, "nftables.list-sets after remove")
 }
 
+/// Leaves a map for each family behind, with a rule that looks it up.
+fn maps(stage: &Stage) -> Result<()> {
+    use pontoon_sdk::packets::{self, Action, Element, PacketRule, SetKind};
+
+    let owner = if stage.is_endpoints() { "endpoint" } else { "network" };
+    for pool in stage.network.pools() {
+        let (kind, any) = match pool.addr().is_ipv4() {
+            true => (SetKind::Ipv4HostPorts, Ipv4Addr::UNSPECIFIED.into()),
+            false => (SetKind::Ipv6HostPorts, Ipv6Addr::UNSPECIFIED.into()),
+        };
+        let name = format!("{kind:?}-{owner}-{}", stage.link_name(""));
+        packets::add_set(None, &name, kind)?;
+        let taken = [ports::take_any(Ip::TCP, &[any])?, ports::take_any(Ip::TCP, &[any])?];
+        let lead = |port, to| Element::HostPort { protocol: Ip::TCP, port, to: (last_address(pool), to).into() };
+        let foreign = [lead(22, 22), Element::HostPort { protocol: Ip::TCP, port: taken[0], to: (any, 80).into() }];
+        for element in foreign {
+            refused(packets::add_elements(&name, &[element]), Forbidden, "nftables.add-elements for others' packets")?;
+        }
+        let mut there = taken.map(|port| lead(port, 80));
+        packets::add_elements(&name, &there)?;
+        let rule = |chain| PacketRule::new(chain, Action::DestinationNatBy(&name));
+        packets::add(None, &[rule(Chain::NAT_PREROUTING), rule(Chain::NAT_OUTPUT)])?;
+        packets::remove_elements(&name, &there[1..])?;
+        there[1] = lead(taken[1], 8080);
+        packets::add_elements(&name, &there[1..])?;
+        there.sort_by_key(
+            |element| matches!(element, Element::HostPort { port, .. } if *port == taken[0].max(taken[1])),
+        );
+        same(packets::list_elements(&name)?, there.to_vec(), "nftables.list-elements of a map")?;
+        refused(packets::remove_set(&name), Forbidden, "nftables.remove-set of a map that a rule looks up")?;
+    }
+    Ok(())
+}
+
 /// Leaves a chain behind, with a rule in it and one that leads there.
 fn chains(stage: &Stage, bridge: &Link) -> Result<()> {
     use pontoon_sdk::chains::{self, ChainRule};
@@ -104,6 +140,31 @@ fn chains(stage: &Stage, bridge: &Link) -> Result<()> {
     chains::remove(outer)?;
     chains::remove(outer)?;
     same(chains::list()?.contains(outer), false, "nftables.list-chains after remove")
+}
+
+/// Leaves a rule at the bridge behind.
+fn frames(bridge: &Link) -> Result<()> {
+    use pontoon_sdk::frames::{self, FrameRule, Property};
+    use pontoon_sdk::nftables::Hook;
+    use pontoon_sdk::packets::{self, Action, Counter, Statement};
+
+    let own = || FrameRule::new(Hook::Forward, 0, Drop).when(InputLink(bridge));
+    let mac = pontoon_sdk::MacAddress([2, 0, 0, 0, 0, 1]);
+    let counted = FrameRule::new(Hook::Forward, 0, Action::Proceed).when(OutputLink(bridge)).and(Statement::Counter);
+    let rules = [
+        own().unless(Property::EtherSource(mac)).when(Property::EtherType(0x0806)),
+        counted.when(Property::EtherDestination(mac)).when(Protocol(Ip::UDP)).when(DestinationPort(53.into())),
+    ];
+    let ids = frames::add(None, &rules)?;
+    same(packets::counters(&ids)?, vec![None, Some(Counter::default())], "nftables.read-counters of frames")?;
+    same(
+        ids.iter().all(|id| list().is_ok_and(|there| there.contains(id))),
+        true,
+        "nftables.list has rules for frames",
+    )?;
+    remove(&ids[1..])?;
+    let untied = FrameRule::new(Hook::Forward, 0, Drop).when(Property::EtherSource(mac));
+    refused(frames::add(None, &[untied]), InvalidArgument, "nftables.add-frame-rules of a rule for everybody")
 }
 
 fn filters(bridge: &Link) -> [Rule<'_>; 4] {
