@@ -64,8 +64,14 @@ fn change_shape(kernel: &Kernel, link: &LinkKey) {
     let _ = kernel.apply(&[Change::SetLink(link.clone(), small)]);
 }
 
-/// Peers, and sets with their elements.
+/// Peers, sets with their elements, and devices.
 fn change_more(kernel: &Kernel, link: &LinkKey) {
+    let _ = (kernel.options(link), kernel.is_way_out(link.index), kernel.taken_devices());
+    let _ = kernel.apply(&[Change::TakeDevice(link.clone())]);
+    if let Ok(name) = LinkName::new("a") {
+        let device = Device { index: link.index, name, inside: None, before: None };
+        let _ = kernel.apply(&[Change::GiveBack(Box::new(device))]);
+    }
     let (namespace, table, set) = (link.namespace.clone(), "a".to_owned(), "s".to_owned());
     let elements = vec![NftElement::Ports(80, 90)];
     let _ = kernel.apply(&[Change::SetPeers(SetPeers { link: link.clone(), peers: Vec::new(), gone: Vec::new() })]);
