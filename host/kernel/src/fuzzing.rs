@@ -68,8 +68,14 @@ fn change_shape(kernel: &Kernel, link: &LinkKey) {
     let _ = kernel.apply(&[Change::SetLink(link.clone(), small)]);
 }
 
-/// Peers, and sets with their elements.
+/// Peers, sets with their elements, and devices.
 fn change_more(kernel: &Kernel, link: &LinkKey) {
+    let _ = (kernel.options(link), kernel.is_way_out(link.index), kernel.taken_devices());
+    let _ = kernel.apply(&[Change::TakeDevice(link.clone())]);
+    if let Ok(name) = LinkName::new("a") {
+        let device = Device { index: link.index, name, inside: None, before: None };
+        let _ = kernel.apply(&[Change::GiveBack(Box::new(device))]);
+    }
     let (namespace, table, set) = (link.namespace.clone(), "a".to_owned(), "s".to_owned());
     let to = std::net::SocketAddr::from(([10, 0, 0, 2], 80));
     let elements = vec![NftElement::Ports(80, 90), NftElement::HostPort { protocol: 6, port: 80, to }];

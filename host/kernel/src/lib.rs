@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 mod change;
 mod conntrack;
+mod device;
 mod emptier;
 mod error;
 mod fake;
@@ -47,6 +48,7 @@ use transport::session::{Real, Session};
 use words::{LinkName, MacAddress};
 
 pub use conntrack::{Stale, StalePort};
+pub use device::{Device, DeviceState};
 pub use fake::{Fake, FakePort};
 pub use ip::route::DEFAULT_METRIC6;
 pub use iptables::*;
@@ -276,7 +278,7 @@ impl Kernel {
     pub fn reached_by_others(&self) -> Result<Vec<IpNet>, Error> {
         let mut session = self.session();
         let links = link::read::all(&mut session, &Namespace::Host, self.marks)?.into_iter().map(|seen| seen.info);
-        let own: BTreeSet<u32> = links.filter(|link| link.mark != Mark::Foreign).map(|link| link.index).collect();
+        let own: BTreeSet<u32> = links.filter(|link| link.mark.is_made()).map(|link| link.index).collect();
         let reached = ip::reached::list(&mut session, Some(self.marks))?.into_iter();
         Ok(reached.filter(|(link, _)| link.is_none_or(|link| !own.contains(&link))).map(|(_, net)| net).collect())
     }
@@ -284,6 +286,16 @@ impl Kernel {
     /// The link by which the host's packets to an address leave; none: they don't.
     pub fn way_to(&self, address: std::net::IpAddr) -> Result<Option<u32>, Error> {
         ip::way::way_out(&mut self.session(), address)
+    }
+
+    /// Whether a default route of the host's goes by a link of this index, in whatever table.
+    pub fn is_way_out(&self, index: u32) -> Result<bool, Error> {
+        link::device::is_way_out(&mut self.session(), index)
+    }
+
+    /// The devices of others on the host that this instance has taken for containers: how they were before, nobody knows from that.
+    pub fn taken_devices(&self) -> Result<Vec<Device>, Error> {
+        link::device::tagged(&mut self.session(), self.marks)
     }
 
     /// The smallest MTU of the links by which the host's packets leave for the outside, of both families; none: there is no way out.

@@ -30,6 +30,14 @@ pub enum LinkOption {
     Promiscuous,
     /// Of any: it takes in all multicast (IFF_ALLMULTI).
     AllMulticast,
+    /// Of most: the device makes the checksums of what it sends (NETIF_F_HW_CSUM).
+    TransmitChecksums,
+    /// Of most: it cuts TCP's packets into segments (NETIF_F_TSO).
+    TcpSegmentation,
+    /// Of most: packets are cut as late as can be (NETIF_F_GSO).
+    GenericSegmentation,
+    /// Of most: what it receives is put together to larger packets (NETIF_F_GRO).
+    ReceiveGrouping,
 }
 
 /// How the kernel is told of a property.
@@ -42,11 +50,13 @@ pub(crate) enum Place {
     Queue,
     /// A flag of any link.
     Flag(u32),
+    /// A feature, by the name that ethtool has for it (net/ethtool/common.c).
+    Feature(&'static str),
 }
 
 impl LinkOption {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::VlanFiltering,
         Self::MulticastSnooping,
         Self::MulticastQuerier,
@@ -57,6 +67,10 @@ impl LinkOption {
         Self::QueueLength,
         Self::Promiscuous,
         Self::AllMulticast,
+        Self::TransmitChecksums,
+        Self::TcpSegmentation,
+        Self::GenericSegmentation,
+        Self::ReceiveGrouping,
     ];
 
     pub(crate) fn place(self) -> Place {
@@ -71,7 +85,16 @@ impl LinkOption {
             Self::QueueLength => Place::Queue,
             Self::Promiscuous => Place::Flag(IFF_PROMISC),
             Self::AllMulticast => Place::Flag(IFF_ALLMULTI),
+            Self::TransmitChecksums => Place::Feature("tx-checksum-ip-generic"),
+            Self::TcpSegmentation => Place::Feature("tx-tcp-segmentation"),
+            Self::GenericSegmentation => Place::Feature("tx-generic-segmentation"),
+            Self::ReceiveGrouping => Place::Feature("rx-gro"),
         }
+    }
+
+    /// What a device does for the kernel, or the kernel with many packets at once: it is asked of ethtool.
+    pub fn is_feature(self) -> bool {
+        matches!(self.place(), Place::Feature(_))
     }
 
     /// The kernel forgets it when the link leaves its bridge.
@@ -92,6 +115,10 @@ impl LinkOption {
             Self::QueueLength => "queue length",
             Self::Promiscuous => "promiscuous",
             Self::AllMulticast => "all multicast",
+            Self::TransmitChecksums => "transmit checksums",
+            Self::TcpSegmentation => "TCP segmentation",
+            Self::GenericSegmentation => "generic segmentation",
+            Self::ReceiveGrouping => "receive grouping",
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use words::{LinkName, MacAddress};
 
 use crate::{
-    HostPort, LinkOptions, NftElement, NftMap, NftMember, NftOwnChain, NftRejection, NftSetKind, NftStatement,
+    Device, HostPort, LinkOptions, NftElement, NftMap, NftMember, NftOwnChain, NftRejection, NftSetKind, NftStatement,
     PortWish, Rate, SetPeers,
 };
 
@@ -219,6 +219,15 @@ pub enum Mark {
     Condemned,
     /// Not this instance's.
     Foreign,
+    /// The same, and this instance has taken it for a container: see [`Device`].
+    Taken,
+}
+
+impl Mark {
+    /// This instance has made the link.
+    pub fn is_made(self) -> bool {
+        matches!(self, Self::Owned | Self::Condemned)
+    }
 }
 
 /// A route.
@@ -584,6 +593,13 @@ pub enum Change {
     MoveLink(LinkKey, Namespace),
     /// A link of this instance only. Ok if it is gone.
     RemoveLink(LinkKey),
+    /// A device of the host's that is not this instance's, for a container: it stays as it is. Answers [`Outcome::Device`]. `EEXIST`: it is taken
+    /// already. `EBUSY`: it is a port, or a link lies on it.
+    TakeDevice(LinkKey),
+    /// From the host into its container. Answers [`Outcome::Link`].
+    MoveDevice(Box<Device>),
+    /// Back to the host, as it was. Ok if it is gone.
+    GiveBack(Box<Device>),
     /// IPv6 without duplicate address detection.
     AddAddress(LinkKey, IpNet),
     /// Ok if it is gone.
@@ -674,6 +690,8 @@ pub enum Outcome {
     Done,
     /// A link, and the other end of a pair.
     Link(NewLink, Option<NewLink>),
+    /// A device as it was when it was taken.
+    Device(Box<Device>),
     /// Rules, in the order in which they were given.
     Rules(Vec<NftHandle>),
     /// The value before.

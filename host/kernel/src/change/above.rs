@@ -6,7 +6,7 @@ use crate::link::mark::Marks;
 use crate::link::read::{Seen, all, by_index, known, seen};
 use crate::transport::session::Session;
 use crate::transport::socket::Answer;
-use crate::{Change, Error, LinkChanges, LinkKey, LinkKind, LinkSpec, Mark, Namespace};
+use crate::{Change, Error, LinkChanges, LinkKey, LinkKind, LinkSpec, Namespace};
 
 /// Kinds that follow what they lie on (NETDEV_CHANGEMTU in their drivers). A tunnel does not.
 const FOLLOWERS: [&str; 3] = ["vlan", "macvlan", "ipvlan"];
@@ -81,14 +81,13 @@ fn above(
             if info.index == index {
                 // A bridge follows its ports by itself, and what lies on it does not.
                 below.extend(info.master.filter(|master| !below.contains(master)));
-                if info.kind == "bridge" && info.mark != Mark::Foreign && itself != Some(index) && mtu < LEAST_FOR_IPV6
-                {
+                if info.kind == "bridge" && info.mark.is_made() && itself != Some(index) && mtu < LEAST_FOR_IPV6 {
                     found.extend(aside(session, &LinkKey { namespace: at.clone(), index }, marks)?);
                 }
             }
             let lies_on = !elsewhere && info.parent == Some(index) && FOLLOWERS.contains(&info.kind.as_str());
             let follows = info.mtu > mtu || info.kind == ALWAYS;
-            if !lies_on || !follows || info.mark == Mark::Foreign || below.contains(&info.index) {
+            if !lies_on || !follows || !info.mark.is_made() || below.contains(&info.index) {
                 continue;
             }
             below.push(info.index);

@@ -415,6 +415,9 @@ fn alone(kernel: &Kernel, session: &mut Session, change: &Change, how: Together,
             set_sysctl(session, namespace, sysctl, *value, kernel.marks, note)
         }
         Change::MoveLink(link, to) => link::moving::move_link(session, link, to, kernel.marks),
+        Change::TakeDevice(link) => link::device::take(session, link, kernel.marks, note),
+        Change::MoveDevice(device) => link::device::move_in(session, device, kernel.marks),
+        Change::GiveBack(device) => link::device::give_back(session, device, kernel.marks),
         Change::AddOwnName(link) => link::naming::add(session, link, kernel.marks, note),
         Change::RemoveOwnName(link) => link::naming::remove(session, link, kernel.marks),
         Change::AddProxy(proxy) => ip::proxy::add(session, proxy, kernel.marks, note),

@@ -11,6 +11,7 @@ use crate::fake::link::{Address4, Kind, Link, LinkId};
 use crate::fake::machine::{Machine, Reply, SpaceId};
 use crate::fake::{AF_INET, AF_INET6, AF_UNSPEC};
 use crate::ip::address::{HEADER, IFA_ADDRESS, IFA_LOCAL};
+use crate::link::device::IFA_F_PERMANENT;
 use crate::transport::attribute::Writer;
 use crate::transport::socket::Message;
 
@@ -158,13 +159,13 @@ impl Link {
 
 fn parse(body: &[u8]) -> Result<(u32, IpNet), Errno> {
     let fields = Fields::after(body, HEADER)?;
-    let address: IpAddr = fields.ip(IFA_LOCAL)?.ok_or(Errno::INVAL)?;
+    let address: IpAddr = fields.ip(IFA_LOCAL)?.or(fields.ip(IFA_ADDRESS)?).ok_or(Errno::INVAL)?;
     let net = IpNet::new(address, fields.header_byte(1)).map_err(|_| Errno::INVAL)?;
     Ok((fields.header_number(4)?, net))
 }
 
 fn tell(index: u32, net: IpNet) -> Message {
     let (family, kind) = if net.addr().is_ipv4() { (AF_INET, IFA_LOCAL) } else { (AF_INET6, IFA_ADDRESS) };
-    let header = [[family, net.prefix_len(), 0, 0], index.to_ne_bytes()].concat();
+    let header = [[family, net.prefix_len(), IFA_F_PERMANENT, 0], index.to_ne_bytes()].concat();
     Message { body: Writer::after(&header).put(kind, &octets(net.addr())).finish() }
 }

@@ -88,14 +88,29 @@ impl Default for Port {
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Loopback,
+    /// A physical device.
+    Card,
     Dummy,
     Ifb,
     Bridge(Bridge),
-    Veth { peer: LinkId },
+    Veth {
+        peer: LinkId,
+    },
     Vxlan(Vxlan),
-    Macvlan { lower: LinkId, mode: u32, tap: bool },
-    Ipvlan { lower: LinkId, mode: u16, flags: u16 },
-    Vlan { lower: LinkId, id: u16 },
+    Macvlan {
+        lower: LinkId,
+        mode: u32,
+        tap: bool,
+    },
+    Ipvlan {
+        lower: LinkId,
+        mode: u16,
+        flags: u16,
+    },
+    Vlan {
+        lower: LinkId,
+        id: u16,
+    },
     Wireguard(Wireguard),
 }
 
@@ -136,10 +151,10 @@ impl Vxlan {
 }
 
 impl Kind {
-    /// IFLA_INFO_KIND; none of a loopback.
+    /// IFLA_INFO_KIND; none of a loopback and a physical device.
     pub fn name(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Loopback => return None,
+            Self::Loopback | Self::Card => return None,
             Self::Dummy => "dummy",
             Self::Ifb => crate::shaping::IFB,
             Self::Bridge(_) => "bridge",
@@ -207,7 +222,7 @@ impl Machine {
     pub fn carrier(&self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return false };
         match &link.kind {
-            Kind::Loopback | Kind::Dummy | Kind::Ifb | Kind::Vxlan(_) | Kind::Wireguard(_) => true,
+            Kind::Loopback | Kind::Card | Kind::Dummy | Kind::Ifb | Kind::Vxlan(_) | Kind::Wireguard(_) => true,
             Kind::Bridge(bridge) => bridge.carrier,
             Kind::Veth { peer } => link.up && self.links.get(peer).is_some_and(|peer| peer.up),
             Kind::Macvlan { lower, .. } | Kind::Ipvlan { lower, .. } | Kind::Vlan { lower, .. } => self.carrier(*lower),

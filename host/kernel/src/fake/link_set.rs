@@ -11,13 +11,12 @@ use crate::fake::{AF_BRIDGE, AF_INET6};
 use crate::link::message::{IFLA_AF_SPEC, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE};
 use crate::link::options::IFLA_PROTINFO;
 use crate::link::read::{
-    HEADER, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE, IFLA_GROUP,
-    IFLA_IFNAME, IFLA_MASTER, IFLA_MTU,
+    HEADER, IFF_UP, IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_LEARNING, IFLA_BRPORT_MODE,
+    IFLA_GROUP, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, IFLA_PROP_LIST,
 };
 
 const IFLA_NET_NS_FD: u16 = 28;
-const IFLA_PROP_LIST: u16 = 52;
-const IFLA_ALT_IFNAME: u16 = 53;
+const IFLA_NEW_IFINDEX: u16 = 49;
 
 impl Machine {
     /// One change after the other; those before one that fails stay made.
@@ -42,7 +41,15 @@ impl Machine {
             return Err(Errno::RANGE);
         }
         if let Some(descriptor) = fields.number(IFLA_NET_NS_FD)? {
-            self.move_link(id, self.by_descriptor(descriptor).ok_or(Errno::BADF)?)?;
+            let to = self.by_descriptor(descriptor).ok_or(Errno::BADF)?;
+            let index = fields.number(IFLA_NEW_IFINDEX)?;
+            if index.is_some_and(|index| self.by_index(to, index).is_some()) {
+                return Err(Errno::BUSY);
+            }
+            self.move_link(id, to, name.as_deref())?;
+            if let (Some(index), Some(link)) = (index, self.links.get_mut(&id)) {
+                link.index = index;
+            }
         }
         if let Some(mac) = fields.mac(IFLA_ADDRESS)? {
             self.set_mac(id, mac)?;
@@ -103,8 +110,8 @@ impl Machine {
         Ok(())
     }
 
-    /// A link arrives down and without addresses, under its index if that is free.
-    fn move_link(&mut self, id: LinkId, to: SpaceId) -> Result<(), Errno> {
+    /// A link arrives down and without addresses, under its index if that is free, and under its name, or a given one if that is taken.
+    fn move_link(&mut self, id: LinkId, to: SpaceId, name: Option<&str>) -> Result<(), Errno> {
         let link = self.links.get(&id).ok_or(Errno::NODEV)?;
         if link.space == to {
             return Ok(());
@@ -112,9 +119,14 @@ impl Machine {
         if matches!(link.kind, Kind::Loopback | Kind::Bridge(_)) {
             return Err(Errno::INVAL);
         }
-        if link.other_names.iter().chain([&link.name]).any(|name| self.by_name(to, name).is_some()) {
+        if link.other_names.iter().any(|name| self.by_name(to, name).is_some()) {
             return Err(Errno::EXIST);
         }
+        let arrives = match (self.by_name(to, &link.name), name) {
+            (None, _) => link.name.clone(),
+            (Some(_), Some(name)) => self.valid_name(to, name)?,
+            (Some(_), None) => return Err(Errno::EXIST),
+        };
         let index = link.index;
         // A tunnel does not outlive that its parent leaves, other links on it do.
         let is_tunnel = |upper: &LinkId| matches!(self.links.get(upper).map(|link| &link.kind), Some(Kind::Vxlan(_)));
@@ -124,7 +136,7 @@ impl Machine {
         let index = if self.by_index(to, index).is_some() { self.next_index(to) } else { index };
         let settings = self.spaces.get(&to).map(|space| LinkSettings::new(&space.settings)).unwrap_or_default();
         if let Some(link) = self.links.get_mut(&id) {
-            (link.space, link.index, link.settings) = (to, index, settings);
+            (link.space, link.index, link.settings, link.name) = (to, index, settings, arrives);
             link.settings.makes_no_link_local = matches!(link.kind, Kind::Wireguard(_));
             link.shape = Shape::default();
         }
@@ -132,6 +144,21 @@ impl Machine {
         let lost = self.links.values_mut().filter(|link| link.shape.to == Some(id));
         lost.for_each(|link| link.shape.to = Some(NOBODY));
         Ok(())
+    }
+
+    /// A namespace dies: physical devices go to the host (default_device_exit_net), what has a kind dies with it.
+    pub fn give_cards_back(&mut self, from: SpaceId) {
+        let cards: Vec<(LinkId, u32)> = self
+            .links_of(from)
+            .filter(|(_, link)| matches!(link.kind, Kind::Card))
+            .map(|(id, link)| (id, link.index))
+            .collect();
+        for (id, index) in cards {
+            let first = format!("dev{index}");
+            let name = if self.by_name(self.host, &first).is_some() { "dev%d".to_owned() } else { first };
+            // A name is free there.
+            let _ = self.move_link(id, self.host, Some(&name));
+        }
     }
 
     /// Another name beside the one that it has (rtnl_linkprop).

@@ -101,8 +101,9 @@ impl Machine {
         id
     }
 
-    /// A namespace dies with all that is in it, and what other namespaces have of that.
+    /// A namespace dies with all that is in it but physical devices, and what other namespaces have of that.
     pub fn remove_space(&mut self, id: SpaceId) {
+        self.give_cards_back(id);
         let from_there = |link: &Link| matches!(&link.kind, Kind::Vxlan(vxlan) if vxlan.space == id);
         let doomed: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.space == id || from_there(link)).map(|(id, _)| *id).collect();
@@ -140,6 +141,14 @@ impl Machine {
             Some(_) => Err(namespace::gone(&at.path, ": another one is there now")),
             None => Err(namespace::gone(&at.path, "")),
         }
+    }
+
+    /// A physical device on the host.
+    pub fn plug_in(&mut self, name: &str) -> Result<(), Errno> {
+        let name = self.valid_name(self.host, name)?;
+        self.add_link(self.host, name, Kind::Card);
+        self.settle();
+        Ok(())
     }
 
     /// A new link, down and without anything.

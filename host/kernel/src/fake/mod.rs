@@ -9,7 +9,7 @@
 //!
 //! - `machine`: the namespaces, and which message goes where; `fields`: a message's attributes
 //! - `link`: what a link is; `device`: what happens to one; `removal`: its end; `bridge`: ports
-//! - `link_new`, `vxlan` and `wireguard`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `shaping`, `options`, `port`:
+//! - `link_new`, `vxlan` and `wireguard`, `link_set`, `link_tell`, `address`, `route`, `rule`, `neighbour`, `nft`, `setting`, `shaping`, `options` and `feature`, `port`:
 //!   the objects
 //! - `fib`: whether a gateway can be reached
 //! - `state`: all of it as text
@@ -17,6 +17,7 @@
 mod address;
 mod bridge;
 mod device;
+mod feature;
 mod fib;
 mod fields;
 mod link;
@@ -47,7 +48,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use crate::transport::socket::{Answer, Protocol, Request, malformed};
-use crate::{Error, HostIdentity, Namespace, NamespacePath};
+use crate::{Error, HostIdentity, LinkName, Namespace, NamespacePath};
 use machine::Machine;
 
 pub use port::FakePort;
@@ -111,6 +112,12 @@ impl Fake {
     /// Kills the namespace at a path with all that is in it, as when a container ends; false: there is none.
     pub fn remove_namespace(&self, path: &Path) -> bool {
         self.lock_to_change().unbind(path)
+    }
+
+    /// Plugs a physical device into the host, down. Where something has the name already: `EEXIST`.
+    pub fn plug_in(&self, name: &LinkName) -> Result<(), Error> {
+        let doing = || format!("plugging in {name}");
+        self.lock_to_change().plug_in(name.as_str()).map_err(|errno| Error::system(doing(), errno))
     }
 
     /// Boots again: everything is gone, and [`Kernel::identity`](crate::Kernel::identity) another.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
+use crate::fake::feature;
 use crate::fake::fields::Fields;
 use crate::fake::link::{Kind, Link, LinkId};
 use crate::fake::machine::{Machine, Reply, SpaceId};
@@ -49,6 +50,7 @@ impl Options {
                 _ => QUEUE,
             }),
             (Place::Flag(_), _) => Some(0),
+            (Place::Feature(_), option) => feature::first(kind, option),
         };
         let set = LinkOption::ALL.into_iter().filter_map(|option| Some((option, value(option)?))).collect();
         let vlans = if matches!(kind, Kind::Bridge(_)) { vec![FIRST_VLAN] } else { Vec::new() };

@@ -214,7 +214,12 @@ impl Machine {
 
 fn parse(body: &[u8]) -> Result<Asked, Errno> {
     let fields = Fields::after(body, HEADER)?;
-    let net = fields.network(RTA_DST, fields.header_byte(1))?.ok_or(Errno::INVAL)?;
+    let any: IpAddr = if fields.header_byte(0) == AF_INET { [0; 4].into() } else { [0; 16].into() };
+    // Of a default route the kernel says no destination, and needs none.
+    let net = match fields.network(RTA_DST, fields.header_byte(1))? {
+        None if fields.header_byte(1) == 0 => IpNet::new(any, 0).map_err(|_| Errno::INVAL)?,
+        net => net.ok_or(Errno::INVAL)?,
+    };
     let via = fields.get(RTA_VIA).map(|value| value.get(2..).unwrap_or_default());
     let via = via.map(|value| crate::transport::attribute::ip(value).map_err(|_| Errno::INVAL)).transpose()?;
     let hops = fields.get(RTA_MULTIPATH).map(several).transpose().map_err(|_| Errno::INVAL)?.unwrap_or_default();

@@ -78,6 +78,7 @@ impl Machine {
         };
         match &link.kind {
             Kind::Loopback => "loopback".into(),
+            Kind::Card => "card".into(),
             Kind::Dummy => "dummy".into(),
             Kind::Ifb => "ifb".into(),
             Kind::Bridge(_) => "bridge".into(),

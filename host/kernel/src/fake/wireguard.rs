@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rustix::io::Errno;
 
+use crate::fake::feature;
 use crate::fake::fields::Fields;
 use crate::fake::link::{Kind, LinkId};
 use crate::fake::link_new::End;
@@ -28,6 +29,12 @@ pub(super) struct Wireguard {
     pub peers: BTreeMap<PublicKey, Peer>,
 }
 
+/// What is told of a family.
+fn family(number: u16) -> Message {
+    let body = Writer::after(&[1, 2, 0, 0]).put(wg::CTRL_ATTR_FAMILY_ID, &number.to_ne_bytes());
+    Message { body: body.finish() }
+}
+
 impl Machine {
     pub fn new_wireguard(&mut self, end: &End) -> Result<LinkId, Errno> {
         let id = self.register(end, Kind::Wireguard(Wireguard::default()))?;
@@ -43,14 +50,17 @@ impl Machine {
         let fields = Fields::after(&request.body, wg::HEADER)?;
         match (request.kind, fields.header_byte(0)) {
             (wg::GENL_ID_CTRL, _) => {
+                if fields.text(wg::CTRL_ATTR_FAMILY_NAME).as_deref() == Some(crate::link::feature::FAMILY) {
+                    return Ok(vec![family(feature::FAMILY)]);
+                }
                 let is_known = fields.text(wg::CTRL_ATTR_FAMILY_NAME).as_deref() == Some(wg::FAMILY);
                 let has_one = self.links.values().any(|link| matches!(link.kind, Kind::Wireguard(_)));
                 if !is_known || !has_one {
                     return Err(Errno::NOENT);
                 }
-                let body = Writer::after(&[1, 2, 0, 0]).put(wg::CTRL_ATTR_FAMILY_ID, &FAMILY.to_ne_bytes());
-                Ok(vec![Message { body: body.finish() }])
+                Ok(vec![family(FAMILY)])
             }
+            (feature::FAMILY, command) => self.feature_message(at, command, &fields),
             (FAMILY, wg::WG_CMD_GET_DEVICE) => self.tunnel(at, &fields).map(|(_, tunnel)| tell(tunnel)),
             (FAMILY, wg::WG_CMD_SET_DEVICE) => self.set_tunnel(at, &fields).map(|()| Vec::new()),
             _ => Err(Errno::OPNOTSUPP),

@@ -12,7 +12,7 @@ use crate::link::read::{all, by_index, get};
 use crate::transport::attribute::{after, ip, number};
 use crate::transport::session::Session;
 use crate::transport::socket::{Message, Request, malformed};
-use crate::{Error, Mark, Namespace};
+use crate::{Error, Namespace};
 
 /// Addresses that no host has (RFC 7600, RFC 6666): what a default route leads to.
 const OUTSIDE: [IpAddr; 2] =
@@ -69,7 +69,7 @@ pub(crate) fn mtu_of_others(session: &mut Session, marks: Marks) -> Result<Optio
     let with_address: Vec<u32> =
         addresses.into_iter().filter(|(_, net)| is_far(net.addr())).map(|(index, _)| index).collect();
     let links = all(session, &Namespace::Host, marks)?.into_iter().map(|seen| seen.info);
-    let others = links.filter(|link| link.mark == Mark::Foreign && link.up && with_address.contains(&link.index));
+    let others = links.filter(|link| !link.mark.is_made() && link.up && with_address.contains(&link.index));
     Ok(others.map(|link| link.mtu).min())
 }
 

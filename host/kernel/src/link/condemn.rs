@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use crate::link;
 use crate::link::mark::Marks;
 use crate::link::read::{Seen, by_index};
-use crate::link::set::{RTM_DELLINK, RTM_SETLINK, message, own};
+use crate::link::set::{RTM_DELLINK, RTM_SETLINK, made, message};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Request};
 use crate::{Error, LinkChanges, LinkKey, LinkName, Mark, Namespace, NewName, ip};
@@ -103,7 +103,7 @@ fn reaped(session: &mut Session, at: &Namespace, mut links: Vec<Seen>, marks: Ma
 /// Deletes all links of this instance in a namespace that nobody uses any more, where the kernel would delete them as one group.
 pub(crate) fn empty(session: &mut Session, at: &Namespace, marks: Marks) -> Result<(), Error> {
     let mut links = link::read::all(session, at, marks)?;
-    links.retain(|link| link.info.mark != Mark::Foreign);
+    links.retain(|link| link.info.mark.is_made());
     delete(session, at, &links, marks)
 }
 
@@ -123,7 +123,7 @@ fn look(session: &mut Session, links: &[LinkKey], marks: Marks) -> Result<Vec<Pl
         let mut there = Vec::new();
         for (key, answer) in keys.into_iter().zip(&answers) {
             let Some(seen) = link::read::seen(answer, marks)? else { continue };
-            own(key, &seen)?;
+            made(key, &seen)?;
             there.push(seen);
         }
         places.push((at.clone(), there));
@@ -138,7 +138,7 @@ fn other_ends(session: &mut Session, at: &Namespace, links: &mut Vec<Seen>, mark
     let ends: BTreeSet<u32> = pairs.filter_map(|l| l.info.parent).filter(|end| !there.contains(end)).collect();
     let questions: Vec<Request> = ends.into_iter().map(by_index).collect();
     for answer in session.exchange(at, &questions)? {
-        links.extend(link::read::seen(&answer, marks)?.filter(|end| end.info.mark != Mark::Foreign));
+        links.extend(link::read::seen(&answer, marks)?.filter(|end| end.info.mark.is_made()));
     }
     Ok(())
 }

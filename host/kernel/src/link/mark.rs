@@ -1,6 +1,6 @@
 //! The marks by which an instance of Pontoon knows again what it made: a link's group and a protocol number.
 
-use crate::Mark;
+use crate::{Device, LinkName, Mark};
 
 /// The first byte of a group that is Pontoon's. Groups below 0x5000_0000 are left to people.
 const PONTOON: u32 = 0x50 << 24;
@@ -8,6 +8,8 @@ const INSTANCE_BITS: u32 = 22;
 /// Protocol numbers from here on are used by no routing daemon of iproute2's rt_protos (the highest there below 186 is 42).
 const FIRST_PROTOCOL: u8 = 100;
 const PROTOCOLS: u32 = 64;
+/// What the alternative names begin with that devices get when they are taken for containers, by whichever instance. Longer than any link's first name.
+pub(crate) const TAGS: &str = "pontoon-";
 
 /// The marks of one instance.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,22 @@ impl Marks {
             g if g == self.condemned() || g == self.dying() => Mark::Condemned,
             _ => Mark::Foreign,
         }
+    }
+
+    /// The alternative name of a device that this instance takes: what it was on the host is in it.
+    pub fn tag(self, index: u32, name: &LinkName) -> String {
+        format!("{}{index:x}-{name}", self.tags())
+    }
+
+    /// What a tag says, if it is this instance's.
+    pub fn read_tag(self, tag: &str) -> Option<Device> {
+        let (index, name) = tag.strip_prefix(&self.tags())?.split_once('-')?;
+        let (index, name) = (u32::from_str_radix(index, 16).ok()?, LinkName::new(name).ok()?);
+        Some(Device { index, name, inside: None, before: None })
+    }
+
+    fn tags(self) -> String {
+        format!("{TAGS}{:06x}-", self.instance)
     }
 
     /// RTPROT_*, FRA_PROTOCOL, NDA_PROTOCOL and IFA_PROTO. One byte: two of many instances may share it, so it only narrows a list down.

@@ -5,7 +5,7 @@ use netlink_packet_route::link::LinkAttribute;
 
 use crate::link::mark::Marks;
 use crate::link::read::{by_index, by_name, get};
-use crate::link::set::{RTM_SETLINK, message, own};
+use crate::link::set::{RTM_SETLINK, made, message};
 use crate::transport::session::Session;
 use crate::transport::socket::Request;
 use crate::{Applied, Change, Error, LinkKey, LinkName, Namespace, NewLink, Outcome};
@@ -14,7 +14,7 @@ use crate::{Applied, Change, Error, LinkKey, LinkName, Namespace, NewLink, Outco
 pub(crate) fn move_link(session: &mut Session, key: &LinkKey, to: &Namespace, marks: Marks) -> Result<Applied, Error> {
     let seen = get(session, &key.namespace, by_index(key.index), marks)?;
     let seen = seen.ok_or_else(|| Error::refused(format!("{key} is gone")))?;
-    own(key, &seen)?;
+    made(key, &seen)?;
     let name = LinkName::new(&seen.info.name)?;
     let mut request = message(key.index);
     request.attributes.push(LinkAttribute::NetNsFd(session.descriptor(to)?));

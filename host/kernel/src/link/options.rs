@@ -1,5 +1,5 @@
 //! What is set of a link beside its name, MAC, MTU and master: a bridge's way with packets, a port's, their VLANs, and a few properties of any
-//! link (linux/if_link.h, linux/if_bridge.h).
+//! link (linux/if_link.h, linux/if_bridge.h), with features as ethtool has them (`feature`).
 //!
 //! A bridge takes its own with RTM_NEWLINK alone, a port with RTM_SETLINK of AF_BRIDGE, VLANs come and go with RTM_NEWVLAN and RTM_DELVLAN. What
 //! is told in one message is made one after the other: where the kernel refuses a part, what was done before it is taken back here.
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rustix::io::Errno;
 
 use crate::change::apply::Note;
+use crate::link::feature;
 use crate::link::mark::Marks;
 use crate::link::message::RTM_NEWLINK;
 use crate::link::read::{HEADER, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_LINKINFO, Seen, by_index, get, seen};
@@ -44,23 +45,35 @@ pub(crate) struct Found {
     port_of: Option<String>,
 }
 
-/// All properties of a link; none of one that is gone.
-pub(crate) fn options(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<LinkOptions, Error> {
-    Ok(read(session, key, true, marks)?.map(|found| found.options).unwrap_or_default())
+/// What is asked for beside what the kernel says of a link anyway.
+#[derive(Clone, Copy)]
+struct Asked {
+    vlans: bool,
+    features: bool,
 }
 
-fn read(session: &mut Session, key: &LinkKey, vlans: bool, marks: Marks) -> Result<Option<Found>, Error> {
+const ALL: Asked = Asked { vlans: true, features: true };
+
+/// All properties of a link; none of one that is gone.
+pub(crate) fn options(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<LinkOptions, Error> {
+    Ok(read(session, key, ALL, marks)?.map(|found| found.options).unwrap_or_default())
+}
+
+fn read(session: &mut Session, key: &LinkKey, asked: Asked, marks: Marks) -> Result<Option<Found>, Error> {
     let answer = session.exchange(&key.namespace, &[by_index(key.index)])?.pop().ok_or_else(malformed)?;
     let Some(seen) = seen(&answer, marks)? else { return Ok(None) };
     let message = answer.ok().and_then(|messages| messages.into_iter().next()).ok_or_else(malformed)?;
     let (mut options, port_of) = read_message(&message)?;
-    if vlans && (seen.info.kind == BRIDGE || port_of.as_deref() == Some(BRIDGE)) {
+    if asked.vlans && (seen.info.kind == BRIDGE || port_of.as_deref() == Some(BRIDGE)) {
         options.vlans = read_vlans(session, key)?;
+    }
+    if asked.features {
+        options.set.extend(feature::read(session, key)?);
     }
     Ok(Some(Found { seen, options, port_of }))
 }
 
-fn read_message(message: &Message) -> Result<(LinkOptions, Option<String>), Error> {
+pub(crate) fn read_message(message: &Message) -> Result<(LinkOptions, Option<String>), Error> {
     let body = message.body.as_slice();
     let flags = body.get(8..12).ok_or_else(malformed).and_then(number)?;
     let (mut bridge, mut port, mut queue, mut kind, mut port_of) = (None, None, None, None, None);
@@ -89,7 +102,7 @@ fn read_message(message: &Message) -> Result<(LinkOptions, Option<String>), Erro
         let value = match option.place() {
             Place::Bridge(kind, _) => bridge.map(|data| attributes(data).find(kind)).transpose()?.flatten(),
             Place::Port(kind) => port.map(|data| attributes(data).find(kind)).transpose()?.flatten(),
-            Place::Queue => None,
+            Place::Queue | Place::Feature(_) => None,
             Place::Flag(flag) => {
                 set.insert(option, u32::from(flags & flag != 0));
                 None
@@ -143,7 +156,8 @@ pub(crate) fn set(
     marks: Marks,
     note: Note,
 ) -> Result<Applied, Error> {
-    let found = read(session, key, wanted.vlans.is_some(), marks)?;
+    let asked = Asked { vlans: wanted.vlans.is_some(), features: wanted.set.keys().any(|option| option.is_feature()) };
+    let found = read(session, key, asked, marks)?;
     let found = found.ok_or_else(|| Error::system(format_args!("{key}"), Errno::NODEV))?;
     own(key, &found.seen)?;
     check(session, key, &found, wanted, marks)?;
@@ -155,8 +169,8 @@ pub(crate) fn set(
     let undo = vec![Change::SetOptions { link: key.clone(), options: before.clone() }];
     note(&undo)?;
     if let Err(error) = put(session, key, &found.options, &change) {
-        let back = read(session, key, true, marks)?
-            .map(|now| put(session, key, &now.options, &before.differing(&now.options)));
+        let back =
+            read(session, key, ALL, marks)?.map(|now| put(session, key, &now.options, &before.differing(&now.options)));
         if let Some(Err(left)) = back {
             tracing::error!(%key, %left, "properties of a link were not all set, and not all set back");
         }
@@ -176,6 +190,10 @@ fn check(session: &mut Session, key: &LinkKey, found: &Found, wanted: &LinkOptio
             Place::Bridge(..) if !is_bridge => return invalid(format!("{name} is no bridge")),
             Place::Port(_) if !is_port => return invalid(format!("{name} is no port of a bridge")),
             _ if options.set.contains_key(option) => {}
+            Place::Feature(_) => {
+                let message = format!("{} of {name} can't be changed", option.name());
+                return Err(Error { message, errno: Some(Errno::OPNOTSUPP.raw_os_error()) });
+            }
             _ => return Err(Error::system(format_args!("this kernel has no {}", option.name()), Errno::OPNOTSUPP)),
         }
     }
@@ -201,8 +219,14 @@ fn put(session: &mut Session, key: &LinkKey, now: &LinkOptions, change: &LinkOpt
             Err(Error::kernel("this kernel has no VLAN filtering", refusal))
         }
         Some(refusal) => Err(Error::kernel("its properties", refusal)),
-        None => Ok(()),
+        None => feature::set(session, key, &change.set),
     }
+}
+
+/// Makes a link again what it was, whoever's it is.
+pub(crate) fn set_back(session: &mut Session, key: &LinkKey, before: &LinkOptions, marks: Marks) -> Result<(), Error> {
+    let Some(now) = read(session, key, Asked { vlans: false, features: false }, marks)? else { return Ok(()) };
+    put(session, key, &now.options, &before.differing(&now.options))
 }
 
 /// VLANs that come are there before filtering begins, and those that go leave after it has ended.
@@ -276,7 +300,8 @@ fn header(key: &LinkKey, family: u8, [flags, mask]: [u32; 2]) -> Writer {
 
 /// What the kernel forgets of a port that leaves its bridge, as what brings it back.
 pub(crate) fn of_port(session: &mut Session, key: &LinkKey, marks: Marks) -> Result<Vec<Change>, Error> {
-    let found = read(session, key, true, marks)?.filter(|found| found.port_of.as_deref() == Some(BRIDGE));
+    let asked = Asked { vlans: true, features: false };
+    let found = read(session, key, asked, marks)?.filter(|found| found.port_of.as_deref() == Some(BRIDGE));
     let Some(Found { seen, mut options, .. }) = found else { return Ok(Vec::new()) };
     options.set.retain(|option, _| option.is_ports());
     let port = seen.port;

@@ -2,7 +2,7 @@
 
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 
-use crate::link::mark::Marks;
+use crate::link::mark::{Marks, TAGS};
 use crate::transport::attribute::{after, attributes, number, text};
 use crate::transport::session::Session;
 use crate::transport::socket::{Answer, Message, Request, malformed};
@@ -19,6 +19,8 @@ pub(crate) const IFLA_MASTER: u16 = 10;
 pub(crate) const IFLA_LINKINFO: u16 = 18;
 pub(crate) const IFLA_GROUP: u16 = 27;
 pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
+pub(crate) const IFLA_PROP_LIST: u16 = 52;
+pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
 pub(crate) const IFLA_INFO_KIND: u16 = 1;
 pub(crate) const IFLA_INFO_SLAVE_DATA: u16 = 5;
 pub(crate) const IFLA_BRPORT_MODE: u16 = 4;
@@ -36,6 +38,8 @@ pub(crate) struct Seen {
     pub port: Port,
     /// Its parent or other end is in another namespace.
     pub elsewhere: bool,
+    /// The alternative names that say which Pontoon has taken it for a container.
+    pub tags: Vec<String>,
 }
 
 /// A bridge port's settings.
@@ -103,8 +107,12 @@ pub(crate) fn seen(answer: &Answer, marks: Marks) -> Result<Option<Seen>, Error>
 
 /// All links of a namespace.
 pub(crate) fn all(session: &mut Session, at: &Namespace, marks: Marks) -> Result<Vec<Seen>, Error> {
-    let messages = session.list(at, "links", Request::dump(RTM_GETLINK, &question()))?;
-    messages.iter().map(|m| read(m, marks)).collect()
+    all_messages(session, at)?.iter().map(|m| read(m, marks)).collect()
+}
+
+/// What the kernel says of each.
+pub(crate) fn all_messages(session: &mut Session, at: &Namespace) -> Result<Vec<Message>, Error> {
+    session.list(at, "links", Request::dump(RTM_GETLINK, &question()))
 }
 
 /// The link of a key, which must be there.
@@ -116,7 +124,7 @@ pub(crate) fn must(answer: Option<&Answer>, key: &LinkKey, marks: Marks) -> Resu
     })
 }
 
-fn read(message: &Message, marks: Marks) -> Result<Seen, Error> {
+pub(crate) fn read(message: &Message, marks: Marks) -> Result<Seen, Error> {
     let body = message.body.as_slice();
     let field = |at: usize| body.get(at..at + 4).ok_or_else(malformed).and_then(number);
     let flags = field(8)?;
@@ -132,7 +140,7 @@ fn read(message: &Message, marks: Marks) -> Result<Seen, Error> {
         parent: None,
         mark: marks.read(0),
     };
-    let (mut port, mut elsewhere) = (Port::default(), false);
+    let (mut port, mut elsewhere, mut tags) = (Port::default(), false, Vec::new());
     for attribute in after(body, HEADER)? {
         let (kind, value) = attribute?;
         match kind {
@@ -144,10 +152,19 @@ fn read(message: &Message, marks: Marks) -> Result<Seen, Error> {
             IFLA_GROUP => info.mark = marks.read(number(value)?),
             IFLA_LINK_NETNSID => elsewhere = true,
             IFLA_LINKINFO => read_kind(value, &mut info, &mut port)?,
+            IFLA_PROP_LIST => tags = read_tags(value)?,
             _ => {}
         }
     }
-    Ok(Seen { info, port, elsewhere })
+    if info.mark == Mark::Foreign && tags.iter().any(|tag| marks.read_tag(tag).is_some()) {
+        info.mark = Mark::Taken;
+    }
+    Ok(Seen { info, port, elsewhere, tags })
+}
+
+fn read_tags(value: &[u8]) -> Result<Vec<String>, Error> {
+    let names = attributes(value).map(|attribute| attribute.map(|(_, name)| text(name)));
+    names.filter(|name| name.as_ref().is_ok_and(|name| name.starts_with(TAGS)) || name.is_err()).collect()
 }
 
 fn read_kind(value: &[u8], info: &mut LinkInfo, port: &mut Port) -> Result<(), Error> {

@@ -30,7 +30,7 @@ pub(crate) fn set(key: &LinkKey, changes: &LinkChanges, known: Option<&Answer>, 
 pub(crate) fn remove(key: &LinkKey, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {
     let requests = match known.map(|answer| seen(answer, marks)).transpose()?.flatten() {
         Some(old) => {
-            own(key, &old)?;
+            made(key, &old)?;
             vec![delete(key.index)]
         }
         None => Vec::new(),
@@ -50,6 +50,16 @@ pub(crate) fn own(key: &LinkKey, link: &Seen) -> Result<(), Error> {
     }
     let message = format!("{} ({}) is not this Pontoon's", key, link.info.name);
     Err(Error { message, errno: Some(Errno::PERM.raw_os_error()) })
+}
+
+/// The same of a device that this instance has taken for a container: it is set there, and is neither removed nor moved as a link is.
+pub(crate) fn made(key: &LinkKey, link: &Seen) -> Result<(), Error> {
+    match link.info.mark {
+        Mark::Taken => {
+            Err(Error::system(format_args!("{} ({}) is a device of others", key, link.info.name), Errno::PERM))
+        }
+        _ => own(key, link),
+    }
 }
 
 /// The messages that change a link: one for the link, and one more for it as a bridge's port, which the kernel takes only by itself. Of one

@@ -10,6 +10,7 @@ mod above;
 mod changes;
 mod condemning;
 mod connections;
+mod devices;
 mod iptables;
 mod known;
 mod links;

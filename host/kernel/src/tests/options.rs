@@ -35,12 +35,15 @@ fn a_bridge_a_port_and_any_link_have_theirs() {
     in_both(|world| {
         let [bridge, port, peer] = bridged(world);
         let of = |link: &LinkKey| world.kernel.options(link).unwrap().set.into_iter().collect::<Vec<_>>();
+        let all = [(TransmitChecksums, 1), (TcpSegmentation, 1), (GenericSegmentation, 1), (ReceiveGrouping, 1)];
         let any = [(QueueLength, 1000), (Promiscuous, 0), (AllMulticast, 0)];
+        // A pair puts nothing together at first.
+        let of_pair = [any.as_slice(), &all[..3], &[(ReceiveGrouping, 0)]].concat();
         let flooded = [(UnicastFlood, 1), (MulticastFlood, 1), (BroadcastFlood, 1)];
         let bridges = [(VlanFiltering, 0), (MulticastSnooping, 1), (MulticastQuerier, 0), (Ageing, 30_000)];
-        assert_eq!(of(&bridge), [bridges.as_slice(), &any].concat());
-        assert_eq!(of(&port), [flooded.as_slice(), &any].concat());
-        assert_eq!(of(&peer), any);
+        assert_eq!(of(&bridge), [bridges.as_slice(), &any, &all].concat());
+        assert_eq!(of(&port), [flooded.as_slice(), &of_pair].concat());
+        assert_eq!(of(&peer), of_pair);
         let gone = LinkKey { index: 77, ..bridge.clone() };
         assert_eq!(world.kernel.options(&gone), Ok(LinkOptions::default()));
     });
@@ -178,5 +181,40 @@ fn vlans_come_and_go_and_come_back() {
         let left = world.one(Change::SetLink(port.clone(), leave));
         assert_eq!(world.kernel.undo(&[left]), []);
         assert_eq!(of(&port), Some(trunk));
+    });
+}
+
+/// What is wanted of a link, whatever else has to be on for it.
+#[test]
+fn features_are_switched_and_come_back() {
+    in_both(|world| {
+        let [bridge, port, peer] = bridged(world);
+        let gone = LinkKey { index: 77, ..bridge.clone() };
+        assert_eq!(world.fails(&[set(&gone, &[(ReceiveGrouping, 0)])]).errno, Some(19));
+        let all = |link: &LinkKey| {
+            let of = [TransmitChecksums, TcpSegmentation, GenericSegmentation, ReceiveGrouping];
+            of.map(|option| value(world, link, option).unwrap())
+        };
+        for (link, first) in [(&bridge, [1, 1, 1, 1]), (&port, [1, 1, 1, 0]), (&peer, [1, 1, 1, 0])] {
+            let one = world.one(set(link, &[(TransmitChecksums, 0), (ReceiveGrouping, 1 - first[3])]));
+            assert_eq!(all(link), [0, 1, 1, 1 - first[3]]);
+            assert_eq!(world.one(set(link, &[(TransmitChecksums, 0)])).undo, [], "it is so already");
+            let two = world.one(set(link, &[(TcpSegmentation, 0), (GenericSegmentation, 0), (QueueLength, 7)]));
+            assert_eq!(all(link), [0, 0, 0, 1 - first[3]]);
+            assert_eq!(world.kernel.undo(&[one, two]), []);
+            assert_eq!((all(link), value(world, link, QueueLength)), (first, Some(1000)));
+        }
+        let on = LinkSpec {
+            end: end(&Namespace::Host, "m"),
+            kind: LinkKind::Macvlan { parent: peer.index, mode: MacvlanMode::Bridge },
+        };
+        let on = world.link(on).0.key;
+        assert_eq!(value(world, &on, TransmitChecksums), None, "they are its parent's");
+        let error = world.fails(&[set(&on, &[(GenericSegmentation, 0), (TransmitChecksums, 0)])]);
+        assert!(
+            error.errno == Some(95) && error.message.contains("transmit checksums of m can't be changed"),
+            "{error}"
+        );
+        assert_eq!(value(world, &on, GenericSegmentation), Some(1));
     });
 }

@@ -25,7 +25,7 @@ use random::Random;
 use side::Side;
 
 /// Operations in a sequence.
-const STEPS: usize = 14;
+const STEPS: usize = 15;
 /// Sequences of a test run.
 const SEQUENCES: u64 = 60;
 /// How many at a time: the real kernel waits more than it works.
@@ -67,7 +67,11 @@ fn sequence(world: &World, seed: u64) {
     let mut random = Random::new(seed);
     let mut history = Vec::new();
     for number in 0..STEPS {
-        let operation = if number == 0 { Operation::stage() } else { Operation::random(&mut random, &fake) };
+        let operation = match number {
+            0 => Operation::stage(),
+            1 => Operation::PlugIn,
+            _ => Operation::random(&mut random, &fake),
+        };
         history.push(format!("{operation:?}"));
         let (one, other) = (real.run(&operation), fake.run(&operation));
         let story = || format!("seed {seed}:\n{}", history.join("\n"));

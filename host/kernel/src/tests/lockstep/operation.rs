@@ -13,6 +13,8 @@ pub enum Operation {
     Undo(usize),
     Condemn(Vec<At>),
     Reap(usize),
+    /// An operator has a device.
+    PlugIn,
     /// A new sandbox.
     Begin,
     /// The end of one.

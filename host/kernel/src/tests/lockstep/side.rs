@@ -38,6 +38,8 @@ pub struct Side<'w> {
     pub took_back: bool,
     /// All nftables rules that were ever made, by table.
     pub handles: Vec<(String, NftHandle)>,
+    /// The devices that were ever taken, with where they were moved last.
+    pub devices: Vec<Device>,
 }
 
 impl<'w> Side<'w> {
@@ -49,6 +51,7 @@ impl<'w> Side<'w> {
             applied: Vec::new(),
             took_back: false,
             handles: Vec::new(),
+            devices: Vec::new(),
         };
         side.add_sandbox();
         side
@@ -91,6 +94,7 @@ impl<'w> Side<'w> {
                 format!("{:?}", left.map_err(|error| error.errno))
             }
             Operation::Reap(space) => format!("{:?}", kernel.reap(&self.spaces[*space]).map_err(|error| error.errno)),
+            Operation::PlugIn => plug_in(self.world),
             Operation::Begin => {
                 self.add_sandbox();
                 "a sandbox".into()
@@ -108,6 +112,14 @@ impl<'w> Side<'w> {
             if let (Step::AddNftRules(_, table, _), Outcome::Rules(handles)) = (step, &applied.outcome) {
                 self.handles.extend(handles.iter().map(|handle| (table.clone(), handle.clone())));
             }
+            match (step, &applied.outcome) {
+                (_, Outcome::Device(device)) => self.devices.push(Device::clone(device)),
+                (Step::MoveDevice(number, _), Outcome::Link(link, _)) => {
+                    let Namespace::At(inside) = &link.key.namespace else { panic!("it is in a sandbox") };
+                    self.devices[*number].inside = Some(inside.clone());
+                }
+                _ => {}
+            }
         }
         self.applied.push(applied);
         told
@@ -120,6 +132,7 @@ impl<'w> Side<'w> {
         let what = match &applied.outcome {
             Outcome::Done => "done".into(),
             Outcome::Link(first, peer) => format!("{} {:?}", link(first), peer.as_ref().map(link)),
+            Outcome::Device(device) => format!("{} {:?}", device.name, device.before.as_ref().map(|before| before.mtu)),
             Outcome::Rules(rules) => {
                 format!("{:?}", rules.iter().map(|rule| (rule.chain, rule.port)).collect::<Vec<_>>())
             }
@@ -255,6 +268,17 @@ impl<'w> Side<'w> {
             format!("options {:?}", kernel.options(key)?.set),
         ])
     }
+}
+
+/// A pair of an operator's, of which one end stands for a network card.
+fn plug_in(world: &World) -> String {
+    let end = |name: &str, last, addresses: &[&str]| LinkEnd {
+        mac: Some(MacAddress([2, 0, 0, 0, 0, last])),
+        addresses: addresses.iter().map(|net| net.parse().unwrap()).collect(),
+        ..end(&Namespace::Host, name)
+    };
+    let pair = veth(end("card", 7, &["10.7.0.1/24", "fd00:7::1/64"]), end("cable", 8, &[]));
+    format!("{:?}", world.other(0x1_0000).apply(&[Change::AddLink(pair)]).map(|applied| applied.len()))
 }
 
 fn errnos(errors: &[Error]) -> String {

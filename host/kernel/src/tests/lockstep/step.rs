@@ -39,6 +39,10 @@ pub enum Step {
     /// Peers, and those that go.
     Peers(At, Vec<Peer>, Vec<PublicKey>),
     Options(At, LinkOptions),
+    TakeDevice(At),
+    /// The number of a device that was taken, and the sandbox where it goes.
+    MoveDevice(usize, usize),
+    GiveBack(usize),
     Namespace(String, bool),
     TakePort(PortWish),
     ReleasePort(HostPort),
@@ -67,8 +71,15 @@ impl Step {
         let (space, other) = (spaces(random, side), spaces(random, side));
         let at = link(random, side);
         let add = !random.one_in(4);
-        match random.below(58) {
+        match random.below(62) {
             56..=57 => {
+                let there = side.kernel().links(&Namespace::Host).unwrap();
+                let card = there.iter().find(|link| link.mark == Mark::Foreign && link.index != 1);
+                Self::TakeDevice(card.map_or(at, |card| (0, card.index)))
+            }
+            58 if !side.devices.is_empty() => Self::MoveDevice(random.below(side.devices.len()), space.max(1)),
+            59 if !side.devices.is_empty() => Self::GiveBack(random.below(side.devices.len())),
+            60..=61 => {
                 let rules = (0..random.below(3)).map(|_| packet::of_frames(random)).collect();
                 Self::AddNftRules(space, OF_FRAMES.into(), rules)
             }
@@ -267,6 +278,12 @@ impl Step {
             Self::Rate(at, rate) => Change::SetRate { link: side.key(*at), rate: *rate },
             Self::Redirect(at, to) => Change::Redirect { link: side.key(*at), to: *to },
             Self::Options(at, options) => Change::SetOptions { link: side.key(*at), options: options.clone() },
+            Self::TakeDevice(at) => Change::TakeDevice(side.key(*at)),
+            Self::MoveDevice(number, at) => {
+                let Namespace::At(inside) = space(*at) else { panic!("a device goes into a sandbox") };
+                Change::MoveDevice(Box::new(Device { inside: Some(inside), ..side.devices[*number].clone() }))
+            }
+            Self::GiveBack(number) => Change::GiveBack(Box::new(side.devices[*number].clone())),
             Self::Namespace(name, true) => Change::AddNamespace(name.clone()),
             Self::Namespace(name, false) => Change::RemoveNamespace(name.clone()),
             Self::TakePort(wish) => Change::TakePort(wish.clone()),

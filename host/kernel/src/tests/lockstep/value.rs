@@ -160,11 +160,12 @@ pub fn changes(random: &mut Random, side: &Side, space: usize) -> LinkChanges {
 /// Some of one sort, or of several, which no link has. VLAN filtering is for kernels that have it.
 pub fn options(random: &mut Random) -> LinkOptions {
     use LinkOption::*;
-    let sorts: [&[LinkOption]; 4] = [
+    let sorts: [&[LinkOption]; 5] = [
         &[MulticastSnooping, MulticastQuerier, Ageing],
         &[UnicastFlood, MulticastFlood, BroadcastFlood],
         &[QueueLength, Promiscuous, AllMulticast],
         &[Ageing, UnicastFlood, Promiscuous],
+        &[TransmitChecksums, TcpSegmentation, GenericSegmentation, ReceiveGrouping],
     ];
     let sort = random.pick(&sorts);
     let value = |random: &mut Random, option: LinkOption| match option {
