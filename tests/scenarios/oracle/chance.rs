@@ -9,7 +9,9 @@ use ask::links::{
 };
 use ask::namespaces::Namespace;
 use ask::neighbours::{ForwardingEntry, Neighbour, Proxy};
-use ask::nftables::{Chain, ChainType, Condition, Hook, PortRange, Property, Rule, Target, Verdict};
+use ask::nftables::{
+    Chain, ChainType, Condition, Hook, PacketCondition, PacketProperty, PortRange, Property, Rule, Target, Verdict,
+};
 use ask::sysctls::{LinkSysctl, NamespaceSysctl};
 use ask::types::{IpAddress, IpNetwork, IpamData, MacAddress};
 use ask::{Ask, OWN, addresses, routes, rules};
@@ -172,7 +174,7 @@ impl Asking<'_> {
     }
 
     /// Of the host's, rather.
-    fn parent(&mut self) -> Link {
+    pub(super) fn parent(&mut self) -> Link {
         let of = if self.percent(60) { &self.hands.parents } else { &self.hands.links };
         Link(if of.is_empty() { 1 } else { one(self.random, of) })
     }
@@ -226,7 +228,7 @@ impl Asking<'_> {
         if !self.hands.ports.is_empty() && self.percent(25) {
             return if self.percent(70) { self.publish() } else { self.release() };
         }
-        if self.percent(12) {
+        if self.percent(16) {
             return self.newer();
         }
         match self.random.u8(..100) {
@@ -346,7 +348,7 @@ impl Asking<'_> {
         Ask::LinksAdd { links: vec![LinkSpec { end: self.end(), kind }] }
     }
 
-    fn macvlan_mode(&mut self) -> MacvlanMode {
+    pub(super) fn macvlan_mode(&mut self) -> MacvlanMode {
         self.one(&[MacvlanMode::Bridge, MacvlanMode::Private, MacvlanMode::Passthru, MacvlanMode::Passthru])
     }
 
@@ -398,7 +400,7 @@ impl Asking<'_> {
     }
 
     /// Own links and parents.
-    fn link_or_parent(&mut self) -> Link {
+    pub(super) fn link_or_parent(&mut self) -> Link {
         if self.hands.parents.is_empty() || self.percent(50) { self.link() } else { self.parent() }
     }
 
@@ -440,7 +442,7 @@ impl Asking<'_> {
         ForwardingEntry { link: self.link(), mac_address: self.mac(), remote: self.maybe(50, Self::address) }
     }
 
-    fn condition(&mut self) -> Condition {
+    pub(super) fn condition(&mut self) -> Condition {
         let property = match self.random.u8(..10) {
             0..=2 => Property::InputLink(self.link()),
             3..=5 => Property::OutputLink(self.link()),
@@ -475,7 +477,7 @@ impl Asking<'_> {
         Rule { chain, conditions, verdict }
     }
 
-    fn published(&mut self) -> Vec<Condition> {
+    pub(super) fn published(&mut self) -> Vec<Condition> {
         let port = self.port();
         let last = if self.percent(90) { port } else { port + 1 };
         let mut properties = vec![
@@ -537,7 +539,15 @@ pub fn links_of(rule: &Rule) -> impl Iterator<Item = Link> {
     rule.conditions.iter().filter_map(|condition| link_of(&condition.property))
 }
 
-pub fn link_of(property: &Property) -> Option<Link> {
+/// The link that a condition of a packet rule with more in it speaks of.
+pub fn link_in(condition: &PacketCondition) -> Option<Link> {
+    match &condition.property {
+        PacketProperty::Plain(property) => link_of(property),
+        _ => None,
+    }
+}
+
+fn link_of(property: &Property) -> Option<Link> {
     match property {
         Property::InputLink(link) | Property::OutputLink(link) => Some(*link),
         _ => None,

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 
 use grant::{Grant, NamespaceKind, Permission, Range};
 use ipnet::IpNet;
-use kernel::{HostPort, LinkInfo, Mark, Proxy, RoutePath, Way};
+use kernel::{HostPort, LinkInfo, Mark, Peer, Proxy, RoutePath, Way};
 use pontoon::capability::CallState;
 
 use super::machine::Machine;
 use super::mapped::{Leads, Mapped};
-use super::packet_rule::{Deed, Named, PacketRule, Test};
+use super::packet_rule::{self, Deed, Named, PacketRule, Test};
 use super::seen::{About, HOST, Seen, Space};
 
 /// Tables of the kernel's own: unspecified, default and local.
@@ -40,12 +40,17 @@ pub struct Owners {
 }
 
 impl Driver {
-    fn may(&self, permission: Permission) -> bool {
+    pub(super) fn may(&self, permission: Permission) -> bool {
         self.grant.permissions.contains(&permission)
     }
 
     fn has_setting(&self, word: &str) -> bool {
         self.grant.sysctls.iter().any(|granted| granted.to_string() == word)
+    }
+
+    /// Whether packet rules may be at this hook with this priority.
+    pub(super) fn hooks(&self, hook: &str, priority: i32) -> bool {
+        self.grant.hooks.iter().any(|(named, at)| named.to_string() == hook && at.contains(&priority))
     }
 
     fn has_parent(&self, name: &str) -> bool {
@@ -280,6 +285,11 @@ impl Judge<'_> {
                 self.somebodys(&format!("{proxy:?}"), |judge, number| judge.proxy(number, name, space, proxy));
             }
             self.policy_rules(name, space);
+            for chain in &space.chains {
+                if let Some(number) = drivers.iter().position(|driver| driver.table == chain.table) {
+                    self.chain(number, name, chain);
+                }
+            }
             for rule in &space.packet_rules {
                 match drivers.iter().position(|driver| driver.table == rule.table) {
                     Some(number) => self.packet_rule(number, name, space, rule),
@@ -300,7 +310,7 @@ impl Judge<'_> {
         self.complaints.push(format!("driver {number}: {what}"));
     }
 
-    fn must(&mut self, number: usize, is: bool, what: impl FnOnce() -> String) {
+    pub(super) fn must(&mut self, number: usize, is: bool, what: impl FnOnce() -> String) {
         if !is {
             self.complain(number, what());
         }
@@ -334,7 +344,7 @@ impl Judge<'_> {
     }
 
     /// Where a driver's things may be.
-    fn place(&mut self, number: usize, space: &str, what: &str) {
+    pub(super) fn place(&mut self, number: usize, space: &str, what: &str) {
         let driver = &self.drivers[number];
         let kind = |kind| driver.grant.namespaces.contains(&kind);
         let may = match space {
@@ -370,7 +380,7 @@ impl Judge<'_> {
         if let Some(behind) = space.tunnels.get(&info.index) {
             self.tunnel(number, &what, behind);
         }
-        if !["vxlan", "macvlan", "ipvlan", "vlan"].contains(&info.kind.as_str()) {
+        if !["vxlan", "macvlan", "macvtap", "ipvlan", "vlan"].contains(&info.kind.as_str()) {
             return;
         }
         let host = &self.seen[HOST].links;
@@ -388,13 +398,14 @@ impl Judge<'_> {
         let known = !own && (!away || parent.is_some());
         let changed = known && space.passthru.contains(&info.index);
         self.must(number, !changed || changes, || format!("{what} changes its parent {parent:?}"));
+        self.listens(number, space, info, known);
     }
 
     /// A WireGuard link takes a port of the host's, sends by any link, and has what is behind it come and go as if it were there.
-    fn tunnel(&mut self, number: usize, what: &str, behind: &[IpNet]) {
+    fn tunnel(&mut self, number: usize, what: &str, peers: &[Peer]) {
         let driver = &self.drivers[number];
         let (ports, any) = (driver.may(Permission::HostPorts), driver.has_parent("*"));
-        let strange = behind.iter().find(|net| !driver.reaches(**net));
+        let strange = peers.iter().flat_map(|peer| &peer.allowed).find(|net| !driver.reaches(**net));
         self.must(number, ports, || format!("{what} takes a UDP port of the host without the permission for ports"));
         self.must(number, any, || format!("{what} sends by any link, and its grant does not name all"));
         self.must(number, strange.is_none(), || format!("{what} leads to {strange:?}, which is not its own"));
@@ -528,8 +539,7 @@ impl Judge<'_> {
     fn packet_rule(&mut self, number: usize, name: &str, space: &Space, rule: &PacketRule) {
         let driver = &self.drivers[number];
         let (may, text) = (driver.may(Permission::PacketFilter), &rule.text);
-        let hooked =
-            driver.grant.hooks.iter().any(|(hook, at)| hook.to_string() == rule.hook && at.contains(&rule.priority));
+        let hooked = driver.hooks(&rule.hook, rule.priority);
         let own = |link: &Named| self.is_own(number, name, space, link);
         let is_parent = |link: &Named| {
             let foreign =
@@ -549,6 +559,8 @@ impl Judge<'_> {
         };
         let tied = tied || matches!(rule.deed, Deed::Destination(to) if driver.reaches(to.into()));
         let tied = tied || rule.deed == Deed::ByMap;
+        // Packets come to an own chain by rules that are tied.
+        let tied = tied || packet_rule::is_own(&rule.chain);
         let redirects = match rule.deed {
             Deed::Destination(to) => self.may_redirect(number, rule, to, &own),
             _ => true,
@@ -568,6 +580,8 @@ impl Judge<'_> {
         if let Some(link) = stranger {
             self.complain(number, format!("{link:?} is not its own, or not there: {text}"));
         }
+        self.place(number, name, text);
+        self.way(number, space, rule);
     }
 
     /// What an element of a map does is what a rule may: packets go to own addresses only, those of a port that is held, and marks are granted.

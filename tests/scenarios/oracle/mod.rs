@@ -2,7 +2,7 @@
 //! with the gate says after each what of the machine is not as before, and what is there that no operator wrote.
 //!
 //! - `machine`: a host with what an operator has on it; `stage`: drivers and their calls on it
-//! - `chance`: random grants and host calls; `newer`: those of 0.1.1
+//! - `chance`: random grants and host calls; `newer`: those of 0.1.1; `chains` and `options`: of these, and what there is to say of them
 //! - `seen`: what the machine has; `packet_rule`: a packet rule of it; `mapped`: what is in maps
 //! - `judge`: the oracle
 //!
@@ -21,11 +21,13 @@
 //! Items 3 (rules outlive links: 37, 39, 85), 4 (forwarding: 93, 204) and 5 (ports: 191, 417) were found before their mends, which are more
 //! than a check. What is chosen at random decides which seeds these are: a change in `chance` makes others of them. These are of before `newer`.
 
+mod chains;
 mod chance;
 mod judge;
 mod machine;
 mod mapped;
 mod newer;
+mod options;
 mod packet_rule;
 mod seen;
 mod stage;

@@ -1,6 +1,6 @@
-//! Host calls that version 0.1.1 brought: rates, sets, packet rules with more in them, and tunnels.
+//! Host calls that version 0.1.1 brought: rates, sets, packet rules with more in them, and tunnels. Beside these, `chains` and `options`.
 
-use ask::links::{LinkEnd, LinkName, UdpEndpoint, WireguardPeer};
+use ask::links::{LinkEnd, LinkName, MacvlanOptions, UdpEndpoint, WireguardPeer};
 use ask::nftables::{
     Action, Chain, ChainType, Condition, Element, Hook, HostPortTarget, MarkBits, MarkLookup, Member, NetworkMark,
     PacketCondition, PacketField, PacketLog, PacketProperty, PacketRule, PortRange, Property, Rate, RateUnit,
@@ -19,7 +19,13 @@ const TCP: u8 = 6;
 impl Asking<'_> {
     /// One of them.
     pub fn newer(&mut self) -> Ask {
-        match self.random.u8(..20) {
+        match self.random.u8(..32) {
+            20..=25 => self.chain_call(),
+            26..=29 => self.option(),
+            30 | 31 => {
+                let (parent, mode) = (self.parent(), self.macvlan_mode());
+                Ask::LinksAddMacvtap { end: self.end(), options: MacvlanOptions { parent, mode } }
+            }
             0..=3 => self.shape(),
             4..=8 => self.change_set(),
             9..=15 => Ask::NftablesAddPacketRules { namespace: self.place(), rules: vec![self.rule_with_more()] },

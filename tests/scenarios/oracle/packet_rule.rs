@@ -71,11 +71,15 @@ pub const LEADS: &str = "rules for one port";
 #[derive(Clone, Debug)]
 pub struct PacketRule {
     pub table: String,
+    /// The name of the chain in which it stands.
+    pub chain: String,
     pub hook: String,
     pub priority: i32,
     pub tests: Vec<(Test, bool)>,
     pub deed: Deed,
     pub beside: Beside,
+    /// The chain that it leads to.
+    pub leads: Option<String>,
     pub text: String,
 }
 
@@ -106,17 +110,16 @@ impl PacketRule {
     pub fn of_fake(line: &str) -> Option<Self> {
         let (head, bytes) = line.strip_prefix("nft ")?.rsplit_once(" [")?;
         let mut words = head.split(' ');
-        let (table, chain) = (words.next()?.to_owned(), base(words.next()?));
+        let (table, chain) = (words.next()?.to_owned(), words.next()?.to_owned());
         if head.ends_with(LEADS) {
             return None;
         }
-        let (_, at) = chain.split_once('-')?;
-        let (hook, priority) = at.split_once('-')?;
+        let (hook, priority) = hook_of(&chain)?;
         let bytes = bytes.trim_end_matches(']').split(", ").filter(|byte| !byte.is_empty());
         let bytes: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-        let (tests, deed, beside) = Registers::default().read(&bytes);
-        let text = format!("{head} {tests:?} {deed:?} {beside:?}");
-        Some(Self { table, hook: hook.to_owned(), priority: number_of(priority), tests, deed, beside, text })
+        let (tests, deed, beside, leads) = Registers::default().read(&bytes);
+        let text = format!("{head} {tests:?} {deed:?} {beside:?} {leads:?}");
+        Some(Self { table, chain, hook, priority, tests, deed, beside, leads, text })
     }
 
     /// From `nft -j list ruleset`; `chains` are those that were listed before it.
@@ -127,7 +130,7 @@ impl PacketRule {
                 && chain["name"] == base(rule["chain"].as_str().unwrap())
         };
         let chain = chains.iter().find(same).map_or(&Value::Null, |chain| *chain);
-        let (mut tests, mut deed, mut beside) = (Vec::new(), Deed::Plain, Beside::default());
+        let (mut tests, mut deed, mut beside, mut leads) = (Vec::new(), Deed::Plain, Beside::default(), None);
         let mut lost = u32::MAX;
         for part in rule["expr"].as_array().unwrap() {
             let address = |part: &Value| part["addr"].as_str().unwrap().parse().unwrap();
@@ -152,19 +155,27 @@ impl PacketRule {
                 }
                 (key, _) if key == "log" => beside.logs = true,
                 (key, _) if key == "notrack" => beside.untracks = true,
+                (key, part) if key == "jump" || key == "goto" => leads = Some(text(part, "target")),
                 (key, part) if key == "snat" => deed = Deed::Source(address(part)),
                 (key, part) if key == "dnat" && part["addr"].is_object() => deed = Deed::ByMap,
                 (key, part) if key == "dnat" => deed = Deed::Destination(address(part)),
                 _ => {}
             }
         }
+        let number = chain["prio"].as_i64().and_then(|prio| i32::try_from(prio).ok());
+        let name = text(rule, "chain");
+        // The base chain of an own one is there with its first rule.
+        let of_own = is_own(&name).then(|| hook_of(&name)).flatten();
+        let (hook, priority) = of_own.unwrap_or_else(|| (text(chain, "hook"), number.unwrap_or_default()));
         Self {
             table: text(rule, "table"),
-            hook: text(chain, "hook"),
-            priority: chain["prio"].as_i64().and_then(|prio| i32::try_from(prio).ok()).unwrap_or_default(),
+            chain: name,
+            hook,
+            priority,
             tests,
             deed,
             beside,
+            leads,
             text: format!("{} {} {}", rule["table"], rule["chain"], uncounted(&rule["expr"])),
         }
     }
@@ -183,8 +194,20 @@ fn uncounted(expressions: &Value) -> Value {
 }
 
 /// The base chain of a chain: `nat-prerouting-dstnat/tcp-80` is behind `nat-prerouting-dstnat`.
-fn base(chain: &str) -> &str {
+pub fn base(chain: &str) -> &str {
     chain.split('/').next().unwrap()
+}
+
+/// Whether it is a driver's own chain: `filter-forward-0/own/policy`.
+pub fn is_own(chain: &str) -> bool {
+    chain.contains("/own/")
+}
+
+/// Hook and priority of a chain of Pontoon's, by its name.
+pub fn hook_of(chain: &str) -> Option<(String, i32)> {
+    let (_, at) = base(chain).split_once('-')?;
+    let (hook, priority) = at.split_once('-')?;
+    Some((hook.to_owned(), number_of(priority)))
 }
 
 /// The names that nft has for priorities.
@@ -290,8 +313,8 @@ struct Registers {
 }
 
 impl Registers {
-    fn read(mut self, list: &[u8]) -> (Vec<(Test, bool)>, Deed, Beside) {
-        let (mut tests, mut deed, mut beside) = (Vec::new(), Deed::Plain, Beside::default());
+    fn read(mut self, list: &[u8]) -> (Vec<(Test, bool)>, Deed, Beside, Option<String>) {
+        let (mut tests, mut deed, mut beside, mut leads) = (Vec::new(), Deed::Plain, Beside::default(), None);
         for (_, element) in parts(list) {
             let (name, data) = (text_of(element, 1), part(element, 2).unwrap_or_default());
             let number = |kind| part(data, kind).map_or(0, big);
@@ -311,14 +334,18 @@ impl Registers {
                 "bitwise" => self.mask = part(data, 4).and_then(|mask| part(mask, 1)).map(<[u8]>::to_vec),
                 "cmp" => tests.extend(self.compared(number(2), part(data, 3).and_then(|v| part(v, 1)).unwrap())),
                 "range" => tests.push((Test::Other, true)),
-                "immediate" => self.value.extend(part(data, 2).and_then(|v| part(v, 1)).unwrap_or_default()),
+                "immediate" => {
+                    self.value.extend(part(data, 2).and_then(|v| part(v, 1)).unwrap_or_default());
+                    let verdict = part(data, 2).and_then(|v| part(v, 2));
+                    leads = verdict.filter(|verdict| part(verdict, 2).is_some()).map(|verdict| text_of(verdict, 2));
+                }
                 "nat" if number(1) == 0 => deed = Deed::Source(address_of(&self.value)),
                 "nat" if self.mapped => deed = Deed::ByMap,
                 "nat" => deed = Deed::Destination(address_of(&self.value)),
                 _ => {}
             }
         }
-        (tests, deed, beside)
+        (tests, deed, beside, leads)
     }
 
     fn load(&mut self, loaded: Loaded) {

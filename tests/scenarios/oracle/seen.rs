@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ipnet::IpNet;
-use kernel::{Fake, Kernel, LinkInfo, LinkKey, Mark, Namespace, Neighbour, Proxy, Route, RoutePath, Rule, Sysctl};
+use kernel::{
+    Fake, Kernel, LinkInfo, LinkKey, Mark, Namespace, Neighbour, Peer, Proxy, Route, RoutePath, Rule, Sysctl,
+};
 use serde_json::{Deserializer, Value};
 
+use super::chains::OwnChain;
 use super::mapped::Mapped;
 use super::packet_rule::{LEADS, PacketRule};
 
@@ -68,16 +71,19 @@ pub struct Space {
     pub packet_rules: Vec<PacketRule>,
     /// What is in maps.
     pub mapped: Vec<Mapped>,
+    pub chains: Vec<OwnChain>,
     /// Of a link, or of the namespace.
     pub settings: BTreeMap<(Option<u32>, &'static str), i32>,
     /// The macvlans that take all of their parent's packets, and its MAC.
     pub passthru: Vec<u32>,
     /// What tunnels are built on: a link of the host's, by name or, as `ip` does it, by index (`if7`).
     pub under_tunnels: BTreeMap<u32, String>,
+    /// Links that take in packets for others, or all multicast, because somebody said so.
+    pub listening: BTreeSet<u32>,
     /// Links on one of another namespace.
     pub on_others: BTreeSet<u32>,
     /// What is behind each tunnel.
-    pub tunnels: BTreeMap<u32, Vec<IpNet>>,
+    pub tunnels: BTreeMap<u32, Vec<Peer>>,
     /// Each with how often it is there.
     pub lines: BTreeMap<(About, String), usize>,
 }
@@ -89,9 +95,9 @@ fn is_shaped(kernel: &Kernel, link: &LinkKey) -> bool {
     kernel.rate(link).unwrap().is_some() || kernel.redirect(link).unwrap().is_some()
 }
 
-fn behind(kernel: &Kernel, at: &Namespace, info: &LinkInfo) -> (u32, Vec<IpNet>) {
+fn behind(kernel: &Kernel, at: &Namespace, info: &LinkInfo) -> (u32, Vec<Peer>) {
     let peers = kernel.wireguard(&LinkKey { namespace: at.clone(), index: info.index }).unwrap().1;
-    (info.index, peers.into_values().flat_map(|peer| peer.allowed).collect())
+    (info.index, peers.into_values().collect())
 }
 
 impl Space {
@@ -113,8 +119,10 @@ impl Space {
             proxies: every.iter().flat_map(|link| kernel.proxies(link).unwrap()).collect(),
             packet_rules: Vec::new(),
             mapped: Vec::new(),
+            chains: Vec::new(),
             passthru: Vec::new(),
             under_tunnels: BTreeMap::new(),
+            listening: BTreeSet::new(),
             on_others: BTreeSet::new(),
             tunnels: links
                 .values()
@@ -168,13 +176,19 @@ impl Space {
             _ => About::Rest,
         };
         if let About::Link(index) = about {
-            self.passthru.extend(line.contains(" macvlan 8 on ").then_some(index));
+            let takes_all = [" macvlan 8 on ", " macvtap 8 on "].iter().any(|what| line.contains(what));
+            self.passthru.extend(takes_all.then_some(index));
+            let listens = [" promiscuous 1", " all multicast 1"].iter().any(|what| line.ends_with(what));
+            self.listening.extend(listens.then_some(index));
             self.on_others.extend(line.contains(" elsewhere ").then_some(index));
             let under = line.split_once(" vxlan ").and_then(|(_, rest)| rest.split('"').nth(1));
             self.under_tunnels.extend(under.filter(|_| line.contains(" Some(\"")).map(|name| (index, name.to_owned())));
         }
         self.packet_rules.extend(PacketRule::of_fake(line));
         self.mapped.extend(Mapped::of_fake(line));
+        if let Some((table, name)) = line.strip_prefix("nft ").and_then(|rest| rest.split_once(" chain ")) {
+            self.chains.extend(OwnChain::of(table, name));
+        }
         let own = matches!(about, About::Link(index) if self.is_own(index));
         // A bridge's MAC follows its ports', until somebody chooses one: then it stays, also when that is undone.
         let line = match line.split_once(" bridge ").zip(line.split_once(" mtu ")).filter(|_| own) {
@@ -230,6 +244,16 @@ impl Space {
             |name: &str| self.links.values().find(|info| info.name == name).map(|info| format!("if{}", info.index));
         let under = under.map(|name| here(name).unwrap_or_else(|| name.to_owned()));
         self.under_tunnels.extend(under.map(|name| (index, name)));
+        let listens = link["flags"].as_array().unwrap().iter().any(|flag| flag == "PROMISC" || flag == "ALLMULTI");
+        self.listening.extend(listens.then_some(index));
+        let data = |key: &str, names: &[&str]| {
+            let of = &link["linkinfo"][key];
+            names.iter().map(|name| format!(" {name} {}", of[*name])).collect::<String>()
+        };
+        let bridge = data("info_data", &["ageing_time", "vlan_filtering", "mcast_snooping", "mcast_querier"]);
+        let port = data("info_slave_data", &["flood", "mcast_flood", "bcast_flood"]);
+        let options = format!("queue {} listens {listens}{bridge}{port}", link["txqlen"]);
+        self.note(About::Link(index), format!("link {} options {options}", link["ifname"]));
         self.on_others.extend((!link["link_index"].is_null()).then_some(index));
         self.passthru.extend((link["linkinfo"]["info_data"]["mode"] == "passthru").then_some(index));
     }
@@ -276,6 +300,9 @@ impl Space {
                     }
                     // In no certain order.
                     plain["elem"].as_array_mut().into_iter().for_each(|all| all.sort_by_key(Value::to_string));
+                    if kind == "chain" {
+                        self.chains.extend(OwnChain::of(&table, what["name"].as_str().unwrap_or_default()));
+                    }
                     self.note(About::Table(table), format!("nft {kind} {plain}"));
                 }
             }

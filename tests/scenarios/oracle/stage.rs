@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ask::nftables::PacketProperty;
 use ask::{Answer, Answers, Ask, Refusal};
 use fastrand::Rng;
 use grant::Policy;
@@ -377,10 +376,11 @@ impl Hands {
             Ask::NftablesAdd { rules, .. } => self.named.extend(rules.iter().flat_map(chance::links_of)),
             Ask::NftablesAddPacketRules { rules, .. } => {
                 let conditions = rules.iter().flat_map(|rule| &rule.conditions);
-                self.named.extend(conditions.filter_map(|condition| match &condition.property {
-                    PacketProperty::Plain(property) => chance::link_of(property),
-                    _ => None,
-                }));
+                self.named.extend(conditions.filter_map(chance::link_in));
+            }
+            Ask::NftablesAddChainRules { rules, .. } => {
+                let conditions = rules.iter().flat_map(|rule| &rule.conditions);
+                self.named.extend(conditions.filter_map(chance::link_in));
             }
             Ask::RulesAdd { rules, .. } => self.named.extend(rules.iter().filter_map(|rule| rule.input_link)),
             Ask::ForwardingAllow { link, .. } => self.named.push(*link),
@@ -393,7 +393,9 @@ impl Hands {
             Answer::LinksAdd(added) => {
                 self.links.extend(added.iter().flat_map(|one| [Some(one.link), one.peer]).flatten().map(|link| link.0));
             }
-            Answer::ShapingAddIfb(link) | Answer::LinksAddWireguard(link) => self.links.push(link.0),
+            Answer::ShapingAddIfb(link) | Answer::LinksAddWireguard(link) | Answer::LinksAddMacvtap(link) => {
+                self.links.push(link.0)
+            }
             Answer::LinksGet(link) => {
                 let host = matches!(ask, Ask::LinksGet { name, .. } if OPERATORS.contains(&name.as_str()));
                 if host {
@@ -412,7 +414,9 @@ impl Hands {
                 self.namespaces.extend(found.map(|found| found.0));
                 return true;
             }
-            Answer::NftablesAdd(ids) | Answer::NftablesAddPacketRules(ids) => self.rules.extend(ids),
+            Answer::NftablesAdd(ids) | Answer::NftablesAddPacketRules(ids) | Answer::NftablesAddChainRules(ids) => {
+                self.rules.extend(ids);
+            }
             _ => {}
         }
         false
