@@ -2,6 +2,7 @@
 
 mod calls;
 mod chains;
+mod devices;
 mod limits;
 mod look;
 mod options;
