@@ -8,6 +8,7 @@ mod again;
 mod assumed;
 mod chains;
 mod counts;
+mod devices;
 mod lost;
 mod mtu;
 mod notes;
@@ -564,6 +565,7 @@ pub fn removal(thing: &Thing) -> Option<Change> {
         Thing::Link { namespace, index, .. } => {
             Change::RemoveLink(LinkKey { namespace: namespace.clone(), index: *index })
         }
+        Thing::Device(device) => Change::GiveBack(device.clone()),
         Thing::Namespace { path, .. } => Change::RemoveNamespace(file_name(path)),
         Thing::NftRule { namespace, table, handle, .. } => {
             Change::RemoveNftRules { namespace: namespace.clone(), table: table.clone(), rules: vec![handle.clone()] }
@@ -598,6 +600,7 @@ fn file_name(path: &kernel::NamespacePath) -> String {
 pub fn describe(thing: &Thing) -> String {
     match thing {
         Thing::Link { name, .. } => format!("link {name}"),
+        Thing::Device(device) => format!("device {} in a container", device.name),
         Thing::Namespace { name, .. } => format!("namespace {name}"),
         Thing::NftRule { table, handle, .. } => format!("nftables rule {} of {table}", handle.handle),
         Thing::NftChain { table, chain, .. } => format!("nftables chain {} of {table}", chain.name),

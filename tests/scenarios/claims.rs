@@ -49,6 +49,12 @@ Such a call gets the store and no kernel
     host/grant/src/gate/tests::a_call_for_address_management_gets_the_store_alone ipam::a_pool_that_can_not_be_given_is_not
 A parent interface keeps its MAC address, MTU, queue and state
     grants::a_parent_is_built_on_and_not_changed host/grant/src/gate/tests/limits::a_link_on_a_parent_is_a_bridges_port_by_a_word_of_its_own hostile::bridge_a_vlan
+A device of the host's is in a container with `devices` only, and one by which the host's packets leave for the outside with `uplinks` beside it; one that others go by stays
+    devices::what_a_driver_can_not_take host/grant/src/gate/tests/devices::a_device_that_is_named_is_taken_for_an_endpoint
+    host/grant/src/gate/tests/devices::the_hosts_way_out_is_a_permission_of_its_own host/kernel/src/tests/devices::what_others_go_by_stays
+It is for one container at a time, nothing is built on it meanwhile, and it is on the host again as it was when its endpoint goes, the call fails or the daemon is killed
+    devices::one_container_at_a_time_has_a_device devices::a_container_gets_a_device_and_the_host_has_it_again
+    devices::a_device_outlives_the_daemon killed::a_device host/kernel/src/tests/devices::a_device_is_on_the_host_again_as_it_was
 A WireGuard link's private key is made by the host and is in the kernel alone
     host/kernel/src/link/wireguard::what_the_kernel_says_is_read_without_the_private_key
     host/kernel/src/tests/wireguard::the_private_key_is_the_kernels_alone
@@ -307,6 +313,8 @@ parents = ["eth0"]
     grants::a_parent_is_built_on_and_not_changed
 `parent-routes`
     grants::a_parent_is_routed_by_beside_the_host hostile::path_by_a_parent
+`devices` only, and those by which the host's packets leave for the outside with `uplinks` beside it
+    devices::what_a_driver_can_not_take
 sysctls = ["link.ipv6-accept-ra", "host.ipv4-forwarding"]
     host/grant/src/gate/tests::an_object_is_allowed_where_the_grant_names_it hostile::setting_that_is_not_granted
     hostile::switch_forwarding_off

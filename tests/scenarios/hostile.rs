@@ -148,7 +148,15 @@ const ATTACKS: &[(&str, &str)] = &[
     ("vlan-twice", "VLAN 7 is given twice"),
     ("two-default-vlans", "two are the default one"),
     ("options-again-and-again", "more than 10000 host calls in one call"),
+    ("offload-what-eth0-does", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("offload-what-the-victim-does", "the driver has no link victim there, and its grant names no such parent"),
+    ("offload-what-was-removed", "hb is gone: this call removed it"),
+    ("offload-what-is-the-parents", "transmit checksums of hm can't be changed"),
+    ("trap-after-offloads", "create-network trapped"),
     ("trap-after-options", "create-network trapped"),
+    // Devices. With a grant that names one: devices.
+    ("take-a-device-for-nobody", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("take-its-own-link", "links.take-device: the driver's grant lacks devices (permissions)"),
     // How fast links send and receive, which are others' or can't be so. Of a parent: grants::a_parent_is_built_on_and_not_changed.
     ("slow-eth0", "the driver has no link eth0 there, and its grant names no such parent"),
     ("slow-the-victim", "the driver has no link victim there, and its grant names no such parent"),
@@ -388,6 +396,12 @@ const JOINS: &[(&str, &str)] = &[
     ("reach-into-the-container", "it is in the container's namespace; the driver's grant lacks namespaces: container"),
     ("release-a-translated-port-later", "host port 20002/tcp is released, but a packet rule still sends elsewhere"),
     ("handle-of-an-earlier-call", "wrong type"),
+    ("take-eth0-into-the-container", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("take-the-victim-into-the-container", "the driver has no link victim there, and its grant names no such parent"),
+    ("take-eth0-twice", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("build-on-what-was-taken", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("trap-after-a-device", "the driver has no link eth0 there, and its grant names no such parent"),
+    ("fail-after-a-device", "the driver has no link eth0 there, and its grant names no such parent"),
 ];
 
 impl Scene {
@@ -583,7 +597,14 @@ attacks! {
     vlan_twice: "vlan-twice"
     two_default_vlans: "two-default-vlans"
     options_again_and_again: "options-again-and-again"
+    offload_what_eth0_does: "offload-what-eth0-does"
+    offload_what_the_victim_does: "offload-what-the-victim-does"
+    offload_what_was_removed: "offload-what-was-removed"
+    offload_what_is_the_parents: "offload-what-is-the-parents"
+    trap_after_offloads: "trap-after-offloads"
     trap_after_options: "trap-after-options"
+    take_a_device_for_nobody: "take-a-device-for-nobody"
+    take_its_own_link: "take-its-own-link"
     slow_eth0: "slow-eth0"
     slow_the_victim: "slow-the-victim"
     slow_what_was_removed: "slow-what-was-removed"
@@ -800,6 +821,12 @@ attacks! {
     reach_into_the_container: "reach-into-the-container"
     release_a_translated_port_later: "release-a-translated-port-later"
     handle_of_an_earlier_call: "handle-of-an-earlier-call"
+    take_eth0_into_the_container: "take-eth0-into-the-container"
+    take_the_victim_into_the_container: "take-the-victim-into-the-container"
+    take_eth0_twice: "take-eth0-twice"
+    build_on_what_was_taken: "build-on-what-was-taken"
+    trap_after_a_device: "trap-after-a-device"
+    fail_after_a_device: "fail-after-a-device"
 }
 
 /// No attack without a test, and none that is no longer there.

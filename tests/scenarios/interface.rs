@@ -51,8 +51,9 @@ fn probe(bench: &Bench) -> DriverDetails {
 }
 
 /// They need a kernel that has WireGuard, which many lack, and a way out that the probe is not granted: `wireguard`, and the kernel layer's tests.
-/// (`add-macvtap` needs one that has macvtap.)
-const OF_TUNNELS: [HostCall; 6] = [
+/// (`add-macvtap` needs one that has macvtap, `take-device` a device: `devices`.)
+const OF_TUNNELS: [HostCall; 7] = [
+    HostCall::LinksTakeDevice,
     HostCall::LinksAddMacvtap,
     HostCall::LinksAddWireguard,
     HostCall::LinksReadPublicKey,

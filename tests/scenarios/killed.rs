@@ -12,7 +12,7 @@ use operation::engine::{
 use operation::origin::Origin;
 use pontoon_tests::{FakeBench, Left, attach_path, create};
 use serde_json::{Value, json};
-use words::{Id, Name};
+use words::{Id, LinkName, Name};
 
 use crate::property::seen::{Seen, differ, rest};
 
@@ -117,6 +117,24 @@ fn native() {
         remove("m"),
     ];
     at_each_moment(&mut bench, &life);
+}
+
+/// Of a device of the host's: it is in the container, or on the host as it was.
+#[test]
+fn a_device() {
+    let mut bench = FakeBench::new();
+    bench.fake.plug_in(&LinkName::new("eth0").unwrap()).unwrap();
+    bench.load("hostile", "test/hostile");
+    let hostile = Name::new("hostile").unwrap();
+    let mut grant = bench.wait(bench.controller().driver(&hostile)).unwrap().grant;
+    grant.parents.insert("eth0".into());
+    grant.permissions.insert(grant::Permission::Devices);
+    bench.wait(bench.controller().set_grant(&hostile, grant)).unwrap();
+    drop(bench.sandbox("a"));
+    let takes = json!({"options": {"attack": "take-eth0-into-the-container"}});
+    let life = [make("n", json!({"driver": "hostile"})), attach("n", "a", takes), detach("a"), remove("n")];
+    at_each_moment(&mut bench, &life);
+    assert!(bench.fake.state().contains("link eth0 card"));
 }
 
 /// What a driver gave and nobody has is given back by a call of its own, so that what it remembers is the same again, in a newer version.

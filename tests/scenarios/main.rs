@@ -14,6 +14,7 @@ mod conformance;
 mod connections;
 mod counts;
 mod crash;
+mod devices;
 mod doctor;
 mod documents;
 mod draft;

@@ -37,6 +37,9 @@ fn a_bridge_comes_back_with_all_that_was_set() {
     for line in ["ageing in 1/100 s 6000", "flooding of broadcasts 0", "promiscuous 1"] {
         assert!(shown.contains(line), "{line}: {shown}");
     }
+    // What the device does for the kernel, as ethtool's own messages have it: the probe's second look.
+    let shown = daemon.ok("network inspect --verbose n");
+    assert!(shown.contains("transmit checksums 0") && shown.contains("receive grouping 0"), "{shown}");
     let is_back = |daemon: &Daemon| (bridge(daemon), port(daemon)) == before && vlans(daemon) == vlans_before;
     for harm in [format!("ip link del {name}"), format!("ip link set {} nomaster", before.1.0)] {
         daemon.host.run(&harm);

@@ -61,6 +61,15 @@ extern void __wasm_import_pontoon_driver_links_set_properties(int32_t, int32_t, 
 __attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("get-properties")))
 extern void __wasm_import_pontoon_driver_links_get_properties(int32_t, uint8_t *);
 
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("set-offloads")))
+extern void __wasm_import_pontoon_driver_links_set_offloads(int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("get-offloads")))
+extern void __wasm_import_pontoon_driver_links_get_offloads(int32_t, uint8_t *);
+
+__attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("take-device")))
+extern void __wasm_import_pontoon_driver_links_take_device(int32_t, uint8_t *);
+
 __attribute__((__import_module__("pontoon:driver/links@0.1.1"), __import_name__("add-wireguard")))
 extern void __wasm_import_pontoon_driver_links_add_wireguard(uint8_t *, uint8_t *);
 
@@ -1231,6 +1240,13 @@ void pontoon_driver_links_link_properties_free(pontoon_driver_links_link_propert
   driver_option_bool_free(&ptr->all_multicast);
 }
 
+void pontoon_driver_links_offloads_free(pontoon_driver_links_offloads_t *ptr) {
+  driver_option_bool_free(&ptr->transmit_checksums);
+  driver_option_bool_free(&ptr->tcp_segmentation);
+  driver_option_bool_free(&ptr->generic_segmentation);
+  driver_option_bool_free(&ptr->receive_grouping);
+}
+
 void pontoon_driver_links_public_key_free(pontoon_driver_links_public_key_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -1353,6 +1369,14 @@ void pontoon_driver_links_result_port_options_error_free(pontoon_driver_links_re
 void pontoon_driver_links_result_link_properties_error_free(pontoon_driver_links_result_link_properties_error_t *ptr) {
   if (!ptr->is_err) {
     pontoon_driver_links_link_properties_free(&ptr->val.ok);
+  } else {
+    pontoon_driver_links_error_free(&ptr->val.err);
+  }
+}
+
+void pontoon_driver_links_result_offloads_error_free(pontoon_driver_links_result_offloads_error_t *ptr) {
+  if (!ptr->is_err) {
+    pontoon_driver_links_offloads_free(&ptr->val.ok);
   } else {
     pontoon_driver_links_error_free(&ptr->val.err);
   }
@@ -4033,6 +4057,228 @@ bool pontoon_driver_links_get_properties(pontoon_driver_links_borrow_link_t link
   }
   if (!result.is_err) {
     *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_set_offloads(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_offloads_t *offloads, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  int32_t option;
+  int32_t option1;
+  if (((*offloads).transmit_checksums).is_some) {
+    const bool *payload0 = &((*offloads).transmit_checksums).val;
+    option = 1;
+    option1 = *payload0;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  int32_t option4;
+  int32_t option5;
+  if (((*offloads).tcp_segmentation).is_some) {
+    const bool *payload3 = &((*offloads).tcp_segmentation).val;
+    option4 = 1;
+    option5 = *payload3;
+  } else {
+    option4 = 0;
+    option5 = 0;
+  }
+  int32_t option8;
+  int32_t option9;
+  if (((*offloads).generic_segmentation).is_some) {
+    const bool *payload7 = &((*offloads).generic_segmentation).val;
+    option8 = 1;
+    option9 = *payload7;
+  } else {
+    option8 = 0;
+    option9 = 0;
+  }
+  int32_t option12;
+  int32_t option13;
+  if (((*offloads).receive_grouping).is_some) {
+    const bool *payload11 = &((*offloads).receive_grouping).val;
+    option12 = 1;
+    option13 = *payload11;
+  } else {
+    option12 = 0;
+    option13 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_set_offloads((link).__handle, option, option1, option4, option5, option8, option9, option12, option13, ptr);
+  pontoon_driver_links_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option14;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option14.is_some = false;
+          break;
+        }
+        case 1: {
+          option14.is_some = true;
+          option14.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option14,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_get_offloads(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_offloads_t *ret, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_get_offloads((link).__handle, ptr);
+  pontoon_driver_links_result_offloads_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      driver_option_bool_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (int32_t) *((uint8_t*) (ptr + (1+1*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_bool_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (2+1*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (int32_t) *((uint8_t*) (ptr + (3+1*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_bool_t option1;
+      switch ((int32_t) *((uint8_t*) (ptr + (4+1*sizeof(void*))))) {
+        case 0: {
+          option1.is_some = false;
+          break;
+        }
+        case 1: {
+          option1.is_some = true;
+          option1.val = (int32_t) *((uint8_t*) (ptr + (5+1*sizeof(void*))));
+          break;
+        }
+      }
+      driver_option_bool_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (6+1*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (int32_t) *((uint8_t*) (ptr + (7+1*sizeof(void*))));
+          break;
+        }
+      }
+
+      result.val.ok = (pontoon_driver_links_offloads_t) {
+        (driver_option_bool_t) option,
+        (driver_option_bool_t) option0,
+        (driver_option_bool_t) option1,
+        (driver_option_bool_t) option2,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option3;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option3.is_some = false;
+          break;
+        }
+        case 1: {
+          option3.is_some = true;
+          option3.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option3,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool pontoon_driver_links_take_device(pontoon_driver_links_borrow_link_t device, pontoon_driver_links_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_pontoon_driver_links_take_device((device).__handle, ptr);
+  pontoon_driver_links_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      driver_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.err = (pontoon_driver_types_error_t) {
+        (pontoon_driver_types_error_kind_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (driver_string_t) (driver_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (driver_option_u32_t) option,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
     return 1;
   } else {
     *err = result.val.err;

@@ -569,6 +569,21 @@ typedef struct pontoon_driver_links_link_properties_t {
   driver_option_bool_t   all_multicast;
 } pontoon_driver_links_link_properties_t;
 
+// What a link's device does for the kernel, and what the kernel does with many packets at once: as `ethtool -k` has them. What to change; none:
+// leave it. As an answer, none: it can't be changed of this link, or this kernel doesn't say so; else what is wanted, which is on where all that it
+// needs is on, too.
+typedef struct pontoon_driver_links_offloads_t {
+  // The device makes the checksums of what is sent (tx-checksum-ip-generic). Segmentation needs it. Without it a tunnel's packets have whole
+  // checksums, whatever carries them.
+  driver_option_bool_t   transmit_checksums;
+  // The device cuts large packets of TCP into segments (tx-tcp-segmentation).
+  driver_option_bool_t   tcp_segmentation;
+  // The kernel cuts large packets as late as it can (tx-generic-segmentation).
+  driver_option_bool_t   generic_segmentation;
+  // The kernel puts what comes in together to larger packets (rx-gro). Off at first for a pair, on for most other kinds, as the others are.
+  driver_option_bool_t   receive_grouping;
+} pontoon_driver_links_offloads_t;
+
 // A public key of WireGuard: 32 bytes, a point of Curve25519.
 typedef struct pontoon_driver_links_public_key_t {
   uint8_t   *ptr;
@@ -681,6 +696,14 @@ typedef struct {
     pontoon_driver_links_error_t err;
   } val;
 } pontoon_driver_links_result_link_properties_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    pontoon_driver_links_offloads_t ok;
+    pontoon_driver_links_error_t err;
+  } val;
+} pontoon_driver_links_result_offloads_error_t;
 
 typedef struct {
   bool is_err;
@@ -2316,6 +2339,27 @@ extern bool pontoon_driver_links_set_properties(pontoon_driver_links_borrow_link
 // - `forbidden`: a link that is not the driver's own.
 // - `not-found`: the link is gone.
 extern bool pontoon_driver_links_get_properties(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_link_properties_t *ret, pontoon_driver_links_error_t *err);
+// Changes what is offloaded. Else as `set-bridge`.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+// - `not-implemented`: one of them can't be changed of this link.
+extern bool pontoon_driver_links_set_offloads(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_offloads_t *offloads, pontoon_driver_links_error_t *err);
+// What is offloaded.
+// - `forbidden`: a link that is not the driver's own.
+// - `not-found`: the link is gone.
+extern bool pontoon_driver_links_get_offloads(pontoon_driver_links_borrow_link_t link, pontoon_driver_links_offloads_t *ret, pontoon_driver_links_error_t *err);
+// Takes a device of the host's, such as a network card, that the grant names among its parents, for the endpoint at hand: a permission of its own
+// (`devices`). From then on nothing is built on it, and it can be named in `set-names`: its container gets it. It counts as a link. When the endpoint
+// goes, or the call fails, it is on the host again as it was: name (`dev` and a number where something else has that by then), MAC address, MTU, queue
+// length, flags, addresses, routes, and whether it is up. If its container went first, the kernel has given a physical device back by itself, and
+// deleted one of a kind, such as a veth.
+// - `already-exists`: it is taken already.
+// - `forbidden`: a device that the grant does not name; one by which the host's packets leave for the outside, without the permission `uplinks`.
+// - `not-found`: it is gone, or has another name by now.
+// - `unavailable`: it is a bridge's port, or a link lies on it; it has more than 64 addresses or 256 routes; the driver has as many links as its
+//   grant says (`links`).
+// - `invalid-argument`: a link of the driver's own; the loopback; a call that is for no endpoint.
+extern bool pontoon_driver_links_take_device(pontoon_driver_links_borrow_link_t device, pontoon_driver_links_error_t *err);
 // Makes a WireGuard link in the host's namespace, which takes this UDP port on all of the host's addresses while it is up: a permission of its own
 // (`host-ports`), and so are packets by whichever link the host's routes choose (`parents` with "*"). It has a new private key, which nobody is
 // told: it is in the kernel alone, and goes with the link. When somebody else removes the link, nobody brings it back.
@@ -2385,7 +2429,7 @@ extern bool pontoon_driver_capabilities_method_interface_info_address_ipv6(ponto
 // The network namespace of the container, where it is known by now: to an operator's endpoints always, to Docker's never.
 // A link that is made directly in it costs a sixtieth of one that is made on the host and moved.
 extern bool pontoon_driver_capabilities_method_interface_info_sandbox(pontoon_driver_capabilities_borrow_interface_info_t self, pontoon_driver_capabilities_own_namespace_t *ret);
-// Says which link the container gets. It must be a link that this driver made for this endpoint.
+// Says which link the container gets. It must be a link that this driver made for this endpoint, or a device that it took for it.
 // 
 // It is named `name` if that is given, else `prefix` with the lowest free number. A link that lies in the
 // sandbox already and fits keeps its name. A second call replaces the first. Under Docker the link has to lie on the host,
@@ -2910,6 +2954,8 @@ void pontoon_driver_links_port_options_free(pontoon_driver_links_port_options_t 
 
 void pontoon_driver_links_link_properties_free(pontoon_driver_links_link_properties_t *ptr);
 
+void pontoon_driver_links_offloads_free(pontoon_driver_links_offloads_t *ptr);
+
 void pontoon_driver_links_public_key_free(pontoon_driver_links_public_key_t *ptr);
 
 void pontoon_driver_links_udp_endpoint_free(pontoon_driver_links_udp_endpoint_t *ptr);
@@ -2941,6 +2987,8 @@ void pontoon_driver_links_result_bridge_options_error_free(pontoon_driver_links_
 void pontoon_driver_links_result_port_options_error_free(pontoon_driver_links_result_port_options_error_t *ptr);
 
 void pontoon_driver_links_result_link_properties_error_free(pontoon_driver_links_result_link_properties_error_t *ptr);
+
+void pontoon_driver_links_result_offloads_error_free(pontoon_driver_links_result_offloads_error_t *ptr);
 
 void pontoon_driver_links_result_public_key_error_free(pontoon_driver_links_result_public_key_error_t *ptr);
 

@@ -84,6 +84,15 @@ fn sentence(grant: &Grant, permission: Permission) -> String {
             places(grant),
             most(Limit::Links)
         ),
+        Permission::Devices => {
+            format!(
+                "give containers devices of the host's, which the host doesn't have meanwhile and has again as they were{}",
+                parents(grant)
+            )
+        }
+        Permission::Uplinks => {
+            "give containers also the devices by which the host's packets leave for the outside".to_owned()
+        }
         Permission::ParentRoutes => {
             format!(
                 "have the host send packets for {} by interfaces that are not its own, and answer for addresses there{}",
@@ -245,8 +254,13 @@ mod tests {
 
     #[test]
     fn every_permission_has_its_sentence_and_the_sample_grants_name_each_thing() {
-        let beside =
-            [Permission::ChangedParents, Permission::ParentRoutes, Permission::PacketLog, Permission::UntrackedPackets];
+        let beside = [
+            Permission::ChangedParents,
+            Permission::ParentRoutes,
+            Permission::PacketLog,
+            Permission::UntrackedPackets,
+            Permission::Uplinks,
+        ];
         for permission in HostCall::ALL.into_iter().filter_map(Permission::of).chain(beside) {
             let said = of(&format!("permissions = ['{permission}']"));
             assert!(said[0].starts_with(&format!("{permission}: it may ")) && said[0].ends_with('.'), "{said:?}");

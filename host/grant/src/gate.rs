@@ -2,10 +2,11 @@
 //!
 //! - this file: one host call on one object by the words of the grant
 //! - [`view`]: what the gate looks up, and what handles stand for
-//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `wireguard`, `rules`, `nftables`, `sets`, `settings`, `shaping`, `options`, `state`, `call`: all that is checked of each host call
+//! - `links`, `names`, `entries` (addresses, routes, neighbours), `paths` (and proxies), `wireguard`, `devices`, `rules`, `nftables`, `sets`, `settings`, `shaping`, `options`, `state`, `call`: all that is checked of each host call
 
 pub mod call;
 pub mod chains;
+pub mod devices;
 mod entries;
 pub mod frames;
 pub mod links;

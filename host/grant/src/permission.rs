@@ -30,6 +30,10 @@ pub enum Permission {
     /// A parent interface that a link changes: a macvlan in passthru mode takes over its MAC address and makes it promiscuous, and so does each
     /// link on a parent that is a bridge's port, or takes in the packets of others.
     ChangedParents,
+    /// A parent interface as a whole, for a container, until that goes.
+    Devices,
+    /// Of these also one by which packets of the host's for the outside leave.
+    Uplinks,
     /// Paths by a parent interface, and addresses that the host answers for there.
     ParentRoutes,
     /// How fast its own links send and receive.
@@ -82,6 +86,8 @@ impl Permission {
             | H::LinksAdd
             | H::LinksAddWireguard
             | H::LinksAddMacvtap
+            | H::LinksSetOffloads
+            | H::LinksGetOffloads
             | H::LinksSetBridge
             | H::LinksGetBridge
             | H::LinksSetPort
@@ -97,6 +103,7 @@ impl Permission {
             | H::LinksLinkInfo
             | H::LinksLinkSet
             | H::LinksLinkRemove => P::Links,
+            H::LinksTakeDevice => P::Devices,
             H::AddressesAdd | H::AddressesRemove | H::AddressesList => P::Links,
             H::NeighboursAdd | H::NeighboursRemove | H::NeighboursList => P::Links,
             H::NeighboursAddForwarding | H::NeighboursRemoveForwarding | H::NeighboursListForwarding => P::Links,

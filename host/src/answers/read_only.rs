@@ -40,7 +40,7 @@ fn only_reads(call: HostCall) -> bool {
     let routed = matches!(call, H::RoutesList | H::RoutesListWhole | H::RulesList | H::RulesListWhole);
     let known = matches!(call, H::NeighboursList | H::NeighboursListForwarding | H::NftablesList);
     let set = matches!(call, H::SysctlsGetLink | H::SysctlsGetNeighbour | H::SysctlsGetNamespace | H::ShapingGetRate);
-    let kept = matches!(call, H::LinksGetBridge | H::LinksGetPort | H::LinksGetProperties);
+    let kept = matches!(call, H::LinksGetBridge | H::LinksGetPort | H::LinksGetProperties | H::LinksGetOffloads);
     let tunnelled = matches!(call, H::LinksReadPublicKey | H::LinksListPeers);
     let counted =
         matches!(call, H::NftablesListSets | H::NftablesListChains | H::NftablesListElements | H::NftablesReadCounters);
@@ -103,6 +103,7 @@ mod tests {
             "get-bridge",
             "get-port",
             "get-properties",
+            "get-offloads",
             "read-public-key",
             "list-peers",
         ];

@@ -1,7 +1,7 @@
 //! `links`: network devices.
 
 use super::handle::{self, Link, LinkHandle, NamespaceHandle};
-use super::{Answer, CallState, convert, options, wireguard};
+use super::{Answer, CallState, convert, devices, options, wireguard};
 use ask::{Bytes, HostCall, Refusal, links as wit};
 use grant::Granted;
 use grant::gate::links::{Wanted, WantedEnd, WantedKind, new_name};
@@ -85,6 +85,18 @@ impl wit::Host for CallState {
 
     fn get_properties(&mut self, link: LinkHandle) -> Answer<wit::LinkProperties> {
         options::get_properties(self, link)
+    }
+
+    fn set_offloads(&mut self, link: LinkHandle, wanted: wit::Offloads) -> Answer<()> {
+        options::set_offloads(self, link, wanted)
+    }
+
+    fn get_offloads(&mut self, link: LinkHandle) -> Answer<wit::Offloads> {
+        options::get_offloads(self, link)
+    }
+
+    fn take_device(&mut self, device: LinkHandle) -> Answer<()> {
+        devices::take(self, device)
     }
 
     fn add_wireguard(&mut self, end: wit::LinkEnd, port: u16) -> Answer<LinkHandle> {

@@ -4,7 +4,7 @@
 //! - [`CallState`]: what a call has on the host's side; it answers what the driver asks
 //! - [`handle`], [`convert`]: what handles and values stand for
 //! - `capabilities`: libnetwork's call-back objects
-//! - `namespaces`, `links` (`options`, `wireguard`), `addresses`, `routes`, `rules`, `neighbours`, `shaping`, `nftables`, `sysctls`, `forwarding`, `ports`:
+//! - `namespaces`, `links` (`options`, `devices`, `wireguard`), `addresses`, `routes`, `rules`, `neighbours`, `shaping`, `nftables`, `sysctls`, `forwarding`, `ports`:
 //!   the kernel
 //! - `store`, `tables`, `log`, `clock`, `random`, `configuration`: the rest
 
@@ -13,6 +13,7 @@ mod capabilities;
 mod clock;
 mod configuration;
 pub mod convert;
+mod devices;
 mod forwarding;
 mod frames;
 pub mod handle;

@@ -99,6 +99,32 @@ pub(super) fn get_properties(call: &mut CallState, link: LinkHandle) -> Answer<w
     })
 }
 
+pub(super) fn set_offloads(call: &mut CallState, link: LinkHandle, wanted: wit::Offloads) -> Answer<()> {
+    let options = options(
+        [
+            (LinkOption::TransmitChecksums, wanted.transmit_checksums.map(u32::from)),
+            (LinkOption::TcpSegmentation, wanted.tcp_segmentation.map(u32::from)),
+            (LinkOption::GenericSegmentation, wanted.generic_segmentation.map(u32::from)),
+            (LinkOption::ReceiveGrouping, wanted.receive_grouping.map(u32::from)),
+        ],
+        None,
+    )?;
+    let link = handle::link(call, link)?;
+    let (gate, transaction) = call.parts()?;
+    Ok(transaction.change(gate.set_offloads(transaction, &link, options)?)?)
+}
+
+pub(super) fn get_offloads(call: &mut CallState, link: LinkHandle) -> Answer<wit::Offloads> {
+    let found = read(call, HostCall::LinksGetOffloads, link)?;
+    let on = |option| found.set.get(&option).map(|value| *value != 0);
+    Ok(wit::Offloads {
+        transmit_checksums: on(LinkOption::TransmitChecksums),
+        tcp_segmentation: on(LinkOption::TcpSegmentation),
+        generic_segmentation: on(LinkOption::GenericSegmentation),
+        receive_grouping: on(LinkOption::ReceiveGrouping),
+    })
+}
+
 /// What a link has of what this call reads.
 fn read(call: &mut CallState, which: HostCall, link: LinkHandle) -> Answer<LinkOptions> {
     let link = handle::link(call, link)?;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
-use kernel::{LinkKey, Mark, Namespace};
+use kernel::{LinkKey, Namespace};
 use operation::driver::Scope;
 use operation::network::{CreateNetwork, Pool, PoolRequest};
 use words::{Error, Id, Result};
@@ -93,7 +93,7 @@ impl Inner {
         for link in self.kernel.links_into(subnet)? {
             let Some(index) = link else { return Ok(true) };
             let link = self.kernel.link(&LinkKey { namespace: Namespace::Host, index })?;
-            if link.is_some_and(|link| link.mark == Mark::Foreign) {
+            if link.is_some_and(|link| !link.mark.is_made()) {
                 return Ok(true);
             }
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
-use kernel::{Applied, Change, HostIdentity, LinkKey, Mark, Namespace, NftHandle, NftOwnChain, NftSetKind, Outcome};
+use kernel::{Applied, Change, Device, HostIdentity, LinkKey, Namespace, NftHandle, NftOwnChain, NftSetKind, Outcome};
 use operation::engine::Known;
 use operation::table::Collected;
 use store::{Batch, Durability, Endpoint, Network, Object, Thing, Write};
@@ -98,6 +98,7 @@ impl Inner {
         let objects = self.store.all_objects()?;
         // Of two that are the same the kernel refused the second, which its note does not know.
         let is_committed = |change: &Change| match change {
+            Change::GiveBack(device) => has_device(&objects, device),
             Change::RemoveRoute(route) => objects.iter().any(|o| matches!(&o.thing, Thing::Route(r) if r == route)),
             Change::RemovePath(path) => objects.iter().any(|o| matches!(&o.thing, Thing::Path(p) if p == path)),
             Change::RemoveProxy(proxy) => objects.iter().any(|o| matches!(&o.thing, Thing::Proxy(p) if p == proxy)),
@@ -202,6 +203,7 @@ impl Inner {
             strays.extend(self.stray_rules(&namespace, &objects)?);
         }
         strays.extend(self.stray_namespaces(&objects)?);
+        strays.extend(self.stray_devices(&objects)?);
         if self.store.is_behind()? {
             let names: Vec<_> = strays.iter().map(|(_, name)| name).collect();
             if !names.is_empty() {
@@ -227,7 +229,7 @@ impl Inner {
                 _ => None,
             })
             .collect();
-        let stray = |info: &kernel::LinkInfo| info.mark != Mark::Foreign && !owned.contains(&info.index);
+        let stray = |info: &kernel::LinkInfo| info.mark.is_made() && !owned.contains(&info.index);
         let links = self.kernel.links(namespace)?.into_iter().filter(stray);
         Ok(links
             .map(|i| {
@@ -301,6 +303,16 @@ impl Inner {
         Ok(strays)
     }
 
+    /// Devices whose containers went without a word, after their endpoints: they get their names back.
+    fn stray_devices(&self, objects: &[Object]) -> Result<Vec<(Change, String)>> {
+        let strays = self.kernel.taken_devices()?.into_iter().filter(|device| !has_device(objects, device));
+        let given_back = |device: Device| {
+            let name = format!("taking {} for a container", device.name);
+            (Change::GiveBack(Box::new(device)), name)
+        };
+        Ok(strays.map(given_back).collect())
+    }
+
     fn stray_namespaces(&self, objects: &[Object]) -> Result<Vec<(Change, String)>> {
         let owned: BTreeSet<String> = objects
             .iter()
@@ -327,6 +339,12 @@ fn namespaces(objects: &[Object], endpoints: &[Endpoint]) -> BTreeSet<Namespace>
     });
     let of_endpoints = endpoints.iter().filter_map(|e| e.sandbox.clone().map(Namespace::At));
     of_objects.chain(of_endpoints).chain([Namespace::Host]).collect()
+}
+
+/// Whether a device is an endpoint's.
+fn has_device(objects: &[Object], device: &Device) -> bool {
+    let is_it = |other: &Device| (other.index, &other.name) == (device.index, &device.name);
+    objects.iter().any(|object| matches!(&object.thing, Thing::Device(other) if is_it(other)))
 }
 
 fn identity_text(identity: &HostIdentity) -> String {

@@ -7,7 +7,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Inner;
 use crate::capability::{Join, Names, StaticRoute};
-use kernel::{Change, KnownLinks, LinkChanges, LinkKey, Namespace, NewName, Outcome, Route, Sysctl};
+use kernel::{
+    Applied, Change, Device, KnownLinks, LinkChanges, LinkKey, Namespace, NewLink, NewName, Outcome, Route, Sysctl,
+};
 use store::{Batch, Durability, Endpoint, Object, Thing, Write};
 use words::{Error, Result};
 use words::{LinkName, MacAddress};
@@ -127,13 +129,32 @@ impl Inner {
             let (name, mac) = self.look(&names.source, known)?;
             return Ok((names.source.clone(), name, mac));
         }
+        if let Some(device) = self.device_of(endpoint, &names.source, sandbox)? {
+            let moved = known.apply(&self.kernel, &[Change::MoveDevice(device)], None, &mut |_| Ok(()))?;
+            return arrived(moved).map(|link| (link.key, link.name, link.mac));
+        }
         let moving = [Change::MoveLink(names.source.clone(), sandbox.clone())];
         let applied = known.apply(&self.kernel, &moving, None, &mut |_| Ok(()))?;
-        let Some(Outcome::Link(link, _)) = applied.into_iter().next().map(|a| a.outcome) else {
-            return Err(Error::internal("the kernel layer did not answer with a link"));
-        };
+        let link = arrived(applied)?;
         self.record_move(endpoint, &names.source, &link.key)?;
         Ok((link.key, link.name, link.mac))
+    }
+
+    /// The device of others that a link of the host's is, if the endpoint has taken it. Where it goes is recorded before it goes, so that it is found
+    /// there if this process ends meanwhile.
+    fn device_of(&self, endpoint: &Endpoint, link: &LinkKey, sandbox: &Namespace) -> Result<Option<Box<Device>>> {
+        let Namespace::At(inside) = sandbox else { return Ok(None) };
+        for object in self.store.objects(&endpoint.network, Some(Some(&endpoint.id)))? {
+            let Thing::Device(device) = &object.thing else { continue };
+            if link.namespace == Namespace::Host && device.index == link.index {
+                let device = Box::new(Device { inside: Some(inside.clone()), ..Device::clone(device) });
+                let moved = Object { thing: Thing::Device(device.clone()), ..object };
+                let writes = vec![Write::PutObject(moved)];
+                self.store.commit(Batch { writes, durability: Durability::Process, ..Batch::default() })?;
+                return Ok(Some(device));
+            }
+        }
+        Ok(None)
     }
 
     /// A link that was moved is the same object elsewhere.
@@ -157,6 +178,13 @@ impl Inner {
     fn look(&self, key: &LinkKey, known: &KnownLinks) -> Result<(LinkName, Option<MacAddress>)> {
         let info = known.link(&self.kernel, key)?.ok_or_else(|| Error::not_found("the interface is gone"))?;
         Ok((LinkName::new(&info.name)?, info.mac))
+    }
+}
+
+fn arrived(applied: Vec<Applied>) -> Result<NewLink> {
+    match applied.into_iter().next().map(|applied| applied.outcome) {
+        Some(Outcome::Link(link, _)) => Ok(link),
+        _ => Err(Error::internal("the kernel layer did not answer with a link")),
     }
 }
 

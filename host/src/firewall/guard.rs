@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::{CHANGES, Keeper};
 use grant::gate::settings::switches;
 use kernel::{
-    Change, IptablesFamily, LinkInfo, Mark, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule,
-    NftVerdict, Sysctl,
+    Change, IptablesFamily, LinkInfo, Namespace, NftChain, NftCondition, NftHook, NftProperty, NftRule, NftVerdict,
+    Sysctl,
 };
 use words::LinkName;
 
@@ -42,7 +42,7 @@ impl Keeper {
     /// See [`Firewall::before_forwarding`](super::Firewall::before_forwarding).
     pub(super) fn before_forwarding(&self, family: IptablesFamily) -> words::Result<MutexGuard<'_, ()>> {
         let turn = self.hold_turn();
-        let foreign = |link: &LinkInfo| link.mark == Mark::Foreign && link.name != "lo";
+        let foreign = |link: &LinkInfo| !link.mark.is_made() && link.name != "lo";
         let links: Vec<_> = self.kernel.links(&Namespace::Host)?.into_iter().filter(foreign).collect();
         if family == IptablesFamily::Ipv6 {
             links.iter().try_for_each(|link| self.keep_learning(link.index))?;
@@ -121,7 +121,7 @@ impl Keeper {
         for name in protected {
             let Ok(name) = LinkName::new(&name) else { continue };
             let found = self.kernel.link_by_name(&Namespace::Host, &name)?;
-            bridges.extend(found.filter(|link| link.kind == "bridge" && link.mark == Mark::Foreign).map(|l| l.index));
+            bridges.extend(found.filter(|link| link.kind == "bridge" && !link.mark.is_made()).map(|l| l.index));
         }
         let mut wanted = self.still_closed()?;
         if !bridges.is_empty() {

@@ -23,7 +23,7 @@ impl Counts {
     /// Counts an object in. One that the call removes again is in the kernel until the commit.
     pub fn add_thing(&mut self, thing: &Thing) {
         let limit = match thing {
-            Thing::Link { .. } => Limit::Links,
+            Thing::Link { .. } | Thing::Device(_) => Limit::Links,
             Thing::NftRule { .. } | Thing::NftChain { .. } | Thing::Rule(_) | Thing::Forward { .. } => Limit::Rules,
             Thing::NftSet { .. } => Limit::Sets,
             Thing::NftElement { .. } => Limit::SetElements,

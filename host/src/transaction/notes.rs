@@ -26,12 +26,13 @@ pub(super) fn before(
 pub(super) fn unmarked(removals: &[Change]) -> Vec<Change> {
     let unmarked = |change: &&Change| {
         use Change::{
-            RemoveAddress, RemoveForwarding, RemoveNeighbour, RemoveNftChain, RemoveNftElements, RemoveNftSet,
-            RemovePath, RemoveProxy, RemoveRoute, RemoveRule,
+            GiveBack, RemoveAddress, RemoveForwarding, RemoveNeighbour, RemoveNftChain, RemoveNftElements,
+            RemoveNftSet, RemovePath, RemoveProxy, RemoveRoute, RemoveRule,
         };
         matches!(
             change,
-            RemoveAddress(..)
+            GiveBack(..)
+                | RemoveAddress(..)
                 | RemoveForwarding(..)
                 | RemoveNeighbour(..)
                 | RemoveNftChain { .. }

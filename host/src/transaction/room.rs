@@ -42,7 +42,7 @@ fn objects(change: &Change) -> usize {
         Change::AddNftSet { .. } | Change::AddNftChain { .. } => 1,
         Change::AddNftElements { elements, .. } => elements.len(),
         Change::AddLink(spec) => spec.links(),
-        Change::AddPath(_) | Change::AddProxy(_) => 1,
+        Change::AddPath(_) | Change::AddProxy(_) | Change::TakeDevice(_) => 1,
         Change::AddRule(_) | Change::AddNamespace(_) | Change::TakePort(_) => 1,
         _ => 0,
     }

@@ -13,8 +13,8 @@ use grant::gate::shaping::RateOf;
 use grant::{Granted, Limit, View};
 use ipnet::IpNet;
 use kernel::{
-    Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, LinkOptions, Namespace, Neighbour, NftChain, Peer,
-    PublicKey, Rate, Route, Sysctl,
+    Forwarding, HostPort, Kernel, KnownLinks, LinkInfo, LinkKey, LinkOptions, Mark, Namespace, Neighbour, NftChain,
+    Peer, PublicKey, Rate, Route, Sysctl,
 };
 use store::{Endpoint, Object, Thing};
 use words::{Error, LinkName, MacAddress, Result};
@@ -124,7 +124,18 @@ impl View for Transaction {
         Ok(master.map(|index| LinkKey { namespace: link.namespace.clone(), index }))
     }
 
+    fn is_way_out(&self, link: &LinkKey) -> Result<bool> {
+        Ok(link.namespace == Namespace::Host && self.kernel.is_way_out(link.index)?)
+    }
+
+    fn is_taken(&self, link: &LinkKey) -> Result<bool> {
+        Ok(self.kernel.link(link)?.is_some_and(|info| info.mark == Mark::Taken))
+    }
+
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool> {
+        if self.has_taken(link)? {
+            return Ok(true);
+        }
         let Some(info) = self.link(link)? else { return Ok(false) };
         let object = self.link_object(&link.namespace, &info)?;
         Ok(object.is_some_and(|o| {

@@ -96,7 +96,7 @@ impl Store {
 
 pub(super) fn held(c: &Connection, driver: &Name, limit: Limit) -> Result<u64> {
     let kinds: &[&str] = match limit {
-        Limit::Links => &["Link"],
+        Limit::Links => &["Link", "Device"],
         Limit::Addresses => &[Part::ADDRESS],
         Limit::Routes => &[Part::ROUTE, "Path"],
         Limit::Neighbours => &[Part::NEIGHBOUR, Part::FORWARDING, Part::PEER, "Proxy"],

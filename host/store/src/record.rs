@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::query::Result;
 use grant::Grant;
 use kernel::{
-    Change, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftElement, NftHandle, NftOwnChain,
-    NftRule, NftSetKind, Proxy, Route, RoutePath, Rule,
+    Change, Device, HostPort, LinkChanges, LinkKey, LinkSpec, Namespace, NamespacePath, NftElement, NftHandle,
+    NftOwnChain, NftRule, NftSetKind, Proxy, Route, RoutePath, Rule,
 };
 use operation::driver::{AddressManagement, Scope, Source};
 use operation::endpoint::PortBinding;
@@ -254,6 +254,8 @@ pub enum Thing {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Box<Again>>,
     },
+    /// A device of the host's that a container has.
+    Device(Box<Device>),
     /// A namespace that the driver made, by its name in the network and its path.
     Namespace { name: String, path: NamespacePath },
     /// An nftables rule, and the port of the host whose packets it sends elsewhere. (Older objects lack the rule itself.)
@@ -442,6 +444,7 @@ impl Thing {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Link { .. } => "Link",
+            Self::Device(_) => "Device",
             Self::Namespace { .. } => "Namespace",
             Self::NftRule { .. } => "NftRule",
             Self::NftChain { .. } => "NftChain",

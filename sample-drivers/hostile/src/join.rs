@@ -6,7 +6,7 @@ use pontoon_sdk::nftables::{Chain, Rule, Target, Verdict};
 use pontoon_sdk::{JoinInfo, Protocol, Result, StaticRoute, links, nftables, ports};
 
 /// An attack in a join.
-type Attack = fn(&JoinInfo) -> Result<()>;
+pub(crate) type Attack = fn(&JoinInfo) -> Result<()>;
 
 pub(crate) const ATTACKS: &[(&str, Attack)] = &[
     ("a-million-routes", a_million_routes),

@@ -5,6 +5,7 @@
 
 mod amounts;
 mod chains;
+mod devices;
 mod foreign;
 mod frames;
 mod heaps;
@@ -62,6 +63,7 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         ranges::ATTACKS,
         paths::ATTACKS,
         options::ATTACKS,
+        devices::ATTACKS,
         shapes::ATTACKS,
         tunnels::ATTACKS,
         packets::ATTACKS,
@@ -75,6 +77,11 @@ fn attacks() -> impl Iterator<Item = (&'static str, Attack)> {
         raw::ATTACKS,
     ];
     modules.into_iter().flatten().copied()
+}
+
+/// Those of a join.
+fn join_attacks() -> impl Iterator<Item = (&'static str, join::Attack)> {
+    join::ATTACKS.iter().chain(devices::JOINS).copied()
 }
 
 /// Looks for an attack among all of a kind.
@@ -112,7 +119,7 @@ impl Driver for Hostile {
         }
         if let Some(page) = options.generic.get("list").and_then(|page| page.parse::<usize>().ok()) {
             let names = attacks().map(|(name, _)| name).chain(foreign::BY_HANDLE.iter().map(|(name, _)| *name));
-            let names = names.chain(join::ATTACKS.iter().map(|(name, _)| *name));
+            let names = names.chain(join_attacks().map(|(name, _)| name));
             let names: Vec<_> = names.skip(page * PAGE).take(PAGE).collect();
             return Err(Error::invalid_argument(names.join(" ")));
         }
@@ -161,7 +168,7 @@ impl Driver for Hostile {
         if attack == "rules-of-a-link-that-moves" {
             return ties::speak_of(&link);
         }
-        match join::ATTACKS.iter().find(|(name, _)| *name == attack) {
+        match join_attacks().find(|(name, _)| *name == attack) {
             Some((_, attack)) => attack(info),
             None => Err(Error::invalid_argument(format!("there is no attack {attack} of a join"))),
         }

@@ -2,7 +2,7 @@
 
 use pontoon_sdk::Result;
 use pontoon_sdk::links::{
-    self, BridgeOptions, BridgeVlan, Link, LinkEnd, LinkKind, LinkSpec, MacvlanMode, PortOptions, Properties,
+    self, BridgeOptions, BridgeVlan, Link, LinkEnd, LinkKind, LinkSpec, MacvlanMode, Offloads, PortOptions, Properties,
 };
 
 use crate::traps::trap;
@@ -49,6 +49,20 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
             bridge.set_bridge(&ageing(2))?;
         }
     }),
+    ("offload-what-eth0-does", |_| links::get(None, "eth0")?.set_offloads(&WITHOUT)),
+    ("offload-what-the-victim-does", |_| links::get(None, "victim")?.set_offloads(&WITHOUT)),
+    ("offload-what-was-removed", |stage| {
+        let link = stage.link("hb")?;
+        link.remove()?;
+        link.set_offloads(&WITHOUT)
+    }),
+    ("offload-what-is-the-parents", |stage| {
+        // The other end of a port is none itself, so that something can be built on it.
+        port(stage)?;
+        let kind = LinkKind::Macvlan { parent: &links::get(None, "hy")?, mode: MacvlanMode::Bridge };
+        links::add_one(LinkSpec { end: LinkEnd::named("hm"), kind })?.link.set_offloads(&WITHOUT)
+    }),
+    ("trap-after-offloads", |stage| trap(port(stage)?.set_offloads(&WITHOUT))),
     ("trap-after-options", |stage| {
         let port = port(stage)?;
         port.set_port(&UNFLOODED)?;
@@ -57,6 +71,12 @@ pub(crate) const ATTACKS: &[(&str, Attack)] = &[
 ];
 
 const LISTENING: Properties = Properties { queue_length: None, promiscuous: Some(true), all_multicast: Some(true) };
+const WITHOUT: Offloads = Offloads {
+    transmit_checksums: Some(false),
+    tcp_segmentation: None,
+    generic_segmentation: None,
+    receive_grouping: None,
+};
 const PASSTHRU: MacvlanMode = MacvlanMode::Passthru;
 const UNFLOODED: PortOptions =
     PortOptions { unicast_flood: Some(false), multicast_flood: Some(false), broadcast_flood: Some(false), vlans: None };

@@ -1,7 +1,9 @@
 //! Every import, one after the other, whatever the host answers: under a small grant the host's audit says what was refused.
 
 use pontoon_sdk::addresses::LinkAddress;
-use pontoon_sdk::links::{self, BridgeOptions, LinkChanges, LinkEnd, LinkSpec, MacvlanMode, PortOptions, Properties};
+use pontoon_sdk::links::{
+    self, BridgeOptions, LinkChanges, LinkEnd, LinkSpec, MacvlanMode, Offloads, PortOptions, Properties,
+};
 use pontoon_sdk::neighbours::{self, ForwardingEntry, Neighbour};
 use pontoon_sdk::nftables::{Chain, Property::InputLink, Rule, Verdict::Accept};
 use pontoon_sdk::packets::{self, SetKind};
@@ -65,6 +67,7 @@ fn with_a_link(link: &links::Link) -> Result<()> {
     let _ = (link.bridge_options().map(drop), link.set_bridge(&BridgeOptions::default()));
     let _ = (link.port_options().map(drop), link.set_port(&PortOptions::default()));
     let _ = (link.properties().map(drop), link.set_properties(&Properties::default()));
+    let _ = (link.offloads().map(drop), link.set_offloads(&Offloads::default()), link.take_device());
     let _ = routes::list_whole(link);
     let _ = (routes::list(link), routes::add(&[Route::new(link, address)]));
     let _ = (neighbours::list(link), neighbours::add(&[Neighbour { link, address: address.addr(), mac_address }]));

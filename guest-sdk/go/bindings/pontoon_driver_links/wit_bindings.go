@@ -376,6 +376,21 @@ type LinkProperties struct {
 	AllMulticast witTypes.Option[bool]
 }
 
+// What a link's device does for the kernel, and what the kernel does with many packets at once: as `ethtool -k` has them. What to change; none:
+// leave it. As an answer, none: it can't be changed of this link, or this kernel doesn't say so; else what is wanted, which is on where all that it
+// needs is on, too.
+type Offloads struct {
+	// The device makes the checksums of what is sent (tx-checksum-ip-generic). Segmentation needs it. Without it a tunnel's packets have whole
+	// checksums, whatever carries them.
+	TransmitChecksums witTypes.Option[bool]
+	// The device cuts large packets of TCP into segments (tx-tcp-segmentation).
+	TcpSegmentation witTypes.Option[bool]
+	// The kernel cuts large packets as late as it can (tx-generic-segmentation).
+	GenericSegmentation witTypes.Option[bool]
+	// The kernel puts what comes in together to larger packets (rx-gro). Off at first for a pair, on for most other kinds, as the others are.
+	ReceiveGrouping witTypes.Option[bool]
+}
+
 // A public key of WireGuard: 32 bytes, a point of Curve25519.
 type PublicKey = []uint8
 
@@ -2069,6 +2084,245 @@ func GetProperties(link *Link) witTypes.Result[LinkProperties, pontoon_driver_ty
 	}
 	result3 := result
 	return result3
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 set-offloads
+func wasm_import_set_offloads(arg0 int32, arg1 int32, arg2 int32, arg3 int32, arg4 int32, arg5 int32, arg6 int32, arg7 int32, arg8 int32, arg9 uintptr)
+
+func SetOffloads(link *Link, offloads Offloads) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	var option int32
+	var option0 int32
+	switch (offloads).TransmitChecksums.Tag() {
+	case witTypes.OptionNone:
+
+		option = int32(0)
+		option0 = 0
+	case witTypes.OptionSome:
+		payload := (offloads).TransmitChecksums.Some()
+		var result int32
+		if payload {
+			result = 1
+		} else {
+			result = 0
+		}
+
+		option = int32(1)
+		option0 = result
+	default:
+		panic("unreachable")
+	}
+	var option2 int32
+	var option3 int32
+	switch (offloads).TcpSegmentation.Tag() {
+	case witTypes.OptionNone:
+
+		option2 = int32(0)
+		option3 = 0
+	case witTypes.OptionSome:
+		payload := (offloads).TcpSegmentation.Some()
+		var result1 int32
+		if payload {
+			result1 = 1
+		} else {
+			result1 = 0
+		}
+
+		option2 = int32(1)
+		option3 = result1
+	default:
+		panic("unreachable")
+	}
+	var option5 int32
+	var option6 int32
+	switch (offloads).GenericSegmentation.Tag() {
+	case witTypes.OptionNone:
+
+		option5 = int32(0)
+		option6 = 0
+	case witTypes.OptionSome:
+		payload := (offloads).GenericSegmentation.Some()
+		var result4 int32
+		if payload {
+			result4 = 1
+		} else {
+			result4 = 0
+		}
+
+		option5 = int32(1)
+		option6 = result4
+	default:
+		panic("unreachable")
+	}
+	var option8 int32
+	var option9 int32
+	switch (offloads).ReceiveGrouping.Tag() {
+	case witTypes.OptionNone:
+
+		option8 = int32(0)
+		option9 = 0
+	case witTypes.OptionSome:
+		payload := (offloads).ReceiveGrouping.Some()
+		var result7 int32
+		if payload {
+			result7 = 1
+		} else {
+			result7 = 0
+		}
+
+		option8 = int32(1)
+		option9 = result7
+	default:
+		panic("unreachable")
+	}
+	wasm_import_set_offloads((link).Handle(), option, option0, option2, option3, option5, option6, option8, option9, returnArea)
+	var result11 witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result11 = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option10 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option10 = witTypes.None[uint32]()
+		case 1:
+
+			option10 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result11 = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option10})
+	default:
+		panic("unreachable")
+	}
+	result12 := result11
+	return result12
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 get-offloads
+func wasm_import_get_offloads(arg0 int32, arg1 uintptr)
+
+func GetOffloads(link *Link) witTypes.Result[Offloads, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_get_offloads((link).Handle(), returnArea)
+	var result witTypes.Result[Offloads, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+		var option witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
+		case 0:
+
+			option = witTypes.None[bool]()
+		case 1:
+
+			option = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (1 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option0 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 + 1*4)))) {
+		case 0:
+
+			option0 = witTypes.None[bool]()
+		case 1:
+
+			option0 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option1 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 1*4)))) {
+		case 0:
+
+			option1 = witTypes.None[bool]()
+		case 1:
+
+			option1 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (5 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+		var option2 witTypes.Option[bool]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (6 + 1*4)))) {
+		case 0:
+
+			option2 = witTypes.None[bool]()
+		case 1:
+
+			option2 = witTypes.Some[bool]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (7 + 1*4)))) != 0))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Ok[Offloads, pontoon_driver_types.Error](Offloads{TransmitChecksums: option, TcpSegmentation: option0, GenericSegmentation: option1, ReceiveGrouping: option2})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option3 witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option3 = witTypes.None[uint32]()
+		case 1:
+
+			option3 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[Offloads, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option3})
+	default:
+		panic("unreachable")
+	}
+	result4 := result
+	return result4
+
+}
+
+//go:wasmimport pontoon:driver/links@0.1.1 take-device
+func wasm_import_take_device(arg0 int32, arg1 uintptr)
+
+func TakeDevice(device *Link) witTypes.Result[witTypes.Unit, pontoon_driver_types.Error] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (8 + 4*4), 4))
+	wasm_import_take_device((device).Handle(), returnArea)
+	var result witTypes.Result[witTypes.Unit, pontoon_driver_types.Error]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		result = witTypes.Ok[witTypes.Unit, pontoon_driver_types.Error](witTypes.Unit{})
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+		var option witTypes.Option[uint32]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (4 * 4)))) {
+		case 0:
+
+			option = witTypes.None[uint32]()
+		case 1:
+
+			option = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), (4 + 4*4)))))
+		default:
+			panic("unreachable")
+		}
+
+		result = witTypes.Err[witTypes.Unit, pontoon_driver_types.Error](pontoon_driver_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))), Message: value, KernelErrno: option})
+	default:
+		panic("unreachable")
+	}
+	result0 := result
+	return result0
 
 }
 

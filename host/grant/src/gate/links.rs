@@ -2,7 +2,7 @@
 
 use kernel::{Change, IpvlanFlag, IpvlanMode, LinkChanges, LinkEnd, LinkKey, LinkKind, LinkSpec, MacvlanMode};
 use kernel::{Mark, Namespace, NewName, Vxlan};
-use words::{Error, LinkName, Result};
+use words::{Error, Kind, LinkName, Result};
 
 use super::{Gate, Granted, Link, Object, Place, View, names};
 use crate::{HostCall, Limit, NamespaceKind, Permission};
@@ -96,9 +96,9 @@ impl Gate {
         is_own: bool,
     ) -> Result<Link> {
         let call = HostCall::LinksGet;
-        let is_parent = |mark| {
+        let is_parent = |mark: Mark| {
             let named = Object::Parent(Some(name.as_str()));
-            mark == Mark::Foreign && **namespace == Namespace::Host && self.would_permit(call, named)
+            !mark.is_made() && **namespace == Namespace::Host && self.would_permit(call, named)
         };
         match found.filter(|(_, mark)| is_own || is_parent(*mark)) {
             Some((index, _)) => {
@@ -198,6 +198,9 @@ impl Gate {
             self.permit(HostCall::LinksAdd, Object::Parent(Some(parent.name.as_str())))?;
             if view.any_link(&parent.key)?.as_deref() != Some(parent.name.as_str()) {
                 return Err(Error::not_found(format!("{} is gone, or has another name by now", parent.name)));
+            }
+            if view.is_taken(&parent.key)? {
+                return Err(Error::new(Kind::Unavailable, format!("{} was taken for a container", parent.name)));
             }
         }
         if parent.key.namespace != Namespace::Host {

@@ -1,4 +1,4 @@
-//! `links.set-bridge`, `set-port` and `set-properties`, and what reads them.
+//! `links.set-bridge`, `set-port`, `set-properties` and `set-offloads`, and what reads them.
 
 use kernel::{Change, LinkKey, LinkOption, LinkOptions};
 use words::{Error, Result};
@@ -41,11 +41,16 @@ impl Gate {
         self.set_options(HostCall::LinksSetProperties, link, options)
     }
 
+    /// `links.set-offloads`
+    pub fn set_offloads(&self, view: &impl View, link: &Link, options: LinkOptions) -> Result<Granted<Vec<Change>>> {
+        self.set_options(HostCall::LinksSetOffloads, link.owned(view)?, options)
+    }
+
     fn set_options(&self, call: HostCall, link: Link, options: LinkOptions) -> Result<Granted<Vec<Change>>> {
         self.grant(call, vec![Change::SetOptions { link: link.key, options }])
     }
 
-    /// `links.get-bridge`, `get-port` and `get-properties`
+    /// `links.get-bridge`, `get-port`, `get-properties` and `get-offloads`
     pub fn read_options(&self, call: HostCall, view: &impl View, link: &Link) -> Result<Granted<OptionsOf>> {
         self.grant(call, OptionsOf(link.owned(view)?.key))
     }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod chains;
+mod devices;
 mod frames;
 mod limits;
 mod look;

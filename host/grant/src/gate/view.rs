@@ -48,10 +48,16 @@ pub trait View {
     /// Whether the link is a macvlan, ipvlan or vlan, on a parent.
     fn has_parent(&self, link: &LinkKey) -> Result<bool>;
 
+    /// Whether packets of the host's for the outside may leave by this link.
+    fn is_way_out(&self, link: &LinkKey) -> Result<bool>;
+
+    /// Whether a link of others was taken for a container.
+    fn is_taken(&self, link: &LinkKey) -> Result<bool>;
+
     /// The bridge that the link is a port of, whoever's that is.
     fn master(&self, link: &LinkKey) -> Result<Option<LinkKey>>;
 
-    /// Whether the link belongs to the endpoint at hand.
+    /// Whether the link belongs to the endpoint at hand, or is a device that it has taken.
     fn is_endpoints_link(&self, link: &LinkKey) -> Result<bool>;
 
     /// What goes by the link's name, in words: a policy rule, or its leave to forward.

@@ -81,7 +81,7 @@ impl Machine {
             return Err(Errno::ADDRNOTAVAIL);
         }
         match link.kind {
-            Kind::Ipvlan { .. } | Kind::Wireguard(_) => return Err(Errno::OPNOTSUPP),
+            Kind::Ipvlan { .. } | Kind::Wireguard(_) | Kind::Ifb => return Err(Errno::OPNOTSUPP),
             Kind::Macvlan { lower, mode: PASSTHRU, .. } => self.set_mac(lower, mac)?,
             Kind::Macvlan { lower, .. } if link.up && link.mac != mac && self.is_busy(lower, mac, id) => {
                 return Err(Errno::ADDRINUSE);

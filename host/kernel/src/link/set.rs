@@ -16,7 +16,7 @@ pub(crate) const RTM_DELLINK: u16 = 17;
 pub(crate) const RTM_SETLINK: u16 = 19;
 
 /// Kinds whose MAC nobody can change: to write the old one again is refused, too, and with it the rest of an undo.
-const FIXED_MACS: [&str; 2] = ["ipvlan", "wireguard"];
+const FIXED_MACS: [&str; 3] = ["ipvlan", "wireguard", "ifb"];
 
 /// Changes what is given.
 pub(crate) fn set(key: &LinkKey, changes: &LinkChanges, known: Option<&Answer>, marks: Marks) -> Result<Plan, Error> {

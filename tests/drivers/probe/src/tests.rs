@@ -161,7 +161,7 @@ fn a_mac_is_one_endpoints() {
 }
 
 /// Errors that the table leaves out, and why.
-const LEFT_OUT: [(&str, &str, &str); 27] = [
+const LEFT_OUT: [(&str, &str, &str); 32] = [
     ("capabilities.network-info.table-event-register", "not-implemented", "the probe has a table-watcher"),
     ("capabilities.interface-info.set-mac-address", "already-exists", "a_mac_is_one_endpoints"),
     ("capabilities.join-info.add-static-route", "invalid-argument", "the SDK's types can't say it"),
@@ -172,6 +172,11 @@ const LEFT_OUT: [(&str, &str, &str); 27] = [
     ("links.add-macvtap", "not-implemented", "probe.do=kinds"),
     ("links.set-bridge", "not-implemented", "a kernel without VLANs of bridges: the kernel layer's tests"),
     ("links.set-port", "not-implemented", "the same"),
+    ("links.set-offloads", "not-implemented", "a link on a parent: the host's tests of attacks"),
+    ("links.take-device", "already-exists", "parents are a grant's: the host's tests of devices"),
+    ("links.take-device", "forbidden", "the same"),
+    ("links.take-device", "not-found", "the same"),
+    ("links.take-device", "unavailable", "the same"),
     ("shaping.set-rate", "already-exists", "a qdisc of somebody else: the kernel layer's tests"),
     ("shaping.redirect", "already-exists", "the same"),
     ("shaping.set-rate", "not-implemented", "a kernel without tbf"),
@@ -203,6 +208,8 @@ const LEFT_OUT_OF_ALL: [(&str, &str, &[&str]); 5] = [
             "links.get-port",
             "links.set-properties",
             "links.get-properties",
+            "links.set-offloads",
+            "links.get-offloads",
             "links.read-public-key",
             "links.remove-peers",
             "links.list-peers",

@@ -121,6 +121,10 @@ pub(crate) fn add_macvtap(end: &LinkEnd, parent: &Link, mode: MacvlanMode) -> Re
     Ok(wit::add_macvtap(&end.into(), &wit::MacvlanOptions { parent, mode: mode.into() })?)
 }
 
+pub(crate) fn take_device(device: &Link) -> Result<()> {
+    Ok(wit::take_device(device)?)
+}
+
 pub(crate) fn get(namespace: Option<&Namespace>, name: &str) -> Result<Link> {
     Ok(wit::get(namespace, name)?)
 }

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::component::Link;
 use crate::component::wit::links as wit;
-use crate::links::{BridgeOptions, BridgeVlan, PortOptions, Properties};
+use crate::links::{BridgeOptions, BridgeVlan, Offloads, PortOptions, Properties};
 
 fn vlans(vlans: &Option<Vec<BridgeVlan>>) -> Option<Vec<wit::BridgeVlan>> {
     let vlan = |vlan: &BridgeVlan| wit::BridgeVlan { id: vlan.id, default: vlan.default, untagged: vlan.untagged };
@@ -65,4 +65,16 @@ pub(crate) fn set_properties(link: &Link, properties: &Properties) -> Result<()>
 pub(crate) fn properties(link: &Link) -> Result<Properties> {
     let wit::LinkProperties { queue_length, promiscuous, all_multicast } = wit::get_properties(link)?;
     Ok(Properties { queue_length, promiscuous, all_multicast })
+}
+
+pub(crate) fn set_offloads(link: &Link, offloads: &Offloads) -> Result<()> {
+    let Offloads { transmit_checksums, tcp_segmentation, generic_segmentation, receive_grouping } = *offloads;
+    let offloads = wit::Offloads { transmit_checksums, tcp_segmentation, generic_segmentation, receive_grouping };
+    Ok(wit::set_offloads(link, offloads)?)
+}
+
+pub(crate) fn offloads(link: &Link) -> Result<Offloads> {
+    let wit::Offloads { transmit_checksums, tcp_segmentation, generic_segmentation, receive_grouping } =
+        wit::get_offloads(link)?;
+    Ok(Offloads { transmit_checksums, tcp_segmentation, generic_segmentation, receive_grouping })
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::with_link;
 use crate::fake::state::Link as State;
 use crate::fake::sys::Link;
-use crate::links::{BridgeOptions, BridgeVlan, PortOptions, Properties};
-use crate::{Error, Result};
+use crate::links::{BridgeOptions, BridgeVlan, Offloads, PortOptions, Properties};
+use crate::{Error, ErrorKind, Result};
 
 /// What a link has of it. VLANs are in order.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(crate) struct Options {
     pub bridge: BridgeOptions,
     pub port: PortOptions,
     pub properties: Properties,
+    /// None: as at first, which depends on the kind.
+    pub offloads: Option<Offloads>,
 }
 
 impl Default for Options {
@@ -34,6 +36,7 @@ impl Default for Options {
                 vlans,
             },
             properties: Properties { queue_length: Some(1_000), promiscuous: Some(false), all_multicast: Some(false) },
+            offloads: None,
         }
     }
 }
@@ -109,4 +112,37 @@ pub(crate) fn set_properties(link: &Link, wanted: &Properties) -> Result<()> {
 
 pub(crate) fn properties(link: &Link) -> Result<Properties> {
     with_link(link.0, |link| link.options.properties.clone())
+}
+
+/// A new link's.
+fn first(kind: &str) -> Offloads {
+    let is_on_parent = ["macvlan", "macvtap", "ipvlan"].contains(&kind);
+    let of_device = (!is_on_parent).then_some(true);
+    Offloads {
+        transmit_checksums: of_device,
+        tcp_segmentation: of_device,
+        generic_segmentation: Some(true),
+        receive_grouping: Some(kind != "veth"),
+    }
+}
+
+pub(crate) fn set_offloads(link: &Link, wanted: &Offloads) -> Result<()> {
+    let mut now = offloads(link)?;
+    let pairs = [
+        (&mut now.transmit_checksums, wanted.transmit_checksums),
+        (&mut now.tcp_segmentation, wanted.tcp_segmentation),
+        (&mut now.generic_segmentation, wanted.generic_segmentation),
+        (&mut now.receive_grouping, wanted.receive_grouping),
+    ];
+    for (now, wanted) in pairs {
+        if wanted.is_some() && now.is_none() {
+            return Err(Error::new(ErrorKind::NotImplemented, "it can't be changed of this link"));
+        }
+        *now = wanted.or(*now);
+    }
+    with_link(link.0, |link| link.options.offloads = Some(now))
+}
+
+pub(crate) fn offloads(link: &Link) -> Result<Offloads> {
+    with_link(link.0, |link| link.options.offloads.clone().unwrap_or_else(|| first(&link.info.kind)))
 }

@@ -7,7 +7,7 @@ mod wireguard;
 use crate::namespaces::Namespace;
 use crate::{Error, MacAddress, Result, sys};
 
-pub use options::{BridgeOptions, BridgeVlan, PortOptions, Properties};
+pub use options::{BridgeOptions, BridgeVlan, Offloads, PortOptions, Properties};
 pub use spec::{IpvlanFlag, IpvlanMode, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode, VxlanOptions};
 pub use wireguard::{Peer, PublicKey, add_wireguard};
 
@@ -38,6 +38,16 @@ impl Link {
     /// Whatever the kernel has against it.
     pub fn remove(&self) -> Result<()> {
         sys::links::remove(&self.0)
+    }
+
+    /// Takes a device of the host's, one of the parents that the grant names, for the endpoint at hand: it can be named in `set_names` then. When the
+    /// endpoint goes, it is on the host again as it was.
+    ///
+    /// # Errors
+    /// `AlreadyExists`: it is taken already. `Forbidden`: the grant does not allow it. `NotFound`: it is gone. `Unavailable`: something goes by it, or has
+    /// too much on it. `InvalidArgument`: a link of the driver's own, or a call for no endpoint.
+    pub fn take_device(&self) -> Result<()> {
+        sys::links::take_device(&self.0)
     }
 }
 

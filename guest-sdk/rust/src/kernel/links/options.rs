@@ -53,6 +53,20 @@ pub struct Properties {
     pub all_multicast: Option<bool>,
 }
 
+/// What a link's device does for the kernel, and the kernel with many packets at once. What to change; none: leave it. As an answer, none: it can't be
+/// changed of this link; else what is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offloads {
+    /// The device makes the checksums of what is sent.
+    pub transmit_checksums: Option<bool>,
+    /// The device cuts large packets of TCP into segments.
+    pub tcp_segmentation: Option<bool>,
+    /// The kernel cuts large packets as late as it can.
+    pub generic_segmentation: Option<bool>,
+    /// The kernel puts what comes in together to larger packets.
+    pub receive_grouping: Option<bool>,
+}
+
 impl BridgeVlan {
     /// A VLAN whose packets go out with their tag.
     pub fn tagged(id: u16) -> Self {
@@ -113,5 +127,21 @@ impl Link {
     /// `NotFound`: it is gone.
     pub fn properties(&self) -> Result<Properties> {
         sys::options::properties(&self.0)
+    }
+
+    /// Changes what is offloaded.
+    ///
+    /// # Errors
+    /// `NotFound`: it is gone. `NotImplemented`: one of them can't be changed of this link.
+    pub fn set_offloads(&self, offloads: &Offloads) -> Result<()> {
+        sys::options::set_offloads(&self.0, offloads)
+    }
+
+    /// What is offloaded.
+    ///
+    /// # Errors
+    /// `NotFound`: it is gone.
+    pub fn offloads(&self) -> Result<Offloads> {
+        sys::options::offloads(&self.0)
     }
 }

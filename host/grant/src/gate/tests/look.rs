@@ -17,6 +17,9 @@ pub struct Table {
     pub foreign: BTreeMap<u32, &'static str>,
     pub removed: Vec<u32>,
     pub on_parents: Vec<u32>,
+    pub ways_out: Vec<u32>,
+    /// Devices of others that some container gets.
+    pub taken: Vec<u32>,
     /// Bridges, by their ports.
     pub masters: BTreeMap<u32, u32>,
     pub endpoints: Vec<u32>,
@@ -48,6 +51,8 @@ impl Default for Table {
             foreign: [(9, "eth0")].into(),
             removed: Vec::new(),
             on_parents: Vec::new(),
+            ways_out: Vec::new(),
+            taken: Vec::new(),
             masters: BTreeMap::new(),
             endpoints: vec![2],
             holds: 0,
@@ -118,6 +123,14 @@ impl View for Table {
 
     fn has_parent(&self, link: &LinkKey) -> Result<bool> {
         Ok(self.on_parents.contains(&link.index))
+    }
+
+    fn is_way_out(&self, link: &LinkKey) -> Result<bool> {
+        Ok(self.ways_out.contains(&link.index))
+    }
+
+    fn is_taken(&self, link: &LinkKey) -> Result<bool> {
+        Ok(self.taken.contains(&link.index))
     }
 
     fn master(&self, link: &LinkKey) -> Result<Option<LinkKey>> {

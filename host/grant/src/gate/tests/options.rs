@@ -23,7 +23,10 @@ fn a_bridge_and_any_link_are_changed_by_whoever_made_them() {
     assert_eq!(*set, [Change::SetOptions { link: key(1), options: ageing() }]);
     let queue = || options(LinkOption::QueueLength, 100);
     assert!(gate.set_properties(&view, &own(2, "ve0"), queue()).is_ok());
+    let checksums = || options(LinkOption::TransmitChecksums, 0);
+    assert!(gate.set_offloads(&view, &own(2, "ve0"), checksums()).is_ok());
     for link in [parent(9, "eth0"), own(9, "eth0")] {
+        no(gate.set_offloads(&view, &link, checksums()), "the driver's");
         no(gate.set_bridge(&view, &link, ageing()), "the driver's");
         no(gate.set_port(&view, &link, LinkOptions::default()), "the driver's");
         no(gate.set_properties(&view, &link, queue()), "the driver's");
@@ -34,6 +37,7 @@ fn a_bridge_and_any_link_are_changed_by_whoever_made_them() {
     no(bare.set_bridge(&view, &own(1, "br0"), ageing()), "links.set-bridge: the driver's grant lacks links");
     no(bare.set_port(&view, &own(2, "ve0"), ageing()), "links.set-port: the driver's grant lacks links");
     no(bare.set_properties(&view, &own(1, "br0"), queue()), "links.set-properties: the driver's grant lacks links");
+    no(bare.set_offloads(&view, &own(1, "br0"), checksums()), "links.set-offloads: the driver's grant lacks links");
     no(bare.read_options(HostCall::LinksGetPort, &view, &own(1, "br0")), "links.get-port: the driver's grant lacks");
     view.removed = vec![1];
     no(gate.set_bridge(&view, &own(1, "br0"), ageing()), "br0 is gone: this call removed it");

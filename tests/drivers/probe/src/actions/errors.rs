@@ -10,7 +10,7 @@ use pontoon_sdk::frames::{self, FrameRule};
 use pontoon_sdk::ipnet::IpNet;
 use pontoon_sdk::links::{
     self, BridgeOptions, BridgeVlan, Link, LinkChanges, LinkEnd, LinkKind, LinkName, LinkSpec, MacvlanMode, Master,
-    Peer, PortOptions, Properties, PublicKey, VxlanOptions,
+    Offloads, Peer, PortOptions, Properties, PublicKey, VxlanOptions,
 };
 use pontoon_sdk::namespaces::{self, Namespace};
 use pontoon_sdk::neighbours::{ForwardingEntry, Neighbour};
@@ -272,6 +272,9 @@ pub(crate) const LINKS: &[Case<Mistake>] = &[
         g.plain.set_properties(&Properties { queue_length: Some(16_385), ..Properties::default() })
     }),
     ("links.get-properties", NotFound, "a link that is gone", |g| g.gone.properties().map(drop)),
+    ("links.set-offloads", NotFound, "a link that is gone", |g| g.gone.set_offloads(&Offloads::default())),
+    ("links.get-offloads", NotFound, "a link that is gone", |g| g.gone.offloads().map(drop)),
+    ("links.take-device", InvalidArgument, "a link of its own", |g| g.plain.take_device()),
     ("links.add-wireguard", InvalidArgument, "port 0", |g| links::add_wireguard(&g.end(), 0).map(drop)),
     ("links.read-public-key", NotFound, "a link that is gone", |g| g.gone.public_key().map(drop)),
     ("links.read-public-key", InvalidArgument, "a link of another kind", |g| g.plain.public_key().map(drop)),

@@ -1,6 +1,6 @@
 //! How bridges and their ports pass packets on, and properties of links.
 
-use pontoon_sdk::links::{self, BridgeOptions, BridgeVlan, LinkEnd, LinkSpec, PortOptions, Properties};
+use pontoon_sdk::links::{self, BridgeOptions, BridgeVlan, LinkEnd, LinkSpec, Offloads, PortOptions, Properties};
 use pontoon_sdk::{Result, log};
 
 use super::Stage;
@@ -50,5 +50,19 @@ pub(super) fn options(stage: &Stage) -> Result<()> {
     )?;
     let listening = Properties { queue_length: Some(77), promiscuous: Some(true), all_multicast: Some(true) };
     port.set_properties(&listening)?;
-    same(port.properties()?, listening, "links.get-properties after set-properties")
+    same(port.properties()?, listening, "links.get-properties after set-properties")?;
+    let all = |on: bool| Offloads {
+        transmit_checksums: Some(on),
+        tcp_segmentation: Some(on),
+        generic_segmentation: Some(on),
+        receive_grouping: Some(on),
+    };
+    same(bridge.offloads()?, all(true), "links.get-offloads of a new bridge")?;
+    let of_pair = Offloads { receive_grouping: Some(false), ..all(true) };
+    same(port.offloads()?, of_pair.clone(), "links.get-offloads of a new pair")?;
+    bridge.set_offloads(&all(false))?;
+    same(bridge.offloads()?, all(false), "links.get-offloads after set-offloads")?;
+    port.set_offloads(&Offloads { transmit_checksums: Some(false), ..Offloads::default() })?;
+    let now = Offloads { transmit_checksums: Some(false), ..of_pair };
+    same(port.offloads()?, now, "what set-offloads was not given")
 }
