@@ -51,7 +51,7 @@ fn a_container_gets_a_device_and_the_host_has_it_again() {
     let before = host.settled();
     let endpoint = join(&scene, &scene.other, TAKE).unwrap().endpoint;
     let address = endpoint.address.unwrap();
-    assert!(!host.run("ip -o link").contains("eth0:"), "the container has it");
+    assert!(!host.run("ip -o link").contains(" eth0@"), "the container has it");
     assert!(scene.other.run("ip -o -4 address show eth0").contains(&address.to_string()));
     assert!(scene.other.run("ip -o link show eth0").contains("mtu 1400"));
     // What comes by its cable is the container's.
@@ -202,7 +202,7 @@ fn a_device_outlives_the_daemon() {
     daemon.ok(&format!("endpoint attach n {} -o attack={TAKE}", container.text()));
     daemon.kill();
     daemon.run();
-    assert!(container.run("ip -o link").contains("eth0:"));
+    assert!(container.run("ip -o link").contains(" eth0@"));
     daemon.ok("endpoint detach n c");
     same_at_last(|| daemon.host.dump(), &before);
     daemon.ok(&format!("endpoint attach n {} -o attack={TAKE}", container.text()));

@@ -18,7 +18,7 @@ const OWN: &[(&str, &str, &str)] = &[
     ("gate.rs", "match self.kept_out(call, Object::Own) {", "match None::<String> {"),
     ("view.rs", "match view.own_link(&self.key)? {", "match Some(self.name.clone()) {"),
     ("links.rs", "let Some(name) = place.made.clone() else {", "let Some(name) = Some(String::new()) else {"),
-    ("links.rs", "mark == Mark::Foreign && **namespace", "**namespace"),
+    ("links.rs", "!mark.is_made() && **namespace", "**namespace"),
     ("links.rs", "&& **namespace == Namespace::Host &&", "&&"),
     ("links.rs", "Namespace::Host && self.would_permit(call, named)", "Namespace::Host"),
     ("links.rs", "is_own || is_parent(*mark)", "is_own || is_parent(*mark) || true"),

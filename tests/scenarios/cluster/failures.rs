@@ -121,13 +121,15 @@ fn etcd_without_a_leader_or_a_majority() {
 #[test]
 fn a_member_that_hangs() {
     let etcd = Etcd::start(3);
-    let [a] = etcd.nodes();
+    let mut a = etcd.node("a", 1, "ttl = 6\n");
+    a.run();
+    a.load("test/probe");
     create(&a, "n");
     let lease = a.json("node inspect a")["lease"].clone();
     for member in 0..3 {
         etcd.hang(member, true);
-        // The lease has three seconds.
-        std::thread::sleep(Duration::from_secs(4));
+        // The lease has six seconds.
+        std::thread::sleep(Duration::from_secs(7));
         let space = Namespace::new(&format!("c{member}"));
         until("an endpoint is made", || a.cli(&attaching("n", &space, &format!("c{member}"))).code == 0);
         etcd.hang(member, false);
