@@ -2351,8 +2351,9 @@ extern bool pontoon_driver_links_get_offloads(pontoon_driver_links_borrow_link_t
 // Takes a device of the host's, such as a network card, that the grant names among its parents, for the endpoint at hand: a permission of its own
 // (`devices`). From then on nothing is built on it, and it can be named in `set-names`: its container gets it. It counts as a link. When the endpoint
 // goes, or the call fails, it is on the host again as it was: name (`dev` and a number where something else has that by then), MAC address, MTU, queue
-// length, flags, addresses, routes, and whether it is up. If its container went first, the kernel has given a physical device back by itself, and
-// deleted one of a kind, such as a veth.
+// length, flags, addresses, routes, and whether it is up. What the kernel itself resets when a device changes its namespace is as for a new one:
+// its settings below /proc/sys/net, and how it makes IPv6 addresses by itself (`addrgenmode`). If its container went first, the kernel has given a
+// physical device back by itself, and deleted one of a kind, such as a veth.
 // - `already-exists`: it is taken already.
 // - `forbidden`: a device that the grant does not name; one by which the host's packets leave for the outside, without the permission `uplinks`.
 // - `not-found`: it is gone, or has another name by now.
