@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pontoon_tests::{
     Bench, Daemon, KilledAtEnd, Namespace, ask_udp, attach, create, driver, fetch, listen_tcp, listen_udp, outside,
+    until,
 };
 use serde_json::{Value, json};
 
@@ -316,6 +317,8 @@ fn an_ipv6_client_of_a_network_without_ipv6_is_refused_at_once() {
     daemon.ok(&attach_line("n", &a, "-p 8080:80"));
     listen_tcp(&a, 80, "hello");
     daemon.host.run("ip address add fd00:7::1/128 dev lo nodad");
+    // The kernel routes it by itself, a moment later.
+    until("it is the host's", || daemon.host.try_run("ip -6 route get fd00:7::1").status.success());
     let address: Ipv6Addr = "fd00:7::1".parse().unwrap();
     let connect = move || std::net::TcpStream::connect((address, 8080)).map(drop);
     let refused = daemon.host.enter(connect).join().unwrap().unwrap_err();

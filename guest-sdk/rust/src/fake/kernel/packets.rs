@@ -167,7 +167,21 @@ pub(crate) fn remove_elements(set: &str, elements: &[Element]) -> Result<()> {
 }
 
 pub(crate) fn list_elements(set: &str) -> Result<Vec<Element>> {
-    with_set(set, |made| Ok(made.elements.iter().map(|(_, element)| *element).collect()))
+    with_set(set, |made| {
+        let mut all: Vec<Element> = made.elements.iter().map(|(_, element)| *element).collect();
+        all.sort_by_key(place);
+        Ok(all)
+    })
+}
+
+/// Where an element is in a set: the kernel lists them in this order.
+fn place(element: &Element) -> (u8, IpAddr, u16) {
+    const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    match element {
+        Element::Network(network) | Element::Mark { network, .. } => (0, network.network(), 0),
+        Element::Ports(range) => (0, ANY, range.first),
+        Element::HostPort { protocol, port, .. } => (protocol.0, ANY, *port),
+    }
 }
 
 pub(crate) fn add(namespace: Option<&Namespace>, rules: &[PacketRule]) -> Result<Vec<RuleId>> {
