@@ -8,11 +8,11 @@ use crate::fake::fields::Fields;
 use crate::fake::link::{Kind, Link, LinkId, MTUS, Vxlan};
 use crate::fake::link_new::End;
 use crate::fake::machine::{Machine, SpaceId};
+use crate::link::device::IFLA_VXLAN_LINK;
 
 /// linux/if_link.h.
 const IFLA_VXLAN_ID: u16 = 1;
 const IFLA_VXLAN_GROUP: u16 = 2;
-const IFLA_VXLAN_LINK: u16 = 3;
 const IFLA_VXLAN_LOCAL: u16 = 4;
 const IFLA_VXLAN_LEARNING: u16 = 7;
 const IFLA_VXLAN_PROXY: u16 = 11;

@@ -3,10 +3,11 @@
 //! A rule holds for certain, perhaps, or not ([`super::followed`]). A chain is walked with all that may become of the packet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::nft::followed::{Members, Rule, Verdict, rule};
 use crate::nft::{NF_DROP, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, chain, find, list, message};
-use crate::transport::attribute::{after, attributes, big_long, big_number, text};
+use crate::transport::attribute::{Writer, after, attributes, big_long, big_number, text};
 use crate::transport::session::Session;
 use crate::transport::socket::Message;
 use crate::{DroppingChain, Error, Namespace, NftHook, Packet};
@@ -127,15 +128,15 @@ fn policy(message: &Message, wanted: u32) -> Result<Option<u32>, Error> {
 struct Sets<'a, 'b> {
     session: &'a mut Session<'b>,
     at: &'a Namespace,
-    read: BTreeMap<(Table, String), Option<Members>>,
+    read: BTreeMap<(Table, String), Option<Rc<Members>>>,
 }
 
 impl Sets<'_, '_> {
     /// None: it can't be said.
-    fn members(&mut self, table: &Table, set: &str) -> Option<Members> {
+    fn members(&mut self, table: &Table, set: &str) -> Option<Rc<Members>> {
         let key = (table.clone(), set.to_owned());
         if !self.read.contains_key(&key) {
-            let members = if self.read.len() < SETS { self.read(table, set) } else { None };
+            let members = if self.read.len() < SETS { self.read(table, set).map(Rc::new) } else { None };
             self.read.insert(key.clone(), members);
         }
         self.read.get(&key).cloned().flatten()
@@ -143,7 +144,8 @@ impl Sets<'_, '_> {
 
     fn read(&mut self, (family, table): &Table, set: &str) -> Option<Members> {
         let mut members = Members::default();
-        for piece in list(self.session, self.at, "nftables sets", message::list_elements(*family, table, set)).ok()? {
+        let question = message::list_elements(Writer::after(&[*family, 0, 0, 0]), table, set);
+        for piece in list(self.session, self.at, "nftables sets", question).ok()? {
             let all = after(&piece.body, message::HEADER).ok()?.find(message::NFTA_SET_ELEM_LIST_ELEMENTS).ok()?;
             for element in attributes(all.unwrap_or_default()) {
                 members.add(element.ok()?.1)?;

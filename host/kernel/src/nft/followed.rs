@@ -4,6 +4,7 @@
 //! matches of iptables that most firewalls are made of (`struct xt_*` in linux/netfilter).
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::nft::expression::{
     NFT_CT_STATE, NFT_CT_STATUS, NFT_FIB_RESULT_ADDRTYPE, NFT_GOTO, NFT_JUMP, NFT_LOOKUP_F_INV, NFT_META_IIF,
@@ -12,6 +13,7 @@ use crate::nft::expression::{
     NFTA_EXPR_NAME, NFTA_FIB_F_DADDR, NFTA_IMMEDIATE_DATA, NFTA_LOOKUP_SET, NFTA_VERDICT_CHAIN, NFTA_VERDICT_CODE,
     RTN_LOCAL, Test,
 };
+use crate::nft::map::NFTA_SET_ELEM_DATA;
 use crate::nft::sets::{END, NFTA_SET_ELEM_FLAGS};
 use crate::nft::{NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, find, message};
 use crate::transport::attribute::{after, attributes, big_number, text};
@@ -32,7 +34,6 @@ const NFTA_RANGE_FROM_DATA: u16 = 3;
 const NFTA_RANGE_TO_DATA: u16 = 4;
 const NFTA_LOOKUP_DREG: u16 = 3;
 const NFTA_LOOKUP_FLAGS: u16 = 5;
-const NFTA_SET_ELEM_DATA: u16 = 2;
 const NFTA_SET_ELEM_KEY_END: u16 = 10;
 const NFTA_XT_NAME: u16 = 1;
 const NFTA_XT_INFO: u16 = 3;
@@ -97,7 +98,7 @@ impl<T: AsRef<[u8]>> From<T> for Value {
 }
 
 /// What a set or a map has.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Members {
     /// By the value, and whether it ends an interval: the verdict that a map has for it.
     elements: BTreeMap<(Vec<u8>, bool), Option<Verdict>>,
@@ -139,7 +140,7 @@ pub(super) fn rule(
     message: &Message,
     packet: &Packet,
     is_ipv6: bool,
-    sets: &mut dyn FnMut(&str) -> Option<Members>,
+    sets: &mut dyn FnMut(&str) -> Option<Rc<Members>>,
 ) -> Result<Option<Rule>, Error> {
     let chain = text(find(message, message::NFTA_RULE_CHAIN)?);
     let expressions = after(&message.body, message::HEADER)?.find(message::NFTA_RULE_EXPRESSIONS)?;
@@ -160,7 +161,7 @@ pub(super) fn rule(
             "lookup" => {
                 let value = loaded.as_ref().and_then(Value::known);
                 let members = value.as_ref().and(field(data, NFTA_LOOKUP_SET)).and_then(|set| sets(&text(set)));
-                let found = value.zip(members.as_ref()).and_then(|(value, members)| members.find(&value));
+                let found = value.zip(members.as_deref()).and_then(|(value, members)| members.find(&value));
                 let negated = long(data, NFTA_LOOKUP_FLAGS).unwrap_or_default() & NFT_LOOKUP_F_INV != 0;
                 holds = found.map(|found| found.is_some() != negated);
                 match long(data, NFTA_LOOKUP_DREG) {
@@ -284,7 +285,7 @@ fn ranged(loaded: &Value, data: &[u8]) -> Holds {
 /// A match of iptables.
 fn matched(data: &[u8], packet: &Packet) -> Holds {
     let info = field(data, NFTA_XT_INFO).unwrap_or_default();
-    let short = |at: usize| Some(u16::from_ne_bytes([*info.get(at)?, *info.get(at + 1)?]));
+    let short = |at| short(info, at);
     let name = field(data, NFTA_XT_NAME).map(text).unwrap_or_default();
     match (name.as_str(), packet) {
         ("comment", _) => Some(true),
@@ -303,10 +304,14 @@ fn matched(data: &[u8], packet: &Packet) -> Holds {
     }
 }
 
+/// A number of two bytes in what iptables' programs and the kernel share.
+fn short(info: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes([*info.get(at)?, *info.get(at + 1)?]))
+}
+
 /// `struct xt_udp`: source ports, destination ports, and what is negated.
 fn ports_of_udp(info: &[u8], port: u16) -> Option<bool> {
-    let short = |at: usize| Some(u16::from_ne_bytes([*info.get(at)?, *info.get(at + 1)?]));
-    let [from, to, first, last] = [short(0)?, short(2)?, short(4)?, short(6)?];
+    let [from, to, first, last] = [short(info, 0)?, short(info, 2)?, short(info, 4)?, short(info, 6)?];
     let inverted = *info.get(8)?;
     let is_to = (first..=last).contains(&port) != (inverted & 2 != 0);
     let any_source = (from, to) == (0, u16::MAX) && inverted & 1 == 0;
@@ -317,13 +322,13 @@ fn ports_of_udp(info: &[u8], port: u16) -> Option<bool> {
 fn ports_of_list(info: &[u8], port: u16) -> Option<bool> {
     const DESTINATION: u8 = 1;
     let (side, count) = (*info.first()?, usize::from(*info.get(1)?));
-    let short = |at: usize| Some(u16::from_ne_bytes([*info.get(2 + 2 * at)?, *info.get(3 + 2 * at)?]));
+    let port_at = |at: usize| short(info, 2 + 2 * at);
     let (mut at, mut found) = (0, false);
     while at < count.min(15) {
-        let first = short(at)?;
+        let first = port_at(at)?;
         let is_range = *info.get(32 + at)? != 0;
         at += usize::from(is_range);
-        found |= (first..=if is_range { short(at)? } else { first }).contains(&port);
+        found |= (first..=if is_range { port_at(at)? } else { first }).contains(&port);
         at += 1;
     }
     (side == DESTINATION).then_some(found != (*info.get(47)? != 0))

@@ -102,11 +102,6 @@ pub(super) fn list(table: &str) -> Request {
     m::all(m::NFT_MSG_GETSET, m::of(table).put_text(m::NFTA_SET_TABLE, table))
 }
 
-/// Asks for all that is in a map.
-pub(super) fn list_elements(table: &str, chain: NftChain) -> Request {
-    m::all(m::NFT_MSG_GETSETELEM, body(table, chain))
-}
-
 fn body(table: &str, chain: NftChain) -> Writer {
     m::of(table).put_text(m::NFTA_SET_TABLE, table).put_text(m::NFTA_SET_NAME, &chain::map_name(chain))
 }

@@ -263,10 +263,9 @@ pub(super) fn list_all_rules() -> Request {
     all(NFT_MSG_GETRULE, Writer::after(&[0; HEADER]))
 }
 
-/// Asks for all that is in a set or a map of a table of any family.
-pub(super) fn list_elements(family: u8, table: &str, set: &str) -> Request {
-    let body = Writer::after(&[family, 0, 0, 0]).put_text(NFTA_SET_TABLE, table).put_text(NFTA_SET_NAME, set);
-    all(NFT_MSG_GETSETELEM, body)
+/// Asks for all that is in a set or a map. `family`: the header with the table's.
+pub(super) fn list_elements(family: Writer, table: &str, set: &str) -> Request {
+    all(NFT_MSG_GETSETELEM, family.put_text(NFTA_SET_TABLE, table).put_text(NFTA_SET_NAME, set))
 }
 
 /// Asks for all rules of a table.

@@ -183,7 +183,7 @@ pub(super) fn is_set(name: &str) -> bool {
 /// All bounds in a set, in their order; none where there is no such set.
 pub(in super::super) fn bounds(session: &mut Session, place: Place) -> Result<Vec<Bound>, Error> {
     let mut found = BTreeSet::new();
-    let question = m::all(m::NFT_MSG_GETSETELEM, body(place.table, place.set));
+    let question = m::list_elements(m::of(place.table), place.table, place.set);
     for piece in list(session, place.at, "nftables sets", question)? {
         let all = after(&piece.body, m::HEADER)?.find(m::NFTA_SET_ELEM_LIST_ELEMENTS)?;
         for element in attributes(all.unwrap_or_default()) {

@@ -110,7 +110,12 @@ impl Table {
             };
             let known = table.bases.entry(base).or_default();
             known.has_map = true;
-            for piece in list(session, at, "nftables maps", map::list_elements(name, base))? {
+            for piece in list(
+                session,
+                at,
+                "nftables maps",
+                message::list_elements(message::of(name), name, &chain::map_name(base)),
+            )? {
                 let all = after(&piece.body, message::HEADER)?.find(message::NFTA_SET_ELEM_LIST_ELEMENTS)?;
                 for element in attributes(all.unwrap_or_default()) {
                     known.ports.entry(map::port(element?.1)?).or_default().is_led_to = true;
